@@ -1,0 +1,187 @@
+//! Frames on a stream socket, and the sealed memfds that carry their payloads.
+//!
+//! ```text
+//! ┌────────────────────────┬───────────────────────────┐
+//! │ body's length, u32, LE │ body, encoded by postcard │
+//! └────────────────────────┴───────────────────────────┘
+//! ```
+//!
+//! At most one descriptor travels with the first byte of a frame. The peer is not trusted to be well-formed:
+//! memory for a body grows with what has arrived, never to the length that was claimed, and a payload is
+//! accepted only if it is sealed against every change, so that what was checked stays what it was.
+
+use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use std::fs::File;
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+/// The longest body that is accepted. Signatures of a large module are the largest messages: some 100 bytes
+/// for each function.
+pub const MAX_BODY_LEN: u32 = 64 << 20;
+
+const PAYLOAD_SEALS: SealFlags = SealFlags::SEAL
+    .union(SealFlags::SHRINK)
+    .union(SealFlags::GROW)
+    .union(SealFlags::WRITE);
+
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    #[error("the connection was closed")]
+    Closed,
+    #[error("the connection ended inside a frame")]
+    Truncated,
+    #[error("a frame claims {0} bytes; the limit is {MAX_BODY_LEN}")]
+    TooLong(u64),
+    #[error("a frame does not decode: {0}")]
+    Malformed(postcard::Error),
+    #[error("a frame has {0} bytes after its message")]
+    TrailingBytes(usize),
+    #[error("a payload of {expected} bytes was announced, but {found}")]
+    BadPayload { expected: u64, found: String },
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// Sends `message`, with `payload` if there is one.
+pub fn send<T: Serialize>(
+    socket: &UnixStream,
+    message: &T,
+    payload: Option<BorrowedFd<'_>>,
+) -> Result<(), TransportError> {
+    let body = postcard::to_stdvec(message).map_err(TransportError::Malformed)?;
+    let len = u32::try_from(body.len())
+        .ok()
+        .filter(|len| *len <= MAX_BODY_LEN)
+        .ok_or(TransportError::TooLong(body.len() as u64))?;
+    let mut frame = Vec::with_capacity(4 + body.len());
+    frame.extend_from_slice(&len.to_le_bytes());
+    frame.extend_from_slice(&body);
+
+    let fds: Vec<BorrowedFd<'_>> = payload.into_iter().collect();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !fds.is_empty() {
+        control.push(SendAncillaryMessage::ScmRights(&fds));
+    }
+    let sent = loop {
+        // NOSIGNAL: a peer that is gone must be an error here, not a SIGPIPE in the host.
+        match rustix::net::sendmsg(
+            socket,
+            &[IoSlice::new(&frame)],
+            &mut control,
+            SendFlags::NOSIGNAL,
+        ) {
+            Ok(sent) => break sent,
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(error) => return Err(io::Error::from(error).into()),
+        }
+    };
+    let mut rest = &frame[sent..];
+    while !rest.is_empty() {
+        match rustix::net::send(socket, rest, SendFlags::NOSIGNAL) {
+            Ok(sent) => rest = &rest[sent..],
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(error) => return Err(io::Error::from(error).into()),
+        }
+    }
+    Ok(())
+}
+
+/// Receives one message, and the payload that came with it.
+pub fn receive<T: DeserializeOwned>(
+    socket: &UnixStream,
+) -> Result<(T, Option<OwnedFd>), TransportError> {
+    let mut header = [0u8; 4];
+    let (mut filled, payload) = receive_first(socket, &mut header)?;
+    while filled < header.len() {
+        match (&*socket).read(&mut header[filled..]) {
+            Ok(0) => return Err(TransportError::Truncated),
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let len = u32::from_le_bytes(header);
+    if len > MAX_BODY_LEN {
+        return Err(TransportError::TooLong(len.into()));
+    }
+    let mut body = Vec::new();
+    (&*socket).take(len.into()).read_to_end(&mut body)?;
+    if body.len() < len as usize {
+        return Err(TransportError::Truncated);
+    }
+    let (message, rest) = postcard::take_from_bytes(&body).map_err(TransportError::Malformed)?;
+    if !rest.is_empty() {
+        return Err(TransportError::TrailingBytes(rest.len()));
+    }
+    Ok((message, payload))
+}
+
+/// Reads the first bytes of a frame together with the descriptor attached to them.
+fn receive_first(
+    socket: &UnixStream,
+    header: &mut [u8; 4],
+) -> Result<(usize, Option<OwnedFd>), TransportError> {
+    // Room for more than one descriptor, so that a peer that sends several has them closed here, not leaked.
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let received = loop {
+        match rustix::net::recvmsg(
+            socket,
+            &mut [IoSliceMut::new(header)],
+            &mut control,
+            RecvFlags::CMSG_CLOEXEC,
+        ) {
+            Ok(received) => break received,
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(error) => return Err(io::Error::from(error).into()),
+        }
+    };
+    let mut payload = None;
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(fds) = message {
+            for fd in fds {
+                payload.get_or_insert(fd);
+            }
+        }
+    }
+    if received.bytes == 0 {
+        return Err(TransportError::Closed);
+    }
+    Ok((received.bytes, payload))
+}
+
+/// Makes a sealed memfd of `parts`, one after the other.
+pub fn seal(parts: &[&[u8]]) -> io::Result<OwnedFd> {
+    let fd = rustix::fs::memfd_create("mgenjit", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    let mut file = File::from(fd);
+    for part in parts {
+        file.write_all(part)?;
+    }
+    rustix::fs::fcntl_add_seals(&file, PAYLOAD_SEALS)?;
+    Ok(file.into())
+}
+
+/// Checks that `payload` is a sealed memfd of `expected` bytes. Nothing can change it afterwards.
+pub fn check_payload(payload: Option<OwnedFd>, expected: u64) -> Result<File, TransportError> {
+    let bad = |found: String| TransportError::BadPayload { expected, found };
+    let payload = payload.ok_or_else(|| bad("none came".to_owned()))?;
+    let seals = rustix::fs::fcntl_get_seals(payload.as_fd())
+        .map_err(|_| bad("it is not a memfd".to_owned()))?;
+    if !seals.contains(PAYLOAD_SEALS) {
+        return Err(bad("it is not sealed".to_owned()));
+    }
+    let file = File::from(payload);
+    let len = file.metadata()?.len();
+    if len != expected {
+        return Err(bad(format!("it has {len} bytes")));
+    }
+    Ok(file)
+}

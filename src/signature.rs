@@ -1,0 +1,124 @@
+//! Function signatures as the IR states them: what a checked call is checked against.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A type of the IR, as far as a checked call can pass or return it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Type {
+    Void,
+    I1,
+    I8,
+    I16,
+    I32,
+    I64,
+    Float,
+    Double,
+    Pointer,
+    /// Anything else, as LLVM prints it: `i128`, `<4 x float>`, `ptr byval(%struct.s)`.
+    Other(String),
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Type::Void => "void",
+            Type::I1 => "i1",
+            Type::I8 => "i8",
+            Type::I16 => "i16",
+            Type::I32 => "i32",
+            Type::I64 => "i64",
+            Type::Float => "float",
+            Type::Double => "double",
+            Type::Pointer => "ptr",
+            Type::Other(text) => text,
+        })
+    }
+}
+
+/// How a narrow integer argument is widened to a register, which the ABI leaves to the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Extension {
+    /// The IR says nothing: the upper bits do not matter.
+    None,
+    /// `zeroext`
+    Zero,
+    /// `signext`
+    Sign,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parameter {
+    pub ty: Type,
+    pub extension: Extension,
+}
+
+/// A function that a module defines and other modules and the host can see.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Function {
+    pub name: String,
+    pub result: Type,
+    pub parameters: Vec<Parameter>,
+    pub variadic: bool,
+    /// The calling convention as LLVM spells it (`fastcc`), or empty for the C convention.
+    pub convention: String,
+}
+
+/// As IR writes it: `i64 @add(i64, i64)`.
+impl fmt::Display for Function {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.convention.is_empty() {
+            write!(out, "{} ", self.convention)?;
+        }
+        write!(out, "{} @{}(", self.result, self.name)?;
+        for (index, parameter) in self.parameters.iter().enumerate() {
+            if index > 0 {
+                out.write_str(", ")?;
+            }
+            write!(out, "{}", parameter.ty)?;
+        }
+        if self.variadic {
+            out.write_str(if self.parameters.is_empty() {
+                "..."
+            } else {
+                ", ..."
+            })?;
+        }
+        out.write_str(")")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_print_as_in_ir() {
+        fn check(parameters: &[Type], variadic: bool, convention: &str, expect: &str) {
+            let function = Function {
+                name: "f".to_owned(),
+                result: Type::I32,
+                parameters: parameters
+                    .iter()
+                    .map(|ty| Parameter {
+                        ty: ty.clone(),
+                        extension: Extension::None,
+                    })
+                    .collect(),
+                variadic,
+                convention: convention.to_owned(),
+            };
+            assert_eq!(function.to_string(), expect);
+        }
+        check(&[], false, "", "i32 @f()");
+        check(&[Type::I64, Type::Double], false, "", "i32 @f(i64, double)");
+        check(&[Type::Pointer], true, "", "i32 @f(ptr, ...)");
+        check(&[], true, "", "i32 @f(...)");
+        check(
+            &[Type::Other("<4 x float>".to_owned())],
+            false,
+            "fastcc",
+            "fastcc i32 @f(<4 x float>)",
+        );
+    }
+}
