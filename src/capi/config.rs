@@ -1,0 +1,237 @@
+//! `mgenjit_config`: how an executor compiles and where it caches.
+
+use super::error::mgenjit_error;
+use super::event::mgenjit_event_hook;
+use super::ffi::{self, Owned};
+use super::status::mgenjit_status;
+use crate::compile::protocol::OptLevel;
+use crate::config::{CacheMode, Config};
+use crate::error::{Error, Status};
+use std::ffi::{c_char, c_void};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The configuration of an executor. It is copied when used: changing or freeing it later changes nothing
+/// that was made from it.
+#[allow(non_camel_case_types)]
+pub struct mgenjit_config(pub(super) Config);
+
+impl Owned for mgenjit_config {}
+
+/// No optimisation.
+pub const MGENJIT_OPT_O0: i32 = 0;
+/// LLVM's standard pipeline O1.
+pub const MGENJIT_OPT_O1: i32 = 1;
+/// LLVM's standard pipeline O2, the default.
+pub const MGENJIT_OPT_O2: i32 = 2;
+/// LLVM's standard pipeline O3.
+pub const MGENJIT_OPT_O3: i32 = 3;
+/// LLVM's standard pipeline Os: O2, but smaller code.
+pub const MGENJIT_OPT_OS: i32 = 4;
+/// LLVM's standard pipeline Oz: as small as possible.
+pub const MGENJIT_OPT_OZ: i32 = 5;
+
+/// Look in the cache and store in it, the default.
+pub const MGENJIT_CACHE_READ_WRITE: i32 = 0;
+/// Look in the cache; store nothing.
+pub const MGENJIT_CACHE_READ_ONLY: i32 = 1;
+/// No cache: always compile.
+pub const MGENJIT_CACHE_OFF: i32 = 2;
+
+/// Makes a configuration with the defaults. Never NULL. Free it with mgenjit_config_free.
+#[unsafe(no_mangle)]
+pub extern "C" fn mgenjit_config_new() -> *mut mgenjit_config {
+    mgenjit_config(Config::default()).into_raw()
+}
+
+/// Frees a configuration. NULL does nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_config_free(config: *mut mgenjit_config) {
+    // SAFETY: the caller passes NULL or a configuration that it owns and will not use again.
+    unsafe { mgenjit_config::free(config) };
+}
+
+/// Sets how far code is optimised: one of MGENJIT_OPT_…. Default: MGENJIT_OPT_O2.
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_config_set_opt_level(
+    config: *mut mgenjit_config,
+    level: i32,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    // SAFETY: the caller passes NULL or live pointers, as the header asks.
+    unsafe {
+        ffi::guard(error, || {
+            let config = ffi::borrow_mut(config, "config")?;
+            config.0.opt_level = OptLevel::ALL
+                .into_iter()
+                .find(|candidate| *candidate as i32 == level)
+                .ok_or_else(|| {
+                    invalid(format!(
+                        "{level} is not an optimisation level: use MGENJIT_OPT_O0 (0) to MGENJIT_OPT_OZ (5)"
+                    ))
+                })?;
+            Ok(())
+        })
+    }
+}
+
+/// Sets the cache's directory. It is made, with mode 0700, when something is first stored. A directory that
+/// belongs to another user, or that others may write, is not used: what is in a cache is run.
+///
+/// Default: $MGENJIT_CACHE_DIR, else $XDG_CACHE_HOME/mgenjit, else $HOME/.cache/mgenjit. If there is none of
+/// these, nothing is cached. NULL sets the default again.
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_config_set_cache_dir(
+    config: *mut mgenjit_config,
+    path: *const c_char,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    // SAFETY: the caller passes NULL or live pointers, as the header asks.
+    unsafe {
+        ffi::guard(error, || {
+            let config = ffi::borrow_mut(config, "config")?;
+            config.0.cache_dir = optional_path(path, "path")?;
+            Ok(())
+        })
+    }
+}
+
+/// Sets what the cache is used for: one of MGENJIT_CACHE_…. Default: MGENJIT_CACHE_READ_WRITE.
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_config_set_cache_mode(
+    config: *mut mgenjit_config,
+    mode: i32,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    // SAFETY: the caller passes NULL or live pointers, as the header asks.
+    unsafe {
+        ffi::guard(error, || {
+            let config = ffi::borrow_mut(config, "config")?;
+            config.0.cache_mode = match mode {
+                MGENJIT_CACHE_READ_WRITE => CacheMode::ReadWrite,
+                MGENJIT_CACHE_READ_ONLY => CacheMode::ReadOnly,
+                MGENJIT_CACHE_OFF => CacheMode::Off,
+                _ => {
+                    return Err(invalid(format!(
+                        "{mode} is not a cache mode: use MGENJIT_CACHE_READ_WRITE (0), \
+                         MGENJIT_CACHE_READ_ONLY (1) or MGENJIT_CACHE_OFF (2)"
+                    )));
+                }
+            };
+            Ok(())
+        })
+    }
+}
+
+/// Sets the path of the compile server's executable file. Default, NULL: $MGENJIT_SERVER, else
+/// mgenjit-server beside this library, else ../libexec/mgenjit/mgenjit-server seen from this library's
+/// folder, else mgenjit-server on $PATH. A path that is set, here or by the variable, is the only one tried.
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_config_set_server_path(
+    config: *mut mgenjit_config,
+    path: *const c_char,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    // SAFETY: the caller passes NULL or live pointers, as the header asks.
+    unsafe {
+        ffi::guard(error, || {
+            let config = ffi::borrow_mut(config, "config")?;
+            config.0.server_path = optional_path(path, "path")?;
+            Ok(())
+        })
+    }
+}
+
+/// Sets how many compile servers an executor may run at once: so many misses are compiled in parallel.
+/// Default, 0: the number of cores this process may use.
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_config_set_max_servers(
+    config: *mut mgenjit_config,
+    count: u32,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    // SAFETY: the caller passes NULL or live pointers, as the header asks.
+    unsafe {
+        ffi::guard(error, || {
+            ffi::borrow_mut(config, "config")?.0.max_servers = count as usize;
+            Ok(())
+        })
+    }
+}
+
+/// Sets how long a miss waits, in milliseconds, for another process or thread that compiles the same code
+/// already, before it compiles for itself. Default: 60000.
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_config_set_lock_timeout(
+    config: *mut mgenjit_config,
+    milliseconds: u32,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    // SAFETY: the caller passes NULL or live pointers, as the header asks.
+    unsafe {
+        ffi::guard(error, || {
+            ffi::borrow_mut(config, "config")?.0.lock_timeout =
+                Duration::from_millis(milliseconds.into());
+            Ok(())
+        })
+    }
+}
+
+/// Sets a function that is told what the executor does: see mgenjit_event. It runs on the thread that made
+/// the call it tells of, before that call returns, perhaps on several threads at once. It may call this
+/// library. It must not throw.
+///
+/// `user` is handed to each call of `hook`. `user_free`, if not NULL, is called with it once nothing uses it
+/// any more: the configuration and all that was made from it are freed, or the hook was replaced. A NULL
+/// `hook` removes the hook.
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT; `user_free` is not called then.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_config_set_event_hook(
+    config: *mut mgenjit_config,
+    hook: mgenjit_event_hook,
+    user: *mut c_void,
+    user_free: Option<unsafe extern "C" fn(user: *mut c_void)>,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    // SAFETY: the caller passes NULL or live pointers, as the header asks.
+    unsafe {
+        ffi::guard(error, || {
+            let config = ffi::borrow_mut(config, "config")?;
+            config.0.hook = super::event::rust_hook(hook, user, user_free);
+            Ok(())
+        })
+    }
+}
+
+/// Reads a path that may be NULL.
+///
+/// # Safety
+/// As [`ffi::string`].
+unsafe fn optional_path(path: *const c_char, what: &str) -> Result<Option<PathBuf>, Error> {
+    if path.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the caller vouches for the string.
+    let path = unsafe { ffi::string(path, what)? };
+    if path.is_empty() {
+        return Err(invalid(format!("`{what}` is empty")));
+    }
+    Ok(Some(PathBuf::from(path)))
+}
+
+fn invalid(message: String) -> Error {
+    Error::new(Status::InvalidArgument, message)
+}

@@ -1,0 +1,180 @@
+//! `mgenjit_event`: what the hook is told.
+
+use super::ffi;
+use crate::event::{Event, EventKind, Hook, Times};
+use std::ffi::{c_char, c_void};
+use std::ptr;
+use std::sync::Arc;
+
+/// The cache had the code. `bytes`: its entry's length.
+pub const MGENJIT_EVENT_HIT: i32 = 1;
+/// The cache had it not, or could not be used: `message` says which.
+pub const MGENJIT_EVENT_MISS: i32 = 2;
+/// A compile server starts to compile. `bytes`: the IR's length.
+pub const MGENJIT_EVENT_COMPILE_STARTED: i32 = 3;
+/// It has compiled. `bytes`: the image's length.
+pub const MGENJIT_EVENT_COMPILED: i32 = 4;
+/// The code was stored in the cache. `bytes`: its entry's length.
+pub const MGENJIT_EVENT_STORED: i32 = 5;
+/// The code is mapped. It links when something is first looked up. `bytes`: of address space.
+pub const MGENJIT_EVENT_LOADED: i32 = 6;
+/// Something is wrong with the cache, and time is lost, but nothing else: `message` says what and where.
+pub const MGENJIT_EVENT_CACHE_TROUBLE: i32 = 7;
+
+/// Microseconds that the steps of a compile took; 0 for one that did not happen.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+#[allow(non_camel_case_types)]
+pub struct mgenjit_times {
+    /// The size of this struct in the version of the library that wrote it.
+    pub size: usize,
+    /// Hash the IR: the key.
+    pub hash: u64,
+    /// Look for the entry and verify its digest.
+    pub find: u64,
+    /// Wait for another thread or process that compiles the same code.
+    pub wait: u64,
+    /// Start a compile server.
+    pub start: u64,
+    /// In the server: parse and verify the IR.
+    pub parse: u64,
+    /// In the server: optimise.
+    pub optimise: u64,
+    /// In the server: generate the object.
+    pub codegen: u64,
+    /// In the server: link the object into an image.
+    pub link: u64,
+    /// From the request to the server's reply, the four before included.
+    pub compile: u64,
+    /// Store the entry in the cache.
+    pub store: u64,
+    /// Map the image.
+    pub map: u64,
+    /// Resolve its symbols, relocate, and run constructors; at the first look-up.
+    pub bind: u64,
+}
+
+/// What happened. It and all it points to live until the hook returns.
+#[repr(C)]
+#[allow(non_camel_case_types)]
+pub struct mgenjit_event {
+    /// The size of this struct in the version of the library that wrote it: a field at a larger offset is
+    /// not there.
+    pub size: usize,
+    /// One of MGENJIT_EVENT_….
+    pub kind: i32,
+    /// The module's key, 64 hexadecimal digits.
+    pub key: *const c_char,
+    /// The module's name.
+    pub name: *const c_char,
+    /// More about it, or "".
+    pub message: *const c_char,
+    /// A number of bytes; each kind says of what.
+    pub bytes: u64,
+    /// What the module's steps took so far.
+    pub times: *const mgenjit_times,
+}
+
+/// A function that is told of events: see mgenjit_config_set_event_hook.
+#[allow(non_camel_case_types)]
+pub type mgenjit_event_hook =
+    Option<unsafe extern "C" fn(event: *const mgenjit_event, user: *mut c_void)>;
+
+/// The C struct of `times`.
+pub(super) fn c_times(times: &Times) -> mgenjit_times {
+    let Times {
+        hash,
+        find,
+        wait,
+        start,
+        server,
+        compile,
+        store,
+        map,
+        bind,
+    } = *times;
+    mgenjit_times {
+        size: size_of::<mgenjit_times>(),
+        hash,
+        find,
+        wait,
+        start,
+        parse: server.parse,
+        optimise: server.optimise,
+        codegen: server.codegen,
+        link: server.link,
+        compile,
+        store,
+        map,
+        bind,
+    }
+}
+
+/// Wraps a C hook.
+pub(super) fn rust_hook(
+    hook: mgenjit_event_hook,
+    user: *mut c_void,
+    user_free: Option<unsafe extern "C" fn(*mut c_void)>,
+) -> Option<Hook> {
+    let user = User {
+        pointer: user,
+        free: user_free,
+    };
+    // `user` is dropped, and so freed, at once if there is no hook.
+    let hook = hook?;
+    Some(Arc::new(move |event: &Event<'_>| {
+        let times = c_times(event.times);
+        let key = ffi::c_string(event.key.to_string());
+        let name = ffi::c_string(event.name);
+        let message = ffi::c_string(event.message);
+        let c_event = mgenjit_event {
+            size: size_of::<mgenjit_event>(),
+            kind: kind_number(event.kind),
+            key: key.as_ptr(),
+            name: name.as_ptr(),
+            message: message.as_ptr(),
+            bytes: event.bytes,
+            times: ptr::from_ref(&times),
+        };
+        // SAFETY: the hook was given to be called with `user` from any thread; the event lives until it returns.
+        unsafe { hook(ptr::from_ref(&c_event), user.pointer()) };
+    }))
+}
+
+/// The caller's `user`, freed when the last copy of the hook goes.
+struct User {
+    pointer: *mut c_void,
+    free: Option<unsafe extern "C" fn(*mut c_void)>,
+}
+
+impl User {
+    fn pointer(&self) -> *mut c_void {
+        self.pointer
+    }
+}
+
+// SAFETY: the header tells that the hook and `user_free` run on any thread that uses the executor.
+unsafe impl Send for User {}
+// SAFETY: as above; the pointer is only handed through.
+unsafe impl Sync for User {}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        if let Some(free) = self.free {
+            // SAFETY: the caller gave `free` for exactly this pointer, and this is the last use of it.
+            unsafe { free(self.pointer) };
+        }
+    }
+}
+
+fn kind_number(kind: EventKind) -> i32 {
+    match kind {
+        EventKind::Hit => MGENJIT_EVENT_HIT,
+        EventKind::Miss => MGENJIT_EVENT_MISS,
+        EventKind::CompileStarted => MGENJIT_EVENT_COMPILE_STARTED,
+        EventKind::Compiled => MGENJIT_EVENT_COMPILED,
+        EventKind::Stored => MGENJIT_EVENT_STORED,
+        EventKind::Loaded => MGENJIT_EVENT_LOADED,
+        EventKind::CacheTrouble => MGENJIT_EVENT_CACHE_TROUBLE,
+    }
+}

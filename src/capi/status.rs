@@ -1,0 +1,126 @@
+//! Status codes, and the version.
+
+use crate::error::Status;
+use std::ffi::c_char;
+
+/// The result of a call: `MGENJIT_STATUS_OK` or what kind of error it was.
+#[allow(non_camel_case_types)]
+pub type mgenjit_status = i32;
+
+/// Success.
+pub const MGENJIT_STATUS_OK: i32 = 0;
+/// A parameter is NULL, not UTF-8, or out of its range.
+pub const MGENJIT_STATUS_INVALID_ARGUMENT: i32 = 1;
+/// A file could not be read.
+pub const MGENJIT_STATUS_IO: i32 = 2;
+/// The input is neither IR text nor bitcode that this LLVM can read.
+pub const MGENJIT_STATUS_PARSE: i32 = 3;
+/// The IR breaks a rule of the language.
+pub const MGENJIT_STATUS_VERIFY: i32 = 4;
+/// The IR asks for another target or data layout than this machine's.
+pub const MGENJIT_STATUS_TARGET: i32 = 5;
+/// LLVM could not generate code for it.
+pub const MGENJIT_STATUS_CODEGEN: i32 = 6;
+/// The generated code could not be linked into an image.
+pub const MGENJIT_STATUS_LINK: i32 = 7;
+/// Symbols that the modules need are defined nowhere; mgenjit_error_symbol lists them.
+pub const MGENJIT_STATUS_UNRESOLVED: i32 = 8;
+/// There is no symbol of that name.
+pub const MGENJIT_STATUS_NOT_FOUND: i32 = 9;
+/// Arguments do not match the function's signature, or the function cannot be called this way.
+pub const MGENJIT_STATUS_TYPE: i32 = 10;
+/// The compile server was not found or could not be started. Code in the cache still runs.
+pub const MGENJIT_STATUS_SERVER_UNAVAILABLE: i32 = 11;
+/// The compile server died while it compiled this input. The next compile gets a new one.
+pub const MGENJIT_STATUS_SERVER_CRASHED: i32 = 12;
+/// The compile server that was found belongs to another version of this library.
+pub const MGENJIT_STATUS_SERVER_MISMATCH: i32 = 13;
+/// An image could not be mapped.
+pub const MGENJIT_STATUS_LOAD: i32 = 14;
+/// A shared library could not be loaded.
+pub const MGENJIT_STATUS_LIBRARY: i32 = 15;
+/// The module was removed from its executor.
+pub const MGENJIT_STATUS_REMOVED: i32 = 16;
+/// A defect of this library, caught at its boundary. Please report it.
+pub const MGENJIT_STATUS_PANIC: i32 = 17;
+
+/// The name of a status, such as "MGENJIT_STATUS_PARSE", or "unknown status" for another number. The string
+/// is static.
+#[unsafe(no_mangle)]
+pub extern "C" fn mgenjit_status_name(status: mgenjit_status) -> *const c_char {
+    let name = match status {
+        MGENJIT_STATUS_OK => c"MGENJIT_STATUS_OK",
+        MGENJIT_STATUS_INVALID_ARGUMENT => c"MGENJIT_STATUS_INVALID_ARGUMENT",
+        MGENJIT_STATUS_IO => c"MGENJIT_STATUS_IO",
+        MGENJIT_STATUS_PARSE => c"MGENJIT_STATUS_PARSE",
+        MGENJIT_STATUS_VERIFY => c"MGENJIT_STATUS_VERIFY",
+        MGENJIT_STATUS_TARGET => c"MGENJIT_STATUS_TARGET",
+        MGENJIT_STATUS_CODEGEN => c"MGENJIT_STATUS_CODEGEN",
+        MGENJIT_STATUS_LINK => c"MGENJIT_STATUS_LINK",
+        MGENJIT_STATUS_UNRESOLVED => c"MGENJIT_STATUS_UNRESOLVED",
+        MGENJIT_STATUS_NOT_FOUND => c"MGENJIT_STATUS_NOT_FOUND",
+        MGENJIT_STATUS_TYPE => c"MGENJIT_STATUS_TYPE",
+        MGENJIT_STATUS_SERVER_UNAVAILABLE => c"MGENJIT_STATUS_SERVER_UNAVAILABLE",
+        MGENJIT_STATUS_SERVER_CRASHED => c"MGENJIT_STATUS_SERVER_CRASHED",
+        MGENJIT_STATUS_SERVER_MISMATCH => c"MGENJIT_STATUS_SERVER_MISMATCH",
+        MGENJIT_STATUS_LOAD => c"MGENJIT_STATUS_LOAD",
+        MGENJIT_STATUS_LIBRARY => c"MGENJIT_STATUS_LIBRARY",
+        MGENJIT_STATUS_REMOVED => c"MGENJIT_STATUS_REMOVED",
+        MGENJIT_STATUS_PANIC => c"MGENJIT_STATUS_PANIC",
+        _ => c"unknown status",
+    };
+    name.as_ptr()
+}
+
+/// The C API's number of a kind of error.
+pub(super) fn number(status: Status) -> mgenjit_status {
+    match status {
+        Status::InvalidArgument => MGENJIT_STATUS_INVALID_ARGUMENT,
+        Status::Io => MGENJIT_STATUS_IO,
+        Status::Parse => MGENJIT_STATUS_PARSE,
+        Status::Verify => MGENJIT_STATUS_VERIFY,
+        Status::Target => MGENJIT_STATUS_TARGET,
+        Status::Codegen => MGENJIT_STATUS_CODEGEN,
+        Status::Link => MGENJIT_STATUS_LINK,
+        Status::Unresolved => MGENJIT_STATUS_UNRESOLVED,
+        Status::NotFound => MGENJIT_STATUS_NOT_FOUND,
+        Status::Type => MGENJIT_STATUS_TYPE,
+        Status::ServerUnavailable => MGENJIT_STATUS_SERVER_UNAVAILABLE,
+        Status::ServerCrashed => MGENJIT_STATUS_SERVER_CRASHED,
+        Status::ServerMismatch => MGENJIT_STATUS_SERVER_MISMATCH,
+        Status::Load => MGENJIT_STATUS_LOAD,
+        Status::Library => MGENJIT_STATUS_LIBRARY,
+        Status::Removed => MGENJIT_STATUS_REMOVED,
+        Status::Panic => MGENJIT_STATUS_PANIC,
+    }
+}
+
+/// The version of the library that is running, as MGENJIT_VERSION_NUMBER computes it.
+#[unsafe(no_mangle)]
+pub extern "C" fn mgenjit_version_number() -> u32 {
+    const fn number(text: &str) -> u32 {
+        let mut value = 0;
+        let mut index = 0;
+        while index < text.len() {
+            value = value * 10 + (text.as_bytes()[index] - b'0') as u32;
+            index += 1;
+        }
+        value
+    }
+    const NUMBER: u32 = number(env!("CARGO_PKG_VERSION_MAJOR")) * 1_000_000
+        + number(env!("CARGO_PKG_VERSION_MINOR")) * 1_000
+        + number(env!("CARGO_PKG_VERSION_PATCH"));
+    NUMBER
+}
+
+/// The version as text, such as "0.1.0". The string is static.
+#[unsafe(no_mangle)]
+pub extern "C" fn mgenjit_version_string() -> *const c_char {
+    concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
+}
+
+/// The version of LLVM that compiles, such as "22.1.8". It is part of every key. The string is static.
+#[unsafe(no_mangle)]
+pub extern "C" fn mgenjit_llvm_version() -> *const c_char {
+    concat!(env!("MGENJIT_LLVM_VERSION"), "\0").as_ptr().cast()
+}

@@ -1,0 +1,49 @@
+//! The one error of the library: what kind it is, what went wrong, and where.
+
+use crate::compile::protocol::Position;
+
+/// The kinds of error that a caller can tell apart. The C API documents each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    InvalidArgument,
+    Io,
+    Parse,
+    Verify,
+    Target,
+    Codegen,
+    Link,
+    Unresolved,
+    NotFound,
+    Type,
+    ServerUnavailable,
+    ServerCrashed,
+    ServerMismatch,
+    Load,
+    Library,
+    Removed,
+    Panic,
+}
+
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    pub status: Status,
+    pub message: String,
+    /// Where in the IR, if it has a place there.
+    pub position: Option<Position>,
+    /// The symbols it is about.
+    pub symbols: Vec<String>,
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    pub fn new(status: Status, message: impl Into<String>) -> Error {
+        Error {
+            status,
+            message: message.into(),
+            position: None,
+            symbols: Vec::new(),
+        }
+    }
+}
