@@ -1,0 +1,286 @@
+/*
+ * What the test programs share. It is included first.
+ *
+ * A program is a list of cases. Each runs in a process of its own, so that one that crashes or hangs hides no
+ * other, and each starts with a library that nothing has used yet. CHECK_CASE=name runs one case alone, in the
+ * program's own process, for a debugger.
+ */
+#ifndef CHECK_H
+#define CHECK_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include "mgenjit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Ends the case unless the condition holds. */
+#define CHECK(condition) \
+    ((condition) ? (void)0 : check_failed(__FILE__, __LINE__, "not so: %s", #condition))
+
+#define CHECK_INT(expected, actual) check_int(__FILE__, __LINE__, #actual, (expected), (actual))
+#define CHECK_STRING(expected, actual) check_string(__FILE__, __LINE__, #actual, (expected), (actual))
+#define CHECK_CONTAINS(part, actual) check_contains(__FILE__, __LINE__, #actual, (part), (actual))
+
+/* A call of the library that is given &failure and returns the expected status. */
+#define CHECK_STATUS(expected, call) \
+    (check_reset(), check_status(__FILE__, __LINE__, #call, (expected), (call)))
+#define CHECK_OK(call) CHECK_STATUS(MGENJIT_STATUS_OK, call)
+
+/* The message of the last call that CHECK_STATUS checked has this part. */
+#define CHECK_MESSAGE(part) CHECK_CONTAINS(part, mgenjit_error_message(failure))
+
+/* The function of that name, as a pointer of that type. */
+#define FUNCTION(type, executor, name) ((type)find((executor), (name)))
+
+/* The error of the last checked call. */
+static __thread mgenjit_error *failure;
+
+__attribute__((noreturn, format(printf, 3, 4))) static inline void
+check_failed(const char *file, int line, const char *format, ...)
+{
+    const char *slash = strrchr(file, '/');
+    va_list arguments;
+    fprintf(stderr, "%s:%d: ", slash ? slash + 1 : file, line);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fprintf(stderr, "\n");
+    fflush(NULL);
+    _exit(1);
+}
+
+static inline void check_int(const char *file, int line, const char *what, long long expected, long long actual)
+{
+    if (expected != actual)
+        check_failed(file, line, "%s is %lld, not %lld", what, actual, expected);
+}
+
+static inline void check_string(const char *file, int line, const char *what, const char *expected,
+                                const char *actual)
+{
+    if (actual == NULL || strcmp(expected, actual) != 0)
+        check_failed(file, line, "%s is '%s', not '%s'", what, actual ? actual : "NULL", expected);
+}
+
+static inline void check_contains(const char *file, int line, const char *what, const char *part,
+                                  const char *actual)
+{
+    if (actual == NULL || strstr(actual, part) == NULL)
+        check_failed(file, line, "%s is '%s', without '%s'", what, actual ? actual : "NULL", part);
+}
+
+static inline void check_reset(void)
+{
+    mgenjit_error_free(failure);
+    failure = NULL;
+}
+
+/* An error says the same as the status, in a sentence; there is one if and only if the call failed. */
+static inline void check_status(const char *file, int line, const char *what, mgenjit_status expected,
+                                mgenjit_status actual)
+{
+    const char *message = mgenjit_error_message(failure);
+    if (expected != actual)
+        check_failed(file, line, "%s: %s, not %s: %s", what, mgenjit_status_name(actual),
+                     mgenjit_status_name(expected), message);
+    if ((failure != NULL) != (actual != MGENJIT_STATUS_OK))
+        check_failed(file, line, "%s: %s with error %p", what, mgenjit_status_name(actual), (void *)failure);
+    if (mgenjit_error_status(failure) != actual)
+        check_failed(file, line, "%s: the error's status is %s", what,
+                     mgenjit_status_name(mgenjit_error_status(failure)));
+    if (failure != NULL && (message[0] == '\0' || message[strlen(message) - 1] == '\n'))
+        check_failed(file, line, "%s: a message must be a text without a newline at its end: '%s'", what, message);
+}
+
+/* Whether the cache has what an earlier run of this program stored. */
+static inline int is_warm(void)
+{
+    return strcmp(getenv("CHECK_RUN"), "warm") == 0;
+}
+
+static inline char *join(const char *folder, const char *name)
+{
+    char *path = NULL;
+    CHECK(asprintf(&path, "%s/%s", folder, name) > 0);
+    return path;
+}
+
+/* A path in this program's temporary folder, in its fixtures, and in tests/programs. They are not freed. */
+static inline char *in_folder(const char *name)
+{
+    return join(getenv("CHECK_FOLDER"), name);
+}
+
+static inline char *fixture(const char *name)
+{
+    return join(in_folder("fixtures"), name);
+}
+
+static inline char *program(const char *name)
+{
+    return join(getenv("CHECK_PROGRAMS"), name);
+}
+
+static inline mgenjit_executor *new_executor(const mgenjit_config *config)
+{
+    mgenjit_executor *executor = NULL;
+    CHECK_OK(mgenjit_executor_new(config, &executor, &failure));
+    return executor;
+}
+
+/* Adds IR text. */
+static inline mgenjit_module *add(mgenjit_executor *executor, const char *ir)
+{
+    mgenjit_module *module = NULL;
+    CHECK_OK(mgenjit_executor_compile(executor, NULL, ir, strlen(ir), &module, &failure));
+    return module;
+}
+
+static inline mgenjit_module *add_file(mgenjit_executor *executor, const char *path)
+{
+    mgenjit_module *module = NULL;
+    CHECK_OK(mgenjit_executor_compile_file(executor, path, &module, &failure));
+    return module;
+}
+
+static inline void *find(mgenjit_executor *executor, const char *name)
+{
+    void *address = NULL;
+    CHECK_OK(mgenjit_executor_lookup(executor, name, &address, &failure));
+    CHECK(address != NULL);
+    return address;
+}
+
+/* A function for checked calls. */
+static inline mgenjit_function *find_function(mgenjit_executor *executor, const char *name)
+{
+    mgenjit_function *function = NULL;
+    CHECK_OK(mgenjit_executor_lookup_function(executor, name, &function, &failure));
+    return function;
+}
+
+/* That the executor still compiles and runs. */
+static inline void check_usable(mgenjit_executor *executor)
+{
+    mgenjit_module *module = add(executor, "define i32 @usable(i32 %x) {\n  %y = add i32 %x, 1\n  ret i32 %y\n}\n");
+    CHECK_INT(42, FUNCTION(int (*)(int), executor, "usable")(41));
+    CHECK_OK(mgenjit_module_remove(module, &failure));
+    mgenjit_module_free(module);
+}
+
+/* What an event hook saw. */
+typedef struct check_events {
+    int count[MGENJIT_EVENT_CACHE_TROUBLE + 1];
+    char trouble[4096];
+    char miss[4096];
+} check_events;
+
+static inline void check_count_event(const mgenjit_event *event, void *user)
+{
+    check_events *events = (check_events *)user;
+    CHECK(event->kind > 0 && event->kind <= MGENJIT_EVENT_CACHE_TROUBLE);
+    __atomic_add_fetch(&events->count[event->kind], 1, __ATOMIC_RELAXED);
+    if (event->kind == MGENJIT_EVENT_CACHE_TROUBLE)
+        snprintf(events->trouble, sizeof events->trouble, "%s", event->message);
+    if (event->kind == MGENJIT_EVENT_MISS)
+        snprintf(events->miss, sizeof events->miss, "%s", event->message);
+}
+
+/* A configuration whose events are counted. */
+static inline mgenjit_config *new_watched_config(check_events *events)
+{
+    mgenjit_config *config = mgenjit_config_new();
+    memset(events, 0, sizeof *events);
+    CHECK_OK(mgenjit_config_set_event_hook(config, check_count_event, events, NULL, &failure));
+    return config;
+}
+
+static inline mgenjit_executor *new_watched_executor(check_events *events)
+{
+    mgenjit_config *config = new_watched_config(events);
+    mgenjit_executor *executor = new_executor(config);
+    mgenjit_config_free(config);
+    return executor;
+}
+
+/* How long a case may take. A program with longer ones sets it before it runs them. */
+static int check_seconds = 60;
+
+/* What is done before each case, if anything. */
+static void (*check_before_case)(void);
+
+/* A case of a program. */
+typedef struct check_case {
+    const char *name;
+    void (*run)(void);
+} check_case;
+
+#define CASE(function) { #function, function }
+#define RUN_CASES(cases) check_cases((cases), sizeof(cases) / sizeof((cases)[0]))
+
+/* Waits until the process ends; kills it after so many seconds. Returns its status as waitpid does. */
+static inline int wait_for(pid_t process, int seconds)
+{
+    const struct timespec pause = { 0, 2000000 };
+    int status = 0;
+    for (long turns = 0; waitpid(process, &status, WNOHANG) == 0; turns++) {
+        if (turns > seconds * 500L) {
+            fprintf(stderr, "killed after %d seconds\n", seconds);
+            kill(process, SIGKILL);
+            waitpid(process, &status, 0);
+            break;
+        }
+        nanosleep(&pause, NULL);
+    }
+    return status;
+}
+
+static inline int check_cases(const check_case *cases, size_t count)
+{
+    const char *chosen = getenv("CHECK_CASE");
+    int failed = 0;
+    for (size_t i = 0; i < count; i++) {
+        pid_t process;
+        int status;
+        if (chosen != NULL) {
+            if (strcmp(chosen, cases[i].name) == 0)
+                cases[i].run();
+            continue;
+        }
+        if (check_before_case != NULL)
+            check_before_case();
+        fflush(NULL);
+        process = fork();
+        if (process == 0) {
+            cases[i].run();
+            exit(0);
+        }
+        status = wait_for(process, check_seconds);
+        if (status == 0)
+            continue;
+        failed++;
+        if (WIFSIGNALED(status))
+            fprintf(stderr, "FAILED %s: signal %d\n", cases[i].name, WTERMSIG(status));
+        else
+            fprintf(stderr, "FAILED %s\n", cases[i].name);
+    }
+    if (chosen == NULL)
+        fprintf(stderr, "%d of %d cases failed\n", failed, (int)count);
+    return failed != 0;
+}
+
+#endif

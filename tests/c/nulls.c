@@ -1,0 +1,250 @@
+// runs: once
+
+/* NULL for every parameter of every function: refused, or nothing, or a default, as the header says. */
+#include "check.h"
+
+#define REFUSED(call) CHECK_STATUS(MGENJIT_STATUS_INVALID_ARGUMENT, call)
+
+static const char IR[] = "define i32 @f(i32 %x) {\n  ret i32 %x\n}\n"
+                         "define i32 @main() {\n  ret i32 3\n}\n";
+
+static void hook(const mgenjit_event *event, void *user)
+{
+    (void)event;
+    ++*(int *)user;
+}
+
+static void count_free(void *user)
+{
+    ++*(int *)user;
+}
+
+static void frees(void)
+{
+    mgenjit_error_free(NULL);
+    mgenjit_config_free(NULL);
+    mgenjit_executor_free(NULL);
+    mgenjit_module_free(NULL);
+    mgenjit_function_free(NULL);
+}
+
+static void questions(void)
+{
+    CHECK_INT(MGENJIT_STATUS_OK, mgenjit_error_status(NULL));
+    CHECK_STRING("", mgenjit_error_message(NULL));
+    CHECK_INT(0, mgenjit_error_line(NULL));
+    CHECK_INT(0, mgenjit_error_column(NULL));
+    CHECK(mgenjit_error_source_line(NULL) == NULL);
+    CHECK_INT(0, mgenjit_error_symbol_count(NULL));
+    CHECK(mgenjit_error_symbol(NULL, 0) == NULL);
+    CHECK(mgenjit_module_name(NULL) == NULL);
+    CHECK(mgenjit_module_key(NULL) == NULL);
+    CHECK_INT(0, mgenjit_module_origin(NULL));
+    CHECK_INT(0, mgenjit_module_function_count(NULL));
+    CHECK(mgenjit_function_name(NULL) == NULL);
+    CHECK(mgenjit_function_signature(NULL) == NULL);
+    CHECK_INT(MGENJIT_TYPE_OTHER, mgenjit_function_result_type(NULL));
+    CHECK_INT(0, mgenjit_function_parameter_count(NULL));
+    CHECK_INT(MGENJIT_TYPE_OTHER, mgenjit_function_parameter_type(NULL, 0));
+    CHECK_INT(0, mgenjit_function_is_variadic(NULL));
+}
+
+static void configuration(void)
+{
+    mgenjit_config *config = mgenjit_config_new();
+    int freed = 0;
+    REFUSED(mgenjit_config_set_opt_level(NULL, MGENJIT_OPT_O2, &failure));
+    REFUSED(mgenjit_config_set_cache_dir(NULL, "/tmp", &failure));
+    REFUSED(mgenjit_config_set_cache_mode(NULL, MGENJIT_CACHE_OFF, &failure));
+    REFUSED(mgenjit_config_set_server_path(NULL, "/tmp", &failure));
+    REFUSED(mgenjit_config_set_max_servers(NULL, 1, &failure));
+    REFUSED(mgenjit_config_set_lock_timeout(NULL, 1, &failure));
+    REFUSED(mgenjit_config_set_event_hook(NULL, hook, &freed, count_free, &failure));
+    CHECK_INT(0, freed);
+
+    CHECK_OK(mgenjit_config_set_cache_dir(config, NULL, &failure));
+    CHECK_OK(mgenjit_config_set_server_path(config, NULL, &failure));
+    CHECK_OK(mgenjit_config_set_event_hook(config, NULL, NULL, NULL, &failure));
+    CHECK_OK(mgenjit_config_set_event_hook(config, hook, NULL, NULL, &failure));
+
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_opt_level(NULL, 0, NULL));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_opt_level(config, 99, NULL));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_cache_dir(NULL, NULL, NULL));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_cache_mode(NULL, 0, NULL));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_server_path(NULL, NULL, NULL));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_max_servers(NULL, 0, NULL));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_lock_timeout(NULL, 0, NULL));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_event_hook(NULL, NULL, NULL, NULL, NULL));
+    mgenjit_config_free(config);
+}
+
+static void executor_functions(void)
+{
+    mgenjit_executor *executor = new_executor(NULL);
+    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_module *module = (mgenjit_module *)&executor;
+    mgenjit_function *function = (mgenjit_function *)&executor;
+    const char *const argv[] = { "program", NULL };
+    const char *const argv_with_a_hole[] = { "program", NULL, "x", NULL };
+    void *address = &executor;
+    int status = 77;
+    mgenjit_module_free(add(executor, IR));
+
+    REFUSED(mgenjit_executor_new(config, NULL, &failure));
+    REFUSED(mgenjit_executor_new(NULL, NULL, &failure));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_executor_new(NULL, NULL, NULL));
+
+    REFUSED(mgenjit_executor_compile(NULL, "name", IR, strlen(IR), &module, &failure));
+    REFUSED(mgenjit_executor_compile(executor, "name", NULL, 5, &module, &failure));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_executor_compile(NULL, NULL, NULL, 0, NULL, NULL));
+    CHECK_INT(MGENJIT_STATUS_PARSE, mgenjit_executor_compile(executor, NULL, "x", 1, NULL, NULL));
+    CHECK_OK(mgenjit_executor_compile(executor, NULL, IR, strlen(IR), NULL, &failure));
+
+    REFUSED(mgenjit_executor_compile_file(NULL, "file", &module, &failure));
+    REFUSED(mgenjit_executor_compile_file(executor, NULL, &module, &failure));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_executor_compile_file(executor, NULL, NULL, NULL));
+    CHECK_INT(MGENJIT_STATUS_IO, mgenjit_executor_compile_file(executor, "/nowhere.ll", NULL, NULL));
+
+    REFUSED(mgenjit_executor_define(NULL, "name", &status, &failure));
+    REFUSED(mgenjit_executor_define(executor, NULL, &status, &failure));
+    REFUSED(mgenjit_executor_define(executor, "name", NULL, &failure));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_executor_define(executor, NULL, NULL, NULL));
+
+    REFUSED(mgenjit_executor_load_library(NULL, "libm.so.6", &failure));
+    REFUSED(mgenjit_executor_load_library(executor, NULL, &failure));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_executor_load_library(executor, NULL, NULL));
+
+    REFUSED(mgenjit_executor_link(NULL, &failure));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_executor_link(NULL, NULL));
+    CHECK_INT(MGENJIT_STATUS_OK, mgenjit_executor_link(executor, NULL));
+
+    REFUSED(mgenjit_executor_lookup(NULL, "f", &address, &failure));
+    REFUSED(mgenjit_executor_lookup(executor, NULL, &address, &failure));
+    REFUSED(mgenjit_executor_lookup(executor, "f", NULL, &failure));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_executor_lookup(executor, "f", NULL, NULL));
+    CHECK_INT(MGENJIT_STATUS_NOT_FOUND, mgenjit_executor_lookup(executor, "nowhere", &address, NULL));
+
+    REFUSED(mgenjit_executor_lookup_function(NULL, "f", &function, &failure));
+    REFUSED(mgenjit_executor_lookup_function(executor, NULL, &function, &failure));
+    REFUSED(mgenjit_executor_lookup_function(executor, "f", NULL, &failure));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_executor_lookup_function(executor, "f", NULL, NULL));
+    CHECK_INT(MGENJIT_STATUS_NOT_FOUND, mgenjit_executor_lookup_function(executor, "nowhere", &function, NULL));
+
+    REFUSED(mgenjit_executor_run_main(NULL, 0, NULL, &status, &failure));
+    REFUSED(mgenjit_executor_run_main(executor, 1, NULL, &status, &failure));
+    REFUSED(mgenjit_executor_run_main(executor, -1, argv, &status, &failure));
+    REFUSED(mgenjit_executor_run_main(executor, 3, argv_with_a_hole, &status, &failure));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_executor_run_main(NULL, 0, NULL, NULL, NULL));
+    CHECK_INT(77, status);
+    CHECK_OK(mgenjit_executor_run_main(executor, 0, NULL, NULL, &failure));
+    CHECK_OK(mgenjit_executor_run_main(executor, 1, argv, NULL, &failure));
+    CHECK_OK(mgenjit_executor_run_main(executor, 0, NULL, &status, &failure));
+    CHECK_INT(3, status);
+
+    CHECK(module == (mgenjit_module *)&executor);
+    CHECK(function == (mgenjit_function *)&executor);
+    CHECK(address == (void *)&executor);
+    check_usable(executor);
+    mgenjit_config_free(config);
+    mgenjit_executor_free(executor);
+}
+
+static void run_file(void)
+{
+    const char *const argv[] = { "program", NULL };
+    mgenjit_config *config = mgenjit_config_new();
+    int status = 77;
+    REFUSED(mgenjit_run_file(NULL, 1, argv, config, &status, &failure));
+    REFUSED(mgenjit_run_file(NULL, 0, NULL, NULL, NULL, &failure));
+    REFUSED(mgenjit_run_file(program("main_void_i32.ll"), 1, NULL, config, &status, &failure));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_run_file(NULL, 0, NULL, NULL, NULL, NULL));
+    CHECK_INT(77, status);
+    CHECK_OK(mgenjit_run_file(program("main_void_i32.ll"), 0, NULL, NULL, NULL, &failure));
+    mgenjit_config_free(config);
+}
+
+static void module_functions(void)
+{
+    mgenjit_executor *executor = new_executor(NULL);
+    mgenjit_module *module = add(executor, IR);
+    mgenjit_function *function = (mgenjit_function *)&executor;
+    mgenjit_times times = { .size = sizeof times };
+    void *address = &executor;
+
+    REFUSED(mgenjit_module_remove(NULL, &failure));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_module_remove(NULL, NULL));
+    REFUSED(mgenjit_module_times(NULL, &times, &failure));
+    REFUSED(mgenjit_module_times(module, NULL, &failure));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_module_times(module, NULL, NULL));
+    REFUSED(mgenjit_module_lookup(NULL, "f", &address, &failure));
+    REFUSED(mgenjit_module_lookup(module, NULL, &address, &failure));
+    REFUSED(mgenjit_module_lookup(module, "f", NULL, &failure));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_module_lookup(module, "f", NULL, NULL));
+    REFUSED(mgenjit_module_function(NULL, 0, &function, &failure));
+    REFUSED(mgenjit_module_function(module, 0, NULL, &failure));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_module_function(module, 0, NULL, NULL));
+    CHECK(function == (mgenjit_function *)&executor);
+    CHECK(address == (void *)&executor);
+    mgenjit_module_free(module);
+    mgenjit_executor_free(executor);
+}
+
+static void function_functions(void)
+{
+    mgenjit_executor *executor = new_executor(NULL);
+    mgenjit_value argument = mgenjit_i32(5), result = mgenjit_i64(1);
+    const void *pointers[1] = { &argument.as.integer };
+    const void *const hole[1] = { NULL };
+    mgenjit_function *function;
+    void *address = &executor;
+    int raw = 0;
+    mgenjit_module_free(add(executor, IR));
+    function = find_function(executor, "f");
+
+    REFUSED(mgenjit_function_address(NULL, &address, &failure));
+    REFUSED(mgenjit_function_address(function, NULL, &failure));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_function_address(function, NULL, NULL));
+    REFUSED(mgenjit_function_call(NULL, &argument, 1, &result, &failure));
+    REFUSED(mgenjit_function_call(function, NULL, 1, &result, &failure));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_function_call(NULL, NULL, 0, NULL, NULL));
+    CHECK_INT(MGENJIT_STATUS_TYPE, mgenjit_function_call(function, NULL, 0, NULL, NULL));
+    CHECK_OK(mgenjit_function_call(function, &argument, 1, NULL, &failure));
+    REFUSED(mgenjit_function_call_raw(NULL, pointers, &raw, &failure));
+    REFUSED(mgenjit_function_call_raw(function, NULL, &raw, &failure));
+    REFUSED(mgenjit_function_call_raw(function, hole, &raw, &failure));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_function_call_raw(NULL, NULL, NULL, NULL));
+    CHECK_OK(mgenjit_function_call_raw(function, pointers, NULL, &failure));
+    CHECK(address == (void *)&executor);
+    CHECK(result.type == MGENJIT_TYPE_I64 && result.as.integer == 1);
+    mgenjit_function_free(function);
+    mgenjit_executor_free(executor);
+}
+
+static void versions(void)
+{
+    char text[32];
+    CHECK_INT(MGENJIT_VERSION_NUMBER, mgenjit_version_number());
+    snprintf(text, sizeof text, "%d.%d.%d", MGENJIT_VERSION_MAJOR, MGENJIT_VERSION_MINOR, MGENJIT_VERSION_PATCH);
+    CHECK_STRING(text, mgenjit_version_string());
+    CHECK_CONTAINS("22.1", mgenjit_llvm_version());
+}
+
+static void status_names(void)
+{
+    CHECK_STRING("MGENJIT_STATUS_OK", mgenjit_status_name(MGENJIT_STATUS_OK));
+    CHECK_STRING("MGENJIT_STATUS_PARSE", mgenjit_status_name(MGENJIT_STATUS_PARSE));
+    CHECK_STRING("MGENJIT_STATUS_PANIC", mgenjit_status_name(MGENJIT_STATUS_PANIC));
+    CHECK_STRING("unknown status", mgenjit_status_name(-1));
+    CHECK_STRING("unknown status", mgenjit_status_name(MGENJIT_STATUS_PANIC + 1));
+    for (mgenjit_status status = 0; status <= MGENJIT_STATUS_PANIC; status++)
+        CHECK_CONTAINS("MGENJIT_STATUS_", mgenjit_status_name(status));
+}
+
+int main(void)
+{
+    static const check_case cases[] = {
+        CASE(frees), CASE(questions), CASE(configuration), CASE(executor_functions), CASE(run_file),
+        CASE(module_functions), CASE(function_functions), CASE(versions), CASE(status_names),
+    };
+    return RUN_CASES(cases);
+}

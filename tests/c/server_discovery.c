@@ -1,0 +1,199 @@
+// runs: once
+
+/* Where the library looks for its server, in this order: the configuration, MGENJIT_SERVER, beside the library,
+ * in the libexec folder, on PATH. */
+#include "servers.h"
+
+static char *real_server;
+
+/* Takes the server away from everywhere, and MGENJIT_SERVER with it. */
+static void nowhere(void)
+{
+    real_server = strdup(getenv("MGENJIT_SERVER"));
+    CHECK(unsetenv("MGENJIT_SERVER") == 0);
+    CHECK(mkdir(in_folder("empty"), 0700) == 0 || errno == EEXIST);
+    CHECK(setenv("PATH", in_folder("empty"), 1) == 0);
+    unlink(in_folder("lib/mgenjit-server"));
+    unlink(in_folder("libexec/mgenjit/mgenjit-server"));
+}
+
+static void put(const char *path)
+{
+    CHECK(link(real_server, path) == 0 || symlink(real_server, path) == 0);
+}
+
+static void check_found(void)
+{
+    mgenjit_executor *executor = new_executor(NULL);
+    compile_fresh(executor);
+    mgenjit_executor_free(executor);
+}
+
+static void check_not_found(const mgenjit_config *config)
+{
+    mgenjit_executor *executor = new_executor(config);
+    char *ir = fresh_ir();
+    CHECK_STATUS(MGENJIT_STATUS_SERVER_UNAVAILABLE,
+                 mgenjit_executor_compile(executor, NULL, ir, strlen(ir), NULL, &failure));
+    mgenjit_executor_free(executor);
+}
+
+/* Every place that was tried is named; code in the cache still runs. */
+static void none(void)
+{
+    static const char IR[] = "define i32 @cached() {\n  ret i32 5\n}\n";
+    mgenjit_executor *executor = new_executor(NULL);
+    mgenjit_module_free(add(executor, IR));
+    mgenjit_executor_free(executor);
+    nowhere();
+    check_not_found(NULL);
+    CHECK_MESSAGE("MGENJIT_SERVER");
+    CHECK_MESSAGE(in_folder("lib/mgenjit-server"));
+    CHECK_MESSAGE("libexec/mgenjit/mgenjit-server");
+    CHECK_MESSAGE(in_folder("empty"));
+    executor = new_executor(NULL);
+    CHECK_INT(MGENJIT_ORIGIN_CACHE, mgenjit_module_origin(add(executor, IR)));
+    CHECK_INT(5, FUNCTION(int (*)(void), executor, "cached")());
+    mgenjit_executor_free(executor);
+}
+
+static void beside_the_library(void)
+{
+    nowhere();
+    put(in_folder("lib/mgenjit-server"));
+    check_found();
+}
+
+static void in_libexec(void)
+{
+    nowhere();
+    CHECK(mkdir(in_folder("libexec"), 0700) == 0 || errno == EEXIST);
+    CHECK(mkdir(in_folder("libexec/mgenjit"), 0700) == 0 || errno == EEXIST);
+    put(in_folder("libexec/mgenjit/mgenjit-server"));
+    check_found();
+}
+
+static void on_path(void)
+{
+    char *path = NULL;
+    nowhere();
+    CHECK(mkdir(in_folder("on-path"), 0700) == 0 || errno == EEXIST);
+    put(in_folder("on-path/mgenjit-server"));
+    CHECK(asprintf(&path, "%s:/nowhere:%s:/usr/bin", in_folder("empty"), in_folder("on-path")) > 0);
+    CHECK(setenv("PATH", path, 1) == 0);
+    check_found();
+}
+
+static void by_the_environment(void)
+{
+    nowhere();
+    CHECK(setenv("MGENJIT_SERVER", real_server, 1) == 0);
+    check_found();
+}
+
+static void by_the_configuration(void)
+{
+    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_executor *executor;
+    nowhere();
+    CHECK(setenv("MGENJIT_SERVER", "/nowhere/server", 1) == 0);
+    CHECK_OK(mgenjit_config_set_server_path(config, real_server, &failure));
+    executor = new_executor(config);
+    compile_fresh(executor);
+    mgenjit_executor_free(executor);
+    mgenjit_config_free(config);
+}
+
+/* A path that is set is the only one tried. */
+static void the_set_one_only(void)
+{
+    mgenjit_config *config = mgenjit_config_new();
+    nowhere();
+    put(in_folder("lib/mgenjit-server"));
+    CHECK(setenv("MGENJIT_SERVER", "/nowhere/by-environment", 1) == 0);
+    check_not_found(NULL);
+    CHECK_MESSAGE("/nowhere/by-environment");
+    CHECK_OK(mgenjit_config_set_server_path(config, "/nowhere/by-configuration", &failure));
+    check_not_found(config);
+    CHECK_MESSAGE("/nowhere/by-configuration");
+    mgenjit_config_free(config);
+}
+
+/* Once it is there, the executor that missed it finds it. */
+static void found_later(void)
+{
+    mgenjit_executor *executor;
+    char *ir = fresh_ir();
+    nowhere();
+    executor = new_executor(NULL);
+    CHECK_STATUS(MGENJIT_STATUS_SERVER_UNAVAILABLE,
+                 mgenjit_executor_compile(executor, NULL, ir, strlen(ir), NULL, &failure));
+    put(in_folder("lib/mgenjit-server"));
+    check_usable(executor);
+    mgenjit_executor_free(executor);
+}
+
+static void write_script(const char *path, const char *text)
+{
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
+    CHECK(file >= 0 && write(file, text, strlen(text)) == (ssize_t)strlen(text));
+    close(file);
+}
+
+/* Programs that are no server: the error says so, and nothing hangs. */
+static void not_a_server(void)
+{
+    static const struct {
+        const char *text;
+        const char *what;
+    } scripts[] = {
+        { "#!/bin/sh\nexit 3\n", "exits" },
+        { "#!/bin/sh\nkill -9 $$\n", "dies" },
+        { "#!/bin/sh\necho hello; echo hello >&0\n", "speaks another language" },
+        { "not a program\n", "is no program" },
+        { "", "is empty" },
+        { "#!/nowhere/interpreter\n", "has no interpreter" },
+    };
+    nowhere();
+    for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
+        mgenjit_config *config = mgenjit_config_new();
+        mgenjit_executor *executor;
+        mgenjit_status status;
+        char *ir = fresh_ir(), *path = in_folder("not-a-server");
+        write_script(path, scripts[i].text);
+        CHECK_OK(mgenjit_config_set_server_path(config, path, &failure));
+        executor = new_executor(config);
+        status = mgenjit_executor_compile(executor, NULL, ir, strlen(ir), NULL, &failure);
+        if (status != MGENJIT_STATUS_SERVER_UNAVAILABLE && status != MGENJIT_STATUS_SERVER_MISMATCH
+            && status != MGENJIT_STATUS_SERVER_CRASHED)
+            check_failed(__FILE__, __LINE__, "a server that %s: %s", scripts[i].what, mgenjit_status_name(status));
+        CHECK_MESSAGE(path);
+        write_script(path, "#!/bin/sh\n");
+        mgenjit_executor_free(executor);
+        mgenjit_config_free(config);
+    }
+}
+
+/* A file that may not be executed, and a folder. */
+static void not_executable(void)
+{
+    mgenjit_config *config = mgenjit_config_new();
+    nowhere();
+    write_script(in_folder("not-executable"), "#!/bin/sh\n");
+    CHECK(chmod(in_folder("not-executable"), 0644) == 0);
+    CHECK_OK(mgenjit_config_set_server_path(config, in_folder("not-executable"), &failure));
+    check_not_found(config);
+    CHECK_OK(mgenjit_config_set_server_path(config, in_folder("lib"), &failure));
+    check_not_found(config);
+    mgenjit_config_free(config);
+}
+
+int main(void)
+{
+    static const check_case cases[] = {
+        CASE(none), CASE(beside_the_library), CASE(in_libexec), CASE(on_path), CASE(by_the_environment),
+        CASE(by_the_configuration), CASE(the_set_one_only), CASE(found_later), CASE(not_a_server),
+        CASE(not_executable),
+    };
+    return RUN_CASES(cases);
+}

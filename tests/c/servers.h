@@ -1,0 +1,113 @@
+/*
+ * The compile servers of this program, among all processes: those whose executable file is this program's own
+ * copy of the server.
+ */
+#ifndef SERVERS_H
+#define SERVERS_H
+
+#include "check.h"
+
+#include <dirent.h>
+
+enum { MOST_SERVERS = 64 };
+
+/* Writes the ids of the servers that run to `ids` and returns how many there are. */
+static inline int servers(pid_t *ids)
+{
+    const char *path = getenv("MGENJIT_SERVER");
+    DIR *folder = opendir("/proc");
+    struct dirent *entry;
+    int count = 0;
+    CHECK(folder != NULL && path != NULL);
+    while ((entry = readdir(folder)) != NULL && count < MOST_SERVERS) {
+        char link[64], target[4096];
+        pid_t id = (pid_t)strtol(entry->d_name, NULL, 10);
+        ssize_t length;
+        if (id <= 0)
+            continue;
+        snprintf(link, sizeof link, "/proc/%d/exe", (int)id);
+        length = readlink(link, target, sizeof target - 1);
+        if (length < 0)
+            continue;
+        target[length] = '\0';
+        if (strcmp(target, path) == 0)
+            ids[count++] = id;
+    }
+    closedir(folder);
+    return count;
+}
+
+static inline int server_count(void)
+{
+    pid_t ids[MOST_SERVERS];
+    return servers(ids);
+}
+
+/* Waits until so many servers run. */
+static inline void wait_for_servers(int expected)
+{
+    const struct timespec pause = { 0, 5000000 };
+    for (int turns = 0; server_count() != expected; turns++) {
+        if (turns > 4000)
+            check_failed(__FILE__, __LINE__, "%d servers run, not %d", server_count(), expected);
+        nanosleep(&pause, NULL);
+    }
+}
+
+/* To be run before each case: the servers of the one before are gone. */
+static inline void no_servers(void)
+{
+    wait_for_servers(0);
+}
+
+/* The field of /proc/<id>/stat after the name, counted from 0: 0 is the state, 1 the parent, 2 the group, 3 the
+ * session. */
+static inline long process_field(pid_t id, int field)
+{
+    char path[64], text[1024];
+    char *place;
+    FILE *file;
+    size_t length;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)id);
+    file = fopen(path, "r");
+    if (file == NULL)
+        return -1;
+    length = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    text[length] = '\0';
+    place = strrchr(text, ')');
+    CHECK(place != NULL);
+    place += 2;
+    for (; field > 0; field--)
+        place = strchr(place, ' ') + 1;
+    return strtol(place, NULL, 10);
+}
+
+/* Different IR each time, which no cache has. */
+static inline char *fresh_ir(void)
+{
+    static int number;
+    char *ir = NULL;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    CHECK(asprintf(&ir, "; %d %d %lld %ld\ndefine i32 @fresh(i32 %%x) {\n  %%y = add i32 %%x, 1\n  ret i32 %%y\n}\n",
+                   (int)getpid(), __atomic_add_fetch(&number, 1, __ATOMIC_RELAXED), (long long)now.tv_sec, now.tv_nsec)
+          > 0);
+    return ir;
+}
+
+/* Compiles something new, and uses it. */
+static inline void compile_fresh(mgenjit_executor *executor)
+{
+    char *ir = fresh_ir();
+    mgenjit_module *module = add(executor, ir);
+    void *address;
+    CHECK_INT(MGENJIT_ORIGIN_COMPILED, mgenjit_module_origin(module));
+    CHECK_OK(mgenjit_module_lookup(module, "fresh", &address, &failure));
+    CHECK_INT(8, ((int (*)(int))address)(7));
+    CHECK_OK(mgenjit_module_remove(module, &failure));
+    mgenjit_module_free(module);
+    free(ir);
+}
+
+#endif

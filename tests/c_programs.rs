@@ -1,0 +1,51 @@
+//! Runs every program in `tests/c`, which use the library through its public header alone: each twice, first
+//! with an empty cache, then with what the first run stored. `support::directives` says what a program can ask
+//! for.
+
+mod support;
+
+use support::workspace::{Run, Workspace};
+
+fn check(file: &str) {
+    let workspace = Workspace::new(file);
+    workspace
+        .run(Run::Cold)
+        .expect_success(&format!("{file}, cold"));
+    if !workspace.directives.once {
+        workspace
+            .run(Run::Warm)
+            .expect_success(&format!("{file}, warm"));
+    }
+}
+
+macro_rules! programs {
+    ($($name:ident . $extension:ident)*) => {
+        const PROGRAMS: &[&str] = &[
+            $(concat!(stringify!($name), ".", stringify!($extension))),*
+        ];
+        $(
+            #[test]
+            fn $name() {
+                check(concat!(stringify!($name), ".", stringify!($extension)));
+            }
+        )*
+    };
+}
+
+programs! {
+    PLACEHOLDER
+}
+
+#[test]
+fn every_program_is_run() {
+    let mut files: Vec<String> = std::fs::read_dir(support::source("tests/c"))
+        .expect("tests/c")
+        .map(|entry| {
+            let name = entry.expect("an entry of tests/c").file_name();
+            name.into_string().expect("a UTF-8 name")
+        })
+        .filter(|name| !name.ends_with(".h"))
+        .collect();
+    files.sort();
+    assert_eq!(files, PROGRAMS, "tests/c and the list above, sorted");
+}

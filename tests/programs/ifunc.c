@@ -1,0 +1,34 @@
+/* Functions that are chosen when the module is loaded. */
+static int chosen_one(int x)
+{
+    return x + 1;
+}
+
+static int chosen_two(int x)
+{
+    return x + 2;
+}
+
+static int (*resolve(void))(int)
+{
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("sse2") ? chosen_two : chosen_one;
+}
+
+int dispatched(int x) __attribute__((ifunc("resolve")));
+
+int call_dispatched(int x)
+{
+    return dispatched(x) * 10;
+}
+
+int (*pointer_to_dispatched)(int) = dispatched;
+
+
+__attribute__((target_clones("avx2", "default"))) int sum_of(const int *values, int count)
+{
+    int sum = 0;
+    for (int i = 0; i < count; i++)
+        sum += values[i];
+    return sum;
+}

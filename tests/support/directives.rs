@@ -1,0 +1,94 @@
+//! What a C program asks for, in comments at its head.
+//!
+//! ```c
+//! // ir: exceptions.ll = exceptions.cpp -O2 -fPIC
+//! // so: libanswer.so = answer.c
+//! // libs: -lpthread
+//! // warm: no server
+//! ```
+//!
+//! - `ir:` compiles `tests/programs/<source>` with clang to IR of that name in the fixtures' folder. A source
+//!   may start with `{sqlite}`, the folder of the SQLite amalgamation.
+//! - `bc:` compiles it to bitcode there; `so:` to a shared library.
+//! - `libs:` are options for linking the program, `flags:` for compiling it.
+//! - `warm: no server` gives the second run a path where there is no server: every compile must be a hit.
+//! - `runs: once` skips the second run.
+//! - `timeout:` is in seconds, for each run.
+
+use std::time::Duration;
+
+/// A file that clang makes from a source.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Built {
+    pub output: String,
+    pub source: String,
+    pub flags: Vec<String>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub struct Directives {
+    pub ir: Vec<Built>,
+    pub bc: Vec<Built>,
+    pub so: Vec<Built>,
+    pub libs: Vec<String>,
+    pub flags: Vec<String>,
+    pub warm_without_server: bool,
+    pub once: bool,
+    pub timeout: Duration,
+}
+
+impl Directives {
+    /// Reads the comments at the head of a program. Panics at one that it does not know: a directive with a
+    /// typing error must not be a test that checks less.
+    pub fn parse(text: &str) -> Directives {
+        let mut directives = Directives {
+            ir: Vec::new(),
+            bc: Vec::new(),
+            so: Vec::new(),
+            libs: Vec::new(),
+            flags: Vec::new(),
+            warm_without_server: false,
+            once: false,
+            timeout: Duration::from_secs(300),
+        };
+        for line in text.lines().map_while(|line| line.strip_prefix("//")) {
+            let Some((name, value)) = line.split_once(": ") else {
+                continue;
+            };
+            let value = value.trim();
+            match name.trim() {
+                "ir" => directives.ir.push(Built::parse(value)),
+                "bc" => directives.bc.push(Built::parse(value)),
+                "so" => directives.so.push(Built::parse(value)),
+                "libs" => directives.libs.extend(words(value)),
+                "flags" => directives.flags.extend(words(value)),
+                "warm" if value == "no server" => directives.warm_without_server = true,
+                "runs" if value == "once" => directives.once = true,
+                "timeout" => {
+                    directives.timeout =
+                        Duration::from_secs(value.parse().expect("a timeout in seconds"));
+                }
+                _ => panic!("no such directive: {line}"),
+            }
+        }
+        directives
+    }
+}
+
+impl Built {
+    fn parse(value: &str) -> Built {
+        let mut words = words(value);
+        let mut next = || words.next().unwrap_or_else(|| panic!("cut short: {value}"));
+        let (output, equals, source) = (next(), next(), next());
+        assert_eq!(equals, "=", "an output, =, a source, flags: {value}");
+        Built {
+            output,
+            source,
+            flags: words.collect(),
+        }
+    }
+}
+
+fn words(text: &str) -> impl Iterator<Item = String> {
+    text.split_whitespace().map(str::to_owned)
+}
