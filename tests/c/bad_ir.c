@@ -27,8 +27,7 @@ static void check_bad_text(mgenjit_status expected, const char *ir)
 static void check_place(const char *ir, unsigned line, unsigned column, const char *source_line)
 {
     mgenjit_executor *fresh = new_executor(NULL);
-    mgenjit_status status = mgenjit_executor_compile(fresh, "the name", ir, strlen(ir), NULL, &failure);
-    CHECK(status == MGENJIT_STATUS_PARSE);
+    CHECK_INT(MGENJIT_STATUS_PARSE, try_ir(fresh, ir));
     CHECK_INT(line, mgenjit_error_line(failure));
     CHECK_INT(column, mgenjit_error_column(failure));
     CHECK_STRING(source_line, mgenjit_error_source_line(failure));
@@ -156,8 +155,7 @@ static void not_verified(void)
     executor = new_executor(NULL);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         check_bad_text(MGENJIT_STATUS_VERIFY, cases[i].ir);
-        CHECK_INT(MGENJIT_STATUS_VERIFY,
-                  mgenjit_executor_compile(executor, "the name", cases[i].ir, strlen(cases[i].ir), NULL, &failure));
+        CHECK_INT(MGENJIT_STATUS_VERIFY, try_ir(executor, cases[i].ir));
         CHECK_MESSAGE(cases[i].message);
     }
     mgenjit_executor_free(executor);
@@ -177,7 +175,7 @@ static void not_generated(void)
     };
     executor = new_executor(NULL);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        mgenjit_status status = mgenjit_executor_compile(executor, "the name", texts[i], strlen(texts[i]), NULL, &failure);
+        mgenjit_status status = try_ir(executor, texts[i]);
         if (status != MGENJIT_STATUS_CODEGEN && status != MGENJIT_STATUS_VERIFY && status != MGENJIT_STATUS_PARSE)
             check_failed(__FILE__, __LINE__, "case %d: %s: %s", (int)i, mgenjit_status_name(status),
                          mgenjit_error_message(failure));
@@ -191,9 +189,8 @@ static void fatal_errors_are_explained(void)
 {
     executor = new_executor(NULL);
     CHECK_INT(MGENJIT_STATUS_CODEGEN,
-              mgenjit_executor_compile(executor, "the name",
-                                       "define void @f() {\n  call void asm sideeffect \"frobnicate %rax\", \"\"()\n  ret void\n}\n",
-                                       82, NULL, &failure));
+              try_ir(executor, "define void @f() {\n  call void asm sideeffect \"frobnicate %rax\", \"\"()\n"
+                               "  ret void\n}\n"));
     CHECK_MESSAGE("frobnicate");
     check_usable(executor);
     mgenjit_executor_free(executor);
@@ -261,9 +258,7 @@ static void deep_nesting(void)
 static void enormous_data(void)
 {
     executor = new_executor(NULL);
-    CHECK(mgenjit_executor_compile(executor, NULL,
-                                   "@big = global [4611686018427387904 x i8] zeroinitializer\n", 57, NULL, &failure)
-              != MGENJIT_STATUS_PANIC);
+    CHECK(try_ir(executor, "@big = global [4611686018427387904 x i8] zeroinitializer\n") != MGENJIT_STATUS_PANIC);
     (void)mgenjit_executor_link(executor, NULL);
     mgenjit_executor_free(executor);
     executor = new_executor(NULL);

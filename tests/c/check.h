@@ -150,6 +150,13 @@ static inline mgenjit_module *add(mgenjit_executor *executor, const char *ir)
     return module;
 }
 
+/* Tries IR text; the error, if any, is in `failure`. */
+static inline mgenjit_status try_ir(mgenjit_executor *executor, const char *ir)
+{
+    check_reset();
+    return mgenjit_executor_compile(executor, "the name", ir, strlen(ir), NULL, &failure);
+}
+
 static inline mgenjit_module *add_file(mgenjit_executor *executor, const char *path)
 {
     mgenjit_module *module = NULL;

@@ -1,0 +1,277 @@
+// runs: once
+
+/* Cache directories that cannot be used, or not fully: the code is compiled and runs, and the hook is told. */
+#include "entries.h"
+
+#include <sys/resource.h>
+
+static check_events events;
+
+/* Compiles with this directory; nothing can be stored there, and that is said. */
+static void check_compiles_with_trouble(const char *folder)
+{
+    mgenjit_executor *executor = executor_with_cache(folder, &events);
+    CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_entry(executor));
+    CHECK_INT(0, events.count[MGENJIT_EVENT_STORED]);
+    CHECK(events.count[MGENJIT_EVENT_CACHE_TROUBLE] >= 1);
+    CHECK_CONTAINS(folder, events.trouble);
+    check_usable(executor);
+    mgenjit_executor_free(executor);
+}
+
+static void made_when_needed(void)
+{
+    struct stat status;
+    char *folder = in_folder("made/when/needed");
+    mgenjit_executor *executor = executor_with_cache(folder, &events);
+    CHECK(stat(folder, &status) == -1);
+    CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_entry(executor));
+    CHECK_INT(1, events.count[MGENJIT_EVENT_STORED]);
+    CHECK(stat(folder, &status) == 0);
+    CHECK_INT(0700, status.st_mode & 0777);
+    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_TROUBLE]);
+    mgenjit_executor_free(executor);
+}
+
+static void a_file(void)
+{
+    char *path = in_folder("a-file");
+    FILE *file = fopen(path, "w");
+    CHECK(file != NULL);
+    fclose(file);
+    check_compiles_with_trouble(path);
+    check_compiles_with_trouble(join(path, "below"));
+}
+
+static void cannot_be_made(void)
+{
+    check_compiles_with_trouble("/proc/no-such-thing/cache");
+    check_compiles_with_trouble("/dev/null/cache");
+}
+
+static void become_nobody(void)
+{
+    if (geteuid() == 0)
+        CHECK(setegid(65534) == 0 && seteuid(65534) == 0);
+}
+
+/* Read-only: what is there is used, nothing new is stored. */
+static void read_only(void)
+{
+    char *folder = new_cache("read-only");
+    mgenjit_executor *executor;
+    if (geteuid() == 0)
+        CHECK(chown(folder, 65534, 65534) == 0 && chmod(in_folder("."), 0755) == 0);
+    become_nobody();
+    executor = executor_with_cache(folder, &events);
+    CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_entry(executor));
+    CHECK_INT(1, events.count[MGENJIT_EVENT_STORED]);
+    mgenjit_executor_free(executor);
+    CHECK(list_entries(folder) == 1);
+    {
+        char *command = NULL;
+        CHECK(asprintf(&command, "find '%s' -type d -exec chmod 0500 {} +", folder) > 0);
+        CHECK_INT(0, system(command));
+    }
+    executor = executor_with_cache(folder, &events);
+    CHECK_INT(MGENJIT_ORIGIN_CACHE, use_entry(executor));
+    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_TROUBLE]);
+    {
+        mgenjit_module *module = add(executor, "define i32 @new() {\n  ret i32 3\n}\n");
+        CHECK_INT(MGENJIT_ORIGIN_COMPILED, mgenjit_module_origin(module));
+        mgenjit_module_free(module);
+    }
+    CHECK_INT(3, FUNCTION(int (*)(void), executor, "new")());
+    CHECK_INT(0, events.count[MGENJIT_EVENT_STORED]);
+    CHECK(events.count[MGENJIT_EVENT_CACHE_TROUBLE] >= 1);
+    mgenjit_executor_free(executor);
+}
+
+static void check_not_trusted(mode_t mode)
+{
+    char name[32];
+    char *folder;
+    snprintf(name, sizeof name, "mode-%o", (unsigned)mode);
+    folder = new_cache(name);
+    {
+        mgenjit_executor *executor = executor_with_cache(folder, &events);
+        CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_entry(executor));
+        CHECK_INT(MGENJIT_ORIGIN_CACHE, use_entry(executor));
+        mgenjit_executor_free(executor);
+    }
+    CHECK(chmod(folder, mode) == 0);
+    check_compiles_with_trouble(folder);
+    CHECK(chmod(folder, 0700) == 0);
+    {
+        mgenjit_executor *executor = executor_with_cache(folder, &events);
+        CHECK_INT(MGENJIT_ORIGIN_CACHE, use_entry(executor));
+        mgenjit_executor_free(executor);
+    }
+}
+
+/* What is in a cache is run: one that others may write is not used. */
+static void writable_by_others(void)
+{
+    check_not_trusted(0777);
+    check_not_trusted(0770);
+    check_not_trusted(0702);
+    check_not_trusted(01777);
+}
+
+/* One that others may read is. */
+static void readable_by_others(void)
+{
+    char *folder = new_cache("readable");
+    mgenjit_executor *executor;
+    CHECK(chmod(folder, 0755) == 0);
+    executor = executor_with_cache(folder, &events);
+    CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_entry(executor));
+    CHECK_INT(MGENJIT_ORIGIN_CACHE, use_entry(executor));
+    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_TROUBLE]);
+    mgenjit_executor_free(executor);
+}
+
+/* Only root can make one: a directory of someone else. */
+static void of_someone_else(void)
+{
+    char *folder = new_cache("someone-else");
+    if (geteuid() != 0) {
+        fprintf(stderr, "of_someone_else: skipped, for it takes root to give a directory away\n");
+        return;
+    }
+    CHECK(chown(folder, 65534, 65534) == 0);
+    check_compiles_with_trouble(folder);
+}
+
+/* A full disk, as a limit to the size of files: writing fails in the middle. */
+static void check_full(rlim_t bytes)
+{
+    char name[32];
+    char *folder;
+    mgenjit_executor *executor;
+    struct rlimit limit;
+    snprintf(name, sizeof name, "full-%d", (int)bytes);
+    folder = new_cache(name);
+    executor = executor_with_cache(folder, &events);
+    CHECK(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+    /* A server that is started under the limit would have it as well. */
+    check_usable(executor);
+    memset(&events, 0, sizeof events);
+    CHECK(getrlimit(RLIMIT_FSIZE, &limit) == 0);
+    limit.rlim_cur = bytes;
+    CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_entry(executor));
+    CHECK_INT(0, events.count[MGENJIT_EVENT_STORED]);
+    CHECK(events.count[MGENJIT_EVENT_CACHE_TROUBLE] >= 1);
+    limit.rlim_cur = limit.rlim_max;
+    CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    memset(&events, 0, sizeof events);
+    CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_entry(executor));
+    CHECK_INT(1, events.count[MGENJIT_EVENT_STORED]);
+    CHECK_INT(MGENJIT_ORIGIN_CACHE, use_entry(executor));
+    mgenjit_executor_free(executor);
+}
+
+static void full(void)
+{
+    check_full(400);
+    check_full(1500);
+}
+
+static void by_the_environment(void)
+{
+    mgenjit_executor *executor;
+    char *xdg = in_folder("xdg"), *home = in_folder("home");
+    CHECK(mkdir(xdg, 0700) == 0 && mkdir(home, 0700) == 0);
+    CHECK(unsetenv("MGENJIT_CACHE_DIR") == 0);
+    CHECK(setenv("XDG_CACHE_HOME", xdg, 1) == 0 && setenv("HOME", home, 1) == 0);
+    executor = new_executor(NULL);
+    CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_entry(executor));
+    mgenjit_executor_free(executor);
+    CHECK_INT(1, list_entries(join(xdg, "mgenjit")));
+    CHECK_INT(0, list_entries(home));
+
+    CHECK(unsetenv("XDG_CACHE_HOME") == 0);
+    executor = new_executor(NULL);
+    CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_entry(executor));
+    mgenjit_executor_free(executor);
+    CHECK_INT(1, list_entries(join(home, ".cache/mgenjit")));
+
+    CHECK(unsetenv("HOME") == 0);
+    executor = new_watched_executor(&events);
+    use_entry(executor);
+    CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_entry(executor));
+    CHECK_INT(0, events.count[MGENJIT_EVENT_STORED]);
+    mgenjit_executor_free(executor);
+}
+
+/* Variables that are empty or relative are as good as none. */
+static void by_a_strange_environment(void)
+{
+    mgenjit_executor *executor;
+    char *home = in_folder("strange-home");
+    CHECK(mkdir(home, 0700) == 0);
+    CHECK(setenv("MGENJIT_CACHE_DIR", "", 1) == 0);
+    CHECK(setenv("XDG_CACHE_HOME", "", 1) == 0 && setenv("HOME", home, 1) == 0);
+    executor = new_executor(NULL);
+    CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_entry(executor));
+    mgenjit_executor_free(executor);
+    CHECK_INT(1, list_entries(join(home, ".cache/mgenjit")));
+}
+
+/* A relative one is what it was when the executor was made. */
+static void relative(void)
+{
+    mgenjit_executor *executor = executor_with_cache("relative-cache", &events);
+    CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_entry(executor));
+    CHECK_INT(MGENJIT_ORIGIN_CACHE, use_entry(executor));
+    CHECK_INT(1, list_entries(in_folder("relative-cache")));
+    mgenjit_executor_free(executor);
+}
+
+static void an_empty_name(void)
+{
+    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_status status = mgenjit_config_set_cache_dir(config, "", &failure);
+    CHECK(status == MGENJIT_STATUS_OK || status == MGENJIT_STATUS_INVALID_ARGUMENT);
+    if (status == MGENJIT_STATUS_OK) {
+        mgenjit_executor *executor = new_executor(config);
+        CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_entry(executor));
+        mgenjit_executor_free(executor);
+    }
+    mgenjit_config_free(config);
+}
+
+/* A lock whose holder hangs: the wait is bounded, and then the code is compiled. */
+static void a_lock_that_is_held(void)
+{
+    char *folder = new_cache("locked"), *command = NULL;
+    mgenjit_config *config = new_watched_config(&events);
+    mgenjit_executor *executor;
+    /* Learn what a compile leaves, take all locks there can be, and forget the entry. */
+    executor = executor_with_cache(folder, &events);
+    CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_entry(executor));
+    mgenjit_executor_free(executor);
+    CHECK_INT(1, list_entries(folder));
+    CHECK(unlink(entries[0]) == 0);
+    CHECK(asprintf(&command,
+                   "find '%s' -type f | while read each; do flock \"$each\" sleep 20 </dev/null >/dev/null 2>&1 & done; sleep 0.3",
+                   folder) > 0);
+    CHECK_INT(0, system(command));
+    CHECK_OK(mgenjit_config_set_cache_dir(config, folder, &failure));
+    CHECK_OK(mgenjit_config_set_lock_timeout(config, 100, &failure));
+    executor = new_executor(config);
+    CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_entry(executor));
+    mgenjit_executor_free(executor);
+    mgenjit_config_free(config);
+}
+
+int main(void)
+{
+    static const check_case cases[] = {
+        CASE(made_when_needed), CASE(a_file), CASE(cannot_be_made), CASE(read_only), CASE(writable_by_others),
+        CASE(readable_by_others), CASE(of_someone_else), CASE(full), CASE(by_the_environment),
+        CASE(by_a_strange_environment), CASE(relative), CASE(an_empty_name), CASE(a_lock_that_is_held),
+    };
+    return RUN_CASES(cases);
+}
