@@ -12,5 +12,7 @@ pub mod compile;
 mod config;
 mod error;
 mod event;
+mod fork;
+mod image;
 #[doc(hidden)]
 pub mod signature;
