@@ -1,7 +1,6 @@
 //! What a C compiler would link into every shared object: names that live in the static part of libc only,
 //! because each image must have its own.
 
-
 use std::collections::HashSet;
 
 /// A piece that is added to an image whose modules need its name.

@@ -89,7 +89,9 @@ const LOADABLE: [elf::RelocationType; 7] = [
 ];
 
 fn unreadable(error: object::read::Error) -> Failure {
-    failure(format!("the ELF file that was just made is broken: {error}"))
+    failure(format!(
+        "the ELF file that was just made is broken: {error}"
+    ))
 }
 
 fn failure(message: String) -> Failure {

@@ -82,9 +82,8 @@ impl Input {
             .and_then(|len| len.checked_next_multiple_of(page))
             .ok_or(io::ErrorKind::FileTooLarge)?;
         // SAFETY: the kernel chooses an address where nothing is mapped.
-        let base = unsafe {
-            rustix::mm::mmap_anonymous(std::ptr::null_mut(), mapped, PROTECTION, FLAGS)?
-        };
+        let base =
+            unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), mapped, PROTECTION, FLAGS)? };
         let base = NonNull::new(base.cast::<u8>()).ok_or(io::ErrorKind::OutOfMemory)?;
         Ok(Input { base, len, mapped })
     }

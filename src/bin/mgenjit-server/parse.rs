@@ -4,9 +4,7 @@ use crate::diagnostics::take_message;
 use crate::input::Input;
 use crate::target::llvm_version;
 use inkwell::context::{AsContextRef, Context};
-use inkwell::llvm_sys::core::{
-    LLVMCreateMemoryBufferWithMemoryRange, LLVMDisposeMemoryBuffer,
-};
+use inkwell::llvm_sys::core::{LLVMCreateMemoryBufferWithMemoryRange, LLVMDisposeMemoryBuffer};
 use inkwell::llvm_sys::debuginfo::{
     LLVMDebugMetadataVersion, LLVMGetModuleDebugMetadataVersion, LLVMStripModuleDebugInfo,
 };
@@ -39,8 +37,7 @@ pub fn parse<'context>(
             BUFFER_NAME.as_ptr(),
             1,
         );
-        let failed =
-            LLVMParseIRInContext2(context.as_ctx_ref(), buffer, &mut module, &mut message);
+        let failed = LLVMParseIRInContext2(context.as_ctx_ref(), buffer, &mut module, &mut message);
         LLVMDisposeMemoryBuffer(buffer);
         failed
     };

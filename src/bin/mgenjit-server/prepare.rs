@@ -6,10 +6,10 @@ use inkwell::context::AsContextRef;
 use inkwell::llvm_sys::core::{
     LLVMAddAttributeAtIndex, LLVMConstInt, LLVMCreateEnumAttribute, LLVMGetEnumAttributeAtIndex,
     LLVMGetEnumAttributeKindForName, LLVMGetFirstFunction, LLVMGetFirstGlobal, LLVMGetLinkage,
-    LLVMGetMDNodeNumOperands, LLVMGetMDNodeOperands, LLVMGetMDString, LLVMGetNamedMetadataNumOperands,
-    LLVMGetNamedMetadataOperands, LLVMGetNextFunction, LLVMGetNextGlobal, LLVMInt32TypeInContext,
-    LLVMIsDeclaration, LLVMIsThreadLocal, LLVMReplaceMDNodeOperandWith, LLVMSetLinkage,
-    LLVMSetThreadLocalMode, LLVMValueAsMetadata,
+    LLVMGetMDNodeNumOperands, LLVMGetMDNodeOperands, LLVMGetMDString,
+    LLVMGetNamedMetadataNumOperands, LLVMGetNamedMetadataOperands, LLVMGetNextFunction,
+    LLVMGetNextGlobal, LLVMInt32TypeInContext, LLVMIsDeclaration, LLVMIsThreadLocal,
+    LLVMReplaceMDNodeOperandWith, LLVMSetLinkage, LLVMSetThreadLocalMode, LLVMValueAsMetadata,
 };
 use inkwell::llvm_sys::prelude::{LLVMContextRef, LLVMModuleRef, LLVMValueRef};
 use inkwell::llvm_sys::{LLVMLinkage, LLVMThreadLocalMode};
@@ -19,6 +19,7 @@ use std::ffi::{CStr, c_uint};
 
 /// Prepares a verified module. `may_be_dso_local` says whether the input can contain `dso_local` at all.
 pub fn prepare(module: &Module<'_>, level: OptLevel, may_be_dso_local: bool) {
+    let prepared = module;
     let context = module.get_context().as_ctx_ref();
     let module = module.as_mut_ptr();
     // SAFETY: the module is valid and verified, the context is its own, and nobody else holds one of its
@@ -45,6 +46,7 @@ pub fn prepare(module: &Module<'_>, level: OptLevel, may_be_dso_local: bool) {
             }
         }
     }
+    debug_assert_eq!(prepared.verify().map_err(|error| error.to_string()), Ok(()));
 }
 
 /// The variables that the module has now. Ones that are added or removed later do not disturb the list.
@@ -160,7 +162,9 @@ unsafe fn add_missing(context: LLVMContextRef, function: LLVMValueRef, name: &CS
 /// `function` must be valid.
 unsafe fn has(function: LLVMValueRef, name: &CStr) -> bool {
     // SAFETY: the caller's.
-    unsafe { !LLVMGetEnumAttributeAtIndex(function, FUNCTION_INDEX, attribute_kind(name)).is_null() }
+    unsafe {
+        !LLVMGetEnumAttributeAtIndex(function, FUNCTION_INDEX, attribute_kind(name)).is_null()
+    }
 }
 
 /// The number of an attribute that LLVM knows.

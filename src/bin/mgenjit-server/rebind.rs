@@ -7,22 +7,27 @@
 use crate::prepare::{functions, globals};
 use inkwell::llvm_sys::comdat::{LLVMGetComdat, LLVMSetComdat};
 use inkwell::llvm_sys::core::{
-    LLVMAddAttributeAtIndex, LLVMAddFunction, LLVMAddGlobalInAddressSpace, LLVMDeleteFunction,
+    LLVMAddAttributeAtIndex, LLVMAddFunction, LLVMAddGlobalInAddressSpace,
+    LLVMAppendExistingBasicBlock, LLVMCountBasicBlocks, LLVMCountParams, LLVMDeleteFunction,
     LLVMDeleteGlobal, LLVMDisposeValueMetadataEntries, LLVMGetAlignment,
-    LLVMGetAttributeCountAtIndex, LLVMGetAttributesAtIndex, LLVMGetFunctionCallConv,
-    LLVMGetInitializer, LLVMGetIntrinsicID, LLVMGetLinkage, LLVMGetPointerAddressSpace,
-    LLVMGetSection, LLVMGetThreadLocalMode, LLVMGetUnnamedAddress, LLVMGetValueName2,
-    LLVMGetVisibility, LLVMGlobalAddMetadata, LLVMGlobalCopyAllMetadata, LLVMGlobalGetValueType,
-    LLVMIsDeclaration, LLVMIsExternallyInitialized, LLVMIsGlobalConstant, LLVMReplaceAllUsesWith,
-    LLVMSetAlignment, LLVMSetExternallyInitialized, LLVMSetFunctionCallConv, LLVMSetGlobalConstant,
-    LLVMSetInitializer, LLVMSetLinkage, LLVMSetSection, LLVMSetThreadLocalMode,
-    LLVMSetUnnamedAddress, LLVMSetValueName2, LLVMTypeOf,
-    LLVMValueMetadataEntriesGetKind, LLVMValueMetadataEntriesGetMetadata,
+    LLVMGetAttributeCountAtIndex, LLVMGetAttributesAtIndex, LLVMGetBasicBlocks,
+    LLVMGetFunctionCallConv, LLVMGetGC, LLVMGetInitializer, LLVMGetIntrinsicID, LLVMGetLinkage,
+    LLVMGetParam, LLVMGetPersonalityFn, LLVMGetPointerAddressSpace, LLVMGetPrefixData,
+    LLVMGetPrologueData, LLVMGetSection, LLVMGetThreadLocalMode, LLVMGetUnnamedAddress,
+    LLVMGetValueName2, LLVMGetVisibility, LLVMGlobalAddMetadata, LLVMGlobalCopyAllMetadata,
+    LLVMGlobalGetValueType, LLVMHasPersonalityFn, LLVMHasPrefixData, LLVMHasPrologueData,
+    LLVMIsDeclaration, LLVMIsExternallyInitialized, LLVMIsGlobalConstant,
+    LLVMRemoveBasicBlockFromParent, LLVMReplaceAllUsesWith, LLVMSetAlignment,
+    LLVMSetExternallyInitialized, LLVMSetFunctionCallConv, LLVMSetGC, LLVMSetGlobalConstant,
+    LLVMSetInitializer, LLVMSetLinkage, LLVMSetPersonalityFn, LLVMSetPrefixData,
+    LLVMSetPrologueData, LLVMSetSection, LLVMSetThreadLocalMode, LLVMSetUnnamedAddress,
+    LLVMSetValueName2, LLVMTypeOf, LLVMValueMetadataEntriesGetKind,
+    LLVMValueMetadataEntriesGetMetadata,
 };
 use inkwell::llvm_sys::prelude::{LLVMModuleRef, LLVMValueRef};
 use inkwell::llvm_sys::{LLVMLinkage, LLVMVisibility};
 
-/// Makes every symbol anew that another image may define or replace: declarations, and weak variables, which
+/// Makes every symbol anew that another image may define or replace: declarations, and weak definitions, which
 /// must be one and the same in all images. There is no way to ask which are `dso_local` that is not slow, and
 /// it does no harm to those that are not.
 ///
@@ -38,11 +43,8 @@ pub unsafe fn rebind(module: LLVMModuleRef) {
             }
         }
         for function in functions(module) {
-            if LLVMIsDeclaration(function) != 0
-                && is_replaceable(function)
-                && LLVMGetIntrinsicID(function) == 0
-            {
-                replace_declaration(module, function);
+            if is_replaceable(function) && LLVMGetIntrinsicID(function) == 0 {
+                replace_function(module, function);
             }
         }
     }
@@ -94,16 +96,41 @@ unsafe fn replace_variable(module: LLVMModuleRef, old: LLVMValueRef) {
 
 /// # Safety
 ///
-/// `old` must be a function of `module` without a body. It is gone afterwards.
-unsafe fn replace_declaration(module: LLVMModuleRef, old: LLVMValueRef) {
-    // SAFETY: both are functions of one type and of one module. The arrays have as many places as LLVM says
-    // there are attributes; the indices are that of the function, then of the result and each parameter.
+/// `old` must be a function of `module`. It is gone afterwards; its body lives on.
+unsafe fn replace_function(module: LLVMModuleRef, old: LLVMValueRef) {
+    // SAFETY: both are functions of one type and of one module. The array has as many places as LLVM says
+    // there are blocks, and each block is out of the old function when it is put into the new one.
     unsafe {
-        let ty = LLVMGlobalGetValueType(old);
-        let new = LLVMAddFunction(module, c"".as_ptr(), ty);
+        let new = LLVMAddFunction(module, c"".as_ptr(), LLVMGlobalGetValueType(old));
+        copy_common(old, new);
+        copy_function(old, new);
+        let mut blocks = vec![std::ptr::null_mut(); LLVMCountBasicBlocks(old) as usize];
+        LLVMGetBasicBlocks(old, blocks.as_mut_ptr());
+        for block in blocks {
+            LLVMRemoveBasicBlockFromParent(block);
+            LLVMAppendExistingBasicBlock(new, block);
+        }
+        for index in 0..LLVMCountParams(old) {
+            LLVMReplaceAllUsesWith(LLVMGetParam(old, index), LLVMGetParam(new, index));
+        }
+        LLVMReplaceAllUsesWith(old, new);
+        let name = name(old);
+        LLVMDeleteFunction(old);
+        LLVMSetValueName2(new, name.as_ptr().cast(), name.len());
+    }
+}
+
+/// Copies what only functions have.
+///
+/// # Safety
+///
+/// Both must be valid functions of one type.
+unsafe fn copy_function(old: LLVMValueRef, new: LLVMValueRef) {
+    // SAFETY: the caller's. The array has as many places as LLVM says there are attributes; the indices are
+    // that of the function, then of the result and each parameter. What may be absent is asked for first.
+    unsafe {
         LLVMSetFunctionCallConv(new, LLVMGetFunctionCallConv(old));
-        let parameters = inkwell::llvm_sys::core::LLVMCountParamTypes(ty);
-        for index in std::iter::once(u32::MAX).chain(0..=parameters) {
+        for index in std::iter::once(u32::MAX).chain(0..=LLVMCountParams(old)) {
             let count = LLVMGetAttributeCountAtIndex(old, index);
             let mut attributes = vec![std::ptr::null_mut(); count as usize];
             LLVMGetAttributesAtIndex(old, index, attributes.as_mut_ptr());
@@ -111,11 +138,19 @@ unsafe fn replace_declaration(module: LLVMModuleRef, old: LLVMValueRef) {
                 LLVMAddAttributeAtIndex(new, index, attribute);
             }
         }
-        copy_common(old, new);
-        LLVMReplaceAllUsesWith(old, new);
-        let name = name(old);
-        LLVMDeleteFunction(old);
-        LLVMSetValueName2(new, name.as_ptr().cast(), name.len());
+        if LLVMHasPersonalityFn(old) != 0 {
+            LLVMSetPersonalityFn(new, LLVMGetPersonalityFn(old));
+        }
+        if LLVMHasPrefixData(old) != 0 {
+            LLVMSetPrefixData(new, LLVMGetPrefixData(old));
+        }
+        if LLVMHasPrologueData(old) != 0 {
+            LLVMSetPrologueData(new, LLVMGetPrologueData(old));
+        }
+        let collector = LLVMGetGC(old);
+        if !collector.is_null() {
+            LLVMSetGC(new, collector);
+        }
     }
 }
 
@@ -145,7 +180,11 @@ unsafe fn copy_common(old: LLVMValueRef, new: LLVMValueRef) {
         let entries = LLVMGlobalCopyAllMetadata(old, &mut count);
         for index in 0..u32::try_from(count).unwrap_or(0) {
             let kind = LLVMValueMetadataEntriesGetKind(entries, index);
-            LLVMGlobalAddMetadata(new, kind, LLVMValueMetadataEntriesGetMetadata(entries, index));
+            LLVMGlobalAddMetadata(
+                new,
+                kind,
+                LLVMValueMetadataEntriesGetMetadata(entries, index),
+            );
         }
         LLVMDisposeValueMetadataEntries(entries);
     }

@@ -32,7 +32,11 @@ pub fn serve(socket: &UnixStream) -> Result<(), String> {
             Err(error) => {
                 let message = format!("the connection is out of step: {error}");
                 // The client may not be there to hear it.
-                let _ = send(socket, &Reply::Failed(protocol_failure(message.clone())), None);
+                let _ = send(
+                    socket,
+                    &Reply::Failed(protocol_failure(message.clone())),
+                    None,
+                );
                 return Err(message);
             }
         };
@@ -61,7 +65,11 @@ fn greet(socket: &UnixStream) -> Result<(), String> {
     transport::send(socket, &ours, None).map_err(|error| error.to_string())?;
     let refuse = |message: String| {
         // A client of another version may not understand even this; then our greeting tells it enough.
-        let _ = send(socket, &Reply::Failed(protocol_failure(message.clone())), None);
+        let _ = send(
+            socket,
+            &Reply::Failed(protocol_failure(message.clone())),
+            None,
+        );
         Err(message)
     };
     if ours.llvm != LLVM_VERSION {

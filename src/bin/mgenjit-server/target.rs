@@ -76,7 +76,11 @@ impl Host {
         }
         let layout = machine.get_target_data().get_data_layout();
         let ours = layout.as_str().to_string_lossy();
-        let theirs = module.get_data_layout().as_str().to_string_lossy().into_owned();
+        let theirs = module
+            .get_data_layout()
+            .as_str()
+            .to_string_lossy()
+            .into_owned();
         if !theirs.is_empty() && theirs != ours {
             return Err(target_failure(format!(
                 "the module's data layout is \"{theirs}\", but {} has \"{ours}\": leave the data layout empty, \
