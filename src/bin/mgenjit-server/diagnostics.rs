@@ -67,9 +67,9 @@ extern "C" fn on_diagnostic(info: LLVMDiagnosticInfoRef, diagnostics: *mut c_voi
         }
         let message = take_message(LLVMGetDiagInfoDescription(info));
         let diagnostics = &*diagnostics.cast::<Diagnostics>();
-        diagnostics
-            .errors
-            .borrow_mut()
-            .push(message.trim_end().to_owned());
+        // A place that is not known is not worth printing.
+        let message = message.trim_end();
+        let message = message.strip_prefix("<unknown>:0:0: ").unwrap_or(message);
+        diagnostics.errors.borrow_mut().push(message.to_owned());
     }
 }

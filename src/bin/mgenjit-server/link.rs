@@ -43,7 +43,7 @@ impl Linker {
         }));
         match linked {
             Ok(Ok(image)) => Ok(image),
-            Ok(Err(error)) => Err(failure(error.to_string().trim().to_owned())),
+            Ok(Err(error)) => Err(failure(explain(&error.to_string()))),
             Err(panic) => {
                 let reason = panic
                     .downcast_ref::<String>()
@@ -59,7 +59,7 @@ impl Linker {
 const OUTPUT: &str = "image.so";
 
 /// Strong definitions bind inside the image. Weak ones must not: the loader chooses one for all images.
-const ARGUMENTS: [&str; 18] = [
+const ARGUMENTS: [&str; 19] = [
     "ld",
     "-m",
     "elf_x86_64",
@@ -76,9 +76,27 @@ const ARGUMENTS: [&str; 18] = [
     "max-page-size=4096",
     "--no-rosegment",
     "--no-gc-sections",
+    "--no-identity-comment",
     "-o",
     OUTPUT,
 ];
+
+/// libwild prints the outermost circumstance first and each cause on a line of its own.
+fn explain(error: &str) -> String {
+    let causes: Vec<&str> = error
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && *line != "Caused by:")
+        .collect();
+    let mut text = causes.join(": ");
+    if text.contains("-fPIC") {
+        text.push_str(
+            ". Code in an image must be position-independent. LLVM's is; inline assembly has to be written so \
+             (`lea symbol(%rip)`, `call symbol@PLT`)",
+        );
+    }
+    text
+}
 
 fn run(objects: &[Object]) -> WildResult<Vec<u8>> {
     let files = Files {

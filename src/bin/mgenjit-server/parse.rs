@@ -117,6 +117,11 @@ fn locate_text_error(message: &str, bytes: &[u8]) -> Failure {
     let (Some(Ok(line)), column) = (numbers.next(), numbers.next()) else {
         return parse_failure(text.to_owned());
     };
+    let mut before = bytes
+        .split(|byte| *byte == b'\n')
+        .take((line as usize).saturating_sub(1))
+        .map(<[u8]>::trim_ascii);
+    let is_first = before.all(|line| line.is_empty() || line.starts_with(b";"));
     // LLVM prints the line with its tabs expanded, so that its column no longer fits.
     let source_line = bytes
         .split(|byte| *byte == b'\n')
@@ -125,7 +130,11 @@ fn locate_text_error(message: &str, bytes: &[u8]) -> Failure {
     let shown = &source_line[..source_line.len().min(MAX_SOURCE_LINE)];
     Failure {
         kind: FailureKind::Parse,
-        message: text.to_owned(),
+        message: if is_first && text == "expected top-level entity" {
+            format!("{text}: the input is neither LLVM IR text nor bitcode")
+        } else {
+            text.to_owned()
+        },
         position: Some(Position {
             line,
             column: column.and_then(Result::ok).unwrap_or(0),

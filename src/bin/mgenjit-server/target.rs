@@ -81,7 +81,7 @@ impl Host {
             .as_str()
             .to_string_lossy()
             .into_owned();
-        if !theirs.is_empty() && theirs != ours {
+        if !theirs.is_empty() && upgrade_layout(&theirs, &ours) != ours {
             return Err(target_failure(format!(
                 "the module's data layout is \"{theirs}\", but {} has \"{ours}\": leave the data layout empty, \
                  or generate the IR for this target",
@@ -110,6 +110,26 @@ fn set_llvm_options() {
             overview.as_ptr(),
         );
     }
+}
+
+/// What LLVM has added to this machine's data layout over the years. Its reader of bitcode adds them to a
+/// layout that an older LLVM wrote, its reader of text does not, and front ends keep old layouts in constants.
+const ADDED_LATER: [&str; 4] = ["p270:32:32", "p271:32:32", "p272:64:64", "i128:128"];
+
+/// `theirs` with what it is too old to have.
+fn upgrade_layout(theirs: &str, ours: &str) -> String {
+    let has: Vec<&str> = theirs.split('-').collect();
+    let mut rest = has.iter().copied();
+    let mut upgraded = Vec::new();
+    for wanted in ours.split('-') {
+        if ADDED_LATER.contains(&wanted) && !has.contains(&wanted) {
+            upgraded.push(wanted);
+        } else {
+            upgraded.extend(rest.next());
+        }
+    }
+    upgraded.extend(rest);
+    upgraded.join("-")
 }
 
 /// Compares what decides about code: not the vendor, nor how the triple is spelled.
