@@ -198,14 +198,19 @@ fn signatures_are_those_of_the_ir() {
     );
     check(
         "%pair = type { i32, i64 }
-         define %pair @f(i32 inreg %a, ptr sret(%pair) %b) { ret %pair zeroinitializer }",
-        &["%pair @f(i32 inreg, ptr)"],
+         define void @f(ptr sret(%pair) %a, i32 inreg %b) { ret void }
+         define %pair @g() { ret %pair zeroinitializer }",
+        &["void @f(ptr, i32 inreg)", "%pair @g()"],
     );
     check(
         "define fastcc void @f() { ret void }
          define coldcc void @g() { ret void }
-         define cc 11 void @h() { ret void }",
-        &["fastcc void @f()", "coldcc void @g()", "cc 11 void @h()"],
+         define preserve_mostcc void @h() { ret void }",
+        &[
+            "fastcc void @f()",
+            "coldcc void @g()",
+            "preserve_mostcc void @h()",
+        ],
     );
     // Only what others can see, under the names that the image has.
     check(
@@ -351,7 +356,7 @@ fn bad_ir_fails_and_the_server_goes_on() {
     );
     check(
         "define i32 @f() {\n  call void @llvm.nonsense()\n  ret i32 0\n}\ndeclare void @llvm.nonsense()",
-        (Verify, "llvm.nonsense"),
+        (Codegen, "no intrinsic of this name: llvm.nonsense"),
     );
 
     check(
@@ -376,7 +381,7 @@ fn bad_ir_fails_and_the_server_goes_on() {
     );
     check(
         "target datalayout = \"nonsense\"",
-        (Parse, "", 1, 23, "target datalayout = \"nonsense\""),
+        (Parse, "", 1, 21, "target datalayout = \"nonsense\""),
     );
 
     check(
@@ -422,11 +427,27 @@ fn bad_bitcode_fails_and_the_server_goes_on() {
     }
     let newer = with_producer(&good, "LLVM99");
     Server::start().check(&newer, Expect::Compiles("i32 @jump(i32)"));
-    let end = newer.len() / 2;
-    check(
-        &newer[..end],
-        "written by LLVM 99.1.8, which is newer than the LLVM 22.1.8 that is to read it",
-    );
+    // Somewhere in it is a byte that makes a record one that this LLVM does not understand. No change may
+    // leave the server in a state that it cannot compile from.
+    let mut blamed = 0;
+    let mut server = Server::start();
+    for place in (64..newer.len()).step_by(29) {
+        let mut damaged = newer.clone();
+        damaged[place] ^= 0xff;
+        match server.compile("damaged", &damaged, OptLevel::O0) {
+            Outcome::Failed(failure) => {
+                let newer = "written by LLVM 99.1.8, which is newer than the LLVM 22.1.8 that is to read it";
+                blamed += usize::from(failure.message.contains(newer));
+                server.check(GOOD, Expect::Compiles("i32 @good()"));
+            }
+            Outcome::Compiled(_) => {}
+            Outcome::Gone(status, words) => {
+                assert!(words.contains("while "), "{status}: {words}");
+                server = Server::start();
+            }
+        }
+    }
+    assert!(blamed > 0);
 }
 
 #[test]
@@ -512,7 +533,10 @@ fn running_out_of_memory_is_said() {
     server.check(GOOD, Expect::Compiles("i32 @good()"));
     let ir = format!(
         "@x = global [6000000 x i64] [{}]",
-        vec!["i64 1"; 6_000_000].join(",")
+        (0..6_000_000)
+            .map(|number| format!("i64 {number}"))
+            .collect::<Vec<_>>()
+            .join(",")
     );
     let outcome = server.compile("large", ir.as_bytes(), OptLevel::O2);
     let Outcome::Gone(status, words) = outcome else {
@@ -906,11 +930,13 @@ fn names_of_the_static_libc_are_provided() {
                 .any(|symbol| symbol.name() == Ok(name) && symbol.is_undefined()),
             "{name} is left to the loader"
         );
+        // What is provided belongs to the image, and is not in the object that goes elsewhere.
         let object = ElfFile64::<LittleEndian>::parse(compiled.object.as_slice()).unwrap();
-        assert!(
+        assert_eq!(
             object
                 .symbols()
-                .all(|s| s.name() != Ok("__mgenjit_dso_handle"))
+                .any(|symbol| symbol.name() == Ok("__mgenjit_dso_handle")),
+            declaration.contains("__mgenjit_dso_handle")
         );
 
         let loaded = Loaded::new(&compiled.image);

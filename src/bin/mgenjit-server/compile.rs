@@ -3,9 +3,10 @@
 use crate::crash::{self, Phase};
 use crate::crt::{self, Piece};
 use crate::diagnostics::Diagnostics;
+use crate::image::Symbols;
 use crate::input::Input;
 use crate::link::{Linker, Object};
-use crate::target::Host;
+use crate::target::{Host, llvm_version};
 use crate::{codegen, image, parse, prepare, signatures, verify};
 use inkwell::context::Context;
 use mgenjit::compile::protocol::{CompileTimes, Compiled, Failure, FailureKind, OptLevel};
@@ -48,6 +49,7 @@ impl Compiler {
 
         let started = enter(Phase::Link);
         let symbols = image::symbols(&object)?;
+        reject_unknown_intrinsics(&symbols)?;
         // The optimiser drops what only this module could see and no longer uses, inline functions of C++
         // above all.
         functions.retain(|function| symbols.defined.contains(function.name.as_str()));
@@ -58,8 +60,8 @@ impl Compiler {
         for piece in crt::pieces_for(&symbols.undefined, &symbols.defined) {
             objects.push(self.crt_object(piece)?);
         }
-        let image = self.linker.link(&objects)?;
-        image::check(&image)?;
+        let mut image = self.linker.link(&objects)?;
+        image::finish(&mut image)?;
         times.link = microseconds(started);
 
         let compiled = Compiled {
@@ -124,6 +126,29 @@ impl Compiler {
         self.crt.insert(piece.name, object.clone());
         Ok(object)
     }
+}
+
+/// LLVM takes an intrinsic that it does not know for a function that somebody else defines.
+fn reject_unknown_intrinsics(symbols: &Symbols<'_>) -> Result<(), Failure> {
+    let mut unknown: Vec<&str> = symbols
+        .undefined
+        .iter()
+        .copied()
+        .filter(|name| name.starts_with("llvm."))
+        .collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    unknown.sort_unstable();
+    Err(Failure {
+        kind: FailureKind::Codegen,
+        message: format!(
+            "LLVM {} has no intrinsic of this name: {}",
+            llvm_version(),
+            unknown.join(", ")
+        ),
+        position: None,
+    })
 }
 
 fn enter(phase: Phase) -> Instant {

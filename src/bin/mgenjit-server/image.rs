@@ -1,5 +1,6 @@
 //! What an object says of its symbols, and whether an image can be loaded.
 
+use crate::tls;
 use mgenjit::compile::protocol::{Failure, FailureKind};
 use object::elf;
 use object::read::elf::{ElfFile64, FileHeader, ProgramHeader, Rela, SectionHeader};
@@ -31,9 +32,15 @@ pub fn symbols(object: &[u8]) -> Result<Symbols<'_>, Failure> {
     Ok(symbols)
 }
 
+/// Completes an image and checks that it can be loaded.
+pub fn finish(image: &mut [u8]) -> Result<(), Failure> {
+    tls::bind(image).map_err(unreadable)?;
+    check(image)
+}
+
 /// Refuses what a loader could only get wrong: relocations in memory that is shared and not writable, and
 /// thread-local variables with a fixed place in the static TLS block. LLVM makes neither, inline assembly can.
-pub fn check(image: &[u8]) -> Result<(), Failure> {
+fn check(image: &[u8]) -> Result<(), Failure> {
     let endian = LittleEndian;
     let header = elf::FileHeader64::<LittleEndian>::parse(image).map_err(unreadable)?;
     let segments = header.program_headers(endian, image).map_err(unreadable)?;

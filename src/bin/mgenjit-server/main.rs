@@ -23,6 +23,7 @@ mod rebind;
 mod serve;
 mod signatures;
 mod target;
+mod tls;
 mod verify;
 mod watch;
 

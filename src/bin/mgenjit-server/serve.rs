@@ -18,7 +18,6 @@ pub fn serve(socket: &UnixStream) -> Result<(), String> {
     greet(socket)?;
     let mut compiler = Compiler::new()?;
     loop {
-        crash::enter(Phase::Wait);
         let (reply, payload) = match transport::receive::<Request>(socket) {
             Ok((request, payload)) => {
                 process::forget_last_words();
@@ -40,6 +39,7 @@ pub fn serve(socket: &UnixStream) -> Result<(), String> {
                 return Err(message);
             }
         };
+        crash::enter(Phase::Wait);
         match send(socket, &reply, payload) {
             Ok(()) => {}
             Err(TransportError::TooLong(len)) => {

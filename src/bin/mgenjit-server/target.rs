@@ -36,7 +36,7 @@ impl Host {
             triple_name: triple.as_str().to_string_lossy().into_owned(),
             triple,
             cpu: TargetMachine::get_host_cpu_name().to_string(),
-            features: TargetMachine::get_host_cpu_features().to_string(),
+            features: sort_features(&TargetMachine::get_host_cpu_features().to_string()),
         })
     }
 
@@ -92,6 +92,13 @@ impl Host {
         module.set_data_layout(&layout);
         Ok(())
     }
+}
+
+/// LLVM lists them in the order of a hash table, which another build of LLVM may order otherwise.
+fn sort_features(features: &str) -> String {
+    let mut features: Vec<&str> = features.split(',').collect();
+    features.sort_unstable_by_key(|feature| feature.trim_start_matches(['+', '-']));
+    features.join(",")
 }
 
 /// LLVM's parsers repair debug info, and end the process if the rest of the module is broken too. That is the
