@@ -33,7 +33,35 @@ macro_rules! programs {
 }
 
 programs! {
-    PLACEHOLDER
+    arguments.c
+    backtrace.c
+    bad_files.c
+    bad_ir.c
+    bitcode.c
+    cache_directory.c
+    calls.c
+    calls_refused.c
+    cplusplus.c
+    damaged_entries.c
+    events.c
+    exceptions.cpp
+    flavours.c
+    fork.c
+    lifecycle.c
+    linking.c
+    module_info.c
+    nulls.c
+    real_programs.c
+    removal.c
+    run_main.c
+    server_discovery.c
+    server_killed.c
+    server_process.c
+    sqlite.c
+    symbols.c
+    ten_thousand_modules.c
+    thread_locals.cpp
+    threads.c
 }
 
 #[test]

@@ -3,6 +3,8 @@
 /* Cache directories that cannot be used, or not fully: the code is compiled and runs, and the hook is told. */
 #include "entries.h"
 
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 
 static check_events events;
@@ -63,6 +65,10 @@ static void read_only(void)
     if (geteuid() == 0)
         CHECK(chown(folder, 65534, 65534) == 0 && chmod(in_folder("."), 0755) == 0);
     become_nobody();
+    if (faccessat(AT_FDCWD, getenv("MGENJIT_SERVER"), X_OK, AT_EACCESS) != 0) {
+        fprintf(stderr, "read_only: skipped, for another user than root cannot reach this folder\n");
+        return;
+    }
     executor = executor_with_cache(folder, &events);
     CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_entry(executor));
     CHECK_INT(1, events.count[MGENJIT_EVENT_STORED]);
@@ -143,39 +149,76 @@ static void of_someone_else(void)
     check_compiles_with_trouble(folder);
 }
 
-/* A full disk, as a limit to the size of files: writing fails in the middle. */
-static void check_full(rlim_t bytes)
+/* With an executor that cannot store, until `mend` makes it possible again. */
+static void check_full(mgenjit_executor *executor, void (*mend)(const char *), const char *folder)
 {
-    char name[32];
-    char *folder;
-    mgenjit_executor *executor;
-    struct rlimit limit;
-    snprintf(name, sizeof name, "full-%d", (int)bytes);
-    folder = new_cache(name);
-    executor = executor_with_cache(folder, &events);
-    CHECK(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
-    /* A server that is started under the limit would have it as well. */
-    check_usable(executor);
     memset(&events, 0, sizeof events);
-    CHECK(getrlimit(RLIMIT_FSIZE, &limit) == 0);
-    limit.rlim_cur = bytes;
-    CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
     CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_entry(executor));
     CHECK_INT(0, events.count[MGENJIT_EVENT_STORED]);
     CHECK(events.count[MGENJIT_EVENT_CACHE_TROUBLE] >= 1);
-    limit.rlim_cur = limit.rlim_max;
-    CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    CHECK_CONTAINS(folder, events.trouble);
+    mend(folder);
     memset(&events, 0, sizeof events);
     CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_entry(executor));
     CHECK_INT(1, events.count[MGENJIT_EVENT_STORED]);
     CHECK_INT(MGENJIT_ORIGIN_CACHE, use_entry(executor));
+    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_TROUBLE]);
+}
+
+static void remove_the_filling(const char *folder)
+{
+    CHECK(unlink(join(folder, "filling")) == 0);
+}
+
+/* A disk with this many free bytes: a small file system of this process's own, filled but for them. */
+static void check_full_disk(long free_bytes)
+{
+    char name[32];
+    char *folder;
+    mgenjit_executor *executor;
+    int file;
+    snprintf(name, sizeof name, "full-disk-%ld", free_bytes);
+    folder = new_cache(name);
+    if (unshare(geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER) != 0
+        || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0
+        || mount("none", folder, "tmpfs", 0, "size=1m,mode=0700") != 0) {
+        fprintf(stderr, "full_disk: skipped, for this user may not mount: %s\n", strerror(errno));
+        return;
+    }
+    file = open(join(folder, "filling"), O_WRONLY | O_CREAT, 0600);
+    CHECK(file >= 0 && posix_fallocate(file, 0, (1 << 20) - free_bytes) == 0);
+    close(file);
+    executor = executor_with_cache(folder, &events);
+    check_full(executor, remove_the_filling, folder);
     mgenjit_executor_free(executor);
 }
 
-static void full(void)
+static void full_disk(void) { check_full_disk(0); }
+static void full_disk_after_a_page(void) { check_full_disk(4096); }
+
+static void lift_the_limit(const char *folder)
 {
-    check_full(400);
-    check_full(1500);
+    struct rlimit limit;
+    (void)folder;
+    CHECK(getrlimit(RLIMIT_FSIZE, &limit) == 0);
+    limit.rlim_cur = limit.rlim_max;
+    CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+}
+
+/* `ulimit -f`: files, and what is in memory in the form of files, may not be longer. */
+static void limited_file_size(void)
+{
+    char *folder = new_cache("limited");
+    mgenjit_executor *executor = executor_with_cache(folder, &events);
+    struct rlimit limit;
+    CHECK(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+    /* A server that is started under the limit would have it as well. */
+    check_usable(executor);
+    CHECK(getrlimit(RLIMIT_FSIZE, &limit) == 0);
+    limit.rlim_cur = 400;
+    CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    check_full(executor, lift_the_limit, folder);
+    mgenjit_executor_free(executor);
 }
 
 static void by_the_environment(void)
@@ -270,7 +313,7 @@ int main(void)
 {
     static const check_case cases[] = {
         CASE(made_when_needed), CASE(a_file), CASE(cannot_be_made), CASE(read_only), CASE(writable_by_others),
-        CASE(readable_by_others), CASE(of_someone_else), CASE(full), CASE(by_the_environment),
+        CASE(readable_by_others), CASE(of_someone_else), CASE(full_disk), CASE(full_disk_after_a_page), CASE(limited_file_size), CASE(by_the_environment),
         CASE(by_a_strange_environment), CASE(relative), CASE(an_empty_name), CASE(a_lock_that_is_held),
     };
     return RUN_CASES(cases);

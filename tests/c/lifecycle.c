@@ -198,10 +198,17 @@ static void only_the_removed_module(void)
     mgenjit_executor_free(executor);
 }
 
+/* C++ in a host that is C. */
+static mgenjit_module *add_static_objects(mgenjit_executor *executor)
+{
+    CHECK_OK(mgenjit_executor_load_library(executor, "libstdc++.so.6", &failure));
+    return add_file(executor, fixture("static_objects.ll"));
+}
+
 static void static_objects(void)
 {
     mgenjit_executor *executor = new_executor(NULL);
-    mgenjit_module *module = add_file(executor, fixture("static_objects.ll"));
+    mgenjit_module *module = add_static_objects(executor);
     int (*touch)(void) = FUNCTION(int (*)(void), executor, "touch_local_static");
     check_notes("FS");
     CHECK_INT('L', touch());
@@ -219,7 +226,7 @@ static void static_objects_again(void)
 {
     for (int i = 0; i < 3; i++) {
         mgenjit_executor *executor = new_executor(NULL);
-        mgenjit_module_free(add_file(executor, fixture("static_objects.ll")));
+        mgenjit_module_free(add_static_objects(executor));
         find(executor, "second");
         noted = 0;
         mgenjit_executor_free(executor);
@@ -246,7 +253,7 @@ static void at_process_exit(void)
 static void exit_with_static_objects(void)
 {
     mgenjit_executor *executor = new_executor(NULL);
-    add_file(executor, fixture("static_objects.ll"));
+    add_static_objects(executor);
     FUNCTION(int (*)(void), executor, "touch_local_static")();
     exit(0);
 }

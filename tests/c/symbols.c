@@ -1,4 +1,4 @@
-// libs: -lm
+// libs: -lm -ldl
 // so: libanswer.so = answer.c
 // flags: -rdynamic
 // warm: no server
@@ -6,6 +6,7 @@
 /* Which definition a name leads to. */
 #include "check.h"
 
+#include <dlfcn.h>
 #include <math.h>
 
 int host_variable = 5;
@@ -160,12 +161,12 @@ static void library_is_private(void)
     mgenjit_executor_free(without);
 }
 
-/* One that comes with glibc and that nothing has loaded. */
+/* One that comes with glibc, that nothing has loaded, and that has another definition of something of libc's. */
 static void library_by_name(void)
 {
     mgenjit_executor *executor = new_executor(NULL);
-    CHECK_OK(mgenjit_executor_load_library(executor, "libthread_db.so.1", &failure));
-    CHECK(FUNCTION(const char **(*)(void), executor, "td_symbol_list")() != NULL);
+    CHECK_OK(mgenjit_executor_load_library(executor, "libBrokenLocale.so.1", &failure));
+    CHECK(find(executor, "__ctype_get_mb_cur_max") != dlsym(RTLD_DEFAULT, "__ctype_get_mb_cur_max"));
     mgenjit_executor_free(executor);
 }
 

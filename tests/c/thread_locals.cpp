@@ -147,6 +147,28 @@ static void across_modules()
     mgenjit_executor_free(executor);
 }
 
+extern "C" {
+thread_local int host_thread_local = 70;
+}
+
+/* The process's own are used as a shared library would use them. */
+static void of_the_host()
+{
+    mgenjit_executor *executor = new_executor(NULL);
+    mgenjit_module_free(add(executor, "@host_thread_local = external thread_local global i32\n"
+                                      "declare ptr @llvm.threadlocal.address.p0(ptr)\n"
+                                      "define ptr @where_is_the_host_s() {\n"
+                                      "  %p = call ptr @llvm.threadlocal.address.p0(ptr @host_thread_local)\n"
+                                      "  ret ptr %p\n}\n"));
+    int *(*where)() = FUNCTION(int *(*)(), executor, "where_is_the_host_s");
+    CHECK(where() == &host_thread_local);
+    Worker worker;
+    worker.run([&] { CHECK(where() == &host_thread_local && *where() == 70); });
+    worker.end();
+    CHECK(find(executor, "host_thread_local") == &host_thread_local);
+    mgenjit_executor_free(executor);
+}
+
 static void destructors_at_the_end_of_threads()
 {
     Worker before;
@@ -324,7 +346,7 @@ static void at_process_exit()
 int main()
 {
     static const check_case cases[] = {
-        CASE(each_thread_has_its_own), CASE(lookup_finds_the_calling_thread_s), CASE(across_modules),
+        CASE(each_thread_has_its_own), CASE(lookup_finds_the_calling_thread_s), CASE(across_modules), CASE(of_the_host),
         CASE(destructors_at_the_end_of_threads), CASE(removed_while_a_thread_lives),
         CASE(executor_freed_while_a_thread_lives), CASE(removed_by_the_thread_itself),
         CASE(removed_at_once_without_destructors), CASE(fresh_in_an_old_thread), CASE(many_modules_in_one_thread),

@@ -2,7 +2,6 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <future>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -35,9 +34,6 @@ struct Square : Shape {
 struct Circle : Shape {
     double area() const override { return 3.0; }
 };
-
-std::once_flag once;
-int once_count;
 }
 
 extern "C" int virtual_calls()
@@ -95,33 +91,8 @@ extern "C" int threads_and_atomics()
     return 0;
 }
 
-extern "C" int exceptions_in_threads()
+extern "C" int functions_as_values()
 {
-    std::vector<std::future<int>> results;
-    for (int i = 0; i < 4; i++)
-        results.push_back(std::async(std::launch::async, [i]() -> int {
-            if (i % 2 == 1)
-                throw std::runtime_error("odd " + std::to_string(i));
-            return i;
-        }));
-    int sum = 0, thrown = 0;
-    for (auto &result : results) {
-        try {
-            sum += result.get();
-        } catch (const std::runtime_error &error) {
-            thrown += std::string(error.what()).substr(0, 4) == "odd ";
-        }
-    }
-    REQUIRE(sum == 2);
-    REQUIRE(thrown == 2);
-    return 0;
-}
-
-extern "C" int call_once_and_functions()
-{
-    for (int i = 0; i < 3; i++)
-        std::call_once(once, [] { once_count++; });
-    REQUIRE(once_count == 1);
     std::function<int(int)> factorial = [&](int n) { return n < 2 ? 1 : n * factorial(n - 1); };
     REQUIRE(factorial(10) == 3628800);
     return 0;
