@@ -39,6 +39,19 @@ pub fn forget_last_words() {
     }
 }
 
+/// Returns to the system what a large module needed: the server may wait for long until the next.
+pub fn give_back_memory() {
+    // SAFETY: both are safe to call at any time.
+    unsafe {
+        if libc::mallinfo2().fordblks > WORTH_GIVING_BACK {
+            libc::malloc_trim(0);
+        }
+    }
+}
+
+/// Free memory that a server keeps for its next request. A small module needs less.
+const WORTH_GIVING_BACK: usize = 16 << 20;
+
 fn take_socket() -> Result<UnixStream, String> {
     // SAFETY: standard input is open for the whole life of the process (Rust's start-up makes sure).
     let stdin = unsafe { BorrowedFd::borrow_raw(0) };
