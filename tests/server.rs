@@ -681,8 +681,6 @@ fn several_descriptors_are_not_kept() {
             .unwrap()
             .count()
     };
-    server.check(GOOD, Expect::Compiles("i32 @good()"));
-    let before = count(&server);
     for _ in 0..20 {
         let (len, ir) = (GOOD.len() as u64, GOOD.as_bytes());
         let fds: Vec<OwnedFd> = (0..6).map(|_| memfd(len, ir, true)).collect();
@@ -713,12 +711,12 @@ fn several_descriptors_are_not_kept() {
             Ok((Reply::Compiled(_), Some(_)))
         ));
     }
-    // The last reply's payload may be closed a moment after it arrived.
+    // The three standard ones and the watch's. The last reply's payload may be closed after it has arrived.
     let deadline = Instant::now() + Duration::from_secs(5);
-    while count(&server) != before && Instant::now() < deadline {
+    while count(&server) > 4 && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(5));
     }
-    assert_eq!(count(&server), before);
+    assert_eq!(count(&server), 4);
 }
 
 #[test]
