@@ -675,7 +675,7 @@ fn a_stream_that_is_out_of_step_ends_the_server_cleanly() {
 
 #[test]
 fn several_descriptors_are_not_kept() {
-    let mut server = Server::start();
+    let server = Server::start();
     let count = |server: &Server| {
         std::fs::read_dir(format!("/proc/{}/fd", server.child.id()))
             .unwrap()
