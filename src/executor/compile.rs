@@ -17,6 +17,7 @@ use crate::image::Image;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -202,11 +203,13 @@ impl<'a> Work<'a> {
                 format!("the compiled code of {} {what}: {why}", self.name),
             )
         };
-        let mut payload = Vec::new();
-        (&output.payload)
-            .read_to_end(&mut payload)
-            .map_err(|error| failed("cannot be read", &error))?;
         let image_len = output.compiled.image_len as usize;
+        // The lengths were checked against the memfd's. Its position is wherever the server left it.
+        let mut payload = vec![0; image_len + output.compiled.object_len as usize];
+        output
+            .payload
+            .read_exact_at(&mut payload, 0)
+            .map_err(|error| failed("cannot be read", &error))?;
         let (image, object) = payload
             .split_at_checked(image_len)
             .ok_or_else(|| failed("is cut short", &"the server sent less than it said"))?;

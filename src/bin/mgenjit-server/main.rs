@@ -61,6 +61,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    process::set_up_heap();
     let served = watch::start(&socket, client).and_then(|()| {
         std::thread::Builder::new()
             .name("compile".to_owned())

@@ -70,7 +70,7 @@ fn reject_other_formats(bytes: &[u8]) -> Result<(), Failure> {
         "the input is an ELF file"
     } else if bytes.starts_with(b"!<arch>\n") {
         "the input is an archive"
-    } else if bytes.starts_with(&[b'B', b'C']) && bytes.len() < 4 {
+    } else if bytes.starts_with(b"BC") && bytes.len() < 4 {
         "the input is bitcode that ends within its first word"
     } else if bytes.contains(&0) {
         "the input holds NUL bytes, so it is not text, and it does not begin like bitcode"

@@ -40,7 +40,9 @@ pub fn serve(socket: &UnixStream) -> Result<(), String> {
             }
         };
         crash::enter(Phase::Wait);
-        match send(socket, &reply, payload) {
+        let sent = send(socket, &reply, payload);
+        process::give_back_memory();
+        match sent {
             Ok(()) => {}
             Err(TransportError::TooLong(len)) => {
                 let message = format!("the reply would have {len} bytes: too many functions");
