@@ -47,6 +47,7 @@ programs! {
     exceptions.cpp
     flavours.c
     fork.c
+    hit.c
     lifecycle.c
     linking.c
     module_info.c

@@ -158,8 +158,7 @@ impl Workspace {
 /// the path it leads to.)
 fn place(from: &Path, to: &Path) {
     if std::fs::hard_link(from, to).is_err() {
-        std::fs::copy(from, to)
-            .unwrap_or_else(|error| panic!("copy {}: {error}", from.display()));
+        std::fs::copy(from, to).unwrap_or_else(|error| panic!("copy {}: {error}", from.display()));
     }
 }
 

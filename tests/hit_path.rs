@@ -1,0 +1,154 @@
+//! A hit starts no process, opens no database, parses no IR: what it asks of the kernel, traced.
+//!
+//! `tests/c/hit.c` marks the part of the trace that is looked at. A cold run is looked at in the same way and
+//! must show what a hit must not have: otherwise these tests would see nothing, and pass.
+
+mod support;
+
+use std::process::{Command, Stdio};
+use support::workspace::{Run, Workspace};
+
+/// The calls between the two marks, each a line of strace's without the process id.
+struct Trace(Vec<String>);
+
+impl Trace {
+    fn new(workspace: &Workspace, run: Run) -> Trace {
+        let file = workspace.path("trace");
+        let path = file.to_str().expect("a UTF-8 path");
+        workspace
+            .run_under("strace", &["-f", "-s", "4096", "-o", path], run)
+            .expect_success(&format!("hit.c under strace, {run:?}"));
+        let text = std::fs::read(&file).expect("the trace");
+        let text = String::from_utf8_lossy(&text);
+        let calls: Vec<String> = text
+            .lines()
+            .skip_while(|line| !line.contains("\"<compile>\""))
+            .skip(1)
+            .take_while(|line| !line.contains("\"</compile>\""))
+            .map(|line| {
+                let (_process, call) = line.split_once(' ').expect("a process id");
+                call.trim_start().to_owned()
+            })
+            .collect();
+        assert!(!calls.is_empty(), "no marks in the trace:\n{text}");
+        Trace(calls)
+    }
+
+    /// The calls of one of these names.
+    fn named(&self, names: &[&str]) -> Vec<&str> {
+        self.0
+            .iter()
+            .map(String::as_str)
+            .filter(|call| {
+                names.iter().any(|name| {
+                    call.strip_prefix(name)
+                        .is_some_and(|rest| rest.starts_with('('))
+                })
+            })
+            .collect()
+    }
+
+    /// The calls that a look at their whole line finds.
+    fn mentioning(&self, text: &str) -> Vec<&str> {
+        self.0
+            .iter()
+            .map(String::as_str)
+            .filter(|call| call.contains(text))
+            .collect()
+    }
+
+    fn opens(&self) -> Vec<&str> {
+        self.named(&["open", "openat", "openat2", "creat"])
+    }
+}
+
+const PROCESSES: &[&str] = &["execve", "execveat", "fork", "vfork", "clone", "clone3"];
+const CONNECTIONS: &[&str] = &["socket", "socketpair", "connect", "pipe", "pipe2"];
+const WRITES: &[&str] = &[
+    "write",
+    "pwrite64",
+    "writev",
+    "rename",
+    "renameat",
+    "renameat2",
+    "link",
+    "linkat",
+    "mkdir",
+    "mkdirat",
+    "unlink",
+    "unlinkat",
+    "ftruncate",
+    "copy_file_range",
+    "sendfile",
+];
+const LOCKS: &[&str] = &["flock"];
+
+fn cold_and_warm() -> (Trace, Trace) {
+    let there = Command::new("strace")
+        .arg("-V")
+        .stdout(Stdio::null())
+        .status();
+    assert!(
+        there.is_ok(),
+        "this test needs strace, which is not installed: run `make setup`, or `apt-get install strace`"
+    );
+    let workspace = Workspace::new("hit.c");
+    let cold = Trace::new(&workspace, Run::Cold);
+    let warm = Trace::new(&workspace, Run::Warm);
+    (cold, warm)
+}
+
+#[test]
+fn a_hit_maps_one_file_and_does_nothing_else() {
+    let (cold, warm) = cold_and_warm();
+
+    let shows = |what: &str, names: &[&str]| {
+        assert!(
+            !cold.named(names).is_empty(),
+            "a cold run shows no {what}: this test sees nothing\n{:#?}",
+            cold.0
+        );
+        let found = warm.named(names);
+        assert!(found.is_empty(), "a hit has {what}: {found:#?}");
+    };
+    shows("a new process", PROCESSES);
+    shows("a connection", CONNECTIONS);
+    shows("writes", WRITES);
+    shows("a lock", LOCKS);
+
+    for file in ["sqlite", "-wal", "-shm", "-journal"] {
+        let found = warm.mentioning(file);
+        assert!(found.is_empty(), "a hit uses a database: {found:#?}");
+    }
+
+    // The cache's directory, to see whether it can be trusted, and in it the entry.
+    let (directories, files): (Vec<&str>, Vec<&str>) = warm
+        .opens()
+        .into_iter()
+        .partition(|call| call.contains("O_DIRECTORY"));
+    assert!(directories.len() <= 1, "{directories:#?}");
+    assert!(
+        matches!(files[..], [entry] if entry.contains(".so\"") && entry.contains("O_RDONLY")),
+        "a hit opens one file, the entry, to read it: {files:#?}"
+    );
+    assert!(cold.opens().len() > 2, "{:#?}", cold.opens());
+}
+
+#[test]
+fn code_is_mapped_from_its_file_and_never_writable() {
+    let (cold, warm) = cold_and_warm();
+    for trace in [&cold, &warm] {
+        let executable: Vec<&str> = trace
+            .named(&["mmap", "mprotect"])
+            .into_iter()
+            .filter(|call| call.contains("PROT_EXEC"))
+            .collect();
+        let from_a_file = executable
+            .iter()
+            .filter(|call| call.starts_with("mmap") && !call.contains("MAP_ANONYMOUS"));
+        assert!(from_a_file.count() >= 1, "{executable:#?}");
+        for call in executable {
+            assert!(!call.contains("PROT_WRITE"), "{call}");
+        }
+    }
+}
