@@ -287,8 +287,9 @@ const char *mgenjit_llvm_version(void);
 // The status of the call that failed. MGENJIT_STATUS_OK for NULL.
 mgenjit_status mgenjit_error_status(const struct mgenjit_error *error);
 
-// What went wrong, in a sentence or a few lines, without a newline at the end. "" for NULL. The string
-// belongs to the error.
+// What went wrong, in a sentence or a few lines, without a newline at the end. It begins with the module's name
+// if it is about one, and with the place in it, as in "demo.ll:3:7: …". "" for NULL. The string belongs to the
+// error.
 const char *mgenjit_error_message(const struct mgenjit_error *error);
 
 // The line of the IR text that is wrong, from 1. 0 if the error has no place in the text.

@@ -1,6 +1,6 @@
 //! A connection to one compile server.
 
-use super::protocol::{Compiled, Failure, FailureKind, Hello, Reply, Request};
+use super::protocol::{Compiled, Failure, FailureKind, Hello, Position, Reply, Request};
 use super::spawn::{self, Server};
 use super::transport::{self, TransportError};
 use crate::error::{Error, Status};
@@ -90,7 +90,9 @@ impl Client {
                     .map_err(|error| self.lost(&request.name, &error))?;
                 Ok(Output { compiled, payload })
             }
-            Ok((Reply::Failed(failure), _)) => Err(RequestError::Module(module_error(failure))),
+            Ok((Reply::Failed(failure), _)) => {
+                Err(RequestError::Module(module_error(&request.name, failure)))
+            }
             Err(error) => Err(self.lost(&request.name, &error)),
         }
     }
@@ -155,7 +157,7 @@ fn mismatch(path: &Path, ours: &Hello, theirs: &Hello) -> Error {
     )
 }
 
-fn module_error(failure: Failure) -> Error {
+fn module_error(name: &str, failure: Failure) -> Error {
     let status = match failure.kind {
         FailureKind::Parse => Status::Parse,
         FailureKind::Verify => Status::Verify,
@@ -164,10 +166,16 @@ fn module_error(failure: Failure) -> Error {
         FailureKind::Link => Status::Link,
         FailureKind::Protocol => Status::ServerCrashed,
     };
+    // As compilers write it, so that editors find the place.
+    let place = match &failure.position {
+        Some(Position {
+            line, column: 0, ..
+        }) => format!("{name}:{line}"),
+        Some(Position { line, column, .. }) => format!("{name}:{line}:{column}"),
+        None => name.to_owned(),
+    };
     Error {
-        status,
-        message: failure.message,
         position: failure.position,
-        symbols: Vec::new(),
+        ..Error::new(status, format!("{place}: {}", failure.message))
     }
 }

@@ -113,7 +113,7 @@ pub fn receive<T: DeserializeOwned>(
         return Err(TransportError::TooLong(len.into()));
     }
     let mut body = Vec::new();
-    (&*socket).take(len.into()).read_to_end(&mut body)?;
+    socket.take(len.into()).read_to_end(&mut body)?;
     if body.len() < len as usize {
         return Err(TransportError::Truncated);
     }
