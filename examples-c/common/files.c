@@ -24,8 +24,9 @@ int path_beside_program(char path[PATH_SIZE], const char *relative)
         return errno;
     program[length] = '\0';
     *strrchr(program, '/') = '\0';
-    path_join(path, program, relative);
-    return 0;
+    char joined[PATH_SIZE];
+    path_join(joined, program, relative);
+    return realpath(joined, path) == NULL ? errno : 0;
 }
 
 int temporary_folder(char path[PATH_SIZE])

@@ -1,13 +1,16 @@
 #ifndef COMMON_FILES_H
 #define COMMON_FILES_H
 
-/* Room for a path and its NUL. */
+/* Room for a path and its NUL: Linux's PATH_MAX. */
 enum { PATH_SIZE = 4096 };
 
 /* Writes `folder`/`name` to `path`, or "", which is no file, if there is no room for it. */
 void path_join(char path[PATH_SIZE], const char *folder, const char *name);
 
-/* Writes the path of a file, given relative to the folder of this executable file. Returns 0 or an errno. */
+/*
+ * Writes the absolute path of a file, given relative to the folder of this executable file. Returns 0, or an
+ * errno if it is not there.
+ */
 int path_beside_program(char path[PATH_SIZE], const char *relative);
 
 /* Makes an empty folder for temporary files. Returns 0 or an errno. */

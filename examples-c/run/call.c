@@ -230,7 +230,7 @@ int call_run(struct call *call, mgenjit_executor *executor)
             report_value(&result);
     }
     if (error != NULL)
-        exit_code = report_error(call->name, error);
+        exit_code = report_error(call->source, error);
     mgenjit_function_free(function);
     free(values);
     return exit_code;

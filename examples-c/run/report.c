@@ -1,5 +1,6 @@
 #include "report.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,10 +138,11 @@ int report_functions(mgenjit_module *module, mgenjit_error **error)
     return 1;
 }
 
+/* As few digits as read back as the same number, but no fewer than the type can always keep. */
 static void print_double(double number)
 {
     char text[64];
-    int precision = 1;
+    int precision = DBL_DIG;
     do
         snprintf(text, sizeof text, "%.*g", precision, number);
     while (strtod(text, NULL) != number && ++precision <= 17);
@@ -150,7 +152,7 @@ static void print_double(double number)
 static void print_float(float number)
 {
     char text[64];
-    int precision = 1;
+    int precision = FLT_DIG;
     do
         snprintf(text, sizeof text, "%.*g", precision, (double)number);
     while (strtof(text, NULL) != number && ++precision <= 9);
