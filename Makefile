@@ -98,7 +98,8 @@ for package in $$missing; do
         exit 1
     fi
 done
-$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing
+echo "setup: installing"
+$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null
 endef
 export setup_script
 
