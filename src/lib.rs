@@ -1,9 +1,18 @@
 //! A cached compile server for LLVM IR: IR in, native functions out, never compiled twice.
+//!
+//! `ARCHITECTURE.md` is the map. The public interface is the C API in `capi`; the modules that the compile
+//! server shares with the library are public for it alone.
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 compile_error!("libmgenjit runs on x86-64 Linux only");
 
+mod cache;
 #[doc(hidden)]
 pub mod compile;
+mod config;
+mod error;
+mod event;
+mod fork;
+mod image;
 #[doc(hidden)]
 pub mod signature;

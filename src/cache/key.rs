@@ -1,0 +1,196 @@
+//! The key of an entry: a digest of everything that can change the code.
+
+use super::cpu;
+use super::entry::FORMAT_VERSION;
+use crate::compile::protocol::{BUILD_ID, LLVM_VERSION, OptLevel, PACKAGE_VERSION};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Names an entry. 256 bits of BLAKE3.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Key(pub [u8; 32]);
+
+/// 64 lower-case hexadecimal digits.
+impl fmt::Display for Key {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Key({self})")
+    }
+}
+
+/// All that decides what code comes out, but for the IR itself, which is hashed after it.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyParts<'a> {
+    pub opt_level: OptLevel,
+    /// The machine that is compiled for: see [`cpu::identity`].
+    pub cpu: &'a [u8],
+    pub target: &'a str,
+    pub llvm: &'a str,
+    pub package: &'a str,
+    pub build: &'a str,
+    pub entry_format: u32,
+}
+
+impl KeyParts<'static> {
+    /// For code that runs on this machine.
+    pub fn native(opt_level: OptLevel) -> KeyParts<'static> {
+        KeyParts {
+            opt_level,
+            cpu: cpu::identity(),
+            target: "x86_64-linux-gnu",
+            llvm: LLVM_VERSION,
+            package: PACKAGE_VERSION,
+            build: BUILD_ID,
+            entry_format: FORMAT_VERSION,
+        }
+    }
+}
+
+/// Computes a key: the parts first, then the IR, piece by piece.
+#[derive(Clone)]
+pub struct KeyHasher(blake3::Hasher);
+
+impl KeyHasher {
+    pub fn new(parts: KeyParts<'_>) -> KeyHasher {
+        // Field by field, so that a new field does not compile until it is hashed here.
+        let KeyParts {
+            opt_level,
+            cpu,
+            target,
+            llvm,
+            package,
+            build,
+            entry_format,
+        } = parts;
+        let mut hasher = blake3::Hasher::new_derive_key("libmgenjit 2026 entry key");
+        // Each part behind its length, so that no two lists of parts give the same bytes.
+        let mut part = |bytes: &[u8]| {
+            hasher.update(&(bytes.len() as u64).to_le_bytes());
+            hasher.update(bytes);
+        };
+        part(&[opt_level as u8]);
+        part(cpu);
+        part(target.as_bytes());
+        part(llvm.as_bytes());
+        part(package.as_bytes());
+        part(build.as_bytes());
+        part(&entry_format.to_le_bytes());
+        KeyHasher(hasher)
+    }
+
+    pub fn update(&mut self, ir: &[u8]) {
+        self.0.update(ir);
+    }
+
+    pub fn finish(&self) -> Key {
+        Key(*self.0.finalize().as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PARTS: KeyParts<'static> = KeyParts {
+        opt_level: OptLevel::O2,
+        cpu: b"cpu",
+        target: "target",
+        llvm: "1",
+        package: "2",
+        build: "3",
+        entry_format: 4,
+    };
+
+    fn key(parts: KeyParts<'_>, ir: &[u8]) -> Key {
+        let mut hasher = KeyHasher::new(parts);
+        hasher.update(ir);
+        hasher.finish()
+    }
+
+    #[test]
+    fn every_part_changes_the_key() {
+        let keys = [
+            key(PARTS, b"ir"),
+            key(PARTS, b"ir "),
+            key(
+                KeyParts {
+                    opt_level: OptLevel::O3,
+                    ..PARTS
+                },
+                b"ir",
+            ),
+            key(
+                KeyParts {
+                    cpu: b"other",
+                    ..PARTS
+                },
+                b"ir",
+            ),
+            key(
+                KeyParts {
+                    target: "other",
+                    ..PARTS
+                },
+                b"ir",
+            ),
+            key(KeyParts { llvm: "2", ..PARTS }, b"ir"),
+            key(
+                KeyParts {
+                    package: "3",
+                    ..PARTS
+                },
+                b"ir",
+            ),
+            key(
+                KeyParts {
+                    build: "4",
+                    ..PARTS
+                },
+                b"ir",
+            ),
+            key(
+                KeyParts {
+                    entry_format: 5,
+                    ..PARTS
+                },
+                b"ir",
+            ),
+            // The same bytes, cut elsewhere.
+            key(
+                KeyParts {
+                    llvm: "12",
+                    package: "",
+                    ..PARTS
+                },
+                b"ir",
+            ),
+            key(
+                KeyParts {
+                    llvm: "",
+                    package: "12",
+                    ..PARTS
+                },
+                b"ir",
+            ),
+        ];
+        for (index, one) in keys.iter().enumerate() {
+            for other in &keys[..index] {
+                assert_ne!(one, other);
+            }
+        }
+    }
+
+    #[test]
+    fn pieces_do_not_matter() {
+        let mut hasher = KeyHasher::new(PARTS);
+        hasher.update(b"i");
+        hasher.update(b"");
+        hasher.update(b"r");
+        assert_eq!(hasher.finish(), key(PARTS, b"ir"));
+    }
+}

@@ -1,0 +1,123 @@
+//! One compile for a key at a time, across threads and processes.
+
+use super::directory::{Directory, LOCKS};
+use super::key::Key;
+use super::store::Trouble;
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Held while a key is compiled. `flock` dies with its holder, so that a killed process blocks nobody.
+#[derive(Debug)]
+pub struct Lock {
+    root: Arc<OwnedFd>,
+    path: String,
+    // Closed after `drop` has removed the file, which gives up the lock.
+    _file: OwnedFd,
+}
+
+#[derive(Debug)]
+pub enum Outcome {
+    Held(Lock),
+    /// Somebody else held it for the whole time that this was ready to wait.
+    TimedOut,
+}
+
+impl Lock {
+    /// Takes the lock of `key`, waiting for at most `timeout`.
+    pub fn acquire(
+        directory: &Directory,
+        key: &Key,
+        timeout: Duration,
+    ) -> Result<Outcome, Trouble> {
+        let root = directory.create(key)?;
+        let path = format!("{LOCKS}/{key}");
+        let deadline = Instant::now() + timeout;
+        // `flock` cannot wait for a bounded time, and a signal would be seen by the host: so ask again and again.
+        let mut pause = Duration::from_micros(200);
+        loop {
+            let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+            let file = rustix::fs::openat(&root, path.as_str(), flags, Mode::RUSR | Mode::WUSR)
+                .map_err(|error| directory.trouble(&format!("cannot open {path}"), error))?;
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => {
+                    // The last holder removes the file. Whoever opened it before that holds a lock on nothing.
+                    let links = rustix::fs::fstat(&file).map_or(0, |stat| stat.st_nlink);
+                    if links == 0 {
+                        continue;
+                    }
+                    return Ok(Outcome::Held(Lock {
+                        root,
+                        path,
+                        _file: file,
+                    }));
+                }
+                Err(Errno::WOULDBLOCK | Errno::INTR) => {}
+                Err(error) => {
+                    return Err(directory.trouble(&format!("cannot lock {path}"), error));
+                }
+            }
+            let now = Instant::now();
+            if now >= deadline {
+                return Ok(Outcome::TimedOut);
+            }
+            std::thread::sleep(pause.min(deadline - now));
+            pause = (pause * 3 / 2).min(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A file that stays is taken again by the next one who compiles this key.
+        let _ = rustix::fs::unlinkat(
+            &*self.root,
+            self.path.as_str(),
+            rustix::fs::AtFlags::empty(),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    const KEY: Key = Key([3; 32]);
+
+    #[test]
+    fn a_second_holder_waits_until_its_time_is_up() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let directory = Directory::new(folder.path().join("cache"));
+        let acquire =
+            |key| Lock::acquire(&directory, &key, Duration::from_millis(20)).expect("a lock");
+        let held = acquire(KEY);
+        assert!(matches!(held, Outcome::Held(_)));
+        assert!(matches!(acquire(KEY), Outcome::TimedOut));
+        assert!(matches!(acquire(Key([4; 32])), Outcome::Held(_)));
+        drop(held);
+        assert!(matches!(acquire(KEY), Outcome::Held(_)));
+    }
+
+    #[test]
+    fn one_holder_at_a_time_among_many() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("cache");
+        let inside = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let directory = Directory::new(path.clone());
+                    for _ in 0..50 {
+                        let lock = Lock::acquire(&directory, &KEY, Duration::from_secs(60));
+                        assert!(matches!(lock, Ok(Outcome::Held(_))));
+                        assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                        inside.fetch_sub(1, Ordering::SeqCst);
+                    }
+                });
+            }
+        });
+    }
+}

@@ -1,0 +1,15 @@
+//! The disk cache: immutable entry files, one for each key.
+//!
+//! Architecture Invariant: the cache maps nothing and runs nothing. It hands out entries that were verified,
+//! as open files; `image` maps them.
+//!
+//! Architecture Invariant: trouble with the cache is never an error of a compile. It is a [`store::Trouble`],
+//! which the executor tells the event hook and otherwise treats as a miss.
+
+pub mod cpu;
+pub mod directory;
+pub mod entry;
+pub mod key;
+pub mod lock;
+pub mod manifest;
+pub mod store;

@@ -1,0 +1,167 @@
+//! A connection to one compile server.
+
+use super::protocol::{Compiled, Failure, FailureKind, Hello, Reply, Request};
+use super::spawn::{self, Server};
+use super::transport::{self, TransportError};
+use crate::error::{Error, Status};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+/// A server that is ready for a request.
+#[derive(Debug)]
+pub struct Client {
+    server: Server,
+    path: PathBuf,
+}
+
+/// Why a request has no result.
+#[derive(Debug)]
+pub enum RequestError {
+    /// The module is bad, and the server ready for the next one.
+    Module(Error),
+    /// The server is lost.
+    Server(Error),
+}
+
+/// A compiled module: what is known of it, and its image and object one after the other in a sealed memfd.
+#[derive(Debug)]
+pub struct Output {
+    pub compiled: Compiled,
+    pub payload: File,
+}
+
+impl Client {
+    /// Starts the server at `path` and checks that it is one of this library's version.
+    pub fn start(path: &Path) -> Result<Client, Error> {
+        let server = spawn::start(path).map_err(|error| {
+            Error::new(
+                Status::ServerUnavailable,
+                format!("the compile server {} cannot be started: {error}", path.display()),
+            )
+        })?;
+        let mut client = Client {
+            server,
+            path: path.to_owned(),
+        };
+        let ours = Hello::ours();
+        let theirs: Result<(Hello, _), _> = transport::send(&client.server.socket, &ours, None)
+            .and_then(|()| transport::receive(&client.server.socket));
+        match theirs {
+            Ok((theirs, _)) if theirs == ours => Ok(client),
+            Ok((theirs, _)) => Err(mismatch(path, &ours, &theirs)),
+            Err(error) => {
+                let words = client.last_words();
+                Err(Error::new(
+                    Status::ServerUnavailable,
+                    format!(
+                        "{} does not answer as a compile server ({error}){words}",
+                        path.display()
+                    ),
+                ))
+            }
+        }
+    }
+
+    /// Compiles `ir`.
+    pub fn compile(&mut self, request: &Request, ir: &[u8]) -> Result<Output, RequestError> {
+        let payload = transport::seal(&[ir]).map_err(|error| {
+            RequestError::Module(Error::new(
+                Status::Io,
+                format!("{} bytes of IR cannot be handed to the compile server: {error}", ir.len()),
+            ))
+        })?;
+        let reply = transport::send(&self.server.socket, request, Some(payload.as_fd()))
+            .and_then(|()| transport::receive(&self.server.socket));
+        match reply {
+            Ok((Reply::Compiled(compiled), payload)) => {
+                let payload = compiled
+                    .image_len
+                    .checked_add(compiled.object_len)
+                    .ok_or(TransportError::TooLong(u64::MAX))
+                    .and_then(|len| transport::check_payload(payload, len))
+                    .map_err(|error| self.lost(&request.name, &error))?;
+                Ok(Output { compiled, payload })
+            }
+            Ok((Reply::Failed(failure), _)) => Err(RequestError::Module(module_error(failure))),
+            Err(error) => Err(self.lost(&request.name, &error)),
+        }
+    }
+
+    fn lost(&mut self, name: &str, error: &TransportError) -> RequestError {
+        let words = self.last_words();
+        let what = match error {
+            TransportError::Closed | TransportError::Truncated => "died".to_owned(),
+            // The server may die before it has read the request.
+            TransportError::Io(error)
+                if matches!(
+                    error.kind(),
+                    std::io::ErrorKind::BrokenPipe | std::io::ErrorKind::ConnectionReset
+                ) =>
+            {
+                "died".to_owned()
+            }
+            other => format!("cannot be understood ({other})"),
+        };
+        RequestError::Server(Error::new(
+            Status::ServerCrashed,
+            format!("the compile server {what} while it compiled {name}{words}"),
+        ))
+    }
+
+    /// What the server wrote to its standard error last.
+    fn last_words(&mut self) -> String {
+        const MAX: u64 = 4096;
+        let file = &mut self.server.last_words;
+        let mut bytes = Vec::new();
+        let len = file.metadata().map_or(0, |metadata| metadata.len());
+        let read = file
+            .seek(SeekFrom::Start(len.saturating_sub(MAX)))
+            .and_then(|_| file.take(MAX).read_to_end(&mut bytes));
+        let words = String::from_utf8_lossy(&bytes);
+        let words = words.trim();
+        if read.is_err() || words.is_empty() {
+            return format!(
+                "; {} said nothing, as when it is killed, for example for want of memory",
+                self.path.display()
+            );
+        }
+        format!("; it said:\n{words}")
+    }
+}
+
+fn mismatch(path: &Path, ours: &Hello, theirs: &Hello) -> Error {
+    let tell = |hello: &Hello| {
+        format!(
+            "version {} (protocol {}, LLVM {}, build {})",
+            hello.package, hello.protocol, hello.llvm, hello.build
+        )
+    };
+    Error::new(
+        Status::ServerMismatch,
+        format!(
+            "the compile server {} is of {}, this library of {}: install the two together",
+            path.display(),
+            tell(theirs),
+            tell(ours)
+        ),
+    )
+}
+
+fn module_error(failure: Failure) -> Error {
+    let status = match failure.kind {
+        FailureKind::Parse => Status::Parse,
+        FailureKind::Verify => Status::Verify,
+        FailureKind::Target => Status::Target,
+        FailureKind::Codegen => Status::Codegen,
+        FailureKind::Link => Status::Link,
+        FailureKind::Protocol => Status::ServerCrashed,
+    };
+    Error {
+        status,
+        message: failure.message,
+        position: failure.position,
+        symbols: Vec::new(),
+    }
+}

@@ -1,0 +1,90 @@
+//! Where the compile server's executable is.
+
+use crate::error::{Error, Status};
+use std::ffi::{CStr, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+const NAME: &str = "mgenjit-server";
+
+/// The path in the configuration, `$MGENJIT_SERVER`, beside the library, in the installed libexec folder, or on
+/// `$PATH`. A path that is set is the only one tried: whoever sets it means it.
+pub fn locate(configured: Option<&Path>) -> Result<PathBuf, Error> {
+    if let Some(path) = configured {
+        return check(path).map_err(|why| not_found(&[format!("{} (configured): {why}", path.display())]));
+    }
+    if let Some(path) = std::env::var_os("MGENJIT_SERVER").filter(|path| !path.is_empty()) {
+        let path = PathBuf::from(path);
+        return check(&path)
+            .map_err(|why| not_found(&[format!("{} ($MGENJIT_SERVER): {why}", path.display())]));
+    }
+    let mut tried = Vec::new();
+    for candidate in candidates() {
+        match check(&candidate) {
+            Ok(path) => return Ok(path),
+            Err(why) => tried.push(format!("{}: {why}", candidate.display())),
+        }
+    }
+    Err(not_found(&tried))
+}
+
+fn candidates() -> Vec<PathBuf> {
+    let mut candidates = Vec::new();
+    if let Some(folder) = library_folder() {
+        candidates.push(folder.join(NAME));
+        candidates.push(folder.join("../libexec/mgenjit").join(NAME));
+        // Debian's multiarch layout: lib/x86_64-linux-gnu.
+        candidates.push(folder.join("../../libexec/mgenjit").join(NAME));
+    }
+    if let Some(path) = std::env::var_os("PATH") {
+        // An empty component means the current folder, in which anybody may have put a file.
+        candidates.extend(
+            std::env::split_paths(&path)
+                .filter(|folder| folder.is_absolute())
+                .map(|folder| folder.join(NAME)),
+        );
+    }
+    candidates
+}
+
+/// The folder of the file that this code was loaded from: the shared library, or the program that it is linked
+/// into.
+fn library_folder() -> Option<PathBuf> {
+    // SAFETY: all-zero is a valid `Dl_info`.
+    let mut info: libc::Dl_info = unsafe { std::mem::zeroed() };
+    // SAFETY: the address is that of a function, and `info` may be written.
+    let found = unsafe { libc::dladdr(library_folder as *const libc::c_void, &raw mut info) };
+    if found == 0 || info.dli_fname.is_null() {
+        return None;
+    }
+    // SAFETY: the dynamic linker's name of a loaded object is a string that lives as long as the object.
+    let path = unsafe { CStr::from_ptr(info.dli_fname) };
+    let path = Path::new(OsStr::from_bytes(path.to_bytes()));
+    // A program's own name may be relative to a folder that it has left.
+    let path = std::fs::canonicalize(path).or_else(|_| std::fs::read_link("/proc/self/exe"));
+    Some(path.ok()?.parent()?.to_owned())
+}
+
+/// Checks that `path` is a file that may be executed, and makes it absolute.
+fn check(path: &Path) -> Result<PathBuf, String> {
+    let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
+    if !metadata.is_file() {
+        return Err("it is not a file".to_owned());
+    }
+    if metadata.permissions().mode() & 0o111 == 0 {
+        return Err("it is not executable".to_owned());
+    }
+    std::path::absolute(path).map_err(|error| error.to_string())
+}
+
+fn not_found(tried: &[String]) -> Error {
+    Error::new(
+        Status::ServerUnavailable,
+        format!(
+            "this code is not in the cache, and no compile server was found to compile it; tried:\n  {}\n\
+             install {NAME} in one of these places, or name it with $MGENJIT_SERVER or in the configuration",
+            tried.join("\n  ")
+        ),
+    )
+}

@@ -1,0 +1,144 @@
+//! The compile servers of one executor: as many as compile at once, up to a limit, kept for later.
+
+use super::client::{Client, Output, RequestError};
+use super::locate::locate;
+use super::protocol::Request;
+use crate::error::Error;
+use crate::event::{Stopwatch, Times};
+use crate::fork;
+use rustix::thread::futex;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+#[derive(Debug)]
+pub struct Pool {
+    path: Option<PathBuf>,
+    max: usize,
+    state: Mutex<State>,
+    /// Counts how often a server became idle or ended. A futex: whoever waits for it holds no lock, which a fork
+    /// would have to wait for.
+    freed: AtomicU32,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    idle: Vec<Client>,
+    /// Servers that run, idle ones included.
+    running: usize,
+    /// The process that started them. A forked child must not use its parent's.
+    owner: u32,
+}
+
+/// A place among the running servers. Dropping it gives the place back, and the server with it if there is one.
+struct Slot<'a> {
+    pool: &'a Pool,
+    client: Option<Client>,
+    owner: u32,
+}
+
+impl Pool {
+    /// Starts nothing yet. `max` 0: as many as there are cores that this process may use.
+    pub fn new(path: Option<PathBuf>, max: usize) -> Pool {
+        Pool {
+            path,
+            max,
+            state: Mutex::default(),
+            freed: AtomicU32::new(0),
+        }
+    }
+
+    /// Compiles on an idle server, or on a new one. Waits for one if all that may run are busy.
+    pub fn compile(
+        &self,
+        request: &Request,
+        ir: &[u8],
+        times: &mut Times,
+    ) -> Result<Output, Error> {
+        let mut watch = Stopwatch::start();
+        let mut slot = self.slot();
+        times.wait += watch.lap();
+        let mut client = match slot.client.take() {
+            Some(client) => client,
+            None => {
+                let client = Client::start(&locate(self.path.as_deref())?)?;
+                times.start = watch.lap();
+                client
+            }
+        };
+        let result = client.compile(request, ir);
+        times.compile = watch.lap();
+        match result {
+            Ok(output) => {
+                slot.client = Some(client);
+                Ok(output)
+            }
+            Err(RequestError::Module(error)) => {
+                slot.client = Some(client);
+                Err(error)
+            }
+            Err(RequestError::Server(error)) => Err(error),
+        }
+    }
+
+    fn slot(&self) -> Slot<'_> {
+        let owner = std::process::id();
+        loop {
+            let freed = self.freed.load(Ordering::Acquire);
+            {
+                let mut state = self.lock();
+                if state.owner != owner {
+                    // Closes this process's copies of the parent's connections; the parent keeps its own.
+                    *state = State {
+                        owner,
+                        ..State::default()
+                    };
+                }
+                if let Some(client) = state.idle.pop() {
+                    return Slot {
+                        pool: self,
+                        client: Some(client),
+                        owner,
+                    };
+                }
+                if state.running < self.limit() {
+                    state.running += 1;
+                    return Slot {
+                        pool: self,
+                        client: None,
+                        owner,
+                    };
+                }
+            }
+            // Returns at once if a server became free since `freed` was read; also for no reason, now and then.
+            let _ = futex::wait(&self.freed, futex::Flags::PRIVATE, freed, None);
+        }
+    }
+
+    fn limit(&self) -> usize {
+        match self.max {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            max => max,
+        }
+    }
+
+    fn lock(&self) -> fork::Guarded<MutexGuard<'_, State>> {
+        fork::guard(|| self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        let mut state = self.pool.lock();
+        // In a child that forked in the middle of a compile, which only its parent goes on with.
+        if state.owner == self.owner {
+            match self.client.take() {
+                Some(client) => state.idle.push(client),
+                None => state.running -= 1,
+            }
+        }
+        drop(state);
+        self.pool.freed.fetch_add(1, Ordering::Release);
+        let _ = futex::wake(&self.pool.freed, futex::Flags::PRIVATE, 1);
+    }
+}

@@ -1,0 +1,266 @@
+//! Starts a compile server so that the host does not notice.
+//!
+//! The server is a grandchild: its parent, an intermediate process, ends at once, so that no `wait` of the host
+//! ever sees the server, and nobody must reap it. The intermediate process has no exit signal, so that the host's
+//! `wait` does not see it either (`clone(2)`: such children are waited for with `__WCLONE` only) and no `SIGCHLD`
+//! is sent. The server has a session of its own, so that Ctrl-C at the host's terminal does not reach it.
+//!
+//! Both processes share the host's memory until the server's `execve` (`CLONE_VM | CLONE_VFORK`, as
+//! `posix_spawn` does): the cost does not grow with the host, and no `pthread_atfork` handler runs. They call
+//! nothing but system calls.
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use rustix::process::PidfdFlags;
+use std::ffi::{CString, c_int, c_void};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::ptr;
+
+/// A server's end of the line.
+#[derive(Debug)]
+pub struct Server {
+    pub socket: UnixStream,
+    /// The server's standard error: what it, or LLVM in it, said last.
+    pub last_words: File,
+}
+
+const STACK_LEN: usize = 128 << 10;
+
+/// What the two processes need, prepared while memory may still be allocated.
+struct Plan {
+    path: *const libc::c_char,
+    argv: *const *const libc::c_char,
+    envp: *const *const libc::c_char,
+    /// What becomes descriptors 0, 1, 2 and, if there is a pidfd, 3 of the server.
+    descriptors: [RawFd; 4],
+    count: usize,
+    server_stack: *mut c_void,
+    /// Written by the grandchild if it cannot become the server.
+    errno: c_int,
+}
+
+/// Starts the server at `path`.
+pub fn start(path: &Path) -> io::Result<Server> {
+    let (ours, theirs) = rustix::net::socketpair(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
+    let last_words = rustix::fs::memfd_create(
+        "mgenjit-server-stderr",
+        rustix::fs::MemfdFlags::CLOEXEC,
+    )?;
+    let null = rustix::fs::open(
+        "/dev/null",
+        rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC,
+        rustix::fs::Mode::empty(),
+    )?;
+    // So that the server ends with this process even if a child of it keeps the socket. Old kernels have none.
+    let watch = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty()).ok();
+
+    launch(path, &theirs, &null, &last_words, watch.as_ref())?;
+    Ok(Server {
+        socket: UnixStream::from(ours),
+        last_words: File::from(last_words),
+    })
+}
+
+fn launch(
+    path: &Path,
+    socket: &OwnedFd,
+    null: &OwnedFd,
+    last_words: &OwnedFd,
+    watch: Option<&OwnedFd>,
+) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut argv = vec![path.as_ptr()];
+    if watch.is_some() {
+        argv.extend([c"--watch".as_ptr(), c"3".as_ptr()]);
+    }
+    argv.push(ptr::null());
+    // The output must not depend on the environment. A server with a dynamic LLVM may need this to start.
+    let library_path = std::env::var_os("LD_LIBRARY_PATH")
+        .and_then(|value| CString::new([b"LD_LIBRARY_PATH=", value.as_bytes()].concat()).ok());
+    let mut envp: Vec<*const libc::c_char> = Vec::new();
+    envp.extend(library_path.iter().map(|variable| variable.as_ptr()));
+    envp.push(ptr::null());
+
+    let stacks = Stacks::new()?;
+    let mut plan = Plan {
+        path: path.as_ptr(),
+        argv: argv.as_ptr(),
+        envp: envp.as_ptr(),
+        descriptors: [
+            socket.as_raw_fd(),
+            null.as_raw_fd(),
+            last_words.as_raw_fd(),
+            watch.map_or(-1, AsRawFd::as_raw_fd),
+        ],
+        count: if watch.is_some() { 4 } else { 3 },
+        server_stack: stacks.top(1),
+        errno: 0,
+    };
+
+    // No handler of the host may run in a process that shares its memory.
+    let signals = BlockedSignals::new();
+    // SAFETY: the stack is the child's alone; with CLONE_VFORK this thread waits until the child has ended, so
+    // that the plan and the stacks outlive it. `intermediate` calls nothing but system calls.
+    let pid = unsafe {
+        libc::clone(
+            intermediate,
+            stacks.top(0),
+            libc::CLONE_VM | libc::CLONE_VFORK,
+            (&raw mut plan).cast(),
+        )
+    };
+    let failed = (pid < 0).then(io::Error::last_os_error);
+    drop(signals);
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    loop {
+        // SAFETY: waits for the child that was just made and for no other.
+        let waited = unsafe { libc::waitpid(pid, ptr::null_mut(), libc::__WCLONE) };
+        if waited >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+            break;
+        }
+    }
+    // SAFETY: the grandchild, which may have written it, has ended or become the server.
+    match unsafe { (&raw const plan.errno).read_volatile() } {
+        0 => Ok(()),
+        errno => Err(io::Error::from_raw_os_error(errno)),
+    }
+}
+
+/// The child: starts the grandchild and ends.
+extern "C" fn intermediate(plan: *mut c_void) -> c_int {
+    // SAFETY: `launch` passes a plan that outlives this process.
+    let plan = unsafe { &mut *plan.cast::<Plan>() };
+    // SAFETY: as in `launch`: the grandchild has a stack of its own, and this process waits until it has left it.
+    let pid = unsafe {
+        libc::clone(
+            become_server,
+            plan.server_stack,
+            libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD,
+            ptr::from_mut(plan).cast(),
+        )
+    };
+    if pid < 0 {
+        plan.errno = errno();
+    }
+    0
+}
+
+/// The grandchild: becomes the server, or says why it cannot.
+extern "C" fn become_server(plan: *mut c_void) -> c_int {
+    // SAFETY: `launch` passes a plan that outlives this process's time in shared memory.
+    let plan = unsafe { &mut *plan.cast::<Plan>() };
+    // SAFETY: system calls on this process alone: its signal table, session and descriptors are not shared.
+    unsafe {
+        for signal in 1..=64 {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        libc::setsid();
+        // First out of the way of 0 to 3, then there: `dup2` clears the close-on-exec flag.
+        for descriptor in &mut plan.descriptors[..plan.count] {
+            *descriptor = libc::fcntl(*descriptor, libc::F_DUPFD_CLOEXEC, 16);
+            if *descriptor < 0 {
+                plan.errno = errno();
+                return 1;
+            }
+        }
+        for (number, descriptor) in plan.descriptors[..plan.count].iter().enumerate() {
+            if libc::dup2(*descriptor, number as c_int) < 0 {
+                plan.errno = errno();
+                return 1;
+            }
+        }
+        // What the host did not mark close-on-exec is not the server's either.
+        libc::syscall(libc::SYS_close_range, plan.count as libc::c_uint, u32::MAX, 0);
+        if libc::chdir(c"/".as_ptr()) < 0 {
+            plan.errno = errno();
+            return 1;
+        }
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
+        libc::execve(plan.path, plan.argv, plan.envp);
+    }
+    plan.errno = errno();
+    1
+}
+
+fn errno() -> c_int {
+    // SAFETY: the address of this thread's `errno`, which the processes share with the host's waiting thread.
+    unsafe { *libc::__errno_location() }
+}
+
+/// Two stacks with a guard page below each.
+struct Stacks(*mut c_void);
+
+impl Stacks {
+    fn new() -> io::Result<Stacks> {
+        use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
+        // SAFETY: new memory, at an address that the kernel chooses.
+        let memory = unsafe {
+            rustix::mm::mmap_anonymous(
+                ptr::null_mut(),
+                2 * STACK_LEN,
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::PRIVATE,
+            )?
+        };
+        let stacks = Stacks(memory);
+        for index in 0..2 {
+            // SAFETY: the page lies in the memory above, and nothing uses it.
+            unsafe {
+                rustix::mm::mprotect(
+                    memory.byte_add(index * STACK_LEN),
+                    crate::image::elf::PAGE,
+                    MprotectFlags::empty(),
+                )?;
+            }
+        }
+        Ok(stacks)
+    }
+
+    /// The top of a stack, from which it grows down.
+    fn top(&self, index: usize) -> *mut c_void {
+        self.0.wrapping_byte_add((index + 1) * STACK_LEN)
+    }
+}
+
+impl Drop for Stacks {
+    fn drop(&mut self) {
+        // SAFETY: the memory is this value's own, and the processes that ran on it have left it.
+        let _ = unsafe { rustix::mm::munmap(self.0, 2 * STACK_LEN) };
+    }
+}
+
+/// All signals of this thread, blocked until dropped.
+struct BlockedSignals(libc::sigset_t);
+
+impl BlockedSignals {
+    fn new() -> BlockedSignals {
+        // SAFETY: both sets are written before they are read; the call changes this thread's mask alone.
+        unsafe {
+            let mut all: libc::sigset_t = std::mem::zeroed();
+            let mut before: libc::sigset_t = std::mem::zeroed();
+            libc::sigfillset(&raw mut all);
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
+            BlockedSignals(before)
+        }
+    }
+}
+
+impl Drop for BlockedSignals {
+    fn drop(&mut self) {
+        // SAFETY: restores the mask that `new` found.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, ptr::null_mut()) };
+    }
+}

@@ -1,0 +1,219 @@
+//! Reads an image's headers and its dynamic section.
+
+use super::LoadError;
+use super::map::Mapping;
+use object::LittleEndian as LE;
+use object::elf::{self, Dyn64, FileHeader64, ProgramHeader64};
+use object::pod;
+use std::ops::Range;
+
+pub const PAGE: usize = 4096;
+
+/// What the program headers say. Addresses count from the image's base.
+#[derive(Debug)]
+pub struct Headers {
+    /// In ascending order, the first one at address 0, each one's pages behind those of the one before.
+    pub segments: Vec<Segment>,
+    pub dynamic: Range<usize>,
+    pub tls: Option<TlsSegment>,
+    pub relro: Option<Range<usize>>,
+    pub eh_frame_header: Option<Range<usize>>,
+}
+
+#[derive(Debug)]
+pub struct Segment {
+    pub address: usize,
+    pub memory_len: usize,
+    pub offset: u64,
+    pub file_len: usize,
+    pub writable: bool,
+    pub executable: bool,
+}
+
+#[derive(Debug)]
+pub struct TlsSegment {
+    pub template: Range<usize>,
+    pub memory_len: usize,
+    pub align: usize,
+}
+
+/// What the dynamic section says. Addresses count from the image's base; 0 where there is none.
+#[derive(Debug, Default)]
+pub struct Dynamic {
+    pub symbols: usize,
+    pub strings: usize,
+    pub strings_len: usize,
+    pub gnu_hash: usize,
+    pub rela: usize,
+    pub rela_len: usize,
+    pub plt_rela: usize,
+    pub plt_rela_len: usize,
+    pub init: usize,
+    pub init_array: usize,
+    pub init_array_len: usize,
+    pub fini: usize,
+    pub fini_array: usize,
+    pub fini_array_len: usize,
+}
+
+impl Headers {
+    /// Reads the headers at the start of an image of `image_len` bytes.
+    pub fn parse(bytes: &[u8], image_len: u64) -> Result<Headers, LoadError> {
+        let bad = LoadError::Malformed;
+        let (header, _) = pod::from_bytes::<FileHeader64<LE>>(bytes)
+            .map_err(|()| bad("its ELF header is cut short"))?;
+        let ident = &header.e_ident;
+        if ident.magic != elf::ELFMAG
+            || ident.class != elf::ELFCLASS64
+            || ident.data != elf::ELFDATA2LSB
+        {
+            return Err(bad("it is not a 64-bit little-endian ELF file"));
+        }
+        if header.e_type.get(LE) != elf::ET_DYN || header.e_machine.get(LE) != elf::EM_X86_64 {
+            return Err(bad("it is not a shared object for x86-64"));
+        }
+        if usize::from(header.e_phentsize.get(LE)) != size_of::<ProgramHeader64<LE>>() {
+            return Err(bad("its program headers have an unknown size"));
+        }
+        let table = usize::try_from(header.e_phoff.get(LE))
+            .ok()
+            .and_then(|offset| bytes.get(offset..))
+            .ok_or(bad("its program headers lie elsewhere"))?;
+        let (table, _) =
+            pod::slice_from_bytes::<ProgramHeader64<LE>>(table, header.e_phnum.get(LE).into())
+                .map_err(|()| bad("its program headers are cut short"))?;
+
+        let mut headers = Headers {
+            segments: Vec::with_capacity(4),
+            dynamic: 0..0,
+            tls: None,
+            relro: None,
+            eh_frame_header: None,
+        };
+        for entry in table {
+            let memory = range(entry.p_vaddr.get(LE), entry.p_memsz.get(LE))?;
+            match entry.p_type.get(LE) {
+                elf::PT_LOAD => headers.add_segment(entry, memory, image_len)?,
+                elf::PT_DYNAMIC => headers.dynamic = memory,
+                elf::PT_TLS => {
+                    let file_len = range(0, entry.p_filesz.get(LE))?.end;
+                    let align = usize::try_from(entry.p_align.get(LE)).unwrap_or(usize::MAX);
+                    if file_len > memory.len() || !align.max(1).is_power_of_two() || align > PAGE {
+                        return Err(bad("its thread-local storage is impossible"));
+                    }
+                    headers.tls = Some(TlsSegment {
+                        template: memory.start..memory.start + file_len,
+                        memory_len: memory.len(),
+                        align: align.max(1),
+                    });
+                }
+                elf::PT_GNU_RELRO => headers.relro = Some(memory),
+                elf::PT_GNU_EH_FRAME => headers.eh_frame_header = Some(memory),
+                _ => {}
+            }
+        }
+        if headers.segments.is_empty() || headers.dynamic.is_empty() {
+            return Err(bad("it has no loadable segment or no dynamic section"));
+        }
+        Ok(headers)
+    }
+
+    /// The number of bytes from the base to the end of the last segment's last page.
+    pub fn span(&self) -> usize {
+        self.segments.last().map_or(0, |last| {
+            (last.address + last.memory_len).next_multiple_of(PAGE)
+        })
+    }
+
+    fn add_segment(
+        &mut self,
+        entry: &ProgramHeader64<LE>,
+        memory: Range<usize>,
+        image_len: u64,
+    ) -> Result<(), LoadError> {
+        let bad = LoadError::Malformed;
+        let flags = entry.p_flags.get(LE);
+        let offset = entry.p_offset.get(LE);
+        let file_len = range(0, entry.p_filesz.get(LE))?.end;
+        if memory.is_empty() {
+            return Ok(());
+        }
+        if file_len > memory.len()
+            || offset
+                .checked_add(file_len as u64)
+                .is_none_or(|end| end > image_len)
+        {
+            return Err(bad("a segment is longer than the file"));
+        }
+        if offset % PAGE as u64 != (memory.start % PAGE) as u64 {
+            return Err(bad("a segment's file offset does not fit its address"));
+        }
+        let first_page = memory.start / PAGE * PAGE;
+        if first_page < self.span() || (self.segments.is_empty() && memory.start != 0) {
+            return Err(bad("its segments overlap or do not start at 0"));
+        }
+        let writable = flags.0 & elf::PF_W.0 != 0;
+        let executable = flags.0 & elf::PF_X.0 != 0;
+        if writable && executable {
+            return Err(bad("a segment is writable and executable"));
+        }
+        self.segments.push(Segment {
+            address: memory.start,
+            memory_len: memory.len(),
+            offset,
+            file_len,
+            writable,
+            executable,
+        });
+        Ok(())
+    }
+}
+
+impl Dynamic {
+    pub fn parse(mapping: &Mapping, headers: &Headers) -> Result<Dynamic, LoadError> {
+        let count = headers.dynamic.len() / size_of::<Dyn64<LE>>();
+        let entries: &[Dyn64<LE>] = mapping.slice(headers.dynamic.start, count)?;
+        let mut dynamic = Dynamic::default();
+        for entry in entries {
+            let value = usize::try_from(entry.d_val.get(LE)).unwrap_or(usize::MAX);
+            let tag = entry.d_tag.get(LE);
+            match tag {
+                elf::DT_NULL => break,
+                elf::DT_SYMTAB => dynamic.symbols = value,
+                elf::DT_STRTAB => dynamic.strings = value,
+                elf::DT_STRSZ => dynamic.strings_len = value,
+                elf::DT_GNU_HASH => dynamic.gnu_hash = value,
+                elf::DT_RELA => dynamic.rela = value,
+                elf::DT_RELASZ => dynamic.rela_len = value,
+                elf::DT_JMPREL => dynamic.plt_rela = value,
+                elf::DT_PLTRELSZ => dynamic.plt_rela_len = value,
+                elf::DT_INIT => dynamic.init = value,
+                elf::DT_INIT_ARRAY => dynamic.init_array = value,
+                elf::DT_INIT_ARRAYSZ => dynamic.init_array_len = value,
+                elf::DT_FINI => dynamic.fini = value,
+                elf::DT_FINI_ARRAY => dynamic.fini_array = value,
+                elf::DT_FINI_ARRAYSZ => dynamic.fini_array_len = value,
+                elf::DT_NEEDED => return Err(unsupported("a needed library")),
+                elf::DT_TEXTREL => return Err(unsupported("relocations in its code")),
+                elf::DT_REL | elf::DT_RELR | elf::DT_PREINIT_ARRAY => {
+                    return Err(unsupported(&format!("a dynamic entry of type {tag:#x}")));
+                }
+                _ => {}
+            }
+        }
+        Ok(dynamic)
+    }
+}
+
+fn unsupported(what: &str) -> LoadError {
+    LoadError::Unsupported(what.to_owned())
+}
+
+/// The range of a start and a length that the file claims; both bounded, so that sums cannot overflow.
+fn range(start: u64, len: u64) -> Result<Range<usize>, LoadError> {
+    const MAX: u64 = 1 << 46;
+    if start > MAX || len > MAX {
+        return Err(LoadError::Malformed("an address is out of range"));
+    }
+    Ok(start as usize..(start + len) as usize)
+}

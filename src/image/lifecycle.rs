@@ -1,0 +1,144 @@
+//! Constructors and destructors of an image.
+
+use super::elf::Dynamic;
+use super::map::Mapping;
+use super::symbols::Symbols;
+use super::{Image, LoadError};
+use std::ffi::{c_char, c_int, c_void};
+use std::ptr;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// The symbol by which the server's linker names an image's `__dso_handle`, if it has one.
+const DSO_HANDLE: &[u8] = b"__mgenjit_dso_handle";
+
+const MAPPED: u8 = 0;
+const INITIALISED: u8 = 1;
+const FINALIZED: u8 = 2;
+
+unsafe extern "C" {
+    fn __cxa_atexit(
+        handler: unsafe extern "C" fn(*mut c_void),
+        argument: *mut c_void,
+        dso: *mut c_void,
+    ) -> c_int;
+    fn __cxa_finalize(dso: *mut c_void);
+    static environ: *const *const c_char;
+}
+
+/// What is to be called when. Addresses are absolute; 0 where there is none.
+#[derive(Debug)]
+pub struct Lifecycle {
+    init: usize,
+    init_array: (usize, usize),
+    fini: usize,
+    fini_array: (usize, usize),
+    /// What this image's handlers are registered under: its `__dso_handle`, else its base.
+    dso: usize,
+    /// Whether it can have handlers at all.
+    has_handlers: bool,
+    state: AtomicU8,
+}
+
+impl Lifecycle {
+    pub fn new(
+        mapping: &Mapping,
+        dynamic: &Dynamic,
+        symbols: &Symbols,
+    ) -> Result<Lifecycle, LoadError> {
+        let absolute = |address: usize| match address {
+            0 => 0,
+            address => mapping.base() + address,
+        };
+        let word = size_of::<usize>();
+        let init_array = (dynamic.init_array, dynamic.init_array_len / word);
+        let fini_array = (dynamic.fini_array, dynamic.fini_array_len / word);
+        for (at, count) in [init_array, fini_array] {
+            mapping.slice::<u64>(at, count)?;
+        }
+        let handle = match symbols.find(mapping, DSO_HANDLE)? {
+            Some(symbol) => Some(mapping.base() + symbol.value as usize),
+            None => None,
+        };
+        let fini = absolute(dynamic.fini);
+        Ok(Lifecycle {
+            init: absolute(dynamic.init),
+            init_array,
+            fini,
+            fini_array,
+            dso: handle.unwrap_or(mapping.base()),
+            has_handlers: handle.is_some() || fini != 0 || fini_array.1 != 0,
+            state: AtomicU8::new(MAPPED),
+        })
+    }
+}
+
+impl Image {
+    /// Runs the constructors. The image must not move afterwards.
+    pub fn initialise(&self) -> Result<(), LoadError> {
+        let lifecycle = &self.lifecycle;
+        lifecycle.state.store(INITIALISED, Ordering::Release);
+        if lifecycle.fini != 0 || lifecycle.fini_array.1 != 0 {
+            // First of all, so that destructors run after the handlers that constructors and the program
+            // register: at the process's end, or at `finalize`.
+            // SAFETY: the image stays where it is, and `finalize` takes the handler back before it goes.
+            unsafe {
+                __cxa_atexit(
+                    run_destructors,
+                    ptr::from_ref(self).cast_mut().cast(),
+                    lifecycle.dso as *mut c_void,
+                )
+            };
+        }
+        if lifecycle.init != 0 {
+            call_constructor(lifecycle.init);
+        }
+        for address in self.array(lifecycle.init_array)? {
+            call_constructor(*address as usize);
+        }
+        Ok(())
+    }
+
+    /// Runs the `atexit` handlers and the destructors, if they have not run yet, last registered first.
+    pub fn finalize(&self) {
+        let lifecycle = &self.lifecycle;
+        let before = lifecycle.state.swap(FINALIZED, Ordering::AcqRel);
+        if before == INITIALISED && lifecycle.has_handlers {
+            // SAFETY: handlers registered under this value are the image's own, which is still mapped.
+            unsafe { __cxa_finalize(lifecycle.dso as *mut c_void) };
+        }
+    }
+
+    fn array(&self, (at, count): (usize, usize)) -> Result<&[u64], LoadError> {
+        self.mapping.slice(at, count)
+    }
+}
+
+impl Drop for Image {
+    fn drop(&mut self) {
+        self.finalize();
+    }
+}
+
+/// Calls a constructor as the dynamic linker does, but for the argument vector, which it alone knows.
+fn call_constructor(address: usize) {
+    // SAFETY: the image's initialisation array holds functions of this kind.
+    unsafe {
+        let constructor: extern "C" fn(c_int, *const *const c_char, *const *const c_char) =
+            std::mem::transmute(address);
+        constructor(0, [ptr::null()].as_ptr(), environ);
+    }
+}
+
+unsafe extern "C" fn run_destructors(image: *mut c_void) {
+    // SAFETY: `initialise` registered the image, and it is mapped until its handlers are taken back.
+    let image = unsafe { &*image.cast::<Image>() };
+    let destructors = image.array(image.lifecycle.fini_array).unwrap_or_default();
+    let last = image.lifecycle.fini as u64;
+    for address in destructors.iter().rev().chain([&last]) {
+        if *address != 0 {
+            // SAFETY: the image's finalisation array holds functions of this kind.
+            let destructor: extern "C" fn() = unsafe { std::mem::transmute(*address as usize) };
+            destructor();
+        }
+    }
+}

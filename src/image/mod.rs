@@ -1,0 +1,108 @@
+//! Maps an image into the process, relocates it, and runs its life cycle.
+//!
+//! An image is the ELF shared object that the compile server links from a module. It is mapped from the file
+//! that was verified, so that processes that run the same entry share its code.
+//!
+//! Architecture Invariant: nothing here knows of modules, caches or servers. `executor` decides what a symbol
+//! means, by implementing [`relocate::Resolver`].
+//!
+//! Architecture Invariant: raw addresses of an image are read and written through [`map::Mapping`] alone, which
+//! checks that they lie in it.
+
+pub mod elf;
+pub mod lifecycle;
+pub mod map;
+pub mod relocate;
+pub mod symbols;
+pub mod thread_exit;
+pub mod tls;
+pub mod unwind;
+
+use crate::error::{Error, Status};
+use elf::Headers;
+use lifecycle::Lifecycle;
+use map::Mapping;
+use std::os::fd::BorrowedFd;
+use symbols::Symbols;
+
+/// A mapped image. Dropping it runs its destructors, unless [`Image::finalize`] did, and unmaps it.
+#[derive(Debug)]
+pub struct Image {
+    // The order is that in which they are dropped: the mapping last.
+    lifecycle: Lifecycle,
+    _frames: Option<unwind::Frames>,
+    tls: Option<tls::TlsModule>,
+    symbols: Symbols,
+    relocations: relocate::Tables,
+    relro: Option<std::ops::Range<usize>>,
+    mapping: Mapping,
+}
+
+impl Image {
+    /// Maps the first `len` bytes of `file`, an image whose first bytes are `header`. It must still be
+    /// relocated and initialised.
+    pub fn map(file: BorrowedFd<'_>, header: &[u8], len: u64) -> Result<Image, Error> {
+        Image::map_checked(file, header, len)
+            .map_err(|why| Error::new(Status::Load, format!("the image cannot be mapped: {why}")))
+    }
+
+    fn map_checked(file: BorrowedFd<'_>, header: &[u8], len: u64) -> Result<Image, LoadError> {
+        let headers = Headers::parse(header, len)?;
+        let mapping = Mapping::new(file, &headers, len)?;
+        let dynamic = elf::Dynamic::parse(&mapping, &headers)?;
+        let symbols = Symbols::new(&mapping, &dynamic)?;
+        let relocations = relocate::Tables::new(&mapping, &dynamic)?;
+        let tls = match &headers.tls {
+            Some(segment) => Some(tls::TlsModule::new(&mapping, segment)?),
+            None => None,
+        };
+        let frames = match &headers.eh_frame_header {
+            Some(header) => unwind::Frames::register(&mapping, header)?,
+            None => None,
+        };
+        Ok(Image {
+            lifecycle: Lifecycle::new(&mapping, &dynamic, &symbols)?,
+            _frames: frames,
+            tls,
+            symbols,
+            relocations,
+            relro: headers.relro,
+            mapping,
+        })
+    }
+
+    pub fn symbols(&self) -> &Symbols {
+        &self.symbols
+    }
+
+    /// Bytes of address space.
+    pub fn mapped_len(&self) -> usize {
+        self.mapping.len()
+    }
+
+    /// The addresses it occupies.
+    pub fn range(&self) -> std::ops::Range<usize> {
+        self.mapping.base()..self.mapping.base() + self.mapping.len()
+    }
+
+    /// The number of its thread-local storage module, if it has one.
+    pub fn tls_module(&self) -> Option<usize> {
+        self.tls.as_ref().map(tls::TlsModule::id)
+    }
+
+    /// The address of an address inside the image as the file states it.
+    pub fn address(&self, value: u64) -> usize {
+        self.mapping.base().wrapping_add(value as usize)
+    }
+}
+
+/// Why an image cannot be loaded. A verified image can only be so if the server that made it is defective.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error("it is malformed: {0}")]
+    Malformed(&'static str),
+    #[error("it has {0}, which images do not have")]
+    Unsupported(String),
+    #[error("the system refuses: {0}")]
+    System(#[from] rustix::io::Errno),
+}

@@ -1,0 +1,184 @@
+//! Applies an image's relocations.
+//!
+//! It goes in three steps, because modules that link together may refer to each other: first every symbol of
+//! every image is resolved, and nothing is written, so that a missing one leaves all as it was; then the
+//! relocations of all images are applied; and last those that call a function of an image to learn an address.
+
+use super::elf::Dynamic;
+use super::map::Mapping;
+use super::symbols::Symbol;
+use super::{Image, LoadError};
+use object::LittleEndian as LE;
+use object::elf::{self, Rela64};
+
+/// What a symbol means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    Address(usize),
+    /// The address of a function that returns the address (`STT_GNU_IFUNC`).
+    Indirect(usize),
+    ThreadLocal {
+        module: usize,
+        offset: usize,
+    },
+}
+
+/// A word that is known once a function of an image has been called.
+#[derive(Debug)]
+pub struct Deferred {
+    at: usize,
+    resolver: usize,
+    addend: usize,
+}
+
+/// Where the relocations are, counted from the base.
+#[derive(Debug)]
+pub struct Tables {
+    tables: [(usize, usize); 2],
+}
+
+impl Tables {
+    pub fn new(mapping: &Mapping, dynamic: &Dynamic) -> Result<Tables, LoadError> {
+        let entry_len = size_of::<Rela64<LE>>();
+        let tables = [
+            (dynamic.rela, dynamic.rela_len / entry_len),
+            (dynamic.plt_rela, dynamic.plt_rela_len / entry_len),
+        ];
+        for (at, count) in tables {
+            mapping.slice::<Rela64<LE>>(at, count)?;
+        }
+        Ok(Tables { tables })
+    }
+}
+
+impl Image {
+    /// The symbols that its relocations refer to, each once.
+    pub fn references(&self) -> Result<Vec<Symbol>, LoadError> {
+        let mut seen = Vec::new();
+        let mut references = Vec::new();
+        for relocation in self.relocations()? {
+            let index = relocation.r_sym(LE, false);
+            if index == 0 {
+                continue;
+            }
+            let at = index as usize;
+            if seen.len() <= at {
+                seen.resize(at + 1, false);
+            }
+            if !std::mem::replace(&mut seen[at], true) {
+                references.push(self.symbols().get(&self.mapping, index)?);
+            }
+        }
+        Ok(references)
+    }
+
+    /// Applies the relocations. `targets` has the meaning of each symbol by its index. Returns what is still to
+    /// be done by [`Image::finish_relocation`].
+    pub fn relocate(&self, targets: &[Option<Target>]) -> Result<Vec<Deferred>, LoadError> {
+        let base = self.mapping.base();
+        let mut deferred = Vec::new();
+        for relocation in self.relocations()? {
+            let at = relocation.r_offset.get(LE) as usize;
+            let addend = relocation.r_addend.get(LE) as usize;
+            let index = relocation.r_sym(LE, false) as usize;
+            let target = || {
+                targets
+                    .get(index)
+                    .copied()
+                    .flatten()
+                    .ok_or(LoadError::Malformed("a relocation has no symbol"))
+            };
+            let word = match relocation.r_type(LE, false) {
+                elf::R_X86_64_NONE => continue,
+                elf::R_X86_64_RELATIVE => base.wrapping_add(addend),
+                kind @ (elf::R_X86_64_GLOB_DAT
+                | elf::R_X86_64_JUMP_SLOT
+                | elf::R_X86_64_64) => {
+                    // The ABI gives the first two no addend.
+                    let addend = if kind == elf::R_X86_64_64 { addend } else { 0 };
+                    match target()? {
+                        Target::Address(address) => address.wrapping_add(addend),
+                        Target::Indirect(resolver) => {
+                            deferred.push(Deferred {
+                                at,
+                                resolver,
+                                addend,
+                            });
+                            continue;
+                        }
+                        Target::ThreadLocal { .. } => {
+                            return Err(LoadError::Malformed(
+                                "a thread-local variable is used as an ordinary one",
+                            ));
+                        }
+                    }
+                }
+                elf::R_X86_64_IRELATIVE => {
+                    deferred.push(Deferred {
+                        at,
+                        resolver: base.wrapping_add(addend),
+                        addend: 0,
+                    });
+                    continue;
+                }
+                // Without a symbol: the image's own module.
+                elf::R_X86_64_DTPMOD64 if index == 0 => self
+                    .tls_module()
+                    .ok_or(LoadError::Malformed("it has no thread-local storage"))?,
+                elf::R_X86_64_DTPMOD64 => match target()? {
+                    Target::ThreadLocal { module, .. } => module,
+                    _ => return Err(not_thread_local()),
+                },
+                elf::R_X86_64_DTPOFF64 if index == 0 => addend,
+                elf::R_X86_64_DTPOFF64 => match target()? {
+                    Target::ThreadLocal { offset, .. } => offset.wrapping_add(addend),
+                    _ => return Err(not_thread_local()),
+                },
+                kind => {
+                    return Err(LoadError::Unsupported(format!(
+                        "a relocation of type {}",
+                        kind.0
+                    )));
+                }
+            };
+            self.mapping.write(at, word)?;
+        }
+        Ok(deferred)
+    }
+
+    /// Calls the resolvers of indirect functions, once all images that link together are relocated, and makes
+    /// read-only what is not written any more.
+    pub fn finish_relocation(&self, deferred: &[Deferred]) -> Result<(), LoadError> {
+        for Deferred {
+            at,
+            resolver,
+            addend,
+        } in deferred
+        {
+            self.mapping
+                .write(*at, call_resolver(*resolver).wrapping_add(*addend))?;
+        }
+        match &self.relro {
+            Some(relro) => self.mapping.protect(relro),
+            None => Ok(()),
+        }
+    }
+
+    fn relocations(&self) -> Result<impl Iterator<Item = &Rela64<LE>>, LoadError> {
+        let [first, second] = self.relocations.tables;
+        let first: &[Rela64<LE>] = self.mapping.slice(first.0, first.1)?;
+        let second: &[Rela64<LE>] = self.mapping.slice(second.0, second.1)?;
+        Ok(first.iter().chain(second))
+    }
+}
+
+/// Calls an indirect function's resolver, which is at `address` in a relocated image.
+pub fn call_resolver(address: usize) -> usize {
+    // SAFETY: the symbol's type says that a function without parameters that returns an address is there.
+    let resolver: extern "C" fn() -> usize = unsafe { std::mem::transmute(address) };
+    resolver()
+}
+
+fn not_thread_local() -> LoadError {
+    LoadError::Malformed("an ordinary variable is used as a thread-local one")
+}

@@ -1,0 +1,206 @@
+//! Thread-local storage of images.
+//!
+//! The system's dynamic linker hands out thread-local blocks to libraries that it loaded itself. Images bring
+//! their own `__tls_get_addr`: general-dynamic code calls it with a module's number and an offset, which two
+//! relocations have put into the image's global offset table.
+//!
+//! Each thread has a table with a block for each module it has used. A table is made, grown and freed under
+//! `REGISTRY`; its own thread reads it without. When a module goes, its blocks are taken out of all tables: no
+//! thread runs its code then.
+
+use super::LoadError;
+use super::elf::TlsSegment;
+use super::map::Mapping;
+use crate::fork;
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::cell::Cell;
+use std::ffi::c_void;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+
+/// The argument of `__tls_get_addr`, as the x86-64 ABI lays it out in the global offset table.
+#[repr(C)]
+pub struct TlsIndex {
+    pub module: usize,
+    pub offset: usize,
+}
+
+/// An image's thread-local storage. Dropping it frees its blocks in all threads.
+#[derive(Debug)]
+pub struct TlsModule {
+    id: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Template {
+    /// The initial values, in the image. They are read when a block is made, after relocation.
+    start: *const u8,
+    len: usize,
+    layout: Layout,
+}
+
+struct Registry {
+    /// By module number. `None`: free to be used again.
+    modules: Vec<Option<Template>>,
+    /// The table of every thread that has one.
+    tables: Vec<*mut Table>,
+}
+
+// SAFETY: the pointers are to tables, which are made, changed and freed under the registry's lock, and to
+// images, which are mapped as long as their module is registered.
+unsafe impl Send for Registry {}
+
+/// A thread's blocks, by module number; null where it has none yet.
+struct Table {
+    blocks: Vec<AtomicPtr<u8>>,
+}
+
+static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
+    modules: Vec::new(),
+    tables: Vec::new(),
+});
+
+thread_local! {
+    /// This thread's table. It has no destructor: `free_table` is called by the system after those of C++.
+    static TABLE: Cell<*mut Table> = const { Cell::new(ptr::null_mut()) };
+}
+
+impl TlsModule {
+    pub fn new(mapping: &Mapping, segment: &TlsSegment) -> Result<TlsModule, LoadError> {
+        let layout = Layout::from_size_align(segment.memory_len.max(1), segment.align)
+            .map_err(|_| LoadError::Malformed("its thread-local storage is too large"))?;
+        let template: &[u8] = mapping.slice(segment.template.start, segment.template.len())?;
+        let template = Some(Template {
+            start: template.as_ptr(),
+            len: template.len(),
+            layout,
+        });
+        let mut registry = lock();
+        let free = registry.modules.iter().position(Option::is_none);
+        let id = free.unwrap_or(registry.modules.len());
+        match free {
+            Some(id) => registry.modules[id] = template,
+            None => registry.modules.push(template),
+        }
+        Ok(TlsModule { id })
+    }
+
+    /// The number that goes into a DTPMOD64 relocation.
+    pub fn id(&self) -> usize {
+        self.id
+    }
+}
+
+impl Drop for TlsModule {
+    fn drop(&mut self) {
+        let mut registry = lock();
+        let Some(template) = registry.modules[self.id].take() else {
+            return;
+        };
+        for table in &registry.tables {
+            // SAFETY: tables are freed under the lock that is held, and only after they leave the list.
+            let blocks = unsafe { &(**table).blocks };
+            if let Some(block) = blocks.get(self.id) {
+                let block = block.swap(ptr::null_mut(), Ordering::Relaxed);
+                if !block.is_null() {
+                    // SAFETY: the block was allocated with this layout, and no thread runs the module's code.
+                    unsafe { dealloc(block, template.layout) };
+                }
+            }
+        }
+    }
+}
+
+/// The address of a thread-local variable, for the calling thread: `__tls_get_addr` of images.
+pub extern "C" fn tls_get_addr(index: &TlsIndex) -> *mut u8 {
+    let table = TABLE.get();
+    if !table.is_null() {
+        // SAFETY: a thread's table lives until the thread's end; other threads change only its blocks' slots,
+        // which are atomic.
+        let blocks = unsafe { &(*table).blocks };
+        if let Some(block) = blocks.get(index.module) {
+            let block = block.load(Ordering::Relaxed);
+            if !block.is_null() {
+                return block.wrapping_add(index.offset);
+            }
+        }
+    }
+    make_block(index.module).wrapping_add(index.offset)
+}
+
+/// Makes this thread's block of a module.
+#[cold]
+fn make_block(module: usize) -> *mut u8 {
+    let mut registry = lock();
+    let registry = &mut *registry;
+    let Some(Some(template)) = registry.modules.get(module).copied() else {
+        // Only code of an image whose module is gone comes here. There is nothing to return to.
+        std::process::abort();
+    };
+    // SAFETY: the layout's size is not 0.
+    let block = unsafe { alloc_zeroed(template.layout) };
+    if block.is_null() {
+        handle_alloc_error(template.layout);
+    }
+    // SAFETY: the block is at least as long as the template, which lies in a mapped image.
+    unsafe { ptr::copy_nonoverlapping(template.start, block, template.len) };
+
+    let mut table = TABLE.get();
+    if table.is_null() {
+        table = Box::into_raw(Box::new(Table { blocks: Vec::new() }));
+        registry.tables.push(table);
+        TABLE.set(table);
+        call_at_thread_exit(table);
+    }
+    // SAFETY: the table is this thread's own, and the lock keeps others from it.
+    let blocks = unsafe { &mut (*table).blocks };
+    while blocks.len() <= module {
+        blocks.push(AtomicPtr::new(ptr::null_mut()));
+    }
+    blocks[module].store(block, Ordering::Relaxed);
+    block
+}
+
+/// Has the system call `free_table` when this thread ends. Keys are destroyed after `thread_local` destructors
+/// ran; one that uses a variable still later gets a new table, which is freed in the next round.
+fn call_at_thread_exit(table: *mut Table) {
+    static ONCE: Once = Once::new();
+    static KEY: Mutex<Option<libc::pthread_key_t>> = Mutex::new(None);
+    ONCE.call_once(|| {
+        let mut key = 0;
+        // SAFETY: `free_table` is a function of this library, which is never unloaded.
+        let made = unsafe { libc::pthread_key_create(&raw mut key, Some(free_table)) };
+        // Without a key, which a process can run out of, tables of ended threads are not freed.
+        *KEY.lock().unwrap_or_else(PoisonError::into_inner) = (made == 0).then_some(key);
+    });
+    let key = *KEY.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(key) = key {
+        // SAFETY: the key was made above.
+        unsafe { libc::pthread_setspecific(key, table.cast::<c_void>()) };
+    }
+}
+
+/// Frees the table of a thread that ends.
+unsafe extern "C" fn free_table(table: *mut c_void) {
+    let table = table.cast::<Table>();
+    let mut registry = lock();
+    registry.tables.retain(|other| *other != table);
+    TABLE.set(ptr::null_mut());
+    // SAFETY: the table was made by `make_block` for this thread and is out of the list.
+    let table = unsafe { Box::from_raw(table) };
+    for (block, template) in table.blocks.iter().zip(&registry.modules) {
+        let block = block.load(Ordering::Relaxed);
+        if let Some(template) = template
+            && !block.is_null()
+        {
+            // SAFETY: the block was allocated with its module's layout.
+            unsafe { dealloc(block, template.layout) };
+        }
+    }
+}
+
+/// The registry, which no thread holds while another one forks.
+fn lock() -> fork::Guarded<MutexGuard<'static, Registry>> {
+    fork::guard(|| REGISTRY.lock().unwrap_or_else(PoisonError::into_inner))
+}
