@@ -35,8 +35,6 @@ pub struct Error {
     pub symbols: Vec<String>,
 }
 
-pub type Result<T> = std::result::Result<T, Error>;
-
 impl Error {
     pub fn new(status: Status, message: impl Into<String>) -> Error {
         Error {

@@ -61,7 +61,11 @@ impl Pass {
         HANDLERS.call_once(|| {
             // SAFETY: the handlers are functions of this library, which is never unloaded.
             unsafe {
-                libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(after_fork_in_child))
+                libc::pthread_atfork(
+                    Some(before_fork),
+                    Some(after_fork),
+                    Some(after_fork_in_child),
+                )
             };
         });
         let depth = DEPTH.get();

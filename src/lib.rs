@@ -7,11 +7,13 @@
 compile_error!("libmgenjit runs on x86-64 Linux only");
 
 mod cache;
+mod capi;
 #[doc(hidden)]
 pub mod compile;
 mod config;
 mod error;
 mod event;
+mod executor;
 mod fork;
 mod image;
 #[doc(hidden)]

@@ -51,7 +51,18 @@ pub struct Entry {
     pub len: u64,
     /// The first bytes of the image, at most [`HEADER_LEN`].
     pub header: Vec<u8>,
-    manifest: Vec<u8>,
+    pub manifest: RawManifest,
+}
+
+/// A manifest, not decoded yet: a hit does not need it.
+#[derive(Debug)]
+pub struct RawManifest(Vec<u8>);
+
+impl RawManifest {
+    pub fn decode(&self) -> Result<Manifest, EntryError> {
+        postcard::from_bytes(&self.0)
+            .map_err(|_| EntryError::Malformed("its manifest does not decode"))
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -130,13 +141,8 @@ impl Entry {
             image_len: image_len as u64,
             len: len as u64,
             header,
-            manifest,
+            manifest: RawManifest(manifest),
         })
-    }
-
-    pub fn manifest(&self) -> Result<Manifest, EntryError> {
-        postcard::from_bytes(&self.manifest)
-            .map_err(|_| EntryError::Malformed("its manifest does not decode"))
     }
 }
 
@@ -265,7 +271,7 @@ mod tests {
             let entry = verify(&bytes(&image), &KEY).expect("a whole entry");
             assert_eq!(entry.image_len, len as u64);
             assert_eq!(entry.header, image[..len.min(HEADER_LEN)]);
-            assert_eq!(entry.manifest().expect("it decodes"), manifest());
+            assert_eq!(entry.manifest.decode().expect("it decodes"), manifest());
         }
     }
 

@@ -172,7 +172,7 @@ mod tests {
             .expect("published");
         let entry = store.find(&KEY).expect("no trouble").expect("an entry");
         assert_eq!(entry.header, b"image");
-        assert_eq!(entry.manifest().expect("it decodes"), written);
+        assert_eq!(entry.manifest.decode().expect("it decodes"), written);
         assert!(store.find(&Key([1; 32])).expect("no trouble").is_none());
 
         // The whole cache is deleted under an open store.

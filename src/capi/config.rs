@@ -64,14 +64,19 @@ pub unsafe extern "C" fn mgenjit_config_set_opt_level(
     unsafe {
         ffi::guard(error, || {
             let config = ffi::borrow_mut(config, "config")?;
-            config.0.opt_level = OptLevel::ALL
-                .into_iter()
-                .find(|candidate| *candidate as i32 == level)
-                .ok_or_else(|| {
-                    invalid(format!(
+            config.0.opt_level = match level {
+                MGENJIT_OPT_O0 => OptLevel::O0,
+                MGENJIT_OPT_O1 => OptLevel::O1,
+                MGENJIT_OPT_O2 => OptLevel::O2,
+                MGENJIT_OPT_O3 => OptLevel::O3,
+                MGENJIT_OPT_OS => OptLevel::Os,
+                MGENJIT_OPT_OZ => OptLevel::Oz,
+                _ => {
+                    return Err(invalid(format!(
                         "{level} is not an optimisation level: use MGENJIT_OPT_O0 (0) to MGENJIT_OPT_OZ (5)"
-                    ))
-                })?;
+                    )));
+                }
+            };
             Ok(())
         })
     }

@@ -306,7 +306,10 @@ unsafe fn copy_config(config: *const mgenjit_config) -> Config {
 ///
 /// # Safety
 /// `argv` is NULL or has `argc` strings.
-unsafe fn arguments<'a>(argc: c_int, argv: *const *const c_char) -> Result<Vec<&'a std::ffi::CStr>, Error> {
+unsafe fn arguments<'a>(
+    argc: c_int,
+    argv: *const *const c_char,
+) -> Result<Vec<&'a std::ffi::CStr>, Error> {
     let count = usize::try_from(argc).map_err(|_| {
         Error::new(
             Status::InvalidArgument,

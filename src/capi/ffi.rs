@@ -124,7 +124,11 @@ pub(super) unsafe fn string<'a>(text: *const c_char, what: &str) -> Result<&'a s
 ///
 /// # Safety
 /// `data` is NULL or points to `len` elements that nobody changes for as long as `'a`.
-pub(super) unsafe fn slice<'a, T>(data: *const T, len: usize, what: &str) -> Result<&'a [T], Error> {
+pub(super) unsafe fn slice<'a, T>(
+    data: *const T,
+    len: usize,
+    what: &str,
+) -> Result<&'a [T], Error> {
     if len == 0 {
         return Ok(&[]);
     }

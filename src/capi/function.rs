@@ -3,7 +3,7 @@
 use super::error::mgenjit_error;
 use super::ffi::{self, Out, Owned};
 use super::status::mgenjit_status;
-use super::value::{mgenjit_value, type_number};
+use super::value::{self, mgenjit_value, type_number};
 use crate::executor::Function;
 use std::ffi::{CString, c_char, c_void};
 use std::ptr;
@@ -55,7 +55,7 @@ pub unsafe extern "C" fn mgenjit_function_signature(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_function_result_type(function: *const mgenjit_function) -> i32 {
     // SAFETY: the caller passes NULL or a live handle.
-    unsafe { function.as_ref() }.map_or(super::value::MGENJIT_TYPE_OTHER, |function| {
+    unsafe { function.as_ref() }.map_or(value::MGENJIT_TYPE_OTHER, |function| {
         type_number(&function.function.signature().result)
     })
 }
@@ -79,7 +79,7 @@ pub unsafe extern "C" fn mgenjit_function_parameter_type(
     // SAFETY: the caller passes NULL or a live handle.
     unsafe { function.as_ref() }
         .and_then(|function| function.function.signature().parameters.get(index))
-        .map_or(super::value::MGENJIT_TYPE_OTHER, |parameter| {
+        .map_or(value::MGENJIT_TYPE_OTHER, |parameter| {
             type_number(&parameter.ty)
         })
 }
@@ -136,13 +136,17 @@ pub unsafe extern "C-unwind" fn mgenjit_function_call(
         ffi::guard(error, || {
             let function = ffi::borrow(function, "function")?;
             let arguments = ffi::slice(arguments, count, "arguments")?;
-            prepared = Some(function.function.prepare_call(arguments)?);
+            prepared = Some(
+                function
+                    .function
+                    .prepare_call(arguments.iter().map(value::read))?,
+            );
             Ok(())
         })
     };
     if let Some(call) = prepared {
         // Outside the guard, so that an exception may pass to a host frame that can catch it.
-        let value = call.run();
+        let value = value::write(call.run());
         if !result.is_null() {
             // SAFETY: a non-null `result` may be written, as the header asks.
             unsafe { result.write(value) };

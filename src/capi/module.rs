@@ -140,8 +140,14 @@ pub unsafe extern "C" fn mgenjit_module_lookup(
 /// How many functions the module defines that others can see. 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_module_function_count(module: *const mgenjit_module) -> usize {
-    // SAFETY: the caller passes NULL or a live handle.
-    ffi::guard_value(0, || unsafe { module.as_ref() }.map_or(0, |module| module.module.functions().len()))
+    ffi::guard_value(0, || {
+        // SAFETY: the caller passes NULL or a live handle.
+        let module = unsafe { module.as_ref() };
+        module.map_or(0, |module| {
+            // What keeps the list from being read is an error of mgenjit_module_function.
+            module.module.functions().map_or(0, <[_]>::len)
+        })
+    })
 }
 
 /// Makes a handle of the function at `index`, in the order of the IR, to be freed with mgenjit_function_free.

@@ -1,5 +1,7 @@
 //! `mgenjit_value`: an argument or result together with its type.
 
+use crate::error::{Error, Status};
+use crate::executor::Value;
 use crate::signature::Type;
 use std::ffi::c_void;
 
@@ -49,6 +51,63 @@ pub union mgenjit_value_as {
     pub double_precision: f64,
     /// For MGENJIT_TYPE_POINTER.
     pub pointer: *mut c_void,
+}
+
+/// Reads a value that a caller passed.
+pub(super) fn read(value: &mgenjit_value) -> Result<Value, Error> {
+    // SAFETY: all fields of the union start at its first byte, and any bits are a valid value of each.
+    unsafe {
+        let fields = value.r#as;
+        Ok(match value.r#type {
+            MGENJIT_TYPE_VOID => Value::Void,
+            MGENJIT_TYPE_I1 => Value::I1(fields.integer),
+            MGENJIT_TYPE_I8 => Value::I8(fields.integer),
+            MGENJIT_TYPE_I16 => Value::I16(fields.integer),
+            MGENJIT_TYPE_I32 => Value::I32(fields.integer),
+            MGENJIT_TYPE_I64 => Value::I64(fields.integer),
+            MGENJIT_TYPE_FLOAT => Value::Float(fields.single_precision),
+            MGENJIT_TYPE_DOUBLE => Value::Double(fields.double_precision),
+            MGENJIT_TYPE_POINTER => Value::Pointer(fields.pointer.addr()),
+            other => {
+                return Err(Error::new(
+                    Status::Type,
+                    format!(
+                        "{other} is no type of a value: use MGENJIT_TYPE_I1 to MGENJIT_TYPE_POINTER"
+                    ),
+                ));
+            }
+        })
+    }
+}
+
+/// The C struct of a value.
+pub(super) fn write(value: Value) -> mgenjit_value {
+    let integer = |r#type, integer| mgenjit_value {
+        r#type,
+        r#as: mgenjit_value_as { integer },
+    };
+    match value {
+        Value::Void => integer(MGENJIT_TYPE_VOID, 0),
+        Value::I1(value) => integer(MGENJIT_TYPE_I1, value),
+        Value::I8(value) => integer(MGENJIT_TYPE_I8, value),
+        Value::I16(value) => integer(MGENJIT_TYPE_I16, value),
+        Value::I32(value) => integer(MGENJIT_TYPE_I32, value),
+        Value::I64(value) => integer(MGENJIT_TYPE_I64, value),
+        Value::Float(single_precision) => mgenjit_value {
+            r#type: MGENJIT_TYPE_FLOAT,
+            r#as: mgenjit_value_as { single_precision },
+        },
+        Value::Double(double_precision) => mgenjit_value {
+            r#type: MGENJIT_TYPE_DOUBLE,
+            r#as: mgenjit_value_as { double_precision },
+        },
+        Value::Pointer(address) => mgenjit_value {
+            r#type: MGENJIT_TYPE_POINTER,
+            r#as: mgenjit_value_as {
+                pointer: address as *mut c_void,
+            },
+        },
+    }
 }
 
 /// The C API's number of a type.

@@ -38,7 +38,10 @@ impl Client {
         let server = spawn::start(path).map_err(|error| {
             Error::new(
                 Status::ServerUnavailable,
-                format!("the compile server {} cannot be started: {error}", path.display()),
+                format!(
+                    "the compile server {} cannot be started: {error}",
+                    path.display()
+                ),
             )
         })?;
         let mut client = Client {
@@ -69,7 +72,10 @@ impl Client {
         let payload = transport::seal(&[ir]).map_err(|error| {
             RequestError::Module(Error::new(
                 Status::Io,
-                format!("{} bytes of IR cannot be handed to the compile server: {error}", ir.len()),
+                format!(
+                    "{} bytes of IR cannot be handed to the compile server: {error}",
+                    ir.len()
+                ),
             ))
         })?;
         let reply = transport::send(&self.server.socket, request, Some(payload.as_fd()))

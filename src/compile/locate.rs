@@ -12,7 +12,8 @@ const NAME: &str = "mgenjit-server";
 /// `$PATH`. A path that is set is the only one tried: whoever sets it means it.
 pub fn locate(configured: Option<&Path>) -> Result<PathBuf, Error> {
     if let Some(path) = configured {
-        return check(path).map_err(|why| not_found(&[format!("{} (configured): {why}", path.display())]));
+        return check(path)
+            .map_err(|why| not_found(&[format!("{} (configured): {why}", path.display())]));
     }
     if let Some(path) = std::env::var_os("MGENJIT_SERVER").filter(|path| !path.is_empty()) {
         let path = PathBuf::from(path);

@@ -51,10 +51,8 @@ pub fn start(path: &Path) -> io::Result<Server> {
         SocketFlags::CLOEXEC,
         None,
     )?;
-    let last_words = rustix::fs::memfd_create(
-        "mgenjit-server-stderr",
-        rustix::fs::MemfdFlags::CLOEXEC,
-    )?;
+    let last_words =
+        rustix::fs::memfd_create("mgenjit-server-stderr", rustix::fs::MemfdFlags::CLOEXEC)?;
     let null = rustix::fs::open(
         "/dev/null",
         rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC,
@@ -181,7 +179,12 @@ extern "C" fn become_server(plan: *mut c_void) -> c_int {
             }
         }
         // What the host did not mark close-on-exec is not the server's either.
-        libc::syscall(libc::SYS_close_range, plan.count as libc::c_uint, u32::MAX, 0);
+        libc::syscall(
+            libc::SYS_close_range,
+            plan.count as libc::c_uint,
+            u32::MAX,
+            0,
+        );
         if libc::chdir(c"/".as_ptr()) < 0 {
             plan.errno = errno();
             return 1;

@@ -170,16 +170,14 @@ impl Mapping {
         let start = range.start / PAGE * PAGE;
         let end = range.end / PAGE * PAGE;
         if end > self.len {
-            return Err(LoadError::Malformed("its read-only data lies outside of it"));
+            return Err(LoadError::Malformed(
+                "its read-only data lies outside of it",
+            ));
         }
         if start < end {
             // SAFETY: the pages lie in this mapping, and nothing in them is written any more.
             unsafe {
-                rustix::mm::mprotect(
-                    self.base.byte_add(start),
-                    end - start,
-                    MprotectFlags::READ,
-                )?;
+                rustix::mm::mprotect(self.base.byte_add(start), end - start, MprotectFlags::READ)?;
             }
         }
         Ok(())
@@ -202,10 +200,8 @@ fn protection(segment: &Segment) -> ProtFlags {
 
 /// A sealed copy of the first `len` bytes of `file` in memory, from which code may be run.
 fn copy_to_memfd(file: BorrowedFd<'_>, len: u64) -> Result<OwnedFd, Errno> {
-    let copy = rustix::fs::memfd_create(
-        "mgenjit",
-        MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING,
-    )?;
+    let copy =
+        rustix::fs::memfd_create("mgenjit", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
     let mut at = 0;
     while at < len {
         let rest = usize::try_from(len - at).unwrap_or(usize::MAX);

@@ -23,7 +23,7 @@ use elf::Headers;
 use lifecycle::Lifecycle;
 use map::Mapping;
 use std::os::fd::BorrowedFd;
-use symbols::Symbols;
+use symbols::{Symbol, Symbols};
 
 /// A mapped image. Dropping it runs its destructors, unless [`Image::finalize`] did, and unmaps it.
 #[derive(Debug)]
@@ -71,8 +71,19 @@ impl Image {
         })
     }
 
-    pub fn symbols(&self) -> &Symbols {
-        &self.symbols
+    /// The symbol that it defines under `name` for others. A malformed table defines nothing.
+    pub fn find(&self, name: &[u8]) -> Option<Symbol> {
+        self.symbols.find(&self.mapping, name).ok().flatten()
+    }
+
+    /// The [`symbols::gnu_hash`] of each name that it defines for others, the lowest bit set.
+    pub fn defined_hashes(&self) -> impl Iterator<Item = u32> + '_ {
+        self.symbols.defined_hashes(&self.mapping)
+    }
+
+    /// The name of one of its symbols.
+    pub fn name(&self, symbol: &Symbol) -> Result<&[u8], LoadError> {
+        self.symbols.name(&self.mapping, symbol.index)
     }
 
     /// Bytes of address space.

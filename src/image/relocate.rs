@@ -66,7 +66,7 @@ impl Image {
                 seen.resize(at + 1, false);
             }
             if !std::mem::replace(&mut seen[at], true) {
-                references.push(self.symbols().get(&self.mapping, index)?);
+                references.push(self.symbols.get(&self.mapping, index)?);
             }
         }
         Ok(references)
@@ -91,9 +91,7 @@ impl Image {
             let word = match relocation.r_type(LE, false) {
                 elf::R_X86_64_NONE => continue,
                 elf::R_X86_64_RELATIVE => base.wrapping_add(addend),
-                kind @ (elf::R_X86_64_GLOB_DAT
-                | elf::R_X86_64_JUMP_SLOT
-                | elf::R_X86_64_64) => {
+                kind @ (elf::R_X86_64_GLOB_DAT | elf::R_X86_64_JUMP_SLOT | elf::R_X86_64_64) => {
                     // The ABI gives the first two no addend.
                     let addend = if kind == elf::R_X86_64_64 { addend } else { 0 };
                     match target()? {

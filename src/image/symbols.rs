@@ -108,13 +108,11 @@ impl Symbols {
         Ok(&rest[..len])
     }
 
-    /// The indices of the symbols that it defines for others, each with its name's
-    /// [`gnu_hash`], whose lowest bit is set.
-    pub fn defined<'a>(&'a self, mapping: &'a Mapping) -> impl Iterator<Item = (u32, u32)> + 'a {
-        (self.first_defined..self.count).filter_map(move |index| {
-            let hash = self.hash(mapping, index).ok()?;
-            Some((index, hash | 1))
-        })
+    /// The [`gnu_hash`] of each name that it defines for others, the lowest bit set.
+    pub fn defined_hashes<'a>(&'a self, mapping: &'a Mapping) -> impl Iterator<Item = u32> + 'a {
+        (self.first_defined..self.count)
+            .filter_map(move |index| self.hash(mapping, index).ok())
+            .map(|hash| hash | 1)
     }
 
     /// The symbol that it defines under `name`.

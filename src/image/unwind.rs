@@ -18,10 +18,7 @@ pub struct Frames {
 
 impl Frames {
     /// Registers the `.eh_frame` that `.eh_frame_hdr`, at `header`, points to. `None` if it has no frames.
-    pub fn register(
-        mapping: &Mapping,
-        header: &Range<usize>,
-    ) -> Result<Option<Frames>, LoadError> {
+    pub fn register(mapping: &Mapping, header: &Range<usize>) -> Result<Option<Frames>, LoadError> {
         // Version 1, and how the pointer to `.eh_frame` is encoded: relative to itself, 4 bytes, signed
         // (DW_EH_PE_pcrel | DW_EH_PE_sdata4), which is what linkers write.
         let bytes: &[u8] = mapping.slice(header.start, 8)?;

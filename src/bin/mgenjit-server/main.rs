@@ -1,1 +1,107 @@
-fn main() {}
+//! The compile server: LLVM IR comes in, a loadable image and a relocatable object go out.
+//!
+//! The library starts this program with a connected socket as standard input, and speaks
+//! `mgenjit::compile::protocol` on it. Standard error holds the last words: the client reads them when the
+//! connection closes where a reply was due.
+//!
+//! Architecture Invariant: a reply is a pure function of its request, this build and this machine's CPU. The
+//! server reads no file, no environment variable and no clock (but to measure), and keeps nothing of a request.
+
+mod codegen;
+mod compile;
+mod crash;
+mod crt;
+mod diagnostics;
+mod image;
+mod input;
+mod link;
+mod memory;
+mod parse;
+mod prepare;
+mod process;
+mod rebind;
+mod serve;
+mod signatures;
+mod target;
+mod tls;
+mod verify;
+mod watch;
+
+use mgenjit::compile::protocol::{BUILD_ID, PACKAGE_VERSION};
+use std::os::fd::RawFd;
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: memory::Allocator = memory::Allocator;
+
+/// Deeply nested IR makes LLVM recurse deeply. The memory is reserved, not used.
+const COMPILE_STACK: usize = 256 << 20;
+
+const USAGE: &str = "usage: mgenjit-server [--watch PIDFD] | --version";
+
+fn main() -> ExitCode {
+    let client = match parse_arguments() {
+        Ok(Command::Serve { client }) => client,
+        Ok(Command::Version) => {
+            println!(
+                "mgenjit-server {PACKAGE_VERSION}\nbuild {BUILD_ID}\nLLVM {}",
+                target::llvm_version()
+            );
+            return ExitCode::SUCCESS;
+        }
+        Err(message) => {
+            eprintln!("mgenjit-server: {message}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    let (socket, client) = match process::set_up(client) {
+        Ok(ends) => ends,
+        Err(message) => {
+            eprintln!("mgenjit-server: {message}");
+            return ExitCode::from(2);
+        }
+    };
+    let served = watch::start(&socket, client).and_then(|()| {
+        std::thread::Builder::new()
+            .name("compile".to_owned())
+            .stack_size(COMPILE_STACK)
+            .spawn(move || serve::serve(&socket))
+    });
+    match served.map(|thread| thread.join()) {
+        Ok(Ok(Ok(()))) => process::exit(0),
+        Ok(Ok(Err(message))) => {
+            eprintln!("mgenjit-server: {message}");
+            process::exit(1)
+        }
+        // The panic's message is on standard error already. A server that panicked is in no known state.
+        Ok(Err(_)) => std::process::abort(),
+        Err(error) => {
+            eprintln!("mgenjit-server: a thread could not be started: {error}");
+            process::exit(1)
+        }
+    }
+}
+
+enum Command {
+    Serve { client: Option<RawFd> },
+    Version,
+}
+
+fn parse_arguments() -> Result<Command, String> {
+    let mut arguments = std::env::args_os().skip(1);
+    let mut client = None;
+    while let Some(argument) = arguments.next() {
+        match argument.to_str() {
+            Some("--version") => return Ok(Command::Version),
+            Some("--watch") => {
+                let fd: Option<RawFd> = arguments
+                    .next()
+                    .and_then(|value| value.to_str()?.parse().ok())
+                    .filter(|fd| *fd > 2);
+                client = Some(fd.ok_or("--watch needs the number of a descriptor above 2")?);
+            }
+            _ => return Err(format!("{} is not understood", argument.to_string_lossy())),
+        }
+    }
+    Ok(Command::Serve { client })
+}

@@ -1,0 +1,53 @@
+//! Optimisation and the emission of the object.
+
+use crate::diagnostics::Diagnostics;
+use inkwell::module::Module;
+use inkwell::passes::PassBuilderOptions;
+use inkwell::targets::{FileType, TargetMachine};
+use mgenjit::compile::protocol::{Failure, FailureKind, OptLevel};
+
+/// Runs the standard pipeline of `level`, with the vectorisers as clang sets them.
+pub fn optimise(
+    module: &Module<'_>,
+    machine: &TargetMachine,
+    level: OptLevel,
+    diagnostics: &Diagnostics,
+) -> Result<(), Failure> {
+    let options = PassBuilderOptions::create();
+    let fast = matches!(level, OptLevel::O2 | OptLevel::O3 | OptLevel::Os);
+    options.set_loop_vectorization(fast);
+    options.set_loop_interleaving(fast);
+    options.set_loop_slp_vectorization(fast || level == OptLevel::Oz);
+    let passes = format!("default<{}>", level.name());
+    module
+        .run_passes(&passes, machine, options)
+        .map_err(|error| failure(error.to_string()))?;
+    match diagnostics.take_errors() {
+        Some(errors) => Err(failure(errors)),
+        None => Ok(()),
+    }
+}
+
+/// Generates the relocatable object.
+pub fn emit(
+    module: &Module<'_>,
+    machine: &TargetMachine,
+    diagnostics: &Diagnostics,
+) -> Result<Vec<u8>, Failure> {
+    let emitted = machine.write_to_memory_buffer(module, FileType::Object);
+    // LLVM reports an error and then emits an object as if there were none.
+    if let Some(errors) = diagnostics.take_errors() {
+        return Err(failure(errors));
+    }
+    emitted
+        .map(|buffer| buffer.as_slice().to_vec())
+        .map_err(|error| failure(error.to_string()))
+}
+
+fn failure(message: String) -> Failure {
+    Failure {
+        kind: FailureKind::Codegen,
+        message,
+        position: None,
+    }
+}

@@ -1,0 +1,70 @@
+//! What a C compiler would link into every shared object: names that live in the static part of libc only,
+//! because each image must have its own.
+
+use std::collections::HashSet;
+
+/// A piece that is added to an image whose modules need its name.
+pub struct Piece {
+    pub name: &'static str,
+    /// Names of other pieces that this one needs.
+    needs: &'static [&'static str],
+    pub ir: &'static str,
+}
+
+/// The pieces that define what is in `undefined`, and what these need in turn. A name that the module defines
+/// by itself is not undefined, so the module's own wins.
+pub fn pieces_for(undefined: &HashSet<&str>, defined: &HashSet<&str>) -> Vec<&'static Piece> {
+    let is_needed = |name: &str| undefined.contains(name);
+    PIECES
+        .iter()
+        .filter(|piece| {
+            is_needed(piece.name)
+                || (!defined.contains(piece.name)
+                    && PIECES
+                        .iter()
+                        .any(|other| is_needed(other.name) && other.needs.contains(&piece.name)))
+        })
+        .collect()
+}
+
+/// Handlers are registered with the address of the image's `__dso_handle`, so that they can run when the
+/// image is unloaded. It is hidden, as the ABI wants it; the second name is for the loader to find it by.
+static PIECES: [Piece; 4] = [
+    Piece {
+        name: "__dso_handle",
+        needs: &[],
+        ir: "source_filename = \"mgenjit-crt\"\n\
+             @__dso_handle = hidden constant i8 0\n\
+             @__mgenjit_dso_handle = alias i8, ptr @__dso_handle\n",
+    },
+    Piece {
+        name: "atexit",
+        needs: &["__dso_handle"],
+        ir: "source_filename = \"mgenjit-crt\"\n\
+             @__dso_handle = external hidden constant i8\n\
+             declare i32 @__cxa_atexit(ptr, ptr, ptr)\n\
+             define hidden i32 @atexit(ptr %f) {\n\
+             %r = tail call i32 @__cxa_atexit(ptr %f, ptr null, ptr @__dso_handle)\n\
+             ret i32 %r\n}\n",
+    },
+    Piece {
+        name: "at_quick_exit",
+        needs: &["__dso_handle"],
+        ir: "source_filename = \"mgenjit-crt\"\n\
+             @__dso_handle = external hidden constant i8\n\
+             declare i32 @__cxa_at_quick_exit(ptr, ptr)\n\
+             define hidden i32 @at_quick_exit(ptr %f) {\n\
+             %r = tail call i32 @__cxa_at_quick_exit(ptr %f, ptr @__dso_handle)\n\
+             ret i32 %r\n}\n",
+    },
+    Piece {
+        name: "pthread_atfork",
+        needs: &["__dso_handle"],
+        ir: "source_filename = \"mgenjit-crt\"\n\
+             @__dso_handle = external hidden constant i8\n\
+             declare i32 @__register_atfork(ptr, ptr, ptr, ptr)\n\
+             define hidden i32 @pthread_atfork(ptr %a, ptr %b, ptr %c) {\n\
+             %r = tail call i32 @__register_atfork(ptr %a, ptr %b, ptr %c, ptr @__dso_handle)\n\
+             ret i32 %r\n}\n",
+    },
+];

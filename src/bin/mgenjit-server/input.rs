@@ -1,0 +1,104 @@
+//! The IR of a request, as LLVM wants to have it in memory.
+
+use rustix::mm::{MapFlags, ProtFlags};
+use std::fs::File;
+use std::io;
+use std::ptr::NonNull;
+
+/// Private and writable, so that the NUL can be written: it may fall into the file's last page or, if the file
+/// fills its pages, into the anonymous one after.
+const PROTECTION: ProtFlags = ProtFlags::READ.union(ProtFlags::WRITE);
+const FLAGS: MapFlags = MapFlags::PRIVATE.union(MapFlags::NORESERVE);
+
+/// A payload, mapped and not copied, with a NUL behind its last byte: LLVM's parser of text runs until it
+/// finds one.
+pub struct Input {
+    base: NonNull<u8>,
+    len: usize,
+    mapped: usize,
+}
+
+impl Input {
+    /// Maps the first `len` bytes of `payload`, which must be sealed at that length.
+    pub fn map(payload: &File, len: u64) -> io::Result<Input> {
+        let len = usize::try_from(len).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        let input = Input::reserve(len)?;
+        if len > 0 {
+            // SAFETY: it replaces pages of the mapping just made, to which nothing refers yet.
+            unsafe {
+                rustix::mm::mmap(
+                    input.base.as_ptr().cast(),
+                    len,
+                    PROTECTION,
+                    FLAGS | MapFlags::FIXED,
+                    payload,
+                    0,
+                )?;
+            }
+        }
+        Ok(input.terminate())
+    }
+
+    /// Copies text of the server's own.
+    pub fn copy(text: &[u8]) -> io::Result<Input> {
+        let input = Input::reserve(text.len())?;
+        // SAFETY: the mapping is longer than the text, new, and writable.
+        unsafe { std::ptr::copy_nonoverlapping(text.as_ptr(), input.base.as_ptr(), text.len()) };
+        Ok(input.terminate())
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: the mapping is `len` bytes and more, lives as long as `self`, and is not written to once it
+        // is terminated. The seal keeps the file from shrinking under it.
+        unsafe { std::slice::from_raw_parts(self.base.as_ptr(), self.len) }
+    }
+
+    /// Whether `word` is in the text. Bitcode has its own way to write words, so there it always may be.
+    pub fn may_contain(&self, word: &[u8]) -> bool {
+        let bytes = self.bytes();
+        // SAFETY: both pointers go with their lengths.
+        let found = unsafe {
+            libc::memmem(
+                bytes.as_ptr().cast(),
+                bytes.len(),
+                word.as_ptr().cast(),
+                word.len(),
+            )
+        };
+        self.is_bitcode() || !found.is_null()
+    }
+
+    /// Whether it begins like bitcode, plain or with the wrapper that some linkers want.
+    pub fn is_bitcode(&self) -> bool {
+        let bytes = self.bytes();
+        bytes.starts_with(&[b'B', b'C', 0xc0, 0xde])
+            || bytes.starts_with(&0x0b17_c0de_u32.to_le_bytes())
+    }
+
+    fn reserve(len: usize) -> io::Result<Input> {
+        let page = rustix::param::page_size();
+        let mapped = len
+            .checked_add(1)
+            .and_then(|len| len.checked_next_multiple_of(page))
+            .ok_or(io::ErrorKind::FileTooLarge)?;
+        // SAFETY: the kernel chooses an address where nothing is mapped.
+        let base =
+            unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), mapped, PROTECTION, FLAGS)? };
+        let base = NonNull::new(base.cast::<u8>()).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(Input { base, len, mapped })
+    }
+
+    /// Writes the NUL, which nothing guarantees in a page that was another process's.
+    fn terminate(self) -> Input {
+        // SAFETY: `mapped` is more than `len`, and the page is private and writable.
+        unsafe { self.base.as_ptr().add(self.len).write(0) };
+        self
+    }
+}
+
+impl Drop for Input {
+    fn drop(&mut self) {
+        // SAFETY: this is the mapping that `map` made, and no borrow of it outlives `self`.
+        let _ = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), self.mapped) };
+    }
+}

@@ -1,0 +1,228 @@
+//! Objects into an image, in memory.
+
+use libwild::error::Result as WildResult;
+use libwild::{FileSystem, FileType, InputFileData, OutputFileData, OutputOptions};
+use mgenjit::compile::protocol::{Failure, FailureKind};
+use std::collections::HashMap;
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A linker that stays on the thread that made it: an image is too small for more, and other servers may run.
+pub struct Linker {
+    pool: rayon::ThreadPool,
+}
+
+/// An object and what messages call it.
+#[derive(Clone)]
+pub struct Object {
+    pub name: &'static str,
+    pub bytes: Arc<Vec<u8>>,
+}
+
+impl Linker {
+    pub fn new() -> Result<Linker, String> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(1)
+            .use_current_thread()
+            .build()
+            .map_err(|error| format!("the linker's thread pool could not be made: {error}"))?;
+        Ok(Linker { pool })
+    }
+
+    /// Links `objects` into a shared object. What they leave undefined is left to the loader.
+    pub fn link(&self, objects: &[Object]) -> Result<Vec<u8>, Failure> {
+        let linked = catch_unwind(AssertUnwindSafe(|| {
+            self.pool.install(|| {
+                let linked = run(objects);
+                // libwild leaves work behind for the pool's other threads, of which there are none.
+                while rayon::yield_now() == Some(rayon::Yield::Executed) {}
+                linked
+            })
+        }));
+        match linked {
+            Ok(Ok(image)) => Ok(image),
+            Ok(Err(error)) => Err(failure(explain(&error.to_string()))),
+            Err(panic) => {
+                let reason = panic
+                    .downcast_ref::<String>()
+                    .map(String::as_str)
+                    .or_else(|| panic.downcast_ref::<&str>().copied())
+                    .unwrap_or("for no stated reason");
+                Err(failure(format!("the linker panicked: {reason}")))
+            }
+        }
+    }
+}
+
+const OUTPUT: &str = "image.so";
+
+/// Strong definitions bind inside the image. Weak ones must not: the loader chooses one for all images.
+const ARGUMENTS: [&str; 19] = [
+    "ld",
+    "-m",
+    "elf_x86_64",
+    "-shared",
+    "--eh-frame-hdr",
+    "--hash-style=gnu",
+    "--build-id=fast",
+    "-Bsymbolic-non-weak",
+    "-z",
+    "now",
+    "-z",
+    "relro",
+    "-z",
+    "max-page-size=4096",
+    "--no-rosegment",
+    "--no-gc-sections",
+    "--no-identity-comment",
+    "-o",
+    OUTPUT,
+];
+
+/// libwild prints the outermost circumstance first and each cause on a line of its own.
+fn explain(error: &str) -> String {
+    let causes: Vec<&str> = error
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && *line != "Caused by:")
+        .collect();
+    let mut text = causes.join(": ");
+    if text.contains("-fPIC") {
+        text.push_str(
+            ". Code in an image must be position-independent. LLVM's is; inline assembly has to be written so \
+             (`lea symbol(%rip)`, `call symbol@PLT`)",
+        );
+    }
+    text
+}
+
+fn run(objects: &[Object]) -> WildResult<Vec<u8>> {
+    let files = Files {
+        inputs: objects
+            .iter()
+            .map(|object| (PathBuf::from(object.name), object.bytes.clone()))
+            .collect(),
+        output: Arc::default(),
+    };
+    let arguments = || {
+        ARGUMENTS
+            .into_iter()
+            .chain(objects.iter().map(|object| object.name))
+    };
+    let mut args = libwild::Args::new(arguments)?;
+    // Warnings would go to standard error, among the last words.
+    args.on_warning(Box::new(|_| ()));
+    args.parse(arguments)?;
+    let linker = libwild::Linker::with_file_system(files.clone());
+    drop(linker.run(&args)?);
+    files
+        .take_output()
+        .ok_or_else(|| libwild::error!("the linker wrote no output"))
+}
+
+/// The whole file system, as far as the linker can see.
+#[derive(Clone)]
+struct Files {
+    inputs: HashMap<PathBuf, Arc<Vec<u8>>>,
+    output: Arc<Mutex<Option<Vec<u8>>>>,
+}
+
+impl Files {
+    fn take_output(&self) -> Option<Vec<u8>> {
+        self.output
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
+    fn missing(path: &Path) -> std::io::Error {
+        let message = format!("there is no file {}", path.display());
+        std::io::Error::new(std::io::ErrorKind::NotFound, message)
+    }
+}
+
+#[derive(Debug)]
+struct Input(Arc<Vec<u8>>);
+
+impl InputFileData for Input {
+    fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+struct Output {
+    bytes: Vec<u8>,
+    place: Arc<Mutex<Option<Vec<u8>>>>,
+}
+
+impl OutputFileData for Output {
+    fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+
+    fn finish(self) -> WildResult {
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.bytes);
+        Ok(())
+    }
+}
+
+impl FileSystem for Files {
+    type Input = Input;
+    type Output = Output;
+
+    fn open_input(
+        &self,
+        path: &Path,
+        _prepopulate_maps: bool,
+    ) -> WildResult<(Input, Option<Arc<File>>)> {
+        let bytes = self.inputs.get(path).ok_or_else(|| Files::missing(path))?;
+        Ok((Input(bytes.clone()), None))
+    }
+
+    fn file_type(&self, path: &Path) -> WildResult<FileType> {
+        if self.inputs.contains_key(path) {
+            Ok(FileType::File)
+        } else {
+            Err(Files::missing(path).into())
+        }
+    }
+
+    fn canonicalize(&self, path: &Path) -> WildResult<PathBuf> {
+        Ok(path.to_path_buf())
+    }
+
+    fn remove_file(&self, path: &Path) -> WildResult<()> {
+        Err(Files::missing(path).into())
+    }
+
+    fn rename_file(&self, path: &Path, _new_path: &Path) -> WildResult<()> {
+        Err(Files::missing(path).into())
+    }
+
+    fn create_output(&self, _path: Arc<Path>, options: OutputOptions) -> WildResult<Output> {
+        let size = usize::try_from(options.size)
+            .map_err(|_| libwild::error!("the image would be larger than memory"))?;
+        Ok(Output {
+            bytes: vec![0; size],
+            place: self.output.clone(),
+        })
+    }
+
+    fn write_auxiliary(&self, path: &Path, _bytes: &[u8]) -> WildResult {
+        Err(Files::missing(path).into())
+    }
+}
+
+fn failure(message: String) -> Failure {
+    Failure {
+        kind: FailureKind::Link,
+        message,
+        position: None,
+    }
+}

@@ -1,0 +1,165 @@
+//! IR text or bitcode into a module.
+
+use crate::diagnostics::take_message;
+use crate::input::Input;
+use crate::target::llvm_version;
+use inkwell::context::{AsContextRef, Context};
+use inkwell::llvm_sys::core::{LLVMCreateMemoryBufferWithMemoryRange, LLVMDisposeMemoryBuffer};
+use inkwell::llvm_sys::debuginfo::{
+    LLVMDebugMetadataVersion, LLVMGetModuleDebugMetadataVersion, LLVMStripModuleDebugInfo,
+};
+use inkwell::llvm_sys::ir_reader::LLVMParseIRInContext2;
+use inkwell::module::Module;
+use mgenjit::compile::protocol::{Failure, FailureKind, Position};
+use std::ffi::CStr;
+
+/// Parses text or bitcode, whichever it is.
+///
+/// The request's name stays out of it: LLVM would take it for the source file's name, and write that into the
+/// object, which would then depend on more than the IR.
+pub fn parse<'context>(
+    context: &'context Context,
+    input: &Input,
+) -> Result<Module<'context>, Failure> {
+    let bytes = input.bytes();
+    let is_bitcode = input.is_bitcode();
+    if !is_bitcode {
+        reject_other_formats(bytes)?;
+    }
+    let mut module = std::ptr::null_mut();
+    let mut message = std::ptr::null_mut();
+    // SAFETY: the buffer borrows the input, which has a NUL behind its end and outlives it. LLVM reads the
+    // whole module before it returns, does not take the buffer, and sets either the module or the message.
+    let failed = unsafe {
+        let buffer = LLVMCreateMemoryBufferWithMemoryRange(
+            bytes.as_ptr().cast(),
+            bytes.len(),
+            BUFFER_NAME.as_ptr(),
+            1,
+        );
+        let failed = LLVMParseIRInContext2(context.as_ctx_ref(), buffer, &mut module, &mut message);
+        LLVMDisposeMemoryBuffer(buffer);
+        failed
+    };
+    // SAFETY: the message, if any, is ours.
+    let message = unsafe { take_message(message) };
+    if failed != 0 || module.is_null() {
+        return Err(if is_bitcode {
+            explain_bitcode_error(&message)
+        } else {
+            locate_text_error(&message, bytes)
+        });
+    }
+    // SAFETY: the module was just made in this context and belongs to nobody else.
+    let module = unsafe { Module::new(module) };
+    drop_old_debug_info(&module);
+    Ok(module)
+}
+
+/// What LLVM believes the file to be called: the object's file symbol, where the IR names no source file.
+const BUFFER_NAME: &CStr = c"<ir>";
+
+/// A line of text in a message is for people to read.
+const MAX_SOURCE_LINE: usize = 1000;
+
+/// LLVM takes NULs for spaces, so a file of nothing else is an empty module to it, found after reading all.
+fn reject_other_formats(bytes: &[u8]) -> Result<(), Failure> {
+    let found = if bytes.is_empty() {
+        "the input is empty"
+    } else if bytes.starts_with(b"\x7fELF") {
+        "the input is an ELF file"
+    } else if bytes.starts_with(b"!<arch>\n") {
+        "the input is an archive"
+    } else if bytes.starts_with(&[b'B', b'C']) && bytes.len() < 4 {
+        "the input is bitcode that ends within its first word"
+    } else if bytes.contains(&0) {
+        "the input holds NUL bytes, so it is not text, and it does not begin like bitcode"
+    } else {
+        return Ok(());
+    };
+    Err(parse_failure(format!(
+        "{found}: LLVM IR is needed, as text or as bitcode"
+    )))
+}
+
+fn explain_bitcode_error(message: &str) -> Failure {
+    let (_, found) = message.split_once("error: ").unwrap_or(("", message));
+    let found = found.trim();
+    let ours = llvm_version();
+    let producer = found
+        .split_once("Producer: 'LLVM")
+        .and_then(|(_, rest)| rest.split_once('\''))
+        .map(|(version, _)| version);
+    let major = |version: &str| version.split('.').next()?.parse::<u32>().ok();
+    parse_failure(match producer {
+        Some(producer) if major(producer) > major(&ours) => format!(
+            "the bitcode was written by LLVM {producer}, which is newer than the LLVM {ours} that is to \
+             read it: write it with LLVM {} or older ({found})",
+            major(&ours).unwrap_or_default()
+        ),
+        _ => format!(
+            "the bitcode is cut short, damaged, or not for LLVM {ours}: write it again ({found})"
+        ),
+    })
+}
+
+/// Takes `<ir>:3:5: error: expected type`, the line and a caret apart.
+fn locate_text_error(message: &str, bytes: &[u8]) -> Failure {
+    let first_line = message.lines().next().unwrap_or("unknown error");
+    let located = first_line
+        .strip_prefix("<ir>:")
+        .and_then(|rest| rest.split_once(": error: "));
+    let Some((place, text)) = located else {
+        let (_, text) = first_line.split_once("error: ").unwrap_or(("", first_line));
+        return parse_failure(text.to_owned());
+    };
+    let mut numbers = place.split(':').map(str::parse::<u32>);
+    let (Some(Ok(line)), column) = (numbers.next(), numbers.next()) else {
+        return parse_failure(text.to_owned());
+    };
+    let mut before = bytes
+        .split(|byte| *byte == b'\n')
+        .take((line as usize).saturating_sub(1))
+        .map(<[u8]>::trim_ascii);
+    let is_first = before.all(|line| line.is_empty() || line.starts_with(b";"));
+    // LLVM prints the line with its tabs expanded, so that its column no longer fits.
+    let source_line = bytes
+        .split(|byte| *byte == b'\n')
+        .nth((line as usize).saturating_sub(1))
+        .unwrap_or_default();
+    let shown = &source_line[..source_line.len().min(MAX_SOURCE_LINE)];
+    Failure {
+        kind: FailureKind::Parse,
+        message: if is_first && text == "expected top-level entity" {
+            format!("{text}: the input is neither LLVM IR text nor bitcode")
+        } else {
+            text.to_owned()
+        },
+        position: Some(Position {
+            line,
+            column: column.and_then(Result::ok).unwrap_or(0),
+            source_line: String::from_utf8_lossy(shown)
+                .trim_end_matches('\r')
+                .to_owned(),
+        }),
+    }
+}
+
+/// LLVM cannot use debug info of another version and drops it. Its parsers would do that by themselves, but
+/// they end the process over a module that does not verify, hence `target` switches that off.
+fn drop_old_debug_info(module: &Module<'_>) {
+    // SAFETY: the module is valid.
+    unsafe {
+        if LLVMGetModuleDebugMetadataVersion(module.as_mut_ptr()) != LLVMDebugMetadataVersion() {
+            LLVMStripModuleDebugInfo(module.as_mut_ptr());
+        }
+    }
+}
+
+fn parse_failure(message: String) -> Failure {
+    Failure {
+        kind: FailureKind::Parse,
+        message,
+        position: None,
+    }
+}

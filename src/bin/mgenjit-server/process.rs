@@ -1,0 +1,120 @@
+//! What the process inherits from its host, made to be what a server needs.
+
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+
+/// Takes the socket on standard input and the client's pidfd, and drops everything else that was inherited.
+/// No other thread may run yet.
+pub fn set_up(client: Option<RawFd>) -> Result<(UnixStream, Option<OwnedFd>), String> {
+    let socket = take_socket()?;
+    let client = client.map(take_pidfd).transpose()?;
+    reset_signals();
+    forbid_core_dumps();
+    close_inherited(client.as_ref().map(std::os::fd::AsRawFd::as_raw_fd));
+    // LLVM and libwild both look for variables of their own, and libwild for make's job server, whose
+    // descriptors the host may have given numbers that mean something else here.
+    // SAFETY: no other thread runs yet, so nothing reads the environment at the same time.
+    unsafe { libc::clearenv() };
+    Ok((socket, client))
+}
+
+/// Ends the process without the destructors of LLVM's globals, which take time and free what the kernel
+/// frees anyway.
+pub fn exit(status: i32) -> ! {
+    // SAFETY: `_exit` has no precondition.
+    unsafe { libc::_exit(status) }
+}
+
+/// Empties standard error if it is a memfd, so that what is found there after a crash belongs to the request
+/// that crashed, and so that it does not grow for ever. Any other file is left alone: it is somebody's log.
+pub fn forget_last_words() {
+    // SAFETY: standard error is open for the whole life of the process (Rust's start-up makes sure).
+    let stderr = unsafe { BorrowedFd::borrow_raw(2) };
+    if let Ok(stat) = rustix::fs::fstat(stderr)
+        && stat.st_nlink == 0
+        && rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file()
+        && rustix::fs::ftruncate(stderr, 0).is_ok()
+    {
+        let _ = rustix::fs::seek(stderr, rustix::fs::SeekFrom::Start(0));
+    }
+}
+
+fn take_socket() -> Result<UnixStream, String> {
+    // SAFETY: standard input is open for the whole life of the process (Rust's start-up makes sure).
+    let stdin = unsafe { BorrowedFd::borrow_raw(0) };
+    let is_ours = rustix::net::sockopt::socket_domain(stdin)
+        .is_ok_and(|domain| domain == rustix::net::AddressFamily::UNIX)
+        && rustix::net::sockopt::socket_type(stdin)
+            .is_ok_and(|kind| kind == rustix::net::SocketType::STREAM)
+        && rustix::net::getpeername(stdin).is_ok();
+    if !is_ours {
+        return Err(
+            "standard input is not a connected UNIX stream socket: libmgenjit starts this program by \
+             itself, there is no need to run it"
+                .to_owned(),
+        );
+    }
+    // SAFETY: standard input is an open socket, and nothing else in this process reads from it or closes it.
+    let socket = unsafe { UnixStream::from_raw_fd(0) };
+    socket
+        .set_nonblocking(false)
+        .map_err(|error| format!("standard input cannot be made blocking: {error}"))?;
+    Ok(socket)
+}
+
+fn take_pidfd(fd: RawFd) -> Result<OwnedFd, String> {
+    // SAFETY: the descriptor is only asked about, and an error is the answer if it is not open.
+    let open = unsafe { libc::fcntl(fd, libc::F_GETFD) } >= 0;
+    if !open {
+        return Err(format!("--watch {fd}: no such descriptor is open"));
+    }
+    // SAFETY: it is open, above standard error, and named to this process for this purpose only.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(fd) };
+    let _ = rustix::io::fcntl_setfd(pidfd.as_fd(), rustix::io::FdFlags::CLOEXEC);
+    Ok(pidfd)
+}
+
+/// A host may have ignored or blocked anything, and both are inherited.
+fn reset_signals() {
+    for signal in 1..=libc::SIGRTMAX() {
+        // SAFETY: the default disposition runs no code of ours. Signals that cannot be changed are an error
+        // that changes nothing.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    // A limit on the size of files counts for a memfd too; then writing to it must fail, not kill.
+    // SAFETY: as above.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+    // SAFETY: the set is initialised by `sigemptyset` before it is used.
+    unsafe {
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &none, std::ptr::null_mut());
+    }
+}
+
+/// A crash is an ordinary answer here. It must not fill the user's disk with images of LLVM's heap.
+fn forbid_core_dumps() {
+    let none = rustix::process::Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
+}
+
+/// A descriptor that the host forgot to mark close-on-exec would stay open for as long as the server lives:
+/// a pipe whose reader never sees the end, a lock that is never released.
+fn close_inherited(except: Option<RawFd>) {
+    let close = |first: libc::c_uint, last: libc::c_uint| {
+        if first <= last {
+            // SAFETY: nothing in this process has opened a descriptor yet but those that are kept.
+            unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+        }
+    };
+    match except {
+        Some(fd) => {
+            close(3, fd.cast_unsigned() - 1);
+            close(fd.cast_unsigned() + 1, libc::c_uint::MAX);
+        }
+        None => close(3, libc::c_uint::MAX),
+    }
+}

@@ -1,0 +1,144 @@
+//! The conversation with one client.
+
+use crate::compile::{Artifacts, Compiler};
+use crate::crash::{self, Phase};
+use crate::input::Input;
+use crate::{memory, process, target};
+use mgenjit::compile::protocol::{
+    Compiled, Failure, FailureKind, Hello, LLVM_VERSION, Reply, Request,
+};
+use mgenjit::compile::transport::{self, TransportError};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+/// Answers requests until the client closes the connection. An error is a connection that cannot go on.
+pub fn serve(socket: &UnixStream) -> Result<(), String> {
+    crash::install();
+    memory::set_new_handler();
+    greet(socket)?;
+    let mut compiler = Compiler::new()?;
+    loop {
+        let (reply, payload) = match transport::receive::<Request>(socket) {
+            Ok((request, payload)) => {
+                process::forget_last_words();
+                answer(&mut compiler, &request, payload)
+            }
+            Err(TransportError::Closed) => return Ok(()),
+            // The whole frame was read, so the next one can be.
+            Err(error @ (TransportError::Malformed(_) | TransportError::TrailingBytes(_))) => {
+                (Reply::Failed(protocol_failure(error.to_string())), None)
+            }
+            Err(error) => {
+                let message = format!("the connection is out of step: {error}");
+                // The client may not be there to hear it.
+                let _ = send(
+                    socket,
+                    &Reply::Failed(protocol_failure(message.clone())),
+                    None,
+                );
+                return Err(message);
+            }
+        };
+        crash::enter(Phase::Wait);
+        match send(socket, &reply, payload) {
+            Ok(()) => {}
+            Err(TransportError::TooLong(len)) => {
+                let message = format!("the reply would have {len} bytes: too many functions");
+                send(socket, &Reply::Failed(protocol_failure(message)), None)
+                    .map_err(|error| error.to_string())?;
+            }
+            Err(TransportError::Io(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+                return Ok(());
+            }
+            Err(error) => return Err(format!("a reply could not be sent: {error}")),
+        }
+    }
+}
+
+/// Both sides say who they are, and neither goes on if the other is another build: the client trusts that
+/// equal keys mean equal code.
+fn greet(socket: &UnixStream) -> Result<(), String> {
+    let ours = Hello {
+        llvm: target::llvm_version(),
+        ..Hello::ours()
+    };
+    transport::send(socket, &ours, None).map_err(|error| error.to_string())?;
+    let refuse = |message: String| {
+        // A client of another version may not understand even this; then our greeting tells it enough.
+        let _ = send(
+            socket,
+            &Reply::Failed(protocol_failure(message.clone())),
+            None,
+        );
+        Err(message)
+    };
+    if ours.llvm != LLVM_VERSION {
+        return refuse(format!(
+            "the server was built with LLVM {LLVM_VERSION} and runs with LLVM {}: build it again",
+            ours.llvm
+        ));
+    }
+    let theirs = match transport::receive::<Hello>(socket) {
+        Ok((hello, _)) => hello,
+        Err(error) => return refuse(format!("the client did not say who it is: {error}")),
+    };
+    if theirs != ours {
+        return refuse(format!(
+            "the client is {} and the server is {}: install both from one build",
+            describe(&theirs),
+            describe(&ours)
+        ));
+    }
+    Ok(())
+}
+
+fn describe(hello: &Hello) -> String {
+    format!(
+        "mgenjit {} (protocol {}, LLVM {}, build {})",
+        hello.package, hello.protocol, hello.llvm, hello.build
+    )
+}
+
+fn answer(
+    compiler: &mut Compiler,
+    request: &Request,
+    payload: Option<OwnedFd>,
+) -> (Reply, Option<OwnedFd>) {
+    crash::set_module_name(&request.name);
+    match compile(compiler, request, payload) {
+        Ok((compiled, payload)) => (Reply::Compiled(compiled), Some(payload)),
+        Err(failure) => (Reply::Failed(failure), None),
+    }
+}
+
+fn compile(
+    compiler: &mut Compiler,
+    request: &Request,
+    payload: Option<OwnedFd>,
+) -> Result<(Compiled, OwnedFd), Failure> {
+    let payload = transport::check_payload(payload, request.input_len)
+        .map_err(|error| protocol_failure(error.to_string()))?;
+    let input = Input::map(&payload, request.input_len)
+        .map_err(|error| protocol_failure(format!("the input cannot be mapped: {error}")))?;
+    let (compiled, artifacts) = compiler.compile(&input, request.opt_level)?;
+    let Artifacts { image, object } = artifacts;
+    let payload = transport::seal(&[&image, &object])
+        .map_err(|error| protocol_failure(format!("the result cannot be handed over: {error}")))?;
+    Ok((compiled, payload))
+}
+
+fn send(
+    socket: &UnixStream,
+    reply: &Reply,
+    payload: Option<OwnedFd>,
+) -> Result<(), TransportError> {
+    transport::send(socket, reply, payload.as_ref().map(AsFd::as_fd))
+}
+
+fn protocol_failure(message: String) -> Failure {
+    Failure {
+        kind: FailureKind::Protocol,
+        message,
+        position: None,
+    }
+}

@@ -1,0 +1,59 @@
+//! Symbols of shared libraries and of the process.
+
+use crate::error::{Error, Status};
+use std::ffi::{CStr, CString, c_void};
+use std::ptr::NonNull;
+
+/// A shared library that the dynamic linker loaded for an executor.
+#[derive(Debug)]
+pub struct Library(NonNull<c_void>);
+
+// SAFETY: handles of the dynamic linker may be used from any thread.
+unsafe impl Send for Library {}
+// SAFETY: as above.
+unsafe impl Sync for Library {}
+
+impl Library {
+    pub fn open(path: &str) -> Result<Library, Error> {
+        let failed = |why: &str| {
+            Error::new(
+                Status::Library,
+                format!("the shared library {path} cannot be loaded: {why}"),
+            )
+        };
+        let c_path = CString::new(path).map_err(|_| failed("its name has a NUL byte"))?;
+        // SAFETY: `dlopen` runs the library's constructors, which is what the caller asks for.
+        let handle = unsafe { libc::dlopen(c_path.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
+        NonNull::new(handle).map(Library).ok_or_else(|| {
+            // SAFETY: `dlerror` returns NULL or a string that lives until this thread's next call of its kind.
+            let why = unsafe { libc::dlerror() };
+            if why.is_null() {
+                return failed("the dynamic linker does not say why");
+            }
+            // SAFETY: not NULL, so a string.
+            failed(&unsafe { CStr::from_ptr(why) }.to_string_lossy())
+        })
+    }
+
+    pub fn find(&self, name: &CStr) -> Option<usize> {
+        find(self.0.as_ptr(), name)
+    }
+}
+
+impl Drop for Library {
+    fn drop(&mut self) {
+        // SAFETY: the handle was opened once and is closed once; the modules that used it are unmapped.
+        unsafe { libc::dlclose(self.0.as_ptr()) };
+    }
+}
+
+/// A symbol of the process: of the program and of the libraries that it started with or loaded globally.
+pub fn find_in_process(name: &CStr) -> Option<usize> {
+    find(libc::RTLD_DEFAULT, name)
+}
+
+fn find(handle: *mut c_void, name: &CStr) -> Option<usize> {
+    // SAFETY: the handle is open, or the constant for all of the process.
+    let address = unsafe { libc::dlsym(handle, name.as_ptr()) };
+    (!address.is_null()).then(|| address.addr())
+}

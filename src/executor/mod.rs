@@ -1,0 +1,143 @@
+//! Modules, symbols and calls: what the C API's executor does.
+//!
+//! Architecture Invariant: `Executor::state` is locked for short steps only. No code of a module, no hook and no
+//! server is waited for while it is held; so a constructor may use its own executor, and `fork` need not wait.
+
+mod builtins;
+mod call;
+mod compile;
+mod library;
+mod link;
+mod main_call;
+mod module;
+mod state;
+mod value;
+
+pub use call::{Function, PreparedCall};
+pub use module::{Module, Origin};
+pub use value::Value;
+
+use crate::cache::key::{KeyHasher, KeyParts};
+use crate::cache::store::Store;
+use crate::compile::pool::Pool;
+use crate::config::{self, CacheMode, Config};
+use crate::error::{Error, Status};
+use crate::fork;
+use library::Library;
+use state::State;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub struct Executor {
+    config: Config,
+    /// With all that goes into a key before the IR.
+    hasher: KeyHasher,
+    /// `None`: nothing is cached.
+    store: Option<Store>,
+    pool: Pool,
+    state: Mutex<State>,
+}
+
+impl Executor {
+    pub fn new(config: Config) -> Arc<Executor> {
+        let store = match config.cache_mode {
+            CacheMode::Off => None,
+            CacheMode::ReadOnly | CacheMode::ReadWrite => config
+                .cache_dir
+                .clone()
+                .or_else(config::default_cache_dir)
+                .map(Store::new),
+        };
+        Arc::new(Executor {
+            hasher: KeyHasher::new(KeyParts::native(config.opt_level)),
+            store,
+            pool: Pool::new(config.server_path.clone(), config.max_servers),
+            state: Mutex::default(),
+            config,
+        })
+    }
+
+    /// Defines a symbol for the modules that link from now on.
+    pub fn define(&self, name: &str, address: usize) {
+        self.lock()
+            .definitions
+            .insert(name.as_bytes().into(), address);
+    }
+
+    pub fn load_library(&self, path: &str) -> Result<(), Error> {
+        // Outside the lock: the library's constructors run here.
+        let library = Library::open(path)?;
+        self.lock().libraries.push(Arc::new(library));
+        Ok(())
+    }
+
+    /// The address of a symbol: of the definitions, the modules, the libraries, or the process.
+    pub fn lookup(&self, name: &str) -> Result<usize, Error> {
+        let report = self.link_pending()?;
+        let (found, libraries) = {
+            let state = self.lock();
+            if let Some(address) = state.definitions.get(name.as_bytes()) {
+                return Ok(*address);
+            }
+            let found = state.find(name.as_bytes(), |_, module| module.is_linked());
+            let waits = found.is_none() && state.find(name.as_bytes(), |_, _| true).is_some();
+            if waits {
+                return Err(report.unresolved());
+            }
+            let target = found.and_then(|found| found.target(&state));
+            (target, state.libraries.clone())
+        };
+        if let Some(target) = found {
+            return Ok(link::evaluate(target));
+        }
+        link::find_outside(&libraries, name.as_bytes()).ok_or_else(|| {
+            Error::new(
+                Status::NotFound,
+                format!(
+                    "there is no symbol `{name}`: no module or library of this executor defines it, nor does \
+                     the process, and it was not defined"
+                ),
+            )
+        })
+    }
+
+    /// A function of the modules, with its signature.
+    pub fn lookup_function(self: &Arc<Self>, name: &str) -> Result<Function, Error> {
+        let (id, info) = {
+            let state = self.lock();
+            let Some(found) = state.find(name.as_bytes(), |_, _| true) else {
+                return Err(Error::new(
+                    Status::NotFound,
+                    format!("no module of this executor defines a function `{name}`"),
+                ));
+            };
+            (
+                found.id,
+                state.module(found.id).map(|module| module.info.clone()),
+            )
+        };
+        let info = info.ok_or_else(module::removed)?;
+        let index = info
+            .functions()?
+            .iter()
+            .position(|function| function.name == name)
+            .ok_or_else(|| {
+                Error::new(
+                    Status::NotFound,
+                    format!("`{name}` is not a function: look up its address"),
+                )
+            })?;
+        Function::new(self.clone(), id, info, index)
+    }
+
+    fn lock(&self) -> fork::Guarded<MutexGuard<'_, State>> {
+        fork::guard(|| self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for Executor {
+    fn drop(&mut self) {
+        let modules = self.lock().take_all();
+        // Foreign code runs here: outside the lock.
+        state::unload(modules);
+    }
+}

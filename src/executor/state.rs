@@ -1,0 +1,242 @@
+//! The modules of an executor, what they define, and which of them others need.
+
+use super::library::Library;
+use super::link::Batch;
+use super::module::ModuleInfo;
+use crate::image::Image;
+use crate::image::relocate::Target;
+use crate::image::symbols::{Symbol, SymbolKind, gnu_hash};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+#[derive(Default)]
+pub struct State {
+    pub definitions: HashMap<Box<[u8]>, usize>,
+    pub libraries: Vec<Arc<Library>>,
+    /// Batches whose constructors still run.
+    pub batches: Vec<Arc<Batch>>,
+    /// By id, which is the order in which they were added.
+    modules: BTreeMap<u64, Loaded>,
+    next_id: u64,
+    /// Modules that are still to be linked.
+    pending: Vec<u64>,
+    last_link: u64,
+    /// The modules that define a name with this hash (its lowest bit set), in the order they were added. Names
+    /// stay in the images.
+    index: HashMap<u32, Vec<u64>>,
+}
+
+/// A module that is mapped.
+pub struct Loaded {
+    pub image: Arc<Image>,
+    pub info: Arc<ModuleInfo>,
+    /// 0: not linked yet. Else the place in the order in which constructors ran.
+    pub link_order: u64,
+    /// The other modules whose symbols it was linked to, each once.
+    pub needs: Vec<u64>,
+    /// How many modules need this one.
+    needed_by: usize,
+    pub removed: bool,
+    /// Function handles.
+    pub pins: usize,
+}
+
+impl Loaded {
+    pub fn is_linked(&self) -> bool {
+        self.link_order != 0
+    }
+}
+
+/// A definition in a module.
+#[derive(Clone, Copy, Debug)]
+pub struct Found {
+    pub id: u64,
+    pub symbol: Symbol,
+}
+
+impl Found {
+    pub fn target(&self, state: &State) -> Option<Target> {
+        let image = &state.module(self.id)?.image;
+        Some(match self.symbol.kind {
+            SymbolKind::Plain => Target::Address(image.address(self.symbol.value)),
+            SymbolKind::Indirect => Target::Indirect(image.address(self.symbol.value)),
+            SymbolKind::ThreadLocal => Target::ThreadLocal {
+                module: image.tls_module()?,
+                offset: self.symbol.value as usize,
+            },
+        })
+    }
+}
+
+impl State {
+    /// Adds a module that is still to be linked.
+    pub fn add(&mut self, image: Image, info: Arc<ModuleInfo>) -> u64 {
+        self.next_id += 1;
+        let id = self.next_id;
+        for hash in image.defined_hashes() {
+            self.index.entry(hash).or_default().push(id);
+        }
+        self.modules.insert(
+            id,
+            Loaded {
+                image: Arc::new(image),
+                info,
+                link_order: 0,
+                needs: Vec::new(),
+                needed_by: 0,
+                removed: false,
+                pins: 0,
+            },
+        );
+        self.pending.push(id);
+        id
+    }
+
+    pub fn module(&self, id: u64) -> Option<&Loaded> {
+        self.modules.get(&id)
+    }
+
+    pub fn module_mut(&mut self, id: u64) -> Option<&mut Loaded> {
+        self.modules.get_mut(&id)
+    }
+
+    /// The modules that are still to be linked, in the order they were added.
+    pub fn pending(&self) -> &[u64] {
+        &self.pending
+    }
+
+    /// Notes that a module was linked to the modules `needs`.
+    pub fn set_linked(&mut self, id: u64, needs: Vec<u64>) {
+        self.pending.retain(|other| *other != id);
+        for other in &needs {
+            if let Some(other) = self.modules.get_mut(other) {
+                other.needed_by += 1;
+            }
+        }
+        self.last_link += 1;
+        if let Some(module) = self.modules.get_mut(&id) {
+            module.needs = needs;
+            module.link_order = self.last_link;
+        }
+    }
+
+    /// What `name` means among the modules that `admit` lets in: the strong definition that was added last, else
+    /// the weak one that was added first, so that all modules agree on it.
+    pub fn find(&self, name: &[u8], admit: impl Fn(u64, &Loaded) -> bool) -> Option<Found> {
+        let candidates = self.index.get(&(gnu_hash(name) | 1))?;
+        let mut weak = None;
+        for id in candidates.iter().rev() {
+            let Some(module) = self.modules.get(id).filter(|module| admit(*id, module)) else {
+                continue;
+            };
+            if let Some(symbol) = module.image.find(name) {
+                let found = Found { id: *id, symbol };
+                if !symbol.weak {
+                    return Some(found);
+                }
+                weak = Some(found);
+            }
+        }
+        weak
+    }
+
+    /// Marks a module as removed, so that nothing finds it any more, and takes out what nobody needs now.
+    pub fn remove(&mut self, id: u64) -> Option<Vec<Loaded>> {
+        let module = self.modules.get_mut(&id).filter(|module| !module.removed)?;
+        module.removed = true;
+        let image = module.image.clone();
+        for hash in image.defined_hashes() {
+            if let Some(ids) = self.index.get_mut(&hash) {
+                ids.retain(|other| *other != id);
+                if ids.is_empty() {
+                    self.index.remove(&hash);
+                }
+            }
+        }
+        self.pending.retain(|other| *other != id);
+        Some(self.take_if_unused(id))
+    }
+
+    /// Gives up a function handle.
+    pub fn unpin(&mut self, id: u64) -> Vec<Loaded> {
+        match self.modules.get_mut(&id) {
+            Some(module) => {
+                module.pins -= 1;
+                if module.removed && module.pins == 0 {
+                    return self.take_if_unused(id);
+                }
+            }
+            None => debug_assert!(false, "a pinned module stays"),
+        }
+        Vec::new()
+    }
+
+    /// Takes out a removed module if nobody needs it, and with it those that only it needed.
+    fn take_if_unused(&mut self, id: u64) -> Vec<Loaded> {
+        let simple = self.modules.get(&id).is_some_and(|module| {
+            let last = |id| {
+                self.modules
+                    .get(id)
+                    .is_none_or(|needed: &Loaded| !needed.removed)
+            };
+            module.pins == 0 && module.needed_by == 0 && module.needs.iter().all(last)
+        });
+        if !simple {
+            return self.collect();
+        }
+        let taken: Vec<Loaded> = self.modules.remove(&id).into_iter().collect();
+        self.forget_needs(&taken);
+        taken
+    }
+
+    fn forget_needs(&mut self, taken: &[Loaded]) {
+        for id in taken.iter().flat_map(|module| &module.needs) {
+            if let Some(needed) = self.modules.get_mut(id) {
+                needed.needed_by -= 1;
+            }
+        }
+    }
+
+    /// Takes out the removed modules that neither a handle nor, through others, a module that stays needs.
+    fn collect(&mut self) -> Vec<Loaded> {
+        let mut needed: HashSet<u64> = HashSet::new();
+        let mut work: Vec<u64> = Vec::new();
+        for module in self.modules.values() {
+            if module.removed && module.pins == 0 {
+                continue;
+            }
+            work.extend(&module.needs);
+        }
+        while let Some(id) = work.pop() {
+            if needed.insert(id)
+                && let Some(module) = self.modules.get(&id)
+            {
+                work.extend(&module.needs);
+            }
+        }
+        let taken: Vec<Loaded> = self
+            .modules
+            .extract_if(.., |id, module| {
+                module.removed && module.pins == 0 && !needed.contains(id)
+            })
+            .map(|(_, module)| module)
+            .collect();
+        self.forget_needs(&taken);
+        taken
+    }
+
+    pub fn take_all(&mut self) -> Vec<Loaded> {
+        self.index.clear();
+        self.pending.clear();
+        std::mem::take(&mut self.modules).into_values().collect()
+    }
+}
+
+/// Runs the destructors of modules, of the one that was linked last first, and then unmaps them all: until then
+/// they may need each other.
+pub fn unload(mut modules: Vec<Loaded>) {
+    modules.sort_by_key(|module| std::cmp::Reverse(module.link_order));
+    for module in &modules {
+        module.image.finalize();
+    }
+}
