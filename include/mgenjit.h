@@ -22,9 +22,9 @@
  * Linux on x86-64. This file is generated from src/capi by cbindgen.
  */
 
-
 #ifndef MGENJIT_H
 #define MGENJIT_H
+
 
 #include <stddef.h>
 #include <stdint.h>
@@ -600,8 +600,6 @@ mgenjit_status mgenjit_function_call_raw(struct mgenjit_function *function,
 }  // extern "C"
 #endif  // __cplusplus
 
-#endif  /* MGENJIT_H */
-
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -648,3 +646,5 @@ static inline mgenjit_value mgenjit_pointer(const void *pointer)
 #ifdef __cplusplus
 } /* extern "C" */
 #endif
+
+#endif /* MGENJIT_H */

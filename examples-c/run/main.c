@@ -36,12 +36,12 @@ static int load(mgenjit_executor *executor, const struct options *options, mgenj
     for (int i = 0; i < options->libraries.count; i++) {
         const char *path = options->libraries.items[i];
         if (mgenjit_executor_load_library(executor, path, &error) != MGENJIT_STATUS_OK)
-            return report_error(path, error);
+            return report_error(NULL, error);
     }
     for (int i = 0; i <= options->additions.count; i++) {
         const char *path = i == 0 ? options->file : options->additions.items[i - 1];
         if (mgenjit_executor_compile_file(executor, path, &modules[i], &error) != MGENJIT_STATUS_OK)
-            return report_error(path, error);
+            return report_error(NULL, error);
     }
     return 0;
 }
@@ -70,9 +70,9 @@ static int run(mgenjit_executor *executor, const struct options *options, mgenji
     if (options->list) {
         for (int i = 0; i <= options->additions.count; i++)
             if (!report_functions(modules[i], &error))
-                return report_error(mgenjit_module_name(modules[i]), error);
+                return report_error(NULL, error);
     } else if (mgenjit_executor_link(executor, &error) != MGENJIT_STATUS_OK) {
-        return report_error(options->file, error);
+        return report_error(NULL, error);
     }
 
     /* Before the program runs: it may call exit. */
@@ -86,7 +86,7 @@ static int run(mgenjit_executor *executor, const struct options *options, mgenji
         return run_calls(executor, options, calls);
     if (mgenjit_executor_run_main(executor, options->argument_count, (const char *const *)options->arguments,
                                   &exit_code, &error) != MGENJIT_STATUS_OK)
-        return report_error(options->file, error);
+        return report_error(NULL, error);
     return exit_code;
 }
 
@@ -110,7 +110,7 @@ int main(int argc, char **argv)
             && mgenjit_executor_new(config, &executor, &error) == MGENJIT_STATUS_OK)
             exit_code = run(executor, &options, modules, calls);
         else
-            exit_code = report_error(options.file, error);
+            exit_code = report_error(NULL, error);
     }
 
     for (int i = 0; modules != NULL && i <= options.additions.count; i++)

@@ -47,17 +47,15 @@ static void print_source_line(const char *line, uint32_t column)
 
 int report_error(const char *subject, mgenjit_error *error)
 {
-    uint32_t line = mgenjit_error_line(error);
     uint32_t column = mgenjit_error_column(error);
     const char *source_line = mgenjit_error_source_line(error);
     mgenjit_status status = mgenjit_error_status(error);
 
-    fprintf(stderr, "run: %s", subject);
-    if (line > 0)
-        fprintf(stderr, ":%" PRIu32, line);
-    if (line > 0 && column > 0)
-        fprintf(stderr, ":%" PRIu32, column);
-    fprintf(stderr, ": %s\n", mgenjit_error_message(error));
+    /* The message names the file, and the place in it, by itself. */
+    fprintf(stderr, "run: ");
+    if (subject != NULL)
+        fprintf(stderr, "%s: ", subject);
+    fprintf(stderr, "%s\n", mgenjit_error_message(error));
     if (source_line != NULL)
         print_source_line(source_line, column);
     mgenjit_error_free(error);

@@ -3,7 +3,8 @@
 
 #include "mgenjit.h"
 
-/* Prints an error about `subject` (a file, a library, a call), frees it, and returns the exit code for it. */
+/* Prints an error, frees it, and returns the exit code for it. `subject` says what was done, where the error
+ * itself does not; it may be NULL. */
 int report_error(const char *subject, mgenjit_error *error);
 
 /* An event hook: prints a line to stderr. */
