@@ -8,6 +8,10 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a new server may take until it speaks. It needs some 10 ms on an idle machine.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A server that is ready for a request.
 #[derive(Debug)]
@@ -49,8 +53,14 @@ impl Client {
             path: path.to_owned(),
         };
         let ours = Hello::ours();
-        let theirs: Result<(Hello, _), _> = transport::send(&client.server.socket, &ours, None)
-            .and_then(|()| transport::receive(&client.server.socket));
+        let socket = &client.server.socket;
+        // Bounded, because what was started may be any program.
+        let theirs: Result<(Hello, _), _> = socket
+            .set_read_timeout(Some(HANDSHAKE_TIMEOUT))
+            .map_err(TransportError::from)
+            .and_then(|()| transport::send(socket, &ours, None))
+            .and_then(|()| transport::receive(socket))
+            .and_then(|hello| Ok(socket.set_read_timeout(None).map(|()| hello)?));
         match theirs {
             Ok((theirs, _)) if theirs == ours => Ok(client),
             Ok((theirs, _)) => Err(mismatch(path, &ours, &theirs)),
