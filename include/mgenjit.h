@@ -22,9 +22,9 @@
  * Linux on x86-64. This file is generated from src/capi by cbindgen.
  */
 
-
 #ifndef MGENJIT_H
 #define MGENJIT_H
+
 
 #include <stddef.h>
 #include <stdint.h>
@@ -287,8 +287,9 @@ const char *mgenjit_llvm_version(void);
 // The status of the call that failed. MGENJIT_STATUS_OK for NULL.
 mgenjit_status mgenjit_error_status(const struct mgenjit_error *error);
 
-// What went wrong, in a sentence or a few lines, without a newline at the end. "" for NULL. The string
-// belongs to the error.
+// What went wrong, in a sentence or a few lines, without a newline at the end. It begins with the module's name
+// if it is about one, and with the place in it, as in "demo.ll:3:7: …". "" for NULL. The string belongs to the
+// error.
 const char *mgenjit_error_message(const struct mgenjit_error *error);
 
 // The line of the IR text that is wrong, from 1. 0 if the error has no place in the text.
@@ -599,8 +600,6 @@ mgenjit_status mgenjit_function_call_raw(struct mgenjit_function *function,
 }  // extern "C"
 #endif  // __cplusplus
 
-#endif  /* MGENJIT_H */
-
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -647,3 +646,5 @@ static inline mgenjit_value mgenjit_pointer(const void *pointer)
 #ifdef __cplusplus
 } /* extern "C" */
 #endif
+
+#endif /* MGENJIT_H */

@@ -72,11 +72,10 @@ impl Directory {
         let root = self
             .open()?
             .ok_or_else(|| self.trouble("cannot be used", "it was deleted"))?;
-        let hex = key.to_string();
         for folder in [
             "v1",
             ENTRIES,
-            &format!("{ENTRIES}/{}", &hex[..2]),
+            &format!("{ENTRIES}/{}", &key.hex().as_ref()[..2]),
             LOCKS,
             TEMPORARY,
         ] {
@@ -136,6 +135,7 @@ pub fn object_path(key: &Key) -> String {
 }
 
 fn path(key: &Key, extension: &str) -> String {
-    let hex = key.to_string();
-    format!("{ENTRIES}/{}/{}{extension}", &hex[..2], &hex[2..])
+    let hex = key.hex();
+    let (folder, file) = hex.as_ref().split_at(2);
+    [ENTRIES, "/", folder, "/", file, extension].concat()
 }

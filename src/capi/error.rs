@@ -47,8 +47,9 @@ pub unsafe extern "C" fn mgenjit_error_status(error: *const mgenjit_error) -> mg
     unsafe { error.as_ref() }.map_or(status::MGENJIT_STATUS_OK, |error| error.status)
 }
 
-/// What went wrong, in a sentence or a few lines, without a newline at the end. "" for NULL. The string
-/// belongs to the error.
+/// What went wrong, in a sentence or a few lines, without a newline at the end. It begins with the module's name
+/// if it is about one, and with the place in it, as in "demo.ll:3:7: …". "" for NULL. The string belongs to the
+/// error.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_error_message(error: *const mgenjit_error) -> *const c_char {
     // SAFETY: the caller passes NULL or a live error.

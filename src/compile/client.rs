@@ -1,6 +1,6 @@
 //! A connection to one compile server.
 
-use super::protocol::{Compiled, Failure, FailureKind, Hello, Reply, Request};
+use super::protocol::{Compiled, Failure, FailureKind, Hello, Position, Reply, Request};
 use super::spawn::{self, Server};
 use super::transport::{self, TransportError};
 use crate::error::{Error, Status};
@@ -8,6 +8,10 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a new server may take until it speaks. It needs some 10 ms on an idle machine.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A server that is ready for a request.
 #[derive(Debug)]
@@ -49,8 +53,14 @@ impl Client {
             path: path.to_owned(),
         };
         let ours = Hello::ours();
-        let theirs: Result<(Hello, _), _> = transport::send(&client.server.socket, &ours, None)
-            .and_then(|()| transport::receive(&client.server.socket));
+        let socket = &client.server.socket;
+        // Bounded, because what was started may be any program.
+        let theirs: Result<(Hello, _), _> = socket
+            .set_read_timeout(Some(HANDSHAKE_TIMEOUT))
+            .map_err(TransportError::from)
+            .and_then(|()| transport::send(socket, &ours, None))
+            .and_then(|()| transport::receive(socket))
+            .and_then(|hello| Ok(socket.set_read_timeout(None).map(|()| hello)?));
         match theirs {
             Ok((theirs, _)) if theirs == ours => Ok(client),
             Ok((theirs, _)) => Err(mismatch(path, &ours, &theirs)),
@@ -90,7 +100,9 @@ impl Client {
                     .map_err(|error| self.lost(&request.name, &error))?;
                 Ok(Output { compiled, payload })
             }
-            Ok((Reply::Failed(failure), _)) => Err(RequestError::Module(module_error(failure))),
+            Ok((Reply::Failed(failure), _)) => {
+                Err(RequestError::Module(module_error(&request.name, failure)))
+            }
             Err(error) => Err(self.lost(&request.name, &error)),
         }
     }
@@ -155,7 +167,7 @@ fn mismatch(path: &Path, ours: &Hello, theirs: &Hello) -> Error {
     )
 }
 
-fn module_error(failure: Failure) -> Error {
+fn module_error(name: &str, failure: Failure) -> Error {
     let status = match failure.kind {
         FailureKind::Parse => Status::Parse,
         FailureKind::Verify => Status::Verify,
@@ -164,10 +176,16 @@ fn module_error(failure: Failure) -> Error {
         FailureKind::Link => Status::Link,
         FailureKind::Protocol => Status::ServerCrashed,
     };
+    // As compilers write it, so that editors find the place.
+    let place = match &failure.position {
+        Some(Position {
+            line, column: 0, ..
+        }) => format!("{name}:{line}"),
+        Some(Position { line, column, .. }) => format!("{name}:{line}:{column}"),
+        None => name.to_owned(),
+    };
     Error {
-        status,
-        message: failure.message,
         position: failure.position,
-        symbols: Vec::new(),
+        ..Error::new(status, format!("{place}: {}", failure.message))
     }
 }

@@ -166,7 +166,7 @@ extern "C" fn become_server(plan: *mut c_void) -> c_int {
         libc::setsid();
         // First out of the way of 0 to 3, then there: `dup2` clears the close-on-exec flag.
         for descriptor in &mut plan.descriptors[..plan.count] {
-            *descriptor = libc::fcntl(*descriptor, libc::F_DUPFD_CLOEXEC, 16);
+            *descriptor = libc::fcntl(*descriptor, libc::F_DUPFD_CLOEXEC, 4);
             if *descriptor < 0 {
                 plan.errno = errno();
                 return 1;

@@ -113,7 +113,7 @@ pub fn receive<T: DeserializeOwned>(
         return Err(TransportError::TooLong(len.into()));
     }
     let mut body = Vec::new();
-    (&*socket).take(len.into()).read_to_end(&mut body)?;
+    socket.take(len.into()).read_to_end(&mut body)?;
     if body.len() < len as usize {
         return Err(TransportError::Truncated);
     }
@@ -184,4 +184,135 @@ pub fn check_payload(payload: Option<OwnedFd>, expected: u64) -> Result<File, Tr
         return Err(bad(format!("it has {len} bytes")));
     }
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compile::protocol::{Hello, OptLevel, Reply, Request};
+    use std::os::fd::AsRawFd;
+
+    /// What the other side makes of `bytes`, after which the connection ends.
+    fn received<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, TransportError> {
+        let (ours, theirs) = UnixStream::pair().expect("a socket pair");
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                // The receiver may hang up first.
+                let _ = (&ours).write_all(bytes);
+            });
+            let result = receive(&theirs).map(|(message, _)| message);
+            drop(theirs);
+            result
+        })
+    }
+
+    fn frame(body: &[u8]) -> Vec<u8> {
+        let mut frame = (body.len() as u32).to_le_bytes().to_vec();
+        frame.extend_from_slice(body);
+        frame
+    }
+
+    #[test]
+    fn what_is_sent_is_received() {
+        let request = Request {
+            name: "m".to_owned(),
+            opt_level: OptLevel::Oz,
+            input_len: 3,
+        };
+        let (ours, theirs) = UnixStream::pair().expect("a socket pair");
+        let payload = seal(&[b"a", b"", b"bc"]).expect("a memfd");
+        send(&ours, &request, Some(payload.as_fd())).expect("sent");
+        send(&ours, &Hello::ours(), None).expect("sent");
+        let (message, payload): (Request, _) = receive(&theirs).expect("received");
+        assert_eq!(message, request);
+        let mut bytes = [0; 3];
+        let file = check_payload(payload, 3).expect("a sealed memfd");
+        std::os::unix::fs::FileExt::read_exact_at(&file, &mut bytes, 0).expect("read");
+        assert_eq!(&bytes, b"abc");
+        let (hello, payload): (Hello, _) = receive(&theirs).expect("received");
+        assert_eq!(hello, Hello::ours());
+        assert!(payload.is_none());
+    }
+
+    #[test]
+    fn malformed_frames_are_errors() {
+        fn check(bytes: &[u8], expect: &str) {
+            let result: Result<Reply, _> = received(bytes);
+            let error = result.expect_err("a malformed frame").to_string();
+            assert!(error.contains(expect), "{bytes:?}: {error}");
+        }
+        check(b"", "was closed");
+        check(&[1], "inside a frame");
+        check(&[1, 0, 0], "inside a frame");
+        check(&[1, 0, 0, 0], "inside a frame");
+        check(&[5, 0, 0, 0, 0, 0], "inside a frame");
+        check(&[0xff; 4], "4294967295 bytes");
+        check(&[0xff; 4096], "4294967295 bytes");
+        check(&(MAX_BODY_LEN + 1).to_le_bytes(), "the limit is");
+        // The longest that is allowed, claimed and not sent: it must not be allocated.
+        check(&MAX_BODY_LEN.to_le_bytes(), "inside a frame");
+        check(&frame(b""), "does not decode");
+        // No variant of this number.
+        check(&frame(&[9]), "does not decode");
+        // A string that claims 2^64 - 1 bytes.
+        check(
+            &frame(&[
+                1, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,
+            ]),
+            "does not decode",
+        );
+        // Failed, with an empty message and no position, and one byte more.
+        check(&frame(&[1, 0, 0, 0, 7]), "1 bytes after");
+    }
+
+    #[test]
+    fn every_cut_of_a_frame_is_an_error() {
+        let body = postcard::to_stdvec(&Hello::ours()).expect("it encodes");
+        let whole = frame(&body);
+        assert_eq!(received::<Hello>(&whole).expect("whole"), Hello::ours());
+        for len in 0..whole.len() {
+            received::<Hello>(&whole[..len]).expect_err("a cut frame");
+        }
+    }
+
+    #[test]
+    fn payloads_are_sealed_memfds_of_the_right_length() {
+        fn check(payload: Option<OwnedFd>, expect: &str) {
+            let error = check_payload(payload, 3).expect_err("a bad payload");
+            assert!(error.to_string().contains(expect), "{error}");
+        }
+        check(None, "none came");
+        check(Some(seal(&[b"ab"]).expect("a memfd")), "it has 2 bytes");
+        check(
+            Some(tempfile::tempfile().expect("a file").into()),
+            "not a memfd",
+        );
+        let open = rustix::fs::memfd_create("open", MemfdFlags::ALLOW_SEALING).expect("a memfd");
+        check(Some(open), "not sealed");
+    }
+
+    #[test]
+    fn more_descriptors_than_one_are_closed() {
+        let (ours, theirs) = UnixStream::pair().expect("a socket pair");
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        let fds = [writer.as_fd(), writer.as_fd(), writer.as_fd()];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        assert!(control.push(SendAncillaryMessage::ScmRights(&fds)));
+        let hello = frame(&postcard::to_stdvec(&Hello::ours()).expect("it encodes"));
+        rustix::net::sendmsg(
+            &ours,
+            &[IoSlice::new(&hello)],
+            &mut control,
+            SendFlags::empty(),
+        )
+        .expect("sent");
+        drop(writer);
+        let (_, payload): (Hello, _) = receive(&theirs).expect("received");
+        assert!(payload.expect("the first").as_raw_fd() >= 0);
+        // No copy of the writing end is left: the pipe is at its end.
+        let mut rest = Vec::new();
+        (&reader).read_to_end(&mut rest).expect("read");
+        assert!(rest.is_empty());
+    }
 }

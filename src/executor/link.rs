@@ -20,9 +20,13 @@ use std::thread::{self, ThreadId};
 /// Modules that were linked together and whose constructors run.
 pub struct Batch {
     owner: ThreadId,
-    /// 1 when all have run. A futex, for threads that wait for it.
-    done: AtomicU32,
+    /// A futex, for threads that wait for it: one of the constants below.
+    state: AtomicU32,
 }
+
+const RUNNING: u32 = 0;
+const AWAITED: u32 = 1;
+const DONE: u32 = 2;
 
 /// What could not be linked.
 #[derive(Default)]
@@ -88,7 +92,7 @@ impl Executor {
             }
             let batch = Arc::new(Batch {
                 owner: me,
-                done: AtomicU32::new(0),
+                state: AtomicU32::new(RUNNING),
             });
             state.batches.push(batch.clone());
             break (report, batch, jobs);
@@ -126,15 +130,18 @@ impl Drop for Running<'_> {
             .lock()
             .batches
             .retain(|other| !Arc::ptr_eq(other, &self.batch));
-        self.batch.done.store(1, Ordering::Release);
-        let _ = futex::wake(&self.batch.done, futex::Flags::PRIVATE, i32::MAX as u32);
+        if self.batch.state.swap(DONE, Ordering::AcqRel) == AWAITED {
+            let _ = futex::wake(&self.batch.state, futex::Flags::PRIVATE, i32::MAX as u32);
+        }
     }
 }
 
 impl Batch {
     fn wait(&self) {
-        while self.done.load(Ordering::Acquire) == 0 {
-            let _ = futex::wait(&self.done, futex::Flags::PRIVATE, 0, None);
+        let state = &self.state;
+        let _ = state.compare_exchange(RUNNING, AWAITED, Ordering::AcqRel, Ordering::Acquire);
+        while state.load(Ordering::Acquire) != DONE {
+            let _ = futex::wait(state, futex::Flags::PRIVATE, AWAITED, None);
         }
     }
 }

@@ -145,7 +145,8 @@ impl Headers {
         {
             return Err(bad("a segment is longer than the file"));
         }
-        if offset % PAGE as u64 != (memory.start % PAGE) as u64 {
+        // A segment of zeros alone (`.bss`) may have any offset.
+        if file_len > 0 && offset % PAGE as u64 != (memory.start % PAGE) as u64 {
             return Err(bad("a segment's file offset does not fit its address"));
         }
         let first_page = memory.start / PAGE * PAGE;

@@ -1,0 +1,286 @@
+/*
+ * Measures libmgenjit against its peers: README.md says what. Each benchmark's ways take turns; what is
+ * printed are medians.
+ *
+ * bench [a] [b] [c] [d]   only these; default: all. It runs beside what prepare.sh and make put there.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/files.h"
+#include "common/measure.h"
+#include "trace.h"
+
+enum { MOST_ROUNDS = 101 };
+
+struct subject {
+    const char *name;
+    /* Whether hashing the IR, which a hit cannot do without, takes longer than all the rest. */
+    int is_large;
+    int warm_rounds;
+    int cold_rounds;
+    const char *in_process_rounds;
+    int traced_rounds;
+    const char *ir_name;
+    const char *library_name;
+    char ir[PATH_SIZE];
+    char library[PATH_SIZE];
+};
+
+static char folder[PATH_SIZE];
+static char warm_cache[PATH_SIZE];
+static char cold_cache[PATH_SIZE];
+static char first_call_mgenjit[PATH_SIZE];
+static char first_call_dlopen[PATH_SIZE];
+static char in_process[PATH_SIZE];
+static char calls[PATH_SIZE];
+
+static int missed;
+
+static void verdict(const char *what, double ours, double theirs, double target)
+{
+    int met = ours / theirs <= target;
+    missed += !met;
+    printf("  %-46s %9.2fx   target %.2fx  %s\n", what, ours / theirs, target, met ? "MET" : "MISSED");
+}
+
+static void ratio(const char *what, double ours, double theirs)
+{
+    printf("  %-46s %9.2fx\n", what, ours / theirs);
+}
+
+static void row(const char *what, double value, const char *unit)
+{
+    printf("  %-46s %9.3f %s\n", what, value, unit);
+}
+
+/* Runs a program that has to succeed, and reads up to five numbers from its output. */
+static struct process_result run(const char *const *argv, double numbers[5])
+{
+    struct process_result result;
+    int failure = process_run(argv, &result);
+    if (failure != 0 || result.status != 0) {
+        fprintf(stderr, "bench: %s: %s\n", argv[0], failure != 0 ? strerror(failure) : "failed");
+        remove_folder(folder);
+        exit(1);
+    }
+    if (numbers != NULL)
+        sscanf(result.output, "%lf %lf %lf %lf %lf", &numbers[0], &numbers[1], &numbers[2], &numbers[3],
+               &numbers[4]);
+    free(result.output);
+    return result;
+}
+
+static double run_time(const char *const *argv)
+{
+    struct process_result result = run(argv, NULL);
+    return result.ended - result.started;
+}
+
+/* (a) A new process to its first call. */
+static void bench_warm_start(const struct subject *subject)
+{
+    static double ours[MOST_ROUNDS];
+    static double hashing[MOST_ROUNDS];
+    static double theirs[MOST_ROUNDS];
+    const char *const mgenjit[] = {first_call_mgenjit, warm_cache, subject->ir, "length", NULL};
+    const char *const dlopen[] = {first_call_dlopen, subject->library, "length", NULL};
+    double numbers[5];
+
+    run(mgenjit, NULL);
+    for (int i = 0; i < subject->warm_rounds; i++) {
+        struct process_result result = run(mgenjit, numbers);
+        ours[i] = numbers[0] - result.started;
+        hashing[i] = numbers[1];
+        result = run(dlopen, numbers);
+        theirs[i] = numbers[0] - result.started;
+    }
+    double our = median(ours, (size_t)subject->warm_rounds);
+    double hash = median(hashing, (size_t)subject->warm_rounds);
+    double their = median(theirs, (size_t)subject->warm_rounds);
+    printf("\n(a) %s, warm: start of a process to its first call, %d rounds\n", subject->name, subject->warm_rounds);
+    row("libmgenjit", our, "ms");
+    row("  of it, hashing the IR", hash, "ms");
+    row("dlopen of the same code, built before", their, "ms");
+    if (subject->is_large)
+        verdict("libmgenjit / (hashing + dlopen)", our, hash + their, 1.5);
+    else
+        verdict("libmgenjit / dlopen", our, their, 1.5);
+}
+
+/* (b) In one process. */
+static void bench_warm_in_process(const struct subject *subject)
+{
+    const char *const both[] = {in_process,     warm_cache, subject->ir, "length", subject->in_process_rounds,
+                                subject->library, NULL};
+    const char *const alone[] = {in_process, warm_cache, subject->ir, "length", "", NULL};
+    double numbers[5];
+
+    run(both, numbers);
+    printf("\n(b) %s, warm, in one process: %s rounds\n", subject->name, subject->in_process_rounds);
+    row("libmgenjit: compile call to callable address", numbers[0] * 1e3, "us");
+    row("  of it, hashing the IR", numbers[2] * 1e3, "us");
+    row("dlopen and dlsym", numbers[3] * 1e3, "us");
+    if (subject->is_large) {
+        ratio("libmgenjit / dlopen and dlsym", numbers[0], numbers[3]);
+        verdict("libmgenjit / (hashing + dlopen and dlsym)", numbers[0], numbers[2] + numbers[3], 1.0);
+    } else {
+        verdict("libmgenjit / dlopen and dlsym", numbers[0], numbers[3], 1.0);
+    }
+    row("libmgenjit: there and back (module removed)", numbers[1] * 1e3, "us");
+    row("dlopen, dlsym and dlclose", numbers[4] * 1e3, "us");
+    print_instructions(alone, 4, subject->traced_rounds, folder);
+    print_system_calls(alone, 4, subject->traced_rounds, folder);
+}
+
+/* What LLVM's tools need to build a library; "" for one that is missing. */
+struct tools {
+    char lli[PATH_SIZE];
+    char opt[PATH_SIZE];
+    char llc[PATH_SIZE];
+    char lld[PATH_SIZE];
+};
+
+static void find_tool(char path[PATH_SIZE], const char *name)
+{
+    if (find_llvm_tool(path, name))
+        return;
+    path[0] = '\0';
+    printf("\n%s of LLVM 22 is missing: what needs it is skipped\n", name);
+}
+
+/* Builds a library of IR or bitcode, loads it in a new process, and calls main. */
+static double run_ahead(const struct tools *tools, const char *ir)
+{
+    char object[PATH_SIZE];
+    char library[PATH_SIZE];
+    path_join(object, folder, "peer.o");
+    path_join(library, folder, "peer.so");
+    return run_time((const char *[]){tools->llc, "-O2", "-filetype=obj", "-relocation-model=pic", "-o", object, ir,
+                                     NULL})
+           + run_time((const char *[]){tools->lld, "-shared", "-o", library, object, NULL})
+           + run_time((const char *[]){first_call_dlopen, library, "main", NULL});
+}
+
+/* (c) From IR to the program's end, with nothing cached. */
+static void bench_cold(const struct subject *subject)
+{
+    enum { OURS, LLI, LLC, OPT, WAYS };
+    static double times[WAYS][MOST_ROUNDS];
+    static struct tools tools;
+    char optimised[PATH_SIZE];
+    size_t rounds = (size_t)subject->cold_rounds;
+
+    path_join(optimised, folder, "peer.bc");
+    find_tool(tools.lli, "lli");
+    find_tool(tools.opt, "opt");
+    find_tool(tools.llc, "llc");
+    find_tool(tools.lld, "ld.lld");
+    int can_build = tools.llc[0] != '\0' && tools.lld[0] != '\0';
+
+    for (size_t i = 0; i < rounds; i++) {
+        remove_folder(cold_cache);
+        times[OURS][i] = run_time((const char *[]){first_call_mgenjit, cold_cache, subject->ir, "main", NULL});
+        if (tools.lli[0] != '\0')
+            times[LLI][i] = run_time((const char *[]){tools.lli, "-O2", subject->ir, NULL});
+        if (can_build)
+            times[LLC][i] = run_ahead(&tools, subject->ir);
+        if (can_build && tools.opt[0] != '\0')
+            times[OPT][i] = run_time((const char *[]){tools.opt, "-O2", "-o", optimised, subject->ir, NULL})
+                            + run_ahead(&tools, optimised);
+    }
+
+    double ours = median(times[OURS], rounds);
+    printf("\n(c) %s, cold: a process from IR to the end of main, %zu rounds\n", subject->name, rounds);
+    row("libmgenjit -O2, and the code is cached then", ours, "ms");
+    if (tools.lli[0] != '\0') {
+        double theirs = median(times[LLI], rounds);
+        row("lli -O2", theirs, "ms");
+        verdict("libmgenjit / lli", ours, theirs, 0.6);
+    }
+    if (can_build) {
+        double theirs = median(times[LLC], rounds);
+        row("llc -O2, ld.lld -shared, dlopen", theirs, "ms");
+        verdict("libmgenjit / llc, ld.lld, dlopen", ours, theirs, 0.6);
+    }
+    if (can_build && tools.opt[0] != '\0') {
+        double theirs = median(times[OPT], rounds);
+        row("opt -O2, llc -O2, ld.lld -shared, dlopen", theirs, "ms");
+        ratio("libmgenjit / opt, llc, ld.lld, dlopen", ours, theirs);
+    }
+}
+
+/* (d) Calls. */
+static void bench_calls(const char *ir, const char *library)
+{
+    double numbers[5];
+    run((const char *[]){calls, warm_cache, ir, library, NULL}, numbers);
+    printf("\n(d) one call of i64 @add(i64, i64)\n");
+    row("by address", numbers[0], "ns");
+    row("by address, in a library from dlopen", numbers[1], "ns");
+    /* The same instructions: what is more than 1.0 is noise, of which some is allowed. */
+    verdict("by address / in a library", numbers[0], numbers[1], 1.05);
+    row("checked: mgenjit_function_call", numbers[2], "ns");
+    row("raw: mgenjit_function_call_raw", numbers[3], "ns");
+    row("libffi: ffi_call", numbers[4], "ns");
+    verdict("checked / libffi", numbers[2], numbers[4], 1.5);
+    ratio("raw / libffi", numbers[3], numbers[4]);
+}
+
+static int is_wanted(int argc, char **argv, const char *benchmark)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], benchmark) == 0)
+            return 1;
+    return argc == 1;
+}
+
+int main(int argc, char **argv)
+{
+    static struct subject subjects[] = {
+        {"small program", 0, 101, 31, "2000", 100, "small.ll", "small.so", "", ""},
+        {"SQLite", 1, 31, 3, "100", 5, "sqlite.ll", "sqlite.so", "", ""},
+    };
+    char add_ir[PATH_SIZE];
+    char add_library[PATH_SIZE];
+    int failure = temporary_folder(folder);
+    if (failure != 0 || path_beside_program(first_call_mgenjit, "first_call_mgenjit") != 0
+        || path_beside_program(first_call_dlopen, "first_call_dlopen") != 0
+        || path_beside_program(in_process, "in_process") != 0 || path_beside_program(calls, "calls") != 0) {
+        fprintf(stderr, "bench: cannot begin: run `make bench`\n");
+        return 1;
+    }
+    path_join(warm_cache, folder, "warm");
+    path_join(cold_cache, folder, "cold");
+
+    for (size_t i = 0; i < sizeof subjects / sizeof subjects[0]; i++) {
+        struct subject *subject = &subjects[i];
+        if (path_beside_program(subject->ir, subject->ir_name) != 0) {
+            printf("\n%s: skipped, prepare.sh could not make its IR\n", subject->name);
+            continue;
+        }
+        if (path_beside_program(subject->library, subject->library_name) == 0) {
+            if (is_wanted(argc, argv, "a"))
+                bench_warm_start(subject);
+            if (is_wanted(argc, argv, "b"))
+                bench_warm_in_process(subject);
+        } else {
+            printf("\n(a) and (b) of %s: skipped, opt or llc of LLVM 22 is missing\n", subject->name);
+        }
+        if (is_wanted(argc, argv, "c"))
+            bench_cold(subject);
+        fflush(stdout);
+    }
+    if (is_wanted(argc, argv, "d")) {
+        if (path_beside_program(add_ir, "add.ll") == 0 && path_beside_program(add_library, "add.so") == 0)
+            bench_calls(add_ir, add_library);
+        else
+            printf("\n(d) calls: skipped, opt or llc of LLVM 22 is missing\n");
+    }
+
+    printf("\n%d of the targets were missed\n", missed);
+    remove_folder(folder);
+    return 0;
+}

@@ -1,0 +1,38 @@
+/*
+ * Calls a function of an IR file, compiled or from the cache, and prints when it had returned: milliseconds
+ * of the monotonic clock; and how many of them went into hashing.
+ *
+ * first_call_mgenjit CACHE_DIR FILE FUNCTION
+ */
+
+#include <stdio.h>
+
+#include "common/measure.h"
+#include "mgenjit.h"
+
+int main(int argc, char **argv)
+{
+    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_executor *executor = NULL;
+    mgenjit_module *module = NULL;
+    mgenjit_error *error = NULL;
+    mgenjit_times times;
+    long long (*function)(void) = NULL;
+
+    if (argc != 4)
+        return 64;
+    if (mgenjit_config_set_cache_dir(config, argv[1], &error) != MGENJIT_STATUS_OK
+        || mgenjit_executor_new(config, &executor, &error) != MGENJIT_STATUS_OK
+        || mgenjit_executor_compile_file(executor, argv[2], &module, &error) != MGENJIT_STATUS_OK
+        || mgenjit_executor_lookup(executor, argv[3], (void **)&function, &error) != MGENJIT_STATUS_OK) {
+        fprintf(stderr, "first_call_mgenjit: %s\n", mgenjit_error_message(error));
+        return 1;
+    }
+    function();
+    double returned = clock_milliseconds();
+
+    times.size = sizeof times;
+    mgenjit_module_times(module, &times, NULL);
+    printf("%f %f\n", returned, (double)times.hash / 1e3);
+    return 0;
+}

@@ -1,0 +1,28 @@
+#ifndef COMMON_FILES_H
+#define COMMON_FILES_H
+
+/* Room for a path and its NUL: Linux's PATH_MAX. */
+enum { PATH_SIZE = 4096 };
+
+/* Writes `folder`/`name` to `path`, or "", which is no file, if there is no room for it. */
+void path_join(char path[PATH_SIZE], const char *folder, const char *name);
+
+/*
+ * Writes the absolute path of a file, given relative to the folder of this executable file. Returns 0, or an
+ * errno if it is not there.
+ */
+int path_beside_program(char path[PATH_SIZE], const char *relative);
+
+/* Makes an empty folder for temporary files. Returns 0 or an errno. */
+int temporary_folder(char path[PATH_SIZE]);
+
+/* Removes a folder with all that is in it, if it is there. */
+void remove_folder(const char *path);
+
+/*
+ * Finds a tool of LLVM 22: `name` where $LLVM_SYS_221_PREFIX or Debian has it, else `name`-22 on $PATH.
+ * Returns 1 if it is there.
+ */
+int find_llvm_tool(char path[PATH_SIZE], const char *name);
+
+#endif

@@ -1,0 +1,131 @@
+/*
+ * Runs a program of LLVM IR: its main, or functions that the command line calls.
+ *
+ * options.c reads the command line, call.c the calls in it; report.c prints.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+
+#include "call.h"
+#include "mgenjit.h"
+#include "options.h"
+#include "report.h"
+
+/* Returns 1 for success. */
+static int configure(mgenjit_config *config, const struct options *options, mgenjit_error **error)
+{
+    if (mgenjit_config_set_opt_level(config, options->opt_level, error) != MGENJIT_STATUS_OK)
+        return 0;
+    if (mgenjit_config_set_cache_dir(config, options->cache_dir, error) != MGENJIT_STATUS_OK)
+        return 0;
+    if (options->no_cache
+        && mgenjit_config_set_cache_mode(config, MGENJIT_CACHE_OFF, error) != MGENJIT_STATUS_OK)
+        return 0;
+    if (options->verbose
+        && mgenjit_config_set_event_hook(config, report_event, NULL, NULL, error) != MGENJIT_STATUS_OK)
+        return 0;
+    return 1;
+}
+
+/* Loads libraries and modules, the program's file as modules[0]. Returns 0 or an exit code. */
+static int load(mgenjit_executor *executor, const struct options *options, mgenjit_module **modules)
+{
+    mgenjit_error *error = NULL;
+    for (int i = 0; i < options->libraries.count; i++) {
+        const char *path = options->libraries.items[i];
+        if (mgenjit_executor_load_library(executor, path, &error) != MGENJIT_STATUS_OK)
+            return report_error(NULL, error);
+    }
+    for (int i = 0; i <= options->additions.count; i++) {
+        const char *path = i == 0 ? options->file : options->additions.items[i - 1];
+        if (mgenjit_executor_compile_file(executor, path, &modules[i], &error) != MGENJIT_STATUS_OK)
+            return report_error(NULL, error);
+    }
+    return 0;
+}
+
+static int run_calls(mgenjit_executor *executor, const struct options *options, struct call *calls)
+{
+    for (int i = 0; i < options->calls.count; i++) {
+        int exit_code = call_parse(&calls[i], options->calls.items[i]);
+        if (exit_code == 0)
+            exit_code = call_run(&calls[i], executor);
+        if (exit_code != 0)
+            return exit_code;
+    }
+    return 0;
+}
+
+/* Does what the options ask for, with the modules loaded. Returns the exit code. */
+static int run(mgenjit_executor *executor, const struct options *options, mgenjit_module **modules,
+               struct call *calls)
+{
+    mgenjit_error *error = NULL;
+    int exit_code = load(executor, options, modules);
+    if (exit_code != 0)
+        return exit_code;
+
+    if (options->list) {
+        for (int i = 0; i <= options->additions.count; i++)
+            if (!report_functions(modules[i], &error))
+                return report_error(NULL, error);
+    } else if (mgenjit_executor_link(executor, &error) != MGENJIT_STATUS_OK) {
+        return report_error(NULL, error);
+    }
+
+    /* Before the program runs: it may call exit. */
+    if (options->time)
+        for (int i = 0; i <= options->additions.count; i++)
+            report_times(modules[i]);
+
+    if (options->list)
+        return 0;
+    if (options->calls.count > 0)
+        return run_calls(executor, options, calls);
+    if (mgenjit_executor_run_main(executor, options->argument_count, (const char *const *)options->arguments,
+                                  &exit_code, &error) != MGENJIT_STATUS_OK)
+        return report_error(NULL, error);
+    return exit_code;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    mgenjit_error *error = NULL;
+    mgenjit_executor *executor = NULL;
+    int exit_code = EX_OSERR;
+
+    if (!options_parse(&options, argc, argv, &exit_code)) {
+        options_free(&options);
+        return exit_code;
+    }
+
+    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_module **modules = calloc((size_t)options.additions.count + 1, sizeof *modules);
+    struct call *calls = calloc((size_t)options.calls.count + 1, sizeof *calls);
+    if (modules != NULL && calls != NULL) {
+        if (configure(config, &options, &error)
+            && mgenjit_executor_new(config, &executor, &error) == MGENJIT_STATUS_OK)
+            exit_code = run(executor, &options, modules, calls);
+        else
+            exit_code = report_error(NULL, error);
+    }
+
+    for (int i = 0; modules != NULL && i <= options.additions.count; i++)
+        mgenjit_module_free(modules[i]);
+    mgenjit_executor_free(executor);
+    mgenjit_config_free(config);
+    for (int i = 0; calls != NULL && i < options.calls.count; i++)
+        call_free(&calls[i]);
+    free(calls);
+    free(modules);
+    options_free(&options);
+
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        perror("run: stdout");
+        return EX_IOERR;
+    }
+    return exit_code;
+}
