@@ -70,7 +70,7 @@ impl fmt::Display for Function {
         if !self.convention.is_empty() {
             write!(out, "{} ", self.convention)?;
         }
-        write!(out, "{} @{}(", self.result, self.name)?;
+        write!(out, "{} @{}(", self.result, Name(&self.name))?;
         for (index, parameter) in self.parameters.iter().enumerate() {
             if index > 0 {
                 out.write_str(", ")?;
@@ -88,9 +88,47 @@ impl fmt::Display for Function {
     }
 }
 
+/// A name as IR writes it: in quotes if it has characters that a bare one must not have.
+struct Name<'a>(&'a str);
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bare = |byte: u8| byte.is_ascii_alphanumeric() || b"-$._".contains(&byte);
+        let bytes = self.0.as_bytes();
+        if bytes.first().is_some_and(|first| !first.is_ascii_digit())
+            && bytes.iter().all(|byte| bare(*byte))
+        {
+            return out.write_str(self.0);
+        }
+        out.write_str("\"")?;
+        for byte in bytes {
+            match byte {
+                b'"' | b'\\' | 0..0x20 | 0x7f.. => write!(out, "\\{byte:02X}")?,
+                byte => write!(out, "{}", char::from(*byte))?,
+            }
+        }
+        out.write_str("\"")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_print_as_in_ir() {
+        fn check(name: &str, expect: &str) {
+            assert_eq!(Name(name).to_string(), expect);
+        }
+        check("add", "add");
+        check("_ZN1aE", "_ZN1aE");
+        check("a.b$c-d", "a.b$c-d");
+        check("", "\"\"");
+        check("1st", "\"1st\"");
+        check("two words", "\"two words\"");
+        check("a\"b\\c\n", "\"a\\22b\\5Cc\\0A\"");
+        check("é", "\"\\C3\\A9\"");
+    }
 
     #[test]
     fn functions_print_as_in_ir() {

@@ -4,6 +4,8 @@ use super::protocol::{Compiled, Failure, FailureKind, Hello, Position, Reply, Re
 use super::spawn::{self, Server};
 use super::transport::{self, TransportError};
 use crate::error::{Error, Status};
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
@@ -75,6 +77,13 @@ impl Client {
                 ))
             }
         }
+    }
+
+    /// Whether the server still listens. One that waits says nothing by itself, so that anything to read is its
+    /// end.
+    pub fn is_alive(&self) -> bool {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        rustix::net::recv(&self.server.socket, &mut [0; 1], flags) == Err(Errno::WOULDBLOCK)
     }
 
     /// Compiles `ir`.

@@ -94,7 +94,11 @@ impl Pool {
                         ..State::default()
                     };
                 }
-                if let Some(client) = state.idle.pop() {
+                while let Some(client) = state.idle.pop() {
+                    if !client.is_alive() {
+                        state.running -= 1;
+                        continue;
+                    }
                     return Slot {
                         pool: self,
                         client: Some(client),

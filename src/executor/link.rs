@@ -7,8 +7,8 @@ use super::{Executor, module::ModuleInfo};
 use crate::error::{Error, Status};
 use crate::event::Stopwatch;
 use crate::image::relocate::{self, Deferred, Target};
-use crate::image::symbols::Symbol;
-use crate::image::tls::{TlsIndex, tls_get_addr};
+use crate::image::symbols::{Symbol, SymbolKind};
+use crate::image::tls::{self, TlsIndex, tls_get_addr};
 use crate::image::{Image, LoadError, thread_exit};
 use rustix::thread::futex;
 use std::collections::{BTreeSet, HashMap};
@@ -20,6 +20,7 @@ use std::thread::{self, ThreadId};
 /// Modules that were linked together and whose constructors run.
 pub struct Batch {
     owner: ThreadId,
+    process: u32,
     /// A futex, for threads that wait for it: one of the constants below.
     state: AtomicU32,
 }
@@ -65,6 +66,13 @@ impl Executor {
         let me = thread::current().id();
         let (report, batch, jobs) = loop {
             let mut state = self.lock();
+            if !state.batches.is_empty() {
+                // In a forked child, the other threads' batches have nobody to end them.
+                let process = std::process::id();
+                state
+                    .batches
+                    .retain(|batch| batch.process == process || batch.owner == me);
+            }
             // A constructor that looks something up must not wait for its own batch; nor for another thread's,
             // which may be waiting for this one.
             let inside = state.batches.iter().any(|batch| batch.owner == me);
@@ -92,6 +100,7 @@ impl Executor {
             }
             let batch = Arc::new(Batch {
                 owner: me,
+                process: std::process::id(),
                 state: AtomicU32::new(RUNNING),
             });
             state.batches.push(batch.clone());
@@ -298,7 +307,11 @@ impl Job {
             return found.target(state);
         }
         find_outside(&state.libraries, name)
-            .map(Target::Address)
+            .and_then(|address| match symbol.kind {
+                SymbolKind::ThreadLocal => tls::of_the_system(address)
+                    .map(|TlsIndex { module, offset }| Target::ThreadLocal { module, offset }),
+                SymbolKind::Plain | SymbolKind::Indirect => Some(Target::Address(address)),
+            })
             .or_else(|| symbol.weak.then_some(Target::Address(0)))
     }
 }

@@ -153,7 +153,6 @@ impl State {
                 }
             }
         }
-        self.pending.retain(|other| *other != id);
         Some(self.take_if_unused(id))
     }
 
@@ -185,11 +184,15 @@ impl State {
             return self.collect();
         }
         let taken: Vec<Loaded> = self.modules.remove(&id).into_iter().collect();
-        self.forget_needs(&taken);
+        self.forget(&taken);
         taken
     }
 
-    fn forget_needs(&mut self, taken: &[Loaded]) {
+    fn forget(&mut self, taken: &[Loaded]) {
+        if taken.iter().any(|module| !module.is_linked()) {
+            let modules = &self.modules;
+            self.pending.retain(|id| modules.contains_key(id));
+        }
         for id in taken.iter().flat_map(|module| &module.needs) {
             if let Some(needed) = self.modules.get_mut(id) {
                 needed.needed_by -= 1;
@@ -221,7 +224,7 @@ impl State {
             })
             .map(|(_, module)| module)
             .collect();
-        self.forget_needs(&taken);
+        self.forget(&taken);
         taken
     }
 

@@ -6,7 +6,7 @@
 
 use super::elf::Dynamic;
 use super::map::Mapping;
-use super::symbols::Symbol;
+use super::symbols::{Symbol, SymbolKind};
 use super::{Image, LoadError};
 use object::LittleEndian as LE;
 use object::elf::{self, Rela64};
@@ -66,7 +66,15 @@ impl Image {
                 seen.resize(at + 1, false);
             }
             if !std::mem::replace(&mut seen[at], true) {
-                references.push(self.symbols.get(&self.mapping, index)?);
+                let mut symbol = self.symbols.get(&self.mapping, index)?;
+                if matches!(
+                    relocation.r_type(LE, false),
+                    elf::R_X86_64_DTPMOD64 | elf::R_X86_64_DTPOFF64
+                ) {
+                    // What the linker says of a symbol that it does not know need not be right.
+                    symbol.kind = SymbolKind::ThreadLocal;
+                }
+                references.push(symbol);
             }
         }
         Ok(references)

@@ -4,6 +4,9 @@
 //! their own `__tls_get_addr`: general-dynamic code calls it with a module's number and an offset, which two
 //! relocations have put into the image's global offset table.
 //!
+//! Variables of the program and of its libraries have blocks of the system's; images may use them by module
+//! numbers that are told apart by their highest bit.
+//!
 //! Each thread has a table with a block for each module it has used. A table is made, grown and freed under
 //! `REGISTRY`; its own thread reads it without. When a module goes, its blocks are taken out of all tables: no
 //! thread runs its code then.
@@ -14,7 +17,7 @@ use super::map::Mapping;
 use crate::fork;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::cell::Cell;
-use std::ffi::c_void;
+use std::ffi::{c_int, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
@@ -126,11 +129,70 @@ pub extern "C" fn tls_get_addr(index: &TlsIndex) -> *mut u8 {
             }
         }
     }
-    make_block(index.module).wrapping_add(index.offset)
+    find_block(index.module).wrapping_add(index.offset)
 }
 
-/// Makes this thread's block of a module.
+/// The module and offset of a thread-local variable that is not an image's, by its address in this thread.
+pub fn of_the_system(address: usize) -> Option<TlsIndex> {
+    struct Search {
+        address: usize,
+        found: Option<TlsIndex>,
+    }
+
+    unsafe extern "C" fn visit(
+        info: *mut libc::dl_phdr_info,
+        _size: usize,
+        search: *mut c_void,
+    ) -> c_int {
+        // SAFETY: `dl_iterate_phdr` passes an object's description and the pointer it was given.
+        let (info, search) = unsafe { (&*info, &mut *search.cast::<Search>()) };
+        let block = info.dlpi_tls_data.addr();
+        // SAFETY: the description has this many program headers.
+        let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
+        let len = headers
+            .iter()
+            .find(|header| header.p_type == libc::PT_TLS)
+            .map_or(0, |header| header.p_memsz as usize);
+        if block != 0 && (block..block + len).contains(&search.address) {
+            search.found = Some(TlsIndex {
+                module: info.dlpi_tls_modid | SYSTEM,
+                offset: search.address - block,
+            });
+            return 1;
+        }
+        0
+    }
+
+    let mut search = Search {
+        address,
+        found: None,
+    };
+    // SAFETY: `visit` is called during this call alone, with a pointer to `search`.
+    unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut search).cast()) };
+    search.found
+}
+
+/// Marks the numbers of modules that the system's dynamic linker loaded.
+const SYSTEM: usize = 1 << (usize::BITS - 1);
+
+/// Finds or makes what this thread's table does not have: a block of the system, or a new one of an image.
 #[cold]
+fn find_block(module: usize) -> *mut u8 {
+    unsafe extern "C" {
+        fn __tls_get_addr(index: *const TlsIndex) -> *mut u8;
+    }
+    if module & SYSTEM != 0 {
+        let index = TlsIndex {
+            module: module & !SYSTEM,
+            offset: 0,
+        };
+        // SAFETY: the number is that of a loaded module: the executor keeps the library that has it.
+        return unsafe { __tls_get_addr(&raw const index) };
+    }
+    make_block(module)
+}
+
+/// Makes this thread's block of an image.
 fn make_block(module: usize) -> *mut u8 {
     let mut registry = lock();
     let registry = &mut *registry;

@@ -108,6 +108,8 @@ impl Workspace {
                     Run::Warm => "warm",
                 },
             )
+            // Cargo's own, in which another build of the library may lie.
+            .env_remove("LD_LIBRARY_PATH")
             .current_dir(self.folder.path());
     }
 
