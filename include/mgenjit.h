@@ -222,6 +222,8 @@ typedef struct mgenjit_times {
   uint64_t map;
   // Resolve its symbols, relocate, and run constructors; at the first look-up.
   uint64_t bind;
+  // All of these together: parse, optimise, codegen and link are part of compile.
+  uint64_t total;
 } mgenjit_times;
 
 // What happened. It and all it points to live until the hook returns.
@@ -450,6 +452,9 @@ mgenjit_status mgenjit_executor_link(struct mgenjit_executor *executor, struct m
 // mgenjit_executor_define, the modules (the one added last wins), the loaded libraries, and the process, in
 // this order. Links first what is not linked yet. For a thread_local variable, the calling thread's.
 //
+// ISO C has no conversion of the address to a function pointer; write it into one instead, as for dlsym:
+// `int (*f)(int); … mgenjit_executor_lookup(executor, "f", (void **)&f, &error)`.
+//
 // Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, and those of mgenjit_executor_link.
 mgenjit_status mgenjit_executor_lookup(struct mgenjit_executor *executor,
                                        const char *name,
@@ -635,6 +640,10 @@ static inline mgenjit_value mgenjit_double(double number)
     return value;
 }
 
+/* A function may be handed a buffer that it is to fill: the compiler must not warn that it is not. */
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 11
+__attribute__((access(none, 1)))
+#endif
 static inline mgenjit_value mgenjit_pointer(const void *pointer)
 {
     mgenjit_value value;

@@ -59,6 +59,10 @@ pub struct Entry {
 pub struct RawManifest(Vec<u8>);
 
 impl RawManifest {
+    pub fn encode(manifest: &Manifest) -> Result<RawManifest, postcard::Error> {
+        postcard::to_stdvec(manifest).map(RawManifest)
+    }
+
     pub fn decode(&self) -> Result<Manifest, EntryError> {
         postcard::from_bytes(&self.0)
             .map_err(|_| EntryError::Malformed("its manifest does not decode"))
@@ -148,7 +152,7 @@ impl Entry {
 
 /// What follows the image in an entry's file: the manifest and the footer.
 pub fn tail(key: &Key, image: &[u8], manifest: &Manifest) -> Result<Vec<u8>, postcard::Error> {
-    let mut tail = postcard::to_stdvec(manifest)?;
+    let RawManifest(mut tail) = RawManifest::encode(manifest)?;
     let manifest_len = tail.len() as u64;
     tail.extend_from_slice(&MAGIC);
     tail.extend_from_slice(&FORMAT_VERSION.to_le_bytes());

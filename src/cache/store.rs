@@ -5,6 +5,7 @@ use super::entry::{self, Entry};
 use super::key::Key;
 use super::lock::{Lock, Outcome};
 use super::manifest::{Manifest, StoredObject};
+use crate::compile::transport;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::File;
@@ -131,6 +132,7 @@ impl Store {
 }
 
 fn write_all(file: OwnedFd, parts: &[&[u8]]) -> std::io::Result<()> {
+    transport::check_file_size(parts)?;
     let mut file = File::from(file);
     parts.iter().try_for_each(|part| file.write_all(part))
 }

@@ -52,6 +52,8 @@ pub struct mgenjit_times {
     pub map: u64,
     /// Resolve its symbols, relocate, and run constructors; at the first look-up.
     pub bind: u64,
+    /// All of these together: parse, optimise, codegen and link are part of compile.
+    pub total: u64,
 }
 
 /// What happened. It and all it points to live until the hook returns.
@@ -107,6 +109,7 @@ pub(super) fn c_times(times: &Times) -> mgenjit_times {
         store,
         map,
         bind,
+        total: hash + find + wait + start + compile + store + map + bind,
     }
 }
 

@@ -178,6 +178,9 @@ pub unsafe extern "C" fn mgenjit_executor_link(
 /// mgenjit_executor_define, the modules (the one added last wins), the loaded libraries, and the process, in
 /// this order. Links first what is not linked yet. For a thread_local variable, the calling thread's.
 ///
+/// ISO C has no conversion of the address to a function pointer; write it into one instead, as for dlsym:
+/// `int (*f)(int); … mgenjit_executor_lookup(executor, "f", (void **)&f, &error)`.
+///
 /// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, and those of mgenjit_executor_link.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_executor_lookup(

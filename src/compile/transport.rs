@@ -160,6 +160,7 @@ fn receive_first(
 
 /// Makes a sealed memfd of `parts`, one after the other.
 pub fn seal(parts: &[&[u8]]) -> io::Result<OwnedFd> {
+    check_file_size(parts)?;
     let fd = rustix::fs::memfd_create("mgenjit", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
     let mut file = File::from(fd);
     for part in parts {
@@ -167,6 +168,16 @@ pub fn seal(parts: &[&[u8]]) -> io::Result<OwnedFd> {
     }
     rustix::fs::fcntl_add_seals(&file, PAYLOAD_SEALS)?;
     Ok(file.into())
+}
+
+/// Fails if a file of `parts` would exceed the process's limit, which counts for memfds too. To write it would
+/// send the process a signal that ends it.
+pub fn check_file_size(parts: &[&[u8]]) -> io::Result<()> {
+    let len: usize = parts.iter().map(|part| part.len()).sum();
+    match rustix::process::getrlimit(rustix::process::Resource::Fsize).current {
+        Some(limit) if len as u64 > limit => Err(rustix::io::Errno::FBIG.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Checks that `payload` is a sealed memfd of `expected` bytes. Nothing can change it afterwards.

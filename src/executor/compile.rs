@@ -2,18 +2,18 @@
 
 use super::Executor;
 use super::module::{Module, ModuleInfo, Origin};
-use crate::cache::entry::{self, Entry};
+use crate::cache::entry::{Entry, RawManifest};
 use crate::cache::key::Key;
 use crate::cache::lock::Outcome;
 use crate::cache::manifest::Manifest;
 use crate::cache::store::{Store, Trouble};
 use crate::compile::client::Output;
 use crate::compile::protocol::{BUILD_ID, LLVM_VERSION, PACKAGE_VERSION, Request};
-use crate::compile::transport;
 use crate::config::CacheMode;
 use crate::error::{Error, Status};
 use crate::event::{Event, EventKind, Stopwatch, Times};
 use crate::image::Image;
+use crate::image::map::Source;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsFd;
@@ -24,6 +24,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// How much of a file is read and hashed at once.
 const CHUNK_LEN: usize = 256 << 10;
+
+/// Code that is ready to be mapped.
+enum Code {
+    /// An entry, verified just now.
+    Stored(Entry),
+    /// What a server has just compiled and the cache could not take.
+    Unstored {
+        image: Vec<u8>,
+        manifest: RawManifest,
+    },
+}
 
 /// One compile, and what is told of it.
 struct Work<'a> {
@@ -41,10 +52,10 @@ impl Executor {
         hasher.update(ir);
         let mut work = Work::new(self, name, hasher.finish(), watch.lap());
         if let Some(entry) = work.find()? {
-            return work.load(self, entry, Origin::Cache);
+            return work.load(self, Code::Stored(entry), Origin::Cache);
         }
-        let (entry, origin) = work.obtain(ir)?;
-        work.load(self, entry, origin)
+        let (code, origin) = work.obtain(ir)?;
+        work.load(self, code, origin)
     }
 
     /// As [`Executor::compile`], with the IR in a file, which is read whole only if it must be compiled.
@@ -78,15 +89,15 @@ impl Executor {
         drop(file);
         let mut work = Work::new(self, &name, hasher.finish(), watch.lap());
         if let Some(entry) = work.find()? {
-            return work.load(self, entry, Origin::Cache);
+            return work.load(self, Code::Stored(entry), Origin::Cache);
         }
         // Hashed again: the file may have changed in between.
         let ir = std::fs::read(path).map_err(unreadable)?;
         let mut hasher = self.hasher.clone();
         hasher.update(&ir);
         work.key = hasher.finish();
-        let (entry, origin) = work.obtain(&ir)?;
-        work.load(self, entry, origin)
+        let (code, origin) = work.obtain(&ir)?;
+        work.load(self, code, origin)
     }
 }
 
@@ -144,7 +155,7 @@ impl<'a> Work<'a> {
     }
 
     /// Compiles, unless somebody else does so first, and stores.
-    fn obtain(&mut self, ir: &[u8]) -> Result<(Entry, Origin), Error> {
+    fn obtain(&mut self, ir: &[u8]) -> Result<(Code, Origin), Error> {
         let writable = self.executor.config.cache_mode == CacheMode::ReadWrite;
         let store = self.executor.store.as_ref().filter(|_| writable);
         let mut watch = Stopwatch::start();
@@ -156,7 +167,7 @@ impl<'a> Work<'a> {
                     self.times.wait += watch.lap();
                     // Whoever held it before may have stored it.
                     if let Ok(Some(entry)) = self.look(store) {
-                        return Ok((entry, Origin::Cache));
+                        return Ok((Code::Stored(entry), Origin::Cache));
                     }
                 }
                 Ok(Outcome::TimedOut) => {
@@ -172,9 +183,9 @@ impl<'a> Work<'a> {
             }
         }
         let output = self.compile(ir)?;
-        let entry = self.keep(output, ir.len() as u64, store)?;
+        let code = self.keep(output, ir.len() as u64, store)?;
         drop(held);
-        Ok((entry, Origin::Compiled))
+        Ok((code, Origin::Compiled))
     }
 
     fn compile(&mut self, ir: &[u8]) -> Result<Output, Error> {
@@ -196,23 +207,17 @@ impl<'a> Work<'a> {
         output: Output,
         input_len: u64,
         store: Option<&Store>,
-    ) -> Result<Entry, Error> {
-        let failed = |what: &str, why: &dyn std::fmt::Display| {
-            Error::new(
-                Status::Load,
-                format!("the compiled code of {} {what}: {why}", self.name),
-            )
-        };
+    ) -> Result<Code, Error> {
         let image_len = output.compiled.image_len as usize;
         // The lengths were checked against the memfd's. Its position is wherever the server left it.
         let mut payload = vec![0; image_len + output.compiled.object_len as usize];
         output
             .payload
             .read_exact_at(&mut payload, 0)
-            .map_err(|error| failed("cannot be read", &error))?;
+            .map_err(|error| self.bad_code("cannot be read", &error))?;
         let (image, object) = payload
             .split_at_checked(image_len)
-            .ok_or_else(|| failed("is cut short", &"the server sent less than it said"))?;
+            .ok_or_else(|| self.bad_code("is cut short", &"the server sent less than it said"))?;
         let mut manifest = self.manifest(output, input_len);
 
         if let Some(store) = store {
@@ -223,27 +228,28 @@ impl<'a> Work<'a> {
                 Ok(len) => {
                     self.tell(EventKind::Stored, "", len);
                     match store.find(&self.key) {
-                        Ok(Some(entry)) => return Ok(entry),
+                        Ok(Some(entry)) => return Ok(Code::Stored(entry)),
                         Ok(None) => {}
                         Err(trouble) => self.trouble(&trouble),
                     }
                 }
                 Err(trouble) => self.trouble(&trouble),
             }
-            manifest.object = None;
         }
-        let failed = |what: &str, why: &dyn std::fmt::Display| {
-            Error::new(
-                Status::Load,
-                format!("the compiled code of {} {what}: {why}", self.name),
-            )
-        };
-        let tail = entry::tail(&self.key, image, &manifest)
-            .map_err(|error| failed("cannot be described", &error))?;
-        let memory = transport::seal(&[image, &tail])
-            .map_err(|error| failed("cannot be kept in memory", &error))?;
-        Entry::verify(File::from(memory), &self.key)
-            .map_err(|error| failed("cannot be read back", &error))
+        payload.truncate(image_len);
+        let manifest = RawManifest::encode(&manifest)
+            .map_err(|error| self.bad_code("cannot be described", &error))?;
+        Ok(Code::Unstored {
+            image: payload,
+            manifest,
+        })
+    }
+
+    fn bad_code(&self, what: &str, why: &dyn std::fmt::Display) -> Error {
+        Error::new(
+            Status::Load,
+            format!("the compiled code of {} {what}: {why}", self.name),
+        )
     }
 
     fn manifest(&self, output: Output, input_len: u64) -> Manifest {
@@ -270,19 +276,28 @@ impl<'a> Work<'a> {
     fn load(
         mut self,
         executor: &Arc<Executor>,
-        entry: Entry,
+        code: Code,
         origin: Origin,
     ) -> Result<Module, Error> {
         let mut watch = Stopwatch::start();
-        let image = Image::map(entry.file.as_fd(), &entry.header, entry.image_len)?;
+        let (image, manifest) = match code {
+            Code::Stored(entry) => (
+                Image::map(
+                    Source::File(entry.file.as_fd()),
+                    &entry.header,
+                    entry.image_len,
+                )?,
+                entry.manifest,
+            ),
+            Code::Unstored { image, manifest } => (
+                Image::map(Source::Memory(&image), &image, image.len() as u64)?,
+                manifest,
+            ),
+        };
         self.times.map = watch.lap();
         self.tell(EventKind::Loaded, "", image.mapped_len() as u64);
         let info = Arc::new(ModuleInfo::new(
-            self.name,
-            self.key,
-            origin,
-            self.times,
-            entry.manifest,
+            self.name, self.key, origin, self.times, manifest,
         ));
         let id = executor.lock().add(image, info.clone());
         Ok(Module::new(executor.clone(), id, info))

@@ -55,10 +55,9 @@ impl Lifecycle {
         for (at, count) in [init_array, fini_array] {
             mapping.slice::<u64>(at, count)?;
         }
-        let handle = match symbols.find(mapping, DSO_HANDLE)? {
-            Some(symbol) => Some(mapping.base() + symbol.value as usize),
-            None => None,
-        };
+        let handle = symbols
+            .find(mapping, DSO_HANDLE)?
+            .map(|symbol| mapping.base() + symbol.value as usize);
         let fini = absolute(dynamic.fini);
         Ok(Lifecycle {
             init: absolute(dynamic.init),

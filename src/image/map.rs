@@ -3,12 +3,11 @@
 use super::LoadError;
 use super::elf::{Headers, PAGE, Segment};
 use object::pod::Pod;
-use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
 use std::ffi::c_void;
 use std::ops::Range;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::ptr;
 
 /// Address space of one image, unmapped when dropped. Addresses passed to it count from its base.
@@ -26,66 +25,68 @@ unsafe impl Send for Mapping {}
 // SAFETY: as above. `write` is called under the executor's lock, before any code of the image runs.
 unsafe impl Sync for Mapping {}
 
+/// Where an image's bytes are.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    /// At the start of a file, which is mapped.
+    File(BorrowedFd<'a>),
+    /// In memory, from which they are copied.
+    Memory(&'a [u8]),
+}
+
 impl Mapping {
-    /// Maps the segments of the image that is the first `len` bytes of `file`.
-    pub fn new(file: BorrowedFd<'_>, headers: &Headers, len: u64) -> Result<Mapping, LoadError> {
-        match Mapping::try_new(file, headers) {
+    /// Maps the segments of an image of `len` bytes.
+    pub fn new(source: Source<'_>, headers: &Headers, len: u64) -> Result<Mapping, LoadError> {
+        match (Mapping::try_new(source, headers), source) {
             // The file lies where code may not be run from, such as a file system mounted `noexec`.
-            Err(Errno::PERM | Errno::ACCESS) => {
-                let copy = copy_to_memfd(file, len)?;
-                Ok(Mapping::try_new(copy.as_fd(), headers)?)
+            (Err(Errno::PERM | Errno::ACCESS), Source::File(file)) => {
+                let image = read(file, len)?;
+                Ok(Mapping::try_new(Source::Memory(&image), headers)?)
             }
-            result => Ok(result?),
+            (result, _) => Ok(result?),
         }
     }
 
-    fn try_new(file: BorrowedFd<'_>, headers: &Headers) -> Result<Mapping, Errno> {
-        let (first, others) = headers.segments.split_first().ok_or(Errno::INVAL)?;
+    fn try_new(source: Source<'_>, headers: &Headers) -> Result<Mapping, Errno> {
+        let first = headers.segments.first().ok_or(Errno::INVAL)?;
         let len = headers.span();
-        // The first segment's mapping reserves the room of all: the others go over it.
+        // Room for all segments: they go over it. A file's first one is there already.
         // SAFETY: the kernel chooses where; nothing that exists is touched.
         let base = unsafe {
-            rustix::mm::mmap(
-                ptr::null_mut(),
-                len,
-                protection(first),
-                MapFlags::PRIVATE,
-                file,
-                0,
-            )?
+            match source {
+                Source::File(file) => rustix::mm::mmap(
+                    ptr::null_mut(),
+                    len,
+                    protection(first),
+                    MapFlags::PRIVATE,
+                    file,
+                    0,
+                )?,
+                Source::Memory(_) => rustix::mm::mmap_anonymous(
+                    ptr::null_mut(),
+                    len,
+                    ProtFlags::READ | ProtFlags::WRITE,
+                    MapFlags::PRIVATE,
+                )?,
+            }
         };
         let mut mapping = Mapping {
             base,
             len,
             writable: Vec::with_capacity(2),
         };
-        if first.memory_len > first.file_len {
-            mapping.map_zeros(first)?;
-        }
-        if first.writable {
-            mapping.writable.push(0..first.memory_len);
-        }
-        for segment in others {
-            let start = segment.address / PAGE * PAGE;
-            let in_page = segment.address - start;
-            if segment.file_len > 0 {
-                // SAFETY: the pages lie in this mapping's own address space: `Headers::parse` has checked that
-                // segments do not overlap, and `span` is the end of the last one.
-                unsafe {
-                    rustix::mm::mmap(
-                        mapping.base.byte_add(start),
-                        in_page + segment.file_len,
-                        protection(segment),
-                        MapFlags::PRIVATE | MapFlags::FIXED,
-                        file,
-                        segment.offset - in_page as u64,
-                    )?;
+        for (index, segment) in headers.segments.iter().enumerate() {
+            match source {
+                Source::File(file) => {
+                    if index > 0 {
+                        mapping.map_file(file, segment)?;
+                    }
+                    mapping.map_zeros(segment)?;
                 }
-            }
-            if segment.memory_len > segment.file_len {
-                mapping.map_zeros(segment)?;
+                Source::Memory(image) => mapping.copy(image, segment)?,
             }
             if segment.writable {
+                let start = segment.address / PAGE * PAGE;
                 mapping
                     .writable
                     .push(start..segment.address + segment.memory_len);
@@ -94,8 +95,59 @@ impl Mapping {
         Ok(mapping)
     }
 
+    /// Maps the part of a segment that the file has.
+    fn map_file(&self, file: BorrowedFd<'_>, segment: &Segment) -> Result<(), Errno> {
+        if segment.file_len == 0 {
+            return Ok(());
+        }
+        let start = segment.address / PAGE * PAGE;
+        let in_page = segment.address - start;
+        // SAFETY: the pages lie in this mapping's own address space: `Headers::parse` has checked that segments
+        // do not overlap, and `span` is the end of the last one.
+        unsafe {
+            rustix::mm::mmap(
+                self.base.byte_add(start),
+                in_page + segment.file_len,
+                protection(segment),
+                MapFlags::PRIVATE | MapFlags::FIXED,
+                file,
+                segment.offset - in_page as u64,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Copies a segment into memory that is still writable, and then makes it what it is to be.
+    fn copy(&self, image: &[u8], segment: &Segment) -> Result<(), Errno> {
+        let offset = usize::try_from(segment.offset).map_err(|_| Errno::INVAL)?;
+        let bytes = image
+            .get(offset..)
+            .and_then(|rest| rest.get(..segment.file_len))
+            .ok_or(Errno::INVAL)?;
+        let start = segment.address / PAGE * PAGE;
+        let end = (segment.address + segment.memory_len).next_multiple_of(PAGE);
+        // SAFETY: the pages lie in this mapping's own address space, which is writable memory, and no two
+        // segments share one.
+        unsafe {
+            ptr::copy_nonoverlapping(
+                bytes.as_ptr(),
+                self.base.byte_add(segment.address).cast::<u8>(),
+                bytes.len(),
+            );
+            if !segment.writable {
+                let mut protection = MprotectFlags::READ;
+                protection.set(MprotectFlags::EXEC, segment.executable);
+                rustix::mm::mprotect(self.base.byte_add(start), end - start, protection)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Fills the part of a segment that the file does not have (`.bss`) with zeros.
-    fn map_zeros(&mut self, segment: &Segment) -> Result<(), Errno> {
+    fn map_zeros(&self, segment: &Segment) -> Result<(), Errno> {
+        if segment.memory_len == segment.file_len {
+            return Ok(());
+        }
         let start = segment.address + segment.file_len;
         let end = segment.address + segment.memory_len;
         let file_pages_end = if segment.file_len > 0 {
@@ -104,7 +156,7 @@ impl Mapping {
             start / PAGE * PAGE
         };
         if end > file_pages_end {
-            // SAFETY: as in `try_new`: the pages belong to this segment.
+            // SAFETY: as in `map_file`: the pages belong to this segment.
             unsafe {
                 rustix::mm::mmap_anonymous(
                     self.base.byte_add(file_pages_end),
@@ -198,20 +250,125 @@ fn protection(segment: &Segment) -> ProtFlags {
     protection
 }
 
-/// A sealed copy of the first `len` bytes of `file` in memory, from which code may be run.
-fn copy_to_memfd(file: BorrowedFd<'_>, len: u64) -> Result<OwnedFd, Errno> {
-    let copy =
-        rustix::fs::memfd_create("mgenjit", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
-    let mut at = 0;
-    while at < len {
-        let rest = usize::try_from(len - at).unwrap_or(usize::MAX);
-        if rustix::fs::sendfile(&copy, file, Some(&mut at), rest)? == 0 {
-            return Err(Errno::IO);
+/// The first `len` bytes of `file`.
+fn read(file: BorrowedFd<'_>, len: u64) -> Result<Vec<u8>, Errno> {
+    let mut image = vec![0; usize::try_from(len).map_err(|_| Errno::FBIG)?];
+    let mut filled = 0;
+    while filled < image.len() {
+        match rustix::io::pread(file, &mut image[filled..], filled as u64) {
+            Ok(0) => return Err(Errno::IO),
+            Ok(read) => filled += read,
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error),
         }
     }
-    rustix::fs::fcntl_add_seals(
-        &copy,
-        SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE,
-    )?;
-    Ok(copy)
+    Ok(image)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::os::fd::AsFd;
+
+    /// An ELF file with a code segment of one page and a writable one with 8 bytes of the file and zeros on two
+    /// pages, whose offset in the file is `offset`.
+    fn image(offset: u64, file_len: u64) -> Vec<u8> {
+        let mut image = vec![0; 0x3000];
+        let mut header = Vec::new();
+        header.extend_from_slice(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
+        let half = |header: &mut Vec<u8>, value: u16| header.extend(value.to_le_bytes());
+        let word = |header: &mut Vec<u8>, value: u32| header.extend(value.to_le_bytes());
+        let long = |header: &mut Vec<u8>, value: u64| header.extend(value.to_le_bytes());
+        half(&mut header, 3);
+        half(&mut header, 62);
+        word(&mut header, 1);
+        long(&mut header, 0);
+        long(&mut header, 64);
+        long(&mut header, 0);
+        word(&mut header, 0);
+        for value in [64, 56, 3, 0, 0, 0] {
+            half(&mut header, value);
+        }
+        // Type, flags, offset, address, length in the file, length in memory.
+        for (kind, flags, offset, address, file_len, memory_len) in [
+            (1, 5, 0, 0, 0x1000, 0x1000),
+            (1, 6, offset, 0x2100, file_len, 0x1800),
+            (2, 6, offset, 0x2100, file_len, 16),
+        ] {
+            word(&mut header, kind);
+            word(&mut header, flags);
+            for value in [offset, address, address, file_len, memory_len, 0x1000] {
+                long(&mut header, value);
+            }
+        }
+        image[..header.len()].copy_from_slice(&header);
+        image[0x800..0x808].copy_from_slice(b"the code");
+        image[0x1100..0x1108].copy_from_slice(b"the data");
+        image[0x1108..0x2000].fill(0xff);
+        image
+    }
+
+    #[test]
+    fn a_file_and_memory_give_the_same() {
+        for (offset, file_len, data) in [
+            (0x1100, 8, b"the data"),
+            // Zeros alone, for which the offset does not matter.
+            (0x1108, 0, b"\0\0\0\0\0\0\0\0"),
+        ] {
+            let image = image(offset, file_len);
+            let headers = Headers::parse(&image, image.len() as u64).expect("an image");
+            let mut file = tempfile::tempfile().expect("a file");
+            file.write_all(&image).expect("written");
+            for source in [Source::File(file.as_fd()), Source::Memory(&image)] {
+                let mapping = Mapping::new(source, &headers, image.len() as u64).expect("mapped");
+                assert_eq!(mapping.len(), 0x4000);
+                assert_eq!(mapping.slice::<u8>(0x800, 8).expect("code"), b"the code");
+                assert_eq!(mapping.slice::<u8>(0x2100, 8).expect("data"), data);
+                let zeros = mapping.slice::<u8>(0x2108, 0x17f8).expect("zeros");
+                assert!(zeros.iter().all(|byte| *byte == 0));
+
+                mapping.write(0x2100, 7).expect("writable");
+                mapping.write(0x38f8, 7).expect("the last word");
+                for address in [0, 0x800, 0x1ff9, 0x38f9, 0x4000, usize::MAX] {
+                    mapping.write(address, 7).expect_err("not writable");
+                }
+                mapping.slice::<u8>(0x4000, 1).expect_err("outside");
+                mapping.slice::<u64>(0x3ff8, 2).expect_err("outside");
+                mapping.slice::<u64>(0x2001, 1).expect_err("not aligned");
+                mapping.slice::<u64>(8, usize::MAX).expect_err("too many");
+            }
+        }
+    }
+
+    #[test]
+    fn impossible_headers_are_refused() {
+        let image = image(0x1100, 8);
+        let parse = |image: &[u8], len: u64| Headers::parse(image, len).map(|_| ());
+        parse(&image, 0x3000).expect("an image");
+        // Cut within the program headers, and shorter than a segment.
+        for len in 0..64 + 3 * 56 {
+            parse(&image[..len], 0x3000).expect_err("cut headers");
+        }
+        parse(&image, 0x1104).expect_err("a cut segment");
+        let broken = |at: usize, value: u8| {
+            let mut image = image.clone();
+            image[at] = value;
+            parse(&image, 0x3000).expect_err(&format!("byte {at:#x} is {value:#x}"));
+        };
+        broken(0, 0);
+        // 32 bits; big-endian; not a shared object; another machine; another size of program headers.
+        broken(4, 1);
+        broken(5, 2);
+        broken(16, 2);
+        broken(18, 183);
+        broken(54, 32);
+        let second = 64 + 56;
+        // Writable code; an offset on another place in the page; overlap; longer than memory; beyond all bounds.
+        broken(second + 4, 7);
+        broken(second + 8, 0x10);
+        broken(second + 17, 0);
+        broken(second + 33, 0x20);
+        broken(second + 47, 0x7f);
+    }
 }

@@ -21,8 +21,7 @@ pub mod unwind;
 use crate::error::{Error, Status};
 use elf::Headers;
 use lifecycle::Lifecycle;
-use map::Mapping;
-use std::os::fd::BorrowedFd;
+use map::{Mapping, Source};
 use symbols::{Symbol, Symbols};
 
 /// A mapped image. Dropping it runs its destructors, unless [`Image::finalize`] did, and unmaps it.
@@ -39,16 +38,16 @@ pub struct Image {
 }
 
 impl Image {
-    /// Maps the first `len` bytes of `file`, an image whose first bytes are `header`. It must still be
-    /// relocated and initialised.
-    pub fn map(file: BorrowedFd<'_>, header: &[u8], len: u64) -> Result<Image, Error> {
-        Image::map_checked(file, header, len)
+    /// Maps an image of `len` bytes, of which the first are `header`. It must still be relocated and
+    /// initialised.
+    pub fn map(source: Source<'_>, header: &[u8], len: u64) -> Result<Image, Error> {
+        Image::map_checked(source, header, len)
             .map_err(|why| Error::new(Status::Load, format!("the image cannot be mapped: {why}")))
     }
 
-    fn map_checked(file: BorrowedFd<'_>, header: &[u8], len: u64) -> Result<Image, LoadError> {
+    fn map_checked(source: Source<'_>, header: &[u8], len: u64) -> Result<Image, LoadError> {
         let headers = Headers::parse(header, len)?;
-        let mapping = Mapping::new(file, &headers, len)?;
+        let mapping = Mapping::new(source, &headers, len)?;
         let dynamic = elf::Dynamic::parse(&mapping, &headers)?;
         let symbols = Symbols::new(&mapping, &dynamic)?;
         let relocations = relocate::Tables::new(&mapping, &dynamic)?;
