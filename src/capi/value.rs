@@ -1,6 +1,5 @@
 //! `mgenjit_value`: an argument or result together with its type.
 
-use crate::error::{Error, Status};
 use crate::executor::Value;
 use crate::signature::Type;
 use std::ffi::c_void;
@@ -54,11 +53,11 @@ pub union mgenjit_value_as {
 }
 
 /// Reads a value that a caller passed.
-pub(super) fn read(value: &mgenjit_value) -> Result<Value, Error> {
+pub(super) fn read(value: &mgenjit_value) -> Value {
     // SAFETY: all fields of the union start at its first byte, and any bits are a valid value of each.
     unsafe {
         let fields = value.r#as;
-        Ok(match value.r#type {
+        match value.r#type {
             MGENJIT_TYPE_VOID => Value::Void,
             MGENJIT_TYPE_I1 => Value::I1(fields.integer),
             MGENJIT_TYPE_I8 => Value::I8(fields.integer),
@@ -68,15 +67,8 @@ pub(super) fn read(value: &mgenjit_value) -> Result<Value, Error> {
             MGENJIT_TYPE_FLOAT => Value::Float(fields.single_precision),
             MGENJIT_TYPE_DOUBLE => Value::Double(fields.double_precision),
             MGENJIT_TYPE_POINTER => Value::Pointer(fields.pointer.addr()),
-            other => {
-                return Err(Error::new(
-                    Status::Type,
-                    format!(
-                        "{other} is no type of a value: use MGENJIT_TYPE_I1 to MGENJIT_TYPE_POINTER"
-                    ),
-                ));
-            }
-        })
+            other => Value::Unknown(other),
+        }
     }
 }
 
@@ -87,7 +79,7 @@ pub(super) fn write(value: Value) -> mgenjit_value {
         r#as: mgenjit_value_as { integer },
     };
     match value {
-        Value::Void => integer(MGENJIT_TYPE_VOID, 0),
+        Value::Void | Value::Unknown(_) => integer(MGENJIT_TYPE_VOID, 0),
         Value::I1(value) => integer(MGENJIT_TYPE_I1, value),
         Value::I8(value) => integer(MGENJIT_TYPE_I8, value),
         Value::I16(value) => integer(MGENJIT_TYPE_I16, value),

@@ -34,8 +34,13 @@ pub struct Function {
     module: u64,
     info: Arc<ModuleInfo>,
     index: usize,
-    address: OnceCell<usize>,
-    interface: OnceCell<Interface>,
+    callee: OnceCell<Callee>,
+}
+
+/// What a call needs, found once.
+struct Callee {
+    address: usize,
+    interface: Interface,
 }
 
 /// How libffi calls a function: the types of its arguments and of its result.
@@ -68,8 +73,8 @@ enum CallInterface<'a> {
 enum Arguments {
     Inline([u64; INLINE], usize),
     Many(Vec<u64>),
-    /// Pointers to arguments, of a raw call.
-    Raw(Vec<*mut c_void>),
+    /// The caller's pointers to the arguments of a raw call.
+    Raw(*mut *mut c_void),
 }
 
 impl Function {
@@ -93,8 +98,7 @@ impl Function {
             module,
             info,
             index,
-            address: OnceCell::new(),
-            interface: OnceCell::new(),
+            callee: OnceCell::new(),
         })
     }
 
@@ -104,21 +108,19 @@ impl Function {
     }
 
     pub fn address(&self) -> Result<usize, Error> {
-        self.address
-            .get_or_try_init(|| {
-                self.executor
-                    .module_symbol(self.module, &self.signature().name)
-            })
-            .copied()
+        if let Some(callee) = self.callee.get() {
+            return Ok(callee.address);
+        }
+        self.executor
+            .module_symbol(self.module, &self.signature().name)
     }
 
     /// Checks the arguments of a call.
     pub fn prepare_call(
         &self,
-        values: impl ExactSizeIterator<Item = Result<Value, Error>>,
+        values: impl ExactSizeIterator<Item = Value>,
     ) -> Result<PreparedCall<'_>, Error> {
-        let address = self.address()?;
-        let fixed = self.interface()?;
+        let callee = self.callee()?;
         let signature = self.signature();
         let count = values.len();
         let parameters = &signature.parameters;
@@ -131,8 +133,8 @@ impl Function {
         }
         let mut call = PreparedCall {
             function: self,
-            address,
-            interface: CallInterface::Fixed(fixed),
+            address: callee.address,
+            interface: CallInterface::Fixed(&callee.interface),
             arguments: if count <= INLINE {
                 Arguments::Inline([0; INLINE], count)
             } else {
@@ -142,7 +144,6 @@ impl Function {
         let slots = call.arguments.slots();
         let mut types = Vec::new();
         for (place, value) in values.enumerate() {
-            let value = value?;
             let wrong =
                 |why: String| type_error(format!("argument {} of {signature} {why}", place + 1));
             slots[place] = match parameters.get(place) {
@@ -160,19 +161,26 @@ impl Function {
         Ok(call)
     }
 
-    /// Prepares a call with pointers to arguments, which are not checked.
+    /// Prepares a call with pointers to arguments, which are not checked, and which live until it is made.
     pub fn prepare_raw_call(&self, arguments: &[*const c_void]) -> Result<PreparedCall<'_>, Error> {
+        let callee = self.callee()?;
         Ok(PreparedCall {
             function: self,
-            address: self.address()?,
-            interface: CallInterface::Fixed(self.interface()?),
-            arguments: Arguments::Raw(arguments.iter().map(|pointer| pointer.cast_mut()).collect()),
+            address: callee.address,
+            interface: CallInterface::Fixed(&callee.interface),
+            // libffi reads them only.
+            arguments: Arguments::Raw(arguments.as_ptr().cast::<*mut c_void>().cast_mut()),
         })
     }
 
-    fn interface(&self) -> Result<&Interface, Error> {
-        self.interface
-            .get_or_try_init(|| Interface::new(self.signature(), &[]))
+    fn callee(&self) -> Result<&Callee, Error> {
+        self.callee.get_or_try_init(|| {
+            Ok(Callee {
+                // The signature first: what cannot be called need not link.
+                interface: Interface::new(self.signature(), &[])?,
+                address: self.address()?,
+            })
+        })
     }
 }
 
@@ -237,17 +245,17 @@ impl PreparedCall<'_> {
         let mut result = 0u64;
         let mut inline = [ptr::null_mut(); INLINE];
         let mut many = Vec::new();
-        let pointers: &mut [*mut c_void] = match &mut self.arguments {
-            Arguments::Raw(pointers) => pointers,
+        let pointers: *mut *mut c_void = match &mut self.arguments {
+            Arguments::Raw(pointers) => *pointers,
             Arguments::Inline(slots, count) => {
                 for (pointer, slot) in inline.iter_mut().zip(&mut slots[..*count]) {
                     *pointer = ptr::from_mut(slot).cast();
                 }
-                &mut inline[..*count]
+                inline.as_mut_ptr()
             }
             Arguments::Many(slots) => {
                 many.extend(slots.iter_mut().map(|slot| ptr::from_mut(slot).cast()));
-                &mut many
+                many.as_mut_ptr()
             }
         };
         let interface = match &self.interface {
@@ -262,7 +270,7 @@ impl PreparedCall<'_> {
                 ptr::from_ref(&*interface.cif).cast_mut(),
                 self.address as *mut c_void,
                 (&raw mut result).cast(),
-                pointers.as_mut_ptr(),
+                pointers,
             );
         }
         result
@@ -363,6 +371,7 @@ fn word(ty: &Type, value: Value) -> Result<u64, String> {
         (Type::Float, Value::Float(number)) => number.to_bits().into(),
         (Type::Double, Value::Double(number)) => number.to_bits(),
         (Type::Pointer, Value::Pointer(address)) => address as u64,
+        (_, Value::Unknown(number)) => return Err(unknown_type(number)),
         (ty, value) => return Err(format!("is a {ty}; a {} was passed", value.type_name())),
     };
     Ok(bits)
@@ -386,6 +395,7 @@ fn variadic_word(value: Value) -> Result<(*mut ffi_type, u64), String> {
         Value::Double(_) => (Type::Double, word(&Type::Double, value)?),
         Value::Pointer(_) => (Type::Pointer, word(&Type::Pointer, value)?),
         Value::Void => return Err("is no value".to_owned()),
+        Value::Unknown(number) => return Err(unknown_type(number)),
     };
     let ty = ffi_type_of(&ty, Extension::None).map_err(str::to_owned)?;
     Ok((ty, word))
@@ -397,6 +407,10 @@ fn fit(integer: i64, min: i64, max: i64, ty: &str) -> Result<u64, String> {
     } else {
         Err(format!("is {integer}, which does not fit an {ty}"))
     }
+}
+
+fn unknown_type(number: i32) -> String {
+    format!("has the type {number}, which is none: use MGENJIT_TYPE_I1 to MGENJIT_TYPE_POINTER")
 }
 
 fn arguments(count: usize) -> String {

@@ -101,9 +101,9 @@ impl MainCall {
         // SAFETY: the C library's variable, read at one moment, as `main`'s caller does.
         let envp = unsafe { environ };
         let values = [
-            Ok(argc),
-            Ok(Value::Pointer(self.argv.as_ptr().addr())),
-            Ok(Value::Pointer(envp.addr())),
+            argc,
+            Value::Pointer(self.argv.as_ptr().addr()),
+            Value::Pointer(envp.addr()),
         ];
         self.function.prepare_call(values.into_iter().take(count))
     }

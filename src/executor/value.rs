@@ -12,6 +12,8 @@ pub enum Value {
     Float(f32),
     Double(f64),
     Pointer(usize),
+    /// A caller's number that is none of a type.
+    Unknown(i32),
 }
 
 impl Value {
@@ -27,6 +29,7 @@ impl Value {
             Value::Float(_) => "float",
             Value::Double(_) => "double",
             Value::Pointer(_) => "ptr",
+            Value::Unknown(_) => "value of no type",
         }
     }
 }
