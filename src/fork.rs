@@ -15,12 +15,19 @@ pub struct Guarded<G> {
     _pass: Pass,
 }
 
-/// Takes a lock inside the gate. No foreign code may run, and no other process be waited for, while it is held.
+/// Takes a lock inside the gate, or does something short that takes one. No foreign code may run, and no other process be waited for, while it is held.
 pub fn guard<G>(lock: impl FnOnce() -> G) -> Guarded<G> {
     let pass = Pass::new();
     Guarded {
         guard: lock(),
         _pass: pass,
+    }
+}
+
+impl<G> Guarded<G> {
+    /// Leaves the gate with a value that is no lock's guard.
+    pub fn into_inner(self) -> G {
+        self.guard
     }
 }
 

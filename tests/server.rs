@@ -228,7 +228,7 @@ fn signatures_are_those_of_the_ir() {
            @variable = global i32 0"#,
         &[
             "void @seen()",
-            "void @quoted name()",
+            "void @\"quoted name\"()",
             "void @plain()",
             "void @alias()",
         ],
@@ -1224,7 +1224,12 @@ impl Server {
         self.socket
             .set_read_timeout(Some(Duration::from_secs(60)))
             .unwrap();
-        transport::receive(&self.socket)
+        loop {
+            match transport::receive(&self.socket) {
+                Ok((Reply::Started, None)) => {}
+                other => return other,
+            }
+        }
     }
 
     fn expect_protocol_failure(&self, expect: &str) {

@@ -11,13 +11,14 @@
 
 use super::key::Key;
 use super::store::Trouble;
+use crate::fork;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::DirBuilder;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub const LOCKS: &str = "v1/locks";
 pub const TEMPORARY: &str = "v1/tmp";
@@ -44,7 +45,7 @@ impl Directory {
 
     /// The open root, or `None` if there is none yet.
     pub fn open(&self) -> Result<Option<Arc<OwnedFd>>, Trouble> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.lock();
         if let Some(fd) = &*open {
             return Ok(Some(fd.clone()));
         }
@@ -63,7 +64,7 @@ impl Directory {
     /// The open root with all folders that `key` needs; makes what is missing.
     pub fn create(&self, key: &Key) -> Result<Arc<OwnedFd>, Trouble> {
         // What is open may have been deleted since: look at the path anew.
-        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.lock() = None;
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700);
         builder
@@ -87,6 +88,10 @@ impl Directory {
             }
         }
         Ok(root)
+    }
+
+    fn lock(&self) -> fork::Guarded<MutexGuard<'_, Option<Arc<OwnedFd>>>> {
+        fork::guard(|| self.open.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// A [`Trouble`] with this directory.

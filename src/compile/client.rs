@@ -4,8 +4,6 @@ use super::protocol::{Compiled, Failure, FailureKind, Hello, Position, Reply, Re
 use super::spawn::{self, Server};
 use super::transport::{self, TransportError};
 use crate::error::{Error, Status};
-use rustix::io::Errno;
-use rustix::net::RecvFlags;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
@@ -29,6 +27,8 @@ pub enum RequestError {
     Module(Error),
     /// The server is lost.
     Server(Error),
+    /// The server was lost before it had the request, which may be given to another one.
+    Unheard(Error),
 }
 
 /// A compiled module: what is known of it, and its image and object one after the other in a sealed memfd.
@@ -79,13 +79,6 @@ impl Client {
         }
     }
 
-    /// Whether the server still listens. One that waits says nothing by itself, so that anything to read is its
-    /// end.
-    pub fn is_alive(&self) -> bool {
-        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        rustix::net::recv(&self.server.socket, &mut [0; 1], flags) == Err(Errno::WOULDBLOCK)
-    }
-
     /// Compiles `ir`.
     pub fn compile(&mut self, request: &Request, ir: &[u8]) -> Result<Output, RequestError> {
         let payload = transport::seal(&[ir]).map_err(|error| {
@@ -97,8 +90,16 @@ impl Client {
                 ),
             ))
         })?;
-        let reply = transport::send(&self.server.socket, request, Some(payload.as_fd()))
-            .and_then(|()| transport::receive(&self.server.socket));
+        let socket = &self.server.socket;
+        let started = transport::send(socket, request, Some(payload.as_fd()))
+            .and_then(|()| transport::receive(socket));
+        let reply = match started {
+            Ok((Reply::Started, _)) => transport::receive(socket),
+            Err(error) if is_end(&error) => {
+                return Err(RequestError::Unheard(self.lost(&request.name, &error)));
+            }
+            other => other,
+        };
         match reply {
             Ok((Reply::Compiled(compiled), payload)) => {
                 let payload = compiled
@@ -106,35 +107,34 @@ impl Client {
                     .checked_add(compiled.object_len)
                     .ok_or(TransportError::TooLong(u64::MAX))
                     .and_then(|len| transport::check_payload(payload, len))
-                    .map_err(|error| self.lost(&request.name, &error))?;
+                    .map_err(|error| RequestError::Server(self.lost(&request.name, &error)))?;
                 Ok(Output { compiled, payload })
             }
             Ok((Reply::Failed(failure), _)) => {
                 Err(RequestError::Module(module_error(&request.name, failure)))
             }
-            Err(error) => Err(self.lost(&request.name, &error)),
+            Ok((Reply::Started, _)) => Err(RequestError::Server(Error::new(
+                Status::ServerCrashed,
+                format!(
+                    "the compile server is out of step while it compiles {}",
+                    request.name
+                ),
+            ))),
+            Err(error) => Err(RequestError::Server(self.lost(&request.name, &error))),
         }
     }
 
-    fn lost(&mut self, name: &str, error: &TransportError) -> RequestError {
+    fn lost(&mut self, name: &str, error: &TransportError) -> Error {
         let words = self.last_words();
-        let what = match error {
-            TransportError::Closed | TransportError::Truncated => "died".to_owned(),
-            // The server may die before it has read the request.
-            TransportError::Io(error)
-                if matches!(
-                    error.kind(),
-                    std::io::ErrorKind::BrokenPipe | std::io::ErrorKind::ConnectionReset
-                ) =>
-            {
-                "died".to_owned()
-            }
-            other => format!("cannot be understood ({other})"),
+        let what = if is_end(error) {
+            "died".to_owned()
+        } else {
+            format!("cannot be understood ({error})")
         };
-        RequestError::Server(Error::new(
+        Error::new(
             Status::ServerCrashed,
             format!("the compile server {what} while it compiled {name}{words}"),
-        ))
+        )
     }
 
     /// What the server wrote to its standard error last.
@@ -155,6 +155,18 @@ impl Client {
             );
         }
         format!("; it said:\n{words}")
+    }
+}
+
+/// Whether the other side is gone.
+fn is_end(error: &TransportError) -> bool {
+    match error {
+        TransportError::Closed | TransportError::Truncated => true,
+        TransportError::Io(error) => matches!(
+            error.kind(),
+            std::io::ErrorKind::BrokenPipe | std::io::ErrorKind::ConnectionReset
+        ),
+        _ => false,
     }
 }
 

@@ -55,29 +55,35 @@ impl Pool {
         ir: &[u8],
         times: &mut Times,
     ) -> Result<Output, Error> {
-        let mut watch = Stopwatch::start();
-        let mut slot = self.slot();
-        times.wait += watch.lap();
-        let mut client = match slot.client.take() {
-            Some(client) => client,
-            None => {
-                let client = Client::start(&locate(self.path.as_deref())?)?;
-                times.start = watch.lap();
-                client
+        loop {
+            let mut watch = Stopwatch::start();
+            let mut slot = self.slot();
+            times.wait += watch.lap();
+            let (mut client, idle) = match slot.client.take() {
+                Some(client) => (client, true),
+                None => {
+                    let client = Client::start(&locate(self.path.as_deref())?)?;
+                    times.start += watch.lap();
+                    (client, false)
+                }
+            };
+            let result = client.compile(request, ir);
+            times.compile = watch.lap();
+            match result {
+                Ok(output) => {
+                    slot.client = Some(client);
+                    return Ok(output);
+                }
+                Err(RequestError::Module(error)) => {
+                    slot.client = Some(client);
+                    return Err(error);
+                }
+                // It died while it was idle. There are only so many of these.
+                Err(RequestError::Unheard(_)) if idle => {}
+                Err(RequestError::Unheard(error) | RequestError::Server(error)) => {
+                    return Err(error);
+                }
             }
-        };
-        let result = client.compile(request, ir);
-        times.compile = watch.lap();
-        match result {
-            Ok(output) => {
-                slot.client = Some(client);
-                Ok(output)
-            }
-            Err(RequestError::Module(error)) => {
-                slot.client = Some(client);
-                Err(error)
-            }
-            Err(RequestError::Server(error)) => Err(error),
         }
     }
 
@@ -94,11 +100,7 @@ impl Pool {
                         ..State::default()
                     };
                 }
-                while let Some(client) = state.idle.pop() {
-                    if !client.is_alive() {
-                        state.running -= 1;
-                        continue;
-                    }
+                if let Some(client) = state.idle.pop() {
                     return Slot {
                         pool: self,
                         client: Some(client),

@@ -1,7 +1,8 @@
 //! What a client and a compile server say to each other.
 //!
 //! A connection is a stream socket. Both sides first send a [`Hello`]; then the client sends one [`Request`] at
-//! a time and the server answers each with one [`Reply`]. `transport` frames the messages.
+//! a time, and the server answers each with [`Reply::Started`] and then one other [`Reply`]. `transport` frames the
+//! messages.
 //!
 //! A request carries the IR as a sealed memfd; a reply to a successful one carries the image and the object,
 //! one after the other, as a sealed memfd. The server is a pure function of the request: equal requests get
@@ -89,6 +90,8 @@ pub struct Request {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
+    /// The request has arrived. If the server dies after this, it may be the request's fault; before, it is not.
+    Started,
     Compiled(Compiled),
     Failed(Failure),
 }

@@ -273,7 +273,7 @@ mod tests {
             "does not decode",
         );
         // Failed, with an empty message and no position, and one byte more.
-        check(&frame(&[1, 0, 0, 0, 7]), "1 bytes after");
+        check(&frame(&[2, 0, 0, 0, 7]), "1 bytes after");
     }
 
     #[test]

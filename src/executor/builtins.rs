@@ -1,6 +1,7 @@
 //! Names that code may refer to and that neither modules nor the process define.
 
 use super::library::Library;
+use crate::fork;
 use crate::image::thread_exit::thread_atexit;
 use crate::image::tls::tls_get_addr;
 use once_cell::sync::Lazy;
@@ -27,7 +28,9 @@ pub fn fallback(name: &CStr) -> Option<usize> {
             .filter_map(|name| Library::open(name).ok())
             .collect()
     });
-    if let Some(address) = SYSTEM.iter().find_map(|library| library.find(name)) {
+    // These libraries have no constructors that could need the gate themselves.
+    let system = fork::guard(|| Lazy::force(&SYSTEM)).into_inner();
+    if let Some(address) = system.iter().find_map(|library| library.find(name)) {
         return Some(address);
     }
     match name.to_bytes() {

@@ -5,6 +5,7 @@ use super::module::{ModuleInfo, removed};
 use super::state;
 use super::value::Value;
 use crate::error::{Error, Status};
+use crate::fork;
 use crate::signature::{self, Extension, Parameter, Type};
 use libffi::raw::{
     ffi_abi_FFI_DEFAULT_ABI, ffi_cif, ffi_prep_cif, ffi_prep_cif_var, ffi_status_FFI_OK, ffi_type,
@@ -174,13 +175,17 @@ impl Function {
     }
 
     fn callee(&self) -> Result<&Callee, Error> {
-        self.callee.get_or_try_init(|| {
-            Ok(Callee {
-                // The signature first: what cannot be called need not link.
-                interface: Interface::new(self.signature(), &[])?,
-                address: self.address()?,
-            })
-        })
+        if let Some(callee) = self.callee.get() {
+            return Ok(callee);
+        }
+        let callee = Callee {
+            // The signature first: what cannot be called need not link.
+            interface: Interface::new(self.signature(), &[])?,
+            address: self.address()?,
+        };
+        // Two threads may come here at once and find the same. None waits for the other, which may be one that a
+        // forked child does not have.
+        Ok(fork::guard(|| self.callee.get_or_init(|| callee)).into_inner())
     }
 }
 

@@ -48,7 +48,7 @@ impl Executor {
                 .map(Store::new),
         };
         Arc::new(Executor {
-            hasher: KeyHasher::new(KeyParts::native(config.opt_level)),
+            hasher: KeyHasher::new(fork::guard(|| KeyParts::native(config.opt_level)).into_inner()),
             store,
             pool: Pool::new(config.server_path.clone(), config.max_servers),
             state: Mutex::default(),

@@ -7,9 +7,10 @@ use crate::cache::entry::{EntryError, RawManifest};
 use crate::cache::key::Key;
 use crate::error::{Error, Status};
 use crate::event::Times;
+use crate::fork;
 use crate::signature;
 use once_cell::sync::OnceCell;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Where a module's code came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,15 +53,18 @@ impl ModuleInfo {
     }
 
     pub fn functions(&self) -> Result<&[signature::Function], Error> {
-        self.functions
-            .get_or_try_init(|| self.manifest.decode().map(|manifest| manifest.functions))
-            .map(Vec::as_slice)
-            .map_err(|error: EntryError| {
-                Error::new(
-                    Status::Load,
-                    format!("the signatures of {} cannot be read: {error}", self.name),
-                )
-            })
+        fork::guard(|| {
+            self.functions
+                .get_or_try_init(|| self.manifest.decode().map(|manifest| manifest.functions))
+        })
+        .into_inner()
+        .map(Vec::as_slice)
+        .map_err(|error: EntryError| {
+            Error::new(
+                Status::Load,
+                format!("the signatures of {} cannot be read: {error}", self.name),
+            )
+        })
     }
 
     /// The functions, which somebody has asked for before.
@@ -68,11 +72,12 @@ impl ModuleInfo {
         self.functions.get().map_or(&[], Vec::as_slice)
     }
 
+    fn lock_times(&self) -> fork::Guarded<MutexGuard<'_, Times>> {
+        fork::guard(|| self.times.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     pub fn set_bind_time(&self, micros: u64) {
-        self.times
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .bind = micros;
+        self.lock_times().bind = micros;
     }
 }
 
@@ -101,11 +106,7 @@ impl Module {
     }
 
     pub fn times(&self) -> Times {
-        *self
-            .info
-            .times
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        *self.info.lock_times()
     }
 
     pub fn functions(&self) -> Result<&[signature::Function], Error> {

@@ -2,10 +2,12 @@
 
 use super::LoadError;
 use super::map::Mapping;
+use crate::fork;
 use std::ops::Range;
 
+// Of libgcc, which the standard library links for its own unwinding. Both take a lock of libgcc's own, which must
+// not be held by another thread in a forked child.
 unsafe extern "C" {
-    // Of libgcc, which the standard library links for its own unwinding.
     fn __register_frame(begin: *const u8);
     fn __deregister_frame(begin: *const u8);
 }
@@ -37,7 +39,7 @@ impl Frames {
         let begin = mapping.base() + at;
         // SAFETY: the section lies in the mapping, which outlives this value, and ends with a zero terminator,
         // as the server's linker writes it.
-        unsafe { __register_frame(begin as *const u8) };
+        fork::guard(|| unsafe { __register_frame(begin as *const u8) });
         Ok(Some(Frames { begin }))
     }
 }
@@ -45,6 +47,6 @@ impl Frames {
 impl Drop for Frames {
     fn drop(&mut self) {
         // SAFETY: `begin` was registered, and is taken back once.
-        unsafe { __deregister_frame(self.begin as *const u8) };
+        fork::guard(|| unsafe { __deregister_frame(self.begin as *const u8) });
     }
 }

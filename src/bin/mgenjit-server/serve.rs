@@ -21,6 +21,8 @@ pub fn serve(socket: &UnixStream) -> Result<(), String> {
         let (reply, payload) = match transport::receive::<Request>(socket) {
             Ok((request, payload)) => {
                 process::forget_last_words();
+                // A client that is gone is noticed when the reply is sent.
+                let _ = send(socket, &Reply::Started, None);
                 answer(&mut compiler, &request, payload)
             }
             Err(TransportError::Closed) => return Ok(()),
