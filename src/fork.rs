@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
 use std::sync::Once;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A lock's guard, held inside the gate.
 pub struct Guarded<G> {
@@ -106,7 +107,15 @@ unsafe extern "C" fn after_fork() {
     unsafe { libc::pthread_rwlock_unlock(GATE.0.get()) };
 }
 
+/// A number that changes when this process is forked: in the child.
+pub fn generation() -> u32 {
+    GENERATION.load(Ordering::Relaxed)
+}
+
+static GENERATION: AtomicU32 = AtomicU32::new(0);
+
 unsafe extern "C" fn after_fork_in_child() {
+    GENERATION.fetch_add(1, Ordering::Relaxed);
     // A new lock: the old one may count threads that wait for it, which the child does not have.
     // SAFETY: the only thread of the child is this one.
     unsafe { *GATE.0.get() = libc::PTHREAD_RWLOCK_INITIALIZER };

@@ -1,9 +1,9 @@
 //! An entry file: one compiled module.
 //!
 //! ```text
-//! ┌──────────────────────────────┬──────────┬────────┐
-//! │ image: an ELF shared object  │ manifest │ footer │
-//! └──────────────────────────────┴──────────┴────────┘
+//! ┌──────────────────────────────┬──────────┬───────┬────────┐
+//! │ image: an ELF shared object  │ manifest │ zeros │ footer │
+//! └──────────────────────────────┴──────────┴───────┴────────┘
 //!
 //! footer, 96 bytes, integers little-endian:
 //!   0  magic "MGENJIT\n"
@@ -14,6 +14,9 @@
 //!  32  the entry's key, 32 bytes
 //!  64  BLAKE3 of all bytes before this one, 32 bytes
 //! ```
+//!
+//! The zeros make what is hashed a multiple of 8 KiB: BLAKE3 hashes 8 or 16 pieces of 1 KiB in the time of one, so
+//! that 8192 bytes take a third of the time of 7900.
 //!
 //! ELF tools read the headers at the start and ignore the tail, so that an entry is a shared object to `objdump`,
 //! `gdb` and `perf`. An entry file never changes once it has its name.
@@ -37,6 +40,9 @@ const MANIFEST_LEN_AT: usize = 24;
 const KEY_AT: usize = 32;
 const DIGEST_AT: usize = 64;
 const FOOTER_LEN: usize = 96;
+
+/// What is hashed is a multiple of this.
+const HASH_UNIT: usize = 8 << 10;
 
 /// How much is read and hashed at once: it stays in the second-level cache.
 const CHUNK_LEN: usize = 256 << 10;
@@ -154,6 +160,7 @@ impl Entry {
 pub fn tail(key: &Key, image: &[u8], manifest: &Manifest) -> Result<Vec<u8>, postcard::Error> {
     let RawManifest(mut tail) = RawManifest::encode(manifest)?;
     let manifest_len = tail.len() as u64;
+    tail.resize(tail.len() + padding(image.len() + tail.len()), 0);
     tail.extend_from_slice(&MAGIC);
     tail.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
     tail.extend_from_slice(&0u32.to_le_bytes());
@@ -192,13 +199,18 @@ fn check_footer(
         let bytes = [0, 1, 2, 3, 4, 5, 6, 7].map(|index: usize| footer[at + index]);
         usize::try_from(u64::from_le_bytes(bytes)).unwrap_or(usize::MAX)
     });
-    let sum = lengths[0]
-        .checked_add(lengths[1])
-        .and_then(|sum| sum.checked_add(FOOTER_LEN));
-    if sum != Some(len) {
+    let sum = lengths[0].checked_add(lengths[1]);
+    let whole = sum.and_then(|sum| sum.checked_add(padding(sum) + FOOTER_LEN));
+    if whole != Some(len) {
         return Err(EntryError::Malformed("its lengths do not add up"));
     }
     Ok((lengths[0], lengths[1]))
+}
+
+/// The number of zeros behind `len` bytes of image and manifest.
+fn padding(len: usize) -> usize {
+    let rest = len.wrapping_add(DIGEST_AT) % HASH_UNIT;
+    (HASH_UNIT - rest) % HASH_UNIT
 }
 
 fn u32_at(footer: &[u8; FOOTER_LEN], at: usize) -> u32 {

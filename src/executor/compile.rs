@@ -48,9 +48,8 @@ impl Executor {
     /// Compiles `ir`, or finds it in the cache, and adds it as a module that is still to be linked.
     pub fn compile(self: &Arc<Self>, name: &str, ir: &[u8]) -> Result<Module, Error> {
         let mut watch = Stopwatch::start();
-        let mut hasher = self.hasher.clone();
-        hasher.update(ir);
-        let mut work = Work::new(self, name, hasher.finish(), watch.lap());
+        let key = self.keys.key(&blake3::hash(ir));
+        let mut work = Work::new(self, name, key, watch.lap());
         if let Some(entry) = work.find()? {
             return work.load(self, Code::Stored(entry), Origin::Cache);
         }
@@ -76,26 +75,27 @@ impl Executor {
             file.read_to_end(&mut ir).map_err(unreadable)?;
             return self.compile(&name, &ir);
         }
-        let mut hasher = self.hasher.clone();
+        let mut hasher = blake3::Hasher::new();
         let mut chunk = vec![0; CHUNK_LEN.min(metadata.len() as usize + 1)];
         loop {
             match file.read(&mut chunk) {
                 Ok(0) => break,
-                Ok(read) => hasher.update(&chunk[..read]),
+                Ok(read) => {
+                    hasher.update(&chunk[..read]);
+                }
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(unreadable(error)),
             }
         }
         drop(file);
-        let mut work = Work::new(self, &name, hasher.finish(), watch.lap());
+        let key = self.keys.key(&hasher.finalize());
+        let mut work = Work::new(self, &name, key, watch.lap());
         if let Some(entry) = work.find()? {
             return work.load(self, Code::Stored(entry), Origin::Cache);
         }
         // Hashed again: the file may have changed in between.
         let ir = std::fs::read(path).map_err(unreadable)?;
-        let mut hasher = self.hasher.clone();
-        hasher.update(&ir);
-        work.key = hasher.finish();
+        work.key = self.keys.key(&blake3::hash(&ir));
         let (code, origin) = work.obtain(&ir)?;
         work.load(self, code, origin)
     }

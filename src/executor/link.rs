@@ -6,6 +6,7 @@ use super::state::{Found, State};
 use super::{Executor, module::ModuleInfo};
 use crate::error::{Error, Status};
 use crate::event::Stopwatch;
+use crate::fork;
 use crate::image::relocate::{self, Deferred, Target};
 use crate::image::symbols::{Symbol, SymbolKind};
 use crate::image::tls::{self, TlsIndex, tls_get_addr};
@@ -20,7 +21,8 @@ use std::thread::{self, ThreadId};
 /// Modules that were linked together and whose constructors run.
 pub struct Batch {
     owner: ThreadId,
-    process: u32,
+    /// The [`fork::generation`] in which it runs.
+    generation: u32,
     /// A futex, for threads that wait for it: one of the constants below.
     state: AtomicU32,
 }
@@ -68,10 +70,10 @@ impl Executor {
             let mut state = self.lock();
             if !state.batches.is_empty() {
                 // In a forked child, the other threads' batches have nobody to end them.
-                let process = std::process::id();
+                let generation = fork::generation();
                 state
                     .batches
-                    .retain(|batch| batch.process == process || batch.owner == me);
+                    .retain(|batch| batch.generation == generation || batch.owner == me);
             }
             // A constructor that looks something up must not wait for its own batch; nor for another thread's,
             // which may be waiting for this one.
@@ -100,7 +102,7 @@ impl Executor {
             }
             let batch = Arc::new(Batch {
                 owner: me,
-                process: std::process::id(),
+                generation: fork::generation(),
                 state: AtomicU32::new(RUNNING),
             });
             state.batches.push(batch.clone());

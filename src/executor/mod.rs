@@ -17,7 +17,7 @@ pub use call::{Function, PreparedCall};
 pub use module::{Module, Origin};
 pub use value::Value;
 
-use crate::cache::key::{KeyHasher, KeyParts};
+use crate::cache::key::{KeyParts, Keys};
 use crate::cache::store::Store;
 use crate::compile::pool::Pool;
 use crate::config::{self, CacheMode, Config};
@@ -29,8 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub struct Executor {
     config: Config,
-    /// With all that goes into a key before the IR.
-    hasher: KeyHasher,
+    keys: Keys,
     /// `None`: nothing is cached.
     store: Option<Store>,
     pool: Pool,
@@ -48,7 +47,7 @@ impl Executor {
                 .map(Store::new),
         };
         Arc::new(Executor {
-            hasher: KeyHasher::new(fork::guard(|| KeyParts::native(config.opt_level)).into_inner()),
+            keys: Keys::new(fork::guard(|| KeyParts::native(config.opt_level)).into_inner()),
             store,
             pool: Pool::new(config.server_path.clone(), config.max_servers),
             state: Mutex::default(),
