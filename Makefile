@@ -70,8 +70,9 @@ header libxml/xmlversion.h libxml2-dev
 header z3.h libz3-dev
 header ffi.h libffi-dev
 command -v g++ >/dev/null || missing="$$missing g++"
+command -v strace >/dev/null || missing="$$missing strace"
 if ! command -v $(CARGO) >/dev/null; then
-    echo "setup: $(CARGO) is not on PATH: install Rust 1.95 or later from https://rustup.rs" >&2
+    echo "setup: $(CARGO) is not on PATH: install Rust 1.95 or later, for example with rustup" >&2
     exit 1
 fi
 [ -n "$$missing" ] || exit 0
@@ -94,7 +95,7 @@ $$as_root apt-get update -qq || exit
 for package in $$missing; do
     if [ -z "$$(apt-cache show "$$package" 2>/dev/null)" ]; then
         echo "setup: apt knows no package $$package. For LLVM 22, add a source that has it, such as" \
-            "https://apt.llvm.org, or set LLVM_SYS_221_PREFIX to where it is installed" >&2
+            "the LLVM project's own, or set LLVM_SYS_221_PREFIX to where it is installed" >&2
         exit 1
     fi
 done

@@ -2,9 +2,9 @@
 
 use super::error::mgenjit_error;
 use super::ffi::{self, Out, Owned};
-use super::status::mgenjit_status;
+use super::status::{MGENJIT_STATUS_OK, mgenjit_status};
 use super::value::{self, mgenjit_value, type_number};
-use crate::executor::Function;
+use crate::executor::{Call, Function};
 use std::ffi::{CString, c_char, c_void};
 use std::ptr;
 
@@ -130,21 +130,18 @@ pub unsafe extern "C-unwind" fn mgenjit_function_call(
     result: *mut mgenjit_value,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    let mut prepared = None;
+    let mut call = Call::new();
     // SAFETY: the caller passes NULL or live pointers, as the header asks.
     let status = unsafe {
         ffi::guard(error, || {
             let function = ffi::borrow(function, "function")?;
             let arguments = ffi::slice(arguments, count, "arguments")?;
-            prepared = Some(
-                function
-                    .function
-                    .prepare_call(arguments.iter().map(value::read))?,
-            );
-            Ok(())
+            function
+                .function
+                .prepare(&mut call, arguments.iter().map(value::read))
         })
     };
-    if let Some(call) = prepared {
+    if status == MGENJIT_STATUS_OK {
         // Outside the guard, so that an exception may pass to a host frame that can catch it.
         let value = value::write(call.run());
         if !result.is_null() {
@@ -169,19 +166,18 @@ pub unsafe extern "C-unwind" fn mgenjit_function_call_raw(
     result: *mut c_void,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    let mut prepared = None;
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
+    let mut call = Call::new();
+    // SAFETY: the caller passes NULL or live pointers, as the header asks, and vouches for the arguments.
     let status = unsafe {
         ffi::guard(error, || {
             let function = ffi::borrow(function, "function")?;
             let count = function.function.signature().parameters.len();
             let arguments = ffi::slice(arguments, count, "arguments")?;
-            prepared = Some(function.function.prepare_raw_call(arguments)?);
-            Ok(())
+            function.function.prepare_raw(&mut call, arguments)
         })
     };
-    if let Some(call) = prepared {
-        // SAFETY: the caller vouches for the arguments and for room for the result.
+    if status == MGENJIT_STATUS_OK {
+        // SAFETY: the caller vouches for room for the result.
         unsafe { call.run_raw(result) };
     }
     status

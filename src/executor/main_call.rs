@@ -2,7 +2,7 @@
 
 use super::call::Function;
 use super::value::Value;
-use super::{Executor, PreparedCall};
+use super::{Call, Executor};
 use crate::error::{Error, Status};
 use crate::signature::Type;
 use std::ffi::{CStr, c_char, c_int};
@@ -62,7 +62,7 @@ impl Executor {
             argv,
         };
         // Links, and so finds out what is missing, before anything runs.
-        main.call()?;
+        main.prepare(&mut Call::new())?;
         Ok(main)
     }
 }
@@ -70,10 +70,11 @@ impl Executor {
 impl MainCall {
     /// Runs it and flushes what it wrote. An exception passes through.
     pub fn run(&self) -> c_int {
-        let Ok(call) = self.call() else {
-            // `prepare_main` has made this call before.
+        let mut call = Call::new();
+        if self.prepare(&mut call).is_err() {
+            // `prepare_main` has done the same before.
             return 0;
-        };
+        }
         let result = match call.run() {
             Value::I8(result) | Value::I16(result) | Value::I32(result) | Value::I64(result) => {
                 result as c_int
@@ -88,7 +89,7 @@ impl MainCall {
         result
     }
 
-    fn call(&self) -> Result<PreparedCall<'_>, Error> {
+    fn prepare(&self, call: &mut Call) -> Result<(), Error> {
         let argc = (self.argv.len() - 1) as i64;
         let parameters = &self.function.signature().parameters;
         let count = parameters.len();
@@ -105,6 +106,6 @@ impl MainCall {
             Value::Pointer(self.argv.as_ptr().addr()),
             Value::Pointer(envp.addr()),
         ];
-        self.function.prepare_call(values.into_iter().take(count))
+        self.function.prepare(call, values.into_iter().take(count))
     }
 }

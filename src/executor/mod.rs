@@ -10,10 +10,11 @@ mod library;
 mod link;
 mod main_call;
 mod module;
+mod registers;
 mod state;
 mod value;
 
-pub use call::{Function, PreparedCall};
+pub use call::{Call, Function};
 pub use module::{Module, Origin};
 pub use value::Value;
 
