@@ -170,6 +170,35 @@ static void remove_the_filling(const char *folder)
     CHECK(unlink(join(folder, "filling")) == 0);
 }
 
+/* Mounts a file system of one megabyte in a namespace of this process's own. Returns 0 if it may not. */
+static int mount_memory(const char *folder, unsigned long flags)
+{
+    if (unshare(geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER) == 0
+        && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0
+        && mount("none", folder, "tmpfs", flags, "size=1m,mode=0700") == 0)
+        return 1;
+    fprintf(stderr, "skipped, for this user may not mount: %s\n", strerror(errno));
+    return 0;
+}
+
+/* Entries are stored and found where code may not be mapped from, and run from memory. */
+static void noexec(void)
+{
+    char *folder = new_cache("noexec");
+    mgenjit_executor *executor;
+    if (!mount_memory(folder, MS_NOEXEC))
+        return;
+    executor = executor_with_cache(folder, &events);
+    CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_entry(executor));
+    CHECK_INT(1, events.count[MGENJIT_EVENT_STORED]);
+    mgenjit_executor_free(executor);
+    executor = executor_with_cache(folder, &events);
+    CHECK_INT(MGENJIT_ORIGIN_CACHE, use_entry(executor));
+    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_TROUBLE]);
+    check_usable(executor);
+    mgenjit_executor_free(executor);
+}
+
 /* A disk with this many free bytes: a small file system of this process's own, filled but for them. */
 static void check_full_disk(long free_bytes)
 {
@@ -179,12 +208,8 @@ static void check_full_disk(long free_bytes)
     int file;
     snprintf(name, sizeof name, "full-disk-%ld", free_bytes);
     folder = new_cache(name);
-    if (unshare(geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER) != 0
-        || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0
-        || mount("none", folder, "tmpfs", 0, "size=1m,mode=0700") != 0) {
-        fprintf(stderr, "full_disk: skipped, for this user may not mount: %s\n", strerror(errno));
+    if (!mount_memory(folder, 0))
         return;
-    }
     file = open(join(folder, "filling"), O_WRONLY | O_CREAT, 0600);
     CHECK(file >= 0 && posix_fallocate(file, 0, (1 << 20) - free_bytes) == 0);
     close(file);
@@ -313,7 +338,7 @@ int main(void)
 {
     static const check_case cases[] = {
         CASE(made_when_needed), CASE(a_file), CASE(cannot_be_made), CASE(read_only), CASE(writable_by_others),
-        CASE(readable_by_others), CASE(of_someone_else), CASE(full_disk), CASE(full_disk_after_a_page), CASE(limited_file_size), CASE(by_the_environment),
+        CASE(readable_by_others), CASE(of_someone_else), CASE(full_disk), CASE(noexec), CASE(full_disk_after_a_page), CASE(limited_file_size), CASE(by_the_environment),
         CASE(by_a_strange_environment), CASE(relative), CASE(an_empty_name), CASE(a_lock_that_is_held),
     };
     return RUN_CASES(cases);
