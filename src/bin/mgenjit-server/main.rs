@@ -16,6 +16,7 @@ mod image;
 mod input;
 mod link;
 mod memory;
+mod other_targets;
 mod parse;
 mod prepare;
 mod process;
