@@ -11,6 +11,77 @@ fn main() {
     println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,{soname}");
     // Rust's thread-local destructors make unloading unsafe (rust-lang/rust#91979).
     println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
+    if std::env::var_os("CARGO_FEATURE_SERVER").is_some() {
+        link_server();
+    }
+}
+
+/// Links the server so that it starts fast: a cold compile waits for that.
+fn link_server() {
+    let argument = |argument: &str| {
+        println!("cargo:rustc-link-arg-bin=mgenjit-server={argument}");
+    };
+    // At a fixed address, LLVM's tables need no relocation, of which there were 60,000.
+    argument("-no-pie");
+    // Side by side, LLVM's many constructors of globals take few pages. GNU ld does so by itself.
+    argument("-Wl,-z,keep-text-section-prefix");
+    // Equal functions become one: templates' instances, above all those that make options. LLVM bears that: its
+    // builds for Windows are linked so.
+    if linker_takes(FOLD) {
+        argument(FOLD);
+    }
+    // libstdc++ takes a millisecond to load and to bind, unless it is linked in. The linker prefers what it
+    // finds in this folder. The unwinder goes with it: a process must not have two. The library keeps the
+    // dynamic ones, which it shares with its host, and so does a server whose LLVM is dynamic.
+    if llvm_config(&["--link-static", "--libs", "core"]).is_none() {
+        return;
+    }
+    let archives = [
+        ("libstdc++.a", "libstdc++.a"),
+        ("libgcc_eh.a", "libgcc_s.a"),
+    ];
+    let folder = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default()).join("static");
+    let found = archives.map(|(name, link)| Some((static_library(name)?, folder.join(link))));
+    let [Some(cpp), Some(unwinder)] = found else {
+        return;
+    };
+    let _ = std::fs::create_dir_all(&folder);
+    for (archive, link) in [cpp, unwinder] {
+        let _ = std::fs::remove_file(&link);
+        std::os::unix::fs::symlink(archive, &link)
+            .unwrap_or_else(|error| panic!("{}: {error}", link.display()));
+    }
+    argument(&format!("-L{}", folder.display()));
+}
+
+const FOLD: &str = "-Wl,--icf=all";
+
+/// Links an empty program to find out: which linker it is, is for rustc and the user's flags to know.
+fn linker_takes(argument: &str) -> bool {
+    let variable = |name| std::env::var(name).unwrap_or_default();
+    let folder = variable("OUT_DIR");
+    let source = Path::new(&folder).join("empty.rs");
+    if std::fs::write(&source, "fn main() {}").is_err() {
+        return false;
+    }
+    let mut rustc = Command::new(variable("RUSTC"));
+    if let Ok(linker) = std::env::var("RUSTC_LINKER") {
+        rustc.arg(format!("-Clinker={linker}"));
+    }
+    let flags = variable("CARGO_ENCODED_RUSTFLAGS");
+    rustc
+        .args(flags.split('\x1f').filter(|flag| !flag.is_empty()))
+        .arg(format!("-Clink-arg={argument}"))
+        .args(["--target", &variable("TARGET"), "--out-dir", &folder])
+        .arg(source);
+    output(&mut rustc).is_some()
+}
+
+/// Where the C compiler, which links, has an archive, if it has it.
+fn static_library(name: &str) -> Option<PathBuf> {
+    let path = output(Command::new("cc").arg(format!("-print-file-name={name}")))?;
+    // A name that is not found comes back as it is.
+    Some(PathBuf::from(path)).filter(|path| path.is_absolute())
 }
 
 /// Asks `llvm-config`, which the server's build needs anyway. A library that is built alone, on a machine
@@ -21,22 +92,29 @@ fn llvm_version() -> String {
     if let Ok(version) = std::env::var("MGENJIT_LLVM_VERSION") {
         return version;
     }
+    llvm_config(&["--version"]).unwrap_or_else(|| {
+        panic!(
+            "no llvm-config of LLVM 22 was found: run `make setup`, set LLVM_SYS_221_PREFIX to where LLVM 22 \
+             is installed, or, to build the library alone, set MGENJIT_LLVM_VERSION to the version of the \
+             server's LLVM"
+        )
+    })
+}
+
+fn llvm_config(arguments: &[&str]) -> Option<String> {
     let prefix = std::env::var_os("LLVM_SYS_221_PREFIX").map(PathBuf::from);
-    let candidates = prefix
+    prefix
         .iter()
         .map(|prefix| prefix.join("bin/llvm-config"))
-        .chain([PathBuf::from("llvm-config-22")]);
-    for candidate in candidates {
-        if let Ok(output) = Command::new(&candidate).arg("--version").output()
-            && output.status.success()
-        {
-            return String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        }
-    }
-    panic!(
-        "no llvm-config of LLVM 22 was found: run `make setup`, set LLVM_SYS_221_PREFIX to where LLVM 22 is \
-         installed, or, to build the library alone, set MGENJIT_LLVM_VERSION to the version of the server's LLVM"
-    );
+        .chain([PathBuf::from("llvm-config-22")])
+        .find_map(|candidate| output(Command::new(candidate).args(arguments)))
+}
+
+/// What a command that succeeds prints.
+fn output(command: &mut Command) -> Option<String> {
+    let output = command.output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    output.status.success().then(|| text.trim().to_owned())
 }
 
 /// A digest (FNV-1a, 64 bits: it tells builds apart, it protects nothing) of the sources that decide what

@@ -16,7 +16,9 @@ mod image;
 mod input;
 mod link;
 mod memory;
+mod other_targets;
 mod parse;
+mod prefault;
 mod prepare;
 mod process;
 mod rebind;
@@ -62,12 +64,15 @@ fn main() -> ExitCode {
         }
     };
     process::set_up_heap();
+    let heap = prefault::grow_heap();
     let served = watch::start(&socket, client).and_then(|()| {
         std::thread::Builder::new()
             .name("compile".to_owned())
             .stack_size(COMPILE_STACK)
             .spawn(move || serve::serve(&socket))
     });
+    // This thread has nothing else to do, and the other begins with what is there.
+    prefault::provide(heap);
     match served.map(|thread| thread.join()) {
         Ok(Ok(Ok(()))) => process::exit(0),
         Ok(Ok(Err(message))) => {
