@@ -25,11 +25,6 @@ fn link_server() {
     argument("-no-pie");
     // Side by side, LLVM's many constructors of globals take few pages. GNU ld does so by itself.
     argument("-Wl,-z,keep-text-section-prefix");
-    // Equal functions become one: templates' instances, above all those that make options. LLVM bears that: its
-    // builds for Windows are linked so.
-    if linker_takes(FOLD) {
-        argument(FOLD);
-    }
     // libstdc++ takes a millisecond to load and to bind, unless it is linked in. The linker prefers what it
     // finds in this folder. The unwinder goes with it: a process must not have two. The library keeps the
     // dynamic ones, which it shares with its host, and so does a server whose LLVM is dynamic.
@@ -52,29 +47,6 @@ fn link_server() {
             .unwrap_or_else(|error| panic!("{}: {error}", link.display()));
     }
     argument(&format!("-L{}", folder.display()));
-}
-
-const FOLD: &str = "-Wl,--icf=all";
-
-/// Links an empty program to find out: which linker it is, is for rustc and the user's flags to know.
-fn linker_takes(argument: &str) -> bool {
-    let variable = |name| std::env::var(name).unwrap_or_default();
-    let folder = variable("OUT_DIR");
-    let source = Path::new(&folder).join("empty.rs");
-    if std::fs::write(&source, "fn main() {}").is_err() {
-        return false;
-    }
-    let mut rustc = Command::new(variable("RUSTC"));
-    if let Ok(linker) = std::env::var("RUSTC_LINKER") {
-        rustc.arg(format!("-Clinker={linker}"));
-    }
-    let flags = variable("CARGO_ENCODED_RUSTFLAGS");
-    rustc
-        .args(flags.split('\x1f').filter(|flag| !flag.is_empty()))
-        .arg(format!("-Clink-arg={argument}"))
-        .args(["--target", &variable("TARGET"), "--out-dir", &folder])
-        .arg(source);
-    output(&mut rustc).is_some()
 }
 
 /// Where the C compiler, which links, has an archive, if it has it.
