@@ -94,7 +94,7 @@
 // The cache had the code. `bytes`: its entry's length.
 #define MGENJIT_EVENT_HIT 1
 
-// The cache had it not, or could not be used: `message` says which.
+// The cache had it not. `message`: why the cache was not used, if it was not.
 #define MGENJIT_EVENT_MISS 2
 
 // A compile server starts to compile. `bytes`: the IR's length.

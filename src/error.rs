@@ -35,6 +35,15 @@ pub struct Error {
     pub symbols: Vec<String>,
 }
 
+/// What the system said, in words: without the number that the standard library adds.
+pub fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error ") {
+        Some((words, _)) => words.to_owned(),
+        None => text,
+    }
+}
+
 impl Error {
     pub fn new(status: Status, message: impl Into<String>) -> Error {
         Error {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 /// The cache had the code. `bytes`: its entry's length.
 pub const MGENJIT_EVENT_HIT: i32 = 1;
-/// The cache had it not, or could not be used: `message` says which.
+/// The cache had it not. `message`: why the cache was not used, if it was not.
 pub const MGENJIT_EVENT_MISS: i32 = 2;
 /// A compile server starts to compile. `bytes`: the IR's length.
 pub const MGENJIT_EVENT_COMPILE_STARTED: i32 = 3;

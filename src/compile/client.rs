@@ -3,7 +3,7 @@
 use super::protocol::{Compiled, Failure, FailureKind, Hello, Position, Reply, Request};
 use super::spawn::{self, Server};
 use super::transport::{self, TransportError};
-use crate::error::{Error, Status};
+use crate::error::{Error, Status, reason};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
@@ -45,8 +45,9 @@ impl Client {
             Error::new(
                 Status::ServerUnavailable,
                 format!(
-                    "the compile server {} cannot be started: {error}",
-                    path.display()
+                    "the compile server {} cannot be started: {}",
+                    path.display(),
+                    reason(&error)
                 ),
             )
         })?;

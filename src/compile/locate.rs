@@ -1,6 +1,6 @@
 //! Where the compile server's executable is.
 
-use crate::error::{Error, Status};
+use crate::error::{Error, Status, reason};
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
@@ -24,7 +24,13 @@ pub fn locate(configured: Option<&Path>) -> Result<PathBuf, Error> {
     for candidate in candidates() {
         match check(&candidate) {
             Ok(path) => return Ok(path),
-            Err(why) => tried.push(format!("{}: {why}", candidate.display())),
+            Err(why) => {
+                let line = format!("{}: {why}", candidate.display());
+                // $PATH often names a folder twice.
+                if !tried.contains(&line) {
+                    tried.push(line);
+                }
+            }
         }
     }
     Err(not_found(&tried))
@@ -69,14 +75,14 @@ fn library_folder() -> Option<PathBuf> {
 
 /// Checks that `path` is a file that may be executed, and makes it absolute.
 fn check(path: &Path) -> Result<PathBuf, String> {
-    let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
+    let metadata = std::fs::metadata(path).map_err(|error| reason(&error))?;
     if !metadata.is_file() {
         return Err("it is not a file".to_owned());
     }
     if metadata.permissions().mode() & 0o111 == 0 {
         return Err("it is not executable".to_owned());
     }
-    std::path::absolute(path).map_err(|error| error.to_string())
+    std::path::absolute(path).map_err(|error| reason(&error))
 }
 
 fn not_found(tried: &[String]) -> Error {

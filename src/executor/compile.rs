@@ -10,7 +10,7 @@ use crate::cache::store::{Store, Trouble};
 use crate::compile::client::Output;
 use crate::compile::protocol::{BUILD_ID, LLVM_VERSION, PACKAGE_VERSION, Request};
 use crate::config::CacheMode;
-use crate::error::{Error, Status};
+use crate::error::{Error, Status, reason};
 use crate::event::{Event, EventKind, Stopwatch, Times};
 use crate::image::Image;
 use crate::image::map::Source;
@@ -63,7 +63,7 @@ impl Executor {
         let unreadable = |error: std::io::Error| {
             Error::new(
                 Status::Io,
-                format!("{} cannot be read: {error}", path.display()),
+                format!("{} cannot be read: {}", path.display(), reason(&error)),
             )
         };
         let mut watch = Stopwatch::start();
@@ -132,7 +132,7 @@ impl<'a> Work<'a> {
         match self.look(store) {
             Ok(Some(entry)) => Ok(Some(entry)),
             Ok(None) => {
-                self.tell(EventKind::Miss, "it is not in the cache", 0);
+                self.tell(EventKind::Miss, "", 0);
                 Ok(None)
             }
             Err(trouble) => {
