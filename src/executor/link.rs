@@ -16,11 +16,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::ffi::CString;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread::{self, ThreadId};
 
 /// Modules that were linked together and whose constructors run.
 pub struct Batch {
-    owner: ThreadId,
+    /// The [`this_thread`] of the one that runs them.
+    owner: usize,
     /// The [`fork::generation`] in which it runs.
     generation: u32,
     /// A futex, for threads that wait for it: one of the constants below.
@@ -30,6 +30,15 @@ pub struct Batch {
 const RUNNING: u32 = 0;
 const AWAITED: u32 = 1;
 const DONE: u32 = 2;
+
+/// A number that no other running thread has. The standard library's thread ids would allocate for each thread that
+/// it did not start.
+fn this_thread() -> usize {
+    thread_local! {
+        static MARK: u8 = const { 0 };
+    }
+    MARK.with(|mark| std::ptr::from_ref(mark).addr())
+}
 
 /// What could not be linked.
 #[derive(Default)]
@@ -65,7 +74,7 @@ impl Executor {
     /// Links the pending modules that can be linked, and returns when their constructors have run. A module that
     /// lacks a symbol waits for it and does not keep others from linking.
     pub(super) fn link_pending(&self) -> Result<Report, Error> {
-        let me = thread::current().id();
+        let me = this_thread();
         let (report, batch, jobs) = loop {
             let mut state = self.lock();
             if !state.batches.is_empty() {
