@@ -64,7 +64,7 @@ impl Executor {
     /// Links all pending modules, or says which symbols are missing.
     pub fn link(&self) -> Result<(), Error> {
         let report = self.link_pending()?;
-        if report.blocked.is_empty() {
+        if report.is_complete() {
             Ok(())
         } else {
             Err(report.unresolved())
@@ -167,6 +167,11 @@ impl Batch {
 }
 
 impl Report {
+    /// Whether everything was linked.
+    pub fn is_complete(&self) -> bool {
+        self.blocked.is_empty()
+    }
+
     pub fn unresolved(&self) -> Error {
         let symbols: Vec<String> = self
             .missing

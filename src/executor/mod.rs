@@ -72,19 +72,22 @@ impl Executor {
 
     /// The address of a symbol: of the definitions, the modules, the libraries, or the process.
     pub fn lookup(&self, name: &str) -> Result<usize, Error> {
-        let report = self.link_pending()?;
-        let (found, libraries) = {
+        let (found, libraries) = loop {
+            let report = self.link_pending()?;
             let state = self.lock();
             if let Some(address) = state.definitions.get(name.as_bytes()) {
                 return Ok(*address);
             }
             let found = state.find(name.as_bytes(), |_, module| module.is_linked());
-            let waits = found.is_none() && state.find(name.as_bytes(), |_, _| true).is_some();
-            if waits {
+            if found.is_none() && state.find(name.as_bytes(), |_, _| true).is_some() {
+                if report.is_complete() {
+                    // Another thread has just added the module that defines it.
+                    continue;
+                }
                 return Err(report.unresolved());
             }
             let target = found.and_then(|found| found.target(&state));
-            (target, state.libraries.clone())
+            break (target, state.libraries.clone());
         };
         if let Some(target) = found {
             return Ok(link::evaluate(target));
