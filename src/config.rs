@@ -1,8 +1,12 @@
 //! How an executor compiles and where it caches.
 
+use crate::cache::maintain::Limits;
+use crate::cache::store::{Options, Store};
+use crate::cache::trust::{Signer, Trust};
 use crate::compile::protocol::OptLevel;
 use crate::event::Hook;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 #[derive(Clone)]
@@ -11,6 +15,16 @@ pub struct Config {
     /// `None`: the default directory, see [`default_cache_dir`].
     pub cache_dir: Option<PathBuf>,
     pub cache_mode: CacheMode,
+    /// Read-only caches below that one; what is found there is used there.
+    pub cache_layers: Vec<PathBuf>,
+    pub cache_limits: Limits,
+    pub cache_sync: bool,
+    pub cache_keep_input: bool,
+    pub cache_index: bool,
+    /// Compile on a hit as well, and compare.
+    pub cache_verify: bool,
+    pub signer: Option<Arc<Signer>>,
+    pub trust: Option<Arc<Trust>>,
     /// `None`: look for it, see `compile::locate`.
     pub server_path: Option<PathBuf>,
     /// 0: as many as there are cores.
@@ -33,11 +47,44 @@ impl Default for Config {
             opt_level: OptLevel::O2,
             cache_dir: None,
             cache_mode: CacheMode::ReadWrite,
+            cache_layers: Vec::new(),
+            cache_limits: Limits {
+                max_bytes: 5 << 30,
+                max_entries: 0,
+                max_age: Duration::ZERO,
+            },
+            cache_sync: false,
+            cache_keep_input: true,
+            cache_index: true,
+            cache_verify: false,
+            signer: None,
+            trust: None,
             server_path: None,
             max_servers: 0,
             lock_timeout: Duration::from_secs(60),
             hook: None,
         }
+    }
+}
+
+impl Config {
+    /// The cache that this asks for; `None` if there is none.
+    pub fn store(&self) -> Option<Store> {
+        if self.cache_mode == CacheMode::Off {
+            return None;
+        }
+        let path = self.cache_dir.clone().or_else(default_cache_dir)?;
+        let options = Options {
+            layers: self.cache_layers.clone(),
+            limits: self.cache_limits,
+            sync: self.cache_sync,
+            keep_input: self.cache_keep_input,
+            index: self.cache_index,
+            writable: self.cache_mode == CacheMode::ReadWrite,
+            signer: self.signer.clone(),
+            trust: self.trust.clone(),
+        };
+        Some(Store::new(path, options))
     }
 }
 

@@ -1,40 +1,74 @@
 //! The cache's directory: where it is, and whether what is in it may be run.
 //!
 //! ```text
-//! <root>/v1/entries/<first 2 digits>/<other 62 digits>.so      an entry
-//! <root>/v1/entries/<first 2 digits>/<other 62 digits>.o.zst   its object
-//! <root>/v1/locks/<64 digits>                                  held by whoever compiles that key
-//! <root>/v1/tmp/…                                              files that are being written
+//! <root>/v2/entries/<first 2 digits>/<other 62 digits>.so      an entry
+//! <root>/v2/entries/<first 2 digits>/<other 62 digits>.alias   another name of an entry
+//! <root>/v2/pins/<64 digits>                                   that entry is not evicted
+//! <root>/v2/locks/<64 digits>                                  held by whoever compiles that key
+//! <root>/v2/maintenance                                        held by whoever folds, trims or clears
+//! <root>/v2/journal                                            what happened since that was last done
+//! <root>/v2/index.sqlite                                       what people query
+//! <root>/v2/tmp/…                                              files that are being written
 //! ```
 //!
-//! The version is that of the layout and of the entries' format; a directory holds several side by side.
+//! The version is that of the layout and of the entries' format; a directory holds several side by side, and no
+//! version touches a newer one's.
 
 use super::key::Key;
 use super::store::Trouble;
 use crate::fork;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, File};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub const LOCKS: &str = "v1/locks";
-pub const TEMPORARY: &str = "v1/tmp";
-const ENTRIES: &str = "v1/entries";
+/// The folder of this version of the layout.
+pub const VERSION: &str = "v2";
+pub const ENTRIES: &str = "v2/entries";
+pub const LOCKS: &str = "v2/locks";
+pub const PINS: &str = "v2/pins";
+pub const TEMPORARY: &str = "v2/tmp";
+pub const MAINTENANCE: &str = "v2/maintenance";
+pub const JOURNAL: &str = "v2/journal";
+pub const INDEX: &str = "v2/index.sqlite";
 
-/// A cache's root. It is opened when it is first needed.
+/// How many folders the entries lie in: one for each value of a key's first byte.
+pub const FOLDERS: u16 = 256;
+
+/// A cache's directory. It is opened when it is first needed.
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
-    open: Mutex<Option<Arc<OwnedFd>>>,
+    owner: Owner,
+    open: Mutex<Option<Arc<Root>>>,
+}
+
+/// Whose code may be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    User,
+    /// A layer may be installed for all users.
+    UserOrRoot,
+}
+
+/// A directory that was opened and is trusted.
+#[derive(Debug)]
+pub struct Root {
+    fd: OwnedFd,
+    owner: Owner,
+    /// Its permissions: what is made in it can be read by whoever can read it.
+    mode: u32,
 }
 
 impl Directory {
-    pub fn new(path: PathBuf) -> Directory {
+    pub fn new(path: PathBuf, owner: Owner) -> Directory {
         Directory {
             path,
+            owner,
             open: Mutex::new(None),
         }
     }
@@ -44,10 +78,10 @@ impl Directory {
     }
 
     /// The open root, or `None` if there is none yet.
-    pub fn open(&self) -> Result<Option<Arc<OwnedFd>>, Trouble> {
+    pub fn open(&self) -> Result<Option<Arc<Root>>, Trouble> {
         let mut open = self.lock();
-        if let Some(fd) = &*open {
-            return Ok(Some(fd.clone()));
+        if let Some(root) = &*open {
+            return Ok(Some(root.clone()));
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = match rustix::fs::open(&self.path, flags, Mode::empty()) {
@@ -55,14 +89,21 @@ impl Directory {
             Err(Errno::NOENT) => return Ok(None),
             Err(error) => return Err(self.trouble("cannot be opened", error)),
         };
-        self.check_trust(&fd)?;
-        let fd = Arc::new(fd);
-        *open = Some(fd.clone());
-        Ok(Some(fd))
+        let stat =
+            rustix::fs::fstat(&fd).map_err(|error| self.trouble("cannot be examined", error))?;
+        check_trust(&stat, self.owner)
+            .map_err(|why| self.trouble("is not used, because what is in a cache is run", why))?;
+        let root = Arc::new(Root {
+            fd,
+            owner: self.owner,
+            mode: stat.st_mode,
+        });
+        *open = Some(root.clone());
+        Ok(Some(root))
     }
 
-    /// The open root with all folders that `key` needs; makes what is missing.
-    pub fn create(&self, key: &Key) -> Result<Arc<OwnedFd>, Trouble> {
+    /// The open root with all folders that there must be; makes what is missing.
+    pub fn create(&self) -> Result<Arc<Root>, Trouble> {
         // What is open may have been deleted since: look at the path anew.
         *self.lock() = None;
         let mut builder = DirBuilder::new();
@@ -73,24 +114,20 @@ impl Directory {
         let root = self
             .open()?
             .ok_or_else(|| self.trouble("cannot be used", "it was deleted"))?;
-        for folder in [
-            "v1",
-            ENTRIES,
-            &format!("{ENTRIES}/{}", &key.hex().as_ref()[..2]),
-            LOCKS,
-            TEMPORARY,
-        ] {
-            match rustix::fs::mkdirat(&root, folder, Mode::RWXU) {
-                Ok(()) | Err(Errno::EXIST) => {}
-                Err(error) => {
-                    return Err(self.trouble(&format!("cannot hold the folder {folder}"), error));
-                }
-            }
+        for folder in [VERSION, ENTRIES, LOCKS, PINS, TEMPORARY] {
+            root.make_folder(folder).map_err(|error| {
+                self.trouble(&format!("cannot hold the folder {folder}"), error)
+            })?;
         }
         Ok(root)
     }
 
-    fn lock(&self) -> fork::Guarded<MutexGuard<'_, Option<Arc<OwnedFd>>>> {
+    /// Forgets what is open, so that the path is looked at anew.
+    pub fn close(&self) {
+        *self.lock() = None;
+    }
+
+    fn lock(&self) -> fork::Guarded<MutexGuard<'_, Option<Arc<Root>>>> {
         fork::guard(|| self.open.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -102,31 +139,141 @@ impl Directory {
         ))
     }
 
-    /// Refuses a directory in which somebody else can put code.
-    fn check_trust(&self, fd: &OwnedFd) -> Result<(), Trouble> {
-        let stat =
-            rustix::fs::fstat(fd).map_err(|error| self.trouble("cannot be examined", error))?;
-        let user = rustix::process::geteuid().as_raw();
-        if stat.st_uid != user {
-            return Err(self.trouble(
-                "is not used, because what is in a cache is run",
-                format!(
-                    "it belongs to user {}, this process to user {user}",
-                    stat.st_uid
-                ),
-            ));
-        }
-        if stat.st_mode & 0o022 != 0 {
-            return Err(self.trouble(
-                "is not used, because what is in a cache is run",
-                format!(
-                    "others may write it (mode {:03o}): `chmod go-w` it",
-                    stat.st_mode & 0o777
-                ),
-            ));
-        }
-        Ok(())
+    /// A [`Trouble`] with something in this directory.
+    pub fn trouble_at(&self, path: &str, why: impl std::fmt::Display) -> Trouble {
+        Trouble(format!("{}: {why}", self.path.join(path).display()))
     }
+}
+
+impl Root {
+    /// Opens a regular file without following a link on the way, and checks that nobody else could have written
+    /// what is in it.
+    pub fn open_file(&self, path: &str, flags: OFlags) -> Result<File, OpenError> {
+        // NONBLOCK: a FIFO in a file's place must not block.
+        let file = File::from(self.open_at(path, flags | OFlags::NONBLOCK)?);
+        let stat = rustix::fs::fstat(&file)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(OpenError::Untrusted("it is not a regular file".to_owned()));
+        }
+        check_trust(&stat, self.owner).map_err(OpenError::Untrusted)?;
+        Ok(file)
+    }
+
+    /// Opens a folder, or makes and opens it.
+    pub fn folder(&self, path: &str) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        match self.open_at(path, flags) {
+            Err(Errno::NOENT) => {
+                self.make_folder(path)?;
+                self.open_at(path, flags)
+            }
+            other => other,
+        }
+    }
+
+    /// Opens a folder that need not be there.
+    pub fn existing_folder(&self, path: &str) -> Result<Option<OwnedFd>, Errno> {
+        match self.open_at(path, OFlags::RDONLY | OFlags::DIRECTORY) {
+            Err(Errno::NOENT) => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
+    fn make_folder(&self, path: &str) -> Result<(), Errno> {
+        let mode = Mode::from_raw_mode(0o700 | self.mode & 0o055);
+        match rustix::fs::mkdirat(&self.fd, path, mode) {
+            Ok(()) | Err(Errno::EXIST) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens without following a link, neither at the end nor on the way.
+    pub fn open_at(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+        /// Old kernels, and sandboxes that do not know the call, have no `openat2`.
+        static PLAIN: AtomicBool = AtomicBool::new(false);
+        let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        // The kernel takes a mode only where a file may be made.
+        let mode = if flags.contains(OFlags::CREATE) {
+            self.file_mode()
+        } else {
+            Mode::empty()
+        };
+        if !PLAIN.load(Ordering::Relaxed) {
+            match rustix::fs::openat2(&self.fd, path, flags, mode, ResolveFlags::NO_SYMLINKS) {
+                Err(Errno::NOSYS | Errno::PERM) => PLAIN.store(true, Ordering::Relaxed),
+                other => return other,
+            }
+        }
+        rustix::fs::openat(&self.fd, path, flags, mode)
+    }
+
+    /// What files that are made here may be read by.
+    pub fn file_mode(&self) -> Mode {
+        Mode::from_raw_mode(0o600 | self.mode & 0o044)
+    }
+
+    pub fn unlink(&self, path: &str) -> Result<(), Errno> {
+        let (folder, name) = path.rsplit_once('/').unwrap_or((".", path));
+        let Some(folder) = self.existing_folder(folder)? else {
+            return Err(Errno::NOENT);
+        };
+        rustix::fs::unlinkat(&folder, name, AtFlags::empty())
+    }
+
+    /// Whether locks, shared memory and appending cannot be relied on here.
+    pub fn is_remote(&self) -> bool {
+        /// As in `linux/magic.h` and the file systems' own sources: NFS, SMB in three versions, FUSE, 9P, Ceph,
+        /// AFS, Coda, Lustre, GPFS, OCFS2, GFS2, BeeGFS.
+        const REMOTE: [u32; 13] = [
+            0x6969,
+            0x517b,
+            0xff53_4d42,
+            0xfe53_4d42,
+            0x6573_5546,
+            0x0102_1997,
+            0x00c3_6400,
+            0x5346_414f,
+            0x7375_7245,
+            0x0bd0_0bd0,
+            0x4750_4653,
+            0x7461_636f,
+            0x1983_0326,
+        ];
+        rustix::fs::fstatfs(&self.fd).is_ok_and(|stat| REMOTE.contains(&(stat.f_type as u32)))
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("it cannot be opened: {0}")]
+    Io(#[from] Errno),
+    #[error("{0}")]
+    Untrusted(String),
+}
+
+/// Refuses what somebody else can put code into.
+fn check_trust(stat: &rustix::fs::Stat, owner: Owner) -> Result<(), String> {
+    let user = rustix::process::geteuid().as_raw();
+    if stat.st_uid != user && !(owner == Owner::UserOrRoot && stat.st_uid == 0) {
+        return Err(format!(
+            "it belongs to user {}, this process to user {user}",
+            stat.st_uid
+        ));
+    }
+    if stat.st_mode & 0o022 != 0 {
+        return Err(format!(
+            "others may write it (mode {:03o}): `chmod go-w` it",
+            stat.st_mode & 0o777
+        ));
+    }
+    Ok(())
+}
+
+/// The folder of a key's entry, and the name there without its extension.
+pub fn place(key: &Key) -> (String, String) {
+    let hex = key.hex();
+    let (folder, file) = hex.as_ref().split_at(2);
+    ([ENTRIES, "/", folder].concat(), file.to_owned())
 }
 
 /// Where a key's entry lies, seen from the root.
@@ -134,9 +281,9 @@ pub fn entry_path(key: &Key) -> String {
     path(key, ".so")
 }
 
-/// Where a key's object lies, seen from the root.
-pub fn object_path(key: &Key) -> String {
-    path(key, ".o.zst")
+/// Where a key's alias lies, seen from the root.
+pub fn alias_path(key: &Key) -> String {
+    path(key, ".alias")
 }
 
 fn path(key: &Key, extension: &str) -> String {

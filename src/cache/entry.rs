@@ -1,45 +1,69 @@
-//! An entry file: one compiled module.
+//! An entry file: one compiled module. Its small sibling, an alias file: the name of another entry.
 //!
 //! ```text
-//! ┌──────────────────────────────┬──────────┬───────┬────────┐
-//! │ image: an ELF shared object  │ manifest │ zeros │ footer │
-//! └──────────────────────────────┴──────────┴───────┴────────┘
+//! ┌──────────────────────────────┬──────────┬───────┬──────────────┬─────────────┬──────┐
+//! │ image: an ELF shared object  │ manifest │ zeros │ object, zstd │ input, zstd │ tail │
+//! └──────────────────────────────┴──────────┴───────┴──────────────┴─────────────┴──────┘
 //!
-//! footer, 96 bytes, integers little-endian:
-//!   0  magic "MGENJIT\n"
-//!   8  format version, u32
-//!  12  zero, u32
-//!  16  image's length, u64
-//!  24  manifest's length, u64
+//! tail, 200 bytes, integers little-endian:
+//!   0  image's length, u64
+//!   8  manifest's length, u64
+//!  16  object's length, u64
+//!  24  input's length, u64; 0 if it was not kept
 //!  32  the entry's key, 32 bytes
-//!  64  BLAKE3 of all bytes before this one, 32 bytes
+//!  64  digest: BLAKE3 of the image, the manifest and the zeros, 32 bytes
+//!  96  kind, u32: 1 an entry, 2 an alias
+//! 100  signature's scheme, u32: 0 none, 1 BLAKE3 with a key, 2 Ed25519
+//! 104  signature of bytes 0 to 99, 64 bytes; zeros behind a shorter one
+//! 168  check: the first 16 bytes of BLAKE3 of bytes 0 to 167 and 184 to 191
+//! 184  format version, u32
+//! 188  zero, u32
+//! 192  magic "MGENJIT\n"
 //! ```
 //!
 //! The zeros make what is hashed a multiple of 8 KiB: BLAKE3 hashes 8 or 16 pieces of 1 KiB in the time of one, so
-//! that 8192 bytes take a third of the time of 7900.
+//! that 8192 bytes take a third of the time of 7900. The object and the input, which a hit does not need, have
+//! digests of their own in the manifest, and are checked when they are read.
 //!
-//! ELF tools read the headers at the start and ignore the tail, so that an entry is a shared object to `objdump`,
+//! ELF tools read the headers at the start and ignore the rest, so that an entry is a shared object to `objdump`,
 //! `gdb` and `perf`. An entry file never changes once it has its name.
+//!
+//! An alias has neither image nor zeros, object or input, and its manifest is the 32 bytes of another key.
+//!
+//! The version and the magic are where every later version keeps them, so that each can tell what it may touch.
 
 use super::key::Key;
-use super::manifest::Manifest;
+use super::manifest::{About, Manifest, Stored};
+use super::trust::{Signature, Signer, Trust, Untrusted};
 use rustix::io::pread;
 use std::fs::File;
+use std::io::Read;
+use std::os::fd::AsFd;
 
 /// The version of this format. Entries of other versions are misses.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// How much of an image's start an [`Entry`] keeps: the ELF header and program headers lie there.
 pub const HEADER_LEN: usize = 4096;
 
-const MAGIC: [u8; 8] = *b"MGENJIT\n";
-const VERSION_AT: usize = 8;
-const RESERVED_AT: usize = 12;
-const IMAGE_LEN_AT: usize = 16;
-const MANIFEST_LEN_AT: usize = 24;
+/// More than any compiler makes, and far from where sums of lengths could overflow.
+const MAX_LEN: u64 = 1 << 40;
+
+const IMAGE_LEN_AT: usize = 0;
+const MANIFEST_LEN_AT: usize = 8;
+const OBJECT_LEN_AT: usize = 16;
+const INPUT_LEN_AT: usize = 24;
 const KEY_AT: usize = 32;
 const DIGEST_AT: usize = 64;
-const FOOTER_LEN: usize = 96;
+const KIND_AT: usize = 96;
+const SCHEME_AT: usize = 100;
+const SIGNATURE_AT: usize = 104;
+const CHECK_AT: usize = 168;
+const VERSION_AT: usize = 184;
+const MAGIC_AT: usize = 192;
+pub const TAIL_LEN: usize = 200;
+
+const MAGIC: [u8; 8] = *b"MGENJIT\n";
 
 /// What is hashed is a multiple of this.
 const HASH_UNIT: usize = 8 << 10;
@@ -47,12 +71,31 @@ const HASH_UNIT: usize = 8 << 10;
 /// How much is read and hashed at once: it stays in the second-level cache.
 const CHUNK_LEN: usize = 256 << 10;
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Entry = 1,
+    Alias = 2,
+}
+
+/// A tail that agrees with itself and with its file's length.
+#[derive(Clone, Debug)]
+pub struct Tail {
+    bytes: [u8; TAIL_LEN],
+    pub kind: Kind,
+    pub image_len: u64,
+    pub manifest_len: u64,
+    pub object_len: u64,
+    pub input_len: u64,
+    /// The length of what the digest covers: the image, the manifest and the zeros.
+    pub hashed_len: u64,
+}
+
 /// A verified entry, open.
 #[derive(Debug)]
 pub struct Entry {
     /// The file that was verified. The image starts at its first byte.
     pub file: File,
-    pub image_len: u64,
+    pub tail: Tail,
     /// The whole file's length.
     pub len: u64,
     /// The first bytes of the image, at most [`HEADER_LEN`].
@@ -70,10 +113,19 @@ impl RawManifest {
     }
 
     pub fn decode(&self) -> Result<Manifest, EntryError> {
-        postcard::from_bytes(&self.0)
-            .map_err(|_| EntryError::Malformed("its manifest does not decode"))
+        postcard::from_bytes(&self.0).map_err(|_| UNDECODABLE)
+    }
+
+    /// All but the functions, of which there may be thousands.
+    pub fn decode_about(&self) -> Result<About, EntryError> {
+        match postcard::take_from_bytes(&self.0) {
+            Ok((about, _functions)) => Ok(about),
+            Err(_) => Err(UNDECODABLE),
+        }
     }
 }
+
+const UNDECODABLE: EntryError = EntryError::Malformed("its manifest does not decode");
 
 #[derive(Debug, thiserror::Error)]
 pub enum EntryError {
@@ -89,33 +141,128 @@ pub enum EntryError {
     WrongKey(Key),
     #[error("its bytes do not match its digest")]
     Digest,
+    #[error("the {0} in it does not match its digest")]
+    Attachment(&'static str),
+    #[error("it has no {0}")]
+    Missing(&'static str),
+    #[error("it is not trusted: {0}")]
+    Untrusted(#[from] Untrusted),
+}
+
+impl Tail {
+    /// Checks all of a tail but its signature.
+    fn parse(bytes: [u8; TAIL_LEN], file_len: u64) -> Result<Tail, EntryError> {
+        if bytes[MAGIC_AT..] != MAGIC {
+            return Err(EntryError::Malformed("its last bytes are not the magic"));
+        }
+        let version = u32_at(&bytes, VERSION_AT);
+        if version != FORMAT_VERSION {
+            return Err(EntryError::Version(version));
+        }
+        if check_of(&bytes) != bytes[CHECK_AT..VERSION_AT] {
+            return Err(EntryError::Malformed("its tail does not match its check"));
+        }
+        let kind = match u32_at(&bytes, KIND_AT) {
+            1 => Kind::Entry,
+            2 => Kind::Alias,
+            _ => return Err(EntryError::Malformed("it is of no known kind")),
+        };
+        let len = |at| Some(u64_at(&bytes, at)).filter(|len| *len <= MAX_LEN);
+        let (Some(image_len), Some(manifest_len), Some(object_len), Some(input_len)) = (
+            len(IMAGE_LEN_AT),
+            len(MANIFEST_LEN_AT),
+            len(OBJECT_LEN_AT),
+            len(INPUT_LEN_AT),
+        ) else {
+            return Err(EntryError::Malformed("a length in it is absurd"));
+        };
+        let hashed_len = file_len
+            .checked_sub(TAIL_LEN as u64 + object_len + input_len)
+            .filter(|hashed| image_len + manifest_len <= *hashed)
+            .ok_or(EntryError::Malformed(
+                "its lengths are not those of the file",
+            ))?;
+        Ok(Tail {
+            bytes,
+            kind,
+            image_len,
+            manifest_len,
+            object_len,
+            input_len,
+            hashed_len,
+        })
+    }
+
+    fn read(file: &File) -> Result<(Tail, u64), EntryError> {
+        let len = file_len(file)?;
+        let mut bytes = [0; TAIL_LEN];
+        read_exact(file, &mut bytes, len - TAIL_LEN as u64)?;
+        Ok((Tail::parse(bytes, len)?, len))
+    }
+
+    pub fn key(&self) -> Key {
+        Key(array_at(&self.bytes, KEY_AT))
+    }
+
+    fn expect(&self, kind: Kind, key: &Key) -> Result<(), EntryError> {
+        if self.kind != kind {
+            return Err(EntryError::Malformed(
+                "it is of another kind than its name says",
+            ));
+        }
+        if self.key() != *key {
+            return Err(EntryError::WrongKey(self.key()));
+        }
+        Ok(())
+    }
+
+    /// What a signature is of: all that says what the file is, and the digest of what is in it.
+    pub fn signed_bytes(&self) -> &[u8] {
+        &self.bytes[..SCHEME_AT]
+    }
+
+    pub fn signature(&self) -> Signature {
+        Signature {
+            scheme: u32_at(&self.bytes, SCHEME_AT),
+            bytes: array_at(&self.bytes, SIGNATURE_AT),
+        }
+    }
+
+    /// The same tail with another signature, for its file's copy.
+    pub fn signed(&self, signer: &Signer) -> [u8; TAIL_LEN] {
+        seal(self.bytes, Some(signer))
+    }
+
+    fn trusted(&self, trust: Option<&Trust>) -> Result<(), EntryError> {
+        match trust {
+            Some(trust) => Ok(trust.check(self.signed_bytes(), &self.signature())?),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Entry {
-    /// Reads the whole of `file` and checks that it is a whole and unchanged entry for `key`.
-    pub fn verify(file: File, key: &Key) -> Result<Entry, EntryError> {
-        let stat = rustix::fs::fstat(&file)?;
-        if rustix::fs::FileType::from_raw_mode(stat.st_mode) != rustix::fs::FileType::RegularFile {
-            return Err(EntryError::NotAFile);
-        }
-        let len = usize::try_from(stat.st_size)
-            .ok()
-            .filter(|len| *len >= FOOTER_LEN)
-            .ok_or(EntryError::Malformed("it is shorter than a footer"))?;
-
-        // A small entry is read at once, a large one piece by piece with its footer first.
-        let mut buffer = vec![0; len.min(CHUNK_LEN)];
-        let mut footer = [0; FOOTER_LEN];
-        let whole = len <= CHUNK_LEN;
+    /// Reads all of `file` that runs, and checks that it is a whole and unchanged entry for `key`, with a signature
+    /// that `trust` asks for.
+    pub fn verify(file: File, key: &Key, trust: Option<&Trust>) -> Result<Entry, EntryError> {
+        let len = file_len(&file)?;
+        // A small entry is read at once, a large one piece by piece with its tail first.
+        let mut buffer = vec![0; (len as usize).min(CHUNK_LEN)];
+        let whole = len as usize <= CHUNK_LEN;
+        let mut tail = [0; TAIL_LEN];
         if whole {
             read_exact(&file, &mut buffer, 0)?;
-            footer.copy_from_slice(&buffer[len - FOOTER_LEN..]);
+            tail.copy_from_slice(&buffer[buffer.len() - TAIL_LEN..]);
         } else {
-            read_exact(&file, &mut footer, len - FOOTER_LEN)?;
+            read_exact(&file, &mut tail, len - TAIL_LEN as u64)?;
         }
-        let (image_len, manifest_len) = check_footer(&footer, len, key)?;
+        let tail = Tail::parse(tail, len)?;
+        tail.expect(Kind::Entry, key)?;
+        tail.trusted(trust)?;
 
-        let hashed_len = len - (FOOTER_LEN - DIGEST_AT);
+        let hashed_len = tail.hashed_len as usize;
+        let image_len = tail.image_len as usize;
+        let manifest_len = tail.manifest_len as usize;
         let (header, manifest, digest) = if whole {
             (
                 buffer[..image_len.min(HEADER_LEN)].to_vec(),
@@ -125,15 +272,15 @@ impl Entry {
         } else {
             let mut hasher = blake3::Hasher::new();
             let mut header = Vec::new();
-            let mut manifest = Vec::with_capacity(manifest_len);
+            let mut manifest = Vec::new();
             let mut at = 0;
             while at < hashed_len {
                 let chunk_len = buffer.len().min(hashed_len - at);
                 let chunk = &mut buffer[..chunk_len];
-                read_exact(&file, chunk, at)?;
+                read_exact(&file, chunk, at as u64)?;
                 hasher.update(chunk);
                 if at == 0 {
-                    header.extend_from_slice(&chunk[..image_len.min(HEADER_LEN)]);
+                    header.extend_from_slice(&chunk[..image_len.min(HEADER_LEN).min(chunk_len)]);
                 }
                 // The part of the manifest that lies in this chunk.
                 let start = image_len.clamp(at, at + chunk_len) - at;
@@ -143,82 +290,247 @@ impl Entry {
             }
             (header, manifest, hasher.finalize())
         };
-        if digest.as_bytes() != &footer[DIGEST_AT..] {
+        if digest.as_bytes()[..] != tail.bytes[DIGEST_AT..KIND_AT] {
             return Err(EntryError::Digest);
         }
         Ok(Entry {
             file,
-            image_len: image_len as u64,
-            len: len as u64,
+            tail,
+            len,
             header,
             manifest: RawManifest(manifest),
         })
     }
+
+    /// The image's bytes.
+    pub fn image(&self) -> Result<Vec<u8>, EntryError> {
+        read_at(&self.file, 0, self.tail.image_len)
+    }
+
+    /// The relocatable object that the image was linked from.
+    pub fn object(&self, about: &About) -> Result<Vec<u8>, EntryError> {
+        let at = self.tail.hashed_len;
+        self.attachment("object", at, self.tail.object_len, about.object.as_ref())
+    }
+
+    /// The IR that was compiled.
+    pub fn input(&self, about: &About) -> Result<Vec<u8>, EntryError> {
+        let at = self.tail.hashed_len + self.tail.object_len;
+        self.attachment("input", at, self.tail.input_len, about.input.as_ref())
+    }
+
+    fn attachment(
+        &self,
+        what: &'static str,
+        at: u64,
+        compressed_len: u64,
+        stored: Option<&Stored>,
+    ) -> Result<Vec<u8>, EntryError> {
+        let stored = stored.ok_or(EntryError::Missing(what))?;
+        let compressed = read_at(&self.file, at, compressed_len)?;
+        if blake3::hash(&compressed).as_bytes() != &stored.digest {
+            return Err(EntryError::Attachment(what));
+        }
+        // What is compressed has been verified, so that its length is what was compressed.
+        decompress(&compressed, stored.len).ok_or(EntryError::Attachment(what))
+    }
+
+    /// Checks what a hit does not: the object and the input.
+    pub fn verify_attachments(&self) -> Result<(), EntryError> {
+        let about = self.manifest.decode()?.about;
+        if about.object.is_some() {
+            self.object(&about)?;
+        }
+        if about.input.is_some() {
+            self.input(&about)?;
+        }
+        Ok(())
+    }
 }
 
-/// What follows the image in an entry's file: the manifest and the footer.
-pub fn tail(key: &Key, image: &[u8], manifest: &Manifest) -> Result<Vec<u8>, postcard::Error> {
-    let RawManifest(mut tail) = RawManifest::encode(manifest)?;
-    let manifest_len = tail.len() as u64;
-    tail.resize(tail.len() + padding(image.len() + tail.len()), 0);
-    tail.extend_from_slice(&MAGIC);
-    tail.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
-    tail.extend_from_slice(&0u32.to_le_bytes());
-    tail.extend_from_slice(&(image.len() as u64).to_le_bytes());
-    tail.extend_from_slice(&manifest_len.to_le_bytes());
-    tail.extend_from_slice(&key.0);
+/// What a file says of itself, unverified: for lists, not for running.
+pub struct Peeked {
+    pub tail: Tail,
+    pub about: About,
+    pub len: u64,
+}
+
+/// Reads an entry's tail and manifest.
+pub fn peek(file: &File, key: &Key) -> Result<Peeked, EntryError> {
+    let (tail, len) = Tail::read(file)?;
+    tail.expect(Kind::Entry, key)?;
+    let manifest = RawManifest(read_at(file, tail.image_len, tail.manifest_len)?);
+    let about = manifest.decode_about()?;
+    Ok(Peeked { tail, about, len })
+}
+
+/// Reads an alias of `key`: the key that it stands for.
+pub fn read_alias(file: &File, key: &Key, trust: Option<&Trust>) -> Result<Key, EntryError> {
+    let (tail, _) = Tail::read(file)?;
+    tail.expect(Kind::Alias, key)?;
+    tail.trusted(trust)?;
+    let mut target = [0; 32];
+    if tail.image_len != 0 || tail.manifest_len != 32 || tail.hashed_len != 32 {
+        return Err(EntryError::Malformed("an alias has other lengths"));
+    }
+    read_exact(file, &mut target, 0)?;
+    if blake3::hash(&target).as_bytes()[..] != tail.bytes[DIGEST_AT..KIND_AT] {
+        return Err(EntryError::Digest);
+    }
+    Ok(Key(target))
+}
+
+/// An entry's bytes behind its image.
+pub struct Encoded {
+    pub manifest: Vec<u8>,
+    pub object: Vec<u8>,
+    pub input: Vec<u8>,
+    pub tail: [u8; TAIL_LEN],
+}
+
+impl Encoded {
+    pub fn len(&self, image: &[u8]) -> u64 {
+        let Encoded {
+            manifest,
+            object,
+            input,
+            tail,
+        } = self;
+        (image.len() + manifest.len() + object.len() + input.len() + tail.len()) as u64
+    }
+}
+
+/// Encodes an entry. `manifest.about.object` and `.input` are filled in.
+pub fn encode(
+    key: &Key,
+    image: &[u8],
+    object: &[u8],
+    input: Option<&[u8]>,
+    manifest: &mut Manifest,
+    signer: Option<&Signer>,
+) -> std::io::Result<Encoded> {
+    let attach = |bytes: &[u8]| -> std::io::Result<(Vec<u8>, Stored)> {
+        let compressed = zstd::bulk::compress(bytes, ZSTD_LEVEL)?;
+        let stored = Stored {
+            len: bytes.len() as u64,
+            digest: *blake3::hash(&compressed).as_bytes(),
+        };
+        Ok((compressed, stored))
+    };
+    let (object, stored) = attach(object)?;
+    manifest.about.object = Some(stored);
+    let (input, stored) = match input {
+        Some(input) => {
+            let (input, stored) = attach(input)?;
+            (input, Some(stored))
+        }
+        None => (Vec::new(), None),
+    };
+    manifest.about.input = stored;
+    let RawManifest(mut manifest) = RawManifest::encode(manifest).map_err(std::io::Error::other)?;
+    let manifest_len = manifest.len();
+    manifest.resize(manifest_len + padding(image.len() + manifest_len), 0);
     let mut hasher = blake3::Hasher::new();
     hasher.update(image);
-    hasher.update(&tail);
-    tail.extend_from_slice(hasher.finalize().as_bytes());
-    Ok(tail)
+    hasher.update(&manifest);
+    let lens = [image.len(), manifest_len, object.len(), input.len()];
+    let tail = tail(Kind::Entry, key, lens, hasher.finalize(), signer);
+    Ok(Encoded {
+        manifest,
+        object,
+        input,
+        tail,
+    })
 }
 
-/// Checks all of a footer but its digest. Returns the lengths of the image and the manifest.
-fn check_footer(
-    footer: &[u8; FOOTER_LEN],
-    len: usize,
+/// An alias file: `key` stands for `target`.
+pub fn encode_alias(key: &Key, target: &Key, signer: Option<&Signer>) -> Vec<u8> {
+    let lens = [0, target.0.len(), 0, 0];
+    let tail = tail(Kind::Alias, key, lens, blake3::hash(&target.0), signer);
+    [&target.0[..], &tail].concat()
+}
+
+/// How much an object may shrink is worth less than the time it takes: it is written on every miss, and read
+/// only for export.
+const ZSTD_LEVEL: i32 = 1;
+
+/// `None` if it is not zstd, or not of this length.
+fn decompress(compressed: &[u8], len: u64) -> Option<Vec<u8>> {
+    let len = usize::try_from(len)
+        .ok()
+        .filter(|len| *len as u64 <= MAX_LEN)?;
+    let mut bytes = Vec::new();
+    let mut decoder = zstd::stream::Decoder::new(compressed).ok()?;
+    // One byte more, so that what is longer is seen to be.
+    decoder
+        .by_ref()
+        .take(len as u64 + 1)
+        .read_to_end(&mut bytes)
+        .ok()?;
+    (bytes.len() == len).then_some(bytes)
+}
+
+fn tail(
+    kind: Kind,
     key: &Key,
-) -> Result<(usize, usize), EntryError> {
-    if footer[..VERSION_AT] != MAGIC {
-        return Err(EntryError::Malformed("its footer's magic is wrong"));
+    lens: [usize; 4],
+    digest: blake3::Hash,
+    signer: Option<&Signer>,
+) -> [u8; TAIL_LEN] {
+    let mut bytes = [0; TAIL_LEN];
+    for (place, len) in bytes[..KEY_AT].chunks_exact_mut(8).zip(lens) {
+        place.copy_from_slice(&(len as u64).to_le_bytes());
     }
-    let version = u32_at(footer, VERSION_AT);
-    if version != FORMAT_VERSION {
-        return Err(EntryError::Version(version));
-    }
-    if u32_at(footer, RESERVED_AT) != 0 {
-        return Err(EntryError::Malformed("its footer's reserved bytes are set"));
-    }
-    if footer[KEY_AT..DIGEST_AT] != key.0 {
-        let mut other = [0; 32];
-        other.copy_from_slice(&footer[KEY_AT..DIGEST_AT]);
-        return Err(EntryError::WrongKey(Key(other)));
-    }
-    let lengths = [IMAGE_LEN_AT, MANIFEST_LEN_AT].map(|at| {
-        let bytes = [0, 1, 2, 3, 4, 5, 6, 7].map(|index: usize| footer[at + index]);
-        usize::try_from(u64::from_le_bytes(bytes)).unwrap_or(usize::MAX)
-    });
-    let sum = lengths[0].checked_add(lengths[1]);
-    let whole = sum.and_then(|sum| sum.checked_add(padding(sum) + FOOTER_LEN));
-    if whole != Some(len) {
-        return Err(EntryError::Malformed("its lengths do not add up"));
-    }
-    Ok((lengths[0], lengths[1]))
+    bytes[KEY_AT..DIGEST_AT].copy_from_slice(&key.0);
+    bytes[DIGEST_AT..KIND_AT].copy_from_slice(digest.as_bytes());
+    bytes[KIND_AT..SCHEME_AT].copy_from_slice(&(kind as u32).to_le_bytes());
+    bytes[VERSION_AT..VERSION_AT + 4].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+    bytes[MAGIC_AT..].copy_from_slice(&MAGIC);
+    seal(bytes, signer)
 }
 
-/// The number of zeros behind `len` bytes of image and manifest.
+/// Signs a tail, and computes its check.
+fn seal(mut bytes: [u8; TAIL_LEN], signer: Option<&Signer>) -> [u8; TAIL_LEN] {
+    let signature = signer.map_or(Signature::NONE, |signer| signer.sign(&bytes[..SCHEME_AT]));
+    bytes[SCHEME_AT..SIGNATURE_AT].copy_from_slice(&signature.scheme.to_le_bytes());
+    bytes[SIGNATURE_AT..CHECK_AT].copy_from_slice(&signature.bytes);
+    let check = check_of(&bytes);
+    bytes[CHECK_AT..VERSION_AT].copy_from_slice(&check);
+    bytes
+}
+
+fn check_of(bytes: &[u8; TAIL_LEN]) -> [u8; VERSION_AT - CHECK_AT] {
+    let mut covered = [0; CHECK_AT + TAIL_LEN - VERSION_AT];
+    covered[..CHECK_AT].copy_from_slice(&bytes[..CHECK_AT]);
+    covered[CHECK_AT..].copy_from_slice(&bytes[VERSION_AT..]);
+    array_at(blake3::hash(&covered).as_bytes(), 0)
+}
+
+/// How many zeros follow an image and a manifest of `len` bytes.
 fn padding(len: usize) -> usize {
-    let rest = len.wrapping_add(DIGEST_AT) % HASH_UNIT;
-    (HASH_UNIT - rest) % HASH_UNIT
+    len.next_multiple_of(HASH_UNIT) - len
 }
 
-fn u32_at(footer: &[u8; FOOTER_LEN], at: usize) -> u32 {
-    u32::from_le_bytes([footer[at], footer[at + 1], footer[at + 2], footer[at + 3]])
+/// The length of a regular file that is long enough to be an entry.
+fn file_len(file: impl AsFd) -> Result<u64, EntryError> {
+    let stat = rustix::fs::fstat(file)?;
+    if rustix::fs::FileType::from_raw_mode(stat.st_mode) != rustix::fs::FileType::RegularFile {
+        return Err(EntryError::NotAFile);
+    }
+    u64::try_from(stat.st_size)
+        .ok()
+        .filter(|len| (TAIL_LEN as u64..=MAX_LEN).contains(len))
+        .ok_or(EntryError::Malformed("it is shorter than a tail"))
 }
 
-fn read_exact(file: &File, mut buffer: &mut [u8], at: usize) -> Result<(), EntryError> {
-    let mut at = at as u64;
+fn read_at(file: &File, at: u64, len: u64) -> Result<Vec<u8>, EntryError> {
+    // The lengths were compared with the file's, so that this is no more than there is.
+    let mut bytes = vec![0; len as usize];
+    read_exact(file, &mut bytes, at)?;
+    Ok(bytes)
+}
+
+fn read_exact(file: &File, mut buffer: &mut [u8], mut at: u64) -> Result<(), EntryError> {
     while !buffer.is_empty() {
         match pread(file, &mut *buffer, at) {
             Ok(0) => return Err(EntryError::Malformed("it became shorter while it was read")),
@@ -233,42 +545,51 @@ fn read_exact(file: &File, mut buffer: &mut [u8], at: usize) -> Result<(), Entry
     Ok(())
 }
 
+fn array_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    let mut array = [0; N];
+    array.copy_from_slice(&bytes[at..at + N]);
+    array
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(array_at(bytes, at))
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(array_at(bytes, at))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compile::protocol::{CompileTimes, OptLevel};
     use std::io::Write;
 
     const KEY: Key = Key([7; 32]);
 
-    fn manifest() -> Manifest {
-        Manifest {
-            name: "m".to_owned(),
-            opt_level: OptLevel::O2,
-            input_len: 3,
-            triple: "t".to_owned(),
-            cpu: "c".to_owned(),
-            features: String::new(),
-            llvm: "l".to_owned(),
-            package: "p".to_owned(),
-            build: "b".to_owned(),
-            created: 1,
-            times: CompileTimes::default(),
-            functions: Vec::new(),
-            object: None,
-        }
-    }
-
     fn bytes(image: &[u8]) -> Vec<u8> {
-        let mut bytes = image.to_vec();
-        bytes.extend(tail(&KEY, image, &manifest()).expect("a manifest encodes"));
-        bytes
+        let mut manifest = Manifest::example("m");
+        let encoded = encode(
+            &KEY,
+            image,
+            b"an object",
+            Some(b"input"),
+            &mut manifest,
+            None,
+        )
+        .expect("an entry encodes");
+        let Encoded {
+            manifest,
+            object,
+            input,
+            tail,
+        } = encoded;
+        [image, &manifest, &object, &input, &tail].concat()
     }
 
     fn verify(bytes: &[u8], key: &Key) -> Result<Entry, EntryError> {
         let mut file = tempfile::tempfile().expect("a temporary file");
         file.write_all(bytes).expect("write");
-        Entry::verify(file, key)
+        Entry::verify(file, key, None)
     }
 
     #[test]
@@ -285,9 +606,20 @@ mod tests {
         ] {
             let image: Vec<u8> = (0..len).map(|index| (index * 7) as u8).collect();
             let entry = verify(&bytes(&image), &KEY).expect("a whole entry");
-            assert_eq!(entry.image_len, len as u64);
+            assert_eq!(entry.image().expect("an image"), image);
             assert_eq!(entry.header, image[..len.min(HEADER_LEN)]);
-            assert_eq!(entry.manifest.decode().expect("it decodes"), manifest());
+            let manifest = entry.manifest.decode().expect("it decodes");
+            assert_eq!(
+                manifest.about,
+                entry.manifest.decode_about().expect("it decodes")
+            );
+            assert_eq!(manifest.about.name, "m");
+            assert_eq!(
+                entry.object(&manifest.about).expect("an object"),
+                b"an object"
+            );
+            assert_eq!(entry.input(&manifest.about).expect("an input"), b"input");
+            entry.verify_attachments().expect("they are whole");
         }
     }
 
@@ -298,7 +630,16 @@ mod tests {
             for bit in 0..8 {
                 let mut broken = whole.clone();
                 broken[at] ^= 1 << bit;
-                assert!(verify(&broken, &KEY).is_err(), "bit {bit} of byte {at}");
+                let seen = match verify(&broken, &KEY) {
+                    // What does not run is checked when it is read.
+                    Ok(entry) => {
+                        let hashed = entry.tail.hashed_len as usize;
+                        (hashed..whole.len() - TAIL_LEN).contains(&at)
+                            && entry.verify_attachments().is_err()
+                    }
+                    Err(_) => true,
+                };
+                assert!(seen, "bit {bit} of byte {at}");
             }
         }
     }
@@ -309,7 +650,7 @@ mod tests {
         for len in 0..whole.len() {
             assert!(verify(&whole[..len], &KEY).is_err(), "cut to {len}");
         }
-        for extra in [1, 95, 96, 97, 4096] {
+        for extra in [1, TAIL_LEN - 1, TAIL_LEN, TAIL_LEN + 1, 4096] {
             let mut longer = whole.clone();
             longer.resize(whole.len() + extra, 0);
             assert!(verify(&longer, &KEY).is_err(), "{extra} bytes added");
@@ -327,8 +668,34 @@ mod tests {
             Err(EntryError::WrongKey(Key(key))) if key == KEY.0
         ));
         let mut newer = whole.clone();
-        let at = newer.len() - FOOTER_LEN + VERSION_AT;
-        newer[at] = 2;
-        assert!(matches!(verify(&newer, &KEY), Err(EntryError::Version(2))));
+        let at = newer.len() - TAIL_LEN + VERSION_AT;
+        newer[at] = 3;
+        assert!(matches!(verify(&newer, &KEY), Err(EntryError::Version(3))));
+    }
+
+    #[test]
+    fn an_alias_is_no_entry_and_names_its_key() {
+        let target = Key([9; 32]);
+        let bytes = encode_alias(&KEY, &target, None);
+        let read = |bytes: &[u8], key: &Key| {
+            let mut file = tempfile::tempfile().expect("a temporary file");
+            file.write_all(bytes).expect("write");
+            read_alias(&file, key, None)
+        };
+        assert_eq!(read(&bytes, &KEY).expect("an alias"), target);
+        assert!(matches!(
+            read(&bytes, &target),
+            Err(EntryError::WrongKey(_))
+        ));
+        verify(&bytes, &KEY).expect_err("an alias has no code");
+        for at in 0..bytes.len() * 8 {
+            let mut broken = bytes.clone();
+            broken[at / 8] ^= 1 << (at % 8);
+            read(&broken, &KEY).expect_err("a flipped bit");
+        }
+        for len in 0..bytes.len() {
+            read(&bytes[..len], &KEY).expect_err("a cut");
+        }
+        read(&self::bytes(b"image"), &KEY).expect_err("an entry is no alias");
     }
 }

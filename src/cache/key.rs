@@ -2,6 +2,7 @@
 
 use super::cpu;
 use super::entry::FORMAT_VERSION;
+use super::manifest::Parts;
 use crate::compile::protocol::{BUILD_ID, LLVM_VERSION, OptLevel, PACKAGE_VERSION};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -70,6 +71,29 @@ impl KeyParts<'static> {
             package: PACKAGE_VERSION,
             build: BUILD_ID,
             entry_format: FORMAT_VERSION,
+        }
+    }
+}
+
+impl KeyParts<'_> {
+    /// What an entry keeps of them, with the digest of the IR that it is compiled from.
+    pub fn to_keep(self, input: &blake3::Hash) -> Parts {
+        let KeyParts {
+            opt_level,
+            cpu,
+            target: _,
+            llvm,
+            package,
+            build,
+            entry_format: _,
+        } = self;
+        Parts {
+            input: *input.as_bytes(),
+            opt_level,
+            machine: format!("native {}", &blake3::hash(cpu).to_hex()[..16]),
+            llvm: llvm.to_owned(),
+            package: package.to_owned(),
+            build: build.to_owned(),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! One compile for a key at a time, across threads and processes.
 
-use super::directory::{Directory, LOCKS};
+use super::directory::{Directory, LOCKS, Root};
 use super::key::Key;
 use super::store::Trouble;
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::fs::{FlockOperation, OFlags};
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// Held while a key is compiled. `flock` dies with its holder, so that a killed process blocks nobody.
 #[derive(Debug)]
 pub struct Lock {
-    root: Arc<OwnedFd>,
+    root: Arc<Root>,
     path: String,
     // Closed after `drop` has removed the file, which gives up the lock.
     _file: OwnedFd,
@@ -32,14 +32,16 @@ impl Lock {
         key: &Key,
         timeout: Duration,
     ) -> Result<Outcome, Trouble> {
-        let root = directory.create(key)?;
+        let root = directory.create()?;
         let path = format!("{LOCKS}/{key}");
         let deadline = Instant::now() + timeout;
         // `flock` cannot wait for a bounded time, and a signal would be seen by the host: so ask again and again.
         let mut pause = Duration::from_micros(200);
         loop {
-            let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-            let file = rustix::fs::openat(&root, path.as_str(), flags, Mode::RUSR | Mode::WUSR)
+            // NONBLOCK: a FIFO in its place must not block.
+            let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NONBLOCK;
+            let file = root
+                .open_at(&path, flags)
                 .map_err(|error| directory.trouble(&format!("cannot open {path}"), error))?;
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {
@@ -72,16 +74,13 @@ impl Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         // A file that stays is taken again by the next one who compiles this key.
-        let _ = rustix::fs::unlinkat(
-            &*self.root,
-            self.path.as_str(),
-            rustix::fs::AtFlags::empty(),
-        );
+        let _ = self.root.unlink(&self.path);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::directory::Owner;
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -90,7 +89,7 @@ mod tests {
     #[test]
     fn a_second_holder_waits_until_its_time_is_up() {
         let folder = tempfile::tempdir().expect("a folder");
-        let directory = Directory::new(folder.path().join("cache"));
+        let directory = Directory::new(folder.path().join("cache"), Owner::User);
         let acquire =
             |key| Lock::acquire(&directory, &key, Duration::from_millis(20)).expect("a lock");
         let held = acquire(KEY);
@@ -109,7 +108,7 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
-                    let directory = Directory::new(path.clone());
+                    let directory = Directory::new(path.clone(), Owner::User);
                     for _ in 0..50 {
                         let lock = Lock::acquire(&directory, &KEY, Duration::from_secs(60));
                         assert!(matches!(lock, Ok(Outcome::Held(_))));

@@ -9,7 +9,12 @@
 pub mod cpu;
 pub mod directory;
 pub mod entry;
+pub mod file;
+pub mod journal;
 pub mod key;
 pub mod lock;
+pub mod maintain;
 pub mod manifest;
+pub mod policy;
 pub mod store;
+pub mod trust;

@@ -1,18 +1,19 @@
-//! Find and publish entries.
+//! Find and publish entries: what an executor does with a cache.
 
-use super::directory::{Directory, TEMPORARY, entry_path, object_path};
-use super::entry::{self, Entry};
+use super::directory::{Directory, OpenError, Owner, Root, alias_path, entry_path};
+use super::entry::{self, Entry, EntryError};
+use super::file;
+use super::journal::{HitKind, Journal, Kind, MissReason, Record};
 use super::key::Key;
 use super::lock::{Lock, Outcome};
-use super::manifest::{Manifest, StoredObject};
-use crate::compile::transport;
-use rustix::fs::{AtFlags, Mode, OFlags};
+use super::maintain::{self, Limits};
+use super::manifest::Manifest;
+use super::trust::{Signer, Trust};
+use crate::fork;
+use rustix::fs::OFlags;
 use rustix::io::Errno;
-use std::fs::File;
-use std::io::Write;
-use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Something is wrong with the cache. It costs time, never a result.
@@ -20,39 +21,151 @@ use std::time::Duration;
 #[error("{0}")]
 pub struct Trouble(pub String);
 
-/// How much an object may shrink is worth less than the time it takes: it is written on every miss, and read
-/// only for export.
-const ZSTD_LEVEL: i32 = 1;
+/// How a cache is used.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Read-only caches below the writable one.
+    pub layers: Vec<PathBuf>,
+    pub limits: Limits,
+    /// Whether an entry survives a power cut from the moment it is stored. Without it, a torn one is noticed.
+    pub sync: bool,
+    /// Whether the IR is kept in its entry.
+    pub keep_input: bool,
+    /// Whether there is a journal and an index: statistics, recency, and trimming by itself.
+    pub index: bool,
+    pub writable: bool,
+    pub signer: Option<Arc<Signer>>,
+    pub trust: Option<Arc<Trust>>,
+}
 
 /// A cache on disk.
 #[derive(Debug)]
 pub struct Store {
-    directory: Directory,
+    directory: Arc<Directory>,
+    layers: Vec<Directory>,
+    options: Options,
+    journal: Mutex<Opened>,
+}
+
+/// Whether the journal was opened yet.
+#[derive(Debug, Default)]
+enum Opened {
+    #[default]
+    NotYet,
+    /// There is none, or it cannot be used.
+    No,
+    Yes(Arc<Journal>),
+}
+
+/// What a look into the cache found.
+#[derive(Debug)]
+pub enum Found {
+    Entry(Entry),
+    Nothing,
+    /// There is something that must not be run.
+    Unusable(MissReason, Trouble),
 }
 
 impl Store {
-    pub fn new(path: PathBuf) -> Store {
+    pub fn new(path: PathBuf, options: Options) -> Store {
+        // What it is now, whatever the working directory becomes.
+        let path = std::path::absolute(&path).unwrap_or(path);
         Store {
-            directory: Directory::new(path),
+            directory: Arc::new(Directory::new(path, Owner::User)),
+            layers: options
+                .layers
+                .iter()
+                .map(|path| Directory::new(path.clone(), Owner::UserOrRoot))
+                .collect(),
+            options,
+            journal: Mutex::default(),
         }
     }
 
-    /// The entry of `key`, verified just now; `None` if there is none.
-    pub fn find(&self, key: &Key) -> Result<Option<Entry>, Trouble> {
-        let Some(root) = self.directory.open()? else {
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The entry of `key`, verified just now: the writable cache's, else that of the first layer that has one.
+    /// A hit is recorded.
+    pub fn find(&self, key: &Key) -> Found {
+        let mut unusable = None;
+        for (index, directory) in std::iter::once(&*self.directory)
+            .chain(&self.layers)
+            .enumerate()
+        {
+            match self.find_in(directory, key) {
+                Ok(Some((entry, through_alias))) => {
+                    self.record_hit(&entry, index > 0, through_alias);
+                    return Found::Entry(entry);
+                }
+                Ok(None) => {}
+                Err((reason, trouble)) => {
+                    unusable.get_or_insert(Found::Unusable(reason, trouble));
+                }
+            }
+        }
+        unusable.unwrap_or(Found::Nothing)
+    }
+
+    /// The entry of `key` in one directory, and whether it was found through an alias.
+    fn find_in(
+        &self,
+        directory: &Directory,
+        key: &Key,
+    ) -> Result<Option<(Entry, bool)>, (MissReason, Trouble)> {
+        let Some(root) = directory
+            .open()
+            .map_err(|trouble| (MissReason::Damaged, trouble))?
+        else {
             return Ok(None);
         };
-        let path = entry_path(key);
-        // NONBLOCK: a FIFO in an entry's place must not block.
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let file = match rustix::fs::openat(&*root, path.as_str(), flags, Mode::empty()) {
-            Ok(file) => file,
-            Err(Errno::NOENT) => return Ok(None),
-            Err(error) => return Err(self.trouble(&path, error)),
+        if let Some(entry) = self.read_entry(directory, &root, key)? {
+            return Ok(Some((entry, false)));
+        }
+        let path = alias_path(key);
+        let trust = self.options.trust.as_deref();
+        let target = match root.open_file(&path, OFlags::RDONLY) {
+            Ok(file) => entry::read_alias(&file, key, trust),
+            Err(OpenError::Io(Errno::NOENT)) => return Ok(None),
+            Err(error) => return Err((MissReason::Damaged, directory.trouble_at(&path, error))),
         };
-        Entry::verify(File::from(file), key)
+        let target = target.map_err(|error| unusable(directory, &path, &error))?;
+        // An alias of an entry that is gone is none.
+        Ok(self
+            .read_entry(directory, &root, &target)?
+            .map(|entry| (entry, true)))
+    }
+
+    /// What was just published, read back as every later run will: no hit.
+    pub fn reopen(&self, key: &Key) -> Result<Option<Entry>, Trouble> {
+        match self.directory.open()? {
+            Some(root) => self
+                .read_entry(&self.directory, &root, key)
+                .map_err(|(_, trouble)| trouble),
+            None => Ok(None),
+        }
+    }
+
+    fn read_entry(
+        &self,
+        directory: &Directory,
+        root: &Root,
+        key: &Key,
+    ) -> Result<Option<Entry>, (MissReason, Trouble)> {
+        let path = entry_path(key);
+        let file = match root.open_file(&path, OFlags::RDONLY) {
+            Ok(file) => file,
+            Err(OpenError::Io(Errno::NOENT)) => return Ok(None),
+            Err(error) => return Err((MissReason::Damaged, directory.trouble_at(&path, error))),
+        };
+        Entry::verify(file, key, self.options.trust.as_deref())
             .map(Some)
-            .map_err(|error| self.trouble(&path, error))
+            .map_err(|error| unusable(directory, &path, &error))
     }
 
     /// Takes the lock that whoever compiles `key` holds.
@@ -60,169 +173,145 @@ impl Store {
         Lock::acquire(&self.directory, key, timeout)
     }
 
-    /// Stores an image and the object it was made of. Returns the entry's length.
+    /// Stores a compiled module. Returns the entry's length.
     pub fn publish(
         &self,
         key: &Key,
         image: &[u8],
         object: &[u8],
+        input: &[u8],
         manifest: &mut Manifest,
     ) -> Result<u64, Trouble> {
-        let root = self.directory.create(key)?;
-        let compressed = zstd::bulk::compress(object, ZSTD_LEVEL)
-            .map_err(|error| self.trouble("an object", error))?;
-        // The object first: an entry that names an object finds it.
-        self.write(root.as_fd(), &object_path(key), &[&compressed])?;
-        manifest.object = Some(StoredObject {
-            len: object.len() as u64,
-            compressed_len: compressed.len() as u64,
-            digest: *blake3::hash(&compressed).as_bytes(),
-        });
-        let tail =
-            entry::tail(key, image, manifest).map_err(|error| self.trouble("a manifest", error))?;
-        self.write(root.as_fd(), &entry_path(key), &[image, &tail])?;
-        Ok((image.len() + tail.len()) as u64)
+        let root = self.directory.create()?;
+        let path = entry_path(key);
+        let signer = self.options.signer.as_deref();
+        let input = Some(input).filter(|_| self.options.keep_input);
+        let encoded = entry::encode(key, image, object, input, manifest, signer)
+            .map_err(|error| self.directory.trouble_at(&path, error))?;
+        let entry::Encoded {
+            manifest: middle,
+            object,
+            input,
+            tail,
+        } = &encoded;
+        file::publish(
+            &root,
+            &path,
+            &[image, middle, object, input, tail],
+            self.options.sync,
+        )
+        .map_err(|error| self.directory.trouble_at(&path, error))?;
+        let len = encoded.len(image);
+        if let Some(canonical) = manifest.about.canonical {
+            // The entry first: an alias names what is there. It is not worth more than a try.
+            let _ = self.write_alias(&root, &canonical, key);
+        }
+        self.record(Record::now(Kind::Store, 0, len, *key));
+        Ok(len)
     }
 
-    /// Writes a file under a temporary name and gives it its own once it is whole.
-    fn write(
-        &self,
-        root: std::os::fd::BorrowedFd<'_>,
-        path: &str,
-        parts: &[&[u8]],
-    ) -> Result<(), Trouble> {
-        let (temporary, file) = self.create_temporary(root)?;
-        let written = write_all(file, parts).and_then(|()| {
-            rustix::fs::renameat(root, temporary.as_str(), root, path).map_err(Into::into)
-        });
-        if let Err(error) = written {
-            let _ = rustix::fs::unlinkat(root, temporary.as_str(), AtFlags::empty());
-            return Err(self.trouble(path, error));
-        }
+    /// Lets `key` find the entry of `target`.
+    pub fn publish_alias(&self, key: &Key, target: &Key) -> Result<(), Trouble> {
+        let root = self.directory.create()?;
+        self.write_alias(&root, key, target)?;
+        self.record(Record::now(Kind::Alias, 0, 0, *key));
         Ok(())
     }
 
-    fn create_temporary(
-        &self,
-        root: std::os::fd::BorrowedFd<'_>,
-    ) -> Result<(String, OwnedFd), Trouble> {
-        static COUNTER: AtomicU64 = AtomicU64::new(0);
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        loop {
-            // Process ids repeat, in time and across containers; EXCL and another number settle that.
-            let path = format!(
-                "{TEMPORARY}/{}-{}",
-                std::process::id(),
-                COUNTER.fetch_add(1, Ordering::Relaxed)
-            );
-            match rustix::fs::openat(root, path.as_str(), flags, Mode::RUSR | Mode::WUSR) {
-                Ok(file) => return Ok((path, file)),
-                Err(Errno::EXIST) => {}
-                Err(error) => return Err(self.trouble(&path, error)),
-            }
+    fn write_alias(&self, root: &Root, key: &Key, target: &Key) -> Result<(), Trouble> {
+        let path = alias_path(key);
+        let bytes = entry::encode_alias(key, target, self.options.signer.as_deref());
+        file::publish(root, &path, &[&bytes], self.options.sync)
+            .map_err(|error| self.directory.trouble_at(&path, error))
+    }
+
+    /// Folds the journal and trims, if it is time to. Never waits for another process that does so.
+    pub fn maintain(&self) -> Result<(), Trouble> {
+        let Some(journal) = self.journal() else {
+            return Ok(());
+        };
+        let Ok(Some(root)) = self.directory.open() else {
+            return Ok(());
+        };
+        if !maintain::is_due(&journal, &self.options.limits) {
+            return Ok(());
+        }
+        maintain::slice(&self.directory, &root, &journal, &self.options)
+    }
+
+    fn record_hit(&self, entry: &Entry, in_layer: bool, through_alias: bool) {
+        let key = entry.tail.key();
+        let mut record = Record::now(Kind::Hit, HitKind::Direct as u8, entry.len, key);
+        if in_layer {
+            record.detail = HitKind::Layer as u8;
+            // The index of this cache does not know what it saved.
+            record.cost = entry
+                .manifest
+                .decode_about()
+                .map_or(0, |about| about.times.total());
+        } else if through_alias {
+            record.detail = HitKind::Alias as u8;
+        }
+        self.record(record);
+    }
+
+    pub fn record_miss(&self, key: &Key, reason: MissReason) {
+        self.record(Record::now(Kind::Miss, reason as u8, 0, *key));
+    }
+
+    /// What cannot be recorded is not: it is not worth a word.
+    fn record(&self, record: Record) {
+        if let Some(journal) = self.journal() {
+            let _ = journal.append(&record);
         }
     }
 
-    fn trouble(&self, path: &str, why: impl std::fmt::Display) -> Trouble {
-        Trouble(format!(
-            "{}: {why}",
-            self.directory.path().join(path).display()
-        ))
-    }
-}
-
-fn write_all(file: OwnedFd, parts: &[&[u8]]) -> std::io::Result<()> {
-    transport::check_file_size(parts)?;
-    let mut file = File::from(file);
-    parts.iter().try_for_each(|part| file.write_all(part))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::compile::protocol::{CompileTimes, OptLevel};
-    use std::os::unix::fs::PermissionsExt;
-
-    const KEY: Key = Key([9; 32]);
-
-    fn manifest() -> Manifest {
-        Manifest {
-            name: "m".to_owned(),
-            opt_level: OptLevel::O0,
-            input_len: 0,
-            triple: String::new(),
-            cpu: String::new(),
-            features: String::new(),
-            llvm: String::new(),
-            package: String::new(),
-            build: String::new(),
-            created: 0,
-            times: CompileTimes::default(),
-            functions: Vec::new(),
-            object: None,
+    fn journal(&self) -> Option<Arc<Journal>> {
+        if !self.options.index || !self.options.writable {
+            return None;
+        }
+        let mut opened = self.lock_journal();
+        if let Opened::NotYet = &*opened {
+            let root = self.directory.open().ok().flatten()?;
+            *opened = match Journal::open(&root) {
+                Ok(Some(journal)) => Opened::Yes(Arc::new(journal)),
+                // A miss makes it: see `create_journal`.
+                Ok(None) => return None,
+                Err(_) => Opened::No,
+            };
+        }
+        match &*opened {
+            Opened::Yes(journal) => Some(journal.clone()),
+            Opened::No | Opened::NotYet => None,
         }
     }
 
-    #[test]
-    fn what_is_published_is_found() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::new(folder.path().join("a/b"));
-        assert!(store.find(&KEY).expect("no trouble").is_none());
-        let mut written = manifest();
-        store
-            .publish(&KEY, b"image", b"object", &mut written)
-            .expect("published");
-        let entry = store.find(&KEY).expect("no trouble").expect("an entry");
-        assert_eq!(entry.header, b"image");
-        assert_eq!(entry.manifest.decode().expect("it decodes"), written);
-        assert!(store.find(&Key([1; 32])).expect("no trouble").is_none());
-
-        // The whole cache is deleted under an open store.
-        std::fs::remove_dir_all(folder.path().join("a")).expect("deleted");
-        assert!(store.find(&KEY).expect("no trouble").is_none());
-        store
-            .publish(&KEY, b"image", b"object", &mut written)
-            .expect("published again");
-        assert!(store.find(&KEY).expect("no trouble").is_some());
+    /// Makes the journal, where there can be one, and looks at its place anew: on a miss, when it costs nothing.
+    pub fn create_journal(&self) {
+        if !self.options.index || !self.options.writable {
+            return;
+        }
+        let Ok(root) = self.directory.create() else {
+            return;
+        };
+        let opened = if root.is_remote() {
+            Opened::No
+        } else {
+            Journal::open_or_create(&root)
+                .map_or(Opened::No, |journal| Opened::Yes(Arc::new(journal)))
+        };
+        *self.lock_journal() = opened;
     }
 
-    #[test]
-    fn the_directory_is_private() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("cache");
-        let store = Store::new(path.clone());
-        store
-            .publish(&KEY, b"", b"", &mut manifest())
-            .expect("published");
-        let mode = std::fs::metadata(&path).expect("it is there").permissions();
-        assert_eq!(mode.mode() & 0o777, 0o700);
-
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o777)).expect("chmod");
-        let trouble = Store::new(path).find(&KEY).expect_err("it is refused");
-        assert!(trouble.to_string().contains("chmod go-w"), "{trouble}");
+    fn lock_journal(&self) -> fork::Guarded<MutexGuard<'_, Opened>> {
+        fork::guard(|| self.journal.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
 
-    #[test]
-    fn a_link_or_a_fifo_in_an_entrys_place_is_refused() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::new(folder.path().to_owned());
-        store
-            .publish(&KEY, b"image", b"object", &mut manifest())
-            .expect("published");
-        let entry = folder.path().join(entry_path(&KEY));
-        let elsewhere = folder.path().join("elsewhere");
-        std::fs::rename(&entry, &elsewhere).expect("moved");
-        std::os::unix::fs::symlink(&elsewhere, &entry).expect("a link");
-        store.find(&KEY).expect_err("a link");
-        std::fs::remove_file(&entry).expect("removed");
-        rustix::fs::mknodat(
-            rustix::fs::CWD,
-            &entry,
-            rustix::fs::FileType::Fifo,
-            Mode::RUSR,
-            0,
-        )
-        .expect("a FIFO");
-        store.find(&KEY).expect_err("a FIFO");
-    }
+fn unusable(directory: &Directory, path: &str, error: &EntryError) -> (MissReason, Trouble) {
+    let reason = match error {
+        EntryError::Untrusted(_) => MissReason::Untrusted,
+        _ => MissReason::Damaged,
+    };
+    (reason, directory.trouble_at(path, error))
 }

@@ -123,6 +123,19 @@ pub struct CompileTimes {
     pub link: u64,
 }
 
+impl CompileTimes {
+    /// What a hit saves.
+    pub fn total(&self) -> u64 {
+        let CompileTimes {
+            parse,
+            optimise,
+            codegen,
+            link,
+        } = *self;
+        parse + optimise + codegen + link
+    }
+}
+
 /// Why a module could not be compiled. The server goes on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {

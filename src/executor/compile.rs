@@ -3,12 +3,13 @@
 use super::Executor;
 use super::module::{Module, ModuleInfo, Origin};
 use crate::cache::entry::{Entry, RawManifest};
+use crate::cache::journal::{self, MissReason};
 use crate::cache::key::Key;
 use crate::cache::lock::Outcome;
-use crate::cache::manifest::Manifest;
-use crate::cache::store::{Store, Trouble};
+use crate::cache::manifest::{About, Manifest};
+use crate::cache::store::{Found, Store, Trouble};
 use crate::compile::client::Output;
-use crate::compile::protocol::{BUILD_ID, LLVM_VERSION, PACKAGE_VERSION, Request};
+use crate::compile::protocol::Request;
 use crate::config::CacheMode;
 use crate::error::{Error, Status, reason};
 use crate::event::{Event, EventKind, Stopwatch, Times};
@@ -20,7 +21,6 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// How much of a file is read and hashed at once.
 const CHUNK_LEN: usize = 256 << 10;
@@ -40,16 +40,19 @@ enum Code {
 struct Work<'a> {
     executor: &'a Executor,
     name: &'a str,
+    /// BLAKE3 of the IR.
+    digest: blake3::Hash,
     key: Key,
     times: Times,
+    /// Why the cache had nothing.
+    missed: MissReason,
 }
 
 impl Executor {
     /// Compiles `ir`, or finds it in the cache, and adds it as a module that is still to be linked.
     pub fn compile(self: &Arc<Self>, name: &str, ir: &[u8]) -> Result<Module, Error> {
         let mut watch = Stopwatch::start();
-        let key = self.keys.key(&blake3::hash(ir));
-        let mut work = Work::new(self, name, key, watch.lap());
+        let mut work = Work::new(self, name, blake3::hash(ir), &mut watch);
         if let Some(entry) = work.find()? {
             return work.load(self, Code::Stored(entry), Origin::Cache);
         }
@@ -88,29 +91,36 @@ impl Executor {
             }
         }
         drop(file);
-        let key = self.keys.key(&hasher.finalize());
-        let mut work = Work::new(self, &name, key, watch.lap());
+        let mut work = Work::new(self, &name, hasher.finalize(), &mut watch);
         if let Some(entry) = work.find()? {
             return work.load(self, Code::Stored(entry), Origin::Cache);
         }
         // Hashed again: the file may have changed in between.
         let ir = std::fs::read(path).map_err(unreadable)?;
-        work.key = self.keys.key(&blake3::hash(&ir));
+        work.digest = blake3::hash(&ir);
+        work.key = self.keys.key(&work.digest);
         let (code, origin) = work.obtain(&ir)?;
         work.load(self, code, origin)
     }
 }
 
 impl<'a> Work<'a> {
-    fn new(executor: &'a Executor, name: &'a str, key: Key, hash: u64) -> Work<'a> {
+    fn new(
+        executor: &'a Executor,
+        name: &'a str,
+        digest: blake3::Hash,
+        watch: &mut Stopwatch,
+    ) -> Work<'a> {
         Work {
             executor,
             name,
-            key,
+            digest,
+            key: executor.keys.key(&digest),
             times: Times {
-                hash,
+                hash: watch.lap(),
                 ..Times::default()
             },
+            missed: MissReason::Absent,
         }
     }
 
@@ -130,12 +140,13 @@ impl<'a> Work<'a> {
             return Ok(None);
         };
         match self.look(store) {
-            Ok(Some(entry)) => Ok(Some(entry)),
-            Ok(None) => {
+            Found::Entry(entry) => Ok(Some(entry)),
+            Found::Nothing => {
                 self.tell(EventKind::Miss, "", 0);
                 Ok(None)
             }
-            Err(trouble) => {
+            Found::Unusable(reason, trouble) => {
+                self.missed = reason;
                 self.trouble(&trouble);
                 self.tell(EventKind::Miss, "its entry cannot be used", 0);
                 Ok(None)
@@ -144,11 +155,11 @@ impl<'a> Work<'a> {
     }
 
     /// Looks in the cache, and tells of a hit.
-    fn look(&mut self, store: &Store) -> Result<Option<Entry>, Trouble> {
+    fn look(&mut self, store: &Store) -> Found {
         let mut watch = Stopwatch::start();
         let found = store.find(&self.key);
         self.times.find += watch.lap();
-        if let Ok(Some(entry)) = &found {
+        if let Found::Entry(entry) = &found {
             self.tell(EventKind::Hit, "", entry.len);
         }
         found
@@ -161,12 +172,13 @@ impl<'a> Work<'a> {
         let mut watch = Stopwatch::start();
         let mut held = None;
         if let Some(store) = store {
+            store.create_journal();
             match store.lock(&self.key, self.executor.config.lock_timeout) {
                 Ok(Outcome::Held(lock)) => {
                     held = Some(lock);
                     self.times.wait += watch.lap();
                     // Whoever held it before may have stored it.
-                    if let Ok(Some(entry)) = self.look(store) {
+                    if let Found::Entry(entry) = self.look(store) {
                         return Ok((Code::Stored(entry), Origin::Cache));
                     }
                 }
@@ -181,10 +193,16 @@ impl<'a> Work<'a> {
                 // Compiled without the lock: at worst twice.
                 Err(trouble) => self.trouble(&trouble),
             }
+            store.record_miss(&self.key, self.missed);
         }
         let output = self.compile(ir)?;
-        let code = self.keep(output, ir.len() as u64, store)?;
+        let code = self.keep(output, ir, store)?;
         drop(held);
+        if let Some(store) = store
+            && let Err(trouble) = store.maintain()
+        {
+            self.trouble(&trouble);
+        }
         Ok((code, Origin::Compiled))
     }
 
@@ -202,12 +220,7 @@ impl<'a> Work<'a> {
     }
 
     /// Stores a compiled module and opens it as every later run will; from memory if it cannot be stored.
-    fn keep(
-        &mut self,
-        output: Output,
-        input_len: u64,
-        store: Option<&Store>,
-    ) -> Result<Code, Error> {
+    fn keep(&mut self, output: Output, ir: &[u8], store: Option<&Store>) -> Result<Code, Error> {
         let image_len = output.compiled.image_len as usize;
         // The lengths were checked against the memfd's. Its position is wherever the server left it.
         let mut payload = vec![0; image_len + output.compiled.object_len as usize];
@@ -218,16 +231,16 @@ impl<'a> Work<'a> {
         let (image, object) = payload
             .split_at_checked(image_len)
             .ok_or_else(|| self.bad_code("is cut short", &"the server sent less than it said"))?;
-        let mut manifest = self.manifest(output, input_len);
+        let mut manifest = self.manifest(output, ir.len() as u64);
 
         if let Some(store) = store {
             let mut watch = Stopwatch::start();
-            let stored = store.publish(&self.key, image, object, &mut manifest);
+            let stored = store.publish(&self.key, image, object, ir, &mut manifest);
             self.times.store = watch.lap();
             match stored {
                 Ok(len) => {
                     self.tell(EventKind::Stored, "", len);
-                    match store.find(&self.key) {
+                    match store.reopen(&self.key) {
                         Ok(Some(entry)) => return Ok(Code::Stored(entry)),
                         Ok(None) => {}
                         Err(trouble) => self.trouble(&trouble),
@@ -253,22 +266,22 @@ impl<'a> Work<'a> {
     }
 
     fn manifest(&self, output: Output, input_len: u64) -> Manifest {
+        let compiled = output.compiled;
         Manifest {
-            name: self.name.to_owned(),
-            opt_level: self.executor.config.opt_level,
-            input_len,
-            triple: output.compiled.triple,
-            cpu: output.compiled.cpu,
-            features: output.compiled.features,
-            llvm: LLVM_VERSION.to_owned(),
-            package: PACKAGE_VERSION.to_owned(),
-            build: BUILD_ID.to_owned(),
-            created: SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| since.as_secs()),
-            times: output.compiled.times,
-            functions: output.compiled.functions,
-            object: None,
+            about: About {
+                name: self.name.to_owned(),
+                parts: self.executor.parts.to_keep(&self.digest),
+                canonical: None,
+                input_len,
+                triple: compiled.triple,
+                cpu: compiled.cpu,
+                features: compiled.features,
+                created: journal::now(),
+                times: compiled.times,
+                object: None,
+                input: None,
+            },
+            functions: compiled.functions,
         }
     }
 
@@ -285,7 +298,7 @@ impl<'a> Work<'a> {
                 Image::map(
                     Source::File(entry.file.as_fd()),
                     &entry.header,
-                    entry.image_len,
+                    entry.tail.image_len,
                 )?,
                 entry.manifest,
             ),

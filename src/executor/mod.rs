@@ -21,7 +21,7 @@ pub use value::Value;
 use crate::cache::key::{KeyParts, Keys};
 use crate::cache::store::Store;
 use crate::compile::pool::Pool;
-use crate::config::{self, CacheMode, Config};
+use crate::config::Config;
 use crate::error::{Error, Status};
 use crate::fork;
 use library::Library;
@@ -31,6 +31,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct Executor {
     config: Config,
     keys: Keys,
+    parts: KeyParts<'static>,
     /// `None`: nothing is cached.
     store: Option<Store>,
     pool: Pool,
@@ -39,17 +40,11 @@ pub struct Executor {
 
 impl Executor {
     pub fn new(config: Config) -> Arc<Executor> {
-        let store = match config.cache_mode {
-            CacheMode::Off => None,
-            CacheMode::ReadOnly | CacheMode::ReadWrite => config
-                .cache_dir
-                .clone()
-                .or_else(config::default_cache_dir)
-                .map(Store::new),
-        };
+        let parts = fork::guard(|| KeyParts::native(config.opt_level)).into_inner();
         Arc::new(Executor {
-            keys: Keys::new(fork::guard(|| KeyParts::native(config.opt_level)).into_inner()),
-            store,
+            keys: Keys::new(parts),
+            parts,
+            store: config.store(),
             pool: Pool::new(config.server_path.clone(), config.max_servers),
             state: Mutex::default(),
             config,

@@ -1,0 +1,109 @@
+//! Files that appear whole or not at all.
+
+use super::directory::{Root, TEMPORARY};
+use crate::compile::transport;
+use rustix::fs::{AtFlags, OFlags};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io::IoSlice;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A file that has no name yet that anybody looks for. It goes if it is given none.
+pub struct Temporary {
+    folder: OwnedFd,
+    name: String,
+    pub file: File,
+    kept: bool,
+}
+
+impl Temporary {
+    pub fn new(root: &Root) -> Result<Temporary, Errno> {
+        static COUNTER: AtomicU64 = AtomicU64::new(0);
+        let folder = root.folder(TEMPORARY)?;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        loop {
+            // Process ids repeat, in time and across containers; EXCL and another number settle that.
+            let name = format!(
+                "{}-{}",
+                std::process::id(),
+                COUNTER.fetch_add(1, Ordering::Relaxed)
+            );
+            match rustix::fs::openat(&folder, name.as_str(), flags, root.file_mode()) {
+                Ok(file) => {
+                    return Ok(Temporary {
+                        folder,
+                        name,
+                        file: File::from(file),
+                        kept: false,
+                    });
+                }
+                Err(Errno::EXIST) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    pub fn write(&mut self, parts: &[&[u8]]) -> std::io::Result<()> {
+        transport::check_file_size(parts)?;
+        let mut slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
+        let mut rest = &mut slices[..];
+        IoSlice::advance_slices(&mut rest, 0);
+        while !rest.is_empty() {
+            match rustix::io::writev(&self.file, rest) {
+                Ok(0) => return Err(std::io::ErrorKind::WriteZero.into()),
+                Ok(written) => IoSlice::advance_slices(&mut rest, written),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    pub fn folder(&self) -> &OwnedFd {
+        &self.folder
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Gives the file a name, in the place of what had it. With `sync`, it survives a power cut from then on.
+    pub fn publish(self, root: &Root, path: &str, sync: bool) -> std::io::Result<()> {
+        let (folder, name) = path.rsplit_once('/').unwrap_or((".", path));
+        let folder = root.folder(folder)?;
+        self.publish_at(folder.as_fd(), name, sync)
+    }
+
+    pub fn publish_at(
+        mut self,
+        folder: std::os::fd::BorrowedFd<'_>,
+        name: &str,
+        sync: bool,
+    ) -> std::io::Result<()> {
+        if sync {
+            rustix::fs::fsync(&self.file)?;
+        }
+        rustix::fs::renameat(&self.folder, self.name.as_str(), folder, name)?;
+        self.kept = true;
+        if sync {
+            rustix::fs::fsync(folder)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.kept {
+            let _ = rustix::fs::unlinkat(&self.folder, self.name.as_str(), AtFlags::empty());
+        }
+    }
+}
+
+/// Writes a file and publishes it.
+pub fn publish(root: &Root, path: &str, parts: &[&[u8]], sync: bool) -> std::io::Result<()> {
+    let mut temporary = Temporary::new(root)?;
+    temporary.write(parts)?;
+    temporary.publish(root, path, sync)
+}
