@@ -91,6 +91,19 @@
 // A defect of this library, caught at its boundary. Please report it.
 #define MGENJIT_STATUS_PANIC 17
 
+// An entry of the cache, or a bundle, is not whole.
+#define MGENJIT_STATUS_DAMAGED 19
+
+// An entry has no signature by a key that is trusted.
+#define MGENJIT_STATUS_UNTRUSTED 20
+
+// The cache cannot be used: its directory, its index, or another process that holds it for too long. Compiling
+// never fails for this.
+#define MGENJIT_STATUS_CACHE 21
+
+// What was compiled again is not what the cache has.
+#define MGENJIT_STATUS_DIFFERENT 22
+
 // The cache had the code. `bytes`: its entry's length.
 #define MGENJIT_EVENT_HIT 1
 
@@ -111,6 +124,10 @@
 
 // Something is wrong with the cache, and time is lost, but nothing else: `message` says what and where.
 #define MGENJIT_EVENT_CACHE_TROUBLE 7
+
+// What was compiled again is not what the cache has: see mgenjit_config_set_cache_verify. `bytes`: the image's
+// length in the cache.
+#define MGENJIT_EVENT_DIFFERENT 8
 
 // No optimisation.
 #define MGENJIT_OPT_O0 0
@@ -175,6 +192,67 @@
 // It was in the cache.
 #define MGENJIT_ORIGIN_CACHE 2
 
+// Bytes of a key's text: 64 hexadecimal digits and a NUL.
+#define MGENJIT_KEY_SIZE 65
+
+// The image: an ELF shared object.
+#define MGENJIT_PART_IMAGE 1
+
+// The relocatable object that it was linked from.
+#define MGENJIT_PART_OBJECT 2
+
+// The IR that was compiled, as it was given, if it was kept.
+#define MGENJIT_PART_IR 3
+
+// It is in the cache.
+#define MGENJIT_VERDICT_HIT 1
+
+// There never was an entry of this name, as far as the cache remembers.
+#define MGENJIT_VERDICT_NEVER 2
+
+// There is an entry of this name whose key differs: mgenjit_explanation_differences.
+#define MGENJIT_VERDICT_DIFFERS 3
+
+// It was evicted, for room or for age: mgenjit_explanation_time.
+#define MGENJIT_VERDICT_EVICTED 4
+
+// Somebody removed it.
+#define MGENJIT_VERDICT_REMOVED 5
+
+// It is there and cannot be used.
+#define MGENJIT_VERDICT_DAMAGED 6
+
+// It is there, and no key that is trusted signed it.
+#define MGENJIT_VERDICT_UNTRUSTED 7
+
+// The IR differs.
+#define MGENJIT_DIFFERS_IR 1
+
+// The optimisation level differs.
+#define MGENJIT_DIFFERS_OPT_LEVEL 2
+
+// The CPU differs, or the CPU level that was asked for.
+#define MGENJIT_DIFFERS_CPU 4
+
+// The version of LLVM differs.
+#define MGENJIT_DIFFERS_LLVM 8
+
+// The version of this library, or the build of its compile server, differs.
+#define MGENJIT_DIFFERS_VERSION 16
+
+// Some bytes. They are immutable and belong to the blob.
+typedef struct mgenjit_blob mgenjit_blob;
+
+// A cache's directory, open for people to look at and to change. It needs no executor and no compile server.
+// The processes that use the cache go on meanwhile.
+typedef struct mgenjit_cache mgenjit_cache;
+
+// One entry, looked at. It stays as it was, whatever becomes of the cache.
+typedef struct mgenjit_cache_entry mgenjit_cache_entry;
+
+// Steps through the entries of a cache. It belongs to one thread at a time.
+typedef struct mgenjit_cache_iterator mgenjit_cache_iterator;
+
 // The configuration of an executor. It is copied when used: changing or freeing it later changes nothing
 // that was made from it.
 typedef struct mgenjit_config mgenjit_config;
@@ -184,6 +262,9 @@ typedef struct mgenjit_error mgenjit_error;
 
 // A set of modules that link to each other, with the libraries and symbols they may use.
 typedef struct mgenjit_executor mgenjit_executor;
+
+// Why a module is found in the cache, or is not.
+typedef struct mgenjit_explanation mgenjit_explanation;
 
 // A function of a module, with its signature as the IR states it. It keeps its module mapped.
 typedef struct mgenjit_function mgenjit_function;
@@ -269,6 +350,95 @@ typedef struct mgenjit_value {
   union mgenjit_value_as as;
 } mgenjit_value;
 
+// What a cache holds, and what it did since its index was made. Times are in microseconds.
+typedef struct mgenjit_cache_statistics {
+  // The caller sets it to the size of this struct; the library writes how much it filled in.
+  size_t size;
+  // Entries, and the bytes of their files.
+  uint64_t entries;
+  uint64_t bytes;
+  // Of the entries, those that are pinned.
+  uint64_t pinned;
+  // Other keys that lead to entries, because their IR differs only in what does not matter.
+  uint64_t aliases;
+  // The limits of the configuration that the cache was opened with; 0 for none. The age is in seconds.
+  uint64_t max_bytes;
+  uint64_t max_entries;
+  uint64_t max_age;
+  // Compiles that found their code: under their own key, through an alias, in a layer below.
+  uint64_t hits;
+  uint64_t hits_by_alias;
+  uint64_t hits_in_layers;
+  // Compiles that did not: because there never was such an entry, because it was evicted, because somebody
+  // removed it, because it was damaged, because no trusted key signed it.
+  uint64_t misses_new;
+  uint64_t misses_evicted;
+  uint64_t misses_removed;
+  uint64_t misses_damaged;
+  uint64_t misses_untrusted;
+  // Entries that were stored, that were evicted (for room or age) with their bytes, that somebody removed.
+  uint64_t stores;
+  uint64_t evictions;
+  uint64_t evicted_bytes;
+  uint64_t removals;
+  // What the stored entries took to compile, and what the hits would have taken.
+  uint64_t compile_time;
+  uint64_t saved_time;
+} mgenjit_cache_statistics;
+
+// Which entries an iterator yields: those that pass each test. All zeros but `size` lets everything through.
+typedef struct mgenjit_cache_filter {
+  // The size of this struct.
+  size_t size;
+  // A pattern for module names, with *, ? and […], or NULL.
+  const char *name;
+  // 1: only pinned entries. 2: only ones that are not pinned.
+  int32_t pinned;
+  // Only entries that were last used before this time, in microseconds since 1970; 0: all.
+  uint64_t unused_since;
+  // Only entries of at least so many bytes.
+  uint64_t min_bytes;
+} mgenjit_cache_filter;
+
+// What is known of one entry. Strings belong to the iterator, until its next step, or to the entry that was asked.
+// Times are in microseconds.
+typedef struct mgenjit_cache_info {
+  // The caller sets it to the size of this struct; the library writes how much it filled in.
+  size_t size;
+  // 64 hexadecimal digits.
+  const char *key;
+  // What the module was called when it was compiled.
+  const char *name;
+  // One of MGENJIT_OPT_….
+  int32_t opt_level;
+  // 1 if it is never evicted.
+  int32_t pinned;
+  // What LLVM generated code for.
+  const char *triple;
+  const char *cpu;
+  // Where the code runs: a CPU level such as "x86-64-v3", or "native" and a digest of one machine's CPU.
+  const char *machine;
+  // The version of LLVM, of this library, and which build of the compile server it was.
+  const char *llvm_version;
+  const char *version;
+  const char *build;
+  // Bytes of the IR, of the entry's file, and of the image in it.
+  uint64_t ir_bytes;
+  uint64_t bytes;
+  uint64_t image_bytes;
+  // What it took to compile.
+  uint64_t compile_time;
+  // When it was compiled and last used, since 1970.
+  uint64_t created;
+  uint64_t last_used;
+  // How often it was used after that, and what that saved.
+  uint64_t hits;
+  uint64_t saved_time;
+} mgenjit_cache_info;
+
+// Told how much of how much is done, on the thread that made the call.
+typedef void (*mgenjit_progress)(uint64_t done, uint64_t total, void *user);
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -342,6 +512,78 @@ mgenjit_status mgenjit_config_set_cache_dir(struct mgenjit_config *config,
 mgenjit_status mgenjit_config_set_cache_mode(struct mgenjit_config *config,
                                              int32_t mode,
                                              struct mgenjit_error **error);
+
+// Adds a directory below the cache: a read-only cache, such as one that an administrator fills for all users, or
+// one that an application brings. What the cache has not is looked for in these, in the order in which they were
+// added, and used in place. A layer may belong to the user or to root, and others must not write it.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_add_cache_layer(struct mgenjit_config *config,
+                                              const char *path,
+                                              struct mgenjit_error **error);
+
+// Sets how much the cache may hold: bytes and number of entries, and seconds since an entry was last used; 0 for
+// no limit. Defaults: 5 GiB, no limit, no limit. When something is stored and a limit is exceeded, those entries
+// go that saved the least compile time for each byte and were not used for long; pinned ones stay. That is done
+// a little at a time, so that a limit may be exceeded for a moment.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_cache_limits(struct mgenjit_config *config,
+                                               uint64_t max_bytes,
+                                               uint64_t max_entries,
+                                               uint64_t max_age,
+                                               struct mgenjit_error **error);
+
+// Sets whether an entry is on the disk before it gets its name (fsync), so that a power cut cannot lose it.
+// Default: 0. Without it, an entry that a power cut tore is noticed by its digest and compiled anew.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_cache_sync(struct mgenjit_config *config,
+                                             int32_t on,
+                                             struct mgenjit_error **error);
+
+// Sets whether an entry keeps the IR that it was compiled from, compressed. Default: 1. It is what
+// mgenjit_cache_verify compiles again.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_cache_keep_ir(struct mgenjit_config *config,
+                                                int32_t on,
+                                                struct mgenjit_error **error);
+
+// Sets whether the cache keeps a journal and an index. Default: 1. Without them there are no statistics, and the
+// cache is trimmed by mgenjit_cache_trim alone, by the age of its files. On a network file system, where locks
+// and appending cannot be relied on, there are none in any case.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_cache_index(struct mgenjit_config *config,
+                                              int32_t on,
+                                              struct mgenjit_error **error);
+
+// Sets whether a hit is compiled all the same and compared with what the cache has. Default: 0. If they differ,
+// the compile fails with MGENJIT_STATUS_DIFFERENT, and the event hook gets MGENJIT_EVENT_DIFFERENT.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_cache_verify(struct mgenjit_config *config,
+                                               int32_t on,
+                                               struct mgenjit_error **error);
+
+// Sets the file of the key that signs what is stored; NULL: nothing is signed, the default. The file holds an
+// Ed25519 private key, as `openssl genpkey -algorithm ed25519` writes it, or a secret for BLAKE3, 64 hexadecimal
+// digits, as `openssl rand -hex 32` does. It is read at once, and nobody else must be able to read it.
+//
+// Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_cache_signing_key(struct mgenjit_config *config,
+                                                    const char *path,
+                                                    struct mgenjit_error **error);
+
+// Adds a key to those that are trusted: from the first one on, an entry that none of them signed is a miss, and
+// the event hook is told. The file holds an Ed25519 public key, as `openssl pkey -pubout` writes it, or the
+// secret for BLAKE3. It is read at once.
+//
+// Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_add_cache_trusted_key(struct mgenjit_config *config,
+                                                    const char *path,
+                                                    struct mgenjit_error **error);
 
 // Sets the path of the compile server's executable file. Default, NULL: $MGENJIT_SERVER, else
 // mgenjit-server beside this library, else ../libexec/mgenjit/mgenjit-server seen from this library's
@@ -600,6 +842,226 @@ mgenjit_status mgenjit_function_call_raw(struct mgenjit_function *function,
                                          const void *const *arguments,
                                          void *result,
                                          struct mgenjit_error **error);
+
+// The first byte; not NULL, even if there are none. NULL for NULL.
+const void *mgenjit_blob_data(const struct mgenjit_blob *blob);
+
+// How many bytes there are. 0 for NULL.
+size_t mgenjit_blob_size(const struct mgenjit_blob *blob);
+
+// Frees a blob. NULL does nothing.
+void mgenjit_blob_free(struct mgenjit_blob *blob);
+
+// Opens the cache that a configuration names; NULL: the default one. Nothing is made yet. The configuration's
+// limits, layers, keys and optimisation level are those of mgenjit_cache_trim, _verify, _import and _explain.
+//
+// Errors: MGENJIT_STATUS_CACHE if the configuration has no cache; MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_cache_open(const struct mgenjit_config *config,
+                                  struct mgenjit_cache **cache,
+                                  struct mgenjit_error **error);
+
+// Frees a cache's handle. What was made from it stays usable. NULL does nothing.
+void mgenjit_cache_free(struct mgenjit_cache *cache);
+
+// The cache's directory, an absolute path. NULL for NULL.
+const char *mgenjit_cache_directory(const struct mgenjit_cache *cache);
+
+// Writes what the cache holds and did. `statistics->size` is to be set first.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND if there is no such directory yet, MGENJIT_STATUS_CACHE,
+// MGENJIT_STATUS_INVALID_ARGUMENT. The functions below have these errors too, and name only others.
+mgenjit_status mgenjit_cache_stats(struct mgenjit_cache *cache,
+                                   struct mgenjit_cache_statistics *statistics,
+                                   struct mgenjit_error **error);
+
+// Makes an iterator over the entries that pass `filter`, in the order of their keys; NULL: over all. It reads as
+// it goes: entries that are stored or removed meanwhile are yielded or not. To be freed with
+// mgenjit_cache_iterator_free.
+mgenjit_status mgenjit_cache_iterate(struct mgenjit_cache *cache,
+                                     const struct mgenjit_cache_filter *filter,
+                                     struct mgenjit_cache_iterator **iterator,
+                                     struct mgenjit_error **error);
+
+// Writes the next entry; behind the last one, `info->key` is NULL. `info->size` is to be set first.
+mgenjit_status mgenjit_cache_iterator_next(struct mgenjit_cache_iterator *iterator,
+                                           struct mgenjit_cache_info *info,
+                                           struct mgenjit_error **error);
+
+// Frees an iterator. NULL does nothing.
+void mgenjit_cache_iterator_free(struct mgenjit_cache_iterator *iterator);
+
+// Finds the one entry whose key begins with the digits of `prefix`, and writes its whole key, MGENJIT_KEY_SIZE
+// bytes.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND if there is none; MGENJIT_STATUS_INVALID_ARGUMENT if there are
+// several, or if these are no hexadecimal digits.
+mgenjit_status mgenjit_cache_resolve(struct mgenjit_cache *cache,
+                                     const char *prefix,
+                                     char *key,
+                                     struct mgenjit_error **error);
+
+// Removes an entry, also a pinned one. Code from it that is mapped runs on.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND.
+mgenjit_status mgenjit_cache_remove(struct mgenjit_cache *cache,
+                                    const char *key,
+                                    struct mgenjit_error **error);
+
+// Pins an entry, so that it is never evicted, or (`pinned` 0) does so no more.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND.
+mgenjit_status mgenjit_cache_pin(struct mgenjit_cache *cache,
+                                 const char *key,
+                                 int32_t pinned,
+                                 struct mgenjit_error **error);
+
+// Removes entries until the limits of the cache's configuration hold, and what killed processes left. Those go
+// first that saved the least compile time for each byte, and were not used for long. Storing does this by itself,
+// a little at a time. `progress` may be NULL.
+//
+// Thread-safe.
+mgenjit_status mgenjit_cache_trim(struct mgenjit_cache *cache,
+                                  mgenjit_progress progress,
+                                  void *user,
+                                  struct mgenjit_error **error);
+
+// Removes all entries; pinned ones only if `pinned_too` is not 0. What older versions of this library left there
+// goes too, what newer ones did stays. `progress` may be NULL.
+//
+// Thread-safe.
+mgenjit_status mgenjit_cache_clear(struct mgenjit_cache *cache,
+                                   int32_t pinned_too,
+                                   mgenjit_progress progress,
+                                   void *user,
+                                   struct mgenjit_error **error);
+
+// Checks an entry: its code as a hit does, and what is attached to it. With `recompile`, compiles its IR once
+// more and compares: for entries that this version of the library compiled for this machine, and whose IR was kept.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_UNTRUSTED; with
+// `recompile` also MGENJIT_STATUS_DIFFERENT, MGENJIT_STATUS_TARGET if it cannot be compiled here, and those of
+// mgenjit_executor_compile.
+mgenjit_status mgenjit_cache_verify(struct mgenjit_cache *cache,
+                                    const char *key,
+                                    int32_t recompile,
+                                    struct mgenjit_error **error);
+
+// Makes the index anew from the entries. Nothing but what was counted can be lost with an index, and that is kept
+// if the old one can be read. `progress` may be NULL.
+//
+// Thread-safe.
+mgenjit_status mgenjit_cache_rebuild(struct mgenjit_cache *cache,
+                                     mgenjit_progress progress,
+                                     void *user,
+                                     struct mgenjit_error **error);
+
+// Writes the entries of `count` keys, with what else leads to them, to one file, a bundle: whole or not at all.
+// A configuration with a signing key signs them anew. `progress` may be NULL.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_IO.
+mgenjit_status mgenjit_cache_export(struct mgenjit_cache *cache,
+                                    const char *path,
+                                    const char *const *keys,
+                                    size_t count,
+                                    mgenjit_progress progress,
+                                    void *user,
+                                    struct mgenjit_error **error);
+
+// Stores the entries of a bundle: all are verified before the first one is. Those that are there already stay as
+// they are. `imported`, which may be NULL, receives how many were stored. `progress` may be NULL.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_UNTRUSTED if the configuration
+// trusts keys of which none signed an entry.
+mgenjit_status mgenjit_cache_import(struct mgenjit_cache *cache,
+                                    const char *path,
+                                    uint64_t *imported,
+                                    mgenjit_progress progress,
+                                    void *user,
+                                    struct mgenjit_error **error);
+
+// Looks at the entry of a key, 64 hexadecimal digits, and verifies what is in it. To be freed with
+// mgenjit_cache_entry_free.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_DAMAGED.
+mgenjit_status mgenjit_cache_entry_open(struct mgenjit_cache *cache,
+                                        const char *key,
+                                        struct mgenjit_cache_entry **entry,
+                                        struct mgenjit_error **error);
+
+// Frees an entry. NULL does nothing.
+void mgenjit_cache_entry_free(struct mgenjit_cache_entry *entry);
+
+// Writes what is known of the entry. `info->size` is to be set first.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_cache_entry_info(const struct mgenjit_cache_entry *entry,
+                                        struct mgenjit_cache_info *info,
+                                        struct mgenjit_error **error);
+
+// The features of the CPU that LLVM generated code for, as "+avx2,-avx512f". NULL for NULL.
+const char *mgenjit_cache_entry_features(const struct mgenjit_cache_entry *entry);
+
+// The path of the entry's file, which is an ELF shared object to tools such as objdump. NULL for NULL.
+const char *mgenjit_cache_entry_path(const struct mgenjit_cache_entry *entry);
+
+// How many other keys lead to the entry. 0 for NULL.
+size_t mgenjit_cache_entry_alias_count(const struct mgenjit_cache_entry *entry);
+
+// One of these keys, or NULL past the last.
+const char *mgenjit_cache_entry_alias(const struct mgenjit_cache_entry *entry, size_t index);
+
+// How many functions the entry's module defines that others can see. 0 for NULL.
+size_t mgenjit_cache_entry_function_count(const struct mgenjit_cache_entry *entry);
+
+// The signature of the function at `index` as IR writes it, such as "i64 @add(i64, i64)", or NULL past the last.
+const char *mgenjit_cache_entry_signature(const struct mgenjit_cache_entry *entry,
+                                          size_t index);
+
+// The function at `index` as C declares it, such as "int64_t add(int64_t, int64_t);". NULL past the last, and for
+// a function that C cannot declare: for its name, its calling convention, or a type such as a vector. The IR does
+// not say which integers are unsigned, and what pointers point to.
+const char *mgenjit_cache_entry_prototype(const struct mgenjit_cache_entry *entry,
+                                          size_t index);
+
+// Reads a part of the entry, one of MGENJIT_PART_…, into a blob that is to be freed with mgenjit_blob_free.
+//
+// Errors: MGENJIT_STATUS_NOT_FOUND if the IR was not kept, MGENJIT_STATUS_DAMAGED.
+mgenjit_status mgenjit_cache_entry_read(const struct mgenjit_cache_entry *entry,
+                                        int32_t part,
+                                        struct mgenjit_blob **bytes,
+                                        struct mgenjit_error **error);
+
+// Tells why the IR would be found in the cache, or would not, by an executor of the cache's configuration. `name`
+// is what the module was or would be called. Compiles nothing. To be freed with mgenjit_explanation_free.
+//
+// Thread-safe.
+mgenjit_status mgenjit_cache_explain(struct mgenjit_cache *cache,
+                                     const char *name,
+                                     const void *ir,
+                                     size_t length,
+                                     struct mgenjit_explanation **explanation,
+                                     struct mgenjit_error **error);
+
+// Frees an explanation. NULL does nothing.
+void mgenjit_explanation_free(struct mgenjit_explanation *explanation);
+
+// One of MGENJIT_VERDICT_…. 0 for NULL.
+int32_t mgenjit_explanation_verdict(const struct mgenjit_explanation *explanation);
+
+// What differs: a sum of MGENJIT_DIFFERS_…. 0 for NULL.
+uint32_t mgenjit_explanation_differences(const struct mgenjit_explanation *explanation);
+
+// The key that was looked for, 64 hexadecimal digits. NULL for NULL.
+const char *mgenjit_explanation_key(const struct mgenjit_explanation *explanation);
+
+// The key of the nearest entry of the same name, or NULL if the verdict is not MGENJIT_VERDICT_DIFFERS.
+const char *mgenjit_explanation_nearest(const struct mgenjit_explanation *explanation);
+
+// When the entry went, or when the nearest one was compiled: microseconds since 1970; 0 if neither is known.
+uint64_t mgenjit_explanation_time(const struct mgenjit_explanation *explanation);
+
+// The same in words. "" for NULL.
+const char *mgenjit_explanation_message(const struct mgenjit_explanation *explanation);
 
 #ifdef __cplusplus
 }  // extern "C"

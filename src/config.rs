@@ -25,6 +25,8 @@ pub struct Config {
     pub cache_verify: bool,
     pub signer: Option<Arc<Signer>>,
     pub trust: Option<Arc<Trust>>,
+    /// The files that its keys were read from.
+    pub trusted_keys: Vec<PathBuf>,
     /// `None`: look for it, see `compile::locate`.
     pub server_path: Option<PathBuf>,
     /// 0: as many as there are cores.
@@ -59,6 +61,7 @@ impl Default for Config {
             cache_verify: false,
             signer: None,
             trust: None,
+            trusted_keys: Vec::new(),
             server_path: None,
             max_servers: 0,
             lock_timeout: Duration::from_secs(60),

@@ -21,6 +21,10 @@ pub enum Status {
     Load,
     Library,
     Removed,
+    Damaged,
+    Untrusted,
+    Cache,
+    Different,
     Panic,
 }
 

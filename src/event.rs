@@ -26,6 +26,7 @@ pub enum EventKind {
     Stored,
     Loaded,
     CacheTrouble,
+    Different,
 }
 
 /// Microseconds that the steps of a compile took. The C API says what each is.

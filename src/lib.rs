@@ -16,5 +16,6 @@ mod event;
 mod executor;
 mod fork;
 mod image;
+mod prototype;
 #[doc(hidden)]
 pub mod signature;

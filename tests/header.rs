@@ -3,8 +3,18 @@
 use std::path::Path;
 
 /// The order of the header's sections.
-const FILES: [&str; 8] = [
-    "status", "error", "event", "config", "value", "executor", "module", "function",
+const FILES: [&str; 11] = [
+    "status",
+    "error",
+    "event",
+    "config",
+    "value",
+    "executor",
+    "module",
+    "function",
+    "blob",
+    "cache",
+    "cache_entry",
 ];
 
 #[test]

@@ -291,3 +291,8 @@ fn path(key: &Key, extension: &str) -> String {
     let (folder, file) = hex.as_ref().split_at(2);
     [ENTRIES, "/", folder, "/", file, extension].concat()
 }
+
+/// Where the mark lies that keeps a key's entry from being evicted, seen from the root.
+pub fn pin_path(key: &Key) -> String {
+    [PINS, "/", key.hex().as_ref()].concat()
+}

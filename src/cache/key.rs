@@ -27,6 +27,31 @@ impl Key {
     }
 }
 
+impl Key {
+    /// A key of its 64 digits.
+    pub fn parse(text: &str) -> Option<Key> {
+        let (first, last) = Key::range(text)?;
+        (first == last).then_some(first)
+    }
+
+    /// The first and the last key that begin with these digits.
+    pub fn range(prefix: &str) -> Option<(Key, Key)> {
+        if prefix.len() > 64 {
+            return None;
+        }
+        let mut range = ([0; 32], [0xff; 32]);
+        for (index, digit) in prefix.chars().enumerate() {
+            let digit = digit.to_digit(16)? as u8;
+            let shift = if index % 2 == 0 { 4 } else { 0 };
+            let place = &mut range.0[index / 2];
+            *place |= digit << shift;
+            let place = &mut range.1[index / 2];
+            *place = *place & !(0xf << shift) | digit << shift;
+        }
+        Some((Key(range.0), Key(range.1)))
+    }
+}
+
 impl AsRef<str> for Hex {
     fn as_ref(&self) -> &str {
         // Digits are ASCII.
@@ -230,6 +255,30 @@ mod tests {
             for other in &keys[..index] {
                 assert_ne!(one, other);
             }
+        }
+    }
+
+    #[test]
+    fn digits_are_read_as_they_are_printed() {
+        let key = key(PARTS, b"ir");
+        let digits = key.to_string();
+        assert_eq!(Key::parse(&digits), Some(key));
+        assert_eq!(Key::parse(&digits.to_uppercase()), Some(key));
+        for wrong in [
+            "",
+            &digits[1..],
+            &format!("{digits}0"),
+            &digits.replace(&digits[..1], "g"),
+        ] {
+            assert_eq!(Key::parse(wrong), None, "{wrong}");
+        }
+        for len in 0..=64 {
+            let (first, last) = Key::range(&digits[..len]).expect("digits");
+            assert!(first <= key && key <= last);
+            assert!(first.to_string().starts_with(&digits[..len]));
+            assert!(last.to_string().starts_with(&digits[..len]));
+            assert!(first.to_string()[len..].chars().all(|digit| digit == '0'));
+            assert!(last.to_string()[len..].chars().all(|digit| digit == 'f'));
         }
     }
 

@@ -1,22 +1,191 @@
-use super::directory::{Directory, Root};
-use super::journal::Journal;
-use super::store::{Options, Trouble};
-use std::time::Duration;
+//! Keeps a cache in order: folds the journal into the index, trims to the limits, removes what the dead left.
+//!
+//! A store does a slice of it when enough has happened, unless another process is at it; nobody waits, and a hit
+//! does nothing of it at all.
 
+use super::directory::{Directory, LOCKS, MAINTENANCE, Root, TEMPORARY};
+use super::index::{Index, IndexError};
+use super::journal::{Journal, Kind};
+use super::store::{Options, Trouble};
+use rustix::fs::{AtFlags, Dir, FlockOperation, OFlags};
+use rustix::io::Errno;
+use std::fs::File;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// How much a cache may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Of all entries together; 0 for none.
+    /// Of all entries together; 0 for no limit.
     pub max_bytes: u64,
-    /// 0 for none.
+    /// 0 for no limit.
     pub max_entries: u64,
-    /// Since an entry was last used; zero for none.
+    /// Since an entry was last used; zero for no limit.
     pub max_age: Duration,
 }
 
-pub fn is_due(_journal: &Journal, _limits: &Limits) -> bool {
-    false
+impl Limits {
+    pub fn are_exceeded(&self, bytes: u64, entries: u64) -> bool {
+        (self.max_bytes > 0 && bytes > self.max_bytes)
+            || (self.max_entries > 0 && entries > self.max_entries)
+    }
+
+    /// What trimming by itself goes down to, so that it is not due again at once.
+    fn with_room(&self) -> Limits {
+        Limits {
+            max_bytes: self.max_bytes - self.max_bytes / 16,
+            max_entries: self.max_entries - self.max_entries / 16,
+            max_age: self.max_age,
+        }
+    }
 }
 
-pub fn slice(_d: &Directory, _r: &Root, _j: &Journal, _o: &Options) -> Result<(), Trouble> {
+/// The journal is folded when it has grown by so much: 1024 records.
+const FOLD_AT: u64 = 64 << 10;
+
+/// How long a slice may take. What is left is for the next one.
+const SLICE: Duration = Duration::from_millis(20);
+
+/// How old what nobody finished must be before it is removed: nothing takes as long to write.
+const LEFTOVER_AGE: Duration = Duration::from_secs(3600);
+
+/// Held by whoever maintains the cache. It dies with its holder.
+pub struct Maintenance {
+    _file: File,
+}
+
+impl Maintenance {
+    /// Takes the lock, waiting for at most `timeout`. `None` if somebody else has it.
+    pub fn acquire(root: &Root, timeout: Duration) -> Result<Option<Maintenance>, IndexError> {
+        let file = root.open_file(MAINTENANCE, OFlags::RDWR | OFlags::CREATE)?;
+        let deadline = Instant::now() + timeout;
+        loop {
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Some(Maintenance { _file: file })),
+                Err(Errno::WOULDBLOCK | Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let now = Instant::now();
+            if now >= deadline {
+                return Ok(None);
+            }
+            std::thread::sleep(Duration::from_millis(2).min(deadline - now));
+        }
+    }
+}
+
+/// Whether enough has been recorded since the last fold, or the limits are exceeded.
+pub fn is_due(journal: &Journal, limits: &Limits) -> bool {
+    let Ok(Some(header)) = journal.header() else {
+        return true;
+    };
+    let Ok(len) = journal.len() else {
+        return false;
+    };
+    if len.saturating_sub(header.folded) >= FOLD_AT {
+        return true;
+    }
+    // What was stored since is in the journal, which is short.
+    let (mut bytes, mut entries) = (header.bytes, header.entries);
+    let read = journal.read(header.folded, FOLD_AT as usize, |record| {
+        if record.kind == Kind::Store {
+            bytes += record.bytes;
+            entries += 1;
+        }
+    });
+    read.is_ok() && limits.are_exceeded(bytes, entries)
+}
+
+/// Does a slice of what there is to do, unless somebody else is at it.
+pub fn slice(
+    directory: &Arc<Directory>,
+    root: &Arc<Root>,
+    journal: &Journal,
+    options: &Options,
+) -> Result<(), Trouble> {
+    let deadline = Instant::now() + SLICE;
+    let trouble = |error: IndexError| directory.trouble_at(MAINTENANCE, error);
+    let Some(_lock) = Maintenance::acquire(root, Duration::ZERO).map_err(trouble)? else {
+        return Ok(());
+    };
+    with_index(directory, root, |index| {
+        index.fold(journal)?;
+        let limits = options.limits.with_room();
+        while index.evict_some(&limits)? && Instant::now() < deadline {}
+        // A round of all folders finds, in time, what the journal does not tell.
+        while !index.scan_next()? && !index.is_complete()? && Instant::now() < deadline {}
+        // The totals have changed.
+        index.fold(journal)
+    })?;
+    sweep(root, SystemTime::now());
     Ok(())
+}
+
+/// Opens the index and does something with it; if it turns out to be broken, once more with a new one. The caller
+/// holds the lock.
+pub fn with_index<T>(
+    directory: &Arc<Directory>,
+    root: &Arc<Root>,
+    mut body: impl FnMut(&mut Index) -> Result<T, IndexError>,
+) -> Result<T, Trouble> {
+    let mut attempt = || Index::open(directory, root).and_then(|mut index| body(&mut index));
+    let result = match attempt() {
+        Err(error) if error.is_corrupt() => {
+            Index::remove(root);
+            attempt()
+        }
+        other => other,
+    };
+    result.map_err(|error| directory.trouble_at(super::directory::INDEX, error))
+}
+
+/// Removes what was left by processes that were killed: files that were being written, and locks.
+pub fn sweep(root: &Root, now: SystemTime) -> usize {
+    let mut removed = 0;
+    for folder in [TEMPORARY, LOCKS] {
+        let Ok(Some(folder_fd)) = root.existing_folder(folder) else {
+            continue;
+        };
+        let Ok(files) = Dir::read_from(&folder_fd) else {
+            continue;
+        };
+        for file in files.flatten() {
+            let name = file.file_name();
+            if name.to_bytes().starts_with(b".") {
+                continue;
+            }
+            let Ok(stat) = rustix::fs::statat(&folder_fd, name, AtFlags::SYMLINK_NOFOLLOW) else {
+                continue;
+            };
+            let modified = SystemTime::UNIX_EPOCH
+                + Duration::from_secs(u64::try_from(stat.st_mtime).unwrap_or(0));
+            let old = now
+                .duration_since(modified)
+                .is_ok_and(|age| age > LEFTOVER_AGE);
+            if !old {
+                continue;
+            }
+            // Held until the file has no name any more, which whoever opened it before sees.
+            let lock = if folder == LOCKS {
+                let Some(lock) = take_lock(root, name) else {
+                    continue;
+                };
+                Some(lock)
+            } else {
+                None
+            };
+            removed +=
+                usize::from(rustix::fs::unlinkat(&folder_fd, name, AtFlags::empty()).is_ok());
+            drop(lock);
+        }
+    }
+    removed
+}
+
+/// Takes a key's lock, if nobody holds it.
+fn take_lock(root: &Root, name: &std::ffi::CStr) -> Option<File> {
+    let path = format!("{LOCKS}/{}", name.to_str().ok()?);
+    let file = root.open_file(&path, OFlags::RDONLY).ok()?;
+    rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
+    Some(file)
 }

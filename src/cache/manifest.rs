@@ -47,6 +47,44 @@ pub struct Parts {
     pub build: String,
 }
 
+/// A part of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Input,
+    OptLevel,
+    Machine,
+    Llvm,
+    /// The version of this library, or the build of its server.
+    Package,
+}
+
+impl Parts {
+    /// What differs, in the order in which it is worth telling.
+    pub fn differences(&self, other: &Parts) -> Vec<Part> {
+        let Parts {
+            input,
+            opt_level,
+            machine,
+            llvm,
+            package,
+            build,
+        } = self;
+        [
+            (*input != other.input, Part::Input),
+            (*opt_level != other.opt_level, Part::OptLevel),
+            (*machine != other.machine, Part::Machine),
+            (*llvm != other.llvm, Part::Llvm),
+            (
+                *package != other.package || *build != other.build,
+                Part::Package,
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(differs, part)| differs.then_some(part))
+        .collect()
+    }
+}
+
 /// An attachment of an entry, compressed by zstd.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stored {

@@ -6,10 +6,12 @@
 //! Architecture Invariant: trouble with the cache is never an error of a compile. It is a [`store::Trouble`],
 //! which the executor tells the event hook and otherwise treats as a miss.
 
+pub mod catalog;
 pub mod cpu;
 pub mod directory;
 pub mod entry;
 pub mod file;
+pub mod index;
 pub mod journal;
 pub mod key;
 pub mod lock;

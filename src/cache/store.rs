@@ -82,7 +82,7 @@ impl Store {
         }
     }
 
-    pub fn directory(&self) -> &Directory {
+    pub fn directory(&self) -> &Arc<Directory> {
         &self.directory
     }
 
@@ -142,13 +142,27 @@ impl Store {
     }
 
     /// What was just published, read back as every later run will: no hit.
-    pub fn reopen(&self, key: &Key) -> Result<Option<Entry>, Trouble> {
-        match self.directory.open()? {
-            Some(root) => self
-                .read_entry(&self.directory, &root, key)
-                .map_err(|(_, trouble)| trouble),
-            None => Ok(None),
+    pub fn reopen(&self, key: &Key) -> Result<Option<Entry>, (MissReason, Trouble)> {
+        match self.directory.open() {
+            Ok(Some(root)) => self.read_entry(&self.directory, &root, key),
+            Ok(None) => Ok(None),
+            Err(trouble) => Err((MissReason::Damaged, trouble)),
         }
+    }
+
+    /// What a compile would find, which is not recorded.
+    pub fn look(&self, key: &Key) -> Result<Option<Entry>, (MissReason, Trouble)> {
+        let mut unusable = None;
+        for directory in std::iter::once(&*self.directory).chain(&self.layers) {
+            match self.find_in(directory, key) {
+                Ok(Some((entry, _))) => return Ok(Some(entry)),
+                Ok(None) => {}
+                Err(error) => {
+                    unusable.get_or_insert(error);
+                }
+            }
+        }
+        unusable.map_or(Ok(None), Err)
     }
 
     fn read_entry(

@@ -29,12 +29,20 @@ pub enum Untrusted {
 }
 
 impl Signer {
+    pub fn read(_path: &std::path::Path) -> Result<Signer, crate::error::Error> {
+        Ok(Signer {})
+    }
+
     pub fn sign(&self, _message: &[u8]) -> Signature {
         Signature::NONE
     }
 }
 
 impl Trust {
+    pub fn read(_paths: &[std::path::PathBuf]) -> Result<Trust, crate::error::Error> {
+        Ok(Trust {})
+    }
+
     pub fn check(&self, _message: &[u8], _signature: &Signature) -> Result<(), Untrusted> {
         Err(Untrusted::Unsigned)
     }

@@ -4,11 +4,14 @@ use super::error::mgenjit_error;
 use super::event::mgenjit_event_hook;
 use super::ffi::{self, Owned};
 use super::status::mgenjit_status;
+use crate::cache::maintain::Limits;
+use crate::cache::trust::{Signer, Trust};
 use crate::compile::protocol::OptLevel;
 use crate::config::{CacheMode, Config};
 use crate::error::{Error, Status};
 use std::ffi::{c_char, c_void};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The configuration of an executor. It is copied when used: changing or freeing it later changes nothing
@@ -134,6 +137,180 @@ pub unsafe extern "C" fn mgenjit_config_set_cache_mode(
     }
 }
 
+/// Adds a directory below the cache: a read-only cache, such as one that an administrator fills for all users, or
+/// one that an application brings. What the cache has not is looked for in these, in the order in which they were
+/// added, and used in place. A layer may belong to the user or to root, and others must not write it.
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_config_add_cache_layer(
+    config: *mut mgenjit_config,
+    path: *const c_char,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    // SAFETY: the caller passes NULL or live pointers, as the header asks.
+    unsafe {
+        ffi::guard(error, || {
+            let config = ffi::borrow_mut(config, "config")?;
+            let path = required_path(path)?;
+            config.0.cache_layers.push(path);
+            Ok(())
+        })
+    }
+}
+
+/// Sets how much the cache may hold: bytes and number of entries, and seconds since an entry was last used; 0 for
+/// no limit. Defaults: 5 GiB, no limit, no limit. When something is stored and a limit is exceeded, those entries
+/// go that saved the least compile time for each byte and were not used for long; pinned ones stay. That is done
+/// a little at a time, so that a limit may be exceeded for a moment.
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_config_set_cache_limits(
+    config: *mut mgenjit_config,
+    max_bytes: u64,
+    max_entries: u64,
+    max_age: u64,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    // SAFETY: the caller passes NULL or live pointers, as the header asks.
+    unsafe {
+        ffi::guard(error, || {
+            ffi::borrow_mut(config, "config")?.0.cache_limits = Limits {
+                max_bytes,
+                max_entries,
+                max_age: Duration::from_secs(max_age),
+            };
+            Ok(())
+        })
+    }
+}
+
+/// Sets whether an entry is on the disk before it gets its name (fsync), so that a power cut cannot lose it.
+/// Default: 0. Without it, an entry that a power cut tore is noticed by its digest and compiled anew.
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_config_set_cache_sync(
+    config: *mut mgenjit_config,
+    on: i32,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    // SAFETY: the caller passes NULL or live pointers, as the header asks.
+    unsafe {
+        ffi::guard(error, || {
+            ffi::borrow_mut(config, "config")?.0.cache_sync = on != 0;
+            Ok(())
+        })
+    }
+}
+
+/// Sets whether an entry keeps the IR that it was compiled from, compressed. Default: 1. It is what
+/// mgenjit_cache_verify compiles again.
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_config_set_cache_keep_ir(
+    config: *mut mgenjit_config,
+    on: i32,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    // SAFETY: the caller passes NULL or live pointers, as the header asks.
+    unsafe {
+        ffi::guard(error, || {
+            ffi::borrow_mut(config, "config")?.0.cache_keep_input = on != 0;
+            Ok(())
+        })
+    }
+}
+
+/// Sets whether the cache keeps a journal and an index. Default: 1. Without them there are no statistics, and the
+/// cache is trimmed by mgenjit_cache_trim alone, by the age of its files. On a network file system, where locks
+/// and appending cannot be relied on, there are none in any case.
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_config_set_cache_index(
+    config: *mut mgenjit_config,
+    on: i32,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    // SAFETY: the caller passes NULL or live pointers, as the header asks.
+    unsafe {
+        ffi::guard(error, || {
+            ffi::borrow_mut(config, "config")?.0.cache_index = on != 0;
+            Ok(())
+        })
+    }
+}
+
+/// Sets whether a hit is compiled all the same and compared with what the cache has. Default: 0. If they differ,
+/// the compile fails with MGENJIT_STATUS_DIFFERENT, and the event hook gets MGENJIT_EVENT_DIFFERENT.
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_config_set_cache_verify(
+    config: *mut mgenjit_config,
+    on: i32,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    // SAFETY: the caller passes NULL or live pointers, as the header asks.
+    unsafe {
+        ffi::guard(error, || {
+            ffi::borrow_mut(config, "config")?.0.cache_verify = on != 0;
+            Ok(())
+        })
+    }
+}
+
+/// Sets the file of the key that signs what is stored; NULL: nothing is signed, the default. The file holds an
+/// Ed25519 private key, as `openssl genpkey -algorithm ed25519` writes it, or a secret for BLAKE3, 64 hexadecimal
+/// digits, as `openssl rand -hex 32` does. It is read at once, and nobody else must be able to read it.
+///
+/// Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_config_set_cache_signing_key(
+    config: *mut mgenjit_config,
+    path: *const c_char,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    // SAFETY: the caller passes NULL or live pointers, as the header asks.
+    unsafe {
+        ffi::guard(error, || {
+            let config = ffi::borrow_mut(config, "config")?;
+            config.0.signer = match optional_path(path, "path")? {
+                Some(path) => Some(Arc::new(Signer::read(&path)?)),
+                None => None,
+            };
+            Ok(())
+        })
+    }
+}
+
+/// Adds a key to those that are trusted: from the first one on, an entry that none of them signed is a miss, and
+/// the event hook is told. The file holds an Ed25519 public key, as `openssl pkey -pubout` writes it, or the
+/// secret for BLAKE3. It is read at once.
+///
+/// Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_config_add_cache_trusted_key(
+    config: *mut mgenjit_config,
+    path: *const c_char,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    // SAFETY: the caller passes NULL or live pointers, as the header asks.
+    unsafe {
+        ffi::guard(error, || {
+            let config = ffi::borrow_mut(config, "config")?;
+            let mut keys = config.0.trusted_keys.clone();
+            keys.push(required_path(path)?);
+            config.0.trust = Some(Arc::new(Trust::read(&keys)?));
+            config.0.trusted_keys = keys;
+            Ok(())
+        })
+    }
+}
+
 /// Sets the path of the compile server's executable file. Default, NULL: $MGENJIT_SERVER, else
 /// mgenjit-server beside this library, else ../libexec/mgenjit/mgenjit-server seen from this library's
 /// folder, else mgenjit-server on $PATH. A path that is set, here or by the variable, is the only one tried.
@@ -219,6 +396,15 @@ pub unsafe extern "C" fn mgenjit_config_set_event_hook(
             Ok(())
         })
     }
+}
+
+/// Reads a path.
+///
+/// # Safety
+/// As [`ffi::string`].
+unsafe fn required_path(path: *const c_char) -> Result<PathBuf, Error> {
+    // SAFETY: the caller vouches for the string.
+    unsafe { optional_path(path, "path")? }.ok_or_else(|| invalid("`path` is NULL".to_owned()))
 }
 
 /// Reads a path that may be NULL.

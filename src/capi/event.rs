@@ -20,6 +20,9 @@ pub const MGENJIT_EVENT_STORED: i32 = 5;
 pub const MGENJIT_EVENT_LOADED: i32 = 6;
 /// Something is wrong with the cache, and time is lost, but nothing else: `message` says what and where.
 pub const MGENJIT_EVENT_CACHE_TROUBLE: i32 = 7;
+/// What was compiled again is not what the cache has: see mgenjit_config_set_cache_verify. `bytes`: the image's
+/// length in the cache.
+pub const MGENJIT_EVENT_DIFFERENT: i32 = 8;
 
 /// Microseconds that the steps of a compile took; 0 for one that did not happen.
 #[repr(C)]
@@ -81,6 +84,9 @@ pub struct mgenjit_event {
 #[allow(non_camel_case_types)]
 pub type mgenjit_event_hook =
     Option<unsafe extern "C" fn(event: *const mgenjit_event, user: *mut c_void)>;
+
+// SAFETY: it is `repr(C)`, and `size` comes first.
+unsafe impl ffi::SizedStruct for mgenjit_times {}
 
 /// The C struct of `times`.
 pub(super) fn c_times(times: &Times) -> mgenjit_times {
@@ -179,5 +185,6 @@ fn kind_number(kind: EventKind) -> i32 {
         EventKind::Stored => MGENJIT_EVENT_STORED,
         EventKind::Loaded => MGENJIT_EVENT_LOADED,
         EventKind::CacheTrouble => MGENJIT_EVENT_CACHE_TROUBLE,
+        EventKind::Different => MGENJIT_EVENT_DIFFERENT,
     }
 }

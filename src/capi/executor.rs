@@ -300,7 +300,7 @@ pub unsafe extern "C-unwind" fn mgenjit_run_file(
 ///
 /// # Safety
 /// `config` is NULL or live.
-unsafe fn copy_config(config: *const mgenjit_config) -> Config {
+pub(super) unsafe fn copy_config(config: *const mgenjit_config) -> Config {
     // SAFETY: the caller vouches for a non-null configuration.
     unsafe { config.as_ref() }.map_or_else(Config::default, |config| config.0.clone())
 }

@@ -102,6 +102,73 @@ impl<T> Out<T> {
     }
 }
 
+/// A struct of the C API whose first field, `size`, says how much of it there is.
+///
+/// # Safety
+/// The type is `repr(C)`, and its first field is a `usize`, its size.
+pub(super) unsafe trait SizedStruct: Copy {}
+
+/// Writes as much of `value` as the caller's struct, which may be an older, shorter one, has room for, and how
+/// much that is.
+///
+/// # Safety
+/// `place` is NULL or points to a struct whose first field says how many bytes may be written.
+pub(super) unsafe fn write_sized<T: SizedStruct>(
+    place: *mut T,
+    value: T,
+    what: &str,
+) -> Result<(), Error> {
+    let place: *mut usize = place.cast();
+    // SAFETY: the caller vouches for a non-null place.
+    let room = unsafe { *borrow(place.cast_const(), what)? };
+    if room < size_of::<usize>() {
+        return Err(Error::new(
+            Status::InvalidArgument,
+            format!("`{what}->size` is {room}: set it to the size of the struct"),
+        ));
+    }
+    let len = room.min(size_of::<T>());
+    // SAFETY: `len` bytes are there on both sides, and the size comes first in each.
+    unsafe {
+        std::ptr::copy_nonoverlapping(
+            std::ptr::from_ref(&value).cast::<u8>(),
+            place.cast::<u8>(),
+            len,
+        );
+        place.write(len);
+    }
+    Ok(())
+}
+
+/// Reads as much of a struct as the caller's has; the rest is as in `value`.
+///
+/// # Safety
+/// `place` is NULL or points to a struct whose first field says how many bytes may be read.
+pub(super) unsafe fn read_sized<T: SizedStruct>(
+    place: *const T,
+    mut value: T,
+    what: &str,
+) -> Result<T, Error> {
+    // SAFETY: the caller vouches for a non-null place.
+    let size = unsafe { *borrow(place.cast::<usize>(), what)? };
+    if size < size_of::<usize>() {
+        return Err(Error::new(
+            Status::InvalidArgument,
+            format!("`{what}->size` is {size}: set it to the size of the struct"),
+        ));
+    }
+    let len = size.min(size_of::<T>());
+    // SAFETY: `len` bytes are there on both sides.
+    unsafe {
+        std::ptr::copy_nonoverlapping(
+            place.cast::<u8>(),
+            std::ptr::from_mut(&mut value).cast::<u8>(),
+            len,
+        );
+    }
+    Ok(value)
+}
+
 /// Reads a NUL-terminated UTF-8 string.
 ///
 /// # Safety

@@ -5,6 +5,9 @@
 // The header states each function's contract once, for C; a `# Safety` section would say it again.
 #![allow(clippy::missing_safety_doc)]
 
+mod blob;
+mod cache;
+mod cache_entry;
 mod config;
 mod error;
 mod event;

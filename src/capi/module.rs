@@ -5,7 +5,6 @@ use super::event::{c_times, mgenjit_times};
 use super::ffi::{self, Out, Owned};
 use super::function::mgenjit_function;
 use super::status::mgenjit_status;
-use crate::error::{Error, Status};
 use crate::executor::{Module, Origin};
 use std::ffi::{CString, c_char, c_void};
 use std::ptr;
@@ -95,22 +94,7 @@ pub unsafe extern "C" fn mgenjit_module_times(
     unsafe {
         ffi::guard(error, || {
             let module = ffi::borrow(module, "module")?;
-            let room = ffi::borrow(times.cast_const().cast::<usize>(), "times")?;
-            if *room < size_of::<usize>() {
-                return Err(Error::new(
-                    Status::InvalidArgument,
-                    "`times->size` is too small: set it to sizeof(mgenjit_times)",
-                ));
-            }
-            let mut known = c_times(&module.module.times());
-            known.size = size_of::<mgenjit_times>().min(*room);
-            // Bytes, because the caller's struct may be an older, shorter one.
-            ptr::copy_nonoverlapping(
-                ptr::from_ref(&known).cast::<u8>(),
-                times.cast::<u8>(),
-                known.size,
-            );
-            Ok(())
+            ffi::write_sized(times, c_times(&module.module.times()), "times")
         })
     }
 }

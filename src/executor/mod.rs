@@ -15,6 +15,7 @@ mod state;
 mod value;
 
 pub use call::{Call, Function};
+pub use compile::{key_of, recompile};
 pub use module::{Module, Origin};
 pub use value::Value;
 

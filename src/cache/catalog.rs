@@ -1,0 +1,449 @@
+//! A cache seen by people: what is in it, what it did, and how to change it. It needs no executor and no server.
+
+use super::directory::{
+    Directory, FOLDERS, INDEX, MAINTENANCE, OpenError, Root, VERSION, pin_path,
+};
+use super::entry::{Entry, EntryError};
+use super::file;
+use super::index::{Filter, Index, IndexError, Row, Stats, Verdict, Why};
+use super::journal::Journal;
+use super::key::Key;
+use super::maintain::{self, Limits, Maintenance};
+use super::manifest::{Manifest, Parts};
+use super::store::{Store, Trouble};
+use crate::config::Config;
+use crate::error::{Error, Status};
+use rustix::io::Errno;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// How long an operation waits for another process's.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a question waits: without the lock it is answered from what was folded last.
+const SHORT_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Told how much of how much is done; what it returns says whether to go on.
+pub type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> bool;
+
+pub struct Catalog {
+    config: Config,
+    store: Store,
+}
+
+/// All that is known of one entry.
+#[derive(Debug)]
+pub struct Details {
+    pub row: Row,
+    pub manifest: Manifest,
+    pub aliases: Vec<Key>,
+    pub entry: Entry,
+}
+
+/// What a look for one module would give, and why.
+#[derive(Debug)]
+pub enum Explanation {
+    Hit,
+    Damaged(Trouble),
+    Untrusted(Trouble),
+    Missing(Verdict),
+}
+
+impl Catalog {
+    pub fn new(config: Config) -> Result<Catalog, Error> {
+        let store = config.store().ok_or_else(|| {
+            Error::new(
+                Status::Cache,
+                "there is no cache: its mode is off, or none of MGENJIT_CACHE_DIR, XDG_CACHE_HOME and HOME is set",
+            )
+        })?;
+        Ok(Catalog { config, store })
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub fn path(&self) -> &Path {
+        self.store.directory().path()
+    }
+
+    /// Where an entry's file lies.
+    pub fn entry_path(&self, key: &Key) -> PathBuf {
+        self.path().join(super::directory::entry_path(key))
+    }
+
+    /// Writes entries, and what else leads to them, to a bundle.
+    pub fn export(
+        &self,
+        _path: &Path,
+        _keys: &[Key],
+        _progress: Progress<'_>,
+    ) -> Result<(), Error> {
+        Err(Error::new(Status::Cache, "later"))
+    }
+
+    /// Stores a bundle's entries. Returns how many.
+    pub fn import(&self, _path: &Path, _progress: Progress<'_>) -> Result<u64, Error> {
+        Err(Error::new(Status::Cache, "later"))
+    }
+
+    pub fn stats(&self) -> Result<Stats, Error> {
+        self.ask(|index| index.stats())
+    }
+
+    /// The index, to be asked: what the journal tells has been taken in.
+    pub fn index(&self) -> Result<Index, Error> {
+        let root = self.root()?;
+        if let Some(lock) = self.lock(&root, SHORT_PATIENCE)? {
+            // Opened again when the lock is given back: asking needs none.
+            self.with_index(&root, &lock, |_| Ok(()))?;
+            return Index::open_existing(self.directory(), &root)
+                .map_err(|error| self.error(&error));
+        }
+        let index = match self.place(&root) {
+            Place::Disk => Index::open_existing(self.directory(), &root),
+            Place::Memory => Index::in_memory(self.directory(), &root),
+        };
+        index.map_err(|error| self.error(&error))
+    }
+
+    fn ask<T>(&self, body: impl FnOnce(&Index) -> Result<T, IndexError>) -> Result<T, Error> {
+        body(&self.index()?).map_err(|error| self.error(&error))
+    }
+
+    /// The one key that begins with these digits.
+    pub fn resolve(&self, prefix: &str) -> Result<Key, Error> {
+        let range = Key::range(prefix).filter(|_| !prefix.is_empty());
+        let Some((first, last)) = range else {
+            return Err(Error::new(
+                Status::InvalidArgument,
+                format!(
+                    "`{prefix}` is no key: a key is 64 hexadecimal digits, or the first of them"
+                ),
+            ));
+        };
+        let keys = self.ask(|index| index.keys_between(&first, &last))?;
+        match keys[..] {
+            [key] => Ok(key),
+            [] => Err(Error::new(
+                Status::NotFound,
+                format!(
+                    "{} has no entry whose key begins with {prefix}",
+                    self.path().display()
+                ),
+            )),
+            [one, other, ..] => Err(Error::new(
+                Status::InvalidArgument,
+                format!("{prefix} begins more than one key, {one} and {other}: give more digits"),
+            )),
+        }
+    }
+
+    pub fn details(&self, key: &Key) -> Result<Details, Error> {
+        let index = self.index()?;
+        let row = index.entry(key).map_err(|error| self.error(&error))?;
+        let aliases = index.aliases(key).map_err(|error| self.error(&error))?;
+        let entry = self.open_entry(key)?;
+        let (Some(row), Some(entry)) = (row, entry) else {
+            return Err(self.no_entry(key));
+        };
+        let manifest = entry
+            .manifest
+            .decode()
+            .map_err(|error| self.damaged(key, &error))?;
+        Ok(Details {
+            row,
+            manifest,
+            aliases,
+            entry,
+        })
+    }
+
+    fn open_entry(&self, key: &Key) -> Result<Option<Entry>, Error> {
+        self.store
+            .reopen(key)
+            .map_err(|(_, trouble)| Error::new(Status::Damaged, trouble.0))
+    }
+
+    pub fn remove(&self, key: &Key) -> Result<(), Error> {
+        let removed = self.change(|index| index.remove_entry(key, Why::Removed))?;
+        if !removed {
+            return Err(self.no_entry(key));
+        }
+        Ok(())
+    }
+
+    /// A pinned entry is not evicted, whatever the limits.
+    pub fn pin(&self, key: &Key, pinned: bool) -> Result<(), Error> {
+        let root = self.root()?;
+        if pinned && self.open_entry(key)?.is_none() {
+            return Err(self.no_entry(key));
+        }
+        // A file, so that a new index knows it as well.
+        let path = pin_path(key);
+        let marked = if pinned {
+            file::publish(&root, &path, &[], self.store.options().sync)
+        } else {
+            match root.unlink(&path) {
+                Ok(()) | Err(Errno::NOENT) => Ok(()),
+                Err(error) => Err(error.into()),
+            }
+        };
+        marked.map_err(|error| self.trouble(&self.directory().trouble_at(&path, error)))?;
+        self.change(|index| index.set_pinned(key, pinned))
+    }
+
+    /// Removes entries until the limits hold. Pinned ones stay.
+    pub fn trim(&self, limits: &Limits, progress: Progress<'_>) -> Result<(), Error> {
+        self.change(|index| {
+            index.finish_scan()?;
+            let (_, before) = index.totals()?;
+            while index.evict_some(limits)? {
+                let (_, left) = index.totals()?;
+                if !progress(before.saturating_sub(left), before) {
+                    break;
+                }
+            }
+            Ok(())
+        })?;
+        maintain::sweep(&*self.root()?, SystemTime::now());
+        Ok(())
+    }
+
+    /// Removes all entries but pinned ones, and what older versions of this library left.
+    pub fn clear(&self, pinned_too: bool, progress: Progress<'_>) -> Result<(), Error> {
+        self.change(|index| {
+            for folder in 0..FOLDERS {
+                index.clear_folder(folder as u8, pinned_too)?;
+                if !progress(u64::from(folder) + 1, FOLDERS.into()) {
+                    break;
+                }
+            }
+            Ok(())
+        })?;
+        maintain::sweep(&*self.root()?, SystemTime::now());
+        self.remove_older_versions();
+        Ok(())
+    }
+
+    /// Newer ones are not ours to touch.
+    fn remove_older_versions(&self) {
+        let ours: u32 = VERSION.trim_start_matches('v').parse().unwrap_or(0);
+        for version in 1..ours {
+            let _ = std::fs::remove_dir_all(self.path().join(format!("v{version}")));
+        }
+    }
+
+    /// Makes the index anew from the entries. What was counted so far is kept if it can be read.
+    pub fn rebuild(&self, progress: Progress<'_>) -> Result<(), Error> {
+        let root = self.root()?;
+        let lock = self.lock(&root, PATIENCE)?;
+        let Some(lock) = lock else {
+            return Err(Error::new(
+                Status::Cache,
+                format!(
+                    "{} keeps no index: it is read-only, on a network, or the configuration wants none",
+                    self.path().display()
+                ),
+            ));
+        };
+        let counters = Index::open(self.directory(), &root)
+            .and_then(|index| index.counters())
+            .unwrap_or_default();
+        Index::remove(&root);
+        maintain::with_index(self.directory(), &root, |index| {
+            index.set_counters(&counters)?;
+            index.scan_all(progress)?;
+            index.fold(&Journal::open_or_create(&root)?)
+        })
+        .map_err(|trouble| self.trouble(&trouble))?;
+        drop(lock);
+        Ok(())
+    }
+
+    /// Checks one entry's bytes: all that runs, and all that is attached.
+    pub fn verify(&self, key: &Key) -> Result<(), Error> {
+        let entry = match self.store.reopen(key) {
+            Ok(Some(entry)) => entry,
+            Ok(None) => return Err(self.no_entry(key)),
+            Err((reason, trouble)) => {
+                let status = match reason {
+                    super::journal::MissReason::Untrusted => Status::Untrusted,
+                    _ => Status::Damaged,
+                };
+                return Err(Error::new(status, trouble.0));
+            }
+        };
+        entry
+            .verify_attachments()
+            .map_err(|error| self.damaged(key, &error))
+    }
+
+    /// Why a module of this name and with these parts of a key is found, or is not.
+    pub fn explain(&self, key: &Key, name: &str, parts: &Parts) -> Result<Explanation, Error> {
+        match self.store.look(key) {
+            Ok(Some(_)) => Ok(Explanation::Hit),
+            Err((super::journal::MissReason::Untrusted, trouble)) => {
+                Ok(Explanation::Untrusted(trouble))
+            }
+            Err((_, trouble)) => Ok(Explanation::Damaged(trouble)),
+            Ok(None) => self
+                .ask(|index| index.explain(key, name, parts))
+                .map(Explanation::Missing),
+        }
+    }
+
+    fn directory(&self) -> &Arc<Directory> {
+        self.store.directory()
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub fn root(&self) -> Result<Arc<Root>, Error> {
+        match self.directory().open() {
+            Ok(Some(root)) => Ok(root),
+            Ok(None) => Err(Error::new(
+                Status::NotFound,
+                format!(
+                    "there is no cache at {}: nothing was stored there yet",
+                    self.path().display()
+                ),
+            )),
+            Err(trouble) => Err(self.trouble(&trouble)),
+        }
+    }
+
+    fn place(&self, root: &Root) -> Place {
+        if !self.store.options().index || !self.store.options().writable || root.is_remote() {
+            return Place::Memory;
+        }
+        match root.open_file(
+            MAINTENANCE,
+            rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CREATE,
+        ) {
+            Err(OpenError::Io(Errno::ROFS | Errno::ACCESS | Errno::PERM)) => Place::Memory,
+            _ => Place::Disk,
+        }
+    }
+
+    /// The lock for maintenance; `None` if this cache has no index on disk, or if it was not given in time.
+    fn lock(&self, root: &Root, patience: Duration) -> Result<Option<Maintenance>, Error> {
+        match self.place(root) {
+            Place::Memory => Ok(None),
+            Place::Disk => Maintenance::acquire(root, patience).map_err(|error| self.error(&error)),
+        }
+    }
+
+    /// Does something with the index, with what the journal tells taken in before and after.
+    fn with_index<T>(
+        &self,
+        root: &Arc<Root>,
+        _lock: &Maintenance,
+        mut body: impl FnMut(&mut Index) -> Result<T, IndexError>,
+    ) -> Result<T, Error> {
+        maintain::with_index(self.directory(), root, |index| {
+            let journal = Journal::open_or_create(root)?;
+            index.fold(&journal)?;
+            index.finish_scan()?;
+            let result = body(index)?;
+            index.fold(&journal)?;
+            Ok(result)
+        })
+        .map_err(|trouble| self.trouble(&trouble))
+    }
+
+    /// As [`Catalog::with_index`], with the lock; where there is no index on disk, with one of this moment.
+    fn change<T>(
+        &self,
+        mut body: impl FnMut(&mut Index) -> Result<T, IndexError>,
+    ) -> Result<T, Error> {
+        let root = self.root()?;
+        match self.place(&root) {
+            Place::Memory => Index::in_memory(self.directory(), &root)
+                .and_then(|mut index| body(&mut index))
+                .map_err(|error| self.error(&error)),
+            Place::Disk => match self.lock(&root, PATIENCE)? {
+                Some(lock) => self.with_index(&root, &lock, body),
+                None => Err(Error::new(
+                    Status::Cache,
+                    format!(
+                        "another process has been working on {} for {} seconds: try again later",
+                        self.path().display(),
+                        PATIENCE.as_secs()
+                    ),
+                )),
+            },
+        }
+    }
+
+    fn error(&self, error: &IndexError) -> Error {
+        self.trouble(&self.directory().trouble_at(INDEX, error))
+    }
+
+    fn trouble(&self, trouble: &Trouble) -> Error {
+        Error::new(Status::Cache, trouble.0.clone())
+    }
+
+    fn damaged(&self, key: &Key, error: &EntryError) -> Error {
+        let path = super::directory::entry_path(key);
+        Error::new(Status::Damaged, self.directory().trouble_at(&path, error).0)
+    }
+
+    fn no_entry(&self, key: &Key) -> Error {
+        Error::new(
+            Status::NotFound,
+            format!("{} has no entry of key {key}", self.path().display()),
+        )
+    }
+}
+
+/// Where a cache's index is.
+enum Place {
+    Disk,
+    /// Nowhere: it is made of the files when it is needed.
+    Memory,
+}
+
+/// Pages through the entries.
+pub struct Iter {
+    index: Index,
+    filter: Filter,
+    after: Option<Key>,
+    page: std::vec::IntoIter<Row>,
+}
+
+/// How many entries are read at once.
+const PAGE: usize = 256;
+
+impl Catalog {
+    /// The entries that a filter lets through, in the order of their keys.
+    pub fn iter(&self, filter: Filter) -> Result<Iter, Error> {
+        Ok(Iter {
+            index: self.index()?,
+            filter,
+            after: None,
+            page: Vec::new().into_iter(),
+        })
+    }
+}
+
+impl Iter {
+    pub fn next(&mut self) -> Result<Option<Row>, Error> {
+        if let Some(row) = self.page.next() {
+            self.after = Some(row.key);
+            return Ok(Some(row));
+        }
+        let page = self
+            .index
+            .list(&self.filter, self.after.as_ref(), PAGE)
+            .map_err(|error| Error::new(Status::Cache, self.index.trouble(&error).0))?;
+        self.page = page.into_iter();
+        let row = self.page.next();
+        self.after = row.as_ref().map(|row| row.key);
+        Ok(row)
+    }
+}

@@ -1,0 +1,280 @@
+//! Takes in what the journal tells.
+
+use super::{Index, Result, signed, unsigned};
+use crate::cache::directory::{OpenError, entry_path, pin_path};
+use crate::cache::entry::{self, Peeked};
+use crate::cache::journal::{HEADER_LEN, Header, HitKind, Journal, Kind, MissReason, Record};
+use crate::cache::key::Key;
+use crate::cache::policy;
+use rusqlite::{OptionalExtension, params};
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use std::collections::HashMap;
+
+/// How much of the journal is taken in by one transaction.
+const BATCH: usize = 1 << 20;
+
+/// What the journal tells of one key.
+#[derive(Default)]
+struct Change {
+    stored: bool,
+    hits: u64,
+    used: u64,
+}
+
+impl Index {
+    /// Takes in all that the journal has. Each record counts once, whatever happens: where the index goes on is
+    /// part of the transaction.
+    pub fn fold(&mut self, journal: &Journal) -> Result<()> {
+        let header = match journal.header()? {
+            Some(header) => header,
+            // Damaged: what was folded is not known, and a new id makes it be read from its start.
+            None => Header {
+                id: *b"damaged journal.",
+                folded: HEADER_LEN,
+                bytes: 0,
+                entries: 0,
+            },
+        };
+        let known: Option<Vec<u8>> = self.meta("journal")?;
+        let mut from = header.folded;
+        if known.as_deref() == Some(&header.id[..]) {
+            from = unsigned(self.meta("folded")?.unwrap_or(0));
+        }
+        loop {
+            let next = self.transaction(|index| {
+                let mut records = Vec::new();
+                let next = journal.read(from, BATCH, |record| records.push(record))?;
+                index.apply(&records)?;
+                index.set_meta("journal", &header.id[..])?;
+                index.set_meta("folded", signed(next))?;
+                Ok(next)
+            })?;
+            if next == from {
+                break;
+            }
+            from = next;
+        }
+        let (bytes, entries) = self.totals()?;
+        let header = Header {
+            folded: from,
+            bytes,
+            entries,
+            ..header
+        };
+        // It tells what was folded to whoever stores, and to an index that is made anew.
+        Journal::set_header(&self.root, &header)?;
+        journal.punch(&self.root, from);
+        Ok(())
+    }
+
+    fn apply(&self, records: &[Record]) -> Result<()> {
+        let mut changes: HashMap<Key, Change> = HashMap::new();
+        for record in records {
+            match record.kind {
+                Kind::Hit if record.detail == HitKind::Layer as u8 => {
+                    self.count("hits_in_layers", 1)?;
+                    self.count("saved", signed(record.cost))?;
+                }
+                Kind::Hit => {
+                    self.count(
+                        if record.detail == HitKind::Alias as u8 {
+                            "hits_by_alias"
+                        } else {
+                            "hits"
+                        },
+                        1,
+                    )?;
+                    let change = changes.entry(record.key).or_default();
+                    change.hits += 1;
+                    change.used = change.used.max(record.time);
+                }
+                Kind::Store => {
+                    self.count("stores", 1)?;
+                    let change = changes.entry(record.key).or_default();
+                    change.stored = true;
+                    change.used = change.used.max(record.time);
+                }
+                Kind::Alias => self.adopt_alias(&record.key)?,
+                Kind::Miss => self.count(self.miss(record)?, 1)?,
+            }
+        }
+        for (key, change) in &changes {
+            self.change(key, change)?;
+        }
+        Ok(())
+    }
+
+    /// The counter of a miss's reason.
+    fn miss(&self, record: &Record) -> Result<&'static str> {
+        Ok(match record.detail {
+            reason if reason == MissReason::Damaged as u8 => "misses_damaged",
+            reason if reason == MissReason::Untrusted as u8 => "misses_untrusted",
+            _ => match self.gone(&record.key)? {
+                Some(gone) if gone.time <= record.time => {
+                    if gone.evicted() {
+                        "misses_evicted"
+                    } else {
+                        "misses_removed"
+                    }
+                }
+                _ => "misses_new",
+            },
+        })
+    }
+
+    fn change(&self, key: &Key, change: &Change) -> Result<()> {
+        let known = self
+            .db
+            .prepare_cached("SELECT cost, hits, bytes, used FROM entry WHERE key = ?1")?
+            .query_row([&key.0], |row| {
+                Ok((
+                    unsigned(row.get(0)?),
+                    unsigned(row.get(1)?),
+                    unsigned(row.get(2)?),
+                    unsigned(row.get(3)?),
+                ))
+            })
+            .optional()?;
+        let cost = match known {
+            Some((cost, hits, bytes, used)) if !change.stored => {
+                let hits = hits + change.hits;
+                self.db
+                    .prepare_cached(
+                        "UPDATE entry SET hits = ?2, used = ?3, priority = ?4 WHERE key = ?1",
+                    )?
+                    .execute(params![
+                        &key.0,
+                        signed(hits),
+                        signed(used.max(change.used)),
+                        policy::priority(self.clock()?, hits + 1, cost, bytes)
+                    ])?;
+                Some(cost)
+            }
+            _ => {
+                let hits = known.map_or(0, |(_, hits, _, _)| hits) + change.hits;
+                self.adopt(key, hits, Some(change.used))?
+            }
+        };
+        let cost = match cost {
+            Some(cost) => Some(cost),
+            // It was removed since.
+            None => self.gone(key)?.map(|gone| gone.cost),
+        };
+        if let Some(cost) = cost {
+            self.count("saved", signed(cost.saturating_mul(change.hits)))?;
+            if change.stored {
+                self.count("spent", signed(cost))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes an entry's file in. Returns its cost; `None` if there is no file, or none that can be read.
+    pub(super) fn adopt(&self, key: &Key, hits: u64, used: Option<u64>) -> Result<Option<u64>> {
+        let file = match self.root.open_file(&entry_path(key), OFlags::RDONLY) {
+            Ok(file) => file,
+            Err(OpenError::Io(Errno::NOENT)) => {
+                self.forget(key)?;
+                return Ok(None);
+            }
+            Err(_) => return Ok(None),
+        };
+        let Ok(Peeked { tail, about, len }) = entry::peek(&file, key) else {
+            return Ok(None);
+        };
+        let compiler = self.compiler(&about)?;
+        let cost = about.times.total();
+        let pinned = self.root.open_file(&pin_path(key), OFlags::RDONLY).is_ok();
+        // First, so that what was counted for an older file of this key is taken back.
+        self.forget(key)?;
+        self.db
+            .prepare_cached(
+                "INSERT INTO entry VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+            )?
+            .execute(params![
+                &key.0,
+                about.name,
+                compiler,
+                about.parts.opt_level as u8,
+                &about.parts.input,
+                signed(about.input_len),
+                signed(len),
+                signed(tail.image_len),
+                signed(cost),
+                signed(about.created),
+                signed(used.unwrap_or(about.created)),
+                signed(hits),
+                pinned,
+                policy::priority(self.clock()?, hits + 1, cost, len)
+            ])?;
+        self.count("bytes", signed(len))?;
+        self.count("entries", 1)?;
+        self.db
+            .prepare_cached("DELETE FROM gone WHERE key = ?1")?
+            .execute([&key.0])?;
+        if let Some(canonical) = &about.canonical {
+            self.adopt_alias(canonical)?;
+        }
+        Ok(Some(cost))
+    }
+
+    /// Takes an alias's file in, if there is one.
+    pub(super) fn adopt_alias(&self, key: &Key) -> Result<()> {
+        let path = crate::cache::directory::alias_path(key);
+        if let Ok(file) = self.root.open_file(&path, OFlags::RDONLY)
+            && let Ok(target) = entry::read_alias(&file, key, None)
+        {
+            self.db
+                .prepare_cached("INSERT OR REPLACE INTO alias VALUES (?1, ?2)")?
+                .execute([&key.0, &target.0])?;
+        }
+        Ok(())
+    }
+
+    /// Removes an entry's row. Returns its length, if it had one.
+    pub(super) fn forget(&self, key: &Key) -> Result<Option<u64>> {
+        let bytes: Option<i64> = self
+            .db
+            .prepare_cached("DELETE FROM entry WHERE key = ?1 RETURNING bytes")?
+            .query_row([&key.0], |row| row.get(0))
+            .optional()?;
+        if let Some(bytes) = bytes {
+            self.count("bytes", -bytes)?;
+            self.count("entries", -1)?;
+        }
+        Ok(bytes.map(unsigned))
+    }
+
+    fn compiler(&self, about: &crate::cache::manifest::About) -> Result<i64> {
+        let parts = &about.parts;
+        let values = params![
+            about.triple,
+            about.cpu,
+            parts.machine,
+            parts.llvm,
+            parts.package,
+            parts.build
+        ];
+        let found = self
+            .db
+            .prepare_cached(
+                "SELECT id FROM compiler WHERE triple = ?1 AND cpu = ?2 AND machine = ?3 AND llvm = ?4
+                     AND package = ?5 AND build = ?6",
+            )?
+            .query_row(values, |row| row.get(0))
+            .optional()?;
+        match found {
+            Some(id) => Ok(id),
+            None => Ok(self
+                .db
+                .prepare_cached("INSERT INTO compiler VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6)")?
+                .insert(values)?),
+        }
+    }
+
+    /// The policy's clock.
+    pub(super) fn clock(&self) -> Result<f64> {
+        Ok(self.meta("clock")?.unwrap_or(0.0))
+    }
+}

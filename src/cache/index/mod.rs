@@ -1,0 +1,309 @@
+//! The index: what people query, and what decides which entry goes first.
+//!
+//! It is a SQLite database that can be lost at any time: the entries are the truth, and it is built from them again.
+//! No hit opens it. Whoever writes it holds the lock for maintenance, so that there is one writer.
+//!
+//! - `fold` takes in what the journal tells.
+//! - `scan` compares it with the files, folder by folder.
+//! - `evict` removes entries.
+//! - `query` answers.
+
+mod evict;
+mod fold;
+mod query;
+mod scan;
+
+pub use evict::{Gone, Why};
+pub use query::{Filter, Row, Stats, Verdict};
+
+use super::directory::{Directory, INDEX, OpenError, Root};
+use super::entry::EntryError;
+use super::store::Trouble;
+use rusqlite::{Connection, OpenFlags};
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The version of the schema. An index of another version is built anew.
+const VERSION: i32 = 1;
+
+const SCHEMA: &str = "
+    CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY) WITHOUT ROWID;
+    CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+    -- What many entries have in common.
+    CREATE TABLE compiler (
+        id INTEGER PRIMARY KEY,
+        triple TEXT NOT NULL, cpu TEXT NOT NULL, machine TEXT NOT NULL,
+        llvm TEXT NOT NULL, package TEXT NOT NULL, build TEXT NOT NULL,
+        UNIQUE (triple, cpu, machine, llvm, package, build)
+    );
+    CREATE TABLE entry (
+        key BLOB PRIMARY KEY,
+        name TEXT NOT NULL,
+        compiler INTEGER NOT NULL,
+        opt_level INTEGER NOT NULL,
+        input BLOB NOT NULL,         -- BLAKE3 of the IR
+        input_len INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,      -- of the file
+        image_bytes INTEGER NOT NULL,
+        cost INTEGER NOT NULL,       -- microseconds to compile it
+        created INTEGER NOT NULL,    -- microseconds since 1970, as the next one
+        used INTEGER NOT NULL,
+        hits INTEGER NOT NULL,
+        pinned INTEGER NOT NULL,
+        priority REAL NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX entry_by_priority ON entry (priority) WHERE NOT pinned;
+    CREATE INDEX entry_by_use ON entry (used) WHERE NOT pinned;
+    CREATE INDEX entry_by_name ON entry (name);
+    CREATE TABLE alias (key BLOB PRIMARY KEY, target BLOB NOT NULL) WITHOUT ROWID;
+    CREATE INDEX alias_by_target ON alias (target);
+    -- Entries that were removed, the newest of them.
+    CREATE TABLE gone (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        key BLOB NOT NULL UNIQUE,
+        name TEXT NOT NULL,
+        why INTEGER NOT NULL,
+        time INTEGER NOT NULL,
+        cost INTEGER NOT NULL
+    );
+";
+
+/// An open index.
+pub struct Index {
+    db: Connection,
+    directory: Arc<Directory>,
+    root: Arc<Root>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    #[error("the index cannot be used: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    #[error("{0}")]
+    Io(#[from] Errno),
+    #[error("{0}")]
+    Open(#[from] OpenError),
+    #[error("{0}")]
+    Entry(#[from] EntryError),
+    #[error(
+        "the index has version {0}, of a later version of this library, which this one does not touch: statistics, \
+         lists and trimming need that one"
+    )]
+    Newer(i32),
+}
+
+impl IndexError {
+    /// Whether the database is broken, so that it must be built anew.
+    pub fn is_corrupt(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, SchemaChanged, Unknown};
+        match self {
+            IndexError::Sqlite(rusqlite::Error::SqliteFailure(error, _)) => matches!(
+                error.code,
+                // "Unknown" is a missing table or column.
+                DatabaseCorrupt | NotADatabase | SchemaChanged | Unknown
+            ),
+            // A value of another type than the schema says.
+            IndexError::Sqlite(
+                rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..),
+            ) => true,
+            _ => false,
+        }
+    }
+}
+
+pub type Result<T> = std::result::Result<T, IndexError>;
+
+impl Index {
+    /// Opens the index, or makes an empty one. The caller holds the lock for maintenance.
+    pub fn open(directory: &Arc<Directory>, root: &Arc<Root>) -> Result<Index> {
+        check_files(root)?;
+        match Index::open_file(directory, root) {
+            Err(error) if error.is_corrupt() => {
+                remove_files(root);
+                Index::open_file(directory, root)
+            }
+            other => other,
+        }
+    }
+
+    fn open_file(directory: &Arc<Directory>, root: &Arc<Root>) -> Result<Index> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(directory.path().join(INDEX), flags)?;
+        db.busy_timeout(Duration::from_secs(5))?;
+        let index = Index::prepare(db, directory, root)?;
+        // A power cut may cost the index, which is then built anew: no commit waits for the disk.
+        index.db.execute_batch("PRAGMA synchronous = OFF;")?;
+        Ok(index)
+    }
+
+    /// Opens an index to ask it; the caller need not hold the lock.
+    pub fn open_existing(directory: &Arc<Directory>, root: &Arc<Root>) -> Result<Index> {
+        check_files(root)?;
+        Index::open_file(directory, root)
+    }
+
+    /// An index in memory, filled from the files: where none can be kept.
+    pub fn in_memory(directory: &Arc<Directory>, root: &Arc<Root>) -> Result<Index> {
+        let mut index = Index::prepare(Connection::open_in_memory()?, directory, root)?;
+        index.scan_all(&mut |_, _| true)?;
+        Ok(index)
+    }
+
+    fn prepare(db: Connection, directory: &Arc<Directory>, root: &Arc<Root>) -> Result<Index> {
+        db.execute_batch(
+            "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY;
+             PRAGMA cache_size = -8000; PRAGMA mmap_size = 0;",
+        )?;
+        let version: i32 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        if version > VERSION {
+            return Err(IndexError::Newer(version));
+        }
+        if version < VERSION {
+            let tables: i64 =
+                db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+            if tables > 0 {
+                // Another version's, or half of ours.
+                return Err(rusqlite::Error::SqliteFailure(
+                    rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB),
+                    None,
+                )
+                .into());
+            }
+            // Not in a transaction, which the journal's mode cannot be.
+            let _: String = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+            db.execute_batch(&format!(
+                "BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"
+            ))?;
+        }
+        db.set_prepared_statement_cache_capacity(64);
+        Ok(Index {
+            db,
+            directory: directory.clone(),
+            root: root.clone(),
+        })
+    }
+
+    /// Removes the index, to be built anew. The caller holds the lock for maintenance.
+    pub fn remove(root: &Root) {
+        remove_files(root);
+    }
+
+    fn meta<T: rusqlite::types::FromSql>(&self, name: &str) -> Result<Option<T>> {
+        let mut select = self
+            .db
+            .prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
+        let mut rows = select.query([name])?;
+        Ok(match rows.next()? {
+            Some(row) => Some(row.get(0)?),
+            None => None,
+        })
+    }
+
+    fn set_meta(&self, name: &str, value: impl rusqlite::ToSql) -> Result<()> {
+        self.db
+            .prepare_cached("INSERT OR REPLACE INTO meta VALUES (?1, ?2)")?
+            .execute(rusqlite::params![name, value])?;
+        Ok(())
+    }
+
+    fn counter(&self, name: &str) -> Result<u64> {
+        let mut select = self
+            .db
+            .prepare_cached("SELECT value FROM counter WHERE name = ?1")?;
+        let mut rows = select.query([name])?;
+        Ok(match rows.next()? {
+            Some(row) => unsigned(row.get(0)?),
+            None => 0,
+        })
+    }
+
+    fn count(&self, name: &str, by: i64) -> Result<()> {
+        if by != 0 {
+            self.db
+                .prepare_cached(
+                    "INSERT INTO counter VALUES (?1, ?2)
+                     ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+                )?
+                .execute(rusqlite::params![name, by])?;
+        }
+        Ok(())
+    }
+
+    /// What was counted, but for what a scan counts.
+    pub fn counters(&self) -> Result<Vec<(String, i64)>> {
+        let mut select = self.db.prepare_cached(
+            "SELECT name, value FROM counter WHERE name NOT IN ('bytes', 'entries')",
+        )?;
+        let counters = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(counters.collect::<std::result::Result<_, _>>()?)
+    }
+
+    pub fn set_counters(&mut self, counters: &[(String, i64)]) -> Result<()> {
+        self.transaction(|index| {
+            counters
+                .iter()
+                .try_for_each(|(name, value)| index.count(name, *value))
+        })
+    }
+
+    /// How many bytes and entries there are.
+    pub fn totals(&self) -> Result<(u64, u64)> {
+        Ok((self.counter("bytes")?, self.counter("entries")?))
+    }
+
+    /// Runs `body` as one transaction.
+    fn transaction<T>(&mut self, body: impl FnOnce(&Index) -> Result<T>) -> Result<T> {
+        self.db.execute_batch("BEGIN IMMEDIATE")?;
+        let result = body(self);
+        let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        match (result, self.db.execute_batch(end)) {
+            (Ok(value), Ok(())) => Ok(value),
+            (Ok(_), Err(error)) => {
+                let _ = self.db.execute_batch("ROLLBACK");
+                Err(error.into())
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    pub fn trouble(&self, error: &IndexError) -> Trouble {
+        self.directory.trouble_at(INDEX, error)
+    }
+}
+
+/// SQLite keeps signed integers; no length or time of ours is that large.
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn unsigned(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
+
+/// The database and the files that SQLite puts beside it.
+const FILES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
+
+/// SQLite follows links: a file that is not one, or is not ours, is removed. It is not what we wrote.
+fn check_files(root: &Root) -> Result<()> {
+    for suffix in FILES {
+        let path = format!("{INDEX}{suffix}");
+        match root.open_file(&path, OFlags::RDONLY) {
+            Ok(_) | Err(OpenError::Io(Errno::NOENT)) => {}
+            Err(OpenError::Io(Errno::LOOP) | OpenError::Untrusted(_)) => root.unlink(&path)?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn remove_files(root: &Root) {
+    for suffix in FILES {
+        let _ = root.unlink(&format!("{INDEX}{suffix}"));
+    }
+}

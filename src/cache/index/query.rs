@@ -1,0 +1,212 @@
+//! Answers.
+
+use super::evict::Gone;
+use super::{Index, Result, signed, unsigned};
+use crate::cache::key::Key;
+use crate::cache::manifest::Parts;
+use rusqlite::{OptionalExtension, params};
+
+/// What the cache has done since its index was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    pub entries: u64,
+    /// Of all entries together.
+    pub bytes: u64,
+    pub pinned: u64,
+    pub aliases: u64,
+    pub hits: u64,
+    pub hits_by_alias: u64,
+    pub hits_in_layers: u64,
+    pub misses_new: u64,
+    pub misses_evicted: u64,
+    pub misses_removed: u64,
+    pub misses_damaged: u64,
+    pub misses_untrusted: u64,
+    pub stores: u64,
+    pub evictions: u64,
+    pub evicted_bytes: u64,
+    pub removals: u64,
+    /// Microseconds of compilation.
+    pub spent: u64,
+    pub saved: u64,
+}
+
+/// An entry, as the index knows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    pub key: Key,
+    pub name: String,
+    pub parts: Parts,
+    pub triple: String,
+    pub cpu: String,
+    pub input_len: u64,
+    pub bytes: u64,
+    pub image_bytes: u64,
+    pub cost: u64,
+    pub created: u64,
+    pub used: u64,
+    pub hits: u64,
+    pub pinned: bool,
+}
+
+/// Which entries a list has.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// A pattern for names, with `*`, `?` and `[…]`.
+    pub name: Option<String>,
+    pub pinned: Option<bool>,
+    /// Not used since then, in microseconds since 1970.
+    pub unused_since: Option<u64>,
+    pub min_bytes: u64,
+}
+
+/// Why a key has no entry.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    Gone(Gone),
+    /// The nearest entry of the same name.
+    Differs(Box<Row>),
+    Never,
+}
+
+const COLUMNS: &str = "key, name, input, opt_level, machine, llvm, package, build, triple, cpu, input_len, bytes, \
+     image_bytes, cost, created, used, hits, pinned";
+
+fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    let level: u8 = row.get(3)?;
+    Ok(Row {
+        key: Key(row.get(0)?),
+        name: row.get(1)?,
+        parts: Parts {
+            input: row.get(2)?,
+            opt_level: crate::compile::protocol::OptLevel::ALL
+                .into_iter()
+                .find(|known| *known as u8 == level)
+                .ok_or(rusqlite::Error::IntegralValueOutOfRange(3, level.into()))?,
+            machine: row.get(4)?,
+            llvm: row.get(5)?,
+            package: row.get(6)?,
+            build: row.get(7)?,
+        },
+        triple: row.get(8)?,
+        cpu: row.get(9)?,
+        input_len: unsigned(row.get(10)?),
+        bytes: unsigned(row.get(11)?),
+        image_bytes: unsigned(row.get(12)?),
+        cost: unsigned(row.get(13)?),
+        created: unsigned(row.get(14)?),
+        used: unsigned(row.get(15)?),
+        hits: unsigned(row.get(16)?),
+        pinned: row.get(17)?,
+    })
+}
+
+impl Index {
+    pub fn stats(&self) -> Result<Stats> {
+        let one = |sql: &str| -> Result<u64> {
+            Ok(unsigned(
+                self.db
+                    .prepare_cached(sql)?
+                    .query_row([], |row| row.get(0))?,
+            ))
+        };
+        let (bytes, entries) = self.totals()?;
+        Ok(Stats {
+            entries,
+            bytes,
+            pinned: one("SELECT count(*) FROM entry WHERE pinned")?,
+            aliases: one("SELECT count(*) FROM alias")?,
+            hits: self.counter("hits")?,
+            hits_by_alias: self.counter("hits_by_alias")?,
+            hits_in_layers: self.counter("hits_in_layers")?,
+            misses_new: self.counter("misses_new")?,
+            misses_evicted: self.counter("misses_evicted")?,
+            misses_removed: self.counter("misses_removed")?,
+            misses_damaged: self.counter("misses_damaged")?,
+            misses_untrusted: self.counter("misses_untrusted")?,
+            stores: self.counter("stores")?,
+            evictions: self.counter("evictions")?,
+            evicted_bytes: self.counter("evicted_bytes")?,
+            removals: self.counter("removals")?,
+            spent: self.counter("spent")?,
+            saved: self.counter("saved")?,
+        })
+    }
+
+    /// At most `limit` entries that the filter lets through, in the order of their keys, behind `after`.
+    pub fn list(&self, filter: &Filter, after: Option<&Key>, limit: usize) -> Result<Vec<Row>> {
+        let mut select = self.db.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM entry JOIN compiler ON compiler.id = entry.compiler
+             WHERE key > ?1 AND (?2 IS NULL OR name GLOB ?2) AND (?3 IS NULL OR pinned = ?3)
+                 AND (?4 IS NULL OR used < ?4) AND bytes >= ?5
+             ORDER BY key LIMIT ?6"
+        ))?;
+        let after: &[u8] = after.map_or(&[], |key| &key.0);
+        let rows = select.query_map(
+            params![
+                after,
+                filter.name,
+                filter.pinned,
+                filter.unused_since.map(signed),
+                signed(filter.min_bytes),
+                limit as i64
+            ],
+            row,
+        )?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
+    pub fn entry(&self, key: &Key) -> Result<Option<Row>> {
+        let row = self
+            .db
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM entry JOIN compiler ON compiler.id = entry.compiler WHERE key = ?1"
+            ))?
+            .query_row([&key.0], row)
+            .optional()?;
+        Ok(row)
+    }
+
+    /// The keys from `first` to `last`, at most two: enough to see whether a prefix is one key's.
+    pub fn keys_between(&self, first: &Key, last: &Key) -> Result<Vec<Key>> {
+        let mut select = self
+            .db
+            .prepare_cached("SELECT key FROM entry WHERE key BETWEEN ?1 AND ?2 LIMIT 2")?;
+        let keys = select.query_map([&first.0, &last.0], |row| row.get(0).map(Key))?;
+        Ok(keys.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// The aliases of an entry.
+    pub fn aliases(&self, target: &Key) -> Result<Vec<Key>> {
+        let mut select = self
+            .db
+            .prepare_cached("SELECT key FROM alias WHERE target = ?1 ORDER BY key")?;
+        let keys = select.query_map([&target.0], |row| row.get(0).map(Key))?;
+        Ok(keys.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// Why there is no entry of `key`, which a module of this name would have.
+    pub fn explain(&self, key: &Key, name: &str, parts: &Parts) -> Result<Verdict> {
+        if let Some(gone) = self.gone(key)? {
+            return Ok(Verdict::Gone(gone));
+        }
+        let mut select = self.db.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM entry JOIN compiler ON compiler.id = entry.compiler
+             WHERE name = ?1 ORDER BY used DESC LIMIT 1000"
+        ))?;
+        let rows = select.query_map([name], row)?;
+        let mut nearest: Option<(usize, Row)> = None;
+        for row in rows {
+            let row = row?;
+            let differences = parts.differences(&row.parts).len();
+            // Of equally near ones the one that was used last.
+            if nearest
+                .as_ref()
+                .is_none_or(|(least, _)| differences < *least)
+            {
+                nearest = Some((differences, row));
+            }
+        }
+        Ok(nearest.map_or(Verdict::Never, |(_, row)| Verdict::Differs(Box::new(row))))
+    }
+}

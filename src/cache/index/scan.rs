@@ -1,0 +1,176 @@
+//! Compares the index with the files, a folder at a time: after a kill or a power cut, or when somebody deleted or
+//! copied files by hand, the two disagree.
+
+use super::evict::Why;
+use super::{Index, Result};
+use crate::cache::directory::{ENTRIES, FOLDERS, OpenError, alias_path, entry_path};
+use crate::cache::entry::{self, EntryError};
+use crate::cache::key::Key;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use std::collections::HashSet;
+
+impl Index {
+    /// Compares one folder, and returns whether that was the last of a round. Each call takes the next one.
+    pub fn scan_next(&mut self) -> Result<bool> {
+        let folder: i64 = self.meta("scan_next")?.unwrap_or(0);
+        let folder = u8::try_from(folder).unwrap_or(0);
+        let last = u16::from(folder) == FOLDERS - 1;
+        self.transaction(|index| {
+            index.scan_folder(folder)?;
+            index.set_meta("scan_next", folder.wrapping_add(1))?;
+            if last {
+                index.set_meta("scanned", 1)?;
+            }
+            Ok(())
+        })?;
+        Ok(last)
+    }
+
+    /// Whether every folder was compared since the index was made.
+    pub fn is_complete(&self) -> Result<bool> {
+        Ok(self.meta::<i64>("scanned")?.is_some())
+    }
+
+    /// Compares what was not compared since the index was made.
+    pub fn finish_scan(&mut self) -> Result<()> {
+        while !self.is_complete()? {
+            self.scan_next()?;
+        }
+        Ok(())
+    }
+
+    /// Removes all that is in a folder but, unless asked, what is pinned.
+    pub fn clear_folder(&mut self, folder: u8, pinned_too: bool) -> Result<()> {
+        self.transaction(|index| {
+            index.scan_folder(folder)?;
+            for key in index.keys_in(folder, "entry")? {
+                let pinned = index.entry(&key)?.is_some_and(|row| row.pinned);
+                if pinned_too || !pinned {
+                    index.take(&key, Why::Removed)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Compares all. `progress` is told how many folders of how many are done; what it returns says whether to go on.
+    pub fn scan_all(&mut self, progress: &mut dyn FnMut(u64, u64) -> bool) -> Result<()> {
+        for folder in 0..FOLDERS {
+            self.transaction(|index| index.scan_folder(folder as u8))?;
+            if !progress(u64::from(folder) + 1, FOLDERS.into()) {
+                return Ok(());
+            }
+        }
+        self.set_meta("scanned", 1)
+    }
+
+    fn scan_folder(&self, folder: u8) -> Result<()> {
+        let mut missing: HashSet<Key> = self.keys_in(folder, "entry")?;
+        let mut missing_aliases: HashSet<Key> = self.keys_in(folder, "alias")?;
+        let mut aliases = Vec::new();
+        if let Some(directory) = self
+            .root
+            .existing_folder(&format!("{ENTRIES}/{folder:02x}"))?
+        {
+            let mut files = rustix::fs::Dir::new(directory)?;
+            while let Some(file) = files.read() {
+                let file = file?;
+                let Some((name, extension)) = file
+                    .file_name()
+                    .to_str()
+                    .ok()
+                    .and_then(|name| name.split_once('.'))
+                else {
+                    continue;
+                };
+                // What is no name of ours is not ours to touch.
+                let Some(key) = Key::parse(&format!("{folder:02x}{name}")) else {
+                    continue;
+                };
+                match extension {
+                    "so" if !missing.remove(&key) => self.adopt_or_remove(&key)?,
+                    "alias" => {
+                        missing_aliases.remove(&key);
+                        aliases.push(key);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        for key in &missing {
+            self.forget_as(key, Why::Vanished)?;
+        }
+        for key in &missing_aliases {
+            self.forget_alias(key)?;
+        }
+        for key in &aliases {
+            self.check_alias(key)?;
+        }
+        Ok(())
+    }
+
+    /// A file that no index knows: an entry, or what a power cut left of one.
+    fn adopt_or_remove(&self, key: &Key) -> Result<()> {
+        let path = entry_path(key);
+        let Ok(file) = self.root.open_file(&path, OFlags::RDONLY) else {
+            return Ok(());
+        };
+        match entry::peek(&file, key) {
+            Ok(_) => {
+                self.adopt(key, 0, None)?;
+            }
+            // Another version's, or a disk that cannot be read: not ours to remove.
+            Err(EntryError::Version(_) | EntryError::Io(_)) => {}
+            Err(_) => {
+                let _ = self.root.unlink(&path);
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes an alias that leads nowhere.
+    fn check_alias(&self, key: &Key) -> Result<()> {
+        let path = alias_path(key);
+        let Ok(file) = self.root.open_file(&path, OFlags::RDONLY) else {
+            return Ok(());
+        };
+        let target = match entry::read_alias(&file, key, None) {
+            Ok(target) => Some(target),
+            Err(EntryError::Version(_) | EntryError::Io(_)) => return Ok(()),
+            Err(_) => None,
+        };
+        let gone = |target: &Key| {
+            matches!(
+                self.root.open_file(&entry_path(target), OFlags::RDONLY),
+                Err(OpenError::Io(Errno::NOENT))
+            )
+        };
+        if target.as_ref().is_none_or(gone) {
+            let _ = self.root.unlink(&path);
+            return self.forget_alias(key);
+        }
+        self.adopt_alias(key)
+    }
+
+    fn forget_alias(&self, key: &Key) -> Result<()> {
+        self.db
+            .prepare_cached("DELETE FROM alias WHERE key = ?1")?
+            .execute([&key.0])?;
+        Ok(())
+    }
+
+    /// The keys of a table that begin with this byte.
+    fn keys_in(&self, folder: u8, table: &str) -> Result<HashSet<Key>> {
+        let mut first = [0; 32];
+        let mut last = [0xff; 32];
+        (first[0], last[0]) = (folder, folder);
+        let mut select = self.db.prepare_cached(&format!(
+            "SELECT key FROM {table} WHERE key BETWEEN ?1 AND ?2"
+        ))?;
+        let keys = select
+            .query_map([&first, &last], |row| row.get(0).map(Key))?
+            .collect::<std::result::Result<_, _>>()?;
+        Ok(keys)
+    }
+}
