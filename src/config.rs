@@ -1,6 +1,6 @@
 //! How an executor compiles and where it caches.
 
-use crate::compile::protocol::OptLevel;
+use crate::compile::protocol::{Cpu, OptLevel};
 use crate::event::Hook;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use std::time::Duration;
 #[derive(Clone)]
 pub struct Config {
     pub opt_level: OptLevel,
+    pub cpu: Cpu,
     /// `None`: the default directory, see [`default_cache_dir`].
     pub cache_dir: Option<PathBuf>,
     pub cache_mode: CacheMode,
@@ -31,6 +32,7 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             opt_level: OptLevel::O2,
+            cpu: Cpu::Native,
             cache_dir: None,
             cache_mode: CacheMode::ReadWrite,
             server_path: None,

@@ -22,6 +22,7 @@ pub enum Status {
     Library,
     Removed,
     Panic,
+    Cpu,
 }
 
 #[derive(Clone, Debug, thiserror::Error)]

@@ -2,7 +2,7 @@
 
 use super::cpu;
 use super::entry::FORMAT_VERSION;
-use crate::compile::protocol::{BUILD_ID, LLVM_VERSION, OptLevel, PACKAGE_VERSION};
+use crate::compile::protocol::{BUILD_ID, Cpu, LLVM_VERSION, Level, OptLevel, PACKAGE_VERSION};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -50,8 +50,7 @@ impl fmt::Debug for Key {
 #[derive(Clone, Copy, Debug)]
 pub struct KeyParts<'a> {
     pub opt_level: OptLevel,
-    /// The machine that is compiled for: see [`cpu::identity`].
-    pub cpu: &'a [u8],
+    pub cpu: CpuPart<'a>,
     pub target: &'a str,
     pub llvm: &'a str,
     pub package: &'a str,
@@ -59,12 +58,23 @@ pub struct KeyParts<'a> {
     pub entry_format: u32,
 }
 
+/// The machine that is compiled for.
+#[derive(Clone, Copy, Debug)]
+pub enum CpuPart<'a> {
+    /// This one, see [`cpu::identity`].
+    Native(&'a [u8]),
+    /// Any of a level: the same key on all of them.
+    Level(Level),
+}
+
 impl KeyParts<'static> {
-    /// For code that runs on this machine.
-    pub fn native(opt_level: OptLevel) -> KeyParts<'static> {
+    pub fn new(opt_level: OptLevel, cpu: Cpu) -> KeyParts<'static> {
         KeyParts {
             opt_level,
-            cpu: cpu::identity(),
+            cpu: match cpu {
+                Cpu::Native => CpuPart::Native(cpu::identity()),
+                Cpu::Level(level) => CpuPart::Level(level),
+            },
             target: "x86_64-linux-gnu",
             llvm: LLVM_VERSION,
             package: PACKAGE_VERSION,
@@ -100,7 +110,12 @@ impl Keys {
             hasher.update(bytes);
         };
         part(&[opt_level as u8]);
-        part(cpu);
+        let (kind, name) = match cpu {
+            CpuPart::Native(identity) => (b"native".as_slice(), identity),
+            CpuPart::Level(level) => (b"level".as_slice(), level.name().as_bytes()),
+        };
+        part(kind);
+        part(name);
         part(target.as_bytes());
         part(llvm.as_bytes());
         part(package.as_bytes());
@@ -116,6 +131,16 @@ impl Keys {
         hasher.update(ir.as_bytes());
         Key(*hasher.finalize().as_bytes())
     }
+
+    /// The key of the module that a server has identified by this digest. It is never one of [`Keys::key`], which
+    /// hashes fewer bytes.
+    #[allow(dead_code)]
+    pub fn canonical(&self, digest: &[u8; 32]) -> Key {
+        let mut hasher = self.0.clone();
+        hasher.update(digest);
+        hasher.update(b"canonical");
+        Key(*hasher.finalize().as_bytes())
+    }
 }
 
 #[cfg(test)]
@@ -124,13 +149,20 @@ mod tests {
 
     const PARTS: KeyParts<'static> = KeyParts {
         opt_level: OptLevel::O2,
-        cpu: b"cpu",
+        cpu: CpuPart::Native(b"cpu"),
         target: "target",
         llvm: "1",
         package: "2",
         build: "3",
         entry_format: 4,
     };
+
+    fn level(level: Level) -> KeyParts<'static> {
+        KeyParts {
+            cpu: CpuPart::Level(level),
+            ..PARTS
+        }
+    }
 
     fn key(parts: KeyParts<'_>, ir: &[u8]) -> Key {
         Keys::new(parts).key(&blake3::hash(ir))
@@ -150,11 +182,24 @@ mod tests {
             ),
             key(
                 KeyParts {
-                    cpu: b"other",
+                    cpu: CpuPart::Native(b"other"),
                     ..PARTS
                 },
                 b"ir",
             ),
+            key(level(Level::V1), b"ir"),
+            key(level(Level::V3), b"ir"),
+            // A machine whose identity is a level's name is still not the level.
+            key(
+                KeyParts {
+                    cpu: CpuPart::Native(b"x86-64-v3"),
+                    ..PARTS
+                },
+                b"ir",
+            ),
+            Keys::new(PARTS).canonical(blake3::hash(b"ir").as_bytes()),
+            Keys::new(PARTS).canonical(&[0; 32]),
+            Keys::new(level(Level::V1)).canonical(&[0; 32]),
             key(
                 KeyParts {
                     target: "other",
@@ -207,6 +252,14 @@ mod tests {
                 assert_ne!(one, other);
             }
         }
+    }
+
+    #[test]
+    fn a_level_has_one_key_on_all_machines() {
+        let parts = KeyParts::new(OptLevel::O2, Cpu::Level(Level::V2));
+        assert!(matches!(parts.cpu, CpuPart::Level(Level::V2)));
+        let parts = KeyParts::new(OptLevel::O2, Cpu::Native);
+        assert!(matches!(parts.cpu, CpuPart::Native(identity) if identity == cpu::identity()));
     }
 
     #[test]

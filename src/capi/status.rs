@@ -43,6 +43,8 @@ pub const MGENJIT_STATUS_LIBRARY: i32 = 15;
 pub const MGENJIT_STATUS_REMOVED: i32 = 16;
 /// A defect of this library, caught at its boundary. Please report it.
 pub const MGENJIT_STATUS_PANIC: i32 = 17;
+/// This machine lacks features of the CPU that was chosen by mgenjit_config_set_cpu.
+pub const MGENJIT_STATUS_CPU: i32 = 18;
 
 /// The name of a status, such as "MGENJIT_STATUS_PARSE", or "unknown status" for another number. The string
 /// is static.
@@ -67,6 +69,7 @@ pub extern "C" fn mgenjit_status_name(status: mgenjit_status) -> *const c_char {
         MGENJIT_STATUS_LIBRARY => c"MGENJIT_STATUS_LIBRARY",
         MGENJIT_STATUS_REMOVED => c"MGENJIT_STATUS_REMOVED",
         MGENJIT_STATUS_PANIC => c"MGENJIT_STATUS_PANIC",
+        MGENJIT_STATUS_CPU => c"MGENJIT_STATUS_CPU",
         _ => c"unknown status",
     };
     name.as_ptr()
@@ -92,6 +95,7 @@ pub(super) fn number(status: Status) -> mgenjit_status {
         Status::Library => MGENJIT_STATUS_LIBRARY,
         Status::Removed => MGENJIT_STATUS_REMOVED,
         Status::Panic => MGENJIT_STATUS_PANIC,
+        Status::Cpu => MGENJIT_STATUS_CPU,
     }
 }
 

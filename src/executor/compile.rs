@@ -8,7 +8,7 @@ use crate::cache::lock::Outcome;
 use crate::cache::manifest::Manifest;
 use crate::cache::store::{Store, Trouble};
 use crate::compile::client::Output;
-use crate::compile::protocol::{BUILD_ID, LLVM_VERSION, PACKAGE_VERSION, Request};
+use crate::compile::protocol::{BUILD_ID, Decision, LLVM_VERSION, PACKAGE_VERSION, Request};
 use crate::config::CacheMode;
 use crate::error::{Error, Status, reason};
 use crate::event::{Event, EventKind, Stopwatch, Times};
@@ -47,6 +47,7 @@ struct Work<'a> {
 impl Executor {
     /// Compiles `ir`, or finds it in the cache, and adds it as a module that is still to be linked.
     pub fn compile(self: &Arc<Self>, name: &str, ir: &[u8]) -> Result<Module, Error> {
+        self.check_cpu()?;
         let mut watch = Stopwatch::start();
         let key = self.keys.key(&blake3::hash(ir));
         let mut work = Work::new(self, name, key, watch.lap());
@@ -59,6 +60,7 @@ impl Executor {
 
     /// As [`Executor::compile`], with the IR in a file, which is read whole only if it must be compiled.
     pub fn compile_file(self: &Arc<Self>, path: &Path) -> Result<Module, Error> {
+        self.check_cpu()?;
         let name = path.to_string_lossy();
         let unreadable = |error: std::io::Error| {
             Error::new(
@@ -192,10 +194,16 @@ impl<'a> Work<'a> {
         let request = Request {
             name: self.name.to_owned(),
             opt_level: self.executor.config.opt_level,
+            cpu: self.executor.config.cpu,
+            identify: false,
             input_len: ir.len() as u64,
         };
         self.tell(EventKind::CompileStarted, "", request.input_len);
-        let output = self.executor.pool.compile(&request, ir, &mut self.times)?;
+        let output = self
+            .executor
+            .pool
+            .compile(&request, ir, &mut self.times, &mut |_| Decision::Compile)?
+            .ok_or_else(|| self.bad_code("is missing", &"nobody asked the server to stop"))?;
         self.times.server = output.compiled.times;
         self.tell(EventKind::Compiled, "", output.compiled.image_len);
         Ok(output)

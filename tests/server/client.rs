@@ -1,6 +1,8 @@
 //! A client of the server that may also misbehave.
 
-use mgenjit::compile::protocol::{Compiled, FailureKind, Hello, OptLevel, Reply, Request};
+use mgenjit::compile::protocol::{
+    Compiled, Cpu, Decision, FailureKind, Hello, OptLevel, Reply, Request,
+};
 use mgenjit::compile::transport::{self, TransportError};
 use std::fs::File;
 use std::io::Write;
@@ -174,13 +176,40 @@ impl Server {
     }
 
     pub fn compile(&mut self, name: &str, ir: &[u8], opt_level: OptLevel) -> Outcome {
+        self.compile_for(name, ir, opt_level, Cpu::Native)
+    }
+
+    pub fn compile_for(&mut self, name: &str, ir: &[u8], opt_level: OptLevel, cpu: Cpu) -> Outcome {
         let payload = transport::seal(&[ir]).unwrap();
         let request = Request {
-            name: name.to_owned(),
             opt_level,
-            input_len: ir.len() as u64,
+            cpu,
+            ..request(name, ir.len() as u64)
         };
         transport::send(&self.socket, &request, Some(payload.as_fd())).unwrap();
+        self.outcome()
+    }
+
+    /// Has the server identify a module, and leaves it waiting for a decision.
+    pub fn identify(&self, ir: &[u8]) -> [u8; 32] {
+        let payload = transport::seal(&[ir]).unwrap();
+        let request = Request {
+            identify: true,
+            ..request("identified", ir.len() as u64)
+        };
+        transport::send(&self.socket, &request, Some(payload.as_fd())).unwrap();
+        match self.receive() {
+            Ok((Reply::Identified { digest }, None)) => digest,
+            other => panic!("{}: {other:?}", String::from_utf8_lossy(ir)),
+        }
+    }
+
+    pub fn decide(&self, decision: Decision) {
+        transport::send(&self.socket, &decision, None).unwrap();
+    }
+
+    /// What comes of a request.
+    pub fn outcome(&mut self) -> Outcome {
         match self.receive() {
             Ok((Reply::Compiled(reply), payload)) => {
                 let len = reply.image_len + reply.object_len;
@@ -206,11 +235,7 @@ impl Server {
     }
 
     pub fn send_request(&self, name: &str, input_len: u64, payload: Option<&OwnedFd>) {
-        let request = Request {
-            name: name.to_owned(),
-            opt_level: OptLevel::O2,
-            input_len,
-        };
+        let request = request(name, input_len);
         transport::send(&self.socket, &request, payload.map(AsFd::as_fd)).unwrap();
     }
 
@@ -277,6 +302,16 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+pub fn request(name: &str, input_len: u64) -> Request {
+    Request {
+        name: name.to_owned(),
+        opt_level: OptLevel::O2,
+        cpu: Cpu::Native,
+        identify: false,
+        input_len,
     }
 }
 

@@ -1,7 +1,9 @@
 //! The compile server as a process: what it answers, and that nothing it is given ends it in silence.
 
+mod canonical;
 mod client;
 mod code;
+mod cpu;
 mod failures;
 mod images;
 mod inputs;

@@ -1,8 +1,8 @@
 //! The greeting, and requests that are not well-formed.
 
-use crate::client::{Expect, SEALS, Server, Spawn, memfd};
+use crate::client::{Expect, Outcome, SEALS, Server, Spawn, memfd, request};
 use crate::inputs::GOOD;
-use mgenjit::compile::protocol::{FailureKind, Hello, OptLevel, PROTOCOL_VERSION, Reply, Request};
+use mgenjit::compile::protocol::{Decision, FailureKind, Hello, PROTOCOL_VERSION, Reply, Request};
 use mgenjit::compile::transport;
 use std::fs::File;
 use std::io::Write;
@@ -35,11 +35,11 @@ fn greets_and_compares() {
         assert_eq!(status.code(), Some(1));
         assert!(words.contains(expect), "{words}");
     }
-    check(|hello| hello.protocol += 1, "protocol 2");
+    check(|hello| hello.protocol += 1, "protocol 3");
     check(|hello| hello.package = "9.9.9".to_owned(), "mgenjit 9.9.9");
     check(|hello| hello.llvm = "21.1.0".to_owned(), "LLVM 21.1.0");
     check(|hello| hello.build = "feed".to_owned(), "build feed");
-    assert_eq!(PROTOCOL_VERSION, 1);
+    assert_eq!(PROTOCOL_VERSION, 2);
 }
 
 #[test]
@@ -102,12 +102,7 @@ fn malformed_requests_fail_and_the_server_goes_on() {
         server.expect_protocol_failure(expect);
         server.check(GOOD, Expect::Compiles("i32 @good()"));
     }
-    let request = postcard::to_stdvec(&Request {
-        name: "x".to_owned(),
-        opt_level: OptLevel::O2,
-        input_len: 0,
-    })
-    .unwrap();
+    let request = postcard::to_stdvec(&request("x", 0)).unwrap();
     check_body(&[], "does not decode");
     check_body(&request[..1], "does not decode");
     check_body(&[0xff; 64], "does not decode");
@@ -117,14 +112,54 @@ fn malformed_requests_fail_and_the_server_goes_on() {
         "does not decode",
     );
     // A name that is not UTF-8.
-    check_body(&[1, 0xff, 2, 0], "does not decode");
+    check_body(&[1, 0xff, 2, 0, 0, 0], "does not decode");
     // An optimisation level that does not exist.
-    check_body(&[1, b'x', 6, 0], "does not decode");
+    check_body(&[1, b'x', 6, 0, 0, 0], "does not decode");
+    // Such a kind of CPU, such a level, such a truth.
+    check_body(&[1, b'x', 2, 2, 0, 0], "does not decode");
+    check_body(&[1, b'x', 2, 1, 4, 0, 0], "does not decode");
+    check_body(&[1, b'x', 2, 0, 2, 0], "does not decode");
     check_body(
         &[request.as_slice(), &[0, 0, 0]].concat(),
         "3 bytes after its message",
     );
     check_body(&[0; 1 << 20], "bytes after its message");
+}
+
+#[test]
+fn the_client_decides_what_follows_an_identification() {
+    let mut server = Server::start();
+    let digest = server.identify(GOOD.as_bytes());
+    server.decide(Decision::Compile);
+    server.outcome().unwrap_compiled();
+    // Nothing comes after this, not even an end.
+    assert_eq!(server.identify(GOOD.as_bytes()), digest);
+    server.decide(Decision::Stop);
+    server.check(GOOD, Expect::Compiles("i32 @good()"));
+    for _ in 0..100 {
+        server.identify(GOOD.as_bytes());
+        server.decide(Decision::Stop);
+    }
+    server.check(GOOD, Expect::Compiles("i32 @good()"));
+
+    // There is nothing to decide about a module that is bad, and nothing to be heard if the client did not ask.
+    let bad = memfd(3, b"bad", true);
+    let asking = Request {
+        identify: true,
+        ..request("bad", 3)
+    };
+    transport::send(&server.socket, &asking, Some(bad.as_fd())).unwrap();
+    assert!(matches!(server.outcome(), Outcome::Failed(_)));
+    server.check(GOOD, Expect::Compiles("i32 @good()"));
+
+    // No such decision: the request is over, the server is not.
+    server.identify(GOOD.as_bytes());
+    server.send_frame(1, &[2]);
+    server.expect_protocol_failure("does not decode");
+    server.check(GOOD, Expect::Compiles("i32 @good()"));
+
+    server.identify(GOOD.as_bytes());
+    assert_eq!(server.hang_up().code(), Some(0));
 }
 
 #[test]
@@ -164,12 +199,7 @@ fn several_descriptors_are_not_kept() {
         let (len, ir) = (GOOD.len() as u64, GOOD.as_bytes());
         let fds: Vec<OwnedFd> = (0..6).map(|_| memfd(len, ir, true)).collect();
         let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
-        let body = postcard::to_stdvec(&Request {
-            name: "many".to_owned(),
-            opt_level: OptLevel::O0,
-            input_len: len,
-        })
-        .unwrap();
+        let body = postcard::to_stdvec(&request("many", len)).unwrap();
         let frame = [
             &u32::try_from(body.len()).unwrap().to_le_bytes()[..],
             &body[..],
