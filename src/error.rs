@@ -22,6 +22,8 @@ pub enum Status {
     Library,
     Removed,
     Panic,
+    Damaged,
+    Untrusted,
 }
 
 #[derive(Clone, Debug, thiserror::Error)]

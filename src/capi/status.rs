@@ -43,6 +43,10 @@ pub const MGENJIT_STATUS_LIBRARY: i32 = 15;
 pub const MGENJIT_STATUS_REMOVED: i32 = 16;
 /// A defect of this library, caught at its boundary. Please report it.
 pub const MGENJIT_STATUS_PANIC: i32 = 17;
+/// A bundle, or an entry of the cache that was asked for, is not whole or was changed.
+pub const MGENJIT_STATUS_DAMAGED: i32 = 19;
+/// What has no signature by a trusted key was refused.
+pub const MGENJIT_STATUS_UNTRUSTED: i32 = 20;
 
 /// The name of a status, such as "MGENJIT_STATUS_PARSE", or "unknown status" for another number. The string
 /// is static.
@@ -67,6 +71,8 @@ pub extern "C" fn mgenjit_status_name(status: mgenjit_status) -> *const c_char {
         MGENJIT_STATUS_LIBRARY => c"MGENJIT_STATUS_LIBRARY",
         MGENJIT_STATUS_REMOVED => c"MGENJIT_STATUS_REMOVED",
         MGENJIT_STATUS_PANIC => c"MGENJIT_STATUS_PANIC",
+        MGENJIT_STATUS_DAMAGED => c"MGENJIT_STATUS_DAMAGED",
+        MGENJIT_STATUS_UNTRUSTED => c"MGENJIT_STATUS_UNTRUSTED",
         _ => c"unknown status",
     };
     name.as_ptr()
@@ -92,6 +98,8 @@ pub(super) fn number(status: Status) -> mgenjit_status {
         Status::Library => MGENJIT_STATUS_LIBRARY,
         Status::Removed => MGENJIT_STATUS_REMOVED,
         Status::Panic => MGENJIT_STATUS_PANIC,
+        Status::Damaged => MGENJIT_STATUS_DAMAGED,
+        Status::Untrusted => MGENJIT_STATUS_UNTRUSTED,
     }
 }
 
