@@ -40,6 +40,9 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsFd;
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
+
 /// The version of this format. Entries of other versions are misses.
 pub const FORMAT_VERSION: u32 = 2;
 

@@ -1,3 +1,4 @@
+use super::fuzz::seal;
 use super::*;
 use crate::cache::directory::{Directory, Owner, Root, TEMPORARY, alias_path, entry_path};
 use crate::cache::file;
@@ -67,6 +68,8 @@ impl Cache {
     /// Imports what must not be, and checks that nothing is left of it.
     #[track_caller]
     fn refuse(&self, bytes: &[u8], status: Status, says: &[&str]) -> String {
+        // Some file systems wait for the disk when a file is cut and written again.
+        let _ = std::fs::remove_file(self.path("bad"));
         std::fs::write(self.path("bad"), bytes).expect("write");
         let before = self.count();
         let error = self.import("bad", None).expect_err("it is refused");
@@ -128,14 +131,14 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// A record as an export writes it.
-fn honest(kind: Kind, key: &Key, file: &[u8]) -> Vec<u8> {
+pub(super) fn honest(kind: Kind, key: &Key, file: &[u8]) -> Vec<u8> {
     let content = zstd(file);
     let lens = (file.len() as u64, content.len() as u64);
     record(kind as u32, 1, key, lens, &content)
 }
 
 /// A bundle of records, with a digest that is right.
-fn bundle(count: u64, records: &[Vec<u8>]) -> Vec<u8> {
+pub(super) fn bundle(count: u64, records: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
     bytes.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
     bytes.extend_from_slice(&[0; 4]);
@@ -144,15 +147,6 @@ fn bundle(count: u64, records: &[Vec<u8>]) -> Vec<u8> {
     bytes.extend_from_slice(&[0; TAIL_LEN as usize]);
     seal(&mut bytes);
     bytes
-}
-
-/// Makes the digest right.
-pub(super) fn seal(bytes: &mut [u8]) {
-    if let Some(end) = bytes.len().checked_sub(TAIL_LEN as usize) {
-        let digest = blake3::hash(&bytes[..end]);
-        bytes[end..end + 32].copy_from_slice(digest.as_bytes());
-        bytes[end + 32..].copy_from_slice(&END_MAGIC);
-    }
 }
 
 fn items(path: &Path) -> Result<Vec<Item>, Error> {
@@ -603,7 +597,9 @@ fn hostile_bundles_are_refused() {
     // Kinds and compressions that there are not.
     for kind in [0, 3, u32::MAX] {
         with(kind, 1, lens, &content, "no known kind");
-        with(1, kind.wrapping_add(2), lens, &content, "no known way");
+    }
+    for compression in [2, 3, u32::MAX] {
+        with(1, compression, lens, &content, "no known way");
     }
 
     // Lengths.
