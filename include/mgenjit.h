@@ -91,6 +91,12 @@
 // A defect of this library, caught at its boundary. Please report it.
 #define MGENJIT_STATUS_PANIC 17
 
+// A bundle, or an entry of the cache that was asked for, is not whole or was changed.
+#define MGENJIT_STATUS_DAMAGED 19
+
+// What has no signature by a trusted key was refused.
+#define MGENJIT_STATUS_UNTRUSTED 20
+
 // The cache had the code. `bytes`: its entry's length.
 #define MGENJIT_EVENT_HIT 1
 

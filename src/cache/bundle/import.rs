@@ -12,7 +12,6 @@ use crate::cache::trust::Trust;
 use crate::error::{Error, Status, reason};
 use rustix::fs::{AtFlags, OFlags};
 use rustix::io::Errno;
-use std::collections::BTreeSet;
 use std::io::{self, BufRead, Read};
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -70,10 +69,6 @@ pub fn import(
         if is_present(root, &item, target.as_ref(), trust) {
             imported.present.push(item);
         } else {
-            if sync {
-                rustix::fs::fsync(&temporary.file)
-                    .map_err(|error| not_written(path, error.into()))?;
-            }
             staging.files.push((temporary.leave(), item));
         }
     }
@@ -193,7 +188,15 @@ impl Staging<'_> {
 
     /// Gives all files their names. An error comes with how many of how many have theirs.
     fn publish(mut self, sync: bool) -> Result<Vec<Item>, (io::Error, usize, usize)> {
-        let mut folders = BTreeSet::new();
+        // All at once: to wait for the disk for each of a thousand files takes seconds.
+        let wait = || {
+            if sync {
+                rustix::fs::syncfs(&self.folder)
+            } else {
+                Ok(())
+            }
+        };
+        wait().map_err(|error| self.failed(error))?;
         while let Some((temporary, item)) = self.files.get(self.published) {
             let path = path_of(item);
             let (folder, name) = path.rsplit_once('/').unwrap_or((".", &path));
@@ -202,16 +205,8 @@ impl Staging<'_> {
                 .and_then(|to| rustix::fs::renameat(&self.folder, temporary, &to, name))
                 .map_err(|error| self.failed(error))?;
             self.published += 1;
-            folders.insert(folder.to_owned());
         }
-        if sync {
-            for folder in folders {
-                self.root
-                    .folder(&folder)
-                    .and_then(rustix::fs::fsync)
-                    .map_err(|error| self.failed(error))?;
-            }
-        }
+        wait().map_err(|error| self.failed(error))?;
         Ok(self.files.iter().map(|(_, item)| *item).collect())
     }
 

@@ -581,9 +581,13 @@ fn hostile_bundles_are_refused() {
     };
 
     // Counts.
-    refuse(u64::MAX, &[entry.clone()], &["cannot hold"]);
-    refuse(2, &[entry.clone()], &["record 2 of 2", "ends before it"]);
-    refuse(0, &[entry.clone()], &["behind its last record"]);
+    refuse(u64::MAX, std::slice::from_ref(&entry), &["cannot hold"]);
+    refuse(
+        2,
+        std::slice::from_ref(&entry),
+        &["record 2 of 2", "ends before it"],
+    );
+    refuse(0, std::slice::from_ref(&entry), &["behind its last record"]);
 
     // Twice the same, of either kind.
     let says = ["record 2 of 2", "twice", &key.to_string()];
