@@ -38,7 +38,11 @@ programs! {
     bad_files.c
     bad_ir.c
     bitcode.c
+    cache_bundles.c
+    cache_canonical.c
     cache_directory.c
+    cache_signed.c
+    cache_verify.c
     calls.c
     calls_refused.c
     cplusplus.c
