@@ -41,6 +41,7 @@ programs! {
     cache_bundles.c
     cache_canonical.c
     cache_directory.c
+    cache_nulls.c
     cache_signed.c
     cache_verify.c
     calls.c

@@ -356,10 +356,6 @@ impl Catalog {
         self.store.directory()
     }
 
-    pub fn store(&self) -> &Store {
-        &self.store
-    }
-
     pub fn root(&self) -> Result<Arc<Root>, Error> {
         match self.directory().open() {
             Ok(Some(root)) => Ok(root),

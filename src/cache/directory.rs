@@ -122,11 +122,6 @@ impl Directory {
         Ok(root)
     }
 
-    /// Forgets what is open, so that the path is looked at anew.
-    pub fn close(&self) {
-        *self.lock() = None;
-    }
-
     fn lock(&self) -> fork::Guarded<MutexGuard<'_, Option<Arc<Root>>>> {
         fork::guard(|| self.open.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -267,13 +262,6 @@ fn check_trust(stat: &rustix::fs::Stat, owner: Owner) -> Result<(), String> {
         ));
     }
     Ok(())
-}
-
-/// The folder of a key's entry, and the name there without its extension.
-pub fn place(key: &Key) -> (String, String) {
-    let hex = key.hex();
-    let (folder, file) = hex.as_ref().split_at(2);
-    ([ENTRIES, "/", folder].concat(), file.to_owned())
 }
 
 /// Where a key's entry lies, seen from the root.

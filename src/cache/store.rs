@@ -60,7 +60,7 @@ enum Opened {
 /// What a look into the cache found.
 #[derive(Debug)]
 pub enum Found {
-    Entry(Entry),
+    Entry(Box<Entry>),
     Nothing,
     /// There is something that must not be run.
     Unusable(MissReason, Trouble),
@@ -101,7 +101,7 @@ impl Store {
             match self.find_in(directory, key) {
                 Ok(Some((entry, through_alias))) => {
                     self.record_hit(&entry, index > 0, through_alias);
-                    return Found::Entry(entry);
+                    return Found::Entry(Box::new(entry));
                 }
                 Ok(None) => {}
                 Err((reason, trouble)) => {

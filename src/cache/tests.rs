@@ -408,7 +408,7 @@ fn an_index_is_made_anew_when_it_is_lost_or_broken() {
         std::fs::remove_file(index(path)).expect("removed");
         rustix::fs::mknodat(
             rustix::fs::CWD,
-            &index(path),
+            index(path),
             rustix::fs::FileType::Fifo,
             rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
             0,
