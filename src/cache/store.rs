@@ -172,12 +172,12 @@ impl Store {
         key: &Key,
     ) -> Result<Option<Entry>, (MissReason, Trouble)> {
         let path = entry_path(key);
-        let file = match root.open_file(&path, OFlags::RDONLY) {
-            Ok(file) => file,
+        let (file, stat) = match root.open_examined(&path, OFlags::RDONLY) {
+            Ok(opened) => opened,
             Err(OpenError::Io(Errno::NOENT)) => return Ok(None),
             Err(error) => return Err((MissReason::Damaged, directory.trouble_at(&path, error))),
         };
-        Entry::verify(file, key, self.options.trust.as_deref())
+        Entry::verify_examined(file, &stat, key, self.options.trust.as_deref())
             .map(Some)
             .map_err(|error| unusable(directory, &path, &error))
     }
