@@ -25,7 +25,7 @@ build_ahead() {
 }
 
 find_sqlite() {
-    cargo metadata --format-version 1 --offline 2>/dev/null | tr ',' '\n' \
+    cargo metadata --format-version 1 --offline --filter-platform x86_64-unknown-linux-gnu 2>/dev/null | tr ',' '\n' \
         | sed -n 's|.*"manifest_path":"\(.*/libsqlite3-sys-[^/]*\)/Cargo.toml".*|\1/sqlite3|p' | head -n 1
 }
 

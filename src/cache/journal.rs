@@ -98,8 +98,12 @@ impl Journal {
 
     /// As [`Journal::open`], and makes it if there is none.
     pub fn open_or_create(root: &Root) -> Result<Journal, OpenError> {
-        if let Some(journal) = Journal::open(root)? {
-            return Ok(journal);
+        match Journal::open(root) {
+            Ok(Some(journal)) => return Ok(journal),
+            Ok(None) => {}
+            // What is no file of ours is not the journal.
+            Err(OpenError::Io(Errno::LOOP) | OpenError::Untrusted(_)) => root.unlink(JOURNAL)?,
+            Err(error) => return Err(error),
         }
         let mut id = [0; 16];
         // An id that is not random only means that an index of a deleted journal may be taken for this one's.

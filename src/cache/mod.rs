@@ -20,3 +20,6 @@ pub mod manifest;
 pub mod policy;
 pub mod store;
 pub mod trust;
+
+#[cfg(test)]
+mod tests;

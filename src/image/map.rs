@@ -38,8 +38,9 @@ impl Mapping {
     /// Maps the segments of an image of `len` bytes.
     pub fn new(source: Source<'_>, headers: &Headers, len: u64) -> Result<Mapping, LoadError> {
         match (Mapping::try_new(source, headers), source) {
-            // The file lies where code may not be run from, such as a file system mounted `noexec`.
-            (Err(Errno::PERM | Errno::ACCESS), Source::File(file)) => {
+            // The file lies where code may not be run from, such as a file system mounted `noexec`, or on one that
+            // cannot map files.
+            (Err(error), Source::File(file)) if error != Errno::NOMEM => {
                 let image = read(file, len)?;
                 Ok(Mapping::try_new(Source::Memory(&image), headers)?)
             }

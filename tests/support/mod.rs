@@ -5,6 +5,7 @@
 #![allow(dead_code)]
 
 pub mod directives;
+pub mod faults;
 pub mod run;
 pub mod workspace;
 

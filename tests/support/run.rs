@@ -1,7 +1,9 @@
 //! Running a process to its end or to a deadline.
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
@@ -40,22 +42,33 @@ pub fn run(mut command: Command, folder: &Path, timeout: Duration) -> Outcome {
         .spawn()
         .unwrap_or_else(|error| panic!("{} does not start: {error}", program.display()));
 
-    let deadline = Instant::now() + timeout;
-    let status = loop {
-        if let Some(status) = child.try_wait().expect("wait for the process") {
-            break Some(status);
-        }
-        if Instant::now() > deadline {
-            // Ignored: the group is gone if it ended just now.
-            let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
-            child.wait().expect("wait for the killed process");
-            break None;
-        }
-        std::thread::sleep(Duration::from_millis(5));
+    let pid = Pid::from_child(&child);
+    let process = pidfd_open(pid, PidfdFlags::empty()).expect("a pidfd");
+    let status = if ends_within(&process, timeout) {
+        Some(child.wait().expect("wait for the process"))
+    } else {
+        // Ignored: the group is gone if it ended just now.
+        let _ = kill_process_group(pid, Signal::KILL);
+        child.wait().expect("wait for the killed process");
+        None
     };
     let output = std::fs::read(&log).expect("the output");
     Outcome {
         status,
         output: String::from_utf8_lossy(&output).into_owned(),
+    }
+}
+
+/// Waits for the end of a process without asking again and again.
+fn ends_within(process: &OwnedFd, timeout: Duration) -> bool {
+    let deadline = Instant::now() + timeout;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let left = Timespec::try_from(left).expect("a time");
+        match poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&left)) {
+            Ok(count) => return count > 0,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => panic!("poll: {error}"),
+        }
     }
 }

@@ -29,8 +29,12 @@ pub struct Workspace {
 impl Workspace {
     /// Builds `tests/c/<file>` and what its directives ask for.
     pub fn new(file: &str) -> Workspace {
-        let path = source("tests/c").join(file);
-        let text = std::fs::read_to_string(&path)
+        Workspace::of(&source("tests/c").join(file))
+    }
+
+    /// Builds the program at `path` and what its directives ask for.
+    pub fn of(path: &Path) -> Workspace {
+        let text = std::fs::read_to_string(path)
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let folder = tempfile::Builder::new()
             .prefix("c-program-")
@@ -60,7 +64,7 @@ impl Workspace {
         for built in &workspace.directives.so {
             workspace.clang(built, &["-shared", "-fPIC"]);
         }
-        workspace.build(&path);
+        workspace.build(path);
         workspace
     }
 
@@ -74,9 +78,15 @@ impl Workspace {
 
     /// Runs the program once.
     pub fn run(&self, run_kind: Run) -> Outcome {
+        let command = self.command(run_kind);
+        run(command, self.folder.path(), self.directives.timeout)
+    }
+
+    /// The program with its environment.
+    pub fn command(&self, run_kind: Run) -> Command {
         let mut command = Command::new(&self.program);
         self.set_environment(&mut command, run_kind);
-        run(command, self.folder.path(), self.directives.timeout)
+        command
     }
 
     /// Runs the program once below another one, such as `strace -f`.
@@ -181,6 +191,8 @@ fn succeed(mut command: Command) {
 fn sqlite_folder() -> PathBuf {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--offline"])
+        // What other platforms need was not downloaded.
+        .args(["--filter-platform", "x86_64-unknown-linux-gnu"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo metadata");

@@ -195,16 +195,16 @@ impl Index {
              WHERE name = ?1 ORDER BY used DESC LIMIT 1000"
         ))?;
         let rows = select.query_map([name], row)?;
-        let mut nearest: Option<(usize, Row)> = None;
+        let mut nearest: Option<((usize, bool), Row)> = None;
         for row in rows {
             let row = row?;
-            let differences = parts.differences(&row.parts).len();
-            // Of equally near ones the one that was used last.
-            if nearest
-                .as_ref()
-                .is_none_or(|(least, _)| differences < *least)
-            {
-                nearest = Some((differences, row));
+            // Of equally near ones one of the same IR, and of those the one that was used last.
+            let distance = (
+                parts.differences(&row.parts).len(),
+                parts.input != row.parts.input,
+            );
+            if nearest.as_ref().is_none_or(|(least, _)| distance < *least) {
+                nearest = Some((distance, row));
             }
         }
         Ok(nearest.map_or(Verdict::Never, |(_, row)| Verdict::Differs(Box::new(row))))

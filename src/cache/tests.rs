@@ -1,0 +1,630 @@
+//! The cache as a whole, without a compiler: entries of arbitrary bytes.
+
+use super::catalog::{Catalog, Explanation};
+use super::directory::{INDEX, JOURNAL, alias_path, entry_path};
+use super::index::{Filter, Stats, Verdict, Why};
+use super::journal::MissReason;
+use super::key::Key;
+use super::maintain::Limits;
+use super::manifest::{Manifest, Part};
+use super::store::{Found, Store};
+use crate::compile::protocol::OptLevel;
+use crate::config::Config;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::TempDir;
+
+struct Cache {
+    _folder: TempDir,
+    config: Config,
+    store: Store,
+}
+
+impl Cache {
+    fn new() -> Cache {
+        Cache::with(|_| {})
+    }
+
+    fn with(change: impl FnOnce(&mut Config)) -> Cache {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut config = Config {
+            cache_dir: Some(folder.path().join("cache")),
+            ..Config::default()
+        };
+        change(&mut config);
+        Cache {
+            _folder: folder,
+            store: config.store().expect("a cache"),
+            config,
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.store.directory().path().to_owned()
+    }
+
+    fn catalog(&self) -> Catalog {
+        Catalog::new(self.config.clone()).expect("a catalog")
+    }
+
+    /// A miss, a compile of `cost` microseconds, and a store. The image has `len` bytes.
+    fn put(&self, key: Key, name: &str, len: usize, cost: u64) {
+        self.store.create_journal();
+        self.store.record_miss(&key, MissReason::Absent);
+        let mut manifest = manifest(name, key);
+        manifest.about.times.optimise = cost;
+        self.store
+            .publish(&key, &vec![7; len], b"object", b"input", &mut manifest)
+            .expect("it is stored");
+        self.store.maintain().expect("no trouble");
+    }
+
+    fn hit(&self, key: &Key) -> bool {
+        matches!(self.store.find(key), Found::Entry(_))
+    }
+
+    fn stats(&self) -> Stats {
+        self.catalog().stats().expect("statistics")
+    }
+
+    fn names(&self, filter: Filter) -> Vec<String> {
+        let mut iter = self.catalog().iter(filter).expect("a list");
+        let mut names = Vec::new();
+        while let Some(row) = iter.next().expect("an entry") {
+            names.push(row.name);
+        }
+        names
+    }
+}
+
+fn manifest(name: &str, key: Key) -> Manifest {
+    let mut manifest = Manifest::example(name);
+    manifest.about.parts.input = key.0;
+    manifest
+}
+
+fn key(number: u32) -> Key {
+    // Spread over the folders.
+    Key(*blake3::hash(&number.to_le_bytes()).as_bytes())
+}
+
+fn nothing() -> Limits {
+    Limits {
+        max_bytes: 0,
+        max_entries: 0,
+        max_age: Duration::ZERO,
+    }
+}
+
+#[test]
+fn statistics_are_exact() {
+    let cache = Cache::new();
+    for number in 0..10 {
+        cache.put(key(number), "m", 100, 1000);
+    }
+    for number in 0..10 {
+        for _ in 0..number {
+            assert!(cache.hit(&key(number)));
+        }
+    }
+    assert!(!cache.hit(&key(99)));
+    cache.store.record_miss(&key(99), MissReason::Damaged);
+    let stats = cache.stats();
+    let one = std::fs::metadata(cache.path().join(entry_path(&key(0))))
+        .expect("an entry")
+        .len();
+    let expect = Stats {
+        entries: 10,
+        bytes: 10 * one,
+        hits: 45,
+        misses_new: 10,
+        misses_damaged: 1,
+        stores: 10,
+        spent: 10 * 1000,
+        saved: 45 * 1000,
+        ..Stats::default()
+    };
+    assert_eq!(stats, expect);
+    // Asking changes nothing.
+    assert_eq!(cache.stats(), expect);
+    let details = cache.catalog().details(&key(9)).expect("details");
+    assert_eq!(details.row.hits, 9);
+    assert!(details.row.used > details.row.created);
+}
+
+#[test]
+fn limits_hold_and_what_saved_most_stays() {
+    let cache = Cache::with(|config| {
+        config.cache_limits = Limits {
+            max_entries: 20,
+            ..nothing()
+        };
+    });
+    // Dear ones first, so that the oldest would go if age were all.
+    for number in 0..100 {
+        let cost = if number < 10 { 1_000_000 } else { 1000 };
+        cache.put(key(number), "m", 100, cost);
+    }
+    let stats = cache.stats();
+    assert!(stats.entries <= 20, "{stats:?}");
+    assert!(stats.entries >= 15, "{stats:?}");
+    assert_eq!(stats.evictions, 100 - stats.entries);
+    assert_eq!(stats.stores, 100);
+    for number in 0..10 {
+        assert!(cache.hit(&key(number)), "{number}");
+    }
+    let gone = (10..100)
+        .find(|number| !cache.hit(&key(*number)))
+        .expect("one is gone");
+    cache.store.record_miss(&key(gone), MissReason::Absent);
+    assert_eq!(cache.stats().misses_evicted, 1);
+    let explanation = cache
+        .catalog()
+        .explain(&key(gone), "m", &manifest("m", key(gone)).about.parts)
+        .expect("an explanation");
+    assert!(
+        matches!(&explanation, Explanation::Missing(Verdict::Gone(gone)) if gone.why == Why::Evicted),
+        "{explanation:?}"
+    );
+}
+
+#[test]
+fn a_limit_of_bytes_holds() {
+    let cache = Cache::with(|config| {
+        config.cache_limits = Limits {
+            max_bytes: 200_000,
+            ..nothing()
+        };
+    });
+    for number in 0..50 {
+        cache.put(key(number), "m", 10_000, 1000);
+        assert!(cache.stats().bytes <= 200_000);
+    }
+    assert!(cache.stats().bytes > 150_000);
+}
+
+#[test]
+fn old_entries_go_and_pinned_ones_stay() {
+    let cache = Cache::new();
+    for number in 0..6 {
+        cache.put(key(number), "m", 100, 1000);
+    }
+    let catalog = cache.catalog();
+    catalog.pin(&key(0), true).expect("pinned");
+    std::thread::sleep(Duration::from_millis(30));
+    assert!(cache.hit(&key(1)));
+    let limits = Limits {
+        max_age: Duration::from_millis(20),
+        ..nothing()
+    };
+    catalog.trim(&limits, &mut |_, _| true).expect("trimmed");
+    let there: Vec<u32> = (0..6).filter(|number| cache.hit(&key(*number))).collect();
+    assert_eq!(there, [0, 1]);
+    let limits = Limits {
+        max_bytes: 1,
+        ..nothing()
+    };
+    catalog.trim(&limits, &mut |_, _| true).expect("trimmed");
+    assert!(cache.hit(&key(0)) && !cache.hit(&key(1)));
+    assert_eq!(cache.stats().pinned, 1);
+    catalog.clear(false, &mut |_, _| true).expect("cleared");
+    assert!(cache.hit(&key(0)));
+    catalog.rebuild(&mut |_, _| true).expect("rebuilt");
+    assert_eq!(cache.stats().pinned, 1);
+    catalog.pin(&key(0), false).expect("not pinned");
+    catalog.trim(&limits, &mut |_, _| true).expect("trimmed");
+    assert!(!cache.hit(&key(0)));
+    assert_eq!(cache.stats().entries, 0);
+    assert_eq!(cache.stats().bytes, 0);
+}
+
+#[test]
+fn an_alias_leads_to_its_entry_and_goes_with_it() {
+    let cache = Cache::new();
+    cache.put(key(1), "m", 100, 1000);
+    cache
+        .store
+        .publish_alias(&key(2), &key(1))
+        .expect("an alias");
+    assert!(cache.hit(&key(2)));
+    let stats = cache.stats();
+    assert_eq!((stats.hits, stats.hits_by_alias, stats.aliases), (0, 1, 1));
+    assert_eq!(stats.saved, 1000);
+    let details = cache.catalog().details(&key(1)).expect("details");
+    assert_eq!((details.row.hits, details.aliases), (1, vec![key(2)]));
+    cache.catalog().remove(&key(1)).expect("removed");
+    assert!(!cache.path().join(alias_path(&key(2))).exists());
+    assert!(!cache.hit(&key(2)));
+    // One that leads nowhere is nothing, and a rebuild removes it.
+    cache
+        .store
+        .publish_alias(&key(2), &key(1))
+        .expect("an alias");
+    assert!(matches!(cache.store.find(&key(2)), Found::Nothing));
+    cache.catalog().rebuild(&mut |_, _| true).expect("rebuilt");
+    assert!(!cache.path().join(alias_path(&key(2))).exists());
+}
+
+#[test]
+fn the_canonical_key_leads_to_the_entry() {
+    let cache = Cache::new();
+    let mut manifest = manifest("m", key(1));
+    manifest.about.canonical = Some(key(5));
+    cache
+        .store
+        .publish(&key(1), b"image", b"object", b"input", &mut manifest)
+        .expect("stored");
+    let Found::Entry(entry) = cache.store.find(&key(5)) else {
+        panic!("no entry");
+    };
+    assert_eq!(entry.tail.key(), key(1));
+}
+
+#[test]
+fn lists_are_filtered_and_complete() {
+    let cache = Cache::new();
+    for number in 0..600 {
+        cache.put(
+            key(number),
+            &format!("n{}", number % 3),
+            100 + number as usize,
+            1000,
+        );
+    }
+    assert_eq!(cache.names(Filter::default()).len(), 600);
+    let named = Filter {
+        name: Some("n1*".to_owned()),
+        ..Filter::default()
+    };
+    assert_eq!(cache.names(named).len(), 200);
+    let large = Filter {
+        min_bytes: u64::MAX,
+        ..Filter::default()
+    };
+    assert!(cache.names(large).is_empty());
+    let old = Filter {
+        unused_since: Some(1),
+        ..Filter::default()
+    };
+    assert!(cache.names(old).is_empty());
+}
+
+#[test]
+fn the_nearest_entry_explains_a_miss() {
+    let cache = Cache::new();
+    let mut stored = manifest("m", key(1));
+    stored.about.parts.opt_level = OptLevel::O3;
+    cache
+        .store
+        .publish(&key(1), b"image", b"object", b"input", &mut stored)
+        .expect("stored");
+    cache.put(key(2), "m", 100, 1000);
+    let mut wanted = manifest("m", key(1)).about.parts;
+    let explain = |key: &Key, name: &str, parts: &super::manifest::Parts| {
+        cache
+            .catalog()
+            .explain(key, name, parts)
+            .expect("an explanation")
+    };
+    match explain(&key(3), "m", &wanted) {
+        Explanation::Missing(Verdict::Differs(row)) => {
+            assert_eq!(row.key, key(1));
+            assert_eq!(wanted.differences(&row.parts), [Part::OptLevel]);
+        }
+        other => panic!("{other:?}"),
+    }
+    wanted.llvm = "99".to_owned();
+    wanted.input = [0; 32];
+    match explain(&key(3), "m", &wanted) {
+        Explanation::Missing(Verdict::Differs(row)) => {
+            assert_eq!(wanted.differences(&row.parts), [Part::Input, Part::Llvm]);
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(explain(&key(1), "m", &wanted), Explanation::Hit));
+    let never = explain(&key(3), "other", &wanted);
+    assert!(
+        matches!(never, Explanation::Missing(Verdict::Never)),
+        "{never:?}"
+    );
+    std::fs::write(cache.path().join(entry_path(&key(1))), b"damaged").expect("written");
+    assert!(matches!(
+        explain(&key(1), "m", &wanted),
+        Explanation::Damaged(_)
+    ));
+}
+
+#[test]
+fn a_key_is_found_by_its_first_digits() {
+    let cache = Cache::new();
+    for number in 0..40 {
+        cache.put(key(number), "m", 100, 1000);
+    }
+    let catalog = cache.catalog();
+    let digits = key(7).to_string();
+    assert_eq!(catalog.resolve(&digits).expect("a key"), key(7));
+    assert_eq!(catalog.resolve(&digits[..12]).expect("a key"), key(7));
+    let shared = (0..16)
+        .map(|digit| format!("{digit:x}"))
+        .find(|digit| {
+            (0..40)
+                .filter(|number| key(*number).to_string().starts_with(digit))
+                .count()
+                > 1
+        })
+        .expect("40 keys share 16 first digits");
+    let ambiguous = catalog.resolve(&shared).expect_err("several");
+    assert!(ambiguous.message.contains("more than one"), "{ambiguous}");
+    for wrong in ["", "xyz", "é"] {
+        catalog.resolve(wrong).expect_err(wrong);
+    }
+}
+
+/// What is in the cache, in the order of the keys, is the same after `harm` as before.
+fn check_survives(harm: impl Fn(&Path)) {
+    let cache = Cache::new();
+    for number in 0..30 {
+        cache.put(key(number), &format!("m{number}"), 100, 1000);
+    }
+    let before = cache.names(Filter::default());
+    harm(&cache.path());
+    assert_eq!(cache.names(Filter::default()), before);
+    assert_eq!(cache.stats().entries, 30);
+    cache.put(key(100), "new", 100, 1000);
+    assert!(cache.hit(&key(100)) && cache.hit(&key(3)));
+    assert_eq!(cache.stats().entries, 31);
+}
+
+#[test]
+fn an_index_is_made_anew_when_it_is_lost_or_broken() {
+    let index = |path: &Path| path.join(INDEX);
+    check_survives(|_| {});
+    check_survives(|path| std::fs::remove_file(index(path)).expect("removed"));
+    check_survives(|path| std::fs::write(index(path), b"garbage").expect("written"));
+    check_survives(|path| std::fs::write(index(path), []).expect("written"));
+    check_survives(|path| {
+        let bytes = std::fs::read(index(path)).expect("an index");
+        std::fs::write(index(path), &bytes[..bytes.len() / 2]).expect("cut");
+    });
+    check_survives(|path| {
+        let mut bytes = std::fs::read(index(path)).expect("an index");
+        bytes[4096..].fill(0);
+        std::fs::write(index(path), &bytes).expect("zeroed");
+        let _ = std::fs::remove_file(path.join(format!("{INDEX}-wal")));
+    });
+    check_survives(|path| {
+        // Somebody else's database.
+        std::fs::remove_file(index(path)).expect("removed");
+        let db = rusqlite::Connection::open(index(path)).expect("a database");
+        db.execute_batch("CREATE TABLE entry (x)").expect("a table");
+    });
+    check_survives(|path| {
+        let elsewhere = path.join("elsewhere");
+        std::fs::rename(index(path), &elsewhere).expect("moved");
+        std::os::unix::fs::symlink(&elsewhere, index(path)).expect("a link");
+    });
+    check_survives(|path| {
+        std::fs::remove_file(index(path)).expect("removed");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &index(path),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+            0,
+        )
+        .expect("a FIFO");
+    });
+}
+
+#[test]
+fn a_link_to_a_database_is_not_written() {
+    let cache = Cache::new();
+    cache.put(key(1), "m", 100, 1000);
+    cache.stats();
+    let victim = cache.path().join("victim");
+    std::fs::write(&victim, b"precious").expect("written");
+    std::fs::remove_file(cache.path().join(INDEX)).expect("removed");
+    std::os::unix::fs::symlink(&victim, cache.path().join(INDEX)).expect("a link");
+    assert_eq!(cache.stats().entries, 1);
+    assert_eq!(std::fs::read(&victim).expect("it is there"), b"precious");
+}
+
+#[test]
+fn a_journal_that_is_lost_or_broken_costs_what_it_told() {
+    check_survives(|path| std::fs::remove_file(path.join(JOURNAL)).expect("removed"));
+    check_survives(|path| std::fs::write(path.join(JOURNAL), b"").expect("emptied"));
+    check_survives(|path| std::fs::write(path.join(JOURNAL), [0xff; 1000]).expect("garbage"));
+    check_survives(|path| {
+        std::fs::remove_file(path.join(JOURNAL)).expect("removed");
+        std::os::unix::fs::symlink("/dev/null", path.join(JOURNAL)).expect("a link");
+    });
+}
+
+#[test]
+fn a_newer_index_is_left_alone() {
+    let cache = Cache::new();
+    cache.put(key(1), "m", 100, 1000);
+    cache.stats();
+    let db = rusqlite::Connection::open(cache.path().join(INDEX)).expect("the index");
+    db.execute_batch("PRAGMA user_version = 1000")
+        .expect("newer");
+    drop(db);
+    let error = cache.catalog().stats().expect_err("it is newer");
+    assert!(error.message.contains("later version"), "{error}");
+    assert!(cache.hit(&key(1)));
+}
+
+#[test]
+fn a_cache_of_root_or_on_a_read_only_disk_is_listed_from_its_files() {
+    let cache = Cache::new();
+    for number in 0..5 {
+        cache.put(key(number), &format!("m{number}"), 100, 1000);
+    }
+    let with_index = cache.names(Filter::default());
+    let without = Cache {
+        _folder: tempfile::tempdir().expect("a folder"),
+        config: Config {
+            cache_index: false,
+            ..cache.config.clone()
+        },
+        store: cache.config.store().expect("a cache"),
+    };
+    assert_eq!(without.names(Filter::default()), with_index);
+    assert_eq!(without.stats().entries, 5);
+    without.catalog().remove(&key(2)).expect("removed");
+    assert!(!cache.hit(&key(2)));
+    without
+        .catalog()
+        .trim(
+            &Limits {
+                max_entries: 1,
+                ..nothing()
+            },
+            &mut |_, _| true,
+        )
+        .expect("trimmed");
+    assert_eq!(without.stats().entries, 1);
+    // The index learns of it in time; a rebuild at once.
+    cache.catalog().rebuild(&mut |_, _| true).expect("rebuilt");
+    assert_eq!(cache.stats().entries, 1);
+}
+
+#[test]
+fn a_layer_is_used_in_place() {
+    let below = Cache::new();
+    below.put(key(1), "m", 100, 1000);
+    let cache = Cache::with(|config| config.cache_layers = vec![below.path()]);
+    assert!(cache.hit(&key(1)));
+    cache.store.create_journal();
+    assert!(cache.hit(&key(1)));
+    assert!(!cache.hit(&key(2)));
+    let stats = cache.stats();
+    assert_eq!((stats.hits_in_layers, stats.entries), (1, 0));
+    assert_eq!(stats.saved, 1000);
+    assert_eq!(below.stats().hits, 0);
+    std::fs::set_permissions(below.path(), PermissionsExt::from_mode(0o777)).expect("chmod");
+    let again = Cache::with(|config| config.cache_layers = vec![below.path()]);
+    assert!(matches!(again.store.find(&key(1)), Found::Unusable(..)));
+}
+
+#[test]
+fn what_the_dead_left_goes_when_it_is_old() {
+    use rustix::fs::{AtFlags, Timespec, Timestamps};
+    let cache = Cache::new();
+    cache.put(key(1), "m", 100, 1000);
+    let root = cache
+        .store
+        .directory()
+        .open()
+        .expect("trusted")
+        .expect("there");
+    let make = |name: &str, hours: i64| {
+        let path = cache.path().join(name);
+        std::fs::write(&path, b"left").expect("written");
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .expect("after 1970");
+        let time = Timespec {
+            tv_sec: now.as_secs() as i64 - hours * 3600,
+            tv_nsec: 0,
+        };
+        let times = Timestamps {
+            last_access: time,
+            last_modification: time,
+        };
+        rustix::fs::utimensat(rustix::fs::CWD, &path, &times, AtFlags::empty()).expect("touched");
+        path
+    };
+    let old = make("v2/tmp/1-1", 2);
+    let new = make("v2/tmp/1-2", 0);
+    let lock = make(&format!("v2/locks/{}", key(7)), 2);
+    let held = make(&format!("v2/locks/{}", key(8)), 2);
+    let holder = std::fs::File::open(&held).expect("a lock");
+    rustix::fs::flock(&holder, rustix::fs::FlockOperation::LockExclusive).expect("held");
+    assert_eq!(
+        super::maintain::sweep(&root, std::time::SystemTime::now()),
+        2
+    );
+    assert!(!old.exists() && new.exists() && !lock.exists() && held.exists());
+}
+
+#[test]
+fn torn_entries_are_misses_and_go_with_a_scan() {
+    let cache = Cache::new();
+    for number in 0..4 {
+        cache.put(key(number), "m", 10_000, 1000);
+    }
+    let path = |number| cache.path().join(entry_path(&key(number)));
+    let whole = std::fs::read(path(0)).expect("an entry");
+    std::fs::write(path(0), &whole[..whole.len() - 1]).expect("cut");
+    std::fs::write(path(1), vec![0; whole.len()]).expect("zeroed");
+    let mut torn = std::fs::read(path(2)).expect("an entry");
+    torn[4096..8192].fill(0);
+    std::fs::write(path(2), torn).expect("torn");
+    for number in 0..3 {
+        assert!(matches!(
+            cache.store.find(&key(number)),
+            Found::Unusable(MissReason::Damaged, _)
+        ));
+        cache.catalog().verify(&key(number)).expect_err("damaged");
+    }
+    cache.catalog().verify(&key(3)).expect("whole");
+    cache.catalog().rebuild(&mut |_, _| true).expect("rebuilt");
+    assert!(!path(0).exists() && !path(1).exists() && path(3).exists());
+    assert_eq!(cache.names(Filter::default()).len(), 2);
+    assert_eq!(cache.stats().entries, 2);
+}
+
+#[test]
+fn a_folder_that_is_a_link_is_not_followed() {
+    let cache = Cache::new();
+    cache.put(key(1), "m", 100, 1000);
+    let folder = cache.path().join("v2/entries");
+    let elsewhere = cache.path().join("elsewhere");
+    std::fs::rename(&folder, &elsewhere).expect("moved");
+    std::os::unix::fs::symlink(&elsewhere, &folder).expect("a link");
+    assert!(matches!(cache.store.find(&key(1)), Found::Unusable(..)));
+    let mut manifest = manifest("m", key(2));
+    cache
+        .store
+        .publish(&key(2), b"image", b"object", b"input", &mut manifest)
+        .expect_err("not through a link");
+}
+
+#[test]
+fn older_versions_go_with_a_clear_and_newer_ones_stay() {
+    let cache = Cache::new();
+    cache.put(key(1), "m", 100, 1000);
+    for version in ["v1", "v3"] {
+        std::fs::create_dir_all(cache.path().join(version).join("entries")).expect("a folder");
+    }
+    cache
+        .catalog()
+        .clear(true, &mut |_, _| true)
+        .expect("cleared");
+    assert!(!cache.path().join("v1").exists());
+    assert!(cache.path().join("v3/entries").exists());
+}
+
+#[test]
+fn many_threads_count_exactly() {
+    let cache = Cache::new();
+    cache.put(key(1), "m", 100, 1000);
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let cache = &cache;
+            scope.spawn(move || {
+                for round in 0..50 {
+                    assert!(cache.hit(&key(1)));
+                    if round % 10 == 0 {
+                        cache.put(key(1000 + thread * 50 + round), "m", 100, 1000);
+                        cache.stats();
+                    }
+                }
+            });
+        }
+    });
+    let stats = cache.stats();
+    assert_eq!((stats.hits, stats.stores, stats.entries), (400, 41, 41));
+}

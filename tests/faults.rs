@@ -1,0 +1,38 @@
+//! The cache under faults: programs that are killed at any system call, disks that are full, broken or read-only,
+//! files as a power cut leaves them. `support::faults` says how, and what a scenario is.
+
+mod support;
+
+use support::faults;
+
+/// Each name is a program in `tests/faults`.
+macro_rules! scenarios {
+    ($($name:ident)*) => {
+        $(
+            mod $name {
+                use super::faults;
+
+                #[test]
+                fn survives_faults() {
+                    faults::sweep(stringify!($name));
+                }
+
+                #[test]
+                fn survives_damage() {
+                    faults::damage::sweep(stringify!($name));
+                }
+            }
+        )*
+    };
+}
+
+scenarios! {
+    hit
+    store
+}
+
+/// What the other tests rely on: that a fault happens, at its call, and nothing else does.
+#[test]
+fn the_tracer_does_what_it_says() {
+    faults::self_test::check_tracer();
+}
