@@ -982,7 +982,7 @@ mgenjit_status mgenjit_cache_import(struct mgenjit_cache *cache,
 // Looks at the entry of a key, 64 hexadecimal digits, and verifies what is in it. To be freed with
 // mgenjit_cache_entry_free.
 //
-// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_DAMAGED.
+// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_UNTRUSTED.
 mgenjit_status mgenjit_cache_entry_open(struct mgenjit_cache *cache,
                                         const char *key,
                                         struct mgenjit_cache_entry **entry,

@@ -37,10 +37,14 @@ static int report_removed(struct context *context, const mgenjit_cache_statistic
         json_number("removed_bytes", bytes);
         json_number("entries", after.entries);
         json_number("bytes", after.bytes);
+        json_number("pinned", after.pinned);
         json_end();
     } else {
-        printf("removed %" PRIu64 " %s, %s; left %" PRIu64 ", %s\n", entries, entries == 1 ? "entry" : "entries",
+        printf("removed %" PRIu64 " %s, %s; left %" PRIu64 ", %s", entries, entries == 1 ? "entry" : "entries",
                format_size(one, bytes), after.entries, format_size(two, after.bytes));
+        if (after.pinned > 0)
+            printf(" (%" PRIu64 " pinned)", after.pinned);
+        putchar('\n');
     }
     return EXIT_DONE;
 }

@@ -43,6 +43,29 @@ static void print_json(const mgenjit_cache_entry *entry, const mgenjit_cache_inf
     json_end();
 }
 
+/* The features that the code may use, of a text such as "+avx2,-avx512f", in lines of a fitting length. */
+static void print_features(const char *features)
+{
+    enum { LINE = 80 };
+    char line[LINE + 64];
+    size_t length = 0;
+    const char *label = "features";
+    while (*features != '\0') {
+        size_t size = strcspn(features, ",");
+        if (features[0] == '+' && size < 64) {
+            if (length > 0 && length + size > LINE) {
+                table_fact(label, line);
+                label = "";
+                length = 0;
+            }
+            length += (size_t)sprintf(line + length, "%s%.*s", length > 0 ? " " : "", (int)size - 1, features + 1);
+        }
+        features += size + (features[size] == ',');
+    }
+    if (length > 0)
+        table_fact(label, line);
+}
+
 static void print_table(const mgenjit_cache_entry *entry, const mgenjit_cache_info *info)
 {
     size_t aliases = mgenjit_cache_entry_alias_count(entry);
@@ -71,7 +94,7 @@ static void print_table(const mgenjit_cache_entry *entry, const mgenjit_cache_in
     table_fact("pinned", info->pinned ? "yes" : "no");
     table_fact("target", info->triple);
     table_fact("CPU", info->cpu);
-    table_fact("features", mgenjit_cache_entry_features(entry));
+    print_features(mgenjit_cache_entry_features(entry));
     table_fact("machine", info->machine);
     snprintf(text, sizeof text, "libmgenjit %s, build %s, LLVM %s", info->version, info->build,
              info->llvm_version);

@@ -5,8 +5,8 @@ use super::directory::{
 };
 use super::entry::{Entry, EntryError};
 use super::file;
-use super::index::{Filter, Index, IndexError, Row, Stats, Verdict, Why};
-use super::journal::Journal;
+use super::index::{Filter, Gone, Index, IndexError, Row, Stats, Verdict, Why};
+use super::journal::{Journal, MissReason};
 use super::key::Key;
 use super::maintain::{self, Limits, Maintenance};
 use super::manifest::{Manifest, Parts};
@@ -162,9 +162,13 @@ impl Catalog {
     }
 
     fn open_entry(&self, key: &Key) -> Result<Option<Entry>, Error> {
-        self.store
-            .reopen(key)
-            .map_err(|(_, trouble)| Error::new(Status::Damaged, trouble.0))
+        self.store.reopen(key).map_err(|(reason, trouble)| {
+            let status = match reason {
+                MissReason::Untrusted => Status::Untrusted,
+                _ => Status::Damaged,
+            };
+            Error::new(status, trouble.0)
+        })
     }
 
     pub fn remove(&self, key: &Key) -> Result<(), Error> {
@@ -192,7 +196,11 @@ impl Catalog {
             }
         };
         marked.map_err(|error| self.trouble(&self.directory().trouble_at(&path, error)))?;
-        self.change(|index| index.set_pinned(key, pinned))
+        let known = self.change(|index| index.set_pinned(key, pinned))?;
+        if !known && self.open_entry(key)?.is_none() {
+            return Err(self.no_entry(key));
+        }
+        Ok(())
     }
 
     /// Removes entries until the limits hold. Pinned ones stay.
@@ -265,17 +273,7 @@ impl Catalog {
 
     /// Checks one entry's bytes: all that runs, and all that is attached.
     pub fn verify(&self, key: &Key) -> Result<(), Error> {
-        let entry = match self.store.reopen(key) {
-            Ok(Some(entry)) => entry,
-            Ok(None) => return Err(self.no_entry(key)),
-            Err((reason, trouble)) => {
-                let status = match reason {
-                    super::journal::MissReason::Untrusted => Status::Untrusted,
-                    _ => Status::Damaged,
-                };
-                return Err(Error::new(status, trouble.0));
-            }
-        };
+        let entry = self.open_entry(key)?.ok_or_else(|| self.no_entry(key))?;
         entry
             .verify_attachments()
             .map_err(|error| self.damaged(key, &error))
@@ -285,12 +283,20 @@ impl Catalog {
     pub fn explain(&self, key: &Key, name: &str, parts: &Parts) -> Result<Explanation, Error> {
         match self.store.look(key) {
             Ok(Some(_)) => Ok(Explanation::Hit),
-            Err((super::journal::MissReason::Untrusted, trouble)) => {
-                Ok(Explanation::Untrusted(trouble))
-            }
+            Err((MissReason::Untrusted, trouble)) => Ok(Explanation::Untrusted(trouble)),
             Err((_, trouble)) => Ok(Explanation::Damaged(trouble)),
+            // No directory yet: nothing was ever stored.
+            Ok(None) if self.open_root()?.is_none() => Ok(Explanation::Missing(Verdict::Never)),
             Ok(None) => self
-                .ask(|index| index.explain(key, name, parts))
+                .ask(|index| match index.entry(key)? {
+                    // The index has not noticed yet.
+                    Some(row) => Ok(Verdict::Gone(Gone {
+                        why: Why::Vanished,
+                        time: 0,
+                        cost: row.cost,
+                    })),
+                    None => index.explain(key, name, parts),
+                })
                 .map(Explanation::Missing),
         }
     }
@@ -304,17 +310,21 @@ impl Catalog {
     }
 
     pub fn root(&self) -> Result<Arc<Root>, Error> {
-        match self.directory().open() {
-            Ok(Some(root)) => Ok(root),
-            Ok(None) => Err(Error::new(
+        self.open_root()?.ok_or_else(|| {
+            Error::new(
                 Status::NotFound,
                 format!(
                     "there is no cache at {}: nothing was stored there yet",
                     self.path().display()
                 ),
-            )),
-            Err(trouble) => Err(self.trouble(&trouble)),
-        }
+            )
+        })
+    }
+
+    fn open_root(&self) -> Result<Option<Arc<Root>>, Error> {
+        self.directory()
+            .open()
+            .map_err(|trouble| self.trouble(&trouble))
     }
 
     fn place(&self, root: &Root) -> Place {

@@ -37,7 +37,7 @@ pub const MGENJIT_PART_IR: i32 = 3;
 /// Looks at the entry of a key, 64 hexadecimal digits, and verifies what is in it. To be freed with
 /// mgenjit_cache_entry_free.
 ///
-/// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_DAMAGED.
+/// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_UNTRUSTED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_cache_entry_open(
     cache: *mut mgenjit_cache,
