@@ -38,6 +38,7 @@ programs! {
     bad_files.c
     bad_ir.c
     bitcode.c
+    cache_api.c
     cache_directory.c
     calls.c
     calls_refused.c

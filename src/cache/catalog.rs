@@ -247,6 +247,9 @@ impl Catalog {
     /// Makes the index anew from the entries. What was counted so far is kept if it can be read.
     pub fn rebuild(&self, progress: Progress<'_>) -> Result<(), Error> {
         let root = self.root()?;
+        if let Ok(None) = root.existing_folder(VERSION) {
+            return Ok(());
+        }
         let lock = self.lock(&root, PATIENCE)?;
         let Some(lock) = lock else {
             return Err(Error::new(
@@ -335,7 +338,10 @@ impl Catalog {
             MAINTENANCE,
             rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CREATE,
         ) {
-            Err(OpenError::Io(Errno::ROFS | Errno::ACCESS | Errno::PERM)) => Place::Memory,
+            // Nothing was stored yet, or nothing can be.
+            Err(OpenError::Io(Errno::NOENT | Errno::ROFS | Errno::ACCESS | Errno::PERM)) => {
+                Place::Memory
+            }
             _ => Place::Disk,
         }
     }

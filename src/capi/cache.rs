@@ -237,7 +237,7 @@ pub unsafe extern "C" fn mgenjit_cache_stats(
     unsafe {
         ffi::guard(error, || {
             let catalog = &ffi::borrow(cache, "cache")?.catalog;
-            ffi::borrow(statistics, "statistics")?;
+            ffi::check_sized(statistics, "statistics")?;
             ffi::write_sized(statistics, c_statistics(catalog)?, "statistics")
         })
     }
@@ -381,7 +381,8 @@ pub unsafe extern "C" fn mgenjit_cache_iterator_next(
     unsafe {
         ffi::guard(error, || {
             let iterator = ffi::borrow_mut(iterator, "iterator")?;
-            ffi::borrow(info, "info")?;
+            // First: an entry that cannot be told is not skipped.
+            ffi::check_sized(info, "info")?;
             match iterator.iter.next()? {
                 Some(row) => {
                     let strings = iterator.strings.insert(InfoStrings::new(&row));
