@@ -284,12 +284,13 @@ impl Catalog {
 
     /// Why a module of this name and with these parts of a key is found, or is not.
     pub fn explain(&self, key: &Key, name: &str, parts: &Parts) -> Result<Explanation, Error> {
+        let root = self.open_root()?;
         match self.store.look(key) {
             Ok(Some(_)) => Ok(Explanation::Hit),
             Err((MissReason::Untrusted, trouble)) => Ok(Explanation::Untrusted(trouble)),
             Err((_, trouble)) => Ok(Explanation::Damaged(trouble)),
             // No directory yet: nothing was ever stored.
-            Ok(None) if self.open_root()?.is_none() => Ok(Explanation::Missing(Verdict::Never)),
+            Ok(None) if root.is_none() => Ok(Explanation::Missing(Verdict::Never)),
             Ok(None) => self
                 .ask(|index| match index.entry(key)? {
                     // The index has not noticed yet.
@@ -325,6 +326,8 @@ impl Catalog {
     }
 
     fn open_root(&self) -> Result<Option<Arc<Root>>, Error> {
+        // What is open may have been deleted since, and made again.
+        self.directory().close();
         self.directory()
             .open()
             .map_err(|trouble| self.trouble(&trouble))
