@@ -91,6 +91,9 @@
 // A defect of this library, caught at its boundary. Please report it.
 #define MGENJIT_STATUS_PANIC 17
 
+// This machine lacks features of the CPU that was chosen by mgenjit_config_set_cpu.
+#define MGENJIT_STATUS_CPU 18
+
 // An entry of the cache, or a bundle, is not whole.
 #define MGENJIT_STATUS_DAMAGED 19
 
@@ -287,7 +290,7 @@ typedef struct mgenjit_times {
   uint64_t wait;
   // Start a compile server.
   uint64_t start;
-  // In the server: parse and verify the IR.
+  // In the server: parse and verify the IR, and make it canonical.
   uint64_t parse;
   // In the server: optimise.
   uint64_t optimise;
@@ -494,6 +497,19 @@ void mgenjit_config_free(struct mgenjit_config *config);
 mgenjit_status mgenjit_config_set_opt_level(struct mgenjit_config *config,
                                             int32_t level,
                                             struct mgenjit_error **error);
+
+// Sets what code is generated for: "native", which is this machine with all that it can do and the default,
+// also for NULL; or a level of the x86-64 psABI, "x86-64", "x86-64-v2", "x86-64-v3" or "x86-64-v4", whose code
+// runs on every machine of that level, so that different machines can use one cache. Functions whose IR names a
+// "target-cpu" of their own are compiled for that one.
+//
+// A machine may lack features of a level. Then every compile is MGENJIT_STATUS_CPU there, also if the cache has
+// the code.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_cpu(struct mgenjit_config *config,
+                                      const char *cpu,
+                                      struct mgenjit_error **error);
 
 // Sets the cache's directory. It is made, with mode 0700, when something is first stored. A directory that
 // belongs to another user, or that others may write, is not used: what is in a cache is run.

@@ -3,7 +3,7 @@
 use crate::cache::maintain::Limits;
 use crate::cache::store::{Options, Store};
 use crate::cache::trust::{Signer, Trust};
-use crate::compile::protocol::OptLevel;
+use crate::compile::protocol::{Cpu, OptLevel};
 use crate::event::Hook;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use std::time::Duration;
 #[derive(Clone)]
 pub struct Config {
     pub opt_level: OptLevel,
+    pub cpu: Cpu,
     /// `None`: the default directory, see [`default_cache_dir`].
     pub cache_dir: Option<PathBuf>,
     pub cache_mode: CacheMode,
@@ -47,6 +48,7 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             opt_level: OptLevel::O2,
+            cpu: Cpu::Native,
             cache_dir: None,
             cache_mode: CacheMode::ReadWrite,
             cache_layers: Vec::new(),

@@ -26,6 +26,7 @@ pub enum Status {
     Cache,
     Different,
     Panic,
+    Cpu,
 }
 
 #[derive(Clone, Debug, thiserror::Error)]

@@ -43,6 +43,7 @@ programs! {
     calls.c
     calls_refused.c
     cplusplus.c
+    cpu_level.c
     damaged_entries.c
     events.c
     exceptions.cpp

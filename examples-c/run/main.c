@@ -18,6 +18,8 @@ static int configure(mgenjit_config *config, const struct options *options, mgen
 {
     if (mgenjit_config_set_opt_level(config, options->opt_level, error) != MGENJIT_STATUS_OK)
         return 0;
+    if (mgenjit_config_set_cpu(config, options->cpu, error) != MGENJIT_STATUS_OK)
+        return 0;
     if (mgenjit_config_set_cache_dir(config, options->cache_dir, error) != MGENJIT_STATUS_OK)
         return 0;
     if (options->no_cache

@@ -19,6 +19,7 @@ static const char help[] =
     "                       arguments: 1, -2, 0xff, 3.5, true, false, \"text\", null\n"
     "  -O0 -O1 -O2 -O3 -Os -Oz, --opt LEVEL\n"
     "                       how far to optimise; default: 2\n"
+    "  --cpu NAME           what to compile for: native (default), x86-64, x86-64-v2, -v3, -v4\n"
     "  --add FILE           a further module that the program needs (repeatable)\n"
     "  --lib PATH           a shared library that the program needs (repeatable)\n"
     "  --cache-dir DIR      where compiled code is kept; default: $MGENJIT_CACHE_DIR,\n"
@@ -33,14 +34,15 @@ static const char help[] =
     "  64 wrong usage             70 a crash of the compile server or a defect of the library\n"
     "  65 the IR is bad           71 the code could not be mapped\n"
     "  66 no such file            74 stdout could not be written\n"
-    "  69 no compile server, or a library is missing\n";
+    "  69 no compile server, a library is missing, or this machine is not up to --cpu\n";
 
-enum { ADD = 256, CACHE_DIR, CALL, HELP, LIB, LIST, NO_CACHE, TIME, VERBOSE, VERSION };
+enum { ADD = 256, CACHE_DIR, CALL, CPU, HELP, LIB, LIST, NO_CACHE, TIME, VERBOSE, VERSION };
 
 static const struct option long_options[] = {
     {"add", required_argument, NULL, ADD},
     {"cache-dir", required_argument, NULL, CACHE_DIR},
     {"call", required_argument, NULL, CALL},
+    {"cpu", required_argument, NULL, CPU},
     {"help", no_argument, NULL, HELP},
     {"lib", required_argument, NULL, LIB},
     {"list", no_argument, NULL, LIST},
@@ -108,6 +110,7 @@ int options_parse(struct options *options, int argc, char **argv, int *exit_code
         case ADD: list_push(&options->additions, optarg); break;
         case CACHE_DIR: options->cache_dir = optarg; break;
         case CALL: list_push(&options->calls, optarg); break;
+        case CPU: options->cpu = optarg; break;
         case LIB: list_push(&options->libraries, optarg); break;
         case LIST: options->list = 1; break;
         case NO_CACHE: options->no_cache = 1; break;

@@ -14,6 +14,7 @@ struct options {
     char **arguments;
     int argument_count;
     int32_t opt_level;
+    const char *cpu;
     const char *cache_dir;
     int no_cache;
     struct list additions;

@@ -22,6 +22,7 @@ static int exit_code_of(mgenjit_status status)
     case MGENJIT_STATUS_TYPE: return EX_DATAERR;
     case MGENJIT_STATUS_SERVER_UNAVAILABLE:
     case MGENJIT_STATUS_SERVER_MISMATCH:
+    case MGENJIT_STATUS_CPU:
     case MGENJIT_STATUS_LIBRARY: return EX_UNAVAILABLE;
     case MGENJIT_STATUS_LOAD: return EX_OSERR;
     default: return EX_SOFTWARE;
@@ -104,7 +105,7 @@ void report_times(const mgenjit_module *module)
         {"wait for another's compile", times.wait},
         {"start a compile server", times.start},
         {"compile", times.compile},
-        {"  parse and verify", times.parse},
+        {"  read the module", times.parse},
         {"  optimise", times.optimise},
         {"  generate code", times.codegen},
         {"  link", times.link},

@@ -3,7 +3,7 @@
 use super::cpu;
 use super::entry::FORMAT_VERSION;
 use super::manifest::Parts;
-use crate::compile::protocol::{BUILD_ID, LLVM_VERSION, OptLevel, PACKAGE_VERSION};
+use crate::compile::protocol::{BUILD_ID, Cpu, LLVM_VERSION, Level, OptLevel, PACKAGE_VERSION};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -76,8 +76,7 @@ impl fmt::Debug for Key {
 #[derive(Clone, Copy, Debug)]
 pub struct KeyParts<'a> {
     pub opt_level: OptLevel,
-    /// The machine that is compiled for: see [`cpu::identity`].
-    pub cpu: &'a [u8],
+    pub cpu: CpuPart<'a>,
     pub target: &'a str,
     pub llvm: &'a str,
     pub package: &'a str,
@@ -85,12 +84,35 @@ pub struct KeyParts<'a> {
     pub entry_format: u32,
 }
 
+/// The machine that is compiled for.
+#[derive(Clone, Copy, Debug)]
+pub enum CpuPart<'a> {
+    /// This one, see [`cpu::identity`].
+    Native(&'a [u8]),
+    /// Any of a level: the same key on all of them.
+    Level(Level),
+}
+
+impl CpuPart<'_> {
+    /// The level's name, or "native" with the first digits of a digest.
+    pub fn describe(self) -> String {
+        match self {
+            CpuPart::Native(identity) => {
+                format!("native {}", &blake3::hash(identity).to_hex()[..16])
+            }
+            CpuPart::Level(level) => level.name().to_owned(),
+        }
+    }
+}
+
 impl KeyParts<'static> {
-    /// For code that runs on this machine.
-    pub fn native(opt_level: OptLevel) -> KeyParts<'static> {
+    pub fn new(opt_level: OptLevel, cpu: Cpu) -> KeyParts<'static> {
         KeyParts {
             opt_level,
-            cpu: cpu::identity(),
+            cpu: match cpu {
+                Cpu::Native => CpuPart::Native(cpu::identity()),
+                Cpu::Level(level) => CpuPart::Level(level),
+            },
             target: "x86_64-linux-gnu",
             llvm: LLVM_VERSION,
             package: PACKAGE_VERSION,
@@ -115,7 +137,7 @@ impl KeyParts<'_> {
         Parts {
             input: *input.as_bytes(),
             opt_level,
-            machine: format!("native {}", &blake3::hash(cpu).to_hex()[..16]),
+            machine: cpu.describe(),
             llvm: llvm.to_owned(),
             package: package.to_owned(),
             build: build.to_owned(),
@@ -149,7 +171,12 @@ impl Keys {
             hasher.update(bytes);
         };
         part(&[opt_level as u8]);
-        part(cpu);
+        let (kind, name) = match cpu {
+            CpuPart::Native(identity) => (b"native".as_slice(), identity),
+            CpuPart::Level(level) => (b"level".as_slice(), level.name().as_bytes()),
+        };
+        part(kind);
+        part(name);
         part(target.as_bytes());
         part(llvm.as_bytes());
         part(package.as_bytes());
@@ -165,6 +192,15 @@ impl Keys {
         hasher.update(ir.as_bytes());
         Key(*hasher.finalize().as_bytes())
     }
+
+    /// The key of the module that a server has identified by this digest. It is never one of [`Keys::key`], which
+    /// hashes fewer bytes.
+    pub fn canonical(&self, digest: &[u8; 32]) -> Key {
+        let mut hasher = self.0.clone();
+        hasher.update(digest);
+        hasher.update(b"canonical");
+        Key(*hasher.finalize().as_bytes())
+    }
 }
 
 #[cfg(test)]
@@ -173,13 +209,20 @@ mod tests {
 
     const PARTS: KeyParts<'static> = KeyParts {
         opt_level: OptLevel::O2,
-        cpu: b"cpu",
+        cpu: CpuPart::Native(b"cpu"),
         target: "target",
         llvm: "1",
         package: "2",
         build: "3",
         entry_format: 4,
     };
+
+    fn level(level: Level) -> KeyParts<'static> {
+        KeyParts {
+            cpu: CpuPart::Level(level),
+            ..PARTS
+        }
+    }
 
     fn key(parts: KeyParts<'_>, ir: &[u8]) -> Key {
         Keys::new(parts).key(&blake3::hash(ir))
@@ -199,11 +242,24 @@ mod tests {
             ),
             key(
                 KeyParts {
-                    cpu: b"other",
+                    cpu: CpuPart::Native(b"other"),
                     ..PARTS
                 },
                 b"ir",
             ),
+            key(level(Level::V1), b"ir"),
+            key(level(Level::V3), b"ir"),
+            // A machine whose identity is a level's name is still not the level.
+            key(
+                KeyParts {
+                    cpu: CpuPart::Native(b"x86-64-v3"),
+                    ..PARTS
+                },
+                b"ir",
+            ),
+            Keys::new(PARTS).canonical(blake3::hash(b"ir").as_bytes()),
+            Keys::new(PARTS).canonical(&[0; 32]),
+            Keys::new(level(Level::V1)).canonical(&[0; 32]),
             key(
                 KeyParts {
                     target: "other",
@@ -280,6 +336,14 @@ mod tests {
             assert!(first.to_string()[len..].chars().all(|digit| digit == '0'));
             assert!(last.to_string()[len..].chars().all(|digit| digit == 'f'));
         }
+    }
+
+    #[test]
+    fn a_level_has_one_key_on_all_machines() {
+        let parts = KeyParts::new(OptLevel::O2, Cpu::Level(Level::V2));
+        assert!(matches!(parts.cpu, CpuPart::Level(Level::V2)));
+        let parts = KeyParts::new(OptLevel::O2, Cpu::Native);
+        assert!(matches!(parts.cpu, CpuPart::Native(identity) if identity == cpu::identity()));
     }
 
     #[test]

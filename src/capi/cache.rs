@@ -9,6 +9,7 @@ use super::status::mgenjit_status;
 use crate::cache::catalog::{Catalog, Iter};
 use crate::cache::index::{Filter, Row, Stats};
 use crate::cache::key::Key;
+use crate::compile::pool::Pool;
 use crate::error::{Error, Status};
 use std::ffi::{CString, c_char, c_void};
 use std::path::Path;
@@ -20,6 +21,8 @@ use std::ptr;
 pub struct mgenjit_cache {
     catalog: Catalog,
     directory: CString,
+    /// For what is compiled again; no server is started before.
+    pool: Pool,
 }
 
 impl Owned for mgenjit_cache {}
@@ -203,7 +206,16 @@ pub unsafe extern "C" fn mgenjit_cache_open(
             let out = Out::new(cache, "cache")?;
             let catalog = Catalog::new(copy_config(config))?;
             let directory = ffi::c_string(catalog.path().to_string_lossy().into_owned());
-            out.write(mgenjit_cache { catalog, directory }.into_raw());
+            let config = catalog.config();
+            let pool = Pool::new(config.server_path.clone(), config.max_servers);
+            out.write(
+                mgenjit_cache {
+                    catalog,
+                    directory,
+                    pool,
+                }
+                .into_raw(),
+            );
             Ok(())
         })
     }
@@ -533,7 +545,7 @@ pub unsafe extern "C" fn mgenjit_cache_verify(
             let key = whole_key(key)?;
             cache.catalog.verify(&key)?;
             if recompile != 0 {
-                crate::executor::recompile(&cache.catalog, &key)?;
+                crate::executor::recompile(&cache.catalog, &cache.pool, &key)?;
             }
             Ok(())
         })

@@ -6,7 +6,7 @@ use super::ffi::{self, Owned};
 use super::status::mgenjit_status;
 use crate::cache::maintain::Limits;
 use crate::cache::trust::{Signer, Trust};
-use crate::compile::protocol::OptLevel;
+use crate::compile::protocol::{Cpu, OptLevel};
 use crate::config::{CacheMode, Config};
 use crate::error::{Error, Status};
 use std::ffi::{c_char, c_void};
@@ -80,6 +80,43 @@ pub unsafe extern "C" fn mgenjit_config_set_opt_level(
                     )));
                 }
             };
+            Ok(())
+        })
+    }
+}
+
+/// Sets what code is generated for: "native", which is this machine with all that it can do and the default,
+/// also for NULL; or a level of the x86-64 psABI, "x86-64", "x86-64-v2", "x86-64-v3" or "x86-64-v4", whose code
+/// runs on every machine of that level, so that different machines can use one cache. Functions whose IR names a
+/// "target-cpu" of their own are compiled for that one.
+///
+/// A machine may lack features of a level. Then every compile is MGENJIT_STATUS_CPU there, also if the cache has
+/// the code.
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_config_set_cpu(
+    config: *mut mgenjit_config,
+    cpu: *const c_char,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    // SAFETY: the caller passes NULL or live pointers, as the header asks.
+    unsafe {
+        ffi::guard(error, || {
+            let config = ffi::borrow_mut(config, "config")?;
+            let name = if cpu.is_null() {
+                Cpu::Native.name()
+            } else {
+                ffi::string(cpu, "cpu")?
+            };
+            let known = Cpu::ALL.into_iter().find(|cpu| cpu.name() == name);
+            config.0.cpu = known.ok_or_else(|| {
+                let names = Cpu::ALL.map(|cpu| format!("\"{}\"", cpu.name()));
+                invalid(format!(
+                    "\"{name}\" is no CPU that code can be generated for: use one of {}",
+                    names.join(", ")
+                ))
+            })?;
             Ok(())
         })
     }

@@ -39,7 +39,7 @@ pub struct mgenjit_times {
     pub wait: u64,
     /// Start a compile server.
     pub start: u64,
-    /// In the server: parse and verify the IR.
+    /// In the server: parse and verify the IR, and make it canonical.
     pub parse: u64,
     /// In the server: optimise.
     pub optimise: u64,

@@ -43,6 +43,8 @@ pub const MGENJIT_STATUS_LIBRARY: i32 = 15;
 pub const MGENJIT_STATUS_REMOVED: i32 = 16;
 /// A defect of this library, caught at its boundary. Please report it.
 pub const MGENJIT_STATUS_PANIC: i32 = 17;
+/// This machine lacks features of the CPU that was chosen by mgenjit_config_set_cpu.
+pub const MGENJIT_STATUS_CPU: i32 = 18;
 /// An entry of the cache, or a bundle, is not whole.
 pub const MGENJIT_STATUS_DAMAGED: i32 = 19;
 /// An entry has no signature by a key that is trusted.
@@ -76,6 +78,7 @@ pub extern "C" fn mgenjit_status_name(status: mgenjit_status) -> *const c_char {
         MGENJIT_STATUS_LIBRARY => c"MGENJIT_STATUS_LIBRARY",
         MGENJIT_STATUS_REMOVED => c"MGENJIT_STATUS_REMOVED",
         MGENJIT_STATUS_PANIC => c"MGENJIT_STATUS_PANIC",
+        MGENJIT_STATUS_CPU => c"MGENJIT_STATUS_CPU",
         MGENJIT_STATUS_DAMAGED => c"MGENJIT_STATUS_DAMAGED",
         MGENJIT_STATUS_UNTRUSTED => c"MGENJIT_STATUS_UNTRUSTED",
         MGENJIT_STATUS_CACHE => c"MGENJIT_STATUS_CACHE",
@@ -105,6 +108,7 @@ pub(super) fn number(status: Status) -> mgenjit_status {
         Status::Library => MGENJIT_STATUS_LIBRARY,
         Status::Removed => MGENJIT_STATUS_REMOVED,
         Status::Panic => MGENJIT_STATUS_PANIC,
+        Status::Cpu => MGENJIT_STATUS_CPU,
         Status::Damaged => MGENJIT_STATUS_DAMAGED,
         Status::Untrusted => MGENJIT_STATUS_UNTRUSTED,
         Status::Cache => MGENJIT_STATUS_CACHE,

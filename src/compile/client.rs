@@ -1,6 +1,6 @@
 //! A connection to one compile server.
 
-use super::protocol::{Compiled, Failure, FailureKind, Hello, Position, Reply, Request};
+use super::protocol::{Compiled, Decision, Failure, FailureKind, Hello, Position, Reply, Request};
 use super::spawn::{self, Server};
 use super::transport::{self, TransportError};
 use crate::error::{Error, Status, reason};
@@ -80,8 +80,14 @@ impl Client {
         }
     }
 
-    /// Compiles `ir`.
-    pub fn compile(&mut self, request: &Request, ir: &[u8]) -> Result<Output, RequestError> {
+    /// Compiles `ir`. If the request asks for the module's digest, `identified` is called with it before anything
+    /// is optimised; the result is `None` if it says that the code is not needed.
+    pub fn compile(
+        &mut self,
+        request: &Request,
+        ir: &[u8],
+        identified: &mut dyn FnMut(&[u8; 32]) -> Decision,
+    ) -> Result<Option<Output>, RequestError> {
         let payload = transport::seal(&[ir]).map_err(|error| {
             RequestError::Module(Error::new(
                 Status::Io,
@@ -94,13 +100,24 @@ impl Client {
         let socket = &self.server.socket;
         let started = transport::send(socket, request, Some(payload.as_fd()))
             .and_then(|()| transport::receive(socket));
-        let reply = match started {
+        let mut reply = match started {
             Ok((Reply::Started, _)) => transport::receive(socket),
             Err(error) if is_end(&error) => {
                 return Err(RequestError::Unheard(self.lost(&request.name, &error)));
             }
             other => other,
         };
+        if let Ok((Reply::Identified { digest }, _)) = &reply
+            && request.identify
+        {
+            let decision = identified(digest);
+            let sent = transport::send(socket, &decision, None);
+            if decision == Decision::Stop {
+                // A server that has died since is noticed by the next request.
+                return Ok(None);
+            }
+            reply = sent.and_then(|()| transport::receive(socket));
+        }
         match reply {
             Ok((Reply::Compiled(compiled), payload)) => {
                 let payload = compiled
@@ -109,18 +126,20 @@ impl Client {
                     .ok_or(TransportError::TooLong(u64::MAX))
                     .and_then(|len| transport::check_payload(payload, len))
                     .map_err(|error| RequestError::Server(self.lost(&request.name, &error)))?;
-                Ok(Output { compiled, payload })
+                Ok(Some(Output { compiled, payload }))
             }
             Ok((Reply::Failed(failure), _)) => {
                 Err(RequestError::Module(module_error(&request.name, failure)))
             }
-            Ok((Reply::Started, _)) => Err(RequestError::Server(Error::new(
-                Status::ServerCrashed,
-                format!(
-                    "the compile server is out of step while it compiles {}",
-                    request.name
-                ),
-            ))),
+            Ok((Reply::Started | Reply::Identified { .. }, _)) => {
+                Err(RequestError::Server(Error::new(
+                    Status::ServerCrashed,
+                    format!(
+                        "the compile server is out of step while it compiles {}",
+                        request.name
+                    ),
+                )))
+            }
             Err(error) => Err(RequestError::Server(self.lost(&request.name, &error))),
         }
     }
@@ -209,5 +228,136 @@ fn module_error(name: &str, failure: Failure) -> Error {
     Error {
         position: failure.position,
         ..Error::new(status, format!("{place}: {}", failure.message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compile::protocol::{CompileTimes, Cpu, OptLevel};
+    use std::os::unix::net::UnixStream;
+
+    const DIGEST: [u8; 32] = [7; 32];
+
+    fn request(identify: bool) -> Request {
+        Request {
+            name: "test".to_owned(),
+            opt_level: OptLevel::O2,
+            cpu: Cpu::Native,
+            identify,
+            input_len: 2,
+        }
+    }
+
+    /// A client whose server does as `serve` says and then ends.
+    fn client(serve: impl FnOnce(&UnixStream) + Send + 'static) -> Client {
+        let (socket, theirs) = UnixStream::pair().expect("a pair of sockets");
+        std::thread::spawn(move || serve(&theirs));
+        let words = rustix::fs::memfd_create("words", rustix::fs::MemfdFlags::CLOEXEC);
+        Client {
+            server: Server {
+                socket,
+                last_words: words.expect("a memfd").into(),
+            },
+            path: PathBuf::from("server"),
+        }
+    }
+
+    fn send(socket: &UnixStream, reply: &Reply) {
+        transport::send(socket, reply, None).expect("the client listens");
+    }
+
+    fn compiled(socket: &UnixStream) {
+        let reply = Reply::Compiled(Compiled {
+            image_len: 3,
+            object_len: 2,
+            triple: String::new(),
+            cpu: String::new(),
+            features: String::new(),
+            functions: Vec::new(),
+            times: CompileTimes::default(),
+        });
+        let payload = transport::seal(&[b"image"]).expect("a memfd");
+        transport::send(socket, &reply, Some(payload.as_fd())).expect("the client listens");
+    }
+
+    /// Receives a request, and identifies its module if that is asked for. Returns the decision.
+    fn hear(socket: &UnixStream) -> Option<Decision> {
+        let (request, _) = transport::receive::<Request>(socket).expect("a request");
+        send(socket, &Reply::Started);
+        request.identify.then(|| {
+            send(socket, &Reply::Identified { digest: DIGEST });
+            transport::receive(socket).expect("a decision").0
+        })
+    }
+
+    #[test]
+    fn a_client_that_says_stop_goes_on_with_its_next_request() {
+        let mut client = client(|socket| {
+            assert_eq!(hear(socket), Some(Decision::Stop));
+            assert_eq!(hear(socket), Some(Decision::Compile));
+            compiled(socket);
+            assert_eq!(hear(socket), None);
+            compiled(socket);
+        });
+        let mut digests = Vec::new();
+        let mut compile = |identify, decision| {
+            let result = client.compile(&request(identify), b"ir", &mut |digest| {
+                digests.push(*digest);
+                decision
+            });
+            result.expect("no error").is_some()
+        };
+        assert!(!compile(true, Decision::Stop));
+        assert!(compile(true, Decision::Compile));
+        assert!(compile(false, Decision::Stop));
+        assert_eq!(digests, [DIGEST; 2]);
+    }
+
+    #[test]
+    fn a_server_that_ends_is_lost_or_has_heard_nothing() {
+        fn check(
+            serve: impl FnOnce(&UnixStream) + Send + 'static,
+            decision: Decision,
+            expect: fn(&Result<Option<Output>, RequestError>) -> bool,
+        ) {
+            let result = client(serve).compile(&request(true), b"ir", &mut |_| decision);
+            assert!(expect(&result), "{result:?}");
+        }
+        fn identify(socket: &UnixStream) {
+            transport::receive::<Request>(socket).expect("a request");
+            send(socket, &Reply::Started);
+            send(socket, &Reply::Identified { digest: DIGEST });
+        }
+        check(
+            |_| {},
+            Decision::Compile,
+            |result| matches!(result, Err(RequestError::Unheard(_))),
+        );
+        check(
+            |socket| {
+                transport::receive::<Request>(socket).expect("a request");
+                send(socket, &Reply::Started);
+            },
+            Decision::Compile,
+            |result| matches!(result, Err(RequestError::Server(_))),
+        );
+        check(identify, Decision::Compile, |result| {
+            matches!(result, Err(RequestError::Server(_)))
+        });
+        // It has said what it was asked, and no more was wanted.
+        check(identify, Decision::Stop, |result| {
+            matches!(result, Ok(None))
+        });
+        // Twice is once too often.
+        check(
+            |socket| {
+                hear(socket);
+                send(socket, &Reply::Identified { digest: DIGEST });
+                let _ = transport::receive::<Request>(socket);
+            },
+            Decision::Compile,
+            |result| matches!(result, Err(RequestError::Server(_))),
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use super::client::{Client, Output, RequestError};
 use super::locate::locate;
-use super::protocol::Request;
+use super::protocol::{Decision, Request};
 use crate::error::Error;
 use crate::event::{Stopwatch, Times};
 use crate::fork;
@@ -48,13 +48,15 @@ impl Pool {
         }
     }
 
-    /// Compiles on an idle server, or on a new one. Waits for one if all that may run are busy.
+    /// Compiles on an idle server, or on a new one. Waits for one if all that may run are busy. `identified` is
+    /// as for [`Client::compile`], and is called at most once.
     pub fn compile(
         &self,
         request: &Request,
         ir: &[u8],
         times: &mut Times,
-    ) -> Result<Output, Error> {
+        identified: &mut dyn FnMut(&[u8; 32]) -> Decision,
+    ) -> Result<Option<Output>, Error> {
         loop {
             let mut watch = Stopwatch::start();
             let mut slot = self.slot();
@@ -67,7 +69,7 @@ impl Pool {
                     (client, false)
                 }
             };
-            let result = client.compile(request, ir);
+            let result = client.compile(request, ir, identified);
             times.compile = watch.lap();
             match result {
                 Ok(output) => {

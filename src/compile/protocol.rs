@@ -1,8 +1,9 @@
 //! What a client and a compile server say to each other.
 //!
 //! A connection is a stream socket. Both sides first send a [`Hello`]; then the client sends one [`Request`] at
-//! a time, and the server answers each with [`Reply::Started`] and then one other [`Reply`]. `transport` frames the
-//! messages.
+//! a time, and the server answers each with [`Reply::Started`] and then one other [`Reply`]. If the request asks
+//! for it, the server says in between what it has read, [`Reply::Identified`], and waits for a [`Decision`].
+//! `transport` frames the messages.
 //!
 //! A request carries the IR as a sealed memfd; a reply to a successful one carries the image and the object,
 //! one after the other, as a sealed memfd. The server is a pure function of the request: equal requests get
@@ -12,7 +13,7 @@ use crate::signature::Function;
 use serde::{Deserialize, Serialize};
 
 /// The version of this protocol. It is compared before anything else is read.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// This package's version, as both the library and the server were built with.
 pub const PACKAGE_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -79,12 +80,66 @@ impl OptLevel {
     }
 }
 
-/// A module to compile for this machine's CPU. The IR follows as a sealed memfd of `input_len` bytes.
+/// What code is generated for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Cpu {
+    /// This machine, with all that it can do.
+    Native,
+    /// Every machine of a level.
+    Level(Level),
+}
+
+/// The levels of the x86-64 psABI, table 3.1, "Micro-Architecture Levels".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Level {
+    V1,
+    V2,
+    V3,
+    V4,
+}
+
+impl Cpu {
+    pub const ALL: [Cpu; 5] = [
+        Cpu::Native,
+        Cpu::Level(Level::V1),
+        Cpu::Level(Level::V2),
+        Cpu::Level(Level::V3),
+        Cpu::Level(Level::V4),
+    ];
+
+    /// As compilers call it after `-march=`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Cpu::Native => "native",
+            Cpu::Level(level) => level.name(),
+        }
+    }
+}
+
+impl Level {
+    pub const ALL: [Level; 4] = [Level::V1, Level::V2, Level::V3, Level::V4];
+
+    /// The psABI's name and LLVM's.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::V1 => "x86-64",
+            Level::V2 => "x86-64-v2",
+            Level::V3 => "x86-64-v3",
+            Level::V4 => "x86-64-v4",
+        }
+    }
+}
+
+/// A module to compile. The IR follows as a sealed memfd of `input_len` bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// What messages call the input: a path, or a name that the caller chose.
     pub name: String,
     pub opt_level: OptLevel,
+    /// Functions that name a CPU of their own are compiled for that one.
+    pub cpu: Cpu,
+    /// Whether the server is to send [`Reply::Identified`].
+    pub identify: bool,
     pub input_len: u64,
 }
 
@@ -92,8 +147,21 @@ pub struct Request {
 pub enum Reply {
     /// The request has arrived. If the server dies after this, it may be the request's fault; before, it is not.
     Started,
+    /// What the module is, whatever its names, its layout and its comments: code depends on this digest and the
+    /// request's options alone. The client says what is to be done.
+    Identified {
+        digest: [u8; 32],
+    },
     Compiled(Compiled),
     Failed(Failure),
+}
+
+/// The client's answer to [`Reply::Identified`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Decision {
+    Compile,
+    /// The client has the code already. Nothing more is sent for this request.
+    Stop,
 }
 
 /// A successful compile. The image and then the object follow as one sealed memfd.
@@ -113,7 +181,7 @@ pub struct Compiled {
 /// Microseconds that the phases of a compile took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CompileTimes {
-    /// Parse and verify.
+    /// Parse, verify, make canonical.
     pub parse: u64,
     /// The optimisation pipeline.
     pub optimise: u64,

@@ -200,7 +200,7 @@ pub fn check_payload(payload: Option<OwnedFd>, expected: u64) -> Result<File, Tr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compile::protocol::{Hello, OptLevel, Reply, Request};
+    use crate::compile::protocol::{Cpu, Hello, Level, OptLevel, Reply, Request};
     use std::os::fd::AsRawFd;
 
     /// What the other side makes of `bytes`, after which the connection ends.
@@ -228,6 +228,8 @@ mod tests {
         let request = Request {
             name: "m".to_owned(),
             opt_level: OptLevel::Oz,
+            cpu: Cpu::Level(Level::V3),
+            identify: true,
             input_len: 3,
         };
         let (ours, theirs) = UnixStream::pair().expect("a socket pair");
@@ -268,12 +270,12 @@ mod tests {
         // A string that claims 2^64 - 1 bytes.
         check(
             &frame(&[
-                1, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,
+                2, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,
             ]),
             "does not decode",
         );
         // Failed, with an empty message and no position, and one byte more.
-        check(&frame(&[2, 0, 0, 0, 7]), "1 bytes after");
+        check(&frame(&[3, 0, 0, 0, 7]), "1 bytes after");
     }
 
     #[test]

@@ -2,21 +2,21 @@
 
 use super::Executor;
 use super::module::{Module, ModuleInfo, Origin};
-use crate::cache::catalog::Catalog;
-use crate::cache::entry::{Entry, RawManifest};
+use crate::cache::entry::{Entry, EntryError, RawManifest};
 use crate::cache::journal::{self, MissReason};
 use crate::cache::key::{Key, KeyParts, Keys};
-use crate::cache::lock::Outcome;
+use crate::cache::lock::{Lock, Outcome};
 use crate::cache::manifest::{About, Manifest, Parts};
 use crate::cache::store::{Found, Store, Trouble};
 use crate::compile::client::Output;
-use crate::compile::protocol::Request;
+use crate::compile::protocol::{Decision, Request};
 use crate::config::{CacheMode, Config};
 use crate::error::{Error, Status, reason};
 use crate::event::{Event, EventKind, Stopwatch, Times};
 use crate::fork;
 use crate::image::Image;
 use crate::image::map::Source;
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsFd;
@@ -30,7 +30,11 @@ const CHUNK_LEN: usize = 256 << 10;
 /// Code that is ready to be mapped.
 enum Code {
     /// An entry, verified just now.
-    Stored(Entry),
+    Stored {
+        entry: Entry,
+        /// The image, if it was compiled just now: the disk may have become unreadable.
+        image: Option<Vec<u8>>,
+    },
     /// What a server has just compiled and the cache could not take.
     Unstored {
         image: Vec<u8>,
@@ -38,9 +42,22 @@ enum Code {
     },
 }
 
+/// What a server answered.
+enum Answer {
+    Compiled {
+        image: Vec<u8>,
+        object: Vec<u8>,
+        manifest: Box<Manifest>,
+        /// Held until the code is stored.
+        _lock: Option<Lock>,
+    },
+    /// The module differs from this entry's in nothing that matters.
+    Known(Entry),
+}
+
 /// One compile, and what is told of it.
 struct Work<'a> {
-    executor: &'a Executor,
+    executor: &'a Arc<Executor>,
     name: &'a str,
     /// BLAKE3 of the IR.
     digest: blake3::Hash,
@@ -53,17 +70,14 @@ struct Work<'a> {
 impl Executor {
     /// Compiles `ir`, or finds it in the cache, and adds it as a module that is still to be linked.
     pub fn compile(self: &Arc<Self>, name: &str, ir: &[u8]) -> Result<Module, Error> {
+        self.check_cpu()?;
         let mut watch = Stopwatch::start();
-        let mut work = Work::new(self, name, blake3::hash(ir), &mut watch);
-        if let Some(entry) = work.find()? {
-            return work.load(self, Code::Stored(entry), Origin::Cache);
-        }
-        let (code, origin) = work.obtain(ir)?;
-        work.load(self, code, origin)
+        Work::new(self, name, blake3::hash(ir), &mut watch).run(|| Ok(Cow::Borrowed(ir)))
     }
 
     /// As [`Executor::compile`], with the IR in a file, which is read whole only if it must be compiled.
     pub fn compile_file(self: &Arc<Self>, path: &Path) -> Result<Module, Error> {
+        self.check_cpu()?;
         let name = path.to_string_lossy();
         let unreadable = |error: std::io::Error| {
             Error::new(
@@ -93,34 +107,21 @@ impl Executor {
             }
         }
         drop(file);
-        let mut work = Work::new(self, &name, hasher.finalize(), &mut watch);
-        if let Some(entry) = work.find()? {
-            return work.load(self, Code::Stored(entry), Origin::Cache);
-        }
-        // Hashed again: the file may have changed in between.
-        let ir = std::fs::read(path).map_err(unreadable)?;
-        work.digest = blake3::hash(&ir);
-        work.key = self.keys.key(&work.digest);
-        let (code, origin) = work.obtain(&ir)?;
-        work.load(self, code, origin)
+        Work::new(self, &name, hasher.finalize(), &mut watch)
+            .run(|| std::fs::read(path).map(Cow::Owned).map_err(unreadable))
     }
 }
 
 /// The key of IR for an executor of this configuration, and what it is made of.
 pub fn key_of(config: &Config, ir: &[u8]) -> (Key, Parts) {
-    let parts = fork::guard(|| KeyParts::native(config.opt_level)).into_inner();
+    let parts = fork::guard(|| KeyParts::new(config.opt_level, config.cpu)).into_inner();
     let digest = blake3::hash(ir);
     (Keys::new(parts).key(&digest), parts.to_keep(&digest))
 }
 
-/// Compiles what an entry was compiled from once more, and compares.
-pub fn recompile(_catalog: &Catalog, _key: &Key) -> Result<(), Error> {
-    Ok(())
-}
-
 impl<'a> Work<'a> {
     fn new(
-        executor: &'a Executor,
+        executor: &'a Arc<Executor>,
         name: &'a str,
         digest: blake3::Hash,
         watch: &mut Stopwatch,
@@ -138,8 +139,41 @@ impl<'a> Work<'a> {
         }
     }
 
+    fn run<'ir>(
+        mut self,
+        read: impl FnOnce() -> Result<Cow<'ir, [u8]>, Error>,
+    ) -> Result<Module, Error> {
+        let verify = self.executor.config.cache_verify;
+        let mut unusable = false;
+        if let Some(entry) = self.find() {
+            if verify {
+                self.compare(&entry, &read()?)?;
+                return self.load(Code::Stored { entry, image: None }, Origin::Cache);
+            }
+            let code = Code::Stored { entry, image: None };
+            match self.map(&code) {
+                Ok(image) => return Ok(self.add(image, code.into_manifest(), Origin::Cache)),
+                // It is what was stored, but not what can be run.
+                Err(error) => {
+                    self.trouble(&Trouble(error.message));
+                    self.missed = MissReason::Damaged;
+                    unusable = true;
+                }
+            }
+        }
+        let ir = read()?;
+        let digest = blake3::hash(&ir);
+        if digest != self.digest {
+            // The file has changed since it was hashed.
+            self.digest = digest;
+            self.key = self.executor.keys.key(&digest);
+        }
+        let (code, origin) = self.obtain(&ir, unusable)?;
+        self.load(code, origin)
+    }
+
     /// The entry in the cache, if it can be used.
-    fn find(&mut self) -> Result<Option<Entry>, Error> {
+    fn find(&mut self) -> Option<Entry> {
         let Some(store) = &self.executor.store else {
             let off = self.executor.config.cache_mode == CacheMode::Off;
             self.tell(
@@ -151,21 +185,18 @@ impl<'a> Work<'a> {
                 },
                 0,
             );
-            return Ok(None);
+            return None;
         };
         match self.look(store) {
-            Found::Entry(entry) => Ok(Some(entry)),
-            Found::Nothing => {
-                self.tell(EventKind::Miss, "", 0);
-                Ok(None)
-            }
+            Found::Entry(entry) => return Some(entry),
+            Found::Nothing => self.tell(EventKind::Miss, "", 0),
             Found::Unusable(reason, trouble) => {
                 self.missed = reason;
                 self.trouble(&trouble);
                 self.tell(EventKind::Miss, "its entry cannot be used", 0);
-                Ok(None)
             }
         }
+        None
     }
 
     /// Looks in the cache, and tells of a hit.
@@ -179,83 +210,162 @@ impl<'a> Work<'a> {
         found
     }
 
-    /// Compiles, unless somebody else does so first, and stores.
-    fn obtain(&mut self, ir: &[u8]) -> Result<(Code, Origin), Error> {
+    /// Compiles, unless somebody else does so first, and stores. `anew`: what the cache has is of no use.
+    fn obtain(&mut self, ir: &[u8], anew: bool) -> Result<(Code, Origin), Error> {
         let writable = self.executor.config.cache_mode == CacheMode::ReadWrite;
-        let store = self.executor.store.as_ref().filter(|_| writable);
+        let executor = self.executor;
+        let store = executor.store.as_ref();
+        let Some(writable) = store.filter(|_| writable) else {
+            let answer = self.ask(ir, store.filter(|_| !anew), false)?;
+            return self.keep(answer, ir, None);
+        };
+        writable.create_journal();
         let mut watch = Stopwatch::start();
         let mut held = None;
-        if let Some(store) = store {
-            store.create_journal();
-            match store.lock(&self.key, self.executor.config.lock_timeout) {
-                Ok(Outcome::Held(lock)) => {
-                    held = Some(lock);
-                    self.times.wait += watch.lap();
-                    // Whoever held it before may have stored it.
-                    if let Found::Entry(entry) = self.look(store) {
-                        return Ok((Code::Stored(entry), Origin::Cache));
-                    }
+        match writable.lock(&self.key, executor.config.lock_timeout) {
+            Ok(Outcome::Held(lock)) => {
+                held = Some(lock);
+                self.times.wait += watch.lap();
+                // Whoever held it before may have stored it.
+                if !anew && let Found::Entry(entry) = self.look(writable) {
+                    return Ok((Code::Stored { entry, image: None }, Origin::Cache));
                 }
-                Ok(Outcome::TimedOut) => {
-                    self.times.wait += watch.lap();
-                    self.trouble(&Trouble(
-                        "another thread or process has been compiling this for so long that it is compiled \
-                         here as well"
-                            .to_owned(),
-                    ));
-                }
-                // Compiled without the lock: at worst twice.
-                Err(trouble) => self.trouble(&trouble),
             }
-            store.record_miss(&self.key, self.missed);
+            Ok(Outcome::TimedOut) => {
+                self.times.wait += watch.lap();
+                self.trouble(&too_long());
+            }
+            // Compiled without the lock: at worst twice.
+            Err(trouble) => self.trouble(&trouble),
         }
-        let output = self.compile(ir)?;
-        let code = self.keep(output, ir, store)?;
+        let answer = self.ask(ir, Some(writable).filter(|_| !anew), true);
+        if !matches!(answer, Ok(Answer::Known(_))) {
+            writable.record_miss(&self.key, self.missed);
+        }
+        let kept = self.keep(answer?, ir, Some(writable))?;
         drop(held);
-        if let Some(store) = store
-            && let Err(trouble) = store.maintain()
-        {
+        if let Err(trouble) = writable.maintain() {
             self.trouble(&trouble);
         }
-        Ok((code, Origin::Compiled))
+        Ok(kept)
     }
 
-    fn compile(&mut self, ir: &[u8]) -> Result<Output, Error> {
+    /// Has a server compile, unless it turns out that the cache, if there is one to look into, knows the module by
+    /// another key.
+    fn ask(&mut self, ir: &[u8], store: Option<&Store>, lock: bool) -> Result<Answer, Error> {
+        let executor = self.executor;
         let request = Request {
             name: self.name.to_owned(),
-            opt_level: self.executor.config.opt_level,
+            opt_level: executor.config.opt_level,
+            cpu: executor.config.cpu,
+            identify: store.is_some(),
             input_len: ir.len() as u64,
         };
         self.tell(EventKind::CompileStarted, "", request.input_len);
-        let output = self.executor.pool.compile(&request, ir, &mut self.times)?;
-        self.times.server = output.compiled.times;
-        self.tell(EventKind::Compiled, "", output.compiled.image_len);
-        Ok(output)
+        let mut known = None;
+        let mut canonical = None;
+        let mut held = None;
+        let mut trouble = None;
+        let mut identified = |digest: &[u8; 32]| {
+            let key = executor.keys.canonical(digest);
+            canonical = Some(key);
+            let Some(store) = store else {
+                return Decision::Compile;
+            };
+            if lock {
+                // This process holds the first key's lock and takes the second's: always in this order.
+                match store.lock(&key, executor.config.lock_timeout) {
+                    Ok(Outcome::Held(lock)) => held = Some(lock),
+                    Ok(Outcome::TimedOut) => trouble = Some(too_long()),
+                    Err(error) => trouble = Some(error),
+                }
+            }
+            match store.find(&key) {
+                Found::Entry(entry) => {
+                    known = Some(entry);
+                    Decision::Stop
+                }
+                Found::Nothing | Found::Unusable(..) => Decision::Compile,
+            }
+        };
+        let output = executor
+            .pool
+            .compile(&request, ir, &mut self.times, &mut identified)?;
+        if let Some(trouble) = trouble {
+            self.trouble(&trouble);
+        }
+        match (output, known) {
+            (Some(output), _) => {
+                self.times.server = output.compiled.times;
+                self.tell(EventKind::Compiled, "", output.compiled.image_len);
+                let (image, object) = self.unpack(&output)?;
+                Ok(Answer::Compiled {
+                    image,
+                    object,
+                    manifest: Box::new(self.manifest(output, ir.len() as u64, canonical)),
+                    _lock: held,
+                })
+            }
+            (None, Some(entry)) => {
+                self.tell(EventKind::Hit, "by its canonical module", entry.len);
+                Ok(Answer::Known(entry))
+            }
+            (None, None) => Err(self.bad_code("is missing", &"nobody asked the server to stop")),
+        }
+    }
+
+    /// The image and the object.
+    fn unpack(&self, output: &Output) -> Result<(Vec<u8>, Vec<u8>), Error> {
+        let mut image = vec![0; output.compiled.image_len as usize];
+        let mut object = vec![0; output.compiled.object_len as usize];
+        // The lengths were checked against the memfd's. Its position is wherever the server left it.
+        output
+            .payload
+            .read_exact_at(&mut image, 0)
+            .and_then(|()| {
+                output
+                    .payload
+                    .read_exact_at(&mut object, output.compiled.image_len)
+            })
+            .map_err(|error| self.bad_code("cannot be read", &error))?;
+        Ok((image, object))
     }
 
     /// Stores a compiled module and opens it as every later run will; from memory if it cannot be stored.
-    fn keep(&mut self, output: Output, ir: &[u8], store: Option<&Store>) -> Result<Code, Error> {
-        let image_len = output.compiled.image_len as usize;
-        // The lengths were checked against the memfd's. Its position is wherever the server left it.
-        let mut payload = vec![0; image_len + output.compiled.object_len as usize];
-        output
-            .payload
-            .read_exact_at(&mut payload, 0)
-            .map_err(|error| self.bad_code("cannot be read", &error))?;
-        let (image, object) = payload
-            .split_at_checked(image_len)
-            .ok_or_else(|| self.bad_code("is cut short", &"the server sent less than it said"))?;
-        let mut manifest = self.manifest(output, ir.len() as u64);
-
+    fn keep(
+        &mut self,
+        answer: Answer,
+        ir: &[u8],
+        store: Option<&Store>,
+    ) -> Result<(Code, Origin), Error> {
+        let (image, object, mut manifest, _lock) = match answer {
+            Answer::Compiled {
+                image,
+                object,
+                manifest,
+                _lock,
+            } => (image, object, manifest, _lock),
+            Answer::Known(entry) => {
+                if let Some(store) = store
+                    && let Err(trouble) = store.publish_alias(&self.key, &entry.tail.key())
+                {
+                    self.trouble(&trouble);
+                }
+                return Ok((Code::Stored { entry, image: None }, Origin::Cache));
+            }
+        };
         if let Some(store) = store {
             let mut watch = Stopwatch::start();
-            let stored = store.publish(&self.key, image, object, ir, &mut manifest);
+            let stored = store.publish(&self.key, &image, &object, ir, &mut manifest);
             self.times.store = watch.lap();
             match stored {
                 Ok(len) => {
                     self.tell(EventKind::Stored, "", len);
                     match store.reopen(&self.key) {
-                        Ok(Some(entry)) => return Ok(Code::Stored(entry)),
+                        Ok(Some(entry)) => {
+                            let image = Some(image);
+                            return Ok((Code::Stored { entry, image }, Origin::Compiled));
+                        }
                         Ok(None) => {}
                         Err((_, trouble)) => self.trouble(&trouble),
                     }
@@ -263,12 +373,23 @@ impl<'a> Work<'a> {
                 Err(trouble) => self.trouble(&trouble),
             }
         }
-        payload.truncate(image_len);
         let manifest = RawManifest::encode(&manifest)
             .map_err(|error| self.bad_code("cannot be described", &error))?;
-        Ok(Code::Unstored {
-            image: payload,
-            manifest,
+        Ok((Code::Unstored { image, manifest }, Origin::Compiled))
+    }
+
+    /// Compiles what was found, and compares.
+    fn compare(&mut self, entry: &Entry, ir: &[u8]) -> Result<(), Error> {
+        let Answer::Compiled { image, object, .. } = self.ask(ir, None, false)? else {
+            return Ok(());
+        };
+        let result = compare(entry, &image, &object);
+        if let Err(error) = &result {
+            self.tell(EventKind::Different, &error.message, entry.tail.image_len);
+        }
+        result.map_err(|error| Error {
+            message: format!("{}: {}", self.name, error.message),
+            ..error
         })
     }
 
@@ -279,13 +400,13 @@ impl<'a> Work<'a> {
         )
     }
 
-    fn manifest(&self, output: Output, input_len: u64) -> Manifest {
+    fn manifest(&self, output: Output, input_len: u64, canonical: Option<Key>) -> Manifest {
         let compiled = output.compiled;
         Manifest {
             about: About {
                 name: self.name.to_owned(),
                 parts: self.executor.parts.to_keep(&self.digest),
-                canonical: None,
+                canonical,
                 input_len,
                 triple: compiled.triple,
                 cpu: compiled.cpu,
@@ -299,35 +420,47 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Maps an entry's image and adds it to the executor.
-    fn load(
-        mut self,
-        executor: &Arc<Executor>,
-        code: Code,
-        origin: Origin,
-    ) -> Result<Module, Error> {
+    /// Maps the code and adds it to the executor.
+    fn load(mut self, code: Code, origin: Origin) -> Result<Module, Error> {
+        let mapped = match self.map(&code) {
+            Err(error) => {
+                let Code::Stored {
+                    image: Some(bytes), ..
+                } = &code
+                else {
+                    return Err(error);
+                };
+                self.trouble(&Trouble(error.message));
+                Image::map(Source::Memory(bytes), bytes, bytes.len() as u64)?
+            }
+            Ok(image) => image,
+        };
+        Ok(self.add(mapped, code.into_manifest(), origin))
+    }
+
+    fn map(&mut self, code: &Code) -> Result<Image, Error> {
         let mut watch = Stopwatch::start();
-        let (image, manifest) = match code {
-            Code::Stored(entry) => (
-                Image::map(
-                    Source::File(entry.file.as_fd()),
-                    &entry.header,
-                    entry.tail.image_len,
-                )?,
-                entry.manifest,
+        let image = match code {
+            Code::Stored { entry, .. } => Image::map(
+                Source::File(entry.file.as_fd()),
+                &entry.header,
+                entry.tail.image_len,
             ),
-            Code::Unstored { image, manifest } => (
-                Image::map(Source::Memory(&image), &image, image.len() as u64)?,
-                manifest,
-            ),
+            Code::Unstored { image, .. } => {
+                Image::map(Source::Memory(image), image, image.len() as u64)
+            }
         };
         self.times.map = watch.lap();
+        image
+    }
+
+    fn add(self, image: Image, manifest: RawManifest, origin: Origin) -> Module {
         self.tell(EventKind::Loaded, "", image.mapped_len() as u64);
         let info = Arc::new(ModuleInfo::new(
             self.name, self.key, origin, self.times, manifest,
         ));
-        let id = executor.lock().add(image, info.clone());
-        Ok(Module::new(executor.clone(), id, info))
+        let id = self.executor.lock().add(image, info.clone());
+        Module::new(self.executor.clone(), id, info)
     }
 
     fn trouble(&self, trouble: &Trouble) {
@@ -346,4 +479,56 @@ impl<'a> Work<'a> {
             });
         }
     }
+}
+
+impl Code {
+    fn into_manifest(self) -> RawManifest {
+        match self {
+            Code::Stored { entry, .. } => entry.manifest,
+            Code::Unstored { manifest, .. } => manifest,
+        }
+    }
+}
+
+fn too_long() -> Trouble {
+    Trouble(
+        "another thread or process has been compiling this for so long that it is compiled here as well"
+            .to_owned(),
+    )
+}
+
+/// Whether what was compiled just now is what an entry has, byte by byte.
+pub(super) fn compare(entry: &Entry, image: &[u8], object: &[u8]) -> Result<(), Error> {
+    let unreadable = |error: EntryError| {
+        Error::new(
+            Status::Damaged,
+            format!("the entry {} cannot be compared: {error}", entry.tail.key()),
+        )
+    };
+    let about = entry.manifest.decode_about().map_err(unreadable)?;
+    let theirs = entry.image().map_err(unreadable)?;
+    let their_object = entry.object(&about).map_err(unreadable)?;
+    for (what, theirs, ours) in [
+        ("image", &theirs[..], image),
+        ("object", &their_object, object),
+    ] {
+        if theirs != ours {
+            let place = theirs
+                .iter()
+                .zip(ours)
+                .position(|(one, other)| one != other)
+                .unwrap_or(theirs.len().min(ours.len()));
+            return Err(Error::new(
+                Status::Different,
+                format!(
+                    "compiled again, the {what} is not that of the entry {}: they differ from byte {place} on, \
+                     of {} in the cache and {} now",
+                    entry.tail.key(),
+                    theirs.len(),
+                    ours.len()
+                ),
+            ));
+        }
+    }
+    Ok(())
 }

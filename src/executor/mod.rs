@@ -10,18 +10,22 @@ mod library;
 mod link;
 mod main_call;
 mod module;
+mod recompile;
 mod registers;
 mod state;
 mod value;
 
 pub use call::{Call, Function};
-pub use compile::{key_of, recompile};
+pub use compile::key_of;
 pub use module::{Module, Origin};
+pub use recompile::recompile;
 pub use value::Value;
 
+use crate::cache::cpu;
 use crate::cache::key::{KeyParts, Keys};
 use crate::cache::store::Store;
 use crate::compile::pool::Pool;
+use crate::compile::protocol::Cpu;
 use crate::config::Config;
 use crate::error::{Error, Status};
 use crate::fork;
@@ -36,20 +40,41 @@ pub struct Executor {
     /// `None`: nothing is cached.
     store: Option<Store>,
     pool: Pool,
+    /// Features of the CPU that is compiled for and that this machine lacks: then nothing may run.
+    missing: Vec<&'static str>,
     state: Mutex<State>,
 }
 
 impl Executor {
     pub fn new(config: Config) -> Arc<Executor> {
-        let parts = fork::guard(|| KeyParts::native(config.opt_level)).into_inner();
+        let parts = fork::guard(|| KeyParts::new(config.opt_level, config.cpu)).into_inner();
         Arc::new(Executor {
             keys: Keys::new(parts),
             parts,
             store: config.store(),
             pool: Pool::new(config.server_path.clone(), config.max_servers),
+            missing: match config.cpu {
+                Cpu::Native => Vec::new(),
+                Cpu::Level(level) => cpu::missing(level),
+            },
             state: Mutex::default(),
             config,
         })
+    }
+
+    /// Code for features that the CPU lacks would end the process when it runs.
+    fn check_cpu(&self) -> Result<(), Error> {
+        if self.missing.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(
+            Status::Cpu,
+            format!(
+                "code for {} cannot run on this machine, which lacks {}: choose a lower level, or \"native\"",
+                self.config.cpu.name(),
+                self.missing.join(", ")
+            ),
+        ))
     }
 
     /// Defines a symbol for the modules that link from now on.

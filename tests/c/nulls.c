@@ -54,6 +54,7 @@ static void configuration(void)
     mgenjit_config *config = mgenjit_config_new();
     int freed = 0;
     REFUSED(mgenjit_config_set_opt_level(NULL, MGENJIT_OPT_O2, &failure));
+    REFUSED(mgenjit_config_set_cpu(NULL, "native", &failure));
     REFUSED(mgenjit_config_set_cache_dir(NULL, "/tmp", &failure));
     REFUSED(mgenjit_config_set_cache_mode(NULL, MGENJIT_CACHE_OFF, &failure));
     REFUSED(mgenjit_config_set_server_path(NULL, "/tmp", &failure));
@@ -62,6 +63,7 @@ static void configuration(void)
     REFUSED(mgenjit_config_set_event_hook(NULL, hook, &freed, count_free, &failure));
     CHECK_INT(0, freed);
 
+    CHECK_OK(mgenjit_config_set_cpu(config, NULL, &failure));
     CHECK_OK(mgenjit_config_set_cache_dir(config, NULL, &failure));
     CHECK_OK(mgenjit_config_set_server_path(config, NULL, &failure));
     CHECK_OK(mgenjit_config_set_event_hook(config, NULL, NULL, NULL, &failure));
@@ -69,6 +71,8 @@ static void configuration(void)
 
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_opt_level(NULL, 0, NULL));
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_opt_level(config, 99, NULL));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_cpu(NULL, NULL, NULL));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_cpu(config, "", NULL));
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_cache_dir(NULL, NULL, NULL));
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_cache_mode(NULL, 0, NULL));
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_server_path(NULL, NULL, NULL));
@@ -233,8 +237,8 @@ static void status_names(void)
     CHECK_STRING("MGENJIT_STATUS_PARSE", mgenjit_status_name(MGENJIT_STATUS_PARSE));
     CHECK_STRING("MGENJIT_STATUS_PANIC", mgenjit_status_name(MGENJIT_STATUS_PANIC));
     CHECK_STRING("unknown status", mgenjit_status_name(-1));
-    CHECK_STRING("unknown status", mgenjit_status_name(MGENJIT_STATUS_PANIC + 1));
-    for (mgenjit_status status = 0; status <= MGENJIT_STATUS_PANIC; status++)
+    CHECK_STRING("unknown status", mgenjit_status_name(MGENJIT_STATUS_CPU + 1));
+    for (mgenjit_status status = 0; status <= MGENJIT_STATUS_CPU; status++)
         CHECK_CONTAINS("MGENJIT_STATUS_", mgenjit_status_name(status));
 }
 

@@ -22,10 +22,7 @@ pub fn optimise(
     module
         .run_passes(&passes, machine, options)
         .map_err(|error| failure(error.to_string()))?;
-    match diagnostics.take_errors() {
-        Some(errors) => Err(failure(errors)),
-        None => Ok(()),
-    }
+    diagnostics.check()
 }
 
 /// Generates the relocatable object.
@@ -36,9 +33,7 @@ pub fn emit(
 ) -> Result<Vec<u8>, Failure> {
     let emitted = machine.write_to_memory_buffer(module, FileType::Object);
     // LLVM reports an error and then emits an object as if there were none.
-    if let Some(errors) = diagnostics.take_errors() {
-        return Err(failure(errors));
-    }
+    diagnostics.check()?;
     emitted
         .map(|buffer| buffer.as_slice().to_vec())
         .map_err(|error| failure(error.to_string()))

@@ -10,6 +10,7 @@ pub enum Phase {
     Wait,
     Parse,
     Verify,
+    Canonical,
     Prepare,
     Optimise,
     Codegen,
@@ -121,10 +122,11 @@ extern "C" fn on_signal(signal: c_int, info: *mut libc::siginfo_t, _context: *mu
 }
 
 fn write_circumstances() {
-    const PHASES: [&[u8]; 7] = [
+    const PHASES: [&[u8]; 8] = [
         b"waiting for a request",
         b"parsing ",
         b"verifying ",
+        b"making canonical ",
         b"preparing ",
         b"optimising ",
         b"generating code for ",

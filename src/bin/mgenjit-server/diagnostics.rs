@@ -8,6 +8,7 @@ use inkwell::llvm_sys::core::{
     LLVMGetDiagInfoSeverity,
 };
 use inkwell::llvm_sys::prelude::LLVMDiagnosticInfoRef;
+use mgenjit::compile::protocol::{Failure, FailureKind};
 use std::cell::RefCell;
 use std::ffi::{CStr, c_char, c_void};
 
@@ -33,10 +34,17 @@ impl Diagnostics {
         diagnostics
     }
 
-    /// The errors so far, one to a line; none if there were none.
-    pub fn take_errors(&self) -> Option<String> {
+    /// The errors so far as one, a line for each.
+    pub fn check(&self) -> Result<(), Failure> {
         let errors = self.errors.take();
-        (!errors.is_empty()).then(|| errors.join("\n"))
+        if errors.is_empty() {
+            return Ok(());
+        }
+        Err(Failure {
+            kind: FailureKind::Codegen,
+            message: errors.join("\n"),
+            position: None,
+        })
     }
 }
 

@@ -53,21 +53,6 @@ impl Input {
         unsafe { std::slice::from_raw_parts(self.base.as_ptr(), self.len) }
     }
 
-    /// Whether `word` is in the text. Bitcode has its own way to write words, so there it always may be.
-    pub fn may_contain(&self, word: &[u8]) -> bool {
-        let bytes = self.bytes();
-        // SAFETY: both pointers go with their lengths.
-        let found = unsafe {
-            libc::memmem(
-                bytes.as_ptr().cast(),
-                bytes.len(),
-                word.as_ptr().cast(),
-                word.len(),
-            )
-        };
-        self.is_bitcode() || !found.is_null()
-    }
-
     /// Whether it begins like bitcode, plain or with the wrapper that some linkers want.
     pub fn is_bitcode(&self) -> bool {
         let bytes = self.bytes();

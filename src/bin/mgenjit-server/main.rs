@@ -4,9 +4,11 @@
 //! `mgenjit::compile::protocol` on it. Standard error holds the last words: the client reads them when the
 //! connection closes where a reply was due.
 //!
-//! Architecture Invariant: a reply is a pure function of its request, this build and this machine's CPU. The
+//! Architecture Invariant: a reply is a pure function of its request, this build and, if that is what is asked
+//! for, this machine's CPU. The
 //! server reads no file, no environment variable and no clock (but to measure), and keeps nothing of a request.
 
+mod canonical;
 mod codegen;
 mod compile;
 mod crash;

@@ -34,7 +34,7 @@ pub fn parse<'context>(
         let buffer = LLVMCreateMemoryBufferWithMemoryRange(
             bytes.as_ptr().cast(),
             bytes.len(),
-            BUFFER_NAME.as_ptr(),
+            SOURCE_NAME.as_ptr(),
             1,
         );
         let failed = LLVMParseIRInContext2(context.as_ctx_ref(), buffer, &mut module, &mut message);
@@ -56,8 +56,8 @@ pub fn parse<'context>(
     Ok(module)
 }
 
-/// What LLVM believes the file to be called: the object's file symbol, where the IR names no source file.
-const BUFFER_NAME: &CStr = c"<ir>";
+/// What LLVM believes the source file to be called: the object's file symbol.
+pub const SOURCE_NAME: &CStr = c"<ir>";
 
 /// A line of text in a message is for people to read.
 const MAX_SOURCE_LINE: usize = 1000;

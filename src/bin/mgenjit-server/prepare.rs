@@ -17,8 +17,8 @@ use inkwell::module::Module;
 use mgenjit::compile::protocol::OptLevel;
 use std::ffi::{CStr, c_uint};
 
-/// Prepares a verified module. `may_be_dso_local` says whether the input can contain `dso_local` at all.
-pub fn prepare(module: &Module<'_>, level: OptLevel, may_be_dso_local: bool) {
+/// Prepares a verified module.
+pub fn prepare(module: &Module<'_>, level: OptLevel) {
     let prepared = module;
     let context = module.get_context().as_ctx_ref();
     let module = module.as_mut_ptr();
@@ -37,9 +37,7 @@ pub fn prepare(module: &Module<'_>, level: OptLevel, may_be_dso_local: bool) {
                 LLVMSetLinkage(global, LLVMLinkage::LLVMWeakAnyLinkage);
             }
         }
-        if may_be_dso_local {
-            rebind::rebind(module);
-        }
+        rebind::rebind(module);
         for function in functions(module) {
             if LLVMIsDeclaration(function) == 0 {
                 add_attributes(context, function, level);

@@ -1,11 +1,11 @@
 //! The conversation with one client.
 
-use crate::compile::{Artifacts, Compiler};
+use crate::compile::{Artifacts, Compiler, Job, Options};
 use crate::crash::{self, Phase};
 use crate::input::Input;
 use crate::{memory, process, target};
 use mgenjit::compile::protocol::{
-    Compiled, Failure, FailureKind, Hello, LLVM_VERSION, Reply, Request,
+    Compiled, Decision, Failure, FailureKind, Hello, LLVM_VERSION, Reply, Request,
 };
 use mgenjit::compile::transport::{self, TransportError};
 use std::os::fd::{AsFd, OwnedFd};
@@ -18,12 +18,13 @@ pub fn serve(socket: &UnixStream) -> Result<(), String> {
     greet(socket)?;
     let mut compiler = Compiler::new()?;
     loop {
-        let (reply, payload) = match transport::receive::<Request>(socket) {
-            Ok((request, payload)) => {
-                process::forget_last_words();
-                // A client that is gone is noticed when the reply is sent.
-                let _ = send(socket, &Reply::Started, None);
-                answer(&mut compiler, &request, payload)
+        let answered = answer(socket, &mut compiler);
+        crash::enter(Phase::Wait);
+        let (reply, payload) = match answered {
+            Ok(Some(answer)) => answer,
+            Ok(None) => {
+                process::give_back_memory();
+                continue;
             }
             Err(TransportError::Closed) => return Ok(()),
             // The whole frame was read, so the next one can be.
@@ -41,7 +42,6 @@ pub fn serve(socket: &UnixStream) -> Result<(), String> {
                 return Err(message);
             }
         };
-        crash::enter(Phase::Wait);
         let sent = send(socket, &reply, payload);
         process::give_back_memory();
         match sent {
@@ -103,29 +103,49 @@ fn describe(hello: &Hello) -> String {
     )
 }
 
+/// Waits for a request and works on it. Nothing is the answer if the client wants none.
 fn answer(
+    socket: &UnixStream,
     compiler: &mut Compiler,
-    request: &Request,
-    payload: Option<OwnedFd>,
-) -> (Reply, Option<OwnedFd>) {
+) -> Result<Option<(Reply, Option<OwnedFd>)>, TransportError> {
+    let (request, payload) = transport::receive::<Request>(socket)?;
+    process::forget_last_words();
+    // A client that is gone is noticed when something is awaited from it, or when the reply is sent.
+    let _ = send(socket, &Reply::Started, None);
     crash::set_module_name(&request.name);
-    match compile(compiler, request, payload) {
+    let job = match read(compiler, &request, payload) {
+        Ok(job) => job,
+        Err(failure) => return Ok(Some((Reply::Failed(failure), None))),
+    };
+    if request.identify {
+        let digest = job.digest();
+        crash::enter(Phase::Wait);
+        let _ = send(socket, &Reply::Identified { digest }, None);
+        match transport::receive::<Decision>(socket)? {
+            (Decision::Compile, _) => {}
+            (Decision::Stop, _) => return Ok(None),
+        }
+    }
+    Ok(Some(match compile(compiler, job) {
         Ok((compiled, payload)) => (Reply::Compiled(compiled), Some(payload)),
         Err(failure) => (Reply::Failed(failure), None),
-    }
+    }))
 }
 
-fn compile(
-    compiler: &mut Compiler,
-    request: &Request,
-    payload: Option<OwnedFd>,
-) -> Result<(Compiled, OwnedFd), Failure> {
+fn read(compiler: &Compiler, request: &Request, payload: Option<OwnedFd>) -> Result<Job, Failure> {
     let payload = transport::check_payload(payload, request.input_len)
         .map_err(|error| protocol_failure(error.to_string()))?;
     let input = Input::map(&payload, request.input_len)
         .map_err(|error| protocol_failure(format!("the input cannot be mapped: {error}")))?;
-    let (compiled, artifacts) = compiler.compile(&input, request.opt_level)?;
-    let Artifacts { image, object } = artifacts;
+    let options = Options {
+        level: request.opt_level,
+        cpu: request.cpu,
+    };
+    compiler.read(&input, options)
+}
+
+fn compile(compiler: &mut Compiler, job: Job) -> Result<(Compiled, OwnedFd), Failure> {
+    let (compiled, Artifacts { image, object }) = compiler.compile(job)?;
     let payload = transport::seal(&[&image, &object])
         .map_err(|error| protocol_failure(format!("the result cannot be handed over: {error}")))?;
     Ok((compiled, payload))

@@ -1,11 +1,11 @@
-//! The machine that code is generated for: this one.
+//! The machine that code is generated for: this one, or any of a level that this one has too.
 
 use inkwell::OptimizationLevel;
 use inkwell::module::Module;
 use inkwell::targets::{
     CodeModel, InitializationConfig, RelocMode, Target, TargetMachine, TargetTriple,
 };
-use mgenjit::compile::protocol::{Failure, FailureKind, OptLevel};
+use mgenjit::compile::protocol::{Cpu, Failure, FailureKind, OptLevel};
 use std::ffi::{CStr, c_char};
 
 /// The version of the LLVM that runs, which is not the one that was built against if the library was
@@ -20,8 +20,8 @@ pub struct Host {
     target: Target,
     triple: TargetTriple,
     pub triple_name: String,
-    pub cpu: String,
-    pub features: String,
+    cpu: String,
+    features: String,
 }
 
 impl Host {
@@ -40,7 +40,16 @@ impl Host {
         })
     }
 
-    pub fn machine(&self, level: OptLevel) -> Result<TargetMachine, Failure> {
+    /// LLVM's names of the CPU and of the features beyond those that the CPU's name implies.
+    pub fn cpu(&self, cpu: Cpu) -> (&str, &str) {
+        match cpu {
+            Cpu::Native => (&self.cpu, &self.features),
+            Cpu::Level(level) => (level.name(), ""),
+        }
+    }
+
+    pub fn machine(&self, level: OptLevel, cpu: Cpu) -> Result<TargetMachine, Failure> {
+        let (cpu, features) = self.cpu(cpu);
         let level = match level {
             OptLevel::O0 => OptimizationLevel::None,
             OptLevel::O1 => OptimizationLevel::Less,
@@ -50,8 +59,8 @@ impl Host {
         self.target
             .create_target_machine(
                 &self.triple,
-                &self.cpu,
-                &self.features,
+                cpu,
+                features,
                 level,
                 RelocMode::PIC,
                 CodeModel::Default,

@@ -1,0 +1,78 @@
+//! Compiles what an entry was compiled from once more, and compares: `mgenjit_cache_verify`.
+
+use super::compile::compare;
+use crate::cache::catalog::Catalog;
+use crate::cache::entry::EntryError;
+use crate::cache::key::{Key, KeyParts};
+use crate::cache::manifest::Part;
+use crate::compile::pool::Pool;
+use crate::compile::protocol::{Cpu, Decision, Level, Request};
+use crate::error::{Error, Status};
+use crate::event::Times;
+use crate::fork;
+use std::os::unix::fs::FileExt;
+
+/// Compiles an entry's IR again. A difference is an error.
+pub fn recompile(catalog: &Catalog, pool: &Pool, key: &Key) -> Result<(), Error> {
+    let details = catalog.details(key)?;
+    let about = &details.manifest.about;
+    let name = &about.name;
+    let level = Level::ALL
+        .into_iter()
+        .find(|level| level.name() == about.parts.machine);
+    let cpu = level.map_or(Cpu::Native, Cpu::Level);
+    let parts = fork::guard(|| KeyParts::new(about.parts.opt_level, cpu)).into_inner();
+    let ours = parts.to_keep(&blake3::Hash::from_bytes(about.parts.input));
+    if let Some(part) = ours.differences(&about.parts).first() {
+        let what = match part {
+            Part::Machine => "for another machine",
+            Part::Llvm => "by another LLVM",
+            _ => "by another version of this library",
+        };
+        return Err(Error::new(
+            Status::Target,
+            format!(
+                "{name} was compiled {what}: what this one compiles cannot be compared with it"
+            ),
+        ));
+    }
+    let ir = details.entry.input(about).map_err(|error| match error {
+        EntryError::Missing(_) => Error::new(
+            Status::NotFound,
+            format!("the IR of {name} was not kept: it cannot be compiled again"),
+        ),
+        error => Error::new(Status::Damaged, format!("{name}: {error}")),
+    })?;
+    let request = Request {
+        name: name.clone(),
+        opt_level: about.parts.opt_level,
+        cpu,
+        identify: false,
+        input_len: ir.len() as u64,
+    };
+    let output = pool
+        .compile(&request, &ir, &mut Times::default(), &mut |_| {
+            Decision::Compile
+        })?
+        .ok_or_else(|| Error::new(Status::ServerCrashed, "the compile server did not compile"))?;
+    let mut image = vec![0; output.compiled.image_len as usize];
+    let mut object = vec![0; output.compiled.object_len as usize];
+    output
+        .payload
+        .read_exact_at(&mut image, 0)
+        .and_then(|()| {
+            output
+                .payload
+                .read_exact_at(&mut object, image.len() as u64)
+        })
+        .map_err(|error| {
+            Error::new(
+                Status::Load,
+                format!("the compiled code of {name} cannot be read: {error}"),
+            )
+        })?;
+    compare(&details.entry, &image, &object).map_err(|error| Error {
+        message: format!("{name}: {}", error.message),
+        ..error
+    })
+}

@@ -1,0 +1,74 @@
+//! What the server is given.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+pub const GOOD: &str = "define i32 @good() {\n  ret i32 42\n}\n";
+
+/// IR that takes LLVM many seconds.
+pub fn slow_module() -> String {
+    (0..20_000)
+        .map(|index| {
+            format!(
+                "define i64 @f{index}(ptr %p, i64 %n) {{\nentry:\n  br label %loop\nloop:\n  \
+                 %i = phi i64 [0, %entry], [%next, %loop]\n  %s = phi i64 [{index}, %entry], [%t, %loop]\n  \
+                 %q = getelementptr i64, ptr %p, i64 %i\n  %v = load i64, ptr %q\n  %m = mul i64 %v, %s\n  \
+                 %t = add i64 %m, %i\n  %next = add i64 %i, 1\n  %c = icmp ult i64 %next, %n\n  \
+                 br i1 %c, label %loop, label %done\ndone:\n  ret i64 %t\n}}\n"
+            )
+        })
+        .collect()
+}
+
+/// The same module, assembled by the LLVM that the server is built with.
+pub fn bitcode(ir: &str) -> Vec<u8> {
+    let assembler = std::env::var_os("LLVM_SYS_221_PREFIX")
+        .map(|prefix| std::path::PathBuf::from(prefix).join("bin/llvm-as"))
+        .filter(|path| path.exists())
+        .unwrap_or_else(|| "llvm-as-22".into());
+    let mut child = Command::new(assembler)
+        .args(["-o", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let ir = ir.to_owned();
+    let writer = std::thread::spawn(move || stdin.write_all(ir.as_bytes()).unwrap());
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    assert!(output.status.success());
+    output.stdout
+}
+
+/// `bitcode` with another start of its producer, `LLVM22`. The name is an array of six-bit characters.
+pub fn with_producer(bitcode: &[u8], producer: &str) -> Vec<u8> {
+    fn bits(text: &str) -> Vec<bool> {
+        text.bytes()
+            .flat_map(|byte| {
+                let number = match byte {
+                    b'a'..=b'z' => byte - b'a',
+                    b'A'..=b'Z' => byte - b'A' + 26,
+                    _ => byte - b'0' + 52,
+                };
+                (0..6).map(move |bit| number >> bit & 1 == 1)
+            })
+            .collect()
+    }
+    let mut all: Vec<bool> = bitcode
+        .iter()
+        .flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1 == 1))
+        .collect();
+    let old = bits("LLVM22");
+    let place = all.windows(old.len()).position(|window| window == old);
+    let place = place.expect("bitcode names its producer");
+    all[place..place + old.len()].copy_from_slice(&bits(producer));
+    all.chunks(8)
+        .map(|byte| {
+            byte.iter()
+                .rev()
+                .fold(0, |number, bit| number << 1 | u8::from(*bit))
+        })
+        .collect()
+}
