@@ -495,7 +495,7 @@ fn stats() {
         &["stats"],
         0,
         &[
-            "entries         2 (1 pinned)\n",
+            "entries         2 (1 pinned, 2 other keys lead to them)\n",
             "of at most 5.0 GiB",
             "hits            2 of 4, 50.0 %\n",
             "misses          2 (2 new)\n",

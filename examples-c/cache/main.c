@@ -21,6 +21,8 @@ static int configure(mgenjit_config *config, const struct options *options, mgen
         return 0;
     if (mgenjit_config_set_opt_level(config, options->opt_level, error) != MGENJIT_STATUS_OK)
         return 0;
+    if (mgenjit_config_set_cpu(config, options->cpu, error) != MGENJIT_STATUS_OK)
+        return 0;
     if (options->sign != NULL
         && mgenjit_config_set_cache_signing_key(config, options->sign, error) != MGENJIT_STATUS_OK)
         return 0;

@@ -40,7 +40,8 @@ static const char usage[] = "usage: cache [--cache-dir DIR] COMMAND [options] [A
 
 static const char help[] =
     "\n"
-    "KEY is a key's 64 hexadecimal digits, or as many of the first ones as no other key has.\n"
+    "KEY is a key's 64 hexadecimal digits, or as many of the first ones as no other key has; also one of the other\n"
+    "keys that lead to an entry, because their IR differs in nothing that matters.\n"
     "SIZE is in bytes, or as 500K, 1.5G (of 1024) or 500kB, 2GB (of 1000). DURATION is as 90s, 15min, 12h, 30d, 2w.\n"
     "--json prints a JSON object for each thing, a line each, with exact numbers: bytes, and microseconds (since\n"
     "1970), and with the names of the fields of mgenjit.h. Bytes of a name that are not UTF-8 become U+FFFD.\n"
@@ -53,7 +54,7 @@ static const char help[] =
     "  64  wrong usage, or a KEY that several entries have\n"
     "  65  a bundle or an entry is damaged or not trusted, or IR is bad\n"
     "  66  no such entry, file or cache\n"
-    "  69  no objdump, or no compile server\n"
+    "  69  no objdump, or no compile server, or this machine is not up to --cpu\n"
     "  70  a defect of the library\n"
     "  73  a file could not be written\n"
     "  74  stdout could not be written\n"
@@ -62,6 +63,7 @@ static const char help[] =
 enum id {
     ALL = 256,
     CACHE_DIR,
+    CPU,
     DISASSEMBLE,
     HELP,
     IMAGE,
@@ -119,6 +121,7 @@ static const struct row {
     {PINNED_TOO, 0, "pinned-too", NULL, " clear ", "remove pinned entries as well"},
     {YES, 'y', "yes", NULL, " clear ", "do not ask; needed where stdin is no terminal"},
     {OPT, 'O', "opt", "LEVEL", " explain ", "how far it is optimised: 0, 1, 2, 3, s, z; default: 2"},
+    {CPU, 0, "cpu", "NAME", " explain ", "what it is compiled for: native (default), x86-64, x86-64-v2, -v3, -v4"},
     {OUTPUT, 'o', "output", "BUNDLE", " export ", "the file to write"},
     {ALL, 0, "all", NULL, " export ", "all entries"},
     {SIGN, 0, "sign", "KEYFILE", " export ", "sign them with this private key"},
@@ -257,6 +260,7 @@ static int take(struct options *options, enum id id)
     switch (id) {
     case ALL: options->all = 1; break;
     case CACHE_DIR: options->cache_dir = optarg; break;
+    case CPU: options->cpu = optarg; break;
     case DISASSEMBLE: options->disassemble = 1; break;
     case IMAGE: options->image_file = optarg; break;
     case IR:

@@ -46,6 +46,7 @@ struct options {
     int pinned_too;
     int yes;
     int32_t opt_level;
+    const char *cpu;
     int all;
     const char *output;
     const char *sign;

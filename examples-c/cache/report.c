@@ -22,6 +22,7 @@ int report_exit_code(mgenjit_status status)
     case MGENJIT_STATUS_CODEGEN:
     case MGENJIT_STATUS_LINK: return EXIT_BAD_DATA;
     case MGENJIT_STATUS_SERVER_UNAVAILABLE:
+    case MGENJIT_STATUS_CPU:
     case MGENJIT_STATUS_SERVER_MISMATCH: return EXIT_UNAVAILABLE;
     case MGENJIT_STATUS_CACHE: return EXIT_CACHE;
     default: return EXIT_DEFECT;

@@ -20,6 +20,8 @@ struct round {
     uint64_t not_compiled;
 };
 
+#define NOT_COMPILED "not compiled"
+
 /* What a verification gave, in a word; NULL if it could not be done, for a reason that is not the entry's. */
 static const char *result_name(mgenjit_status status)
 {
@@ -35,7 +37,9 @@ static const char *result_name(mgenjit_status status)
     case MGENJIT_STATUS_LINK:
     case MGENJIT_STATUS_SERVER_CRASHED: return "fails";
     /* Another machine's, another version's, or without its IR. */
-    case MGENJIT_STATUS_TARGET: return "not compiled";
+    case MGENJIT_STATUS_TARGET:
+    case MGENJIT_STATUS_CPU:
+    case MGENJIT_STATUS_NOT_FOUND: return NOT_COMPILED;
     default: return NULL;
     }
 }
@@ -65,23 +69,27 @@ static int verify(struct context *context, const char *key, const char *name, st
     const struct options *options = context->options;
     mgenjit_error *error = NULL;
     mgenjit_status status = mgenjit_cache_verify(context->cache, key, options->recompile, &error);
-    /* Of all, one that somebody removed meanwhile is none. */
-    if (status == MGENJIT_STATUS_NOT_FOUND && options->arguments.count == 0) {
+    /* Either there is no IR to compile, or no entry any more. */
+    if (status == MGENJIT_STATUS_NOT_FOUND
+        && mgenjit_cache_verify(context->cache, key, 0, NULL) == MGENJIT_STATUS_NOT_FOUND) {
+        if (options->arguments.count > 0)
+            return report_error(error);
+        /* Somebody removed it meanwhile: of all, it is none. */
         mgenjit_error_free(error);
         return EXIT_DONE;
     }
     const char *result = result_name(status);
+    int is_compiled = result == NULL || strcmp(result, NOT_COMPILED) != 0;
+    int is_bad = status != MGENJIT_STATUS_OK && is_compiled;
     if (result == NULL)
         return report_error(error);
     round->done++;
-    if (status == MGENJIT_STATUS_TARGET)
-        round->not_compiled++;
-    else if (status != MGENJIT_STATUS_OK)
-        round->bad++;
+    round->bad += (uint64_t)is_bad;
+    round->not_compiled += (uint64_t)!is_compiled;
     progress_tell(round->done, round->total, NULL);
     if (options->json) {
         print_json(key, name, result, error);
-    } else if (status != MGENJIT_STATUS_OK && status != MGENJIT_STATUS_TARGET) {
+    } else if (is_bad) {
         progress_end();
         print_text(key, name, result, error);
     }

@@ -113,7 +113,7 @@ impl Catalog {
         body(&self.index()?).map_err(|error| self.error(&error))
     }
 
-    /// The one key that begins with these digits.
+    /// The one entry whose key begins with these digits; if there is none, the one to which such a key leads.
     pub fn resolve(&self, prefix: &str) -> Result<Key, Error> {
         let range = Key::range(prefix).filter(|_| !prefix.is_empty());
         let Some((first, last)) = range else {
@@ -124,7 +124,13 @@ impl Catalog {
                 ),
             ));
         };
-        let keys = self.ask(|index| index.keys_between(&first, &last))?;
+        let keys = self.ask(|index| {
+            let keys = index.keys_between(&first, &last)?;
+            if keys.is_empty() {
+                return index.targets_between(&first, &last);
+            }
+            Ok(keys)
+        })?;
         match keys[..] {
             [key] => Ok(key),
             [] => Err(Error::new(

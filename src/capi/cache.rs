@@ -416,8 +416,8 @@ pub unsafe extern "C" fn mgenjit_cache_iterator_free(iterator: *mut mgenjit_cach
     unsafe { mgenjit_cache_iterator::free(iterator) };
 }
 
-/// Finds the one entry whose key begins with the digits of `prefix`, and writes its whole key, MGENJIT_KEY_SIZE
-/// bytes.
+/// Finds the one entry whose key begins with the digits of `prefix`, or, if there is none, to which a key leads that
+/// does; and writes the entry's whole key, MGENJIT_KEY_SIZE bytes.
 ///
 /// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND if there is none; MGENJIT_STATUS_INVALID_ARGUMENT if there are
 /// several, or if these are no hexadecimal digits.

@@ -293,7 +293,8 @@ static void statistics(void)
     CHECK_INT(2, stats.entries);
     CHECK_INT(one.bytes + two.bytes, stats.bytes);
     CHECK_INT(0, stats.pinned);
-    CHECK_INT(0, stats.aliases);
+    /* Each entry has the key of its canonical module as well. */
+    CHECK_INT(2, stats.aliases);
     CHECK_INT(4, stats.hits);
     CHECK_INT(0, stats.hits_by_alias);
     CHECK_INT(0, stats.hits_in_layers);
@@ -350,6 +351,53 @@ static void statistics(void)
     CHECK_INT(5, stats.stores);
     CHECK_INT(4, stats.hits);
     CHECK_INT(one.bytes + info_of(cache, second).bytes, stats.bytes);
+    mgenjit_cache_free(cache);
+}
+
+/* Keys of IR that differs in nothing that matters lead to one entry. */
+static void other_keys(void)
+{
+    static const char IR[] = "define i64 @twice(i64 %x) {\n  %y = add i64 %x, %x\n  ret i64 %y\n}\n";
+    static const char OTHER[] = "; A comment.\ndefine i64 @twice(i64 %a) {\n  %b = add i64 %a, %a\n  ret i64 %b\n}\n";
+    mgenjit_cache *cache = start("other-keys");
+    char *key = use_ir("first", IR, MGENJIT_OPT_O2, MGENJIT_ORIGIN_COMPILED);
+    char *other = use_ir("second", OTHER, MGENJIT_OPT_O2, MGENJIT_ORIGIN_CACHE);
+    char found[MGENJIT_KEY_SIZE];
+    mgenjit_cache_statistics stats = stats_of(cache);
+    mgenjit_cache_entry *entry = NULL;
+    mgenjit_explanation *explanation = NULL;
+    int is_alias = 0;
+    CHECK(strcmp(key, other) != 0);
+    CHECK_INT(1, stats.entries);
+    CHECK_INT(1, stats.stores);
+    CHECK_INT(1, stats.misses_new);
+    CHECK_INT(0, stats.hits);
+    CHECK_INT(1, stats.hits_by_alias);
+    CHECK_INT(2, stats.aliases);
+    use_ir("second", OTHER, MGENJIT_OPT_O2, MGENJIT_ORIGIN_CACHE);
+    CHECK_INT(2, stats_of(cache).hits_by_alias);
+    CHECK_INT(2, info_of(cache, key).hits);
+
+    CHECK_OK(mgenjit_cache_entry_open(cache, key, &entry, &failure));
+    CHECK_INT(2, mgenjit_cache_entry_alias_count(entry));
+    for (size_t i = 0; i < 2; i++) {
+        CHECK_OK(mgenjit_cache_resolve(cache, mgenjit_cache_entry_alias(entry, i), found, &failure));
+        CHECK_STRING(key, found);
+        is_alias |= strcmp(other, mgenjit_cache_entry_alias(entry, i)) == 0;
+    }
+    CHECK(is_alias);
+    mgenjit_cache_entry_free(entry);
+    CHECK_STATUS(MGENJIT_STATUS_NOT_FOUND, mgenjit_cache_entry_open(cache, other, &entry, &failure));
+
+    CHECK_OK(mgenjit_cache_explain(cache, "third", OTHER, strlen(OTHER), &explanation, &failure));
+    CHECK_INT(MGENJIT_VERDICT_HIT, mgenjit_explanation_verdict(explanation));
+    CHECK_STRING(other, mgenjit_explanation_key(explanation));
+    mgenjit_explanation_free(explanation);
+
+    CHECK_OK(mgenjit_cache_remove(cache, key, &failure));
+    CHECK_INT(0, stats_of(cache).aliases);
+    CHECK_STATUS(MGENJIT_STATUS_NOT_FOUND, mgenjit_cache_resolve(cache, other, found, &failure));
+    use_ir("second", OTHER, MGENJIT_OPT_O2, MGENJIT_ORIGIN_COMPILED);
     mgenjit_cache_free(cache);
 }
 
@@ -538,8 +586,10 @@ static void entry_of_a_module(void)
     CHECK_CONTAINS("sse2", mgenjit_cache_entry_features(entry));
     CHECK_CONTAINS(folder, mgenjit_cache_entry_path(entry));
     CHECK(stat(mgenjit_cache_entry_path(entry), &status) == -1);
-    CHECK_INT(0, mgenjit_cache_entry_alias_count(entry));
-    CHECK(mgenjit_cache_entry_alias(entry, 0) == NULL);
+    CHECK_INT(1, mgenjit_cache_entry_alias_count(entry));
+    CHECK_INT(64, strlen(mgenjit_cache_entry_alias(entry, 0)));
+    CHECK(strcmp(key, mgenjit_cache_entry_alias(entry, 0)) != 0);
+    CHECK(mgenjit_cache_entry_alias(entry, 1) == NULL);
     CHECK_INT(4, mgenjit_cache_entry_function_count(entry));
     for (size_t i = 0; i < 3; i++)
         CHECK_STRING(signatures[i], mgenjit_cache_entry_signature(entry, i));
@@ -591,6 +641,8 @@ static void without_ir(void)
     CHECK_OK(mgenjit_cache_entry_read(entry, MGENJIT_PART_OBJECT, &blob, &failure));
     mgenjit_blob_free(blob);
     CHECK_OK(mgenjit_cache_verify(cache, key, 0, &failure));
+    CHECK_STATUS(MGENJIT_STATUS_NOT_FOUND, mgenjit_cache_verify(cache, key, 1, &failure));
+    CHECK_MESSAGE("IR");
     mgenjit_cache_entry_free(entry);
     mgenjit_cache_free(cache);
 }
@@ -811,7 +863,7 @@ static void check_verdict(mgenjit_cache *cache, const char *name, const char *ir
 
 static void explaining(void)
 {
-    mgenjit_cache *cache = start("explaining"), *o3 = open_with(new_config(MGENJIT_OPT_O3)), *limited, *trusting;
+    mgenjit_cache *cache = start("explaining"), *o3 = open_with(new_config(MGENJIT_OPT_O3)), *limited, *trusting, *level;
     mgenjit_config *config;
     mgenjit_explanation *explanation = NULL;
     char *first = store("first", 1), *removed = store("removed", 2), *at_o3, *secret = in_folder("secret");
@@ -832,6 +884,13 @@ static void explaining(void)
     at_o3 = use_ir("first", ir_of(50), MGENJIT_OPT_O3, MGENJIT_ORIGIN_COMPILED);
     check_verdict(o3, "first", ir_of(51), MGENJIT_VERDICT_DIFFERS, MGENJIT_DIFFERS_IR, at_o3);
     check_verdict(cache, "first", ir_of(51), MGENJIT_VERDICT_DIFFERS, MGENJIT_DIFFERS_IR, first);
+
+    config = new_config(MGENJIT_OPT_O1);
+    CHECK_OK(mgenjit_config_set_cpu(config, "x86-64", &failure));
+    level = open_with(config);
+    check_verdict(level, "removed", ir_of(2), MGENJIT_VERDICT_DIFFERS,
+                  MGENJIT_DIFFERS_CPU | MGENJIT_DIFFERS_OPT_LEVEL, removed);
+    mgenjit_cache_free(level);
 
     CHECK_OK(mgenjit_cache_remove(cache, removed, &failure));
     check_verdict(cache, "removed", ir_of(2), MGENJIT_VERDICT_REMOVED, 0, NULL);
@@ -1059,7 +1118,7 @@ static void nulls(void)
 int main(void)
 {
     static const check_case cases[] = {
-        CASE(no_directory), CASE(no_cache), CASE(by_default), CASE(empty_directory), CASE(not_safe), CASE(statistics), CASE(filters),
+        CASE(no_directory), CASE(no_cache), CASE(by_default), CASE(empty_directory), CASE(not_safe), CASE(statistics), CASE(other_keys), CASE(filters),
         CASE(iterators), CASE(resolving), CASE(entry_of_a_module), CASE(without_ir), CASE(pinning_and_removing),
         CASE(removing_what_runs), CASE(trimming), CASE(clearing), CASE(verifying), CASE(rebuilding),
         CASE(explaining), CASE(without_an_index), CASE(sizes_of_structs), CASE(nulls),
