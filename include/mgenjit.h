@@ -379,8 +379,9 @@ typedef struct mgenjit_cache_statistics {
   uint64_t misses_removed;
   uint64_t misses_damaged;
   uint64_t misses_untrusted;
-  // Entries that were stored, that were evicted (for room or age) with their bytes, that somebody removed.
+  // Entries that were compiled and stored, that were imported, that were evicted (for room or age) with their bytes, that somebody removed.
   uint64_t stores;
+  uint64_t imports;
   uint64_t evictions;
   uint64_t evicted_bytes;
   uint64_t removals;

@@ -19,3 +19,11 @@ mod image;
 mod prototype;
 #[doc(hidden)]
 pub mod signature;
+
+/// What the targets below `fuzz/` call.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzz {
+    pub use crate::cache::bundle::fuzz::check as bundle;
+    pub use crate::cache::entry::fuzz::check as entry;
+}

@@ -1,9 +1,10 @@
 //! A cache seen by people: what is in it, what it did, and how to change it. It needs no executor and no server.
 
+use super::bundle;
 use super::directory::{
     Directory, FOLDERS, INDEX, MAINTENANCE, OpenError, Root, VERSION, pin_path,
 };
-use super::entry::{Entry, EntryError};
+use super::entry::{Entry, EntryError, Kind};
 use super::file;
 use super::index::{Filter, Gone, Index, IndexError, Row, Stats, Verdict, Why};
 use super::journal::{Journal, MissReason};
@@ -13,6 +14,7 @@ use super::manifest::{Manifest, Parts};
 use super::store::{Store, Trouble};
 use crate::config::Config;
 use crate::error::{Error, Status};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -74,19 +76,72 @@ impl Catalog {
         self.path().join(super::directory::entry_path(key))
     }
 
-    /// Writes entries, and what else leads to them, to a bundle.
-    pub fn export(
-        &self,
-        _path: &Path,
-        _keys: &[Key],
-        _progress: Progress<'_>,
-    ) -> Result<(), Error> {
-        Err(Error::new(Status::Cache, "later"))
+    /// Writes entries, and what else leads to them, to a bundle. A key may be an alias's.
+    pub fn export(&self, path: &Path, keys: &[Key], progress: Progress<'_>) -> Result<(), Error> {
+        let root = self.root()?;
+        let index = self.index()?;
+        let mut entries = Vec::new();
+        let mut aliases = Vec::new();
+        for key in keys {
+            let target = self.target(&root, key)?;
+            if entries.contains(&target) {
+                continue;
+            }
+            let others = index.aliases(&target).map_err(|error| self.error(&error))?;
+            aliases.extend(others.into_iter().map(|alias| (alias, target)));
+            if target != *key && !aliases.contains(&(*key, target)) {
+                aliases.push((*key, target));
+            }
+            entries.push(target);
+        }
+        let signer = self.store.options().signer.as_deref();
+        bundle::export(&root, &entries, &aliases, signer, path, progress)?;
+        Ok(())
     }
 
     /// Stores a bundle's entries. Returns how many.
-    pub fn import(&self, _path: &Path, _progress: Progress<'_>) -> Result<u64, Error> {
-        Err(Error::new(Status::Cache, "later"))
+    pub fn import(&self, path: &Path, progress: Progress<'_>) -> Result<u64, Error> {
+        let root = self
+            .directory()
+            .create()
+            .map_err(|trouble| self.trouble(&trouble))?;
+        self.store.create_journal();
+        let options = self.store.options();
+        let imported = bundle::import(
+            path,
+            &root,
+            options.trust.as_deref(),
+            options.sync,
+            progress,
+        )?;
+        let mut count = 0;
+        for item in &imported.new {
+            match item.kind {
+                Kind::Entry => {
+                    count += 1;
+                    self.store.record_import(&item.key, item.len);
+                }
+                Kind::Alias => self.store.record_alias(&item.key),
+            }
+        }
+        self.store
+            .maintain()
+            .map_err(|trouble| self.trouble(&trouble))?;
+        Ok(count)
+    }
+
+    /// The key itself if it has an entry, else the key that it is an alias of.
+    fn target(&self, root: &Root, key: &Key) -> Result<Key, Error> {
+        match root.open_file(&super::directory::entry_path(key), OFlags::RDONLY) {
+            Err(OpenError::Io(Errno::NOENT)) => {}
+            _ => return Ok(*key),
+        }
+        let path = super::directory::alias_path(key);
+        match root.open_file(&path, OFlags::RDONLY) {
+            Ok(file) => super::entry::read_alias(&file, key, None)
+                .map_err(|error| self.damaged(key, &error)),
+            Err(_) => Err(self.no_entry(key)),
+        }
     }
 
     pub fn stats(&self) -> Result<Stats, Error> {
@@ -147,7 +202,9 @@ impl Catalog {
         }
     }
 
+    /// Looks at an entry, by its key or by an alias.
     pub fn details(&self, key: &Key) -> Result<Details, Error> {
+        let key = &self.target(&*self.root()?, key)?;
         let index = self.index()?;
         let row = index.entry(key).map_err(|error| self.error(&error))?;
         let aliases = index.aliases(key).map_err(|error| self.error(&error))?;
@@ -343,10 +400,7 @@ impl Catalog {
         if !self.store.options().index || !self.store.options().writable || root.is_remote() {
             return Place::Memory;
         }
-        match root.open_file(
-            MAINTENANCE,
-            rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CREATE,
-        ) {
+        match root.open_file(MAINTENANCE, OFlags::RDWR | OFlags::CREATE) {
             // Nothing was stored yet, or nothing can be.
             Err(OpenError::Io(Errno::NOENT | Errno::ROFS | Errno::ACCESS | Errno::PERM)) => {
                 Place::Memory

@@ -40,6 +40,9 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsFd;
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
+
 /// The version of this format. Entries of other versions are misses.
 pub const FORMAT_VERSION: u32 = 2;
 
@@ -47,7 +50,13 @@ pub const FORMAT_VERSION: u32 = 2;
 pub const HEADER_LEN: usize = 4096;
 
 /// More than any compiler makes, and far from where sums of lengths could overflow.
-const MAX_LEN: u64 = 1 << 40;
+pub const MAX_LEN: u64 = 1 << 40;
+
+/// A manifest is read into memory whole, and takes some 100 bytes for each function.
+const MAX_MANIFEST_LEN: u64 = 1 << 28;
+
+/// Of an object or an input when it is not compressed. The code of one object has to fit into 2 GiB.
+const MAX_ATTACHMENT_LEN: u64 = 1 << 32;
 
 const IMAGE_LEN_AT: usize = 0;
 const MANIFEST_LEN_AT: usize = 8;
@@ -63,6 +72,9 @@ const VERSION_AT: usize = 184;
 const MAGIC_AT: usize = 192;
 pub const TAIL_LEN: usize = 200;
 
+/// The length of an alias file.
+pub const ALIAS_LEN: u64 = 32 + TAIL_LEN as u64;
+
 const MAGIC: [u8; 8] = *b"MGENJIT\n";
 
 /// What is hashed is a multiple of this.
@@ -71,7 +83,7 @@ const HASH_UNIT: usize = 8 << 10;
 /// How much is read and hashed at once: it stays in the second-level cache.
 const CHUNK_LEN: usize = 256 << 10;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     Entry = 1,
     Alias = 2,
@@ -176,6 +188,9 @@ impl Tail {
         ) else {
             return Err(EntryError::Malformed("a length in it is absurd"));
         };
+        if manifest_len > MAX_MANIFEST_LEN {
+            return Err(EntryError::Malformed("its manifest's length is absurd"));
+        }
         let hashed_len = file_len
             .checked_sub(TAIL_LEN as u64 + object_len + input_len)
             .filter(|hashed| image_len + manifest_len <= *hashed)
@@ -226,6 +241,10 @@ impl Tail {
             scheme: u32_at(&self.bytes, SCHEME_AT),
             bytes: array_at(&self.bytes, SIGNATURE_AT),
         }
+    }
+
+    pub fn bytes(&self) -> &[u8; TAIL_LEN] {
+        &self.bytes
     }
 
     /// The same tail with another signature, for its file's copy.
@@ -335,16 +354,77 @@ impl Entry {
         decompress(&compressed, stored.len).ok_or(EntryError::Attachment(what))
     }
 
-    /// Checks what a hit does not: the object and the input.
+    /// Checks what a hit does not: that the manifest decodes, the object and the input. They are not held in memory.
     pub fn verify_attachments(&self) -> Result<(), EntryError> {
         let about = self.manifest.decode()?.about;
-        if about.object.is_some() {
-            self.object(&about)?;
+        let Tail {
+            object_len,
+            input_len,
+            hashed_len,
+            ..
+        } = self.tail;
+        let object = Range::new(&self.file, hashed_len, object_len);
+        object.verify("object", about.object.as_ref())?;
+        let input = Range::new(&self.file, hashed_len + object_len, input_len);
+        input.verify("input", about.input.as_ref())
+    }
+}
+
+/// A part of a file, to be read from its start.
+#[derive(Clone)]
+struct Range<'a> {
+    file: &'a File,
+    at: u64,
+    end: u64,
+}
+
+impl<'a> Range<'a> {
+    fn new(file: &'a File, at: u64, len: u64) -> Range<'a> {
+        Range {
+            file,
+            at,
+            end: at + len,
         }
-        if about.input.is_some() {
-            self.input(&about)?;
+    }
+
+    /// Checks that an attachment is what the manifest says.
+    fn verify(self, what: &'static str, stored: Option<&Stored>) -> Result<(), EntryError> {
+        let damaged = |error: std::io::Error| match rustix::io::Errno::from_io_error(&error) {
+            Some(error) => EntryError::Io(error),
+            None => EntryError::Attachment(what),
+        };
+        let Some(stored) = stored else {
+            return if self.at == self.end {
+                Ok(())
+            } else {
+                Err(EntryError::Malformed(
+                    "there is something that its manifest does not know",
+                ))
+            };
+        };
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(self.clone()).map_err(damaged)?;
+        if hasher.finalize().as_bytes() != &stored.digest || stored.len > MAX_ATTACHMENT_LEN {
+            return Err(EntryError::Attachment(what));
         }
-        Ok(())
+        let decoder = zstd::stream::read::Decoder::new(self).map_err(damaged)?;
+        // One byte more, so that what is longer is seen to be.
+        let len = std::io::copy(&mut decoder.take(stored.len + 1), &mut std::io::sink());
+        if len.map_err(damaged)? == stored.len {
+            Ok(())
+        } else {
+            Err(EntryError::Attachment(what))
+        }
+    }
+}
+
+impl Read for Range<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let rest = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
+        let len = buffer.len().min(rest);
+        let read = pread(self.file, &mut buffer[..len], self.at)?;
+        self.at += read as u64;
+        Ok(read)
     }
 }
 
@@ -366,11 +446,17 @@ pub fn peek(file: &File, key: &Key) -> Result<Peeked, EntryError> {
 
 /// Reads an alias of `key`: the key that it stands for.
 pub fn read_alias(file: &File, key: &Key, trust: Option<&Trust>) -> Result<Key, EntryError> {
-    let (tail, _) = Tail::read(file)?;
+    let (tail, len) = Tail::read(file)?;
     tail.expect(Kind::Alias, key)?;
     tail.trusted(trust)?;
     let mut target = [0; 32];
-    if tail.image_len != 0 || tail.manifest_len != 32 || tail.hashed_len != 32 {
+    let Tail {
+        image_len,
+        manifest_len,
+        hashed_len,
+        ..
+    } = tail;
+    if image_len != 0 || manifest_len != 32 || hashed_len != 32 || len != ALIAS_LEN {
         return Err(EntryError::Malformed("an alias has other lengths"));
     }
     read_exact(file, &mut target, 0)?;
@@ -458,7 +544,7 @@ const ZSTD_LEVEL: i32 = 1;
 fn decompress(compressed: &[u8], len: u64) -> Option<Vec<u8>> {
     let len = usize::try_from(len)
         .ok()
-        .filter(|len| *len as u64 <= MAX_LEN)?;
+        .filter(|len| *len as u64 <= MAX_ATTACHMENT_LEN)?;
     let mut bytes = Vec::new();
     let mut decoder = zstd::stream::Decoder::new(compressed).ok()?;
     // One byte more, so that what is longer is seen to be.

@@ -68,6 +68,12 @@ impl Temporary {
         &self.name
     }
 
+    /// Leaves the file under its temporary name, for the caller to rename or to unlink.
+    pub fn leave(mut self) -> String {
+        self.kept = true;
+        std::mem::take(&mut self.name)
+    }
+
     /// Gives the file a name, in the place of what had it. With `sync`, it survives a power cut from then on.
     pub fn publish(self, root: &Root, path: &str, sync: bool) -> std::io::Result<()> {
         let (folder, name) = path.rsplit_once('/').unwrap_or((".", path));

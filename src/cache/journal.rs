@@ -38,6 +38,8 @@ pub enum Kind {
     Miss = 2,
     Store = 3,
     Alias = 4,
+    /// Stored from a bundle.
+    Import = 5,
 }
 
 /// How an entry was found.
@@ -266,6 +268,7 @@ impl Record {
             2 => Kind::Miss,
             3 => Kind::Store,
             4 => Kind::Alias,
+            5 => Kind::Import,
             _ => return None,
         };
         if blake3::hash(&record[4..]).as_bytes()[..4] != record[..4] {

@@ -88,7 +88,7 @@ pub fn is_due(journal: &Journal, limits: &Limits) -> bool {
     // What was stored since is in the journal, which is short.
     let (mut bytes, mut entries) = (header.bytes, header.entries);
     let read = journal.read(header.folded, FOLD_AT as usize, |record| {
-        if record.kind == Kind::Store {
+        if matches!(record.kind, Kind::Store | Kind::Import) {
             bytes += record.bytes;
             entries += 1;
         }

@@ -6,6 +6,7 @@
 //! Architecture Invariant: trouble with the cache is never an error of a compile. It is a [`store::Trouble`],
 //! which the executor tells the event hook and otherwise treats as a miss.
 
+pub mod bundle;
 pub mod catalog;
 pub mod cpu;
 pub mod directory;

@@ -228,7 +228,7 @@ impl Store {
     pub fn publish_alias(&self, key: &Key, target: &Key) -> Result<(), Trouble> {
         let root = self.directory.create()?;
         self.write_alias(&root, key, target)?;
-        self.record(Record::now(Kind::Alias, 0, 0, *key));
+        self.record_alias(key);
         Ok(())
     }
 
@@ -267,6 +267,14 @@ impl Store {
             record.detail = HitKind::Alias as u8;
         }
         self.record(record);
+    }
+
+    pub fn record_import(&self, key: &Key, bytes: u64) {
+        self.record(Record::now(Kind::Import, 0, bytes, *key));
+    }
+
+    pub fn record_alias(&self, key: &Key) {
+        self.record(Record::now(Kind::Alias, 0, 0, *key));
     }
 
     pub fn record_miss(&self, key: &Key, reason: MissReason) {

@@ -1,4 +1,32 @@
 //! Signatures of entries: who may put code into a cache.
+//!
+//! A signature is of the part of an entry's tail that says what the file is and holds the digest of what is in it.
+//! Keys come from files that the user names:
+//!
+//! | file | made by | signs | is trusted |
+//! |---|---|---|---|
+//! | Ed25519 private key, PEM | `openssl genpkey -algorithm ed25519 -out FILE` | yes | no: it is refused |
+//! | Ed25519 public key, PEM | `openssl pkey -in PRIVATE -pubout -out FILE` | no | yes |
+//! | shared secret, 64 hexadecimal digits | `openssl rand -hex 32 > FILE` | yes | yes |
+
+use crate::error::{Error, Status, reason};
+use ed25519_dalek::pkcs8::{DecodePrivateKey, DecodePublicKey};
+use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
+use std::fmt;
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// Goes before what is signed, so that a signature made for something else with the same key is none of an entry,
+/// and the other way round. A format whose signed bytes mean something else needs another one.
+const CONTEXT: &str = "libmgenjit 2026 entry signature";
+
+/// More than any file that holds one key.
+const MAX_FILE_LEN: usize = 16 << 10;
+
+const SECRET_LEN: usize = 32;
 
 /// A signature as an entry's tail holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,38 +40,611 @@ impl Signature {
         scheme: 0,
         bytes: [0; 64],
     };
+    /// Keyed BLAKE3: 32 bytes, and zeros.
+    pub const KEYED_BLAKE3: u32 = 1;
+    pub const ED25519: u32 = 2;
 }
 
 /// A key that signs.
-#[derive(Clone, Debug)]
-pub struct Signer {}
+#[derive(Debug)]
+pub struct Signer(Signing);
+
+#[derive(Debug)]
+enum Signing {
+    Secret(Secret),
+    // Wiped by its own `Drop`, and its `Debug` shows the public half only.
+    Ed25519(Box<SigningKey>),
+}
 
 /// The keys whose signatures are trusted.
-#[derive(Clone, Debug)]
-pub struct Trust {}
+#[derive(Debug)]
+pub struct Trust {
+    secrets: Vec<Secret>,
+    keys: Vec<VerifyingKey>,
+}
 
-#[derive(Debug, thiserror::Error)]
+/// Why something is not trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Untrusted {
     #[error("it has no signature")]
     Unsigned,
+    /// The two cannot be told apart: a signature does not name its key.
+    #[error("its signature is wrong, or made with a key that is not trusted")]
+    Wrong,
+    #[error("its signature is of a kind that this library does not know: {0}")]
+    Scheme(u32),
+    #[error("there are other bytes where its signature has only zeros")]
+    Padding,
 }
 
 impl Signer {
-    pub fn read(_path: &std::path::Path) -> Result<Signer, crate::error::Error> {
-        Ok(Signer {})
+    /// Reads a private key or a shared secret from a file that nobody else can read.
+    pub fn read(path: &Path) -> Result<Signer, Error> {
+        match KeyFile::read(path)? {
+            KeyFile::Secret(secret) => Ok(Signer(Signing::Secret(secret))),
+            KeyFile::Private(key) => Ok(Signer(Signing::Ed25519(key))),
+            KeyFile::Public(_) => Err(unusable(
+                path,
+                "it holds a public key, which checks signatures and makes none: name the private key that it \
+                 belongs to",
+            )),
+        }
     }
 
-    pub fn sign(&self, _message: &[u8]) -> Signature {
-        Signature::NONE
+    pub fn sign(&self, message: &[u8]) -> Signature {
+        let mut signature = Signature::NONE;
+        match &self.0 {
+            Signing::Secret(secret) => {
+                signature.scheme = Signature::KEYED_BLAKE3;
+                signature.bytes[..blake3::OUT_LEN].copy_from_slice(secret.mac(message).as_bytes());
+            }
+            Signing::Ed25519(key) => {
+                signature.scheme = Signature::ED25519;
+                signature.bytes = key.sign(&in_context(message)).to_bytes();
+            }
+        }
+        signature
     }
 }
 
 impl Trust {
-    pub fn read(_paths: &[std::path::PathBuf]) -> Result<Trust, crate::error::Error> {
-        Ok(Trust {})
+    /// Reads public keys and shared secrets, one from each file, of either kind.
+    pub fn read(paths: &[PathBuf]) -> Result<Trust, Error> {
+        if paths.is_empty() {
+            return Err(Error::new(
+                Status::InvalidArgument,
+                "no key to trust was named: nothing could be trusted",
+            ));
+        }
+        let mut trust = Trust {
+            secrets: Vec::new(),
+            keys: Vec::new(),
+        };
+        for path in paths {
+            match KeyFile::read(path)? {
+                KeyFile::Secret(secret) => trust.secrets.push(secret),
+                KeyFile::Public(key) => trust.keys.push(key),
+                KeyFile::Private(_) => {
+                    return Err(unusable(
+                        path,
+                        "it holds a private key, which a machine that only checks signatures should not have: \
+                         name the public key that `openssl pkey -in PRIVATE -pubout -out FILE` writes",
+                    ));
+                }
+            }
+        }
+        Ok(trust)
     }
 
-    pub fn check(&self, _message: &[u8], _signature: &Signature) -> Result<(), Untrusted> {
-        Err(Untrusted::Unsigned)
+    pub fn check(&self, message: &[u8], signature: &Signature) -> Result<(), Untrusted> {
+        let Signature { scheme, bytes } = signature;
+        let right = match *scheme {
+            0 if bytes.iter().all(|byte| *byte == 0) => return Err(Untrusted::Unsigned),
+            0 => return Err(Untrusted::Padding),
+            Signature::KEYED_BLAKE3 => {
+                let mut mac = [0; blake3::OUT_LEN];
+                let (given, zeros) = bytes.split_at(mac.len());
+                mac.copy_from_slice(given);
+                if zeros.iter().any(|byte| *byte != 0) {
+                    return Err(Untrusted::Padding);
+                }
+                // Hashes compare in constant time.
+                let mac = blake3::Hash::from_bytes(mac);
+                self.secrets.iter().any(|key| key.mac(message) == mac)
+            }
+            Signature::ED25519 => {
+                let message = in_context(message);
+                let signature = ed25519_dalek::Signature::from_bytes(bytes);
+                self.keys
+                    .iter()
+                    .any(|key| key.verify_strict(&message, &signature).is_ok())
+            }
+            scheme => return Err(Untrusted::Scheme(scheme)),
+        };
+        if right { Ok(()) } else { Err(Untrusted::Wrong) }
+    }
+}
+
+fn in_context(message: &[u8]) -> Vec<u8> {
+    [CONTEXT.as_bytes(), b"\0", message].concat()
+}
+
+/// A key derived from a shared secret for this context alone: the secret itself is not kept.
+struct Secret(Zeroizing<[u8; SECRET_LEN]>);
+
+impl Secret {
+    fn derive(secret: &[u8; SECRET_LEN]) -> Secret {
+        Secret(Zeroizing::new(blake3::derive_key(CONTEXT, secret)))
+    }
+
+    fn mac(&self, message: &[u8]) -> blake3::Hash {
+        blake3::keyed_hash(&self.0, message)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Secret(..)")
+    }
+}
+
+/// What a key file holds.
+enum KeyFile {
+    Secret(Secret),
+    Private(Box<SigningKey>),
+    Public(VerifyingKey),
+}
+
+impl KeyFile {
+    fn read(path: &Path) -> Result<KeyFile, Error> {
+        let (text, mode) = read_file(path)?;
+        // What is not text is no key of any kind that is read here.
+        let text = std::str::from_utf8(&text).unwrap_or_default();
+        let key = KeyFile::parse(text).map_err(|why| unusable(path, why))?;
+        let (wrong, what, command) = match key {
+            KeyFile::Public(_) => (
+                0o022,
+                "others can write it, and what it names is trusted",
+                "go-w",
+            ),
+            KeyFile::Secret(_) | KeyFile::Private(_) => (
+                0o077,
+                "others can read it, and whoever has it can sign",
+                "go=",
+            ),
+        };
+        if mode & wrong != 0 {
+            let what = format!("{what} (mode {:03o}): `chmod {command}` it", mode & 0o777);
+            return Err(unusable(path, what));
+        }
+        Ok(key)
+    }
+
+    fn parse(text: &str) -> Result<KeyFile, &'static str> {
+        let label = text
+            .split_once("-----BEGIN ")
+            .and_then(|(_, rest)| rest.split_once("-----"))
+            .map(|(label, _)| label);
+        match label {
+            Some("PRIVATE KEY") => SigningKey::from_pkcs8_pem(text.trim())
+                .map(|key| KeyFile::Private(Box::new(key)))
+                .map_err(|_| {
+                    "its private key is not one for Ed25519, or is damaged: \
+                     `openssl genpkey -algorithm ed25519 -out FILE` makes one"
+                }),
+            Some("PUBLIC KEY") => VerifyingKey::from_public_key_pem(text.trim())
+                .ok()
+                // Anybody can make signatures that a weak key accepts.
+                .filter(|key| !key.is_weak())
+                .map(KeyFile::Public)
+                .ok_or(
+                    "its public key is not one for Ed25519, or is damaged or weak: \
+                     `openssl pkey -in PRIVATE -pubout -out FILE` writes one",
+                ),
+            Some("ENCRYPTED PRIVATE KEY") => Err(
+                "its private key is encrypted, and there is nobody to ask for the password: \
+                 `openssl pkey -in FILE -out PLAIN` decrypts it",
+            ),
+            Some("OPENSSH PRIVATE KEY") => Err(
+                "it is a key for SSH: `openssl genpkey -algorithm ed25519 -out FILE` makes one that signs",
+            ),
+            Some(_) => Err(NO_KEY),
+            None => parse_secret(text.trim())
+                .map(|secret| KeyFile::Secret(Secret::derive(&secret)))
+                .ok_or(NO_KEY),
+        }
+    }
+}
+
+const NO_KEY: &str = "it holds none of the keys that sign or are trusted: a private key \
+     (`openssl genpkey -algorithm ed25519 -out FILE`), a public key (`openssl pkey -in PRIVATE -pubout -out FILE`) or \
+     a shared secret of 64 hexadecimal digits (`openssl rand -hex 32 > FILE`)";
+
+fn parse_secret(text: &str) -> Option<Zeroizing<[u8; SECRET_LEN]>> {
+    let digits = text.as_bytes();
+    if digits.len() != 2 * SECRET_LEN {
+        return None;
+    }
+    let mut secret = Zeroizing::new([0; SECRET_LEN]);
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    for (byte, pair) in secret.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = (digit(pair[0])? << 4 | digit(pair[1])?) as u8;
+    }
+    Some(secret)
+}
+
+/// A key file's bytes and permissions.
+fn read_file(path: &Path) -> Result<(Zeroizing<Vec<u8>>, u32), Error> {
+    let unreadable = |error: &std::io::Error| {
+        let why = reason(error);
+        Error::new(
+            Status::Io,
+            format!("the key file {} cannot be read: {why}", path.display()),
+        )
+    };
+    let mut file = OpenOptions::new()
+        .read(true)
+        // A FIFO must not block, a terminal not become this process's own.
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path)
+        .map_err(|error| unreadable(&error))?;
+    let metadata = file.metadata().map_err(|error| unreadable(&error))?;
+    if !metadata.is_file() {
+        return Err(unusable(path, "it is not a regular file"));
+    }
+    // All at once, so that there are no copies of it in memory that were given back.
+    let mut bytes = Zeroizing::new(vec![0; MAX_FILE_LEN + 1]);
+    let mut len = 0;
+    while len < bytes.len() {
+        match file.read(&mut bytes[len..]) {
+            Ok(0) => break,
+            Ok(read) => len += read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(unreadable(&error)),
+        }
+    }
+    if len > MAX_FILE_LEN {
+        return Err(unusable(path, NO_KEY));
+    }
+    bytes.truncate(len);
+    Ok((bytes, metadata.mode()))
+}
+
+fn unusable(path: &Path, why: impl fmt::Display) -> Error {
+    Error::new(
+        Status::InvalidArgument,
+        format!("the key file {} cannot be used: {why}", path.display()),
+    )
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+    use std::process::{Command, Stdio};
+
+    /// As openssl wrote it.
+    const PRIVATE: &str = "-----BEGIN PRIVATE KEY-----\n\
+        MC4CAQAwBQYDK2VwBCIEIH2NK3bYf+ES35DSJBLXKxnaM5D8VXiMTxDZUeWJY3QZ\n\
+        -----END PRIVATE KEY-----\n";
+    const SECRET: &str = "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF\n";
+
+    fn write(folder: &Path, name: &str, text: &str, mode: u32) -> PathBuf {
+        let path = folder.join(name);
+        std::fs::write(&path, text).expect("write");
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).expect("chmod");
+        path
+    }
+
+    /// A signer with an Ed25519 key made of `seed`.
+    pub fn signer(seed: u8) -> Signer {
+        Signer(Signing::Ed25519(Box::new(SigningKey::from_bytes(
+            &[seed; 32],
+        ))))
+    }
+
+    /// A signer with a shared secret made of `seed`.
+    pub fn secret_signer(seed: u8) -> Signer {
+        Signer(Signing::Secret(Secret::derive(&[seed; 32])))
+    }
+
+    /// Trust in what `signer` signs.
+    pub fn trust(signers: &[&Signer]) -> Trust {
+        let mut trust = Trust {
+            secrets: Vec::new(),
+            keys: Vec::new(),
+        };
+        for signer in signers {
+            match &signer.0 {
+                Signing::Secret(secret) => trust.secrets.push(Secret(secret.0.clone())),
+                Signing::Ed25519(key) => trust.keys.push(key.verifying_key()),
+            }
+        }
+        trust
+    }
+
+    #[test]
+    fn what_is_signed_is_trusted_by_who_trusts_the_key() {
+        let signers = [signer(1), signer(2), secret_signer(1), secret_signer(2)];
+        for (index, one) in signers.iter().enumerate() {
+            let signature = one.sign(b"message");
+            assert_eq!(signature, one.sign(b"message"), "the same each time");
+            for (other_index, other) in signers.iter().enumerate() {
+                let checked = trust(&[other]).check(b"message", &signature);
+                let expected = if index == other_index {
+                    Ok(())
+                } else {
+                    Err(Untrusted::Wrong)
+                };
+                assert_eq!(
+                    checked, expected,
+                    "signed by {index}, {other_index} trusted"
+                );
+            }
+            let all: Vec<&Signer> = signers.iter().collect();
+            let all = trust(&all);
+            assert_eq!(all.check(b"message", &signature), Ok(()));
+            assert_eq!(all.check(b"Message", &signature), Err(Untrusted::Wrong));
+            assert_eq!(all.check(b"", &signature), Err(Untrusted::Wrong));
+            for bit in 0..512 {
+                let mut flipped = signature;
+                flipped.bytes[bit / 8] ^= 1 << (bit % 8);
+                let expected = if signature.scheme == Signature::KEYED_BLAKE3 && bit >= 256 {
+                    Untrusted::Padding
+                } else {
+                    Untrusted::Wrong
+                };
+                assert_eq!(all.check(b"message", &flipped), Err(expected), "bit {bit}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_signature_is_told_apart() {
+        let trust = trust(&[&signer(1), &secret_signer(1)]);
+        assert_eq!(
+            trust.check(b"m", &Signature::NONE),
+            Err(Untrusted::Unsigned)
+        );
+        let mut signature = Signature::NONE;
+        signature.bytes[63] = 1;
+        assert_eq!(trust.check(b"m", &signature), Err(Untrusted::Padding));
+        signature.scheme = 3;
+        assert_eq!(trust.check(b"m", &signature), Err(Untrusted::Scheme(3)));
+        signature.scheme = u32::MAX;
+        assert_eq!(
+            trust.check(b"m", &signature),
+            Err(Untrusted::Scheme(u32::MAX))
+        );
+        // All zeros are a point of small order and the number 0, which some verifiers accept.
+        signature = Signature::NONE;
+        for scheme in [Signature::KEYED_BLAKE3, Signature::ED25519] {
+            signature.scheme = scheme;
+            assert_eq!(trust.check(b"m", &signature), Err(Untrusted::Wrong));
+        }
+    }
+
+    #[test]
+    fn a_signature_for_something_else_is_none() {
+        let key = SigningKey::from_bytes(&[1; 32]);
+        let signature = Signature {
+            scheme: Signature::ED25519,
+            bytes: key.sign(b"message").to_bytes(),
+        };
+        let trust = trust(&[&signer(1), &secret_signer(1)]);
+        assert_eq!(trust.check(b"message", &signature), Err(Untrusted::Wrong));
+        let mut signature = Signature::NONE;
+        signature.scheme = Signature::KEYED_BLAKE3;
+        signature.bytes[..32].copy_from_slice(blake3::keyed_hash(&[1; 32], b"message").as_bytes());
+        assert_eq!(trust.check(b"message", &signature), Err(Untrusted::Wrong));
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        for signer in [signer(0xab), secret_signer(0xab)] {
+            let all = format!("{signer:?} {:?}", trust(&[&signer]));
+            assert!(!all.contains("171, 171"), "{all}");
+            assert!(!all.contains("abab"), "{all}");
+            let derived = blake3::derive_key(CONTEXT, &[0xab; 32]);
+            assert!(
+                !all.contains(&format!("{}, {}", derived[0], derived[1])),
+                "{all}"
+            );
+        }
+    }
+
+    #[test]
+    fn key_files_are_refused_with_a_reason() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder.path();
+        let check = |path: &Path, signs: &str, trusted: &str| {
+            let said =
+                |error: Option<Error>| error.map_or("fine".to_owned(), |error| error.message);
+            let signer = said(Signer::read(path).err());
+            let trust = said(Trust::read(&[path.to_owned()]).err());
+            assert!(signer.contains(signs), "`{signer}` does not say `{signs}`");
+            assert!(
+                trust.contains(trusted),
+                "`{trust}` does not say `{trusted}`"
+            );
+            for message in [signer, trust] {
+                assert!(message == "fine" || message.contains(&path.display().to_string()));
+            }
+        };
+        let signing = SigningKey::from_pkcs8_pem(PRIVATE).expect("a key");
+        let public = {
+            use ed25519_dalek::pkcs8::EncodePublicKey;
+            let ending = ed25519_dalek::pkcs8::spki::der::pem::LineEnding::CRLF;
+            let public = signing.verifying_key();
+            public.to_public_key_pem(ending).expect("it encodes")
+        };
+        check(
+            &write(folder, "1", PRIVATE, 0o600),
+            "fine",
+            "should not have",
+        );
+        check(
+            &write(folder, "2", PRIVATE, 0o400),
+            "fine",
+            "should not have",
+        );
+        check(
+            &write(folder, "3", PRIVATE, 0o640),
+            "chmod go=",
+            "chmod go=",
+        );
+        check(
+            &write(folder, "4", PRIVATE, 0o604),
+            "chmod go=",
+            "chmod go=",
+        );
+        check(&write(folder, "5", &public, 0o644), "makes none", "fine");
+        check(
+            &write(folder, "6", &public, 0o664),
+            "chmod go-w",
+            "chmod go-w",
+        );
+        check(&write(folder, "7", SECRET, 0o600), "fine", "fine");
+        check(&write(folder, "8", SECRET.trim(), 0o600), "fine", "fine");
+        check(&write(folder, "9", SECRET, 0o644), "chmod go=", "chmod go=");
+        let long = format!("0{SECRET}");
+        check(
+            &write(folder, "10", &long, 0o600),
+            "rand -hex 32",
+            "rand -hex 32",
+        );
+        check(
+            &write(folder, "11", &SECRET[1..], 0o600),
+            "rand -hex 32",
+            "rand -hex 32",
+        );
+        let other = SECRET.replace('0', "g");
+        check(
+            &write(folder, "12", &other, 0o600),
+            "rand -hex 32",
+            "rand -hex 32",
+        );
+        // 64 bytes, but not 64 digits.
+        let wide = "é".repeat(32);
+        check(
+            &write(folder, "13", &wide, 0o600),
+            "rand -hex 32",
+            "rand -hex 32",
+        );
+        check(
+            &write(folder, "14", "", 0o600),
+            "rand -hex 32",
+            "rand -hex 32",
+        );
+        let damaged = PRIVATE.replace("MC4C", "MC4D");
+        check(&write(folder, "15", &damaged, 0o600), "damaged", "damaged");
+        let damaged = public.replace("MCow", "MCox");
+        check(&write(folder, "16", &damaged, 0o644), "damaged", "damaged");
+        let encrypted = PRIVATE.replace("PRIVATE", "ENCRYPTED PRIVATE");
+        check(
+            &write(folder, "17", &encrypted, 0o600),
+            "password",
+            "password",
+        );
+        let ssh = PRIVATE.replace("PRIVATE", "OPENSSH PRIVATE");
+        check(&write(folder, "18", &ssh, 0o600), "for SSH", "for SSH");
+        let huge = "0".repeat(MAX_FILE_LEN + 1);
+        check(
+            &write(folder, "19", &huge, 0o600),
+            "rand -hex 32",
+            "rand -hex 32",
+        );
+        check(folder, "not a regular file", "not a regular file");
+        // The point (0, 1), in whose name all can sign.
+        let weak = "-----BEGIN PUBLIC KEY-----\n\
+            MCowBQYDK2VwAyEAAQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\
+            -----END PUBLIC KEY-----\n";
+        check(&write(folder, "20", weak, 0o644), "weak", "weak");
+        let missing = folder.join("missing");
+        check(&missing, "cannot be read", "cannot be read");
+        assert_eq!(
+            Signer::read(&missing).expect_err("no file").status,
+            Status::Io
+        );
+        assert_eq!(
+            Trust::read(&[]).expect_err("no key").status,
+            Status::InvalidArgument
+        );
+        for len in 0..PRIVATE.len() - 1 {
+            let cut = write(folder, "cut", &PRIVATE[..len], 0o600);
+            Signer::read(&cut).expect_err("a key that is cut short");
+        }
+        for len in 0..public.len() - 2 {
+            let cut = write(folder, "cut", &public[..len], 0o600);
+            Trust::read(&[cut]).expect_err("a key that is cut short");
+        }
+    }
+
+    #[test]
+    fn keys_of_openssl_sign_and_are_trusted() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder.path();
+        let openssl = |arguments: &[&str]| -> Option<String> {
+            let mut command = Command::new("openssl");
+            command.args(arguments).current_dir(folder);
+            match command.stderr(Stdio::null()).output() {
+                Ok(output) => {
+                    assert!(output.status.success(), "openssl {arguments:?}");
+                    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+                }
+                Err(error) if error.kind() == ErrorKind::NotFound => None,
+                Err(error) => panic!("openssl: {error}"),
+            }
+        };
+        let Some(_) = openssl(&["genpkey", "-algorithm", "ed25519", "-out", "private"]) else {
+            // It is not installed: the fixtures of the other tests are of its making.
+            return;
+        };
+        openssl(&["pkey", "-in", "private", "-pubout", "-out", "public"]);
+        openssl(&["genpkey", "-algorithm", "RSA", "-out", "rsa"]);
+        openssl(&["pkey", "-in", "rsa", "-pubout", "-out", "rsa_public"]);
+        openssl(&["genpkey", "-algorithm", "x25519", "-out", "x25519"]);
+        let secret = openssl(&["rand", "-hex", "32"]).unwrap_or_default();
+        let secret = write(folder, "secret", &secret, 0o600);
+        let public = folder.join("public");
+        for name in ["private", "rsa", "x25519"] {
+            let mode = PermissionsExt::from_mode(0o600);
+            std::fs::set_permissions(folder.join(name), mode).expect("chmod");
+        }
+        let mode = PermissionsExt::from_mode(0o644);
+        std::fs::set_permissions(&public, mode).expect("chmod");
+
+        let signer = Signer::read(&folder.join("private")).expect("a private key");
+        let signature = signer.sign(b"message");
+        assert_eq!(signature.scheme, Signature::ED25519);
+        let trust = Trust::read(&[secret.clone(), public]).expect("two keys");
+        assert_eq!(trust.check(b"message", &signature), Ok(()));
+        let signed = Signer::read(&secret).expect("a secret").sign(b"message");
+        assert_eq!(signed.scheme, Signature::KEYED_BLAKE3);
+        assert_eq!(trust.check(b"message", &signed), Ok(()));
+
+        // And openssl agrees.
+        std::fs::write(folder.join("message"), in_context(b"message")).expect("write");
+        std::fs::write(folder.join("signature"), signature.bytes).expect("write");
+        let said = openssl(&[
+            "pkeyutl",
+            "-verify",
+            "-pubin",
+            "-inkey",
+            "public",
+            "-rawin",
+            "-in",
+            "message",
+            "-sigfile",
+            "signature",
+        ]);
+        assert!(said.is_some_and(|said| said.contains("Verified Successfully")));
+
+        for name in ["rsa", "x25519"] {
+            let error = Signer::read(&folder.join(name)).expect_err("another kind of key");
+            assert!(error.message.contains("not one for Ed25519"), "{error}");
+        }
+        let error = Trust::read(&[folder.join("rsa_public")]).expect_err("another kind of key");
+        assert!(error.message.contains("not one for Ed25519"), "{error}");
     }
 }

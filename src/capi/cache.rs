@@ -59,8 +59,9 @@ pub struct mgenjit_cache_statistics {
     pub misses_removed: u64,
     pub misses_damaged: u64,
     pub misses_untrusted: u64,
-    /// Entries that were stored, that were evicted (for room or age) with their bytes, that somebody removed.
+    /// Entries that were compiled and stored, that were imported, that were evicted (for room or age) with their bytes, that somebody removed.
     pub stores: u64,
+    pub imports: u64,
     pub evictions: u64,
     pub evicted_bytes: u64,
     pub removals: u64,
@@ -270,6 +271,7 @@ fn c_statistics(catalog: &Catalog) -> Result<mgenjit_cache_statistics, Error> {
         misses_damaged,
         misses_untrusted,
         stores,
+        imports,
         evictions,
         evicted_bytes,
         removals,
@@ -295,6 +297,7 @@ fn c_statistics(catalog: &Catalog) -> Result<mgenjit_cache_statistics, Error> {
         misses_damaged,
         misses_untrusted,
         stores,
+        imports,
         evictions,
         evicted_bytes,
         removals,

@@ -18,6 +18,7 @@ const BATCH: usize = 1 << 20;
 #[derive(Default)]
 struct Change {
     stored: bool,
+    imported: bool,
     hits: u64,
     used: u64,
 }
@@ -95,6 +96,12 @@ impl Index {
                     change.stored = true;
                     change.used = change.used.max(record.time);
                 }
+                Kind::Import => {
+                    self.count("imports", 1)?;
+                    let change = changes.entry(record.key).or_default();
+                    change.imported = true;
+                    change.used = change.used.max(record.time);
+                }
                 Kind::Alias => self.adopt_alias(&record.key)?,
                 Kind::Miss => self.count(self.miss(record)?, 1)?,
             }
@@ -137,7 +144,7 @@ impl Index {
             })
             .optional()?;
         let cost = match known {
-            Some((cost, hits, bytes, used)) if !change.stored => {
+            Some((cost, hits, bytes, used)) if !change.stored && !change.imported => {
                 let hits = hits + change.hits;
                 self.db
                     .prepare_cached(

@@ -1,0 +1,386 @@
+//! Writes entries of a cache into a bundle.
+
+use super::{
+    CHUNK_LEN, COUNT_AT, Compression, CopyError, END_MAGIC, FORMAT_VERSION, HEADER_LEN, Item,
+    Limited, MAGIC, MAX_RATIO, Progress, RECORD_LEN, Record, VERSION_AT, cancelled, copy,
+    digest_of,
+};
+use crate::cache::directory::{OpenError, Root, alias_path, entry_path};
+use crate::cache::entry::{self, Entry, EntryError, Kind, TAIL_LEN};
+use crate::cache::key::Key;
+use crate::cache::trust::Signer;
+use crate::error::{Error, Status, reason};
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What an export wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exported {
+    pub entries: u64,
+    pub aliases: u64,
+    /// The bundle's length.
+    pub bytes: u64,
+}
+
+/// Higher levels take several times as long and save a few percent: the parts of an entry that are large are
+/// compressed already, but for the image.
+const ZSTD_LEVEL: i32 = 3;
+
+/// Writes the entries of `keys` into a bundle, whole or not at all, with those of `aliases` (an alias's key, and its
+/// entry's) that stand for them. A signer's signatures take the place of those that the entries have.
+///
+/// Every entry is verified. One that is missing or damaged is an error; an alias that is gone by now, or stands for
+/// something else, is left out. The same entries give the same bundle. `progress` is told how much of the entries'
+/// bytes was written.
+pub fn export(
+    root: &Root,
+    keys: &[Key],
+    aliases: &[(Key, Key)],
+    signer: Option<&Signer>,
+    out_path: &Path,
+    progress: &mut Progress<'_>,
+) -> Result<Exported, Error> {
+    let keys: BTreeSet<&Key> = keys.iter().collect();
+    let aliases: BTreeMap<&Key, &Key> = aliases
+        .iter()
+        .filter(|(_, target)| keys.contains(target))
+        .map(|(alias, target)| (alias, target))
+        .collect();
+    let mut total = 0;
+    for key in &keys {
+        let file = open(root, key)?;
+        let metadata = file
+            .metadata()
+            .map_err(|error| not_read(key, reason(&error)))?;
+        total += metadata.len();
+    }
+
+    let output = Output::create(out_path)?;
+    let mut writer = Writer {
+        to: Limited::new(&output.file),
+        buffer: vec![0; CHUNK_LEN],
+        count: 0,
+    };
+    let failed = |error: CopyError| match error {
+        CopyError::Read(error) | CopyError::Write(error) => not_written(out_path, &error),
+        CopyError::Stopped => cancelled("the export", out_path),
+    };
+    if !progress(0, total) {
+        return Err(failed(CopyError::Stopped));
+    }
+    writer
+        .to
+        .write_all(&[0; HEADER_LEN as usize])
+        .map_err(|error| not_written(out_path, &error))?;
+    let mut done = 0;
+    for key in &keys {
+        let entry = verified(root, key)?;
+        let tail = match signer {
+            Some(signer) => entry.tail.signed(signer),
+            None => *entry.tail.bytes(),
+        };
+        let item = Item {
+            kind: Kind::Entry,
+            key: **key,
+            len: entry.len,
+        };
+        let body_len = entry.len - TAIL_LEN as u64;
+        // What does not shrink as it should is copied a second time.
+        let mut furthest = done;
+        let mut so_far = |copied| {
+            furthest = furthest.max(done + copied);
+            progress(furthest.min(total), total)
+        };
+        writer
+            .write(&item, &entry.file, body_len, &tail, &mut so_far)
+            .map_err(|error| match error {
+                CopyError::Read(error) => not_read(key, reason(&error)),
+                other => failed(other),
+            })?;
+        done += entry.len;
+    }
+    let entries = writer.count;
+    for (alias, target) in aliases {
+        if let Some(bytes) = read_alias(root, alias, target, signer)? {
+            writer.write_alias(alias, &bytes).map_err(failed)?;
+        }
+    }
+    let aliases = writer.count - entries;
+    let bytes = writer.finish().map_err(failed)?;
+    if !progress(total, total) {
+        return Err(failed(CopyError::Stopped));
+    }
+    output
+        .publish(out_path)
+        .map_err(|error| not_written(out_path, &error))?;
+    Ok(Exported {
+        entries,
+        aliases,
+        bytes,
+    })
+}
+
+fn open(root: &Root, key: &Key) -> Result<File, Error> {
+    root.open_file(&entry_path(key), OFlags::RDONLY)
+        .map_err(|error| match error {
+            OpenError::Io(Errno::NOENT) => Error::new(
+                Status::NotFound,
+                format!("the cache has no entry {key}, so that it cannot be exported: compile it first, or leave it out"),
+            ),
+            OpenError::Io(_) => not_read(key, error),
+            OpenError::Untrusted(_) => Error::new(
+                Status::Untrusted,
+                format!("the entry {key} cannot be exported: {error}"),
+            ),
+        })
+}
+
+fn verified(root: &Root, key: &Key) -> Result<Entry, Error> {
+    let file = open(root, key)?;
+    Entry::verify(file, key, None)
+        .and_then(|entry| entry.verify_attachments().map(|()| entry))
+        .map_err(|error| unusable("entry", key, error))
+}
+
+/// The bytes of an alias file, with a signature by `signer`. `None` if there is no such alias any more.
+fn read_alias(
+    root: &Root,
+    alias: &Key,
+    target: &Key,
+    signer: Option<&Signer>,
+) -> Result<Option<Vec<u8>>, Error> {
+    let file = match root.open_file(&alias_path(alias), OFlags::RDONLY) {
+        Ok(file) => file,
+        Err(OpenError::Io(Errno::NOENT)) => return Ok(None),
+        Err(error) => return Err(not_read(alias, error)),
+    };
+    let found =
+        entry::read_alias(&file, alias, None).map_err(|error| unusable("alias", alias, error))?;
+    if found != *target {
+        return Ok(None);
+    }
+    if signer.is_some() {
+        return Ok(Some(entry::encode_alias(alias, target, signer)));
+    }
+    // Its length was compared.
+    let mut bytes = Vec::new();
+    (&file)
+        .take(entry::ALIAS_LEN)
+        .read_to_end(&mut bytes)
+        .map_err(|error| not_read(alias, reason(&error)))?;
+    Ok(Some(bytes))
+}
+
+fn unusable(what: &str, key: &Key, error: EntryError) -> Error {
+    match error {
+        EntryError::Io(error) => not_read(key, error),
+        error => Error::new(
+            Status::Damaged,
+            format!(
+                "the {what} {key} of the cache cannot be exported: {error}; remove it, so that it is compiled again, \
+                 or leave it out"
+            ),
+        ),
+    }
+}
+
+fn not_read(key: &Key, why: impl Display) -> Error {
+    Error::new(
+        Status::Io,
+        format!("the cache's file for {key} cannot be read: {why}"),
+    )
+}
+
+fn not_written(path: &Path, error: &io::Error) -> Error {
+    let why = reason(error);
+    let message = format!("the bundle {} cannot be written: {why}", path.display());
+    Error::new(Status::Io, message)
+}
+
+struct Writer<'a> {
+    to: Limited<'a>,
+    buffer: Vec<u8>,
+    count: u64,
+}
+
+impl Writer<'_> {
+    /// Writes a record with the first `body_len` bytes of `file`, and `tail`.
+    fn write(
+        &mut self,
+        item: &Item,
+        file: &File,
+        body_len: u64,
+        tail: &[u8],
+        progress: &mut dyn FnMut(u64) -> bool,
+    ) -> Result<(), CopyError> {
+        let start = self.to.len;
+        let at = start + RECORD_LEN;
+        self.write_all(&[0; RECORD_LEN as usize])?;
+        let mut encoder = zstd::stream::write::Encoder::new(&mut self.to, ZSTD_LEVEL)
+            .map_err(CopyError::Write)?;
+        encoder
+            .set_pledged_src_size(Some(item.len))
+            .map_err(CopyError::Write)?;
+        copy_start(file, body_len, &mut encoder, &mut self.buffer, progress)?;
+        encoder
+            .write_all(tail)
+            .and_then(|()| encoder.finish())
+            .map_err(CopyError::Write)?;
+        let mut record = Record {
+            item: *item,
+            compression: Compression::Zstd,
+            stored: self.to.len - at,
+            at,
+        };
+        if record.stored >= item.len || item.len > record.stored.saturating_mul(MAX_RATIO) {
+            self.truncate(at)?;
+            copy_start(file, body_len, &mut self.to, &mut self.buffer, progress)?;
+            self.write_all(tail)?;
+            record.compression = Compression::None;
+            record.stored = item.len;
+        }
+        self.to
+            .file
+            .write_all_at(&record.encode(), start)
+            .map_err(CopyError::Write)?;
+        self.count += 1;
+        Ok(())
+    }
+
+    fn write_alias(&mut self, alias: &Key, bytes: &[u8]) -> Result<(), CopyError> {
+        let len = bytes.len() as u64;
+        let record = Record {
+            item: Item {
+                kind: Kind::Alias,
+                key: *alias,
+                len,
+            },
+            compression: Compression::None,
+            stored: len,
+            at: self.to.len + RECORD_LEN,
+        };
+        self.write_all(&record.encode())?;
+        self.write_all(bytes)?;
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Writes the header and the tail. Returns the bundle's length.
+    fn finish(mut self) -> Result<u64, CopyError> {
+        let mut header = [0; HEADER_LEN as usize];
+        header[..VERSION_AT].copy_from_slice(&MAGIC);
+        header[VERSION_AT..VERSION_AT + 4].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+        header[COUNT_AT..].copy_from_slice(&self.count.to_le_bytes());
+        self.to
+            .file
+            .write_all_at(&header, 0)
+            .map_err(CopyError::Write)?;
+        // Read again, because lengths were written after what follows them.
+        let digest = digest_of(self.to.file, self.to.len).map_err(CopyError::Write)?;
+        self.write_all(digest.as_bytes())?;
+        self.write_all(&END_MAGIC)?;
+        Ok(self.to.len)
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> Result<(), CopyError> {
+        self.to.write_all(bytes).map_err(CopyError::Write)
+    }
+
+    fn truncate(&mut self, len: u64) -> Result<(), CopyError> {
+        self.to
+            .file
+            .set_len(len)
+            .and_then(|()| self.to.file.seek(SeekFrom::Start(len)))
+            .map_err(CopyError::Write)?;
+        self.to.len = len;
+        Ok(())
+    }
+}
+
+/// Copies the first `len` bytes of a file.
+fn copy_start(
+    file: &File,
+    len: u64,
+    to: &mut impl Write,
+    buffer: &mut [u8],
+    progress: &mut dyn FnMut(u64) -> bool,
+) -> Result<(), CopyError> {
+    let mut file = file;
+    file.rewind().map_err(CopyError::Read)?;
+    match copy(&mut file.take(len), to, buffer, progress)? {
+        copied if copied == len => Ok(()),
+        _ => Err(CopyError::Read(ErrorKind::UnexpectedEof.into())),
+    }
+}
+
+/// A file beside the one that it becomes. It goes if it does not.
+struct Output {
+    file: File,
+    path: PathBuf,
+    kept: bool,
+}
+
+impl Output {
+    fn create(target: &Path) -> Result<Output, Error> {
+        static COUNTER: AtomicU64 = AtomicU64::new(0);
+        if target.file_name().is_none() {
+            let message = format!("{} is no name for a bundle", target.display());
+            return Err(Error::new(Status::InvalidArgument, message));
+        }
+        loop {
+            let mut name = OsString::from(format!(".mgenjit-{}-", std::process::id()));
+            name.push(COUNTER.fetch_add(1, Ordering::Relaxed).to_string());
+            let path = target.with_file_name(name);
+            // RDWR: what was written is read again to be hashed.
+            let opened = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create_new(true)
+                .mode(0o644)
+                .open(&path);
+            match opened {
+                Ok(file) => {
+                    return Ok(Output {
+                        file,
+                        path,
+                        kept: false,
+                    });
+                }
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(not_written(target, &error)),
+            }
+        }
+    }
+
+    /// Gives it its name, in the place of what had it. It survives a power cut from then on.
+    fn publish(mut self, target: &Path) -> io::Result<()> {
+        self.file.sync_all()?;
+        std::fs::rename(&self.path, target)?;
+        self.kept = true;
+        let folder = match target.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        // Some file systems cannot; the bundle is there all the same.
+        if let Ok(folder) = File::open(folder) {
+            let _ = folder.sync_all();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if !self.kept {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
