@@ -379,7 +379,8 @@ typedef struct mgenjit_cache_statistics {
   uint64_t misses_removed;
   uint64_t misses_damaged;
   uint64_t misses_untrusted;
-  // Entries that were compiled and stored, that were imported, that were evicted (for room or age) with their bytes, that somebody removed.
+  // Entries that were compiled and stored, that were imported, that were evicted (for room or age) with their
+  // bytes, that somebody removed.
   uint64_t stores;
   uint64_t imports;
   uint64_t evictions;

@@ -981,6 +981,96 @@ fn rebuild() {
 }
 
 #[test]
+fn bundles() {
+    let from = Cache::filled(&["lib-a.ll", "lib-b.ll", "app.ll"]);
+    let to = Cache::new();
+    let keys = from.keys(&[]);
+    let bundle = to.path("bundle");
+    let bundle = bundle.to_str().expect("UTF-8");
+    let secret = |name: &str, digits: &str| -> String {
+        let path = to.path(name);
+        std::fs::write(&path, digits.repeat(4)).expect("a file");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("a mode");
+        path.to_str().expect("UTF-8").to_owned()
+    };
+    let ours = secret("ours", "0123456789abcdef");
+    let theirs = secret("theirs", "fedcba9876543210");
+
+    from.check(
+        &["export", "-o", bundle, "--name", "none*"],
+        66,
+        &["no entry has a name like none*"],
+    );
+    from.check(
+        &["export", "-o", bundle, "0123456789abcdef"],
+        66,
+        &["no entry"],
+    );
+    from.check(
+        &["export", "-o", "/none/such", "--all"],
+        73,
+        &["/none/such"],
+    );
+    from.check(
+        &["export", "-o", bundle, "--all", "--sign", "none"],
+        66,
+        &["none"],
+    );
+    to.check(&["import", bundle], 66, &[bundle]);
+    assert!(!Path::new(bundle).exists());
+
+    from.check(
+        &["export", "-o", bundle, "--name", "lib-*"],
+        0,
+        &["exported 2 entries to "],
+    );
+    to.check(&["import", bundle], 0, &["imported 2 new entries from "]);
+    to.check(&["import", bundle], 0, &["imported 0 new entries from "]);
+    assert_eq!(to.names(&["--sort", "name"]), ["lib-a.ll", "lib-b.ll"]);
+    to.write("lib-a.ll", 0);
+    to.check(&["explain", "lib-a.ll"], 0, &["found"]);
+    let told = from.json(
+        &["export", "-o", bundle, &keys[0], &keys[1][..12], &keys[2]],
+        0,
+    );
+    assert_eq!(told[0]["exported"], 3);
+    to.check(&["import", "--trust", &ours, bundle], 65, &["bundle"]);
+    assert_eq!(to.json(&["import", bundle, bundle], 0)[0]["imported"], 1);
+    assert_eq!(to.keys(&[]), keys);
+    assert_eq!(to.json(&["stats"], 0)[0]["imports"], 3);
+    to.check(&["stats"], 0, &["imported        3\n"]);
+
+    let to_trusting = Cache::new();
+    from.check(
+        &["export", "-o", bundle, "--all", "--sign", &ours],
+        0,
+        &["exported 3"],
+    );
+    to_trusting.check(&["import", "--trust", &theirs, bundle], 65, &["bundle"]);
+    to_trusting.check(
+        &["import", "--trust", &theirs, "--trust", &ours, bundle],
+        0,
+        &["imported 3"],
+    );
+    to_trusting.check(
+        &["verify", "--trust", &ours],
+        0,
+        &["3 entries verified, 0 bad"],
+    );
+    to_trusting.check(&["verify", "--trust", &theirs], 1, &["untrusted", "3 bad"]);
+
+    let mut bytes = std::fs::read(bundle).expect("the bundle");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(bundle, bytes).expect("written");
+    let empty = Cache::new();
+    empty.check(&["import", bundle], 65, &["bundle"]);
+    std::fs::write(bundle, "").expect("written");
+    empty.check(&["import", bundle], 65, &["bundle"]);
+    assert_eq!(empty.run(&["list", "--keys"]).out, "");
+}
+
+#[test]
 fn stdout_that_is_full() {
     let cache = Cache::filled(&["a.ll"]);
     for arguments in [

@@ -28,6 +28,7 @@ static void print_json(const char *directory, const mgenjit_cache_statistics *st
     json_number("misses_damaged", stats->misses_damaged);
     json_number("misses_untrusted", stats->misses_untrusted);
     json_number("stores", stats->stores);
+    json_number("imports", stats->imports);
     json_number("evictions", stats->evictions);
     json_number("evicted_bytes", stats->evicted_bytes);
     json_number("removals", stats->removals);
@@ -98,6 +99,8 @@ static void print_table(const char *directory, const mgenjit_cache_statistics *s
 
     snprintf(text, sizeof text, "%" PRIu64, stats->stores);
     table_fact("stored", text);
+    snprintf(text, sizeof text, "%" PRIu64, stats->imports);
+    table_fact("imported", text);
     snprintf(text, sizeof text, "%" PRIu64 ", %s", stats->evictions, format_size(one, stats->evicted_bytes));
     table_fact("evicted", text);
     snprintf(text, sizeof text, "%" PRIu64, stats->removals);

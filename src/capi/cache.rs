@@ -59,7 +59,8 @@ pub struct mgenjit_cache_statistics {
     pub misses_removed: u64,
     pub misses_damaged: u64,
     pub misses_untrusted: u64,
-    /// Entries that were compiled and stored, that were imported, that were evicted (for room or age) with their bytes, that somebody removed.
+    /// Entries that were compiled and stored, that were imported, that were evicted (for room or age) with their
+    /// bytes, that somebody removed.
     pub stores: u64,
     pub imports: u64,
     pub evictions: u64,

@@ -387,7 +387,7 @@ static void other_keys(void)
     }
     CHECK(is_alias);
     mgenjit_cache_entry_free(entry);
-    CHECK_STATUS(MGENJIT_STATUS_NOT_FOUND, mgenjit_cache_entry_open(cache, other, &entry, &failure));
+    CHECK_STRING(key, info_of(cache, other).key);
 
     CHECK_OK(mgenjit_cache_explain(cache, "third", OTHER, strlen(OTHER), &explanation, &failure));
     CHECK_INT(MGENJIT_VERDICT_HIT, mgenjit_explanation_verdict(explanation));
@@ -839,6 +839,47 @@ static void rebuilding(void)
     mgenjit_cache_free(cache);
 }
 
+static void exporting(void)
+{
+    mgenjit_cache *cache = start("exporting"), *other;
+    char *bundle = in_folder("bundle"), *first = store("first", 1), *second = store("second", 2);
+    const char *keys[] = {first, second, first};
+    const char *absent[] = {first, "0000000000000000000000000000000000000000000000000000000000000000"};
+    struct told told = {0, 0, 0};
+    struct stat status;
+    uint64_t imported = 77;
+    CHECK_STATUS(MGENJIT_STATUS_NOT_FOUND, mgenjit_cache_export(cache, bundle, absent, 2, NULL, NULL, &failure));
+    CHECK(stat(bundle, &status) == -1);
+    CHECK_STATUS(MGENJIT_STATUS_IO, mgenjit_cache_export(cache, "/proc/none", keys, 1, NULL, NULL, &failure));
+    CHECK_STATUS(MGENJIT_STATUS_IO, mgenjit_cache_import(cache, bundle, &imported, NULL, NULL, &failure));
+    CHECK_INT(77, imported);
+    /* A key may be given twice. */
+    CHECK_OK(mgenjit_cache_export(cache, bundle, keys, 3, tell, &told, &failure));
+    CHECK_INT(told.total, told.done);
+    CHECK_OK(mgenjit_cache_import(cache, bundle, &imported, NULL, NULL, &failure));
+    CHECK_INT(0, imported);
+
+    folder = in_folder("importing");
+    other = open_with(new_config(MGENJIT_OPT_O2));
+    memset(&told, 0, sizeof told);
+    CHECK_OK(mgenjit_cache_import(other, bundle, &imported, tell, &told, &failure));
+    CHECK_INT(told.total, told.done);
+    CHECK_INT(2, imported);
+    CHECK_INT(2, stats_of(other).imports);
+    CHECK_INT(2, stats_of(other).entries);
+    CHECK_INT(2, stats_of(other).aliases);
+    CHECK_INT(0, stats_of(other).stores);
+    CHECK_STRING(strdup(names_of(other, NULL)), names_of(cache, NULL));
+    CHECK_STRING(first, hit("first", 1));
+    CHECK_INT(1, stats_of(other).hits);
+    CHECK_OK(mgenjit_cache_verify(other, second, 1, &failure));
+    CHECK_OK(mgenjit_cache_remove(other, second, &failure));
+    CHECK_OK(mgenjit_cache_import(other, bundle, NULL, NULL, NULL, &failure));
+    CHECK_INT(3, stats_of(other).imports);
+    mgenjit_cache_free(other);
+    mgenjit_cache_free(cache);
+}
+
 static void check_verdict(mgenjit_cache *cache, const char *name, const char *ir, int verdict, uint32_t differences,
                           const char *nearest)
 {
@@ -1120,7 +1161,7 @@ int main(void)
     static const check_case cases[] = {
         CASE(no_directory), CASE(no_cache), CASE(by_default), CASE(empty_directory), CASE(not_safe), CASE(statistics), CASE(other_keys), CASE(filters),
         CASE(iterators), CASE(resolving), CASE(entry_of_a_module), CASE(without_ir), CASE(pinning_and_removing),
-        CASE(removing_what_runs), CASE(trimming), CASE(clearing), CASE(verifying), CASE(rebuilding),
+        CASE(removing_what_runs), CASE(trimming), CASE(clearing), CASE(verifying), CASE(rebuilding), CASE(exporting),
         CASE(explaining), CASE(without_an_index), CASE(sizes_of_structs), CASE(nulls),
     };
     return RUN_CASES(cases);
