@@ -1050,7 +1050,10 @@ mgenjit_status mgenjit_cache_entry_read(const struct mgenjit_cache_entry *entry,
                                         struct mgenjit_error **error);
 
 // Tells why the IR would be found in the cache, or would not, by an executor of the cache's configuration. `name`
-// is what the module was or would be called. Compiles nothing. To be freed with mgenjit_explanation_free.
+// is what the module was or would be called. To be freed with mgenjit_explanation_free.
+//
+// It compiles nothing. So it does not notice IR that is new, but differs from an entry's in nothing that matters: a
+// compile server does, when it has read it.
 //
 // Thread-safe.
 mgenjit_status mgenjit_cache_explain(struct mgenjit_cache *cache,
@@ -1072,7 +1075,8 @@ uint32_t mgenjit_explanation_differences(const struct mgenjit_explanation *expla
 // The key that was looked for, 64 hexadecimal digits. NULL for NULL.
 const char *mgenjit_explanation_key(const struct mgenjit_explanation *explanation);
 
-// The key of the nearest entry of the same name, or NULL if the verdict is not MGENJIT_VERDICT_DIFFERS.
+// The key of the entry that is found, for MGENJIT_VERDICT_HIT, or of the nearest one of the same name, for
+// MGENJIT_VERDICT_DIFFERS; else NULL.
 const char *mgenjit_explanation_nearest(const struct mgenjit_explanation *explanation);
 
 // When the entry went, or when the nearest one was compiled: microseconds since 1970; 0 if neither is known.

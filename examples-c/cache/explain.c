@@ -68,7 +68,7 @@ static void print_text(const mgenjit_explanation *explanation)
     uint64_t time = mgenjit_explanation_time(explanation);
     char one[UNITS_SIZE], two[UNITS_SIZE], text[128];
 
-    printf("%s%s%s ", color(is_hit ? GREEN : RED), is_hit ? "found:" : "would be compiled:", color_end());
+    printf("%s%s%s ", color(is_hit ? GREEN : RED), is_hit ? "found:" : "not found:", color_end());
     text_put(stdout, mgenjit_explanation_message(explanation));
     putchar('\n');
     table_fact("key", mgenjit_explanation_key(explanation));
@@ -78,7 +78,9 @@ static void print_text(const mgenjit_explanation *explanation)
             table_fact(label, differences[i].words);
             label = "";
         }
-    if (nearest != NULL)
+    if (is_hit && nearest != NULL && strcmp(nearest, mgenjit_explanation_key(explanation)) != 0)
+        table_fact("entry", nearest);
+    if (!is_hit && nearest != NULL)
         table_fact("nearest", nearest);
     if (time > 0) {
         snprintf(text, sizeof text, "%s, %s", format_time(one, time), format_ago(two, time));

@@ -26,7 +26,9 @@ static const struct command commands[] = {
     {"pin", "KEY...", 1, MANY, "never evict these entries", "", command_pin},
     {"unpin", "KEY...", 1, MANY, "evict them again when there is need", "", command_unpin},
     {"explain", "FILE.ll|FILE.bc", 1, 1, "why a module would be found in the cache, or would not",
-     "Give the FILE as the program does that compiles it: its path is the module's name. It may be -, stdin.\n",
+     "Give the FILE as the program does that compiles it: its path is the module's name. It may be -, stdin.\n"
+     "Nothing is compiled. So new IR that differs from an entry's in nothing that matters is not found here, though a\n"
+     "compile finds it.\n",
      command_explain},
     {"export", "-o BUNDLE KEY...|--name GLOB|--all", 0, MANY, "write entries to one file", "", command_export},
     {"import", "BUNDLE...", 1, MANY, "store what such files have",
@@ -48,8 +50,8 @@ static const char help[] =
     "There are colours and lines of progress on terminals alone; no colours if $NO_COLOR is set.\n"
     "\n"
     "Exit status (from 64 on as in sysexits.h):\n"
-    "  0   done; verify: all is well; explain: it would be found\n"
-    "  1   verify: an entry is damaged, untrusted or different; explain: it would be compiled;\n"
+    "  0   done; verify: all is well; explain: it is there\n"
+    "  1   verify: an entry is damaged, untrusted or different; explain: it is not there;\n"
     "      clear: you said no\n"
     "  64  wrong usage, or a KEY that several entries have\n"
     "  65  a bundle or an entry is damaged or not trusted, or IR is bad\n"

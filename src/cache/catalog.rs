@@ -46,7 +46,8 @@ pub struct Details {
 /// What a look for one module would give, and why.
 #[derive(Debug)]
 pub enum Explanation {
-    Hit,
+    /// The entry's key, which may be another one.
+    Hit(Key),
     Damaged(Trouble),
     Untrusted(Trouble),
     Missing(Verdict),
@@ -349,7 +350,7 @@ impl Catalog {
     pub fn explain(&self, key: &Key, name: &str, parts: &Parts) -> Result<Explanation, Error> {
         let root = self.open_root()?;
         match self.store.look(key) {
-            Ok(Some(_)) => Ok(Explanation::Hit),
+            Ok(Some(entry)) => Ok(Explanation::Hit(entry.tail.key())),
             Err((MissReason::Untrusted, trouble)) => Ok(Explanation::Untrusted(trouble)),
             Err((_, trouble)) => Ok(Explanation::Damaged(trouble)),
             // No directory yet: nothing was ever stored.

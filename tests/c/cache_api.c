@@ -392,6 +392,7 @@ static void other_keys(void)
     CHECK_OK(mgenjit_cache_explain(cache, "third", OTHER, strlen(OTHER), &explanation, &failure));
     CHECK_INT(MGENJIT_VERDICT_HIT, mgenjit_explanation_verdict(explanation));
     CHECK_STRING(other, mgenjit_explanation_key(explanation));
+    CHECK_STRING(key, mgenjit_explanation_nearest(explanation));
     mgenjit_explanation_free(explanation);
 
     CHECK_OK(mgenjit_cache_remove(cache, key, &failure));
@@ -891,7 +892,9 @@ static void check_verdict(mgenjit_cache *cache, const char *name, const char *ir
     CHECK_INT(differences, mgenjit_explanation_differences(explanation));
     CHECK_INT(64, strlen(mgenjit_explanation_key(explanation)));
     CHECK(mgenjit_explanation_message(explanation)[0] != '\0');
-    if (nearest == NULL)
+    if (verdict == MGENJIT_VERDICT_HIT)
+        CHECK_STRING(mgenjit_explanation_key(explanation), mgenjit_explanation_nearest(explanation));
+    else if (nearest == NULL)
         CHECK(mgenjit_explanation_nearest(explanation) == NULL);
     else
         CHECK_STRING(nearest, mgenjit_explanation_nearest(explanation));
