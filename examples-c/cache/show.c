@@ -137,7 +137,8 @@ static int is_text(const mgenjit_blob *blob)
     return memchr(mgenjit_blob_data(blob), '\0', mgenjit_blob_size(blob)) == NULL;
 }
 
-/* Writes to a file, or to stdout for "-". A file that could not be written whole is removed. */
+/* Writes to a file, or to stdout for "-". What is left of a file that could not be written stays: it may be a
+ * device, or a link, that was there before. */
 static int write_blob(const char *path, const mgenjit_blob *blob)
 {
     size_t size = mgenjit_blob_size(blob);
@@ -162,7 +163,6 @@ static int write_blob(const char *path, const mgenjit_blob *blob)
     }
     if (!is_written) {
         report_failure(path, error);
-        remove(path);
         return EXIT_CANNOT_WRITE;
     }
     return EXIT_DONE;

@@ -79,6 +79,16 @@ impl Catalog {
 
     /// Writes entries, and what else leads to them, to a bundle. A key may be an alias's.
     pub fn export(&self, path: &Path, keys: &[Key], progress: Progress<'_>) -> Result<(), Error> {
+        // The bundle gets its name by a rename, which would put a file in the place of a device or a link.
+        if std::fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(Error::new(
+                Status::Io,
+                format!(
+                    "{} is there already, and is no regular file: nothing was written",
+                    path.display()
+                ),
+            ));
+        }
         let root = self.root()?;
         let index = self.index()?;
         let mut entries = Vec::new();

@@ -854,6 +854,10 @@ static void exporting(void)
     CHECK_STATUS(MGENJIT_STATUS_IO, mgenjit_cache_export(cache, "/proc/none", keys, 1, NULL, NULL, &failure));
     CHECK_STATUS(MGENJIT_STATUS_IO, mgenjit_cache_import(cache, bundle, &imported, NULL, NULL, &failure));
     CHECK_INT(77, imported);
+    /* What is no file is not replaced by one. */
+    CHECK(mkfifo(in_folder("fifo"), 0600) == 0);
+    CHECK_STATUS(MGENJIT_STATUS_IO, mgenjit_cache_export(cache, in_folder("fifo"), keys, 1, NULL, NULL, &failure));
+    CHECK(stat(in_folder("fifo"), &status) == 0 && S_ISFIFO(status.st_mode));
     /* A key may be given twice. */
     CHECK_OK(mgenjit_cache_export(cache, bundle, keys, 3, tell, &told, &failure));
     CHECK_INT(told.total, told.done);
