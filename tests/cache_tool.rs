@@ -622,7 +622,7 @@ fn strange_names() {
         }
     }
     for name in names {
-        let pattern = name.replace('*', "[*]");
+        let pattern = name.replace('[', "[[]").replace('*', "[*]");
         let keys = cache.keys(&["--name", &pattern]);
         assert_eq!(keys.len(), 1, "{name:?}");
         let shown = &cache.json(&["show", &keys[0]], 0)[0];
