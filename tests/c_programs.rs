@@ -39,7 +39,12 @@ programs! {
     bad_ir.c
     bitcode.c
     cache_api.c
+    cache_bundles.c
+    cache_canonical.c
     cache_directory.c
+    cache_nulls.c
+    cache_signed.c
+    cache_verify.c
     calls.c
     calls_refused.c
     cplusplus.c

@@ -1,4 +1,5 @@
-//! A hit starts no process, opens no database, parses no IR: what it asks of the kernel, traced.
+//! A hit starts no process, opens no database, parses no IR, and writes one record: what it asks of the kernel,
+//! traced.
 //!
 //! `tests/c/hit.c` marks the part of the trace that is looked at. A cold run is looked at in the same way and
 //! must show what a hit must not have: otherwise these tests would see nothing, and pass.
@@ -99,7 +100,7 @@ fn cold_and_warm() -> (Trace, Trace) {
 }
 
 #[test]
-fn a_hit_maps_one_file_and_does_nothing_else() {
+fn a_hit_maps_one_file_and_records_that() {
     let (cold, warm) = cold_and_warm();
 
     let shows = |what: &str, names: &[&str]| {
@@ -113,23 +114,31 @@ fn a_hit_maps_one_file_and_does_nothing_else() {
     };
     shows("a new process", PROCESSES);
     shows("a connection", CONNECTIONS);
-    shows("writes", WRITES);
     shows("a lock", LOCKS);
 
-    for file in ["sqlite", "-wal", "-shm", "-journal"] {
+    // One record in the journal: that it was a hit.
+    let writes = warm.named(WRITES);
+    assert!(
+        matches!(writes[..], [record] if record.starts_with("write(") && record.ends_with(", 64) = 64")),
+        "a hit writes one record: {writes:#?}"
+    );
+    assert!(cold.named(WRITES).len() > 2, "{:#?}", cold.named(WRITES));
+
+    for file in ["sqlite", "-wal", "-shm", "sqlite-journal"] {
         let found = warm.mentioning(file);
         assert!(found.is_empty(), "a hit uses a database: {found:#?}");
     }
 
-    // The cache's directory, to see whether it can be trusted, and in it the entry.
+    // The cache's directory, to see whether it can be trusted, and in it the entry and the journal.
     let (directories, files): (Vec<&str>, Vec<&str>) = warm
         .opens()
         .into_iter()
         .partition(|call| call.contains("O_DIRECTORY"));
     assert!(directories.len() <= 1, "{directories:#?}");
     assert!(
-        matches!(files[..], [entry] if entry.contains(".so\"") && entry.contains("O_RDONLY")),
-        "a hit opens one file, the entry, to read it: {files:#?}"
+        matches!(files[..], [entry, journal] if entry.contains(".so\"") && entry.contains("O_RDONLY")
+            && journal.contains("v2/journal\"")),
+        "a hit opens the entry, to read it, and the journal: {files:#?}"
     );
     assert!(cold.opens().len() > 2, "{:#?}", cold.opens());
 }

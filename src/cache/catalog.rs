@@ -383,10 +383,6 @@ impl Catalog {
         self.store.directory()
     }
 
-    pub fn store(&self) -> &Store {
-        &self.store
-    }
-
     pub fn root(&self) -> Result<Arc<Root>, Error> {
         self.open_root()?.ok_or_else(|| {
             Error::new(

@@ -17,7 +17,7 @@
 use super::key::Key;
 use super::store::Trouble;
 use crate::fork;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 use std::fs::{DirBuilder, File};
 use std::os::fd::OwnedFd;
@@ -55,11 +55,18 @@ pub enum Owner {
     UserOrRoot,
 }
 
+/// Whose files are trusted.
+#[derive(Clone, Copy, Debug)]
+struct Trusted {
+    user: u32,
+    root: bool,
+}
+
 /// A directory that was opened and is trusted.
 #[derive(Debug)]
 pub struct Root {
     fd: OwnedFd,
-    owner: Owner,
+    trusted: Trusted,
     /// Its permissions: what is made in it can be read by whoever can read it.
     mode: u32,
 }
@@ -91,11 +98,15 @@ impl Directory {
         };
         let stat =
             rustix::fs::fstat(&fd).map_err(|error| self.trouble("cannot be examined", error))?;
-        check_trust(&stat, self.owner)
+        let trusted = Trusted {
+            user: rustix::process::geteuid().as_raw(),
+            root: self.owner == Owner::UserOrRoot,
+        };
+        check_trust(&stat, trusted)
             .map_err(|why| self.trouble("is not used, because what is in a cache is run", why))?;
         let root = Arc::new(Root {
             fd,
-            owner: self.owner,
+            trusted,
             mode: stat.st_mode,
         });
         *open = Some(root.clone());
@@ -122,11 +133,6 @@ impl Directory {
         Ok(root)
     }
 
-    /// Forgets what is open, so that the path is looked at anew.
-    pub fn close(&self) {
-        *self.lock() = None;
-    }
-
     fn lock(&self) -> fork::Guarded<MutexGuard<'_, Option<Arc<Root>>>> {
         fork::guard(|| self.open.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -149,14 +155,19 @@ impl Root {
     /// Opens a regular file without following a link on the way, and checks that nobody else could have written
     /// what is in it.
     pub fn open_file(&self, path: &str, flags: OFlags) -> Result<File, OpenError> {
+        self.open_examined(path, flags).map(|(file, _)| file)
+    }
+
+    /// As [`Root::open_file`], with what was seen of the file.
+    pub fn open_examined(&self, path: &str, flags: OFlags) -> Result<(File, Stat), OpenError> {
         // NONBLOCK: a FIFO in a file's place must not block.
         let file = File::from(self.open_at(path, flags | OFlags::NONBLOCK)?);
         let stat = rustix::fs::fstat(&file)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(OpenError::Untrusted("it is not a regular file".to_owned()));
         }
-        check_trust(&stat, self.owner).map_err(OpenError::Untrusted)?;
-        Ok(file)
+        check_trust(&stat, self.trusted).map_err(OpenError::Untrusted)?;
+        Ok((file, stat))
     }
 
     /// Opens a folder, or makes and opens it.
@@ -252,9 +263,9 @@ pub enum OpenError {
 }
 
 /// Refuses what somebody else can put code into.
-fn check_trust(stat: &rustix::fs::Stat, owner: Owner) -> Result<(), String> {
-    let user = rustix::process::geteuid().as_raw();
-    if stat.st_uid != user && !(owner == Owner::UserOrRoot && stat.st_uid == 0) {
+fn check_trust(stat: &Stat, trusted: Trusted) -> Result<(), String> {
+    let user = trusted.user;
+    if stat.st_uid != user && !(trusted.root && stat.st_uid == 0) {
         return Err(format!(
             "it belongs to user {}, this process to user {user}",
             stat.st_uid
@@ -267,13 +278,6 @@ fn check_trust(stat: &rustix::fs::Stat, owner: Owner) -> Result<(), String> {
         ));
     }
     Ok(())
-}
-
-/// The folder of a key's entry, and the name there without its extension.
-pub fn place(key: &Key) -> (String, String) {
-    let hex = key.hex();
-    let (folder, file) = hex.as_ref().split_at(2);
-    ([ENTRIES, "/", folder].concat(), file.to_owned())
 }
 
 /// Where a key's entry lies, seen from the root.

@@ -35,6 +35,7 @@
 use super::key::Key;
 use super::manifest::{About, Manifest, Stored};
 use super::trust::{Signature, Signer, Trust, Untrusted};
+use rustix::fs::Stat;
 use rustix::io::pread;
 use std::fs::File;
 use std::io::Read;
@@ -264,7 +265,18 @@ impl Entry {
     /// Reads all of `file` that runs, and checks that it is a whole and unchanged entry for `key`, with a signature
     /// that `trust` asks for.
     pub fn verify(file: File, key: &Key, trust: Option<&Trust>) -> Result<Entry, EntryError> {
-        let len = file_len(&file)?;
+        let stat = rustix::fs::fstat(&file)?;
+        Entry::verify_examined(file, &stat, key, trust)
+    }
+
+    /// As [`Entry::verify`], of a file that was examined when it was opened: a hit asks the system once.
+    pub fn verify_examined(
+        file: File,
+        stat: &Stat,
+        key: &Key,
+        trust: Option<&Trust>,
+    ) -> Result<Entry, EntryError> {
+        let len = checked_len(stat)?;
         // A small entry is read at once, a large one piece by piece with its tail first.
         let mut buffer = vec![0; (len as usize).min(CHUNK_LEN)];
         let whole = len as usize <= CHUNK_LEN;
@@ -599,7 +611,10 @@ fn padding(len: usize) -> usize {
 
 /// The length of a regular file that is long enough to be an entry.
 fn file_len(file: impl AsFd) -> Result<u64, EntryError> {
-    let stat = rustix::fs::fstat(file)?;
+    checked_len(&rustix::fs::fstat(file)?)
+}
+
+fn checked_len(stat: &Stat) -> Result<u64, EntryError> {
     if rustix::fs::FileType::from_raw_mode(stat.st_mode) != rustix::fs::FileType::RegularFile {
         return Err(EntryError::NotAFile);
     }

@@ -60,7 +60,7 @@ enum Opened {
 /// What a look into the cache found.
 #[derive(Debug)]
 pub enum Found {
-    Entry(Entry),
+    Entry(Box<Entry>),
     Nothing,
     /// There is something that must not be run.
     Unusable(MissReason, Trouble),
@@ -101,7 +101,7 @@ impl Store {
             match self.find_in(directory, key) {
                 Ok(Some((entry, through_alias))) => {
                     self.record_hit(&entry, index > 0, through_alias);
-                    return Found::Entry(entry);
+                    return Found::Entry(Box::new(entry));
                 }
                 Ok(None) => {}
                 Err((reason, trouble)) => {
@@ -172,12 +172,12 @@ impl Store {
         key: &Key,
     ) -> Result<Option<Entry>, (MissReason, Trouble)> {
         let path = entry_path(key);
-        let file = match root.open_file(&path, OFlags::RDONLY) {
-            Ok(file) => file,
+        let (file, stat) = match root.open_examined(&path, OFlags::RDONLY) {
+            Ok(opened) => opened,
             Err(OpenError::Io(Errno::NOENT)) => return Ok(None),
             Err(error) => return Err((MissReason::Damaged, directory.trouble_at(&path, error))),
         };
-        Entry::verify(file, key, self.options.trust.as_deref())
+        Entry::verify_examined(file, &stat, key, self.options.trust.as_deref())
             .map(Some)
             .map_err(|error| unusable(directory, &path, &error))
     }

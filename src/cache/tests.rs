@@ -322,7 +322,10 @@ fn the_nearest_entry_explains_a_miss() {
         }
         other => panic!("{other:?}"),
     }
-    assert!(matches!(explain(&key(1), "m", &wanted), Explanation::Hit(_)));
+    assert!(matches!(
+        explain(&key(1), "m", &wanted),
+        Explanation::Hit(_)
+    ));
     let never = explain(&key(3), "other", &wanted);
     assert!(
         matches!(never, Explanation::Missing(Verdict::Never)),
@@ -408,7 +411,7 @@ fn an_index_is_made_anew_when_it_is_lost_or_broken() {
         std::fs::remove_file(index(path)).expect("removed");
         rustix::fs::mknodat(
             rustix::fs::CWD,
-            &index(path),
+            index(path),
             rustix::fs::FileType::Fifo,
             rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
             0,
@@ -627,4 +630,67 @@ fn many_threads_count_exactly() {
     });
     let stats = cache.stats();
     assert_eq!((stats.hits, stats.stores, stats.entries), (400, 41, 41));
+}
+
+/// Whatever the bytes of the index are: nothing crashes, the entries are there, and new ones are stored.
+fn check_index_bytes(cache: &Cache, bytes: &[u8], what: &dyn std::fmt::Display) {
+    for suffix in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(cache.path().join(format!("{INDEX}{suffix}")));
+    }
+    std::fs::write(cache.path().join(INDEX), bytes).expect("written");
+    let catalog = cache.catalog();
+    // It may be wrong, or an error, but not for long.
+    let _ = catalog.stats();
+    if let Ok(mut iter) = catalog.iter(Filter::default()) {
+        while let Ok(Some(_)) = iter.next() {}
+    }
+    let _ = catalog.explain(&key(77), "m", &manifest("m", key(77)).about.parts);
+    let _ = catalog.trim(&nothing(), &mut |_, _| true);
+    assert!(cache.hit(&key(1)), "{what}");
+    catalog
+        .rebuild(&mut |_, _| true)
+        .unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert_eq!(cache.names(Filter::default()).len(), 3, "{what}");
+}
+
+#[test]
+fn an_index_of_any_bytes_does_no_harm() {
+    let cache = Cache::new();
+    for number in 0..3 {
+        cache.put(key(number), "m", 100, 1000);
+    }
+    cache.stats();
+    // All of it in one file.
+    let db = rusqlite::Connection::open(cache.path().join(INDEX)).expect("the index");
+    db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
+        .expect("a checkpoint");
+    drop(db);
+    let whole = std::fs::read(cache.path().join(INDEX)).expect("the index");
+    let exhaustive = std::env::var_os("MGENJIT_EXHAUSTIVE").is_some();
+    // A step that meets every byte of a page and every bit of a byte.
+    let step = if exhaustive { 1 } else { 8 * 4096 / 11 + 1 };
+    for bit in (0..whole.len() * 8).step_by(step) {
+        let mut broken = whole.clone();
+        broken[bit / 8] ^= 1 << (bit % 8);
+        check_index_bytes(&cache, &broken, &format_args!("bit {bit}"));
+    }
+    let step = if exhaustive { 1 } else { whole.len() / 11 };
+    for len in (0..whole.len()).step_by(step) {
+        check_index_bytes(&cache, &whole[..len], &format_args!("cut to {len}"));
+    }
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = move || {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random as usize
+    };
+    for round in 0..if exhaustive { 5000 } else { 30 } {
+        let mut broken = whole.clone();
+        for _ in 0..1 + next() % 40 {
+            let at = next() % broken.len();
+            broken[at] = next() as u8;
+        }
+        check_index_bytes(&cache, &broken, &format_args!("round {round}"));
+    }
 }

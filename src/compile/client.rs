@@ -145,6 +145,15 @@ impl Client {
     }
 
     fn lost(&mut self, name: &str, error: &TransportError) -> Error {
+        // The server is not to blame for what this process could not do.
+        if let TransportError::NoDescriptor | TransportError::Io(_) = error
+            && !is_end(error)
+        {
+            return Error::new(
+                Status::Io,
+                format!("the compile server's answer about {name} cannot be received: {error}"),
+            );
+        }
         let words = self.last_words();
         let what = if is_end(error) {
             "died".to_owned()

@@ -6,6 +6,7 @@ use super::protocol::{Decision, Request};
 use crate::error::Error;
 use crate::event::{Stopwatch, Times};
 use crate::fork;
+use once_cell::sync::OnceCell;
 use rustix::thread::futex;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,6 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub struct Pool {
     path: Option<PathBuf>,
     max: usize,
+    cores: OnceCell<usize>,
     state: Mutex<State>,
     /// Counts how often a server became idle or ended. A futex: whoever waits for it holds no lock, which a fork
     /// would have to wait for.
@@ -43,6 +45,7 @@ impl Pool {
         Pool {
             path,
             max,
+            cores: OnceCell::new(),
             state: Mutex::default(),
             freed: AtomicU32::new(0),
         }
@@ -125,7 +128,10 @@ impl Pool {
 
     fn limit(&self) -> usize {
         match self.max {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            // Asked once: it reads the files of control groups.
+            0 => *self
+                .cores
+                .get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from)),
             max => max,
         }
     }

@@ -12,7 +12,7 @@
 
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -45,6 +45,10 @@ pub enum TransportError {
     TrailingBytes(usize),
     #[error("a payload of {expected} bytes was announced, but {found}")]
     BadPayload { expected: u64, found: String },
+    #[error(
+        "a descriptor that came could not be taken in: this process may have no more open files"
+    )]
+    NoDescriptor,
     #[error("{0}")]
     Io(#[from] io::Error),
 }
@@ -155,6 +159,10 @@ fn receive_first(
     if received.bytes == 0 {
         return Err(TransportError::Closed);
     }
+    // The kernel has cut the control data: there was no number left for a descriptor.
+    if payload.is_none() && received.flags.contains(ReturnFlags::CTRUNC) {
+        return Err(TransportError::NoDescriptor);
+    }
     Ok((received.bytes, payload))
 }
 
@@ -184,8 +192,11 @@ pub fn check_file_size(parts: &[&[u8]]) -> io::Result<()> {
 pub fn check_payload(payload: Option<OwnedFd>, expected: u64) -> Result<File, TransportError> {
     let bad = |found: String| TransportError::BadPayload { expected, found };
     let payload = payload.ok_or_else(|| bad("none came".to_owned()))?;
-    let seals = rustix::fs::fcntl_get_seals(payload.as_fd())
-        .map_err(|_| bad("it is not a memfd".to_owned()))?;
+    let seals = match rustix::fs::fcntl_get_seals(payload.as_fd()) {
+        Ok(seals) => seals,
+        Err(rustix::io::Errno::INVAL) => return Err(bad("it is not a memfd".to_owned())),
+        Err(error) => return Err(io::Error::from(error).into()),
+    };
     if !seals.contains(PAYLOAD_SEALS) {
         return Err(bad("it is not sealed".to_owned()));
     }

@@ -31,7 +31,7 @@ const CHUNK_LEN: usize = 256 << 10;
 enum Code {
     /// An entry, verified just now.
     Stored {
-        entry: Entry,
+        entry: Box<Entry>,
         /// The image, if it was compiled just now: the disk may have become unreadable.
         image: Option<Vec<u8>>,
     },
@@ -52,7 +52,7 @@ enum Answer {
         _lock: Option<Lock>,
     },
     /// The module differs from this entry's in nothing that matters.
-    Known(Entry),
+    Known(Box<Entry>),
 }
 
 /// One compile, and what is told of it.
@@ -173,7 +173,7 @@ impl<'a> Work<'a> {
     }
 
     /// The entry in the cache, if it can be used.
-    fn find(&mut self) -> Option<Entry> {
+    fn find(&mut self) -> Option<Box<Entry>> {
         let Some(store) = &self.executor.store else {
             let off = self.executor.config.cache_mode == CacheMode::Off;
             self.tell(
@@ -363,6 +363,7 @@ impl<'a> Work<'a> {
                     self.tell(EventKind::Stored, "", len);
                     match store.reopen(&self.key) {
                         Ok(Some(entry)) => {
+                            let entry = Box::new(entry);
                             let image = Some(image);
                             return Ok((Code::Stored { entry, image }, Origin::Compiled));
                         }

@@ -38,8 +38,8 @@ pub mod fuzz;
 #[cfg(test)]
 mod tests;
 
-pub use export::{Exported, export};
-pub use import::{Imported, import};
+pub use export::export;
+pub use import::import;
 
 use super::entry::{self, Entry, EntryError, Kind};
 use super::key::Key;
@@ -106,7 +106,8 @@ impl Display for Item {
     }
 }
 
-/// Tells `each` what is in a bundle. Only the frame is checked: neither digests nor signatures.
+/// Tells `each` what is in a bundle, for tests. Only the frame is checked: neither digests nor signatures.
+#[cfg(any(test, fuzzing))]
 pub fn list(path: &Path, each: &mut dyn FnMut(Item)) -> Result<(), Error> {
     let mut bundle = Bundle::open(path)?;
     while let Some(record) = bundle.next()? {
@@ -316,6 +317,7 @@ impl Bundle<'_> {
         Ok(Some(record))
     }
 
+    #[cfg(any(test, fuzzing))]
     fn skip(&mut self, record: &Record) -> Result<(), Error> {
         // No more than the file's length.
         let skipped = self.source.file.seek_relative(record.stored as i64);

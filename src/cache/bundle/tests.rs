@@ -1,4 +1,6 @@
+use super::export::Exported;
 use super::fuzz::seal;
+use super::import::Imported;
 use super::*;
 use crate::cache::directory::{Directory, Owner, Root, TEMPORARY, alias_path, entry_path};
 use crate::cache::file;

@@ -1,0 +1,143 @@
+// runs: once
+
+/* Signed entries: with a key that is trusted, what no such key signed is a miss. The Ed25519 keys are those of the
+ * first two tests in RFC 8032, section 7.1. */
+#include "caches.h"
+
+#define PRIVATE(key) "-----BEGIN PRIVATE KEY-----\n" key "\n-----END PRIVATE KEY-----\n"
+#define PUBLIC(key) "-----BEGIN PUBLIC KEY-----\n" key "\n-----END PUBLIC KEY-----\n"
+
+static const char PRIVATE_1[] = PRIVATE("MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g");
+static const char PUBLIC_1[] = PUBLIC("MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=");
+static const char PUBLIC_2[] = PUBLIC("MCowBQYDK2VwAyEAPUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=");
+static const char SECRET[] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n";
+
+static check_events events;
+
+/* A configuration with a key that signs and one that is trusted; NULL for none. */
+static mgenjit_config *with_keys(const char *folder, const char *signing, const char *trusted)
+{
+    mgenjit_config *config = config_for(folder, &events);
+    CHECK_OK(mgenjit_config_set_cache_signing_key(config, signing, &failure));
+    if (trusted != NULL)
+        CHECK_OK(mgenjit_config_add_cache_trusted_key(config, trusted, &failure));
+    return config;
+}
+
+static int use_with_keys(const char *folder, const char *signing, const char *trusted)
+{
+    mgenjit_config *config = with_keys(folder, signing, trusted);
+    int origin = use_with(config);
+    mgenjit_config_free(config);
+    return origin;
+}
+
+static void check_scheme(const char *name, const char *signing, const char *trusted)
+{
+    char *folder = new_cache(name);
+    CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_with_keys(folder, signing, trusted));
+    CHECK_INT(MGENJIT_ORIGIN_CACHE, use_with_keys(folder, NULL, trusted));
+    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_TROUBLE]);
+    /* Whoever trusts nobody in particular uses it as well. */
+    CHECK_INT(MGENJIT_ORIGIN_CACHE, use_with_keys(folder, NULL, NULL));
+    /* Signed by another key than the one that is trusted. */
+    lose_the_server();
+    {
+        mgenjit_config *config = with_keys(folder, NULL, write_file("other.pem", PUBLIC_2, 0644));
+        mgenjit_executor *executor = new_executor(config);
+        CHECK_INT(MGENJIT_STATUS_SERVER_UNAVAILABLE, try_ir(executor, ENTRY_IR));
+        CHECK(events.count[MGENJIT_EVENT_CACHE_TROUBLE] >= 1);
+        CHECK_CONTAINS("trusted", events.trouble);
+        mgenjit_executor_free(executor);
+        mgenjit_config_free(config);
+    }
+    CHECK(statistics_in(folder).entries == 1);
+}
+
+static void ed25519(void)
+{
+    check_scheme("ed25519", write_file("private.pem", PRIVATE_1, 0600), write_file("public.pem", PUBLIC_1, 0644));
+}
+
+static void a_secret(void)
+{
+    char *secret = write_file("secret", SECRET, 0600);
+    check_scheme("secret-cache", secret, secret);
+}
+
+/* An entry without a signature is compiled anew, and replaced by one with it. */
+static void unsigned_entries(void)
+{
+    char *folder = new_cache("unsigned");
+    char *private_key = write_file("unsigned.pem", PRIVATE_1, 0600);
+    char *public_key = write_file("unsigned-public.pem", PUBLIC_1, 0644);
+    CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_with_keys(folder, NULL, NULL));
+    CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_with_keys(folder, private_key, public_key));
+    CHECK(events.count[MGENJIT_EVENT_CACHE_TROUBLE] >= 1);
+    CHECK_CONTAINS("signature", events.trouble);
+    CHECK_INT(MGENJIT_ORIGIN_CACHE, use_with_keys(folder, private_key, public_key));
+    CHECK_INT(1, (long long)statistics_in(folder).misses_untrusted);
+}
+
+/* A bundle is signed when it is exported, and checked when it is imported. */
+static void bundles(void)
+{
+    char *private_key = write_file("bundle.pem", PRIVATE_1, 0600);
+    char *public_key = write_file("bundle-public.pem", PUBLIC_1, 0644);
+    char *folder = new_cache("plain");
+    char keys[64][MGENJIT_KEY_SIZE];
+    const char *pointers[1] = { keys[0] };
+    mgenjit_config *config;
+    mgenjit_cache *cache;
+    CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_with_keys(folder, NULL, NULL));
+    for (int signs = 0; signs < 2; signs++) {
+        config = with_keys(folder, signs ? private_key : NULL, NULL);
+        cache = open_cache(config);
+        CHECK_INT(1, list_keys(cache, keys));
+        CHECK_OK(mgenjit_cache_export(cache, in_folder(signs ? "signed" : "not-signed"), pointers, 1, NULL, NULL,
+                                      &failure));
+        mgenjit_cache_free(cache);
+        mgenjit_config_free(config);
+    }
+    lose_the_server();
+    folder = new_cache("target");
+    config = with_keys(folder, NULL, public_key);
+    cache = open_cache(config);
+    CHECK_STATUS(MGENJIT_STATUS_UNTRUSTED,
+                 mgenjit_cache_import(cache, in_folder("not-signed"), NULL, NULL, NULL, &failure));
+    CHECK_INT(0, list_entries(folder));
+    CHECK_OK(mgenjit_cache_import(cache, in_folder("signed"), NULL, NULL, NULL, &failure));
+    CHECK_INT(MGENJIT_ORIGIN_CACHE, use_with(config));
+    mgenjit_cache_free(cache);
+    mgenjit_config_free(config);
+}
+
+static void key_files(void)
+{
+    mgenjit_config *config = mgenjit_config_new();
+    char *good = write_file("good.pem", PRIVATE_1, 0600);
+    CHECK_STATUS(MGENJIT_STATUS_IO, mgenjit_config_set_cache_signing_key(config, "/nowhere/key", &failure));
+    CHECK_MESSAGE("/nowhere/key");
+    CHECK_STATUS(MGENJIT_STATUS_INVALID_ARGUMENT,
+                 mgenjit_config_set_cache_signing_key(config, write_file("text", "no key\n", 0600), &failure));
+    CHECK_STATUS(MGENJIT_STATUS_INVALID_ARGUMENT,
+                 mgenjit_config_set_cache_signing_key(config, write_file("short", "0011\n", 0600), &failure));
+    CHECK_STATUS(MGENJIT_STATUS_INVALID_ARGUMENT,
+                 mgenjit_config_set_cache_signing_key(config, write_file("public", PUBLIC_1, 0600), &failure));
+    CHECK_STATUS(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_add_cache_trusted_key(config, good, &failure));
+    /* A key that others can read is nobody's secret. */
+    CHECK_STATUS(MGENJIT_STATUS_INVALID_ARGUMENT,
+                 mgenjit_config_set_cache_signing_key(config, write_file("open", PRIVATE_1, 0644), &failure));
+    CHECK_MESSAGE("chmod");
+    CHECK_OK(mgenjit_config_set_cache_signing_key(config, good, &failure));
+    CHECK_OK(mgenjit_config_set_cache_signing_key(config, NULL, &failure));
+    mgenjit_config_free(config);
+}
+
+int main(void)
+{
+    static const check_case cases[] = {
+        CASE(ed25519), CASE(a_secret), CASE(unsigned_entries), CASE(bundles), CASE(key_files),
+    };
+    return RUN_CASES(cases);
+}
