@@ -12,9 +12,10 @@ export LLVM_SYS_221_PREFIX ?= /usr/lib/llvm-22
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p;' Cargo.toml | head -n 1)
 SONAME := libmgenjit.so.$(firstword $(subst ., ,$(VERSION)))
 
-EXAMPLES := quickstart run compare
+EXAMPLES := quickstart run cache compare
 quickstart_sources := examples-c/quickstart.c
 run_sources := $(wildcard examples-c/run/*.c)
+cache_sources := $(wildcard examples-c/cache/*.c)
 compare_sources := examples-c/compare.c $(wildcard examples-c/common/*.c)
 
 BENCHES := bench first_call_mgenjit first_call_dlopen in_process calls
@@ -119,7 +120,9 @@ demo: setup ## set up, build, and see it work
 	    show $(DEMO_RUN) examples-c/programs/$$program.ll; \
 	done; \
 	show $(DEMO_RUN) --call 'fibonacci(40)' examples-c/programs/fibonacci.ll; \
-	show target/examples-c/compare
+	show target/examples-c/compare; \
+	show target/examples-c/cache stats --cache-dir target/demo-cache; \
+	show target/examples-c/cache list --cache-dir target/demo-cache
 
 test: setup ## set up, build, and test everything
 	@$(MAKE) --no-print-directory all check-c

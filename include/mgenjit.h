@@ -379,7 +379,8 @@ typedef struct mgenjit_cache_statistics {
   uint64_t misses_removed;
   uint64_t misses_damaged;
   uint64_t misses_untrusted;
-  // Entries that were compiled and stored, that were imported, that were evicted (for room or age) with their bytes, that somebody removed.
+  // Entries that were compiled and stored, that were imported, that were evicted (for room or age) with their
+  // bytes, that somebody removed.
   uint64_t stores;
   uint64_t imports;
   uint64_t evictions;
@@ -907,8 +908,8 @@ mgenjit_status mgenjit_cache_iterator_next(struct mgenjit_cache_iterator *iterat
 // Frees an iterator. NULL does nothing.
 void mgenjit_cache_iterator_free(struct mgenjit_cache_iterator *iterator);
 
-// Finds the one entry whose key begins with the digits of `prefix`, and writes its whole key, MGENJIT_KEY_SIZE
-// bytes.
+// Finds the one entry whose key begins with the digits of `prefix`, or, if there is none, to which a key leads that
+// does; and writes the entry's whole key, MGENJIT_KEY_SIZE bytes.
 //
 // Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND if there is none; MGENJIT_STATUS_INVALID_ARGUMENT if there are
 // several, or if these are no hexadecimal digits.
@@ -999,7 +1000,7 @@ mgenjit_status mgenjit_cache_import(struct mgenjit_cache *cache,
 // Looks at the entry of a key, 64 hexadecimal digits, and verifies what is in it. To be freed with
 // mgenjit_cache_entry_free.
 //
-// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_DAMAGED.
+// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_UNTRUSTED.
 mgenjit_status mgenjit_cache_entry_open(struct mgenjit_cache *cache,
                                         const char *key,
                                         struct mgenjit_cache_entry **entry,
@@ -1049,7 +1050,10 @@ mgenjit_status mgenjit_cache_entry_read(const struct mgenjit_cache_entry *entry,
                                         struct mgenjit_error **error);
 
 // Tells why the IR would be found in the cache, or would not, by an executor of the cache's configuration. `name`
-// is what the module was or would be called. Compiles nothing. To be freed with mgenjit_explanation_free.
+// is what the module was or would be called. To be freed with mgenjit_explanation_free.
+//
+// It compiles nothing. So it does not notice IR that is new, but differs from an entry's in nothing that matters: a
+// compile server does, when it has read it.
 //
 // Thread-safe.
 mgenjit_status mgenjit_cache_explain(struct mgenjit_cache *cache,
@@ -1071,7 +1075,8 @@ uint32_t mgenjit_explanation_differences(const struct mgenjit_explanation *expla
 // The key that was looked for, 64 hexadecimal digits. NULL for NULL.
 const char *mgenjit_explanation_key(const struct mgenjit_explanation *explanation);
 
-// The key of the nearest entry of the same name, or NULL if the verdict is not MGENJIT_VERDICT_DIFFERS.
+// The key of the entry that is found, for MGENJIT_VERDICT_HIT, or of the nearest one of the same name, for
+// MGENJIT_VERDICT_DIFFERS; else NULL.
 const char *mgenjit_explanation_nearest(const struct mgenjit_explanation *explanation);
 
 // When the entry went, or when the nearest one was compiled: microseconds since 1970; 0 if neither is known.

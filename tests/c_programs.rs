@@ -38,6 +38,7 @@ programs! {
     bad_files.c
     bad_ir.c
     bitcode.c
+    cache_api.c
     cache_bundles.c
     cache_canonical.c
     cache_directory.c

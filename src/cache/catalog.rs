@@ -6,8 +6,8 @@ use super::directory::{
 };
 use super::entry::{Entry, EntryError, Kind};
 use super::file;
-use super::index::{Filter, Index, IndexError, Row, Stats, Verdict, Why};
-use super::journal::Journal;
+use super::index::{Filter, Gone, Index, IndexError, Row, Stats, Verdict, Why};
+use super::journal::{Journal, MissReason};
 use super::key::Key;
 use super::maintain::{self, Limits, Maintenance};
 use super::manifest::{Manifest, Parts};
@@ -46,7 +46,8 @@ pub struct Details {
 /// What a look for one module would give, and why.
 #[derive(Debug)]
 pub enum Explanation {
-    Hit,
+    /// The entry's key, which may be another one.
+    Hit(Key),
     Damaged(Trouble),
     Untrusted(Trouble),
     Missing(Verdict),
@@ -78,6 +79,16 @@ impl Catalog {
 
     /// Writes entries, and what else leads to them, to a bundle. A key may be an alias's.
     pub fn export(&self, path: &Path, keys: &[Key], progress: Progress<'_>) -> Result<(), Error> {
+        // The bundle gets its name by a rename, which would put a file in the place of a device or a link.
+        if std::fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(Error::new(
+                Status::Io,
+                format!(
+                    "{} is there already, and is no regular file: nothing was written",
+                    path.display()
+                ),
+            ));
+        }
         let root = self.root()?;
         let index = self.index()?;
         let mut entries = Vec::new();
@@ -168,7 +179,7 @@ impl Catalog {
         body(&self.index()?).map_err(|error| self.error(&error))
     }
 
-    /// The one key that begins with these digits.
+    /// The one entry whose key begins with these digits; if there is none, the one to which such a key leads.
     pub fn resolve(&self, prefix: &str) -> Result<Key, Error> {
         let range = Key::range(prefix).filter(|_| !prefix.is_empty());
         let Some((first, last)) = range else {
@@ -179,7 +190,13 @@ impl Catalog {
                 ),
             ));
         };
-        let keys = self.ask(|index| index.keys_between(&first, &last))?;
+        let keys = self.ask(|index| {
+            let keys = index.keys_between(&first, &last)?;
+            if keys.is_empty() {
+                return index.targets_between(&first, &last);
+            }
+            Ok(keys)
+        })?;
         match keys[..] {
             [key] => Ok(key),
             [] => Err(Error::new(
@@ -219,9 +236,13 @@ impl Catalog {
     }
 
     fn open_entry(&self, key: &Key) -> Result<Option<Entry>, Error> {
-        self.store
-            .reopen(key)
-            .map_err(|(_, trouble)| Error::new(Status::Damaged, trouble.0))
+        self.store.reopen(key).map_err(|(reason, trouble)| {
+            let status = match reason {
+                MissReason::Untrusted => Status::Untrusted,
+                _ => Status::Damaged,
+            };
+            Error::new(status, trouble.0)
+        })
     }
 
     pub fn remove(&self, key: &Key) -> Result<(), Error> {
@@ -249,7 +270,11 @@ impl Catalog {
             }
         };
         marked.map_err(|error| self.trouble(&self.directory().trouble_at(&path, error)))?;
-        self.change(|index| index.set_pinned(key, pinned))
+        let known = self.change(|index| index.set_pinned(key, pinned))?;
+        if !known && self.open_entry(key)?.is_none() {
+            return Err(self.no_entry(key));
+        }
+        Ok(())
     }
 
     /// Removes entries until the limits hold. Pinned ones stay.
@@ -296,6 +321,9 @@ impl Catalog {
     /// Makes the index anew from the entries. What was counted so far is kept if it can be read.
     pub fn rebuild(&self, progress: Progress<'_>) -> Result<(), Error> {
         let root = self.root()?;
+        if let Ok(None) = root.existing_folder(VERSION) {
+            return Ok(());
+        }
         let lock = self.lock(&root, PATIENCE)?;
         let Some(lock) = lock else {
             return Err(Error::new(
@@ -322,17 +350,7 @@ impl Catalog {
 
     /// Checks one entry's bytes: all that runs, and all that is attached.
     pub fn verify(&self, key: &Key) -> Result<(), Error> {
-        let entry = match self.store.reopen(key) {
-            Ok(Some(entry)) => entry,
-            Ok(None) => return Err(self.no_entry(key)),
-            Err((reason, trouble)) => {
-                let status = match reason {
-                    super::journal::MissReason::Untrusted => Status::Untrusted,
-                    _ => Status::Damaged,
-                };
-                return Err(Error::new(status, trouble.0));
-            }
-        };
+        let entry = self.open_entry(key)?.ok_or_else(|| self.no_entry(key))?;
         entry
             .verify_attachments()
             .map_err(|error| self.damaged(key, &error))
@@ -340,14 +358,23 @@ impl Catalog {
 
     /// Why a module of this name and with these parts of a key is found, or is not.
     pub fn explain(&self, key: &Key, name: &str, parts: &Parts) -> Result<Explanation, Error> {
+        let root = self.open_root()?;
         match self.store.look(key) {
-            Ok(Some(_)) => Ok(Explanation::Hit),
-            Err((super::journal::MissReason::Untrusted, trouble)) => {
-                Ok(Explanation::Untrusted(trouble))
-            }
+            Ok(Some(entry)) => Ok(Explanation::Hit(entry.tail.key())),
+            Err((MissReason::Untrusted, trouble)) => Ok(Explanation::Untrusted(trouble)),
             Err((_, trouble)) => Ok(Explanation::Damaged(trouble)),
+            // No directory yet: nothing was ever stored.
+            Ok(None) if root.is_none() => Ok(Explanation::Missing(Verdict::Never)),
             Ok(None) => self
-                .ask(|index| index.explain(key, name, parts))
+                .ask(|index| match index.entry(key)? {
+                    // The index has not noticed yet.
+                    Some(row) => Ok(Verdict::Gone(Gone {
+                        why: Why::Vanished,
+                        time: 0,
+                        cost: row.cost,
+                    })),
+                    None => index.explain(key, name, parts),
+                })
                 .map(Explanation::Missing),
         }
     }
@@ -357,17 +384,23 @@ impl Catalog {
     }
 
     pub fn root(&self) -> Result<Arc<Root>, Error> {
-        match self.directory().open() {
-            Ok(Some(root)) => Ok(root),
-            Ok(None) => Err(Error::new(
+        self.open_root()?.ok_or_else(|| {
+            Error::new(
                 Status::NotFound,
                 format!(
                     "there is no cache at {}: nothing was stored there yet",
                     self.path().display()
                 ),
-            )),
-            Err(trouble) => Err(self.trouble(&trouble)),
-        }
+            )
+        })
+    }
+
+    fn open_root(&self) -> Result<Option<Arc<Root>>, Error> {
+        // What is open may have been deleted since, and made again.
+        self.directory().close();
+        self.directory()
+            .open()
+            .map_err(|trouble| self.trouble(&trouble))
     }
 
     fn place(&self, root: &Root) -> Place {
@@ -375,7 +408,10 @@ impl Catalog {
             return Place::Memory;
         }
         match root.open_file(MAINTENANCE, OFlags::RDWR | OFlags::CREATE) {
-            Err(OpenError::Io(Errno::ROFS | Errno::ACCESS | Errno::PERM)) => Place::Memory,
+            // Nothing was stored yet, or nothing can be.
+            Err(OpenError::Io(Errno::NOENT | Errno::ROFS | Errno::ACCESS | Errno::PERM)) => {
+                Place::Memory
+            }
             _ => Place::Disk,
         }
     }

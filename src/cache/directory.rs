@@ -133,6 +133,11 @@ impl Directory {
         Ok(root)
     }
 
+    /// Forgets what is open, so that the path is looked at anew.
+    pub fn close(&self) {
+        *self.lock() = None;
+    }
+
     fn lock(&self) -> fork::Guarded<MutexGuard<'_, Option<Arc<Root>>>> {
         fork::guard(|| self.open.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -59,7 +59,8 @@ pub struct mgenjit_cache_statistics {
     pub misses_removed: u64,
     pub misses_damaged: u64,
     pub misses_untrusted: u64,
-    /// Entries that were compiled and stored, that were imported, that were evicted (for room or age) with their bytes, that somebody removed.
+    /// Entries that were compiled and stored, that were imported, that were evicted (for room or age) with their
+    /// bytes, that somebody removed.
     pub stores: u64,
     pub imports: u64,
     pub evictions: u64,
@@ -250,7 +251,7 @@ pub unsafe extern "C" fn mgenjit_cache_stats(
     unsafe {
         ffi::guard(error, || {
             let catalog = &ffi::borrow(cache, "cache")?.catalog;
-            ffi::borrow(statistics, "statistics")?;
+            ffi::check_sized(statistics, "statistics")?;
             ffi::write_sized(statistics, c_statistics(catalog)?, "statistics")
         })
     }
@@ -396,7 +397,8 @@ pub unsafe extern "C" fn mgenjit_cache_iterator_next(
     unsafe {
         ffi::guard(error, || {
             let iterator = ffi::borrow_mut(iterator, "iterator")?;
-            ffi::borrow(info, "info")?;
+            // First: an entry that cannot be told is not skipped.
+            ffi::check_sized(info, "info")?;
             match iterator.iter.next()? {
                 Some(row) => {
                     let strings = iterator.strings.insert(InfoStrings::new(&row));
@@ -418,8 +420,8 @@ pub unsafe extern "C" fn mgenjit_cache_iterator_free(iterator: *mut mgenjit_cach
     unsafe { mgenjit_cache_iterator::free(iterator) };
 }
 
-/// Finds the one entry whose key begins with the digits of `prefix`, and writes its whole key, MGENJIT_KEY_SIZE
-/// bytes.
+/// Finds the one entry whose key begins with the digits of `prefix`, or, if there is none, to which a key leads that
+/// does; and writes the entry's whole key, MGENJIT_KEY_SIZE bytes.
 ///
 /// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND if there is none; MGENJIT_STATUS_INVALID_ARGUMENT if there are
 /// several, or if these are no hexadecimal digits.

@@ -37,7 +37,7 @@ pub const MGENJIT_PART_IR: i32 = 3;
 /// Looks at the entry of a key, 64 hexadecimal digits, and verifies what is in it. To be freed with
 /// mgenjit_cache_entry_free.
 ///
-/// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_DAMAGED.
+/// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_UNTRUSTED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_cache_entry_open(
     cache: *mut mgenjit_cache,
@@ -263,7 +263,10 @@ pub const MGENJIT_DIFFERS_LLVM: u32 = 8;
 pub const MGENJIT_DIFFERS_VERSION: u32 = 16;
 
 /// Tells why the IR would be found in the cache, or would not, by an executor of the cache's configuration. `name`
-/// is what the module was or would be called. Compiles nothing. To be freed with mgenjit_explanation_free.
+/// is what the module was or would be called. To be freed with mgenjit_explanation_free.
+///
+/// It compiles nothing. So it does not notice IR that is new, but differs from an entry's in nothing that matters: a
+/// compile server does, when it has read it.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]
@@ -300,8 +303,9 @@ fn tell(found: Explanation, name: &str, key: &str, parts: &Parts) -> mgenjit_exp
         message: CString::default(),
     };
     let message = match found {
-        Explanation::Hit => {
+        Explanation::Hit(entry) => {
             explanation.verdict = MGENJIT_VERDICT_HIT;
+            explanation.nearest = Some(ffi::c_string(entry.to_string()));
             "it is in the cache".to_owned()
         }
         Explanation::Damaged(trouble) => {
@@ -421,7 +425,8 @@ pub unsafe extern "C" fn mgenjit_explanation_key(
     unsafe { explanation.as_ref() }.map_or(ptr::null(), |explanation| explanation.key.as_ptr())
 }
 
-/// The key of the nearest entry of the same name, or NULL if the verdict is not MGENJIT_VERDICT_DIFFERS.
+/// The key of the entry that is found, for MGENJIT_VERDICT_HIT, or of the nearest one of the same name, for
+/// MGENJIT_VERDICT_DIFFERS; else NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_explanation_nearest(
     explanation: *const mgenjit_explanation,

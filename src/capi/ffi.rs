@@ -108,6 +108,25 @@ impl<T> Out<T> {
 /// The type is `repr(C)`, and its first field is a `usize`, its size.
 pub(super) unsafe trait SizedStruct: Copy {}
 
+/// The size that the caller's struct says it has: at least that of the field that says so.
+///
+/// # Safety
+/// `place` is NULL or points to a struct whose first field is its size.
+pub(super) unsafe fn check_sized<T: SizedStruct>(
+    place: *const T,
+    what: &str,
+) -> Result<usize, Error> {
+    // SAFETY: the caller vouches for a non-null place.
+    let size = unsafe { *borrow(place.cast::<usize>(), what)? };
+    if size < size_of::<usize>() {
+        return Err(Error::new(
+            Status::InvalidArgument,
+            format!("`{what}->size` is {size}: set it to the size of the struct"),
+        ));
+    }
+    Ok(size)
+}
+
 /// Writes as much of `value` as the caller's struct, which may be an older, shorter one, has room for, and how
 /// much that is.
 ///
@@ -118,16 +137,9 @@ pub(super) unsafe fn write_sized<T: SizedStruct>(
     value: T,
     what: &str,
 ) -> Result<(), Error> {
+    // SAFETY: the caller's.
+    let len = unsafe { check_sized(place, what)? }.min(size_of::<T>());
     let place: *mut usize = place.cast();
-    // SAFETY: the caller vouches for a non-null place.
-    let room = unsafe { *borrow(place.cast_const(), what)? };
-    if room < size_of::<usize>() {
-        return Err(Error::new(
-            Status::InvalidArgument,
-            format!("`{what}->size` is {room}: set it to the size of the struct"),
-        ));
-    }
-    let len = room.min(size_of::<T>());
     // SAFETY: `len` bytes are there on both sides, and the size comes first in each.
     unsafe {
         std::ptr::copy_nonoverlapping(
@@ -149,15 +161,8 @@ pub(super) unsafe fn read_sized<T: SizedStruct>(
     mut value: T,
     what: &str,
 ) -> Result<T, Error> {
-    // SAFETY: the caller vouches for a non-null place.
-    let size = unsafe { *borrow(place.cast::<usize>(), what)? };
-    if size < size_of::<usize>() {
-        return Err(Error::new(
-            Status::InvalidArgument,
-            format!("`{what}->size` is {size}: set it to the size of the struct"),
-        ));
-    }
-    let len = size.min(size_of::<T>());
+    // SAFETY: the caller's.
+    let len = unsafe { check_sized(place, what)? }.min(size_of::<T>());
     // SAFETY: `len` bytes are there on both sides.
     unsafe {
         std::ptr::copy_nonoverlapping(

@@ -175,10 +175,12 @@ impl Index {
         Ok(gone)
     }
 
-    pub fn set_pinned(&mut self, key: &Key, pinned: bool) -> Result<()> {
-        self.db
+    /// Returns whether there is such an entry.
+    pub fn set_pinned(&mut self, key: &Key, pinned: bool) -> Result<bool> {
+        let changed = self
+            .db
             .prepare_cached("UPDATE entry SET pinned = ?2 WHERE key = ?1")?
             .execute(params![&key.0, pinned])?;
-        Ok(())
+        Ok(changed > 0)
     }
 }

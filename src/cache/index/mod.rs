@@ -13,7 +13,7 @@ mod fold;
 mod query;
 mod scan;
 
-pub use evict::Why;
+pub use evict::{Gone, Why};
 pub use query::{Filter, Row, Stats, Verdict};
 
 use super::directory::{Directory, INDEX, OpenError, Root};

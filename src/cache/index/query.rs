@@ -178,6 +178,16 @@ impl Index {
         Ok(keys.collect::<std::result::Result<_, _>>()?)
     }
 
+    /// The entries to which the aliases from `first` to `last` lead, at most two.
+    pub fn targets_between(&self, first: &Key, last: &Key) -> Result<Vec<Key>> {
+        let mut select = self.db.prepare_cached(
+            "SELECT DISTINCT target FROM alias WHERE key BETWEEN ?1 AND ?2
+                 AND EXISTS (SELECT 1 FROM entry WHERE entry.key = target) LIMIT 2",
+        )?;
+        let keys = select.query_map([&first.0, &last.0], |row| row.get(0).map(Key))?;
+        Ok(keys.collect::<std::result::Result<_, _>>()?)
+    }
+
     /// The aliases of an entry.
     pub fn aliases(&self, target: &Key) -> Result<Vec<Key>> {
         let mut select = self

@@ -1,0 +1,112 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "entries.h"
+#include "json.h"
+#include "progress.h"
+#include "report.h"
+#include "text.h"
+
+/* Keys, as many as there are. */
+struct keys {
+    key_text *items;
+    size_t count;
+    size_t room;
+};
+
+static int collect(struct context *context, const mgenjit_cache_info *info, void *user)
+{
+    struct keys *keys = user;
+    (void)context;
+    if (keys->count == keys->room) {
+        size_t room = keys->room * 2 + 64;
+        key_text *larger = realloc(keys->items, room * sizeof *larger);
+        if (larger == NULL)
+            return report_no_memory();
+        keys->items = larger;
+        keys->room = room;
+    }
+    snprintf(keys->items[keys->count++], MGENJIT_KEY_SIZE, "%s", info->key);
+    return EXIT_DONE;
+}
+
+static int export_keys(struct context *context, const struct keys *keys)
+{
+    const char *path = context->options->output;
+    mgenjit_error *error = NULL;
+    const char **pointers = malloc(sizeof *pointers * (keys->count + 1));
+    if (pointers == NULL)
+        return report_no_memory();
+    for (size_t i = 0; i < keys->count; i++)
+        pointers[i] = keys->items[i];
+    progress_start("export");
+    mgenjit_status status =
+        mgenjit_cache_export(context->cache, path, pointers, keys->count, progress_tell, NULL, &error);
+    progress_end();
+    free(pointers);
+    if (status != MGENJIT_STATUS_OK) {
+        int exit_code = report_error(error);
+        return status == MGENJIT_STATUS_IO ? EXIT_CANNOT_WRITE : exit_code;
+    }
+    if (context->options->json) {
+        json_open(NULL);
+        json_string("bundle", path);
+        json_number("exported", keys->count);
+        json_end();
+    } else {
+        printf("exported %zu %s to ", keys->count, keys->count == 1 ? "entry" : "entries");
+        text_put(stdout, path);
+        putchar('\n');
+    }
+    return EXIT_DONE;
+}
+
+int command_export(struct context *context)
+{
+    const struct options *options = context->options;
+    struct keys keys = {NULL, 0, 0};
+    int exit_code;
+    if (options->arguments.count > 0)
+        exit_code = entries_resolve(context, &keys.items, &keys.count);
+    else
+        exit_code = entries_each(context, collect, &keys);
+    if (exit_code == EXIT_DONE && keys.count == 0 && options->name != NULL) {
+        fputs("cache: no entry has a name like ", stderr);
+        text_put(stderr, options->name);
+        fputc('\n', stderr);
+        exit_code = EXIT_NOT_FOUND;
+    }
+    if (exit_code == EXIT_DONE)
+        exit_code = export_keys(context, &keys);
+    free(keys.items);
+    return exit_code;
+}
+
+int command_import(struct context *context)
+{
+    const struct list *bundles = &context->options->arguments;
+    for (size_t i = 0; i < bundles->count; i++) {
+        uint64_t imported = 0;
+        mgenjit_error *error = NULL;
+        progress_start("import");
+        mgenjit_status status =
+            mgenjit_cache_import(context->cache, bundles->items[i], &imported, progress_tell, NULL, &error);
+        progress_end();
+        if (status != MGENJIT_STATUS_OK)
+            return report_error(error);
+        if (context->options->json) {
+            json_open(NULL);
+            json_string("bundle", bundles->items[i]);
+            json_number("imported", imported);
+            json_end();
+        } else {
+            printf("imported %" PRIu64 " new %s from ", imported, imported == 1 ? "entry" : "entries");
+            text_put(stdout, bundles->items[i]);
+            putchar('\n');
+        }
+    }
+    return EXIT_DONE;
+}

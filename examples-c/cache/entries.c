@@ -1,0 +1,62 @@
+#include "entries.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "report.h"
+
+int entries_resolve(struct context *context, key_text **keys, size_t *count)
+{
+    const struct list *arguments = &context->options->arguments;
+    int exit_code = EXIT_DONE;
+    *count = arguments->count;
+    *keys = malloc(sizeof **keys * (arguments->count + 1));
+    if (*keys == NULL)
+        return report_no_memory();
+    for (size_t i = 0; i < arguments->count; i++) {
+        mgenjit_error *error = NULL;
+        if (mgenjit_cache_resolve(context->cache, arguments->items[i], (*keys)[i], &error) != MGENJIT_STATUS_OK) {
+            int failed = report_error(error);
+            exit_code = exit_code == EXIT_DONE ? failed : exit_code;
+            /* Nothing else is found there either. */
+            if (failed == EXIT_CACHE || failed == EXIT_DEFECT)
+                break;
+        }
+    }
+    if (exit_code != EXIT_DONE) {
+        free(*keys);
+        *keys = NULL;
+    }
+    return exit_code;
+}
+
+int entries_each(struct context *context, entries_visit visit, void *user)
+{
+    const struct options *options = context->options;
+    mgenjit_cache_filter filter;
+    mgenjit_cache_iterator *iterator = NULL;
+    mgenjit_error *error = NULL;
+    int exit_code = EXIT_DONE;
+
+    memset(&filter, 0, sizeof filter);
+    filter.size = sizeof filter;
+    filter.name = options->name;
+    filter.pinned = options->pinned;
+    filter.unused_since = options->unused_since;
+    filter.min_bytes = options->min_bytes;
+    if (mgenjit_cache_iterate(context->cache, &filter, &iterator, &error) != MGENJIT_STATUS_OK)
+        return report_error(error);
+    while (exit_code == EXIT_DONE) {
+        mgenjit_cache_info info;
+        info.size = sizeof info;
+        if (mgenjit_cache_iterator_next(iterator, &info, &error) != MGENJIT_STATUS_OK) {
+            exit_code = report_error(error);
+            break;
+        }
+        if (info.key == NULL)
+            break;
+        exit_code = visit(context, &info, user);
+    }
+    mgenjit_cache_iterator_free(iterator);
+    return exit_code;
+}

@@ -1,0 +1,154 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "json.h"
+#include "report.h"
+#include "table.h"
+#include "text.h"
+#include "units.h"
+
+static const struct {
+    int32_t verdict;
+    const char *name;
+} verdicts[] = {
+    {MGENJIT_VERDICT_HIT, "hit"},         {MGENJIT_VERDICT_NEVER, "never"},
+    {MGENJIT_VERDICT_DIFFERS, "differs"}, {MGENJIT_VERDICT_EVICTED, "evicted"},
+    {MGENJIT_VERDICT_REMOVED, "removed"}, {MGENJIT_VERDICT_DAMAGED, "damaged"},
+    {MGENJIT_VERDICT_UNTRUSTED, "untrusted"},
+};
+
+static const struct {
+    uint32_t bit;
+    const char *name;
+    const char *words;
+} differences[] = {
+    {MGENJIT_DIFFERS_IR, "ir", "the IR"},
+    {MGENJIT_DIFFERS_OPT_LEVEL, "opt_level", "the optimisation level"},
+    {MGENJIT_DIFFERS_CPU, "cpu", "the CPU"},
+    {MGENJIT_DIFFERS_LLVM, "llvm", "LLVM's version"},
+    {MGENJIT_DIFFERS_VERSION, "version", "libmgenjit's version or build"},
+};
+
+enum { DIFFERENCES = sizeof differences / sizeof differences[0] };
+
+static const char *verdict_name(int32_t verdict)
+{
+    for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++)
+        if (verdicts[i].verdict == verdict)
+            return verdicts[i].name;
+    return "unknown";
+}
+
+static void print_json(const mgenjit_explanation *explanation, const char *name)
+{
+    uint32_t different = mgenjit_explanation_differences(explanation);
+    json_open(NULL);
+    json_string("name", name);
+    json_string("key", mgenjit_explanation_key(explanation));
+    json_string("verdict", verdict_name(mgenjit_explanation_verdict(explanation)));
+    json_open_array("differences");
+    for (size_t i = 0; i < DIFFERENCES; i++)
+        if (different & differences[i].bit)
+            json_string(NULL, differences[i].name);
+    json_close_array();
+    json_string("nearest", mgenjit_explanation_nearest(explanation));
+    json_number("time", mgenjit_explanation_time(explanation));
+    json_string("message", mgenjit_explanation_message(explanation));
+    json_end();
+}
+
+static void print_text(const mgenjit_explanation *explanation)
+{
+    int is_hit = mgenjit_explanation_verdict(explanation) == MGENJIT_VERDICT_HIT;
+    const char *nearest = mgenjit_explanation_nearest(explanation);
+    uint32_t different = mgenjit_explanation_differences(explanation);
+    uint64_t time = mgenjit_explanation_time(explanation);
+    char one[UNITS_SIZE], two[UNITS_SIZE], text[128];
+
+    printf("%s%s%s ", color(is_hit ? GREEN : RED), is_hit ? "found:" : "not found:", color_end());
+    text_put(stdout, mgenjit_explanation_message(explanation));
+    putchar('\n');
+    table_fact("key", mgenjit_explanation_key(explanation));
+    const char *label = "differs";
+    for (size_t i = 0; i < DIFFERENCES; i++)
+        if (different & differences[i].bit) {
+            table_fact(label, differences[i].words);
+            label = "";
+        }
+    if (is_hit && nearest != NULL && strcmp(nearest, mgenjit_explanation_key(explanation)) != 0)
+        table_fact("entry", nearest);
+    if (!is_hit && nearest != NULL)
+        table_fact("nearest", nearest);
+    if (time > 0) {
+        snprintf(text, sizeof text, "%s, %s", format_time(one, time), format_ago(two, time));
+        table_fact(nearest != NULL ? "compiled" : "gone since", text);
+    }
+}
+
+/* Reads a file, or stdin for "-". Returns NULL, with errno set, if it cannot. */
+static char *read_whole(const char *path, size_t *length)
+{
+    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
+    char *bytes = NULL;
+    size_t room = 0, read;
+    int error;
+    *length = 0;
+    if (file == NULL)
+        return NULL;
+    do {
+        if (room - *length < 4096) {
+            char *larger = realloc(bytes, room = room * 2 + 65536);
+            if (larger == NULL) {
+                free(bytes);
+                bytes = NULL;
+                errno = ENOMEM;
+                break;
+            }
+            bytes = larger;
+        }
+        errno = 0;
+        read = fread(bytes + *length, 1, room - *length, file);
+        *length += read;
+    } while (read > 0);
+    error = errno;
+    if (bytes != NULL && ferror(file)) {
+        free(bytes);
+        bytes = NULL;
+    }
+    if (file != stdin)
+        fclose(file);
+    errno = error;
+    return bytes;
+}
+
+int command_explain(struct context *context)
+{
+    const struct options *options = context->options;
+    const char *path = options->arguments.items[0];
+    const char *name = options->name;
+    mgenjit_explanation *explanation = NULL;
+    mgenjit_error *error = NULL;
+    size_t length;
+
+    if (name == NULL)
+        name = strcmp(path, "-") == 0 ? "<memory>" : path;
+    char *ir = read_whole(path, &length);
+    if (ir == NULL) {
+        report_failure(path, errno);
+        return EXIT_NOT_FOUND;
+    }
+    mgenjit_status status = mgenjit_cache_explain(context->cache, name, ir, length, &explanation, &error);
+    free(ir);
+    if (status != MGENJIT_STATUS_OK)
+        return report_error(error);
+    if (options->json)
+        print_json(explanation, name);
+    else
+        print_text(explanation);
+    int is_hit = mgenjit_explanation_verdict(explanation) == MGENJIT_VERDICT_HIT;
+    mgenjit_explanation_free(explanation);
+    return is_hit ? EXIT_DONE : EXIT_NOT_WELL;
+}

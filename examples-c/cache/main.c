@@ -1,0 +1,62 @@
+/*
+ * Looks into a cache, and changes it.
+ *
+ * options.c reads the command line and has the table of commands; each command is in the file of its group, with
+ * change.c for those that change something and bundle.c for import and export. text.c, units.c, table.c and json.c
+ * print; report.c says what failed, and has the exit codes.
+ */
+
+#include <stdio.h>
+
+#include "commands.h"
+#include "mgenjit.h"
+#include "options.h"
+#include "report.h"
+
+/* Returns 1 for success. */
+static int configure(mgenjit_config *config, const struct options *options, mgenjit_error **error)
+{
+    if (options->cache_dir != NULL
+        && mgenjit_config_set_cache_dir(config, options->cache_dir, error) != MGENJIT_STATUS_OK)
+        return 0;
+    if (mgenjit_config_set_opt_level(config, options->opt_level, error) != MGENJIT_STATUS_OK)
+        return 0;
+    if (mgenjit_config_set_cpu(config, options->cpu, error) != MGENJIT_STATUS_OK)
+        return 0;
+    if (options->sign != NULL
+        && mgenjit_config_set_cache_signing_key(config, options->sign, error) != MGENJIT_STATUS_OK)
+        return 0;
+    for (size_t i = 0; i < options->trusted.count; i++)
+        if (mgenjit_config_add_cache_trusted_key(config, options->trusted.items[i], error) != MGENJIT_STATUS_OK)
+            return 0;
+    for (size_t i = 0; i < options->layers.count; i++)
+        if (mgenjit_config_add_cache_layer(config, options->layers.items[i], error) != MGENJIT_STATUS_OK)
+            return 0;
+    return 1;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    struct context context = {&options, NULL, NULL};
+    mgenjit_error *error = NULL;
+    int exit_code = EXIT_DONE;
+
+    if (options_parse(&options, argc, argv, &exit_code)) {
+        context.config = mgenjit_config_new();
+        if (configure(context.config, &options, &error)
+            && mgenjit_cache_open(context.config, &context.cache, &error) == MGENJIT_STATUS_OK)
+            exit_code = options.command->run(&context);
+        else
+            exit_code = report_error(error);
+        mgenjit_cache_free(context.cache);
+        mgenjit_config_free(context.config);
+    }
+    options_free(&options);
+
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        perror("cache: stdout");
+        return EXIT_OUTPUT;
+    }
+    return exit_code;
+}

@@ -1,0 +1,446 @@
+#include "options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "report.h"
+#include "units.h"
+
+static const struct command commands[] = {
+    {"stats", "", 0, 0, "what the cache holds, and what it did", "", command_stats},
+    {"list", "", 0, 0, "its entries, in the order of their keys", "", command_list},
+    {"show", "KEY", 1, 1, "all that is known of an entry, and its functions",
+     "With --ir, --object or --image, or with --disassemble, that instead.\n", command_show},
+    {"verify", "[KEY...]", 0, MANY, "check entries, all if none is named",
+     "Prints those that are not whole, or that were compiled to something else than now.\n", command_verify},
+    {"trim", "", 0, 0, "remove what is over the limits",
+     "Those entries go first that saved the least compile time for each byte, and were not used for long.\n"
+     "A limit that is not given is the default: 5G, and no limit of number and age.\n",
+     command_trim},
+    {"clear", "", 0, 0, "remove all entries but the pinned ones", "It asks first.\n", command_clear},
+    {"remove", "KEY...", 1, MANY, "remove entries, also pinned ones",
+     "Code that is running from them runs on. If a KEY is wrong, none is removed.\n", command_remove},
+    {"pin", "KEY...", 1, MANY, "never evict these entries", "", command_pin},
+    {"unpin", "KEY...", 1, MANY, "evict them again when there is need", "", command_unpin},
+    {"explain", "FILE.ll|FILE.bc", 1, 1, "why a module would be found in the cache, or would not",
+     "Give the FILE as the program does that compiles it: its path is the module's name. It may be -, stdin.\n"
+     "Nothing is compiled. So new IR that differs from an entry's in nothing that matters is not found here, though a\n"
+     "compile finds it.\n",
+     command_explain},
+    {"export", "-o BUNDLE KEY...|--name GLOB|--all", 0, MANY, "write entries to one file", "", command_export},
+    {"import", "BUNDLE...", 1, MANY, "store what such files have",
+     "What is there already stays as it is.\n", command_import},
+    {"rebuild", "", 0, 0, "make the index anew from the entries", "", command_rebuild},
+};
+
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static const char usage[] = "usage: cache [--cache-dir DIR] COMMAND [options] [ARGS...]\n";
+
+static const char help[] =
+    "\n"
+    "KEY is a key's 64 hexadecimal digits, or as many of the first ones as no other key has; also one of the other\n"
+    "keys that lead to an entry, because their IR differs in nothing that matters.\n"
+    "SIZE is in bytes, or as 500K, 1.5G (of 1024) or 500kB, 2GB (of 1000). DURATION is as 90s, 15min, 12h, 30d, 2w.\n"
+    "--json prints a JSON object for each thing, a line each, with exact numbers: bytes, and microseconds (since\n"
+    "1970), and with the names of the fields of mgenjit.h. Bytes of a name that are not UTF-8 become U+FFFD.\n"
+    "There are colours and lines of progress on terminals alone; no colours if $NO_COLOR is set.\n"
+    "\n"
+    "Exit status (from 64 on as in sysexits.h):\n"
+    "  0   done; verify: all is well; explain: it is there\n"
+    "  1   verify: an entry is damaged, untrusted or different; explain: it is not there;\n"
+    "      clear: you said no\n"
+    "  64  wrong usage, or a KEY that several entries have\n"
+    "  65  a bundle or an entry is damaged or not trusted, or IR is bad\n"
+    "  66  no such entry, file or cache\n"
+    "  69  no objdump, or no compile server, or this machine is not up to --cpu\n"
+    "  70  a defect of the library\n"
+    "  73  a file could not be written\n"
+    "  74  stdout could not be written\n"
+    "  78  the cache cannot be used: its directory is not safe, or another process holds it\n";
+
+enum id {
+    ALL = 256,
+    CACHE_DIR,
+    CPU,
+    DISASSEMBLE,
+    HELP,
+    IMAGE,
+    IR,
+    JSON,
+    KEYS,
+    LAYER,
+    LONG,
+    MAX_AGE,
+    MAX_ENTRIES,
+    MAX_SIZE,
+    MIN_SIZE,
+    NAME,
+    OBJECT,
+    OPT,
+    OUTPUT,
+    PINNED,
+    PINNED_TOO,
+    RECOMPILE,
+    SIGN,
+    SORT,
+    TRUST,
+    UNPINNED,
+    UNUSED_FOR,
+    VERSION,
+    YES
+};
+
+/* An option, and the commands that have it, between spaces; "" for all. */
+static const struct row {
+    enum id id;
+    char letter;
+    const char *name;
+    const char *value;
+    const char *commands;
+    const char *help;
+} rows[] = {
+    {NAME, 0, "name", "GLOB", " list export ", "only modules of such names: * ? and [...], as in 'lib*'"},
+    {NAME, 0, "name", "NAME", " explain ", "what the module is called, if not as FILE"},
+    {PINNED, 0, "pinned", NULL, " list ", "only pinned entries"},
+    {UNPINNED, 0, "unpinned", NULL, " list ", "only those that are not"},
+    {UNUSED_FOR, 0, "unused-for", "DURATION", " list ", "only what was not used for so long"},
+    {MIN_SIZE, 0, "min-size", "SIZE", " list ", "only entries of at least that size"},
+    {SORT, 0, "sort", "WHAT", " list ", "size, used, hits, saved or created, the most first; or name"},
+    {LONG, 'l', "long", NULL, " list ", "tell more of each"},
+    {KEYS, 0, "keys", NULL, " list ", "print whole keys and nothing else, for scripts"},
+    {DISASSEMBLE, 'd', "disassemble", NULL, " show ", "the machine code, by objdump ($OBJDUMP)"},
+    {IR, 0, "ir", "[=FILE]", " show ", "the IR that was compiled, to FILE or stdout"},
+    {OBJECT, 0, "object", "FILE", " show ", "the object file, to FILE or (-) stdout"},
+    {IMAGE, 0, "image", "FILE", " show ", "the shared object, to FILE or (-) stdout"},
+    {RECOMPILE, 0, "recompile", NULL, " verify ", "compile each once more, and compare"},
+    {MAX_SIZE, 0, "max-size", "SIZE", " trim ", "of all entries together, or none"},
+    {MAX_ENTRIES, 0, "max-entries", "N", " trim ", "their number, or none"},
+    {MAX_AGE, 0, "max-age", "DURATION", " trim ", "since an entry was last used, or none"},
+    {PINNED_TOO, 0, "pinned-too", NULL, " clear ", "remove pinned entries as well"},
+    {YES, 'y', "yes", NULL, " clear ", "do not ask; needed where stdin is no terminal"},
+    {OPT, 'O', "opt", "LEVEL", " explain ", "how far it is optimised: 0, 1, 2, 3, s, z; default: 2"},
+    {CPU, 0, "cpu", "NAME", " explain ", "what it is compiled for: native (default), x86-64, x86-64-v2, -v3, -v4"},
+    {OUTPUT, 'o', "output", "BUNDLE", " export ", "the file to write"},
+    {ALL, 0, "all", NULL, " export ", "all entries"},
+    {SIGN, 0, "sign", "KEYFILE", " export ", "sign them with this private key"},
+    {LAYER, 0, "layer", "DIR", " explain ", "a read-only cache below this one (repeatable)"},
+    {TRUST, 0, "trust", "KEYFILE", " verify explain import ", "a key; what none signed is refused (repeatable)"},
+    {JSON, 0, "json", NULL, " stats list show verify trim clear remove pin unpin explain export import rebuild ",
+     "print JSON, a line for each object"},
+    {CACHE_DIR, 0, "cache-dir", "DIR", "", "default: $MGENJIT_CACHE_DIR, else $XDG_CACHE_HOME/mgenjit,\n"
+                                           "                         else ~/.cache/mgenjit"},
+    {HELP, 'h', "help", NULL, "", "this; after a COMMAND, about it"},
+    {VERSION, 0, "version", NULL, "", ""},
+};
+
+enum { ROWS = sizeof rows / sizeof rows[0] };
+
+static int has_option(const struct command *command, const struct row *row)
+{
+    char name[16];
+    if (row->commands[0] == '\0')
+        return 1;
+    if (command == NULL)
+        return 0;
+    snprintf(name, sizeof name, " %s ", command->name);
+    return strstr(row->commands, name) != NULL;
+}
+
+static void print_options(const struct command *command)
+{
+    for (size_t i = 0; i < ROWS; i++) {
+        const struct row *row = &rows[i];
+        char text[64], letter[8] = "";
+        if (!has_option(command, row) || row->help[0] == '\0')
+            continue;
+        if (row->letter != 0)
+            snprintf(letter, sizeof letter, "-%c, ", row->letter);
+        snprintf(text, sizeof text, "%s--%s%s%s", letter, row->name,
+                 row->value == NULL || row->value[0] == '[' ? "" : " ", row->value == NULL ? "" : row->value);
+        printf("  %-21s  %s\n", text, row->help);
+    }
+}
+
+static void print_help(const struct command *command)
+{
+    if (command != NULL) {
+        printf("usage: cache %s [options] %s\n\n%c%s.\n%s\n", command->name, command->arguments,
+               command->summary[0] - 'a' + 'A', command->summary + 1, command->details);
+        print_options(command);
+        printf("\nMore in cache --help.\n");
+        return;
+    }
+    printf("%s\nLooks into a cache of compiled LLVM IR, and changes it.\n\n", usage);
+    for (size_t i = 0; i < COMMANDS; i++)
+        printf("  %-8s %s\n", commands[i].name, commands[i].summary);
+    printf("\n");
+    print_options(NULL);
+    printf("  --version\n");
+    printf("%s", help);
+}
+
+int options_wrong(const struct options *options, const char *message, const char *what)
+{
+    const char *command = options->command == NULL ? "" : options->command->name;
+    const char *space = options->command == NULL ? "" : " ";
+    fprintf(stderr, "cache%s%s: %s%s\n", space, command, message, what);
+    if (options->command == NULL)
+        fputs(usage, stderr);
+    fprintf(stderr, "Try cache%s%s --help.\n", space, command);
+    return EXIT_USAGE;
+}
+
+static int parse_opt_level(const char *text, int32_t *level)
+{
+    static const char names[] = "0123sz";
+    static const int32_t levels[] = {MGENJIT_OPT_O0, MGENJIT_OPT_O1, MGENJIT_OPT_O2,
+                                     MGENJIT_OPT_O3, MGENJIT_OPT_OS, MGENJIT_OPT_OZ};
+    if (text[0] == 'O')
+        text++;
+    const char *found = text[0] != '\0' && text[1] == '\0' ? strchr(names, text[0]) : NULL;
+    if (found == NULL)
+        return 0;
+    *level = levels[found - names];
+    return 1;
+}
+
+static int parse_sort(const char *text, enum sort *sort)
+{
+    static const char *const names[] = {"", "size", "used", "hits", "saved", "created", "name"};
+    for (size_t i = 1; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(text, names[i]) == 0) {
+            *sort = (enum sort)i;
+            return 1;
+        }
+    return 0;
+}
+
+/*
+ * A limit: "none" is 0, which is no limit to the library. A 0 that is given would remove nothing, and who gives
+ * it may mean all.
+ */
+static int parse_limit(const char *text, int (*parse)(const char *, uint64_t *), uint64_t *limit)
+{
+    if (strcmp(text, "none") == 0) {
+        *limit = 0;
+        return 1;
+    }
+    return parse(text, limit) && *limit > 0;
+}
+
+/* Microseconds, rounded up to seconds. */
+static int parse_seconds(const char *text, uint64_t *seconds)
+{
+    uint64_t duration;
+    if (!parse_duration(text, &duration))
+        return 0;
+    *seconds = duration / 1000000 + (duration % 1000000 != 0);
+    return 1;
+}
+
+/* A list never holds more than argv does. */
+static int list_new(struct list *list, int capacity)
+{
+    list->count = 0;
+    list->items = malloc(sizeof *list->items * ((size_t)capacity + 1));
+    return list->items != NULL;
+}
+
+static void list_push(struct list *list, char *item)
+{
+    list->items[list->count++] = item;
+}
+
+/* Takes one option. Returns 0, or an exit code if its value is wrong. */
+static int take(struct options *options, enum id id)
+{
+    uint64_t now = clock_now(), duration;
+    switch (id) {
+    case ALL: options->all = 1; break;
+    case CACHE_DIR: options->cache_dir = optarg; break;
+    case CPU: options->cpu = optarg; break;
+    case DISASSEMBLE: options->disassemble = 1; break;
+    case IMAGE: options->image_file = optarg; break;
+    case IR:
+        options->ir = 1;
+        options->ir_file = optarg != NULL ? optarg : "-";
+        break;
+    case JSON: options->json = 1; break;
+    case KEYS: options->keys_only = 1; break;
+    case LAYER: list_push(&options->layers, optarg); break;
+    case LONG: options->is_long = 1; break;
+    case MAX_AGE:
+        if (!parse_limit(optarg, parse_seconds, &options->max_age))
+            return options_wrong(options, "not a duration, such as 12h, 30d or none: ", optarg);
+        break;
+    case MAX_ENTRIES:
+        if (!parse_limit(optarg, parse_count, &options->max_entries))
+            return options_wrong(options, "not a number from 1 on, or none: ", optarg);
+        break;
+    case MAX_SIZE:
+        if (!parse_limit(optarg, parse_size, &options->max_bytes))
+            return options_wrong(options, "not a size, such as 500M, 2G or none: ", optarg);
+        break;
+    case MIN_SIZE:
+        if (!parse_size(optarg, &options->min_bytes))
+            return options_wrong(options, "not a size, such as 100K or 2M: ", optarg);
+        break;
+    case NAME: options->name = optarg; break;
+    case OBJECT: options->object_file = optarg; break;
+    case OPT:
+        if (!parse_opt_level(optarg, &options->opt_level))
+            return options_wrong(options, "not an optimisation level (0, 1, 2, 3, s, z): ", optarg);
+        break;
+    case OUTPUT: options->output = optarg; break;
+    case PINNED: options->pinned = 1; break;
+    case PINNED_TOO: options->pinned_too = 1; break;
+    case RECOMPILE: options->recompile = 1; break;
+    case SIGN: options->sign = optarg; break;
+    case SORT:
+        if (!parse_sort(optarg, &options->sort))
+            return options_wrong(options, "not an order (size, used, hits, saved, created, name): ", optarg);
+        break;
+    case TRUST: list_push(&options->trusted, optarg); break;
+    case UNPINNED: options->pinned = 2; break;
+    case UNUSED_FOR:
+        if (!parse_duration(optarg, &duration))
+            return options_wrong(options, "not a duration, such as 90s, 12h or 30d: ", optarg);
+        options->unused_since = duration < now ? now - duration : 1;
+        break;
+    case YES: options->yes = 1; break;
+    case HELP:
+    case VERSION: break;
+    }
+    return 0;
+}
+
+/* What getopt is to know: the options of a command, or before it. */
+static void describe(const struct command *command, struct option *longs, char *letters)
+{
+    size_t count = 0;
+    /* "+": the command's own options are read later. ":": tell a missing value from a wrong option. */
+    letters += sprintf(letters, "%s:", command == NULL ? "+" : "");
+    for (size_t i = 0; i < ROWS; i++) {
+        if (!has_option(command, &rows[i]))
+            continue;
+        const char *value = rows[i].value;
+        int kind = value == NULL ? no_argument : value[0] == '[' ? optional_argument : required_argument;
+        longs[count++] = (struct option){rows[i].name, kind, NULL, rows[i].id};
+        if (rows[i].letter != 0)
+            letters += sprintf(letters, "%c%s", rows[i].letter, kind == no_argument ? "" : ":");
+    }
+    longs[count] = (struct option){NULL, 0, NULL, 0};
+}
+
+static int id_of_letter(int option)
+{
+    for (size_t i = 0; i < ROWS; i++)
+        if (option < 256 && rows[i].letter == option)
+            return rows[i].id;
+    return option;
+}
+
+/* Reads the options before the command, or the command's own. Returns 1 to go on. */
+static int read_options(struct options *options, int argc, char **argv, int *exit_code)
+{
+    struct option longs[ROWS + 1];
+    char letters[4 + 2 * ROWS];
+    int option;
+    describe(options->command, longs, letters);
+    opterr = 0;
+    /* 0, not 1: GNU's getopt starts afresh. */
+    optind = 0;
+    while ((option = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+        if (option == '?' || option == ':') {
+            char letter[] = {'-', (char)optopt, '\0'};
+            int is_letter = optopt > 0 && optopt < 256;
+            *exit_code = options_wrong(options, option == ':' ? "a value is missing after " : "wrong option: ",
+                                       is_letter ? letter : argv[optind - 1]);
+            return 0;
+        }
+        int id = id_of_letter(option);
+        *exit_code = EXIT_DONE;
+        if (id == HELP) {
+            print_help(options->command);
+            return 0;
+        }
+        if (id == VERSION) {
+            printf("cache, with libmgenjit %s and LLVM %s\n", mgenjit_version_string(), mgenjit_llvm_version());
+            return 0;
+        }
+        *exit_code = take(options, (enum id)id);
+        if (*exit_code != EXIT_DONE)
+            return 0;
+    }
+    return 1;
+}
+
+/* What the table of options cannot say. Returns an exit code. */
+static int check(const struct options *options)
+{
+    const struct command *command = options->command;
+    size_t count = options->arguments.count;
+    int parts = (options->ir != 0) + (options->object_file != NULL) + (options->image_file != NULL);
+    if (count < command->least)
+        return options_wrong(options, "something is missing: ", command->arguments);
+    if (count > command->most)
+        return options_wrong(options, "too many arguments: ", options->arguments.items[command->most]);
+    if (options->keys_only && (options->json || options->is_long))
+        return options_wrong(options, "--keys prints keys alone: without --json and --long", "");
+    if (options->disassemble && (parts > 0 || options->json))
+        return options_wrong(options, "--disassemble goes with no other option", "");
+    if (options->json && parts > 0)
+        return options_wrong(options, "--json tells of an entry: without --ir, --object and --image", "");
+    if (command->run == command_export) {
+        int kinds = (count > 0) + (options->name != NULL) + options->all;
+        if (options->output == NULL)
+            return options_wrong(options, "-o BUNDLE is missing", "");
+        if (kinds != 1)
+            return options_wrong(options, "give either keys, --name GLOB or --all", "");
+    }
+    return EXIT_DONE;
+}
+
+int options_parse(struct options *options, int argc, char **argv, int *exit_code)
+{
+    memset(options, 0, sizeof *options);
+    options->opt_level = MGENJIT_OPT_O2;
+    options->max_bytes = options->max_entries = options->max_age = NO_LIMIT_GIVEN;
+    if (!list_new(&options->arguments, argc) || !list_new(&options->trusted, argc)
+        || !list_new(&options->layers, argc)) {
+        *exit_code = report_no_memory();
+        return 0;
+    }
+    if (!read_options(options, argc, argv, exit_code))
+        return 0;
+    if (optind >= argc) {
+        *exit_code = options_wrong(options, "no command was given", "");
+        return 0;
+    }
+    argc -= optind;
+    argv += optind;
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(argv[0], commands[i].name) == 0)
+            options->command = &commands[i];
+    if (options->command == NULL) {
+        *exit_code = options_wrong(options, "no such command: ", argv[0]);
+        return 0;
+    }
+    if (!read_options(options, argc, argv, exit_code))
+        return 0;
+    for (int i = optind; i < argc; i++)
+        list_push(&options->arguments, argv[i]);
+    *exit_code = check(options);
+    return *exit_code == EXIT_DONE;
+}
+
+void options_free(struct options *options)
+{
+    free(options->arguments.items);
+    free(options->trusted.items);
+    free(options->layers.items);
+}

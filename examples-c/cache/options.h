@@ -1,0 +1,68 @@
+#ifndef CACHE_OPTIONS_H
+#define CACHE_OPTIONS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct list {
+    char **items;
+    size_t count;
+};
+
+/* How `list` is sorted. Unsorted, it is in the order of the keys, and nothing is kept in memory. */
+enum sort { SORT_NONE, SORT_SIZE, SORT_USED, SORT_HITS, SORT_SAVED, SORT_CREATED, SORT_NAME };
+
+/* A limit that the command line does not give. */
+#define NO_LIMIT_GIVEN UINT64_MAX
+
+struct command;
+
+struct options {
+    const struct command *command;
+    /* What follows the command and is no option. */
+    struct list arguments;
+    const char *cache_dir;
+    int json;
+    /* A pattern of names; for `explain`, a name. */
+    const char *name;
+    /* As in mgenjit_cache_filter. */
+    int32_t pinned;
+    uint64_t unused_since;
+    uint64_t min_bytes;
+    enum sort sort;
+    int is_long;
+    int keys_only;
+    int disassemble;
+    int ir;
+    /* Files for parts of an entry; "-" is stdout. */
+    const char *ir_file;
+    const char *object_file;
+    const char *image_file;
+    int recompile;
+    /* 0: no limit. The age is in seconds. */
+    uint64_t max_bytes;
+    uint64_t max_entries;
+    uint64_t max_age;
+    int pinned_too;
+    int yes;
+    int32_t opt_level;
+    const char *cpu;
+    int all;
+    const char *output;
+    const char *sign;
+    struct list trusted;
+    struct list layers;
+};
+
+/*
+ * Reads the command line. Returns 1 if there is something to do, else 0: then `*exit_code` is what to end with,
+ * and what there is to say has been said. The strings are those of `argv`.
+ */
+int options_parse(struct options *options, int argc, char **argv, int *exit_code);
+
+void options_free(struct options *options);
+
+/* Says what is wrong with the command line, and returns the exit code for that. */
+int options_wrong(const struct options *options, const char *message, const char *what);
+
+#endif

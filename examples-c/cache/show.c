@@ -1,0 +1,227 @@
+#define _POSIX_C_SOURCE 200809L
+
+#include <errno.h>
+#include <inttypes.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "entries.h"
+#include "json.h"
+#include "progress.h"
+#include "report.h"
+#include "table.h"
+#include "text.h"
+#include "units.h"
+
+extern char **environ;
+
+static void print_json(const mgenjit_cache_entry *entry, const mgenjit_cache_info *info)
+{
+    size_t aliases = mgenjit_cache_entry_alias_count(entry);
+    size_t functions = mgenjit_cache_entry_function_count(entry);
+    json_open(NULL);
+    json_info(info);
+    json_string("features", mgenjit_cache_entry_features(entry));
+    json_string("path", mgenjit_cache_entry_path(entry));
+    json_open_array("aliases");
+    for (size_t i = 0; i < aliases; i++)
+        json_string(NULL, mgenjit_cache_entry_alias(entry, i));
+    json_close_array();
+    json_open_array("functions");
+    for (size_t i = 0; i < functions; i++) {
+        json_open(NULL);
+        json_string("signature", mgenjit_cache_entry_signature(entry, i));
+        json_string("prototype", mgenjit_cache_entry_prototype(entry, i));
+        json_close();
+    }
+    json_close_array();
+    json_end();
+}
+
+/* The features that the code may use, of a text such as "+avx2,-avx512f", in lines of a fitting length. */
+static void print_features(const char *features)
+{
+    enum { LINE = 80 };
+    char line[LINE + 64];
+    size_t length = 0;
+    const char *label = "features";
+    while (*features != '\0') {
+        size_t size = strcspn(features, ",");
+        if (features[0] == '+' && size < 64) {
+            if (length > 0 && length + size > LINE) {
+                table_fact(label, line);
+                label = "";
+                length = 0;
+            }
+            length += (size_t)sprintf(line + length, "%s%.*s", length > 0 ? " " : "", (int)size - 1, features + 1);
+        }
+        features += size + (features[size] == ',');
+    }
+    if (length > 0)
+        table_fact(label, line);
+}
+
+static void print_table(const mgenjit_cache_entry *entry, const mgenjit_cache_info *info)
+{
+    size_t aliases = mgenjit_cache_entry_alias_count(entry);
+    size_t functions = mgenjit_cache_entry_function_count(entry);
+    char text[256], one[UNITS_SIZE], two[UNITS_SIZE];
+
+    printf("%s", color(BOLD));
+    text_put(stdout, info->name);
+    printf("%s\n", color_end());
+    table_fact("key", info->key);
+    for (size_t i = 0; i < aliases; i++)
+        table_fact(i == 0 ? "other keys" : "", mgenjit_cache_entry_alias(entry, i));
+    table_fact("file", mgenjit_cache_entry_path(entry));
+    snprintf(text, sizeof text, "%s, of that code %s", format_size(one, info->bytes),
+             format_size(two, info->image_bytes));
+    table_fact("size", text);
+    table_fact("IR", format_size(one, info->ir_bytes));
+    table_fact("optimised", opt_level_name(info->opt_level));
+    snprintf(text, sizeof text, "%s, in %s", format_time(one, info->created),
+             format_duration(two, info->compile_time));
+    table_fact("compiled", text);
+    snprintf(text, sizeof text, "%s, %s", format_time(one, info->last_used), format_ago(two, info->last_used));
+    table_fact("last used", text);
+    snprintf(text, sizeof text, "%" PRIu64 ", which saved %s", info->hits, format_duration(one, info->saved_time));
+    table_fact("hits", text);
+    table_fact("pinned", info->pinned ? "yes" : "no");
+    table_fact("target", info->triple);
+    table_fact("CPU", info->cpu);
+    print_features(mgenjit_cache_entry_features(entry));
+    table_fact("machine", info->machine);
+    snprintf(text, sizeof text, "libmgenjit %s, build %s, LLVM %s", info->version, info->build,
+             info->llvm_version);
+    table_fact("compiler", text);
+
+    printf("\n%s%zu %s%s\n", color(BOLD), functions, functions == 1 ? "function" : "functions", color_end());
+    for (size_t i = 0; i < functions; i++) {
+        const char *prototype = mgenjit_cache_entry_prototype(entry, i);
+        fputs("  ", stdout);
+        text_put(stdout, prototype != NULL ? prototype : mgenjit_cache_entry_signature(entry, i));
+        putchar('\n');
+    }
+}
+
+/* Runs objdump on an entry's file, which it takes for a shared object. */
+static int disassemble(const char *path)
+{
+    const char *program = getenv("OBJDUMP");
+    if (program == NULL || program[0] == '\0')
+        program = "objdump";
+    const char *const argv[] = {program, "-d", "--no-show-raw-insn", path, NULL};
+    pid_t child;
+    int status = 0;
+
+    fflush(stdout);
+    int failure = posix_spawnp(&child, program, NULL, NULL, (char *const *)argv, environ);
+    if (failure != 0) {
+        report_failure(program, failure);
+        if (failure == ENOENT)
+            fputs("It comes with binutils; $OBJDUMP may name another one.\n", stderr);
+        return EXIT_UNAVAILABLE;
+    }
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? EXIT_DONE : EXIT_UNAVAILABLE;
+}
+
+static int is_text(const mgenjit_blob *blob)
+{
+    return memchr(mgenjit_blob_data(blob), '\0', mgenjit_blob_size(blob)) == NULL;
+}
+
+/* Writes to a file, or to stdout for "-". What is left of a file that could not be written stays: it may be a
+ * device, or a link, that was there before. */
+static int write_blob(const char *path, const mgenjit_blob *blob)
+{
+    size_t size = mgenjit_blob_size(blob);
+    if (strcmp(path, "-") == 0) {
+        if (isatty(STDOUT_FILENO) && !is_text(blob)) {
+            fputs("cache: these bytes are no text, and stdout is a terminal: name a file\n", stderr);
+            return EXIT_USAGE;
+        }
+        fwrite(mgenjit_blob_data(blob), 1, size, stdout);
+        return EXIT_DONE;
+    }
+    FILE *file = fopen(path, "wb");
+    if (file == NULL) {
+        report_failure(path, errno);
+        return EXIT_CANNOT_WRITE;
+    }
+    int is_written = fwrite(mgenjit_blob_data(blob), 1, size, file) == size;
+    int error = errno;
+    if (fclose(file) != 0 && is_written) {
+        is_written = 0;
+        error = errno;
+    }
+    if (!is_written) {
+        report_failure(path, error);
+        return EXIT_CANNOT_WRITE;
+    }
+    return EXIT_DONE;
+}
+
+static int write_part(const mgenjit_cache_entry *entry, int32_t part, const char *path)
+{
+    mgenjit_blob *blob = NULL;
+    mgenjit_error *error = NULL;
+    if (mgenjit_cache_entry_read(entry, part, &blob, &error) != MGENJIT_STATUS_OK)
+        return report_error(error);
+    int exit_code = write_blob(path, blob);
+    mgenjit_blob_free(blob);
+    return exit_code;
+}
+
+static int write_parts(const mgenjit_cache_entry *entry, const struct options *options)
+{
+    const struct {
+        int32_t part;
+        const char *path;
+    } parts[] = {
+        {MGENJIT_PART_IR, options->ir_file},
+        {MGENJIT_PART_OBJECT, options->object_file},
+        {MGENJIT_PART_IMAGE, options->image_file},
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        int exit_code = parts[i].path == NULL ? EXIT_DONE : write_part(entry, parts[i].part, parts[i].path);
+        if (exit_code != EXIT_DONE)
+            return exit_code;
+    }
+    return EXIT_DONE;
+}
+
+int command_show(struct context *context)
+{
+    const struct options *options = context->options;
+    mgenjit_cache_entry *entry = NULL;
+    mgenjit_error *error = NULL;
+    mgenjit_cache_info info;
+    key_text *keys = NULL;
+    size_t count;
+
+    int exit_code = entries_resolve(context, &keys, &count);
+    if (exit_code != EXIT_DONE)
+        return exit_code;
+    info.size = sizeof info;
+    if (mgenjit_cache_entry_open(context->cache, keys[0], &entry, &error) != MGENJIT_STATUS_OK
+        || mgenjit_cache_entry_info(entry, &info, &error) != MGENJIT_STATUS_OK)
+        exit_code = report_error(error);
+    else if (options->disassemble)
+        exit_code = disassemble(mgenjit_cache_entry_path(entry));
+    else if (options->ir_file != NULL || options->object_file != NULL || options->image_file != NULL)
+        exit_code = write_parts(entry, options);
+    else if (options->json)
+        print_json(entry, &info);
+    else
+        print_table(entry, &info);
+    mgenjit_cache_entry_free(entry);
+    free(keys);
+    return exit_code;
+}

@@ -1,0 +1,1197 @@
+//! The command-line tool for caches, `examples-c/cache`, as its users run it: output, exit codes, JSON.
+
+mod support;
+
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+use support::{shared_library, source};
+use tempfile::TempDir;
+
+/// A folder with the programs `cache` and `run`, built from their sources against the library of this test.
+fn programs() -> &'static Path {
+    static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAMS.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache-tool");
+        let _ = std::fs::remove_dir_all(&folder);
+        build_programs(&folder);
+        folder
+    })
+}
+
+fn build_programs(folder: &Path) {
+    std::fs::create_dir_all(folder).expect("a folder");
+    let library = folder.join("libmgenjit.so.0");
+    std::fs::copy(shared_library(), &library).expect("a copy of the library");
+    for name in ["cache", "run"] {
+        let mut sources: Vec<PathBuf> = std::fs::read_dir(source("examples-c").join(name))
+            .expect("the program's sources")
+            .map(|file| file.expect("a file").path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "c"))
+            .collect();
+        sources.sort();
+        let output = Command::new("cc")
+            .args([
+                "-std=c99",
+                "-O1",
+                "-g",
+                "-Wall",
+                "-Wextra",
+                "-pedantic",
+                "-Werror",
+            ])
+            .arg("-I")
+            .arg(source("include"))
+            .arg("-I")
+            .arg(source("examples-c"))
+            .arg("-o")
+            .arg(folder.join(name))
+            .args(sources)
+            .arg(&library)
+            .arg("-Wl,-rpath,$ORIGIN")
+            .output()
+            .expect("cc");
+        assert!(
+            output.status.success(),
+            "{name}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}
+
+/// What a run of the tool gave.
+#[derive(Debug)]
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Ran {
+        Ran {
+            code: output.status.code().expect("an exit code"),
+            out: String::from_utf8(output.stdout).expect("UTF-8 on stdout"),
+            err: String::from_utf8(output.stderr).expect("UTF-8 on stderr"),
+        }
+    }
+}
+
+/// A cache of a test's own, and a folder for IR.
+struct Cache {
+    folder: TempDir,
+}
+
+impl Cache {
+    fn new() -> Cache {
+        let folder = tempfile::Builder::new()
+            .prefix("cache-tool-")
+            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+            .expect("a temporary folder");
+        Cache { folder }
+    }
+
+    /// With an entry for each name: of module 0, 1, 2, …
+    fn filled(names: &[&str]) -> Cache {
+        let cache = Cache::new();
+        for (number, name) in names.iter().enumerate() {
+            cache.fill(name, number, "2");
+        }
+        cache
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a module to a file, and has it compiled or found.
+    fn fill(&self, name: &str, number: usize, level: &str) {
+        self.write(name, number);
+        let output = self
+            .command("run")
+            .args(["--opt", level, "--list", "--", name])
+            .output()
+            .expect("run");
+        assert!(output.status.success(), "{output:?}");
+    }
+
+    fn write(&self, name: &str, number: usize) {
+        std::fs::write(self.path(name), ir(number)).expect("a file");
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(programs().join(program));
+        command
+            .current_dir(self.folder.path())
+            .env("MGENJIT_CACHE_DIR", self.path("cache"))
+            .env("MGENJIT_SERVER", env!("CARGO_BIN_EXE_mgenjit-server"))
+            .env("LC_ALL", "C")
+            .env("TZ", "UTC")
+            .env("TERM", "xterm")
+            .env_remove("NO_COLOR")
+            .env_remove("OBJDUMP")
+            .env_remove("LD_LIBRARY_PATH")
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        let output = self.command("cache").args(arguments).output();
+        output.expect("the tool").into()
+    }
+
+    /// Runs the tool and checks its exit code and parts of its output. What goes wrong is told on stderr alone.
+    #[track_caller]
+    fn check(&self, arguments: &[&str], code: i32, parts: &[&str]) -> String {
+        let ran = self.run(arguments);
+        assert_eq!(ran.code, code, "{arguments:?}: {ran:?}");
+        let (text, empty) = if code < 64 {
+            (&ran.out, &ran.err)
+        } else {
+            (&ran.err, &ran.out)
+        };
+        assert_eq!(empty, "", "{arguments:?}: {ran:?}");
+        for part in parts {
+            assert!(text.contains(part), "{arguments:?}: no {part:?} in {ran:?}");
+        }
+        assert!(!text.contains('\x1b'), "{arguments:?}: {ran:?}");
+        ran.out
+    }
+
+    /// The objects that a command prints as JSON, one in each line.
+    #[track_caller]
+    fn json(&self, arguments: &[&str], code: i32) -> Vec<Value> {
+        let (command, rest) = arguments.split_first().expect("a command");
+        let arguments = [&[command, "--json"], rest].concat();
+        self.check(&arguments, code, &[])
+            .lines()
+            .map(|line| {
+                let value: Value = serde_json::from_str(line)
+                    .unwrap_or_else(|error| panic!("{arguments:?}: {error} in {line}"));
+                assert!(value.is_object(), "{arguments:?}: {line}");
+                value
+            })
+            .collect()
+    }
+
+    fn keys(&self, arguments: &[&str]) -> Vec<String> {
+        let arguments = [&["list", "--keys"], arguments].concat();
+        let keys: Vec<String> = self
+            .check(&arguments, 0, &[])
+            .lines()
+            .map(str::to_owned)
+            .collect();
+        for key in &keys {
+            assert!(
+                key.len() == 64 && key.bytes().all(|byte| byte.is_ascii_hexdigit()),
+                "{key}"
+            );
+        }
+        keys
+    }
+
+    fn names(&self, arguments: &[&str]) -> Vec<String> {
+        let arguments = [&["list"], arguments].concat();
+        self.json(&arguments, 0)
+            .iter()
+            .map(|entry| entry["name"].as_str().expect("a name").to_owned())
+            .collect()
+    }
+
+    /// Flips a bit of an entry's code.
+    fn damage(&self, key: &str) {
+        let entry = &self.json(&["show", key], 0)[0];
+        let path = PathBuf::from(entry["path"].as_str().expect("a path"));
+        let mut bytes = std::fs::read(&path).expect("the entry");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        let mode = std::fs::metadata(&path).expect("the entry").permissions();
+        std::fs::remove_file(&path).expect("removed");
+        std::fs::write(&path, bytes).expect("written");
+        std::fs::set_permissions(&path, mode).expect("permissions");
+    }
+}
+
+fn ir(number: usize) -> String {
+    format!(
+        "define i64 @f{number}(i64 %x) {{\n  %y = mul i64 %x, {}\n  ret i64 %y\n}}\n",
+        number + 3
+    )
+}
+
+const COMMANDS: [&str; 13] = [
+    "stats", "list", "show", "verify", "trim", "clear", "remove", "pin", "unpin", "explain",
+    "export", "import", "rebuild",
+];
+
+#[test]
+fn wrong_usage() {
+    let cache = Cache::filled(&["a.ll"]);
+    let check = |arguments: &str, part: &str| {
+        let arguments: Vec<&str> = arguments.split_whitespace().collect();
+        cache.check(&arguments, 64, &["cache", part, "--help"]);
+    };
+    check("", "no command");
+    check("frob", "no such command: frob");
+    check("--frob stats", "wrong option: --frob");
+    check("-x stats", "wrong option: -x");
+    check("--cache-dir", "a value is missing after --cache-dir");
+    check("--json stats", "wrong option: --json");
+    check("stats x", "too many arguments: x");
+    check("stats --long", "wrong option: --long");
+    check("list --sort", "a value is missing after --sort");
+    check("list --sort weight", "not an order");
+    check("list --min-size big", "not a size");
+    check("list --min-size 5X", "not a size");
+    check("list --min-size -5", "not a size");
+    check("list --min-size 99999999999999999999", "not a size");
+    check("list --min-size 9999999999T", "not a size");
+    check("list --min-size 1.", "not a size");
+    check("list --min-size 0x10", "not a size");
+    check("list --unused-for 3months", "not a duration");
+    check("list --unused-for=", "not a duration");
+    check("list --keys --json", "--keys");
+    check("list --keys --long", "--keys");
+    check("list a.ll", "too many arguments");
+    check("show", "KEY");
+    check("show a b", "too many arguments: b");
+    check("show --disassemble --json a", "--disassemble");
+    check("show --ir --json a", "--json");
+    check("show --object", "a value is missing");
+    check("trim --max-size 0", "not a size");
+    check("trim --max-entries 0", "not a number");
+    check("trim --max-entries 1.5", "not a number");
+    check("trim --max-entries 5K", "not a number");
+    check("trim --max-age 0s", "not a duration");
+    check("trim 5", "too many arguments");
+    check("clear", "--yes");
+    check("clear --pinned-too", "--yes");
+    check("remove", "KEY");
+    check("pin", "KEY");
+    check("unpin --json", "KEY");
+    check("explain", "FILE");
+    check("explain a.ll b.ll", "too many arguments: b.ll");
+    check("explain -O4 a.ll", "optimisation level");
+    check("export --all", "-o BUNDLE");
+    check("export -o bundle", "either keys");
+    check("export -o bundle --all 0123", "either keys");
+    check("export -o bundle --all --name x", "either keys");
+    check("import", "BUNDLE");
+    check("rebuild now", "too many arguments");
+    assert_eq!(cache.keys(&[]).len(), 1);
+}
+
+#[test]
+fn help_and_version() {
+    let cache = Cache::new();
+    let overall = cache.check(&["--help"], 0, &["usage: cache", "--cache-dir DIR", "64  "]);
+    cache.check(&["-h"], 0, &[&overall]);
+    for command in COMMANDS {
+        assert!(overall.contains(&format!("\n  {command} ")), "{command}");
+        let usage = format!("usage: cache {command} ");
+        cache.check(&[command, "--help"], 0, &[&usage, "--cache-dir", "--json"]);
+    }
+    cache.check(&["list", "--help"], 0, &["--unused-for DURATION", "--sort"]);
+    cache.check(&["--version"], 0, &["libmgenjit 0.", "LLVM 22"]);
+    cache.check(&["list", "--version"], 0, &["libmgenjit 0."]);
+    for line in overall.lines() {
+        assert!(line.len() <= 120, "too long: {line}");
+    }
+}
+
+#[test]
+fn where_there_is_no_cache() {
+    let cache = Cache::new();
+    cache.write("a.ll", 1);
+    for arguments in [
+        &["stats"] as &[&str],
+        &["list"],
+        &["list", "--json"],
+        &["show", "0"],
+        &["verify"],
+        &["verify", "0"],
+        &["trim"],
+        &["clear", "--yes"],
+        &["remove", "0"],
+        &["pin", "0"],
+        &["unpin", "0"],
+        &["export", "-o", "bundle", "--all"],
+        &["rebuild"],
+    ] {
+        cache.check(arguments, 66, &["there is no cache at"]);
+    }
+    cache.check(&["explain", "a.ll"], 1, &["not found"]);
+    assert!(!cache.path("cache").exists());
+    assert!(!cache.path("bundle").exists());
+}
+
+#[test]
+fn an_empty_cache() {
+    let cache = Cache::filled(&["a.ll"]);
+    let directory = cache.path("cache");
+    let empty = cache.path("empty");
+    std::fs::create_dir(&empty).expect("a folder");
+    std::fs::set_permissions(&empty, std::fs::Permissions::from_mode(0o700)).expect("a mode");
+    cache.check(&["clear", "--yes"], 0, &["removed 1 entry"]);
+    for directory in [directory, empty] {
+        let check = |arguments: &[&str], code: i32, parts: &[&str]| {
+            let directory = directory.to_str().expect("UTF-8");
+            let arguments = [arguments, &["--cache-dir", directory]].concat();
+            cache.check(&arguments, code, parts)
+        };
+        check(&["stats"], 0, &["entries         0\n"]);
+        assert_eq!(check(&["list"], 0, &[]), "0 entries, 0 B\n");
+        assert_eq!(check(&["list", "--json"], 0, &[]), "");
+        assert_eq!(check(&["list", "--keys", "--sort", "size"], 0, &[]), "");
+        check(&["verify"], 0, &["0 entries verified, 0 bad"]);
+        check(&["show", "0"], 66, &["no entry whose key begins with 0"]);
+        check(&["trim"], 0, &["removed 0 entries, 0 B; left 0, 0 B\n"]);
+        check(&["clear", "--yes"], 0, &["removed 0 entries"]);
+        check(&["rebuild"], 0, &["the index has 0 entries"]);
+    }
+}
+
+#[test]
+fn a_directory_that_cannot_be_used() {
+    let cache = Cache::filled(&["a.ll"]);
+    std::fs::write(cache.path("file"), "").expect("a file");
+    cache.check(&["stats", "--cache-dir", "file"], 78, &["file"]);
+    let open_to_all = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(cache.path("cache"), open_to_all).expect("a mode");
+    for arguments in [&["stats"] as &[&str], &["list"], &["remove", "0"]] {
+        cache.check(arguments, 78, &["others may write it"]);
+    }
+}
+
+/// Without the right to write, all that only looks works.
+#[test]
+fn a_read_only_cache() {
+    const NOBODY: u32 = 65534;
+    let filled = Cache::filled(&["a.ll", "b.ll"]);
+    // Where another user finds it.
+    let folder = tempfile::tempdir().expect("a folder");
+    build_programs(&folder.path().join("bin"));
+    let directory = folder.path().join("cache");
+    let copied = Command::new("cp")
+        .arg("-a")
+        .args([filled.path("cache"), directory.clone()])
+        .status();
+    assert!(copied.expect("cp").success());
+    let is_root = rustix::process::geteuid().is_root();
+    let set_modes = |file: u32, directory_mode: u32| {
+        for path in walk(folder.path()) {
+            let is_program = !path.starts_with(&directory);
+            let mode = match (path.is_dir(), is_program) {
+                (true, true) => 0o755,
+                (true, false) => directory_mode,
+                (false, true) => 0o755,
+                (false, false) => file,
+            };
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("a mode");
+            if is_root {
+                chown(&path, Some(NOBODY), Some(NOBODY)).expect("another owner");
+            }
+        }
+    };
+    set_modes(0o400, 0o500);
+    let run = |arguments: &[&str]| -> Ran {
+        let mut command = Command::new(folder.path().join("bin/cache"));
+        command
+            .args(arguments)
+            .env("MGENJIT_CACHE_DIR", &directory)
+            .current_dir("/");
+        if is_root {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command.output().expect("the tool").into()
+    };
+    let listed = run(&["list", "--keys"]);
+    assert_eq!(listed.code, 0, "{listed:?}");
+    let keys: Vec<&str> = listed.out.lines().collect();
+    assert_eq!(keys.len(), 2, "{listed:?}");
+    for arguments in [
+        &["stats"] as &[&str],
+        &["list", "--sort", "name", "--json"],
+        &["show", keys[0]],
+        &["verify"],
+        &["verify", &keys[1][..20]],
+    ] {
+        let ran = run(arguments);
+        assert_eq!(ran.code, 0, "{arguments:?}: {ran:?}");
+    }
+    for arguments in [
+        &["remove", keys[0]] as &[&str],
+        &["pin", keys[0]],
+        &["clear", "--yes"],
+        &["trim", "--max-entries", "1"],
+        &["rebuild"],
+    ] {
+        let ran = run(arguments);
+        assert_eq!(ran.code, 78, "{arguments:?}: {ran:?}");
+        assert_ne!(ran.err, "", "{arguments:?}");
+    }
+    assert_eq!(run(&["list", "--keys"]).out, listed.out);
+    set_modes(0o600, 0o700);
+}
+
+fn walk(path: &Path) -> Vec<PathBuf> {
+    let mut found = vec![path.to_owned()];
+    if path.is_dir() {
+        for child in std::fs::read_dir(path).expect("a folder") {
+            found.extend(walk(&child.expect("a file").path()));
+        }
+    }
+    found
+}
+
+#[test]
+fn stats() {
+    let cache = Cache::filled(&["a.ll", "b.ll"]);
+    cache.fill("a.ll", 0, "2");
+    cache.fill("a.ll", 0, "2");
+    let key = &cache.keys(&["--name", "b.ll"])[0];
+    cache.check(&["pin", key], 0, &[&format!("pinned {key}\n")]);
+    let stats = &cache.json(&["stats"], 0)[0];
+    let number = |name: &str| {
+        stats[name]
+            .as_u64()
+            .unwrap_or_else(|| panic!("{name} in {stats}"))
+    };
+    for (name, expect) in [
+        ("entries", 2),
+        ("pinned", 1),
+        ("hits", 2),
+        ("misses_new", 2),
+        ("stores", 2),
+        ("evictions", 0),
+        ("removals", 0),
+        ("max_bytes", 5 << 30),
+        ("max_entries", 0),
+    ] {
+        assert_eq!(number(name), expect, "{name}");
+    }
+    let entries = cache.json(&["list"], 0);
+    let sum = |name: &str| -> u64 {
+        entries
+            .iter()
+            .map(|entry| entry[name].as_u64().expect("a number"))
+            .sum()
+    };
+    assert_eq!(number("bytes"), sum("bytes"));
+    assert_eq!(number("compile_time"), sum("compile_time"));
+    assert_eq!(number("saved_time"), sum("saved_time"));
+    assert_eq!(
+        stats["directory"].as_str(),
+        cache.path("cache").to_str(),
+        "{stats}"
+    );
+    cache.check(
+        &["stats"],
+        0,
+        &[
+            "entries         2 (1 pinned, 2 other keys lead to them)\n",
+            "of at most 5.0 GiB",
+            "hits            2 of 4, 50.0 %\n",
+            "misses          2 (2 new)\n",
+            "stored          2\n",
+            "evicted         0, 0 B\n",
+        ],
+    );
+    // The directory may be given before the command, and by a part of the option's name.
+    let directory = cache.path("cache");
+    let directory = directory.to_str().expect("UTF-8");
+    let elsewhere = Cache::new();
+    elsewhere.check(&["--cache-dir", directory, "stats"], 0, &[directory]);
+    elsewhere.check(&["stats", "--cache", directory], 0, &[directory]);
+}
+
+#[test]
+fn list() {
+    let cache = Cache::filled(&["lib-a.ll", "lib-b.ll", "app.ll"]);
+    cache.fill("app.ll", 2, "2");
+    cache.fill("app.ll", 2, "2");
+    cache.fill("lib-b.ll", 1, "2");
+    cache.fill("app.ll", 2, "3");
+    let keys = cache.keys(&[]);
+    assert_eq!(keys.len(), 4);
+    assert!(keys.is_sorted());
+    assert_eq!(
+        keys,
+        cache
+            .json(&["list"], 0)
+            .iter()
+            .map(|entry| entry["key"].as_str().expect("a key"))
+            .collect::<Vec<_>>()
+    );
+
+    let pinned = cache.keys(&["--name", "lib-a*"])[0].clone();
+    cache.check(&["pin", &pinned[..20]], 0, &[&pinned]);
+    let check = |arguments: &str, expect: &[&str]| {
+        let arguments: Vec<&str> = arguments.split_whitespace().collect();
+        let mut names = cache.names(&arguments);
+        if !arguments.contains(&"--sort") {
+            names.sort();
+        }
+        assert_eq!(names, expect, "{arguments:?}");
+    };
+    let all = ["app.ll", "app.ll", "lib-a.ll", "lib-b.ll"];
+    check("", &all);
+    check("--name *", &all);
+    check("--name lib-*", &["lib-a.ll", "lib-b.ll"]);
+    check("--name lib-[b-z]*", &["lib-b.ll"]);
+    check("--name none", &[]);
+    check("--pinned", &["lib-a.ll"]);
+    check("--unpinned", &["app.ll", "app.ll", "lib-b.ll"]);
+    check("--unpinned --name lib-*", &["lib-b.ll"]);
+    check("--unused-for 1h", &[]);
+    check("--unused-for 0s", &all);
+    check("--min-size 1", &all);
+    check("--min-size 1.5G", &[]);
+    check("--sort name", &all);
+    check("--sort hits --name app*", &["app.ll", "app.ll"]);
+    assert_eq!(
+        cache.names(&["--sort", "hits"])[..2],
+        ["app.ll", "lib-b.ll"]
+    );
+    assert_eq!(cache.names(&["--sort", "used"])[0], "app.ll");
+    assert_eq!(
+        cache.names(&["--sort", "created"]),
+        ["app.ll", "app.ll", "lib-b.ll", "lib-a.ll"]
+    );
+    for (order, field) in [("size", "bytes"), ("saved", "saved_time")] {
+        let values: Vec<u64> = cache
+            .json(&["list", "--sort", order], 0)
+            .iter()
+            .map(|entry| entry[field].as_u64().expect("a number"))
+            .collect();
+        assert!(values.is_sorted_by(|a, b| a >= b), "{order}: {values:?}");
+    }
+
+    let table = cache.check(&["list", "--sort", "name"], 0, &["4 entries, "]);
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines.len(), 6);
+    let name_at = lines[0].find("NAME").expect("a column");
+    assert!(lines[3].contains("P") && lines[3].starts_with(&pinned[..12]));
+    for (line, name) in lines[1..5].iter().zip(all) {
+        assert_eq!(&line[name_at..], name);
+    }
+    let long = cache.check(&["list", "-l", "--sort", "name"], 0, &["COMPILED", "O3"]);
+    let lines: Vec<&str> = long.lines().collect();
+    let name_at = lines[0].find("NAME").expect("a column");
+    let at_column = |line: &str| line.chars().skip(name_at).collect::<String>();
+    assert_eq!(at_column(lines[3]), "lib-a.ll");
+}
+
+/// Names that people choose, and ones that nobody would.
+#[test]
+fn strange_names() {
+    let names = [
+        "plain.ll",
+        "with \"quotes\" and \\ back.ll",
+        "two\nlines\tand a tab.ll",
+        "\x1b[31mred\x07.ll",
+        "größer-日本-🦀.ll",
+        "\u{202e}reversed.ll",
+        "c1-\u{9b}31m.ll",
+        "\u{7f}\u{2028}.ll",
+        "*",
+        "%s%n",
+        "-l",
+    ];
+    let cache = Cache::filled(&names);
+    let listed: BTreeSet<String> = cache.names(&[]).into_iter().collect();
+    assert_eq!(listed, names.iter().map(ToString::to_string).collect());
+
+    // A row is a line, and nothing in it moves a terminal's cursor. (`check` looks for escapes.)
+    for arguments in [&["list"] as &[&str], &["list", "--long", "--sort", "name"]] {
+        let table = cache.check(
+            arguments,
+            0,
+            &["größer-日本-🦀.ll", "two\\nlines\\tand a tab.ll"],
+        );
+        assert_eq!(table.lines().count(), names.len() + 2, "{table}");
+        for wrong in ['\u{202e}', '\u{9b}', '\u{7f}', '\u{2028}', '\x07'] {
+            assert!(!table.contains(wrong), "{wrong:?} in {table}");
+        }
+    }
+    for name in names {
+        let pattern = name.replace('[', "[[]").replace('*', "[*]");
+        let keys = cache.keys(&["--name", &pattern]);
+        assert_eq!(keys.len(), 1, "{name:?}");
+        let shown = &cache.json(&["show", &keys[0]], 0)[0];
+        assert_eq!(shown["name"], name);
+        cache.check(&["show", &keys[0]], 0, &[&keys[0]]);
+        let explained = &cache.json(&["explain", "--", name], 0)[0];
+        assert_eq!(explained["name"], name);
+        cache.damage(&keys[0]);
+    }
+    let bad = cache.check(&["verify"], 1, &["11 entries verified, 11 bad"]);
+    assert_eq!(bad.lines().count(), 2 * names.len() + 1, "{bad}");
+    assert_eq!(cache.json(&["verify"], 1).len(), names.len());
+}
+
+#[test]
+fn show() {
+    let cache = Cache::new();
+    let module = "define i64 @add(i64 %a, i64 %b) {\n  %s = add i64 %a, %b\n  ret i64 %s\n}\n\
+                  define <2 x i64> @vector() {\n  ret <2 x i64> zeroinitializer\n}\n";
+    std::fs::write(cache.path("add.ll"), module).expect("a file");
+    let run = cache
+        .command("run")
+        .args(["-Os", "--list", "add.ll"])
+        .output();
+    assert!(run.expect("run").status.success());
+    let key = &cache.keys(&[])[0];
+    let table = cache.check(
+        &["show", &key[..6]],
+        0,
+        &[
+            "add.ll\n",
+            key,
+            "optimised       Os\n",
+            "pinned          no\n",
+            "target          x86_64",
+            "2 functions\n",
+            "  int64_t add(int64_t, int64_t);\n",
+            "  <2 x i64> @vector()\n",
+        ],
+    );
+    assert!(table.lines().all(|line| line.len() < 240), "{table}");
+    let shown = &cache.json(&["show", key], 0)[0];
+    assert_eq!(shown["key"], key.as_str());
+    assert_eq!(shown["opt_level"], "Os");
+    assert_eq!(shown["pinned"], false);
+    assert_eq!(shown["ir_bytes"], module.len());
+    assert_eq!(
+        shown["functions"][0]["prototype"],
+        "int64_t add(int64_t, int64_t);"
+    );
+    assert_eq!(shown["functions"][1]["prototype"], Value::Null);
+    assert_eq!(shown["functions"][1]["signature"], "<2 x i64> @vector()");
+    assert!(Path::new(shown["path"].as_str().expect("a path")).is_file());
+
+    assert_eq!(cache.check(&["show", key, "--ir"], 0, &[]), module);
+    cache.check(
+        &["show", key, "--ir=out.ll", "--object", "o", "--image", "i"],
+        0,
+        &[],
+    );
+    assert_eq!(
+        std::fs::read_to_string(cache.path("out.ll")).expect("the IR"),
+        module
+    );
+    for (name, kind) in [("o", 1), ("i", 3)] {
+        let bytes = std::fs::read(cache.path(name)).expect("a part");
+        assert_eq!(&bytes[..4], b"\x7fELF", "{name}");
+        assert_eq!(bytes[16], kind, "{name}");
+    }
+    let piped = cache
+        .command("cache")
+        .args(["show", key, "--object", "-"])
+        .output();
+    assert_eq!(
+        piped.expect("the tool").stdout,
+        std::fs::read(cache.path("o")).expect("the object")
+    );
+    cache.check(&["show", key, "--ir=none/such"], 73, &["none/such"]);
+    // What cannot be written stays as it was: by a link in this folder, for a test may run as root.
+    symlink("/dev/full", cache.path("full")).expect("a link");
+    cache.check(&["show", key, "--image", "full"], 73, &["full"]);
+    assert!(cache.path("full").is_symlink());
+
+    let ran: Ran = cache
+        .command("cache")
+        .args(["show", "-d", key])
+        .env("OBJDUMP", "no-such-objdump")
+        .output()
+        .expect("the tool")
+        .into();
+    assert_eq!(ran.code, 69, "{ran:?}");
+    assert!(ran.err.contains("no-such-objdump") && ran.err.contains("binutils"));
+    if Command::new("objdump").arg("--version").output().is_ok() {
+        cache.check(&["show", "--disassemble", key], 0, &["<add>:", "ret"]);
+    } else {
+        eprintln!("there is no objdump: not tested");
+    }
+}
+
+#[test]
+fn prefixes_of_keys() {
+    let cache = Cache::new();
+    let names: Vec<String> = (0..17).map(|number| format!("{number}.ll")).collect();
+    cache.write("16.ll", 16);
+    let mut run = cache.command("run");
+    run.arg("--list");
+    for (number, name) in names[..16].iter().enumerate() {
+        cache.write(name, number);
+        run.args(["--add", name]);
+    }
+    assert!(run.arg("16.ll").output().expect("run").status.success());
+    let keys = cache.keys(&[]);
+    assert_eq!(keys.len(), 17);
+    let ambiguous = keys
+        .windows(2)
+        .find(|pair| pair[0][..1] == pair[1][..1])
+        .expect("of 17 keys two begin alike");
+    for command in ["show", "verify", "remove", "pin", "unpin"] {
+        let digit = &ambiguous[0][..1];
+        cache.check(
+            &[command, digit],
+            64,
+            &["begins more than one key", "give more digits"],
+        );
+        cache.check(&[command, "xyz"], 64, &["no key"]);
+        cache.check(&[command, ""], 64, &["no key"]);
+        let absent = "f".repeat(64);
+        cache.check(&[command, &absent], 66, &["no entry"]);
+        // One that is wrong spoils all: nothing is changed.
+        if command != "show" {
+            cache.check(
+                &[command, &keys[0], &absent, "xyz"],
+                66,
+                &["no entry", "no key"],
+            );
+        }
+    }
+    assert_eq!(cache.keys(&["--unpinned"]), keys);
+
+    let shortest = |key: &String| {
+        (1..=64)
+            .map(|digits| &key[..digits])
+            .find(|prefix| keys.iter().filter(|key| key.starts_with(*prefix)).count() == 1)
+            .expect("keys differ")
+            .to_owned()
+    };
+    let prefixes: Vec<String> = keys.iter().map(shortest).collect();
+    let mut pin: Vec<&str> = vec!["pin"];
+    pin.extend(prefixes.iter().map(String::as_str));
+    cache.check(&pin, 0, &[]);
+    assert_eq!(cache.keys(&["--pinned"]), keys);
+    let unpinned = cache.json(&["unpin", &prefixes[0], &prefixes[1], &keys[0]], 0);
+    assert_eq!(unpinned.len(), 2);
+    assert_eq!(unpinned[0]["key"], keys[0].as_str());
+    assert_eq!(unpinned[0]["result"], "unpinned");
+    assert_eq!(cache.keys(&["--unpinned"]), keys[..2]);
+    cache.check(&["remove", &prefixes[16], &keys[16]], 0, &[&keys[16]]);
+    assert_eq!(cache.keys(&[]), keys[..16]);
+    // As a script does.
+    let mut remove = vec!["remove"];
+    let some = cache.keys(&["--name", "1?.ll"]);
+    remove.extend(some.iter().map(String::as_str));
+    assert_eq!(cache.json(&remove, 0).len(), some.len());
+    assert_eq!(cache.keys(&[]).len(), 16 - some.len());
+}
+
+#[test]
+fn verify() {
+    let cache = Cache::filled(&["a.ll", "b.ll", "c.ll"]);
+    let keys = cache.keys(&[]);
+    cache.check(&["verify"], 0, &["3 entries verified, 0 bad\n"]);
+    cache.check(&["verify", &keys[0]], 0, &["1 entry verified, 0 bad\n"]);
+    cache.check(
+        &["verify", "--recompile"],
+        0,
+        &["3 entries verified, 0 bad"],
+    );
+    let all = cache.json(&["verify"], 0);
+    assert_eq!(all.len(), 3);
+    assert!(
+        all.iter()
+            .all(|one| one["result"] == "ok" && one["message"].is_null())
+    );
+
+    cache.damage(&keys[1]);
+    cache.check(
+        &["verify"],
+        1,
+        &["damaged", &keys[1][..12], "3 entries verified, 1 bad\n"],
+    );
+    cache.check(&["verify", "--recompile"], 1, &["damaged"]);
+    cache.check(&["verify", &keys[1][..16]], 1, &["damaged"]);
+    cache.check(&["verify", &keys[0], &keys[2]], 0, &["2 entries verified"]);
+    let results = cache.json(&["verify"], 1);
+    assert_eq!(results[1]["result"], "damaged");
+    assert_eq!(results[1]["key"], keys[1].as_str());
+    assert!(
+        results[1]["message"]
+            .as_str()
+            .expect("text")
+            .contains("digest")
+    );
+    cache.check(&["show", &keys[1]], 65, &["digest"]);
+    cache.check(&["remove", &keys[1]], 0, &[]);
+    cache.check(&["verify"], 0, &["2 entries verified, 0 bad"]);
+
+    let secret = cache.path("secret");
+    std::fs::write(&secret, "0123456789abcdef".repeat(4)).expect("a file");
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).expect("a mode");
+    cache.check(&["verify", "--trust", "secret"], 1, &["untrusted", "2 bad"]);
+    cache.check(
+        &["explain", "--trust", "secret", "a.ll"],
+        1,
+        &["not trusted"],
+    );
+}
+
+#[test]
+fn trim_and_clear() {
+    let cache = Cache::filled(&["a.ll", "b.ll", "c.ll", "d.ll", "e.ll"]);
+    let keys = cache.keys(&[]);
+    let size = cache.json(&["stats"], 0)[0]["bytes"]
+        .as_u64()
+        .expect("a number");
+    cache.check(&["trim"], 0, &["removed 0 entries, 0 B; left 5"]);
+    cache.check(
+        &["trim", "--max-age", "30d", "--max-size", "1G"],
+        0,
+        &["removed 0 entries"],
+    );
+    cache.check(
+        &["trim", "--max-size", "none", "--max-entries", "none"],
+        0,
+        &["left 5"],
+    );
+    cache.check(
+        &["trim", "--max-size", &(size - 1).to_string()],
+        0,
+        &["removed 1 entry, "],
+    );
+    cache.check(&["trim", "--max-entries", "3"], 0, &["left 3, "]);
+    let pinned = cache.keys(&[])[0].clone();
+    cache.check(&["pin", &pinned], 0, &[]);
+    let trimmed = &cache.json(&["trim", "--max-entries", "2"], 0)[0];
+    assert_eq!(
+        (&trimmed["removed"], &trimmed["entries"]),
+        (&1.into(), &2.into())
+    );
+    cache.check(
+        &["trim", "--max-size", "1"],
+        0,
+        &["removed 1 entry", "(1 pinned)"],
+    );
+    assert_eq!(cache.keys(&[]), [pinned.as_str()]);
+    assert!(keys.contains(&pinned));
+
+    cache.fill("x.ll", 10, "2");
+    let cleared = &cache.json(&["clear", "--yes"], 0)[0];
+    assert_eq!(
+        (&cleared["removed"], &cleared["entries"]),
+        (&1.into(), &1.into())
+    );
+    cache.check(
+        &["clear", "-y", "--pinned-too"],
+        0,
+        &["removed 1 entry", "left 0, 0 B\n"],
+    );
+    cache.check(&["stats"], 0, &["evicted         4", "removed         2\n"]);
+}
+
+#[test]
+fn explain() {
+    let cache = Cache::filled(&["a.ll", "b.ll"]);
+    cache.write("other.ll", 70);
+    let key = cache.keys(&["--name", "a.ll"])[0].clone();
+    let check = |arguments: &[&str], verdict: &str, differences: &[&str], nearest: Option<&str>| {
+        let arguments = [&["explain"], arguments].concat();
+        let code = i32::from(verdict != "hit");
+        let told = &cache.json(&arguments, code)[0];
+        assert_eq!(told["verdict"], verdict, "{arguments:?}: {told}");
+        assert_eq!(told["differences"], Value::from(differences), "{told}");
+        let nearest = match verdict {
+            "hit" => told["key"].clone(),
+            _ => nearest.map_or(Value::Null, Value::from),
+        };
+        assert_eq!(told["nearest"], nearest, "{told}");
+        let message = told["message"].as_str().expect("a message");
+        cache.check(
+            &arguments,
+            code,
+            &[message, told["key"].as_str().expect("a key")],
+        );
+    };
+    check(&["a.ll"], "hit", &[], None);
+    check(&["a.ll", "--name", "x"], "hit", &[], None);
+    check(&["a.ll", "-O2"], "hit", &[], None);
+    check(&["other.ll"], "never", &[], None);
+    check(
+        &["other.ll", "--name", "a.ll"],
+        "differs",
+        &["ir"],
+        Some(&key),
+    );
+    check(&["a.ll", "-O3"], "differs", &["opt_level"], Some(&key));
+    check(
+        &["a.ll", "--opt", "s"],
+        "differs",
+        &["opt_level"],
+        Some(&key),
+    );
+    check(
+        &["other.ll", "-Oz", "--name", "a.ll"],
+        "differs",
+        &["ir", "opt_level"],
+        Some(&key),
+    );
+    let b = &cache.keys(&["--name", "b.ll"])[0];
+    cache.check(&["remove", b], 0, &[]);
+    check(&["b.ll"], "removed", &[], None);
+    cache.fill("b.ll", 1, "2");
+    cache.check(&["pin", &key], 0, &[]);
+    cache.check(&["trim", "--max-entries", "1"], 0, &["removed 1"]);
+    check(&["b.ll"], "evicted", &[], None);
+    cache.check(&["explain", "b.ll"], 1, &["not found: ", "gone since"]);
+    cache.damage(&key);
+    check(&["a.ll"], "damaged", &[], None);
+
+    cache.check(&["explain", "none.ll"], 66, &["none.ll"]);
+    cache.check(&["explain", "."], 66, &["."]);
+    let mut child = cache
+        .command("cache")
+        .args(["explain", "-", "--name", "b.ll", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the tool");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(ir(1).as_bytes()).expect("written");
+    drop(stdin);
+    let output = child.wait_with_output().expect("output");
+    let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(told["verdict"], "evicted");
+}
+
+#[test]
+fn rebuild() {
+    let cache = Cache::filled(&["a.ll", "b.ll"]);
+    let before = cache.check(&["stats", "--json"], 0, &[]);
+    cache.check(&["rebuild"], 0, &["the index has 2 entries"]);
+    assert_eq!(cache.check(&["stats", "--json"], 0, &[]), before);
+    for file in ["index.sqlite", "index.sqlite-wal", "index.sqlite-shm"] {
+        let _ = std::fs::remove_file(cache.path("cache/v2").join(file));
+    }
+    assert_eq!(cache.json(&["rebuild"], 0)[0]["entries"], 2);
+    assert_eq!(cache.keys(&[]).len(), 2);
+}
+
+#[test]
+fn bundles() {
+    let from = Cache::filled(&["lib-a.ll", "lib-b.ll", "app.ll"]);
+    let to = Cache::new();
+    let keys = from.keys(&[]);
+    let bundle = to.path("bundle");
+    let bundle = bundle.to_str().expect("UTF-8");
+    let secret = |name: &str, digits: &str| -> String {
+        let path = to.path(name);
+        std::fs::write(&path, digits.repeat(4)).expect("a file");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("a mode");
+        path.to_str().expect("UTF-8").to_owned()
+    };
+    let ours = secret("ours", "0123456789abcdef");
+    let theirs = secret("theirs", "fedcba9876543210");
+
+    from.check(
+        &["export", "-o", bundle, "--name", "none*"],
+        66,
+        &["no entry has a name like none*"],
+    );
+    from.check(
+        &["export", "-o", bundle, "0123456789abcdef"],
+        66,
+        &["no entry"],
+    );
+    from.check(
+        &["export", "-o", "/none/such", "--all"],
+        73,
+        &["/none/such"],
+    );
+    from.check(
+        &["export", "-o", bundle, "--all", "--sign", "none"],
+        66,
+        &["none"],
+    );
+    to.check(&["import", bundle], 66, &[bundle]);
+    assert!(!Path::new(bundle).exists());
+    // A bundle takes no other thing's place.
+    symlink(to.path("ours"), to.path("link")).expect("a link");
+    let link = to.path("link");
+    let link = link.to_str().expect("UTF-8");
+    from.check(&["export", "-o", link, "--all"], 73, &["no regular file"]);
+    assert!(to.path("link").is_symlink());
+
+    from.check(
+        &["export", "-o", bundle, "--name", "lib-*"],
+        0,
+        &["exported 2 entries to "],
+    );
+    to.check(&["import", bundle], 0, &["imported 2 new entries from "]);
+    to.check(&["import", bundle], 0, &["imported 0 new entries from "]);
+    assert_eq!(to.names(&["--sort", "name"]), ["lib-a.ll", "lib-b.ll"]);
+    to.write("lib-a.ll", 0);
+    to.check(&["explain", "lib-a.ll"], 0, &["found"]);
+    let told = from.json(
+        &["export", "-o", bundle, &keys[0], &keys[1][..12], &keys[2]],
+        0,
+    );
+    assert_eq!(told[0]["exported"], 3);
+    to.check(&["import", "--trust", &ours, bundle], 65, &["bundle"]);
+    assert_eq!(to.json(&["import", bundle, bundle], 0)[0]["imported"], 1);
+    assert_eq!(to.keys(&[]), keys);
+    assert_eq!(to.json(&["stats"], 0)[0]["imports"], 3);
+    to.check(&["stats"], 0, &["imported        3\n"]);
+
+    let to_trusting = Cache::new();
+    from.check(
+        &["export", "-o", bundle, "--all", "--sign", &ours],
+        0,
+        &["exported 3"],
+    );
+    to_trusting.check(&["import", "--trust", &theirs, bundle], 65, &["bundle"]);
+    to_trusting.check(
+        &["import", "--trust", &theirs, "--trust", &ours, bundle],
+        0,
+        &["imported 3"],
+    );
+    to_trusting.check(
+        &["verify", "--trust", &ours],
+        0,
+        &["3 entries verified, 0 bad"],
+    );
+    to_trusting.check(&["verify", "--trust", &theirs], 1, &["untrusted", "3 bad"]);
+
+    let mut bytes = std::fs::read(bundle).expect("the bundle");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(bundle, bytes).expect("written");
+    let empty = Cache::new();
+    empty.check(&["import", bundle], 65, &["bundle"]);
+    std::fs::write(bundle, "").expect("written");
+    empty.check(&["import", bundle], 65, &["bundle"]);
+    assert_eq!(empty.run(&["list", "--keys"]).out, "");
+}
+
+#[test]
+fn stdout_that_is_full() {
+    let cache = Cache::filled(&["a.ll"]);
+    for arguments in [
+        &["list"] as &[&str],
+        &["list", "--json"],
+        &["stats"],
+        &["--help"],
+        &["verify", "--json"],
+    ] {
+        let full = File::options()
+            .write(true)
+            .open("/dev/full")
+            .expect("/dev/full");
+        let output = cache.command("cache").args(arguments).stdout(full).output();
+        let ran = Ran::from(output.expect("the tool"));
+        assert_eq!(ran.code, 74, "{arguments:?}: {ran:?}");
+        assert!(ran.err.contains("stdout"), "{arguments:?}: {ran:?}");
+    }
+}
+
+/// A terminal: what the user types into, and what the program has as stdin, stdout or stderr.
+fn terminal() -> (File, File) {
+    // SAFETY: these calls take no pointers but the buffer, which is as long as it is said to be.
+    unsafe {
+        let ours = libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC);
+        assert!(ours >= 0, "no terminal");
+        let ours = OwnedFd::from_raw_fd(ours);
+        assert_eq!(libc::grantpt(ours.as_raw_fd()), 0);
+        assert_eq!(libc::unlockpt(ours.as_raw_fd()), 0);
+        let mut name = [0; 128];
+        assert_eq!(
+            libc::ptsname_r(ours.as_raw_fd(), name.as_mut_ptr(), name.len()),
+            0
+        );
+        let name = std::ffi::CStr::from_ptr(name.as_ptr());
+        let theirs = File::options()
+            .read(true)
+            .write(true)
+            .open(name.to_str().expect("UTF-8"))
+            .expect("the terminal");
+        (File::from(ours), theirs)
+    }
+}
+
+/// What a terminal shows once nobody has it open any more.
+fn shown(mut ours: File) -> String {
+    let mut text = Vec::new();
+    let mut chunk = [0; 4096];
+    // The end is an error, EIO.
+    while let Ok(length @ 1..) = ours.read(&mut chunk) {
+        text.extend_from_slice(&chunk[..length]);
+    }
+    String::from_utf8(text).expect("UTF-8")
+}
+
+#[test]
+fn clear_asks() {
+    let cache = Cache::filled(&["a.ll", "b.ll"]);
+    let answer = |typed: &str| -> (i32, String) {
+        let (mut ours, theirs) = terminal();
+        ours.write_all(typed.as_bytes()).expect("typed");
+        let output = cache.command("cache").arg("clear").stdin(theirs).output();
+        let ran = Ran::from(output.expect("the tool"));
+        assert!(ran.err.contains("Remove 2 of 2 entries"), "{ran:?}");
+        (ran.code, ran.out + &ran.err)
+    };
+    // A line that is empty, or not there, is no.
+    for no in ["n\n", "\n", "nay\n", "yesterday\n", "\x04"] {
+        let (code, said) = answer(no);
+        assert_eq!(code, 1, "{no:?}: {said}");
+        assert!(said.contains("Nothing was removed."), "{said}");
+        assert_eq!(cache.keys(&[]).len(), 2);
+    }
+    let (code, said) = answer("yes\n");
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("removed 2 entries"), "{said}");
+}
+
+#[test]
+fn colours_are_for_terminals() {
+    let cache = Cache::filled(&["a.ll"]);
+    let on_terminal = |name: &str, value: &str, arguments: &[&str]| -> String {
+        let (ours, theirs) = terminal();
+        let mut command = cache.command("cache");
+        let status = command
+            .args(arguments)
+            .env(name, value)
+            .stdout(theirs)
+            .status();
+        assert!(status.expect("the tool").success());
+        // It has the terminal open as well.
+        drop(command);
+        shown(ours)
+    };
+    let key = &cache.keys(&[])[0];
+    for arguments in [
+        &["list"] as &[&str],
+        &["stats"],
+        &["verify"],
+        &["show", key],
+    ] {
+        let colored = |name, value| on_terminal(name, value, arguments).contains("\x1b[");
+        assert!(colored("TERM", "xterm"), "{arguments:?}");
+        assert!(colored("NO_COLOR", ""), "{arguments:?}");
+        assert!(!colored("NO_COLOR", "1"), "{arguments:?}");
+        assert!(!colored("TERM", "dumb"), "{arguments:?}");
+    }
+    let json = on_terminal("TERM", "xterm", &["list", "--json"]);
+    assert!(serde_json::from_str::<Value>(json.trim()).is_ok(), "{json}");
+    // No bytes that are no text.
+    let (_ours, theirs) = terminal();
+    let output = cache
+        .command("cache")
+        .args(["show", key, "--image", "-"])
+        .stdout(theirs)
+        .output();
+    assert_eq!(output.expect("the tool").status.code(), Some(64));
+}
