@@ -45,6 +45,7 @@ programs! {
     cache_nulls.c
     cache_signed.c
     cache_verify.c
+    cache_versions.c
     calls.c
     calls_refused.c
     cplusplus.c

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::error::{Error, Status};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -92,19 +93,27 @@ impl Catalog {
         let root = self.root()?;
         let index = self.index()?;
         let mut entries = Vec::new();
-        let mut aliases = Vec::new();
+        let mut aliases = HashSet::new();
+        let mut seen = HashSet::new();
         for key in keys {
             let target = self.target(&root, key)?;
-            if entries.contains(&target) {
+            if target != *key {
+                aliases.insert((*key, target));
+            }
+            if !seen.insert(target) {
                 continue;
+            }
+            if self.store.options().trust.is_some() {
+                // Nothing is passed on, perhaps with our signature, that is not trusted here.
+                self.open_entry(&target)?;
             }
             let others = index.aliases(&target).map_err(|error| self.error(&error))?;
             aliases.extend(others.into_iter().map(|alias| (alias, target)));
-            if target != *key && !aliases.contains(&(*key, target)) {
-                aliases.push((*key, target));
-            }
             entries.push(target);
         }
+        let mut aliases: Vec<(Key, Key)> = aliases.into_iter().collect();
+        // The same entries make the same bundle.
+        aliases.sort_unstable();
         let signer = self.store.options().signer.as_deref();
         bundle::export(&root, &entries, &aliases, signer, path, progress)?;
         Ok(())
@@ -149,8 +158,11 @@ impl Catalog {
         }
         let path = super::directory::alias_path(key);
         match root.open_file(&path, OFlags::RDONLY) {
-            Ok(file) => super::entry::read_alias(&file, key, None)
-                .map_err(|error| self.damaged(key, &error)),
+            Ok(file) => {
+                let trust = self.store.options().trust.as_deref();
+                super::entry::read_alias(&file, key, trust)
+                    .map_err(|error| self.damaged(key, &error))
+            }
             Err(_) => Err(self.no_entry(key)),
         }
     }
@@ -245,7 +257,9 @@ impl Catalog {
         })
     }
 
+    /// Removes an entry, given its key or an alias.
     pub fn remove(&self, key: &Key) -> Result<(), Error> {
+        let key = &self.target(&*self.root()?, key)?;
         let removed = self.change(|index| index.remove_entry(key, Why::Removed))?;
         if !removed {
             return Err(self.no_entry(key));
@@ -256,6 +270,7 @@ impl Catalog {
     /// A pinned entry is not evicted, whatever the limits.
     pub fn pin(&self, key: &Key, pinned: bool) -> Result<(), Error> {
         let root = self.root()?;
+        let key = &self.target(&root, key)?;
         if pinned && self.open_entry(key)?.is_none() {
             return Err(self.no_entry(key));
         }
@@ -350,6 +365,7 @@ impl Catalog {
 
     /// Checks one entry's bytes: all that runs, and all that is attached.
     pub fn verify(&self, key: &Key) -> Result<(), Error> {
+        let key = &self.target(&*self.root()?, key)?;
         let entry = self.open_entry(key)?.ok_or_else(|| self.no_entry(key))?;
         entry
             .verify_attachments()
