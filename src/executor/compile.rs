@@ -23,6 +23,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// How much of a file is read and hashed at once.
 const CHUNK_LEN: usize = 256 << 10;
@@ -216,11 +217,13 @@ impl<'a> Work<'a> {
         let executor = self.executor;
         let store = executor.store.as_ref();
         let Some(writable) = store.filter(|_| writable) else {
-            let answer = self.ask(ir, store.filter(|_| !anew), false)?;
+            let answer = self.ask(ir, store.filter(|_| !anew), None)?;
             return self.keep(answer, ir, None);
         };
         writable.create_journal();
         let mut watch = Stopwatch::start();
+        // Both locks together are waited for no longer than one.
+        let patience = Instant::now() + executor.config.lock_timeout;
         let mut held = None;
         match writable.lock(&self.key, executor.config.lock_timeout) {
             Ok(Outcome::Held(lock)) => {
@@ -238,7 +241,7 @@ impl<'a> Work<'a> {
             // Compiled without the lock: at worst twice.
             Err(trouble) => self.trouble(&trouble),
         }
-        let answer = self.ask(ir, Some(writable).filter(|_| !anew), true);
+        let answer = self.ask(ir, Some(writable).filter(|_| !anew), Some(patience));
         if !matches!(answer, Ok(Answer::Known(_))) {
             writable.record_miss(&self.key, self.missed);
         }
@@ -251,8 +254,13 @@ impl<'a> Work<'a> {
     }
 
     /// Has a server compile, unless it turns out that the cache, if there is one to look into, knows the module by
-    /// another key.
-    fn ask(&mut self, ir: &[u8], store: Option<&Store>, lock: bool) -> Result<Answer, Error> {
+    /// another key. `lock_until`: the canonical module's lock is waited for until then; `None`: it is not taken.
+    fn ask(
+        &mut self,
+        ir: &[u8],
+        store: Option<&Store>,
+        lock_until: Option<Instant>,
+    ) -> Result<Answer, Error> {
         let executor = self.executor;
         let request = Request {
             name: self.name.to_owned(),
@@ -272,9 +280,10 @@ impl<'a> Work<'a> {
             let Some(store) = store else {
                 return Decision::Compile;
             };
-            if lock {
+            if let Some(deadline) = lock_until {
+                let timeout = deadline.saturating_duration_since(Instant::now());
                 // This process holds the first key's lock and takes the second's: always in this order.
-                match store.lock(&key, executor.config.lock_timeout) {
+                match store.lock(&key, timeout) {
                     Ok(Outcome::Held(lock)) => held = Some(lock),
                     Ok(Outcome::TimedOut) => trouble = Some(too_long()),
                     Err(error) => trouble = Some(error),
@@ -381,7 +390,7 @@ impl<'a> Work<'a> {
 
     /// Compiles what was found, and compares.
     fn compare(&mut self, entry: &Entry, ir: &[u8]) -> Result<(), Error> {
-        let Answer::Compiled { image, object, .. } = self.ask(ir, None, false)? else {
+        let Answer::Compiled { image, object, .. } = self.ask(ir, None, None)? else {
             return Ok(());
         };
         let result = compare(entry, &image, &object);
