@@ -194,6 +194,14 @@ static void add_to_project(const char *name, int source)
         projects[i].sources[projects[i].count++] = source;
 }
 
+static int is_complete(const struct source *source)
+{
+    for (int i = 0; i < source->edits * LEVELS; i++)
+        if (source->measured[i / LEVELS][i % LEVELS].bytes == 0)
+            return 0;
+    return 1;
+}
+
 static void read_measured(void)
 {
     char project[32];
@@ -218,6 +226,8 @@ static void read_measured(void)
             sources[i].edits = number + 1;
     }
     for (int i = 0; i < source_count; i++) {
+        if (!is_complete(&sources[i]))
+            continue;
         if (strcmp(sources[i].project, "repl") == 0)
             repl[repl_count++] = i;
         else

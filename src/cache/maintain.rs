@@ -31,7 +31,7 @@ impl Limits {
     }
 
     /// What trimming by itself goes down to, so that it is not due again at once.
-    fn with_room(&self) -> Limits {
+    pub(super) fn with_room(&self) -> Limits {
         Limits {
             max_bytes: self.max_bytes - self.max_bytes / 16,
             max_entries: self.max_entries - self.max_entries / 16,
@@ -85,6 +85,9 @@ pub fn is_due(journal: &Journal, limits: &Limits) -> bool {
     if len.saturating_sub(header.folded) >= FOLD_AT {
         return true;
     }
+    if limits.max_bytes == 0 && limits.max_entries == 0 {
+        return false;
+    }
     // What was stored since is in the journal, which is short.
     let (mut bytes, mut entries) = (header.bytes, header.entries);
     let read = journal.read(header.folded, FOLD_AT as usize, |record| {
@@ -109,13 +112,16 @@ pub fn slice(
         return Ok(());
     };
     with_index(directory, root, |index| {
-        index.fold(journal)?;
+        index.fold_until(journal, Some(deadline))?;
         let limits = options.limits.with_room();
         while index.evict_some(&limits)? && Instant::now() < deadline {}
         // A round of all folders finds, in time, what the journal does not tell.
-        while !index.scan_next()? && !index.is_complete()? && Instant::now() < deadline {}
+        while !index.scan_next(Some(deadline))?
+            && !index.is_complete()?
+            && Instant::now() < deadline
+        {}
         // The totals have changed.
-        index.fold(journal)
+        index.fold_until(journal, Some(deadline))
     })?;
     sweep(root, SystemTime::now());
     Ok(())

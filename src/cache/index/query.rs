@@ -103,19 +103,16 @@ fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
 
 impl Index {
     pub fn stats(&self) -> Result<Stats> {
-        let one = |sql: &str| -> Result<u64> {
-            Ok(unsigned(
-                self.db
-                    .prepare_cached(sql)?
-                    .query_row([], |row| row.get(0))?,
-            ))
-        };
+        let pinned = self
+            .db
+            .prepare_cached("SELECT count(*) FROM entry WHERE pinned")?
+            .query_row([], |row| row.get(0))?;
         let (bytes, entries) = self.totals()?;
         Ok(Stats {
             entries,
             bytes,
-            pinned: one("SELECT count(*) FROM entry WHERE pinned")?,
-            aliases: one("SELECT count(*) FROM alias")?,
+            pinned: unsigned(pinned),
+            aliases: self.counter("aliases")?,
             hits: self.counter("hits")?,
             hits_by_alias: self.counter("hits_by_alias")?,
             hits_in_layers: self.counter("hits_in_layers")?,
@@ -192,7 +189,7 @@ impl Index {
         }
         let mut select = self.db.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM entry JOIN compiler ON compiler.id = entry.compiler
-             WHERE name = ?1 ORDER BY used DESC LIMIT 1000"
+             WHERE name = ?1 ORDER BY entry.created DESC LIMIT 1000"
         ))?;
         let rows = select.query_map([name], row)?;
         let mut nearest: Option<((usize, bool), Row)> = None;
