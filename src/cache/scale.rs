@@ -140,10 +140,10 @@ impl Cache {
         start.elapsed()
     }
 
-    fn append_hits(&self, random: &mut Random, count: u32) {
+    fn append_hits(&self, random: &mut Random, count: u32, entries: u32) {
         let journal = self.journal();
         for _ in 0..count {
-            let key = key(random.below(self.entries));
+            let key = key(random.below(entries));
             let record = Record::now(Kind::Hit, HitKind::Direct as u8, 1, key);
             journal.append(&record).expect("appended");
         }
@@ -271,6 +271,8 @@ fn measure(caches: &mut [Cache; 2]) {
     for cache in &*caches {
         cache.settle();
     }
+    // What was filled is not written while it is measured.
+    rustix::fs::sync();
     hits(caches);
     puts(caches);
     folds(caches);
@@ -373,15 +375,17 @@ fn folds(caches: &mut [Cache; 2]) {
         percentile(&mut small, 50),
         percentile(&mut big, 50),
     );
-    let [mut small, mut big] = in_turns(caches, 8, |cache, _| {
-        cache.append_hits(&mut random, FOLD);
-        vec![cache.fold()]
-    });
-    row(
-        "fold of 1024 hits",
-        percentile(&mut small, 50),
-        percentile(&mut big, 50),
-    );
+    for (what, entries) in [("1000 entries", SMALL), ("all entries", u32::MAX)] {
+        let [mut small, mut big] = in_turns(caches, 8, |cache, _| {
+            cache.append_hits(&mut random, FOLD, entries.min(cache.entries));
+            vec![cache.fold()]
+        });
+        row(
+            &format!("fold of 1024 hits of {what}"),
+            percentile(&mut small, 50),
+            percentile(&mut big, 50),
+        );
+    }
     let [mut small, mut big] = in_turns(caches, 8, |cache, _| {
         // Not through `put`, which folds.
         let index = Config {
@@ -409,7 +413,7 @@ fn folds(caches: &mut [Cache; 2]) {
     );
     // What a program that only hits leaves behind is taken in by whoever stores next.
     let [small, big] = in_turns(caches, 1, |cache, _| {
-        cache.append_hits(&mut random, 100 * FOLD);
+        cache.append_hits(&mut random, 100 * FOLD, cache.entries);
         (0..FOLD).map(|_| cache.put()).collect()
     });
     row("put behind 102400 hits, mean", mean(&small), mean(&big));
@@ -522,7 +526,7 @@ fn changes(caches: &mut [Cache; 2]) {
     SLOWEST_SLICE.with(|slowest| slowest.set(Duration::ZERO));
     let mut cache = cache.with_limits(no_limits());
     for _ in 0..20 {
-        cache.append_hits(&mut Random(4), FOLD);
+        cache.append_hits(&mut Random(4), FOLD, cache.entries);
         cache.put();
     }
     println!(

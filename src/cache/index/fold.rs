@@ -16,6 +16,9 @@ use std::time::Instant;
 const BATCH: usize = 64 << 10;
 const SMALL_BATCH: usize = 8 << 10;
 
+/// How much is given back to the file system at once: it may wait for the disk.
+const PUNCH_AT: u64 = 1 << 20;
+
 /// What the journal tells of one key.
 #[derive(Default)]
 struct Change {
@@ -80,6 +83,7 @@ impl Index {
             }
         }
         let (bytes, entries) = self.totals()?;
+        let punch = header.folded / PUNCH_AT != from / PUNCH_AT;
         let header = Header {
             folded: from,
             bytes,
@@ -88,7 +92,9 @@ impl Index {
         };
         // It tells what was folded to whoever stores, and to an index that is made anew.
         Journal::set_header(&self.root, &header)?;
-        journal.punch(&self.root, from);
+        if punch {
+            journal.punch(&self.root, from);
+        }
         Ok(())
     }
 

@@ -137,10 +137,9 @@ impl Index {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(directory.path().join(INDEX), flags)?;
         db.busy_timeout(Duration::from_secs(5))?;
-        let index = Index::prepare(db, directory, root)?;
-        // A power cut may cost the index, which is then built anew: no commit waits for the disk.
-        index.db.execute_batch("PRAGMA synchronous = OFF;")?;
-        Ok(index)
+        // A power cut may cost the index, which is then built anew: nothing waits for the disk.
+        db.execute_batch("PRAGMA synchronous = OFF;")?;
+        Index::prepare(db, directory, root)
     }
 
     /// Opens an index to ask it; the caller need not hold the lock.
