@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Records benches/eviction/trace.zst: compiles real sources to measure what each module costs and takes, and has
-# workload.c write the order in which a simulated team asks for them. Takes some twenty minutes, in the folder $1.
+# workload.c write the order in which a simulated developer asks for them. Takes some minutes, in the folder $1.
 # `make record-trace` calls it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -36,7 +36,7 @@ zstd=$(crate zstd-sys)/zstd/lib
 blake3=$(crate blake3)/c
 sqlite=$(crate libsqlite3-sys)/sqlite3
 # Not a dependency: used if cargo has it for something else.
-fuzzer=$(ls -d "$(dirname "$(crate blake3)")"/libfuzzer-sys-*/libfuzzer 2>/dev/null | head -n 1)
+fuzzer=$(ls -d "$(dirname "$(crate blake3)")"/libfuzzer-sys-*/libfuzzer 2>/dev/null | head -n 1 || true)
 
 mkdir -p "$out/repl"
 {
@@ -72,6 +72,5 @@ mkdir -p "$out/repl"
     done
 } >"$out/list"
 echo "record: $(wc -l <"$out/list") modules, each at four levels" >&2
-[ -s "$out/measured" ] || target/benches/measure "$out/cache" <"$out/list" | LC_ALL=C sort >"$out/measured.new"
-[ ! -e "$out/measured.new" ] || mv "$out/measured.new" "$out/measured"
+target/benches/measure "$out/cache" <"$out/list" | LC_ALL=C sort >"$out/measured"
 target/benches/workload <"$out/measured" | zstd -19 -q -f -o benches/eviction/trace.zst

@@ -244,6 +244,12 @@ int main(void)
     read_measured();
     if (project_count == 0 || repl_count == 0)
         return 1;
+    fputs("# What a simulated developer asks of a cache in 40 days (benches/eviction/workload.c), with costs and sizes\n"
+          "# that were measured (measure.c): C and C++ of zstd, BLAKE3, SQLite, libFuzzer and tests/programs, compiled by\n"
+          "# the library at four levels on a machine with other load. Recorded by `make record-trace`.\n"
+          "#   + COST BYTES FILE VERSION LEVEL   the next key, from 0: microseconds to compile, bytes of its entry\n"
+          "#   KEY KEY ...                       asked for in this order\n",
+          stdout);
     for (int day = 0; day < DAYS; day++) {
         printf("# day %d\n", day);
         if (day == UPDATE_DAY)

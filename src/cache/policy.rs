@@ -7,7 +7,7 @@
 //!
 //! Uses are not counted further, as GreedyDual-Size-Frequency does. A module is run a hundred times and then edited:
 //! its entry would have a priority that the clock reaches after the cache has been filled a hundred times anew. On a
-//! recorded trace that loses more than LRU does (`super::replay`, and benches/README.md).
+//! recorded trace that saves less than LRU does (`super::replay`, and benches/README.md).
 
 /// How many uses count.
 const USES: u64 = 2;

@@ -16,7 +16,8 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How it was recorded: benches/eviction/README.md.
+/// How it was recorded, and what is in it, it says at its start. The costs and sizes were measured; the order of the
+/// requests is a simulated developer's.
 const TRACE: &[u8] = include_bytes!("../../benches/eviction/trace.zst");
 
 /// What a cache may hold, in percent of all that the trace stores.

@@ -323,7 +323,7 @@ fn hits(caches: &mut [Cache; 2]) {
 }
 
 fn puts(caches: &mut [Cache; 2]) {
-    let mut turns = |caches: &mut [Cache; 2], what: &str| {
+    let turns = |caches: &mut [Cache; 2], what: &str| {
         SLOWEST_SLICE.with(|slowest| slowest.set(Duration::ZERO));
         let [mut small, mut big] = in_turns(caches, 8, |cache, _| {
             let times = (0..FOLD).map(|_| cache.put()).collect();

@@ -195,7 +195,7 @@ impl Index {
         let mut nearest: Option<((usize, bool), Row)> = None;
         for row in rows {
             let row = row?;
-            // Of equally near ones one of the same IR, and of those the one that was used last.
+            // Of equally near ones one of the same IR, and of those the newest.
             let distance = (
                 parts.differences(&row.parts).len(),
                 parts.input != row.parts.input,
