@@ -10,6 +10,7 @@ use rusqlite::{OptionalExtension, params};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Instant;
 
 /// How much of the journal is taken in by one transaction: 1024 records, or a few where time is short.
@@ -42,11 +43,16 @@ impl Index {
     /// Takes in all that the journal has. Each record counts once, whatever happens: where the index goes on is
     /// part of the transaction.
     pub fn fold(&mut self, journal: &Journal) -> Result<()> {
-        self.fold_until(journal, None)
+        self.fold_until(journal, None).map(|_| ())
     }
 
-    /// As [`Index::fold`], but leaves for the next time what there is no time for.
-    pub fn fold_until(&mut self, journal: &Journal, deadline: Option<Instant>) -> Result<()> {
+    /// As [`Index::fold`], but leaves for the next time what there is no time for. Returns what of the journal was
+    /// taken in.
+    pub fn fold_until(
+        &mut self,
+        journal: &Journal,
+        deadline: Option<Instant>,
+    ) -> Result<Range<u64>> {
         let header = match journal.header()? {
             Some(header) => header,
             // Damaged: what was folded is not known, and a new id makes it be read from its start.
@@ -83,7 +89,7 @@ impl Index {
             }
         }
         let (bytes, entries) = self.totals()?;
-        let punch = header.folded / PUNCH_AT != from / PUNCH_AT;
+        let start = header.folded;
         let header = Header {
             folded: from,
             bytes,
@@ -92,10 +98,10 @@ impl Index {
         };
         // It tells what was folded to whoever stores, and to an index that is made anew.
         Journal::set_header(&self.root, &header)?;
-        if punch {
+        if start / PUNCH_AT != from / PUNCH_AT {
             journal.punch(&self.root, from);
         }
-        Ok(())
+        Ok(start..from)
     }
 
     fn apply(&self, records: &[Record]) -> Result<()> {
