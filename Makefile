@@ -24,10 +24,12 @@ first_call_mgenjit_sources := benches/first_call_mgenjit.c examples-c/common/mea
 first_call_dlopen_sources := benches/first_call_dlopen.c examples-c/common/measure.c
 in_process_sources := benches/in_process.c examples-c/common/measure.c
 calls_sources := benches/calls.c examples-c/common/measure.c
+measure_sources := benches/eviction/measure.c
+workload_sources := benches/eviction/workload.c
 
 HEADERS := include/mgenjit.h $(wildcard examples-c/*/*.h benches/*.h)
 
-.PHONY: all library setup demo test check-c lint header bench install uninstall clean help
+.PHONY: all library setup demo test check-c lint header bench bench-cache bench-scale record-trace install uninstall clean help
 .DELETE_ON_ERROR:
 
 all: library $(EXAMPLES:%=target/examples-c/%) ## build the library, the compile server and the examples (default)
@@ -151,6 +153,15 @@ header: ## write include/mgenjit.h from src/capi
 bench: all $(BENCHES:%=target/benches/%) ## measure against other ways to do the same
 	@benches/prepare.sh target/benches
 	@target/benches/bench
+
+bench-cache: ## what eviction saves on a recorded trace, beside LRU and others
+	$(CARGO) test --release --lib cache::replay -- --nocapture
+
+bench-scale: ## a cache of a million entries beside one of a thousand: 13 GB of disk, a quarter of an hour
+	$(CARGO) test --release --lib cache::scale -- --ignored --nocapture
+
+record-trace: all target/benches/measure target/benches/workload ## record the trace of bench-cache anew
+	@benches/eviction/record.sh $(CURDIR)/target/eviction
 
 INSTALL_TO := $(DESTDIR)$(PREFIX)
 

@@ -31,7 +31,7 @@ impl Limits {
     }
 
     /// What trimming by itself goes down to, so that it is not due again at once.
-    fn with_room(&self) -> Limits {
+    pub(super) fn with_room(&self) -> Limits {
         Limits {
             max_bytes: self.max_bytes - self.max_bytes / 16,
             max_entries: self.max_entries - self.max_entries / 16,
@@ -43,8 +43,9 @@ impl Limits {
 /// The journal is folded when it has grown by so much: 1024 records.
 const FOLD_AT: u64 = 64 << 10;
 
-/// How long a slice may take. What is left is for the next one.
-const SLICE: Duration = Duration::from_millis(20);
+/// How long a slice begins something. What is left is for the next one. To end it and to close the index takes about
+/// as long again, so that a slice takes 20 ms at most.
+const SLICE: Duration = Duration::from_millis(10);
 
 /// How old what nobody finished must be before it is removed: nothing takes as long to write.
 const LEFTOVER_AGE: Duration = Duration::from_secs(3600);
@@ -85,6 +86,9 @@ pub fn is_due(journal: &Journal, limits: &Limits) -> bool {
     if len.saturating_sub(header.folded) >= FOLD_AT {
         return true;
     }
+    if limits.max_bytes == 0 && limits.max_entries == 0 {
+        return false;
+    }
     // What was stored since is in the journal, which is short.
     let (mut bytes, mut entries) = (header.bytes, header.entries);
     let read = journal.read(header.folded, FOLD_AT as usize, |record| {
@@ -109,13 +113,19 @@ pub fn slice(
         return Ok(());
     };
     with_index(directory, root, |index| {
-        index.fold(journal)?;
+        let folded = index.fold_until(journal, Some(deadline))?;
         let limits = options.limits.with_room();
         while index.evict_some(&limits)? && Instant::now() < deadline {}
-        // A round of all folders finds, in time, what the journal does not tell.
-        while !index.scan_next()? && !index.is_complete()? && Instant::now() < deadline {}
+        // A round of all folders finds, in time, what the journal does not tell: a folder for each FOLD_AT.
+        if folded.start / FOLD_AT != folded.end / FOLD_AT {
+            index.scan_next(Some(deadline))?;
+        }
+        while !index.is_complete()? && Instant::now() < deadline {
+            index.scan_next(Some(deadline))?;
+        }
         // The totals have changed.
-        index.fold(journal)
+        index.fold_until(journal, Some(deadline))?;
+        Ok(())
     })?;
     sweep(root, SystemTime::now());
     Ok(())

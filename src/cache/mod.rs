@@ -23,4 +23,8 @@ pub mod store;
 pub mod trust;
 
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
+mod scale;
+#[cfg(test)]
 mod tests;

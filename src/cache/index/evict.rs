@@ -107,6 +107,7 @@ impl Index {
             .prepare_cached("DELETE FROM alias WHERE target = ?1 RETURNING key")?
             .query_map([&key.0], |row| row.get(0).map(Key))?
             .collect::<std::result::Result<_, _>>()?;
+        self.count("aliases", -(aliases.len() as i64))?;
         let there = match self.root.unlink(&entry_path(key)) {
             Ok(()) => true,
             Err(Errno::NOENT) => false,

@@ -9,10 +9,16 @@ use crate::cache::policy;
 use rusqlite::{OptionalExtension, params};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Instant;
 
-/// How much of the journal is taken in by one transaction.
-const BATCH: usize = 1 << 20;
+/// How much of the journal is taken in by one transaction: 1024 records, or a few where time is short.
+const BATCH: usize = 64 << 10;
+const SMALL_BATCH: usize = 8 << 10;
+
+/// How much is given back to the file system at once: it may wait for the disk.
+const PUNCH_AT: u64 = 1 << 20;
 
 /// What the journal tells of one key.
 #[derive(Default)]
@@ -23,10 +29,31 @@ struct Change {
     used: u64,
 }
 
+/// What is added to the counters, all at once.
+#[derive(Default)]
+struct Counts(BTreeMap<&'static str, u64>);
+
+impl Counts {
+    fn add(&mut self, name: &'static str, by: u64) {
+        let count = self.0.entry(name).or_default();
+        *count = count.saturating_add(by);
+    }
+}
+
 impl Index {
     /// Takes in all that the journal has. Each record counts once, whatever happens: where the index goes on is
     /// part of the transaction.
     pub fn fold(&mut self, journal: &Journal) -> Result<()> {
+        self.fold_until(journal, None).map(|_| ())
+    }
+
+    /// As [`Index::fold`], but leaves for the next time what there is no time for. Returns what of the journal was
+    /// taken in.
+    pub fn fold_until(
+        &mut self,
+        journal: &Journal,
+        deadline: Option<Instant>,
+    ) -> Result<Range<u64>> {
         let header = match journal.header()? {
             Some(header) => header,
             // Damaged: what was folded is not known, and a new id makes it be read from its start.
@@ -42,21 +69,28 @@ impl Index {
         if known.as_deref() == Some(&header.id[..]) {
             from = unsigned(self.meta("folded")?.unwrap_or(0));
         }
+        let batch = if deadline.is_some() {
+            SMALL_BATCH
+        } else {
+            BATCH
+        };
         loop {
             let next = self.transaction(|index| {
                 let mut records = Vec::new();
-                let next = journal.read(from, BATCH, |record| records.push(record))?;
+                let next = journal.read(from, batch, |record| records.push(record))?;
                 index.apply(&records)?;
                 index.set_meta("journal", &header.id[..])?;
                 index.set_meta("folded", signed(next))?;
                 Ok(next)
             })?;
-            if next == from {
+            let done = next == from;
+            from = next;
+            if done || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 break;
             }
-            from = next;
         }
         let (bytes, entries) = self.totals()?;
+        let start = header.folded;
         let header = Header {
             folded: from,
             bytes,
@@ -65,51 +99,52 @@ impl Index {
         };
         // It tells what was folded to whoever stores, and to an index that is made anew.
         Journal::set_header(&self.root, &header)?;
-        journal.punch(&self.root, from);
-        Ok(())
+        if start / PUNCH_AT != from / PUNCH_AT {
+            journal.punch(&self.root, from);
+        }
+        Ok(start..from)
     }
 
     fn apply(&self, records: &[Record]) -> Result<()> {
-        let mut changes: HashMap<Key, Change> = HashMap::new();
+        // In the order in which the index has them.
+        let mut changes: BTreeMap<Key, Change> = BTreeMap::new();
+        let mut counts = Counts::default();
         for record in records {
             match record.kind {
                 Kind::Hit if record.detail == HitKind::Layer as u8 => {
-                    self.count("hits_in_layers", 1)?;
-                    self.count("saved", signed(record.cost))?;
+                    counts.add("hits_in_layers", 1);
+                    counts.add("saved", record.cost);
                 }
                 Kind::Hit => {
-                    self.count(
-                        if record.detail == HitKind::Alias as u8 {
-                            "hits_by_alias"
-                        } else {
-                            "hits"
-                        },
-                        1,
-                    )?;
+                    let by_alias = record.detail == HitKind::Alias as u8;
+                    counts.add(if by_alias { "hits_by_alias" } else { "hits" }, 1);
                     let change = changes.entry(record.key).or_default();
                     change.hits += 1;
                     change.used = change.used.max(record.time);
                 }
                 Kind::Store => {
-                    self.count("stores", 1)?;
+                    counts.add("stores", 1);
                     let change = changes.entry(record.key).or_default();
                     change.stored = true;
                     change.used = change.used.max(record.time);
                 }
                 Kind::Import => {
-                    self.count("imports", 1)?;
+                    counts.add("imports", 1);
                     let change = changes.entry(record.key).or_default();
                     change.imported = true;
                     change.used = change.used.max(record.time);
                 }
                 Kind::Alias => self.adopt_alias(&record.key)?,
-                Kind::Miss => self.count(self.miss(record)?, 1)?,
+                Kind::Miss => counts.add(self.miss(record)?, 1),
             }
         }
         for (key, change) in &changes {
-            self.change(key, change)?;
+            self.change(key, change, &mut counts)?;
         }
-        Ok(())
+        counts
+            .0
+            .iter()
+            .try_for_each(|(name, by)| self.count(name, signed(*by)))
     }
 
     /// The counter of a miss's reason.
@@ -130,36 +165,37 @@ impl Index {
         })
     }
 
-    fn change(&self, key: &Key, change: &Change) -> Result<()> {
+    fn change(&self, key: &Key, change: &Change, counts: &mut Counts) -> Result<()> {
         let known = self
             .db
-            .prepare_cached("SELECT cost, hits, bytes, used FROM entry WHERE key = ?1")?
+            .prepare_cached("SELECT cost, hits, bytes, used, priority FROM entry WHERE key = ?1")?
             .query_row([&key.0], |row| {
                 Ok((
                     unsigned(row.get(0)?),
                     unsigned(row.get(1)?),
                     unsigned(row.get(2)?),
                     unsigned(row.get(3)?),
+                    row.get::<_, f64>(4)?,
                 ))
             })
             .optional()?;
         let cost = match known {
-            Some((cost, hits, bytes, used)) if !change.stored && !change.imported => {
+            Some((cost, hits, bytes, used, priority)) if !change.stored && !change.imported => {
                 let hits = hits + change.hits;
                 self.db
-                    .prepare_cached(
-                        "UPDATE entry SET hits = ?2, used = ?3, priority = ?4 WHERE key = ?1",
-                    )?
-                    .execute(params![
-                        &key.0,
-                        signed(hits),
-                        signed(used.max(change.used)),
-                        policy::priority(self.clock()?, hits + 1, cost, bytes)
-                    ])?;
+                    .prepare_cached("UPDATE entry SET hits = ?2, used = ?3 WHERE key = ?1")?
+                    .execute(params![&key.0, signed(hits), signed(used.max(change.used))])?;
+                let raised = policy::priority(self.clock()?, hits + 1, cost, bytes);
+                // Most often it is what it was, and its index stays as it is.
+                if raised != priority {
+                    self.db
+                        .prepare_cached("UPDATE entry SET priority = ?2 WHERE key = ?1")?
+                        .execute(params![&key.0, raised])?;
+                }
                 Some(cost)
             }
             _ => {
-                let hits = known.map_or(0, |(_, hits, _, _)| hits) + change.hits;
+                let hits = known.map_or(0, |(_, hits, ..)| hits) + change.hits;
                 self.adopt(key, hits, Some(change.used))?
             }
         };
@@ -169,9 +205,9 @@ impl Index {
             None => self.gone(key)?.map(|gone| gone.cost),
         };
         if let Some(cost) = cost {
-            self.count("saved", signed(cost.saturating_mul(change.hits)))?;
+            counts.add("saved", cost.saturating_mul(change.hits));
             if change.stored {
-                self.count("spent", signed(cost))?;
+                counts.add("spent", cost);
             }
         }
         Ok(())
@@ -232,9 +268,17 @@ impl Index {
         if let Ok(file) = self.root.open_file(&path, OFlags::RDONLY)
             && let Ok(target) = entry::read_alias(&file, key, None)
         {
-            self.db
-                .prepare_cached("INSERT OR REPLACE INTO alias VALUES (?1, ?2)")?
+            let added = self
+                .db
+                .prepare_cached("INSERT OR IGNORE INTO alias VALUES (?1, ?2)")?
                 .execute([&key.0, &target.0])?;
+            if added == 1 {
+                self.count("aliases", 1)?;
+            } else {
+                self.db
+                    .prepare_cached("UPDATE alias SET target = ?2 WHERE key = ?1")?
+                    .execute([&key.0, &target.0])?;
+            }
         }
         Ok(())
     }

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The version of the schema. An index of another version is built anew.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 
 const SCHEMA: &str = "
     CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY) WITHOUT ROWID;
@@ -56,7 +56,8 @@ const SCHEMA: &str = "
     ) WITHOUT ROWID;
     CREATE INDEX entry_by_priority ON entry (priority) WHERE NOT pinned;
     CREATE INDEX entry_by_use ON entry (used) WHERE NOT pinned;
-    CREATE INDEX entry_by_name ON entry (name);
+    CREATE INDEX entry_by_name ON entry (name, created);
+    CREATE INDEX entry_pinned ON entry (key) WHERE pinned;
     CREATE TABLE alias (key BLOB PRIMARY KEY, target BLOB NOT NULL) WITHOUT ROWID;
     CREATE INDEX alias_by_target ON alias (target);
     -- Entries that were removed, the newest of them.
@@ -136,10 +137,9 @@ impl Index {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(directory.path().join(INDEX), flags)?;
         db.busy_timeout(Duration::from_secs(5))?;
-        let index = Index::prepare(db, directory, root)?;
-        // A power cut may cost the index, which is then built anew: no commit waits for the disk.
-        index.db.execute_batch("PRAGMA synchronous = OFF;")?;
-        Ok(index)
+        // A power cut may cost the index, which is then built anew: nothing waits for the disk.
+        db.execute_batch("PRAGMA synchronous = OFF;")?;
+        Index::prepare(db, directory, root)
     }
 
     /// Opens an index to ask it; the caller need not hold the lock.
@@ -238,7 +238,7 @@ impl Index {
     /// What was counted, but for what a scan counts.
     pub fn counters(&self) -> Result<Vec<(String, i64)>> {
         let mut select = self.db.prepare_cached(
-            "SELECT name, value FROM counter WHERE name NOT IN ('bytes', 'entries')",
+            "SELECT name, value FROM counter WHERE name NOT IN ('bytes', 'entries', 'aliases')",
         )?;
         let counters = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(counters.collect::<std::result::Result<_, _>>()?)

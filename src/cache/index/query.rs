@@ -104,19 +104,16 @@ fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
 
 impl Index {
     pub fn stats(&self) -> Result<Stats> {
-        let one = |sql: &str| -> Result<u64> {
-            Ok(unsigned(
-                self.db
-                    .prepare_cached(sql)?
-                    .query_row([], |row| row.get(0))?,
-            ))
-        };
+        let pinned = self
+            .db
+            .prepare_cached("SELECT count(*) FROM entry WHERE pinned")?
+            .query_row([], |row| row.get(0))?;
         let (bytes, entries) = self.totals()?;
         Ok(Stats {
             entries,
             bytes,
-            pinned: one("SELECT count(*) FROM entry WHERE pinned")?,
-            aliases: one("SELECT count(*) FROM alias")?,
+            pinned: unsigned(pinned),
+            aliases: self.counter("aliases")?,
             hits: self.counter("hits")?,
             hits_by_alias: self.counter("hits_by_alias")?,
             hits_in_layers: self.counter("hits_in_layers")?,
@@ -204,13 +201,13 @@ impl Index {
         }
         let mut select = self.db.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM entry JOIN compiler ON compiler.id = entry.compiler
-             WHERE name = ?1 ORDER BY used DESC LIMIT 1000"
+             WHERE name = ?1 ORDER BY entry.created DESC LIMIT 1000"
         ))?;
         let rows = select.query_map([name], row)?;
         let mut nearest: Option<((usize, bool), Row)> = None;
         for row in rows {
             let row = row?;
-            // Of equally near ones one of the same IR, and of those the one that was used last.
+            // Of equally near ones one of the same IR, and of those the newest.
             let distance = (
                 parts.differences(&row.parts).len(),
                 parts.input != row.parts.input,

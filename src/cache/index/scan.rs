@@ -9,22 +9,25 @@ use crate::cache::key::Key;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use std::collections::HashSet;
+use std::time::Instant;
 
 impl Index {
-    /// Compares one folder, and returns whether that was the last of a round. Each call takes the next one.
-    pub fn scan_next(&mut self) -> Result<bool> {
+    /// Compares one folder, and returns whether that was the last of a round. Each call takes the next one, or goes
+    /// on with one in which more entries were unknown than `deadline` left time to take in.
+    pub fn scan_next(&mut self, deadline: Option<Instant>) -> Result<bool> {
         let folder: i64 = self.meta("scan_next")?.unwrap_or(0);
         let folder = u8::try_from(folder).unwrap_or(0);
         let last = u16::from(folder) == FOLDERS - 1;
         self.transaction(|index| {
-            index.scan_folder(folder)?;
+            if !index.scan_folder(folder, deadline)? {
+                return Ok(false);
+            }
             index.set_meta("scan_next", folder.wrapping_add(1))?;
             if last {
                 index.set_meta("scanned", 1)?;
             }
-            Ok(())
-        })?;
-        Ok(last)
+            Ok(last)
+        })
     }
 
     /// Whether every folder was compared since the index was made.
@@ -35,7 +38,7 @@ impl Index {
     /// Compares what was not compared since the index was made.
     pub fn finish_scan(&mut self) -> Result<()> {
         while !self.is_complete()? {
-            self.scan_next()?;
+            self.scan_next(None)?;
         }
         Ok(())
     }
@@ -43,7 +46,7 @@ impl Index {
     /// Removes all that is in a folder but, unless asked, what is pinned.
     pub fn clear_folder(&mut self, folder: u8, pinned_too: bool) -> Result<()> {
         self.transaction(|index| {
-            index.scan_folder(folder)?;
+            index.scan_folder(folder, None)?;
             for key in index.keys_in(folder, "entry")? {
                 let pinned = index.entry(&key)?.is_some_and(|row| row.pinned);
                 if pinned_too || !pinned {
@@ -57,7 +60,7 @@ impl Index {
     /// Compares all. `progress` is told how many folders of how many are done; what it returns says whether to go on.
     pub fn scan_all(&mut self, progress: &mut dyn FnMut(u64, u64) -> bool) -> Result<()> {
         for folder in 0..FOLDERS {
-            self.transaction(|index| index.scan_folder(folder as u8))?;
+            self.transaction(|index| index.scan_folder(folder as u8, None))?;
             if !progress(u64::from(folder) + 1, FOLDERS.into()) {
                 return Ok(());
             }
@@ -65,7 +68,8 @@ impl Index {
         self.set_meta("scanned", 1)
     }
 
-    fn scan_folder(&self, folder: u8) -> Result<()> {
+    /// Returns whether all was compared before the deadline.
+    fn scan_folder(&self, folder: u8, deadline: Option<Instant>) -> Result<bool> {
         let mut missing: HashSet<Key> = self.keys_in(folder, "entry")?;
         let mut missing_aliases: HashSet<Key> = self.keys_in(folder, "alias")?;
         let mut aliases = Vec::new();
@@ -89,7 +93,12 @@ impl Index {
                     continue;
                 };
                 match extension {
-                    "so" if !missing.remove(&key) => self.adopt_or_remove(&key)?,
+                    "so" if !missing.remove(&key) => {
+                        self.adopt_or_remove(&key)?;
+                        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                            return Ok(false);
+                        }
+                    }
                     "alias" => {
                         missing_aliases.remove(&key);
                         aliases.push(key);
@@ -107,7 +116,7 @@ impl Index {
         for key in &aliases {
             self.check_alias(key)?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// A file that no index knows: an entry, or what a power cut left of one.
@@ -154,10 +163,11 @@ impl Index {
     }
 
     fn forget_alias(&self, key: &Key) -> Result<()> {
-        self.db
+        let removed = self
+            .db
             .prepare_cached("DELETE FROM alias WHERE key = ?1")?
             .execute([&key.0])?;
-        Ok(())
+        self.count("aliases", -(removed as i64))
     }
 
     /// The keys of a table that begin with this byte.
