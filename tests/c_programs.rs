@@ -39,6 +39,9 @@ programs! {
     bad_ir.c
     bitcode.c
     cache_directory.c
+    cache_hostile.c
+    cache_places.c
+    cache_races.c
     calls.c
     calls_refused.c
     cplusplus.c

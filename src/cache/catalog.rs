@@ -249,12 +249,14 @@ impl Catalog {
                 ),
             ));
         };
-        let counters = Index::open(self.directory(), &root)
-            .and_then(|index| index.counters())
-            .unwrap_or_default();
-        Index::remove(&root);
+        let mut counters = None;
         maintain::with_index(self.directory(), &root, |index| {
-            index.set_counters(&counters)?;
+            match &counters {
+                None => counters = Some(index.counters().unwrap_or_default()),
+                // The index was broken, and this is a new one.
+                Some(counters) => index.set_counters(counters)?,
+            }
+            index.reset()?;
             index.scan_all(progress)?;
             index.fold(&Journal::open_or_create(&root)?)
         })

@@ -36,35 +36,35 @@ impl Index {
                 entries: 0,
             },
         };
-        let known: Option<Vec<u8>> = self.meta("journal")?;
-        let mut from = header.folded;
-        if known.as_deref() == Some(&header.id[..]) {
-            from = unsigned(self.meta("folded")?.unwrap_or(0));
-        }
-        loop {
-            let next = self.transaction(|index| {
+        let folded = loop {
+            let (from, next) = self.transaction(|index| {
+                let known: Option<Vec<u8>> = index.meta("journal")?;
+                let from = if known.as_deref() == Some(&header.id[..]) {
+                    unsigned(index.meta("folded")?.unwrap_or(0))
+                } else {
+                    header.folded
+                };
                 let mut records = Vec::new();
                 let next = journal.read(from, BATCH, |record| records.push(record))?;
                 index.apply(&records)?;
                 index.set_meta("journal", &header.id[..])?;
                 index.set_meta("folded", signed(next))?;
-                Ok(next)
+                Ok((from, next))
             })?;
             if next == from {
-                break;
+                break next;
             }
-            from = next;
-        }
+        };
         let (bytes, entries) = self.totals()?;
         let header = Header {
-            folded: from,
+            folded,
             bytes,
             entries,
             ..header
         };
         // It tells what was folded to whoever stores, and to an index that is made anew.
-        Journal::set_header(&self.root, &header)?;
-        journal.punch(&self.root, from);
+        journal.set_header(&self.root, &header)?;
+        journal.punch(&self.root, folded);
         Ok(())
     }
 

@@ -110,6 +110,8 @@ impl Index {
                     .query_row([], |row| row.get(0))?,
             ))
         };
+        // One state, whoever writes meanwhile.
+        let _snapshot = self.db.unchecked_transaction()?;
         let (bytes, entries) = self.totals()?;
         Ok(Stats {
             entries,
