@@ -25,12 +25,18 @@ static void write_file(const char *path, const char *text, mode_t mode)
     CHECK(chmod(path, mode) == 0);
 }
 
+static void remove_all(const char *path)
+{
+    char *command = NULL;
+    CHECK(asprintf(&command, "rm -rf '%s'", path) > 0);
+    CHECK_INT(0, system(command));
+    free(command);
+}
+
 static void make_victims(void)
 {
-    static int number;
-    char name[32];
-    snprintf(name, sizeof name, "outside-%d", number++);
-    outside = new_cache(name);
+    remove_all(in_folder("outside"));
+    outside = new_cache("outside");
     write_file(victim_file(), SECRET, 0600);
     CHECK(mkdir(victim_folder(), 0700) == 0);
     write_file(join(victim_folder(), "inside"), SECRET, 0600);
@@ -134,14 +140,6 @@ static int put(kind what, const char *path)
         break;
     }
     return 0;
-}
-
-static void remove_all(const char *path)
-{
-    char *command = NULL;
-    CHECK(asprintf(&command, "rm -rf '%s'", path) > 0);
-    CHECK_INT(0, system(command));
-    free(command);
 }
 
 static mgenjit_config *new_config(void)
@@ -250,7 +248,6 @@ static void check_place(const char *place, kind what)
     recovered += origin == MGENJIT_ORIGIN_CACHE || again == MGENJIT_ORIGIN_CACHE;
     tried++;
     /* Out of the way, all is as it was. */
-    chmod(path, 0700);
     remove_all(path);
     compile_and_check(description);
     if (compile_and_check(description) != MGENJIT_ORIGIN_CACHE)
