@@ -27,8 +27,11 @@ macro_rules! scenarios {
 }
 
 scenarios! {
+    clear
     hit
+    rebuild
     store
+    trim
 }
 
 /// What the other tests rely on: that a fault happens, at its call, and nothing else does.

@@ -1,8 +1,6 @@
 //! A cache seen by people: what is in it, what it did, and how to change it. It needs no executor and no server.
 
-use super::directory::{
-    Directory, FOLDERS, INDEX, MAINTENANCE, OpenError, Root, VERSION, pin_path,
-};
+use super::directory::{Directory, FOLDERS, INDEX, Root, VERSION, pin_path};
 use super::entry::{Entry, EntryError};
 use super::file;
 use super::index::{Filter, Index, IndexError, Row, Stats, Verdict, Why};
@@ -323,12 +321,10 @@ impl Catalog {
         if !self.store.options().index || !self.store.options().writable || root.is_remote() {
             return Place::Memory;
         }
-        match root.open_file(
-            MAINTENANCE,
-            rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CREATE,
-        ) {
-            Err(OpenError::Io(Errno::ROFS | Errno::ACCESS | Errno::PERM)) => Place::Memory,
-            _ => Place::Disk,
+        if maintain::keeps_index(root) {
+            Place::Disk
+        } else {
+            Place::Memory
         }
     }
 

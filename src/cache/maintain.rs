@@ -11,7 +11,9 @@ use super::store::{Options, Trouble};
 use crate::fork;
 use rustix::fs::{AtFlags, Dir, FlockOperation, OFlags};
 use rustix::io::Errno;
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use std::fs::File;
+use std::ptr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -91,6 +93,34 @@ impl Maintenance {
     }
 }
 
+/// Whether an index can be kept here: it takes locks, and memory that processes share.
+pub fn keeps_index(root: &Root) -> bool {
+    let file = match root.open_file(MAINTENANCE, OFlags::RDWR | OFlags::CREATE) {
+        Ok(file) => file,
+        Err(OpenError::Io(Errno::ROFS | Errno::ACCESS | Errno::PERM)) => return false,
+        // What is in its way is told by whoever takes the lock.
+        Err(_) => return true,
+    };
+    if rustix::fs::flock(&file, FlockOperation::Unlock).is_err_and(is_unsupported) {
+        return false;
+    }
+    let len = 4096;
+    // SAFETY: a new mapping, which nothing reads or writes, and which is removed at once.
+    unsafe {
+        match mmap(
+            ptr::null_mut(),
+            len,
+            ProtFlags::READ,
+            MapFlags::SHARED,
+            &file,
+            0,
+        ) {
+            Ok(address) => munmap(address, len).is_ok(),
+            Err(_) => false,
+        }
+    }
+}
+
 /// Whether enough has been recorded since the last fold, or the limits are exceeded.
 pub fn is_due(journal: &Journal, limits: &Limits) -> bool {
     let Ok(Some(header)) = journal.header() else {
@@ -122,6 +152,9 @@ pub fn slice(
 ) -> Result<(), Trouble> {
     let deadline = Instant::now() + SLICE;
     let trouble = |error: IndexError| directory.trouble_at(MAINTENANCE, error);
+    if !keeps_index(root) {
+        return Ok(());
+    }
     let Some(_lock) = Maintenance::acquire(root, Duration::ZERO).map_err(trouble)? else {
         return Ok(());
     };

@@ -193,21 +193,22 @@ static int use_catalog(void)
     return worked;
 }
 
-/* Compiles twice, and something else, with an executor of its own. Returns the second origin. */
+/* Compiles twice, and something else, with an executor of its own. Returns whether it was stored. */
 static int compile_and_check(const char *what)
 {
     mgenjit_config *config = new_config();
     mgenjit_executor *executor = new_executor(config);
-    int origin;
+    int stored;
     use_entry(executor);
-    origin = use_entry(executor);
-    /* A hit is not lost silently. */
-    if (origin != MGENJIT_ORIGIN_CACHE && events.count[MGENJIT_EVENT_CACHE_TROUBLE] == 0)
+    stored = use_entry(executor) == MGENJIT_ORIGIN_CACHE;
+    /* It may have been stored and evicted at once. */
+    stored |= events.count[MGENJIT_EVENT_STORED] > 0;
+    if (!stored && events.count[MGENJIT_EVENT_CACHE_TROUBLE] == 0)
         check_failed(__FILE__, __LINE__, "%s: nothing was stored, and nothing was said", what);
     check_usable(executor);
     mgenjit_executor_free(executor);
     mgenjit_config_free(config);
-    return origin;
+    return stored;
 }
 
 /* A cache with one entry, and a journal and an index. */
@@ -218,9 +219,7 @@ static void fill(const char *name)
     cache = new_cache(name);
     compile_and_check("a new cache");
     use_catalog();
-    compile_and_check("a cache that was cleared");
-    list_entries(cache);
-    CHECK(entry_count >= 1);
+    CHECK(compile_and_check("a cache that was cleared"));
 }
 
 static int tried, worked_all, recovered;
@@ -229,7 +228,7 @@ static int tried, worked_all, recovered;
 static void check_place(const char *place, kind what)
 {
     char *path, *description = NULL;
-    int origin, again;
+    int stored;
     CHECK(asprintf(&description, "%s in the place of %s", KIND_NAMES[what], place) > 0);
     fill("cache");
     make_victims();
@@ -239,18 +238,17 @@ static void check_place(const char *place, kind what)
         fprintf(stderr, "%s: skipped\n", description);
         return;
     }
-    origin = compile_and_check(description);
+    stored = compile_and_check(description);
     check_victims(description);
-    again = compile_and_check(description);
+    stored &= compile_and_check(description);
     check_victims(description);
     worked_all += use_catalog() == 9;
     check_victims(description);
-    recovered += origin == MGENJIT_ORIGIN_CACHE || again == MGENJIT_ORIGIN_CACHE;
+    recovered += stored;
     tried++;
     /* Out of the way, all is as it was. */
     remove_all(path);
-    compile_and_check(description);
-    if (compile_and_check(description) != MGENJIT_ORIGIN_CACHE)
+    if (!compile_and_check(description))
         check_failed(__FILE__, __LINE__, "%s: nothing is stored when it is gone", description);
     if (use_catalog() != 9)
         check_failed(__FILE__, __LINE__, "%s: %s", description, mgenjit_error_message(failure));
