@@ -5,7 +5,7 @@
 #include "scenario.h"
 #include "../c/entries.h"
 
-enum { MODULES = 6, KEPT = 3 };
+enum { MODULES = 4, KEPT = 2 };
 
 /* Compiles or hits module `number`, and uses it. */
 static inline int use_module(mgenjit_executor *executor, int number)
@@ -24,15 +24,28 @@ static inline int use_module(mgenjit_executor *executor, int number)
     return origin;
 }
 
+static inline mgenjit_cache_statistics statistics_of(mgenjit_cache *cache)
+{
+    mgenjit_cache_statistics statistics;
+    memset(&statistics, 0, sizeof statistics);
+    statistics.size = sizeof statistics;
+    CHECK_OK(mgenjit_cache_stats(cache, &statistics, &failure));
+    return statistics;
+}
+
 static inline void prepare_modules(void)
 {
     mgenjit_config *config = mgenjit_config_new();
     mgenjit_executor *executor;
+    mgenjit_cache *cache = NULL;
     CHECK_OK(mgenjit_config_set_max_servers(config, 1, &failure));
     executor = new_executor(config);
     for (int i = 0; i < MODULES; i++)
         CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_module(executor, i));
-    /* One that no index knows yet was used. */
+    /* The index is whole, and does not know yet of a hit. */
+    CHECK_OK(mgenjit_cache_open(config, &cache, &failure));
+    CHECK_INT(MODULES, statistics_of(cache).entries);
+    mgenjit_cache_free(cache);
     CHECK_INT(MGENJIT_ORIGIN_CACHE, use_module(executor, 0));
     mgenjit_executor_free(executor);
     mgenjit_config_free(config);
@@ -47,15 +60,6 @@ static inline mgenjit_cache *open_limited_cache(void)
     CHECK_OK(mgenjit_cache_open(config, &cache, &failure));
     mgenjit_config_free(config);
     return cache;
-}
-
-static inline mgenjit_cache_statistics statistics_of(mgenjit_cache *cache)
-{
-    mgenjit_cache_statistics statistics;
-    memset(&statistics, 0, sizeof statistics);
-    statistics.size = sizeof statistics;
-    CHECK_OK(mgenjit_cache_stats(cache, &statistics, &failure));
-    return statistics;
 }
 
 static inline void age_folder(const char *name)
@@ -84,15 +88,12 @@ static inline void check_cache(scenario_fate fate)
     mgenjit_cache_statistics statistics;
     mgenjit_executor *executor;
     const char *folder = getenv("MGENJIT_CACHE_DIR");
-    /* Whatever happened, this works. */
-    statistics = statistics_of(cache);
-    if (fate != DAMAGED) {
-        CHECK(statistics.hits <= 1 + MODULES * 2 && statistics.stores <= MODULES * 3);
-        if (fate == KILLED || fate == UNHARMED || fate == FAILED) {
-            CHECK_INT(MODULES, statistics.stores);
-            CHECK_INT(MODULES, statistics.misses_new);
-            CHECK_INT(1, statistics.hits);
-        }
+    /* Unless the disk is bad, nothing was lost or is counted twice. */
+    if (fate == KILLED || fate == UNHARMED || fate == FAILED) {
+        statistics = statistics_of(cache);
+        CHECK_INT(MODULES, statistics.stores);
+        CHECK_INT(MODULES, statistics.misses_new);
+        CHECK_INT(1, statistics.hits);
     }
     CHECK_OK(mgenjit_cache_rebuild(cache, NULL, NULL, &failure));
     statistics = statistics_of(cache);
