@@ -1,6 +1,6 @@
 //! A cache seen by people: what is in it, what it did, and how to change it. It needs no executor and no server.
 
-use super::directory::{Directory, FOLDERS, INDEX, Root, VERSION, pin_path};
+use super::directory::{Directory, INDEX, Root, VERSION, pin_path};
 use super::entry::{Entry, EntryError};
 use super::file;
 use super::index::{Filter, Index, IndexError, Row, Stats, Verdict, Why};
@@ -212,15 +212,7 @@ impl Catalog {
 
     /// Removes all entries but pinned ones, and what older versions of this library left.
     pub fn clear(&self, pinned_too: bool, progress: Progress<'_>) -> Result<(), Error> {
-        self.change(|index| {
-            for folder in 0..FOLDERS {
-                index.clear_folder(folder as u8, pinned_too)?;
-                if !progress(u64::from(folder) + 1, FOLDERS.into()) {
-                    break;
-                }
-            }
-            Ok(())
-        })?;
+        self.change(|index| index.clear(pinned_too, progress))?;
         maintain::sweep(&*self.root()?, SystemTime::now());
         self.remove_older_versions();
         Ok(())

@@ -138,7 +138,8 @@ impl Index {
         // SQLite's own locks are not to be held by another thread when a process forks.
         fork::guard(|| {
             let db = Connection::open_with_flags(directory.path().join(INDEX), flags)?;
-            db.busy_timeout(Duration::from_secs(5))?;
+            // Whoever writes has the lock for maintenance: others are in the way for moments only.
+            db.busy_timeout(Duration::from_secs(1))?;
             let index = Index::prepare(db, directory, root)?;
             // A power cut may cost the index, which is then built anew: no commit waits for the disk.
             index.db.execute_batch("PRAGMA synchronous = OFF;")?;
