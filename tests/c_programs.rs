@@ -42,7 +42,10 @@ programs! {
     cache_bundles.c
     cache_canonical.c
     cache_directory.c
+    cache_hostile.c
     cache_nulls.c
+    cache_places.c
+    cache_races.c
     cache_signed.c
     cache_verify.c
     cache_versions.c

@@ -27,8 +27,12 @@ macro_rules! scenarios {
 }
 
 scenarios! {
+    clear
     hit
+    import
+    rebuild
     store
+    trim
 }
 
 /// What the other tests rely on: that a fault happens, at its call, and nothing else does.

@@ -1,9 +1,7 @@
 //! A cache seen by people: what is in it, what it did, and how to change it. It needs no executor and no server.
 
 use super::bundle;
-use super::directory::{
-    Directory, FOLDERS, INDEX, MAINTENANCE, OpenError, Root, VERSION, pin_path,
-};
+use super::directory::{Directory, INDEX, OpenError, Root, VERSION, pin_path};
 use super::entry::{Entry, EntryError, Kind};
 use super::file;
 use super::index::{Filter, Gone, Index, IndexError, Row, Stats, Verdict, Why};
@@ -311,15 +309,7 @@ impl Catalog {
 
     /// Removes all entries but pinned ones, and what older versions of this library left.
     pub fn clear(&self, pinned_too: bool, progress: Progress<'_>) -> Result<(), Error> {
-        self.change(|index| {
-            for folder in 0..FOLDERS {
-                index.clear_folder(folder as u8, pinned_too)?;
-                if !progress(u64::from(folder) + 1, FOLDERS.into()) {
-                    break;
-                }
-            }
-            Ok(())
-        })?;
+        self.change(|index| index.clear(pinned_too, progress))?;
         maintain::sweep(&*self.root()?, SystemTime::now());
         self.remove_older_versions();
         Ok(())
@@ -349,12 +339,14 @@ impl Catalog {
                 ),
             ));
         };
-        let counters = Index::open(self.directory(), &root)
-            .and_then(|index| index.counters())
-            .unwrap_or_default();
-        Index::remove(&root);
+        let mut counters = None;
         maintain::with_index(self.directory(), &root, |index| {
-            index.set_counters(&counters)?;
+            match &counters {
+                None => counters = Some(index.counters().unwrap_or_default()),
+                // The index was broken, and this is a new one.
+                Some(counters) => index.set_counters(counters)?,
+            }
+            index.reset()?;
             index.scan_all(progress)?;
             index.fold(&Journal::open_or_create(&root)?)
         })
@@ -423,12 +415,14 @@ impl Catalog {
         if !self.store.options().index || !self.store.options().writable || root.is_remote() {
             return Place::Memory;
         }
-        match root.open_file(MAINTENANCE, OFlags::RDWR | OFlags::CREATE) {
-            // Nothing was stored yet, or nothing can be.
-            Err(OpenError::Io(Errno::NOENT | Errno::ROFS | Errno::ACCESS | Errno::PERM)) => {
-                Place::Memory
-            }
-            _ => Place::Disk,
+        // Where nothing was stored yet, there is none either.
+        let there = root
+            .existing_folder(VERSION)
+            .is_ok_and(|folder| folder.is_some());
+        if there && maintain::keeps_index(root) {
+            Place::Disk
+        } else {
+            Place::Memory
         }
     }
 

@@ -20,7 +20,7 @@ use crate::fork;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 use std::fs::{DirBuilder, File};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -125,10 +125,15 @@ impl Directory {
         let root = self
             .open()?
             .ok_or_else(|| self.trouble("cannot be used", "it was deleted"))?;
-        for folder in [VERSION, ENTRIES, LOCKS, PINS, TEMPORARY] {
-            root.make_folder(folder).map_err(|error| {
-                self.trouble(&format!("cannot hold the folder {folder}"), error)
-            })?;
+        let cannot_hold =
+            |folder: &str, error| self.trouble(&format!("cannot hold the folder {folder}"), error);
+        let version = root
+            .folder(VERSION)
+            .map_err(|error| cannot_hold(VERSION, error))?;
+        for folder in [ENTRIES, LOCKS, PINS, TEMPORARY] {
+            let name = folder.trim_start_matches(VERSION).trim_start_matches('/');
+            root.make_folder_at(version.as_fd(), name)
+                .map_err(|error| cannot_hold(folder, error))?;
         }
         Ok(root)
     }
@@ -168,11 +173,26 @@ impl Root {
         // NONBLOCK: a FIFO in a file's place must not block.
         let file = File::from(self.open_at(path, flags | OFlags::NONBLOCK)?);
         let stat = rustix::fs::fstat(&file)?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(OpenError::Untrusted("it is not a regular file".to_owned()));
-        }
-        check_trust(&stat, self.trusted).map_err(OpenError::Untrusted)?;
+        check_file(&stat, self.trusted)?;
         Ok((file, stat))
+    }
+
+    /// As [`Root::open_file`], for a file that is written where it lies: one that has another name as well is
+    /// somebody's who does not expect that.
+    pub fn open_own_file(&self, path: &str, flags: OFlags) -> Result<File, OpenError> {
+        let file = self.open_file(path, flags)?;
+        check_single(&rustix::fs::fstat(&file)?)?;
+        Ok(file)
+    }
+
+    /// As [`Root::open_own_file`], without opening it: who closes a file gives up all locks of the process on it
+    /// that are not `flock`'s, also those that SQLite holds.
+    pub fn check_own_file(&self, path: &str) -> Result<(), OpenError> {
+        let (folder, name) = path.rsplit_once('/').unwrap_or((".", path));
+        let folder = self.existing_folder(folder)?.ok_or(Errno::NOENT)?;
+        let stat = rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        check_file(&stat, self.trusted)?;
+        check_single(&stat)
     }
 
     /// Opens a folder, or makes and opens it.
@@ -195,9 +215,21 @@ impl Root {
         }
     }
 
+    /// Makes a folder in one that is there.
     fn make_folder(&self, path: &str) -> Result<(), Errno> {
+        match path.rsplit_once('/') {
+            Some((parent, name)) => {
+                let parent = self.open_at(parent, OFlags::RDONLY | OFlags::DIRECTORY)?;
+                self.make_folder_at(parent.as_fd(), name)
+            }
+            None => self.make_folder_at(self.fd.as_fd(), path),
+        }
+    }
+
+    /// `name` has no slash: the kernel would follow links on the way.
+    fn make_folder_at(&self, parent: BorrowedFd<'_>, name: &str) -> Result<(), Errno> {
         let mode = Mode::from_raw_mode(0o700 | self.mode & 0o055);
-        match rustix::fs::mkdirat(&self.fd, path, mode) {
+        match rustix::fs::mkdirat(parent, name, mode) {
             Ok(()) | Err(Errno::EXIST) => Ok(()),
             Err(error) => Err(error),
         }
@@ -220,7 +252,16 @@ impl Root {
                 other => return other,
             }
         }
-        rustix::fs::openat(&self.fd, path, flags, mode)
+        let mut folder: Option<OwnedFd> = None;
+        let mut rest = path;
+        while let Some((first, behind)) = rest.split_once('/') {
+            let parent = folder.as_ref().map_or(self.fd.as_fd(), |fd| fd.as_fd());
+            let through = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            folder = Some(rustix::fs::openat(parent, first, through, Mode::empty())?);
+            rest = behind;
+        }
+        let parent = folder.as_ref().map_or(self.fd.as_fd(), |fd| fd.as_fd());
+        rustix::fs::openat(parent, rest, flags, mode)
     }
 
     /// What files that are made here may be read by.
@@ -234,6 +275,22 @@ impl Root {
             return Err(Errno::NOENT);
         };
         rustix::fs::unlinkat(&folder, name, AtFlags::empty())
+    }
+
+    /// Removes what is in the place of a file of ours and is none. Returns whether the place is free.
+    pub fn discard(&self, path: &str) -> bool {
+        match self.unlink(path) {
+            Ok(()) | Err(Errno::NOENT) => true,
+            Err(Errno::ISDIR | Errno::PERM) => {
+                // A folder with something in it stays.
+                let (folder, name) = path.rsplit_once('/').unwrap_or((".", path));
+                let Ok(Some(folder)) = self.existing_folder(folder) else {
+                    return false;
+                };
+                rustix::fs::unlinkat(&folder, name, AtFlags::REMOVEDIR).is_ok()
+            }
+            Err(_) => false,
+        }
     }
 
     /// Whether locks, shared memory and appending cannot be relied on here.
@@ -267,6 +324,21 @@ pub enum OpenError {
     Untrusted(String),
 }
 
+impl OpenError {
+    /// Whether what lies there is nothing that this library put there for itself.
+    pub fn is_foreign(&self) -> bool {
+        match self {
+            OpenError::Untrusted(_) => true,
+            OpenError::Io(error) => is_foreign(*error),
+        }
+    }
+}
+
+/// Whether an error says that a link, a folder or a socket is in a file's place.
+pub fn is_foreign(error: Errno) -> bool {
+    [Errno::LOOP, Errno::ISDIR, Errno::NXIO].contains(&error)
+}
+
 /// Refuses what somebody else can put code into.
 fn check_trust(stat: &Stat, trusted: Trusted) -> Result<(), String> {
     let user = trusted.user;
@@ -280,6 +352,22 @@ fn check_trust(stat: &Stat, trusted: Trusted) -> Result<(), String> {
         return Err(format!(
             "others may write it (mode {:03o}): `chmod go-w` it",
             stat.st_mode & 0o777
+        ));
+    }
+    Ok(())
+}
+
+fn check_file(stat: &Stat, trusted: Trusted) -> Result<(), OpenError> {
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(OpenError::Untrusted("it is not a regular file".to_owned()));
+    }
+    check_trust(stat, trusted).map_err(OpenError::Untrusted)
+}
+
+fn check_single(stat: &Stat) -> Result<(), OpenError> {
+    if stat.st_nlink > 1 {
+        return Err(OpenError::Untrusted(
+            "it has another name as well".to_owned(),
         ));
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::directory::{Root, TEMPORARY};
 use crate::compile::transport;
-use rustix::fs::{AtFlags, OFlags};
+use rustix::fs::{AtFlags, FlockOperation, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::IoSlice;
@@ -10,6 +10,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A file that has no name yet that anybody looks for. It goes if it is given none.
+///
+/// It is locked while it is written, so that one that a killed process left is known to be that.
 pub struct Temporary {
     folder: OwnedFd,
     name: String,
@@ -31,6 +33,8 @@ impl Temporary {
             );
             match rustix::fs::openat(&folder, name.as_str(), flags, root.file_mode()) {
                 Ok(file) => {
+                    // Where there are no locks, what was left is known by its age alone.
+                    let _ = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
                     return Ok(Temporary {
                         folder,
                         name,
@@ -60,14 +64,6 @@ impl Temporary {
         Ok(())
     }
 
-    pub fn folder(&self) -> &OwnedFd {
-        &self.folder
-    }
-
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     /// Leaves the file under its temporary name, for the caller to rename or to unlink.
     pub fn leave(mut self) -> String {
         self.kept = true;
@@ -90,10 +86,43 @@ impl Temporary {
         if sync {
             rustix::fs::fsync(&self.file)?;
         }
-        rustix::fs::renameat(&self.folder, self.name.as_str(), folder, name)?;
+        match rustix::fs::renameat(&self.folder, self.name.as_str(), folder, name) {
+            // Some network file systems put nothing in another file's place.
+            Err(Errno::EXIST) => {
+                rustix::fs::unlinkat(folder, name, AtFlags::empty())?;
+                rustix::fs::renameat(&self.folder, self.name.as_str(), folder, name)?;
+            }
+            other => other?,
+        }
         self.kept = true;
         if sync {
             rustix::fs::fsync(folder)?;
+        }
+        Ok(())
+    }
+}
+
+impl Temporary {
+    /// Gives the file a name that nothing has; `EXIST` if something does.
+    pub fn publish_new(mut self, root: &Root, path: &str) -> Result<(), Errno> {
+        let (folder, name) = path.rsplit_once('/').unwrap_or((".", path));
+        let folder = root.folder(folder)?;
+        let from = self.name.as_str();
+        let renamed =
+            rustix::fs::renameat_with(&self.folder, from, &folder, name, RenameFlags::NOREPLACE);
+        if let Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM) = renamed {
+            match rustix::fs::linkat(&self.folder, from, &folder, name, AtFlags::empty()) {
+                // No hard links either: two that come at once both think that they made it, and one is right.
+                Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                    rustix::fs::renameat(&self.folder, from, &folder, name)?;
+                    self.kept = true;
+                }
+                // The other name goes with `self`.
+                other => other?,
+            }
+        } else {
+            renamed?;
+            self.kept = true;
         }
         Ok(())
     }

@@ -22,10 +22,9 @@
 use super::directory::{JOURNAL, OpenError, Root};
 use super::file::Temporary;
 use super::key::Key;
-use rustix::fs::{AtFlags, FallocateFlags, OFlags, SeekFrom};
+use rustix::fs::{FallocateFlags, OFlags, SeekFrom};
 use rustix::io::Errno;
 use std::fs::File;
-use std::os::fd::AsFd;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const MAGIC: [u8; 8] = *b"MGENJRNL";
@@ -91,7 +90,7 @@ pub struct Journal(File);
 impl Journal {
     /// Opens the journal to append to it and to read it; `None` if there is none.
     pub fn open(root: &Root) -> Result<Option<Journal>, OpenError> {
-        match root.open_file(JOURNAL, OFlags::RDWR | OFlags::APPEND) {
+        match root.open_own_file(JOURNAL, OFlags::RDWR | OFlags::APPEND) {
             Ok(file) => Ok(Some(Journal(file))),
             Err(OpenError::Io(Errno::NOENT)) => Ok(None),
             Err(error) => Err(error),
@@ -103,8 +102,7 @@ impl Journal {
         match Journal::open(root) {
             Ok(Some(journal)) => return Ok(journal),
             Ok(None) => {}
-            // What is no file of ours is not the journal.
-            Err(OpenError::Io(Errno::LOOP) | OpenError::Untrusted(_)) => root.unlink(JOURNAL)?,
+            Err(error) if error.is_foreign() && root.discard(JOURNAL) => {}
             Err(error) => return Err(error),
         }
         let mut id = [0; 16];
@@ -120,12 +118,11 @@ impl Journal {
         temporary
             .write(&[&header.encode()])
             .map_err(|error| errno(&error))?;
-        // Not renamed: whoever comes first has made it.
-        match temporary.link(root, JOURNAL) {
+        // Whoever comes first has made it.
+        match temporary.publish_new(root, JOURNAL) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(error.into()),
         }
-        drop(temporary);
         Journal::open(root)?.ok_or(OpenError::Io(Errno::NOENT))
     }
 
@@ -151,11 +148,20 @@ impl Journal {
     }
 
     /// Writes the header. The caller holds the lock for maintenance.
-    pub fn set_header(root: &Root, header: &Header) -> Result<(), OpenError> {
-        // Through another descriptor: one that appends would append this too.
-        let file = root.open_file(JOURNAL, OFlags::WRONLY)?;
-        rustix::io::pwrite(&file, &header.encode(), 0)?;
+    pub fn set_header(&self, root: &Root, header: &Header) -> Result<(), OpenError> {
+        if let Some(file) = self.reopen(root)? {
+            rustix::io::pwrite(&file, &header.encode(), 0)?;
+        }
         Ok(())
+    }
+
+    /// This journal, to be written anywhere: one that appends would append everything. `None` if it was deleted
+    /// and what is in its place is another one.
+    fn reopen(&self, root: &Root) -> Result<Option<File>, OpenError> {
+        let file = root.open_own_file(JOURNAL, OFlags::WRONLY)?;
+        let (mine, its) = (rustix::fs::fstat(&self.0)?, rustix::fs::fstat(&file)?);
+        let same = (mine.st_dev, mine.st_ino) == (its.st_dev, its.st_ino);
+        Ok(same.then_some(file))
     }
 
     pub fn len(&self) -> Result<u64, Errno> {
@@ -206,26 +212,12 @@ impl Journal {
         const BLOCK: u64 = 4096;
         let end = folded / BLOCK * BLOCK;
         if end > BLOCK
-            && let Ok(file) = root.open_file(JOURNAL, OFlags::WRONLY)
+            && let Ok(Some(file)) = self.reopen(root)
         {
             let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
             // The first block holds the header.
             let _ = rustix::fs::fallocate(&file, flags, BLOCK, end - BLOCK);
         }
-    }
-}
-
-impl Temporary {
-    fn link(&self, root: &Root, path: &str) -> Result<(), Errno> {
-        let (folder, name) = path.rsplit_once('/').unwrap_or((".", path));
-        let folder = root.folder(folder)?;
-        rustix::fs::linkat(
-            self.folder(),
-            self.name(),
-            folder.as_fd(),
-            name,
-            AtFlags::empty(),
-        )
     }
 }
 
@@ -378,7 +370,7 @@ mod tests {
             entries: 8,
             ..header
         };
-        Journal::set_header(&root, &changed).expect("written");
+        journal.set_header(&root, &changed).expect("written");
         assert_eq!(second.header().expect("no trouble"), Some(changed));
         journal.punch(&root, end);
         assert_eq!(journal.header().expect("no trouble"), Some(changed));

@@ -1,6 +1,6 @@
 //! One compile for a key at a time, across threads and processes.
 
-use super::directory::{Directory, LOCKS, Root};
+use super::directory::{Directory, LOCKS, Root, is_foreign};
 use super::key::Key;
 use super::store::Trouble;
 use rustix::fs::{FlockOperation, OFlags};
@@ -14,8 +14,7 @@ use std::time::{Duration, Instant};
 pub struct Lock {
     root: Arc<Root>,
     path: String,
-    // Closed after `drop` has removed the file, which gives up the lock.
-    _file: OwnedFd,
+    file: OwnedFd,
 }
 
 #[derive(Debug)]
@@ -37,12 +36,20 @@ impl Lock {
         let deadline = Instant::now() + timeout;
         // `flock` cannot wait for a bounded time, and a signal would be seen by the host: so ask again and again.
         let mut pause = Duration::from_micros(200);
+        let mut discarded = false;
         loop {
             // NONBLOCK: a FIFO in its place must not block.
             let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NONBLOCK;
-            let file = root
-                .open_at(&path, flags)
-                .map_err(|error| directory.trouble(&format!("cannot open {path}"), error))?;
+            let file = match root.open_at(&path, flags) {
+                Ok(file) => file,
+                Err(error) if is_foreign(error) && !discarded && root.discard(&path) => {
+                    discarded = true;
+                    continue;
+                }
+                Err(error) => {
+                    return Err(directory.trouble(&format!("cannot open {path}"), error));
+                }
+            };
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {
                     // The last holder removes the file. Whoever opened it before that holds a lock on nothing.
@@ -50,14 +57,14 @@ impl Lock {
                     if links == 0 {
                         continue;
                     }
-                    return Ok(Outcome::Held(Lock {
-                        root,
-                        path,
-                        _file: file,
-                    }));
+                    return Ok(Outcome::Held(Lock { root, path, file }));
                 }
                 Err(Errno::WOULDBLOCK | Errno::INTR) => {}
                 Err(error) => {
+                    if is_unsupported(error) {
+                        // Nobody has it, and nobody else would remove it.
+                        let _ = root.unlink(&path);
+                    }
                     return Err(directory.trouble(&format!("cannot lock {path}"), error));
                 }
             }
@@ -73,9 +80,19 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // A file that stays is taken again by the next one who compiles this key.
-        let _ = self.root.unlink(&self.path);
+        // A file that stays is taken again by the next one who compiles this key. One that somebody removed may
+        // have been followed by another, which is not ours.
+        if rustix::fs::fstat(&self.file).is_ok_and(|stat| stat.st_nlink > 0) {
+            let _ = self.root.unlink(&self.path);
+        }
+        // Closing is not enough: a child that was forked meanwhile has it as well.
+        let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
     }
+}
+
+/// Whether a file system, or a sandbox, has no `flock`.
+pub fn is_unsupported(error: Errno) -> bool {
+    [Errno::NOLCK, Errno::NOSYS, Errno::OPNOTSUPP].contains(&error)
 }
 
 #[cfg(test)]

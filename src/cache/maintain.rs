@@ -3,13 +3,17 @@
 //! A store does a slice of it when enough has happened, unless another process is at it; nobody waits, and a hit
 //! does nothing of it at all.
 
-use super::directory::{Directory, LOCKS, MAINTENANCE, Root, TEMPORARY};
+use super::directory::{Directory, LOCKS, MAINTENANCE, OpenError, Root, TEMPORARY};
 use super::index::{Index, IndexError};
 use super::journal::{Journal, Kind};
+use super::lock::is_unsupported;
 use super::store::{Options, Trouble};
+use crate::fork;
 use rustix::fs::{AtFlags, Dir, FlockOperation, OFlags};
 use rustix::io::Errno;
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use std::fs::File;
+use std::ptr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -47,22 +51,37 @@ const FOLD_AT: u64 = 64 << 10;
 /// as long again, so that a slice takes 20 ms at most.
 const SLICE: Duration = Duration::from_millis(10);
 
-/// How old what nobody finished must be before it is removed: nothing takes as long to write.
+/// How old what nobody finished must be before it is removed where there are no locks: nothing takes as long to
+/// write.
 const LEFTOVER_AGE: Duration = Duration::from_secs(3600);
+
+/// The same where its writer would hold a lock: nothing takes as long to take one.
+const UNLOCKED_AGE: Duration = Duration::from_secs(60);
 
 /// Held by whoever maintains the cache. It dies with its holder.
 pub struct Maintenance {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Maintenance {
+    fn drop(&mut self) {
+        // Closing is not enough: a child that was forked meanwhile has it as well.
+        let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
+    }
 }
 
 impl Maintenance {
     /// Takes the lock, waiting for at most `timeout`. `None` if somebody else has it.
     pub fn acquire(root: &Root, timeout: Duration) -> Result<Option<Maintenance>, IndexError> {
-        let file = root.open_file(MAINTENANCE, OFlags::RDWR | OFlags::CREATE)?;
+        let open = || root.open_file(MAINTENANCE, OFlags::RDWR | OFlags::CREATE);
+        let file = match open() {
+            Err(error) if error.is_foreign() && root.discard(MAINTENANCE) => open(),
+            other => other,
+        }?;
         let deadline = Instant::now() + timeout;
         loop {
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(Some(Maintenance { _file: file })),
+                Ok(()) => return Ok(Some(Maintenance { file })),
                 Err(Errno::WOULDBLOCK | Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -71,6 +90,34 @@ impl Maintenance {
                 return Ok(None);
             }
             std::thread::sleep(Duration::from_millis(2).min(deadline - now));
+        }
+    }
+}
+
+/// Whether an index can be kept here: it takes locks, and memory that processes share.
+pub fn keeps_index(root: &Root) -> bool {
+    let file = match root.open_file(MAINTENANCE, OFlags::RDWR | OFlags::CREATE) {
+        Ok(file) => file,
+        Err(OpenError::Io(Errno::ROFS | Errno::ACCESS | Errno::PERM)) => return false,
+        // What is in its way is told by whoever takes the lock.
+        Err(_) => return true,
+    };
+    if rustix::fs::flock(&file, FlockOperation::Unlock).is_err_and(is_unsupported) {
+        return false;
+    }
+    let len = 4096;
+    // SAFETY: a new mapping, which nothing reads or writes, and which is removed at once.
+    unsafe {
+        match mmap(
+            ptr::null_mut(),
+            len,
+            ProtFlags::READ,
+            MapFlags::SHARED,
+            &file,
+            0,
+        ) {
+            Ok(address) => munmap(address, len).is_ok(),
+            Err(_) => false,
         }
     }
 }
@@ -109,9 +156,25 @@ pub fn slice(
 ) -> Result<(), Trouble> {
     let deadline = Instant::now() + SLICE;
     let trouble = |error: IndexError| directory.trouble_at(MAINTENANCE, error);
+    if !keeps_index(root) {
+        return Ok(());
+    }
     let Some(_lock) = Maintenance::acquire(root, Duration::ZERO).map_err(trouble)? else {
         return Ok(());
     };
+    // A child must not have SQLite's locks, nor its memory of them: `fork` waits for the slice.
+    fork::guard(|| slice_of(directory, root, journal, options, deadline)).into_inner()?;
+    sweep(root, SystemTime::now());
+    Ok(())
+}
+
+fn slice_of(
+    directory: &Arc<Directory>,
+    root: &Arc<Root>,
+    journal: &Journal,
+    options: &Options,
+    deadline: Instant,
+) -> Result<(), Trouble> {
     with_index(directory, root, |index| {
         let folded = index.fold_until(journal, Some(deadline))?;
         let limits = options.limits.with_room();
@@ -126,9 +189,7 @@ pub fn slice(
         // The totals have changed.
         index.fold_until(journal, Some(deadline))?;
         Ok(())
-    })?;
-    sweep(root, SystemTime::now());
-    Ok(())
+    })
 }
 
 /// Opens the index and does something with it; if it turns out to be broken, once more with a new one. The caller
@@ -169,20 +230,15 @@ pub fn sweep(root: &Root, now: SystemTime) -> usize {
             };
             let modified = SystemTime::UNIX_EPOCH
                 + Duration::from_secs(u64::try_from(stat.st_mtime).unwrap_or(0));
-            let old = now
-                .duration_since(modified)
-                .is_ok_and(|age| age > LEFTOVER_AGE);
-            if !old {
+            let age = now.duration_since(modified).unwrap_or_default();
+            if age <= UNLOCKED_AGE {
                 continue;
             }
             // Held until the file has no name any more, which whoever opened it before sees.
-            let lock = if folder == LOCKS {
-                let Some(lock) = take_lock(root, name) else {
-                    continue;
-                };
-                Some(lock)
-            } else {
-                None
+            let lock = match take_lock(root, folder, name) {
+                Taken::Yes(lock) => Some(lock),
+                Taken::Unknown if age > LEFTOVER_AGE => None,
+                Taken::Unknown | Taken::No => continue,
             };
             removed +=
                 usize::from(rustix::fs::unlinkat(&folder_fd, name, AtFlags::empty()).is_ok());
@@ -192,10 +248,33 @@ pub fn sweep(root: &Root, now: SystemTime) -> usize {
     removed
 }
 
-/// Takes a key's lock, if nobody holds it.
-fn take_lock(root: &Root, name: &std::ffi::CStr) -> Option<File> {
-    let path = format!("{LOCKS}/{}", name.to_str().ok()?);
-    let file = root.open_file(&path, OFlags::RDONLY).ok()?;
-    rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
-    Some(file)
+/// What became of an attempt to take a lock.
+enum Taken {
+    Yes(File),
+    /// Somebody has it, or the file is not there any more.
+    No,
+    /// There are no locks here, or this is nothing that has one.
+    Unknown,
+}
+
+/// Takes the lock of a file, if nobody holds it.
+fn take_lock(root: &Root, folder: &str, name: &std::ffi::CStr) -> Taken {
+    let Ok(name) = name.to_str() else {
+        return Taken::Unknown;
+    };
+    // To be written, as whoever holds it has it: on an overlay another file may be read.
+    let file = match root.open_file(&format!("{folder}/{name}"), OFlags::RDWR) {
+        Ok(file) => file,
+        Err(OpenError::Io(Errno::NOENT)) => return Taken::No,
+        Err(_) => return Taken::Unknown,
+    };
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        // Its holder may have removed it, and the next one made another.
+        Ok(()) => match rustix::fs::fstat(&file) {
+            Ok(stat) if stat.st_nlink > 0 => Taken::Yes(file),
+            _ => Taken::No,
+        },
+        Err(error) if is_unsupported(error) => Taken::Unknown,
+        Err(_) => Taken::No,
+    }
 }

@@ -52,6 +52,10 @@ static inline int try_call(const char *file, int line, const char *what, mgenjit
     case MGENJIT_STATUS_LOAD:
     case MGENJIT_STATUS_IO:
         break;
+    case MGENJIT_STATUS_CACHE:
+        if (failed == &scenario_cache_error)
+            break;
+        /* fall through */
     default:
         check_failed(file, line, "%s: %s: %s", what, mgenjit_status_name(status), mgenjit_error_message(failure));
     }

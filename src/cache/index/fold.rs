@@ -64,45 +64,44 @@ impl Index {
                 entries: 0,
             },
         };
-        let known: Option<Vec<u8>> = self.meta("journal")?;
-        let mut from = header.folded;
-        if known.as_deref() == Some(&header.id[..]) {
-            from = unsigned(self.meta("folded")?.unwrap_or(0));
-        }
         let batch = if deadline.is_some() {
             SMALL_BATCH
         } else {
             BATCH
         };
-        loop {
-            let next = self.transaction(|index| {
+        let folded = loop {
+            let (from, next) = self.transaction(|index| {
+                let known: Option<Vec<u8>> = index.meta("journal")?;
+                let from = if known.as_deref() == Some(&header.id[..]) {
+                    unsigned(index.meta("folded")?.unwrap_or(0))
+                } else {
+                    header.folded
+                };
                 let mut records = Vec::new();
                 let next = journal.read(from, batch, |record| records.push(record))?;
                 index.apply(&records)?;
                 index.set_meta("journal", &header.id[..])?;
                 index.set_meta("folded", signed(next))?;
-                Ok(next)
+                Ok((from, next))
             })?;
-            let done = next == from;
-            from = next;
-            if done || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                break;
+            if next == from || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                break next;
             }
-        }
+        };
         let (bytes, entries) = self.totals()?;
         let start = header.folded;
         let header = Header {
-            folded: from,
+            folded,
             bytes,
             entries,
             ..header
         };
         // It tells what was folded to whoever stores, and to an index that is made anew.
-        Journal::set_header(&self.root, &header)?;
-        if start / PUNCH_AT != from / PUNCH_AT {
-            journal.punch(&self.root, from);
+        journal.set_header(&self.root, &header)?;
+        if start / PUNCH_AT != folded / PUNCH_AT {
+            journal.punch(&self.root, folded);
         }
-        Ok(start..from)
+        Ok(start..folded)
     }
 
     fn apply(&self, records: &[Record]) -> Result<()> {

@@ -19,8 +19,9 @@ pub use query::{Filter, Row, Stats, Verdict};
 use super::directory::{Directory, INDEX, OpenError, Root};
 use super::entry::EntryError;
 use super::store::Trouble;
+use crate::fork;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
-use rustix::fs::OFlags;
 use rustix::io::Errno;
 use std::sync::Arc;
 use std::time::Duration;
@@ -135,17 +136,27 @@ impl Index {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let db = Connection::open_with_flags(directory.path().join(INDEX), flags)?;
-        db.busy_timeout(Duration::from_secs(5))?;
-        // A power cut may cost the index, which is then built anew: nothing waits for the disk.
-        db.execute_batch("PRAGMA synchronous = OFF;")?;
-        Index::prepare(db, directory, root)
+        // SQLite's own locks are not to be held by another thread when a process forks.
+        fork::guard(|| {
+            let db = Connection::open_with_flags(directory.path().join(INDEX), flags)?;
+            // Whoever writes has the lock for maintenance: others are in the way for moments only.
+            db.busy_timeout(Duration::from_secs(1))?;
+            // A power cut may cost the index, which is then built anew: nothing waits for the disk.
+            db.execute_batch("PRAGMA synchronous = OFF;")?;
+            Index::prepare(db, directory, root)
+        })
+        .into_inner()
     }
 
     /// Opens an index to ask it; the caller need not hold the lock.
     pub fn open_existing(directory: &Arc<Directory>, root: &Arc<Root>) -> Result<Index> {
         check_files(root)?;
-        Index::open_file(directory, root)
+        let index = Index::open_file(directory, root)?;
+        // Whoever only asks changes nothing, also when the index is replaced meanwhile.
+        index
+            .db
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        Ok(index)
     }
 
     /// An index in memory, filled from the files: where none can be kept.
@@ -186,6 +197,31 @@ impl Index {
             db,
             directory: directory.clone(),
             root: root.clone(),
+        })
+    }
+
+    /// Forgets what a scan finds out, so that it is found out anew. What was counted stays, and how far the journal
+    /// was folded: all of it in one transaction, so that nothing is lost if this is killed, or counted twice.
+    ///
+    /// The file stays, because others may have it open. A broken one is an error.
+    pub fn reset(&mut self) -> Result<()> {
+        let state: String = self
+            .db
+            .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+        if state != "ok" {
+            return Err(rusqlite::Error::SqliteFailure(
+                rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT),
+                Some(state),
+            )
+            .into());
+        }
+        self.transaction(|index| {
+            index.db.execute_batch(
+                "DELETE FROM entry; DELETE FROM alias; DELETE FROM compiler;
+                 DELETE FROM counter WHERE name IN ('bytes', 'entries');
+                 DELETE FROM meta WHERE name IN ('scanned', 'scan_next');",
+            )?;
+            Ok(())
         })
     }
 
@@ -259,6 +295,8 @@ impl Index {
 
     /// Runs `body` as one transaction.
     fn transaction<T>(&mut self, body: impl FnOnce(&Index) -> Result<T>) -> Result<T> {
+        // A child must not have SQLite's locks.
+        let _pass = fork::guard(|| ());
         self.db.execute_batch("BEGIN IMMEDIATE")?;
         let result = body(self);
         let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
@@ -293,9 +331,9 @@ const FILES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 fn check_files(root: &Root) -> Result<()> {
     for suffix in FILES {
         let path = format!("{INDEX}{suffix}");
-        match root.open_file(&path, OFlags::RDONLY) {
-            Ok(_) | Err(OpenError::Io(Errno::NOENT)) => {}
-            Err(OpenError::Io(Errno::LOOP) | OpenError::Untrusted(_)) => root.unlink(&path)?,
+        match root.check_own_file(&path) {
+            Ok(()) | Err(OpenError::Io(Errno::NOENT)) => {}
+            Err(error) if error.is_foreign() && root.discard(&path) => {}
             Err(error) => return Err(error.into()),
         }
     }

@@ -104,6 +104,8 @@ fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
 
 impl Index {
     pub fn stats(&self) -> Result<Stats> {
+        // One state, whoever writes meanwhile.
+        let _snapshot = self.db.unchecked_transaction()?;
         let pinned = self
             .db
             .prepare_cached("SELECT count(*) FROM entry WHERE pinned")?

@@ -11,6 +11,9 @@ use rustix::io::Errno;
 use std::collections::HashSet;
 use std::time::Instant;
 
+/// How many folders are looked at in one transaction.
+const STEP: u16 = 16;
+
 impl Index {
     /// Compares one folder, and returns whether that was the last of a round. Each call takes the next one, or goes
     /// on with one in which more entries were unknown than `deadline` left time to take in.
@@ -43,9 +46,13 @@ impl Index {
         Ok(())
     }
 
-    /// Removes all that is in a folder but, unless asked, what is pinned.
-    pub fn clear_folder(&mut self, folder: u8, pinned_too: bool) -> Result<()> {
-        self.transaction(|index| {
+    /// Removes all but, unless asked, what is pinned. `progress` is as for [`Index::scan_all`].
+    pub fn clear(
+        &mut self,
+        pinned_too: bool,
+        progress: &mut dyn FnMut(u64, u64) -> bool,
+    ) -> Result<()> {
+        self.each_folder(progress, |index, folder| {
             index.scan_folder(folder, None)?;
             for key in index.keys_in(folder, "entry")? {
                 let pinned = index.entry(&key)?.is_some_and(|row| row.pinned);
@@ -54,18 +61,36 @@ impl Index {
                 }
             }
             Ok(())
-        })
+        })?;
+        Ok(())
     }
 
     /// Compares all. `progress` is told how many folders of how many are done; what it returns says whether to go on.
     pub fn scan_all(&mut self, progress: &mut dyn FnMut(u64, u64) -> bool) -> Result<()> {
-        for folder in 0..FOLDERS {
-            self.transaction(|index| index.scan_folder(folder as u8, None))?;
-            if !progress(u64::from(folder) + 1, FOLDERS.into()) {
-                return Ok(());
+        if self.each_folder(progress, |index, folder| {
+            index.scan_folder(folder, None).map(drop)
+        })? {
+            self.set_meta("scanned", 1)?;
+        }
+        Ok(())
+    }
+
+    /// Does something with each folder, with some of them in each transaction. Returns whether it came to the end.
+    fn each_folder(
+        &mut self,
+        progress: &mut dyn FnMut(u64, u64) -> bool,
+        body: impl Fn(&Index, u8) -> Result<()>,
+    ) -> Result<bool> {
+        for first in (0..FOLDERS).step_by(STEP.into()) {
+            let end = first + STEP;
+            self.transaction(|index| {
+                (first..end).try_for_each(|folder| body(index, folder as u8))
+            })?;
+            if !progress(end.into(), FOLDERS.into()) {
+                return Ok(false);
             }
         }
-        self.set_meta("scanned", 1)
+        Ok(true)
     }
 
     /// Returns whether all was compared before the deadline.

@@ -33,7 +33,7 @@
 //! # Cost
 //!
 //! A case takes some 10 to 60 ms, a compile included, and cases run on all cores. A scenario with more than
-//! [`MOST_CASES`] has some left out, always the same: first those kills that nobody else can tell from the kill at
+//! [`MOST_CASES`] (or, if its act is long, [`FEWER_CASES`]) has some left out, always the same: first those kills that nobody else can tell from the kill at
 //! the call before. With `MGENJIT_EXHAUSTIVE=1` none is. `MGENJIT_FAULT=kill-before-37` runs one case alone:
 //! `MGENJIT_FAULT=ENOSPC-from-99 cargo test --release --test faults store`. `-- --nocapture` shows what each
 //! scenario took and all clean errors.
@@ -62,6 +62,10 @@ use std::time::{Duration, Instant};
 
 /// How many cases of a scenario are run unless all are wanted.
 const MOST_CASES: usize = 900;
+
+/// Of an act with more calls than [`MANY_CALLS`], which takes as much longer, fewer are run.
+const MANY_CALLS: usize = 300;
+const FEWER_CASES: usize = 100;
 
 /// How long one run of a program may take. Shorter than the time for which a lock is waited for, so that a lock
 /// that is not given up is seen.
@@ -104,7 +108,12 @@ pub fn sweep(name: &str) {
     let stage = Stage::new(name);
     let calls = stage.baseline();
     let possible = possible_faults(&calls, &Place::at(&stage, "baseline").cache());
-    let chosen = choose(&possible);
+    let most = most_cases(if calls.len() > MANY_CALLS {
+        FEWER_CASES
+    } else {
+        MOST_CASES
+    });
+    let chosen = choose(&possible, most);
 
     let clean_errors = Mutex::new(BTreeSet::new());
     let missed = AtomicUsize::new(0);
@@ -187,18 +196,19 @@ fn may_fail(fault: Fault, traced: &Traced, cache: &Path) -> bool {
 }
 
 /// The faults to run: all, or a selection that leaves out the less telling first.
-fn choose(possible: &[(Fault, bool)]) -> Vec<Fault> {
+fn choose(possible: &[(Fault, bool)], most: usize) -> Vec<Fault> {
     let (telling, others): (Vec<_>, Vec<_>) = possible.iter().partition(|(_, telling)| *telling);
-    let mut chosen = thin_out(telling, most_cases());
-    let room = most_cases() - chosen.len();
+    let mut chosen = thin_out(telling, most);
+    let room = most - chosen.len();
     chosen.extend(thin_out(others, room));
     chosen.into_iter().map(|(fault, _)| fault).collect()
 }
 
-fn most_cases() -> usize {
+/// So many, unless all are wanted.
+fn most_cases(most: usize) -> usize {
     match std::env::var("MGENJIT_EXHAUSTIVE") {
         Ok(value) if value == "1" => usize::MAX,
-        _ => MOST_CASES,
+        _ => most,
     }
 }
 
