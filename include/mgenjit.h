@@ -210,7 +210,8 @@
 // It is in the cache.
 #define MGENJIT_VERDICT_HIT 1
 
-// There never was an entry of this name, as far as the cache remembers.
+// There is no entry of this name, and there never was one of this key, as far as the cache remembers. If one of
+// this name is gone, mgenjit_explanation_time says when it went.
 #define MGENJIT_VERDICT_NEVER 2
 
 // There is an entry of this name whose key differs: mgenjit_explanation_differences.
@@ -362,7 +363,8 @@ typedef struct mgenjit_cache_statistics {
   uint64_t bytes;
   // Of the entries, those that are pinned.
   uint64_t pinned;
-  // Other keys that lead to entries, because their IR differs only in what does not matter.
+  // Other keys that lead to entries: that of each one's canonical form, and those of modules that differ from it
+  // only in what does not matter.
   uint64_t aliases;
   // The limits of the configuration that the cache was opened with; 0 for none. The age is in seconds.
   uint64_t max_bytes;
@@ -441,7 +443,8 @@ typedef struct mgenjit_cache_info {
   uint64_t saved_time;
 } mgenjit_cache_info;
 
-// Told how much of how much is done, on the thread that made the call.
+// Told how much of how much is done, on the thread that made the call. `total` may be too large until all is done;
+// then it is `done`.
 typedef void (*mgenjit_progress)(uint64_t done, uint64_t total, void *user);
 
 #ifdef __cplusplus
@@ -533,7 +536,8 @@ mgenjit_status mgenjit_config_set_cache_mode(struct mgenjit_config *config,
 
 // Adds a directory below the cache: a read-only cache, such as one that an administrator fills for all users, or
 // one that an application brings. What the cache has not is looked for in these, in the order in which they were
-// added, and used in place. A layer may belong to the user or to root, and others must not write it.
+// added, and used in place. A layer may belong to the user or to root, and others must not write it; the event hook
+// is told of one that is not used for that. One that is not there is empty.
 //
 // Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 mgenjit_status mgenjit_config_add_cache_layer(struct mgenjit_config *config,
@@ -595,7 +599,8 @@ mgenjit_status mgenjit_config_set_cache_signing_key(struct mgenjit_config *confi
                                                     struct mgenjit_error **error);
 
 // Adds a key to those that are trusted: from the first one on, an entry that none of them signed is a miss, and
-// the event hook is told. The file holds an Ed25519 public key, as `openssl pkey -pubout` writes it, or the
+// the event hook is told. Nothing is stored then unless mgenjit_config_set_cache_signing_key names a key that is
+// trusted. Users of one directory with different keys replace each other's entries: give each a directory. The file holds an Ed25519 public key, as `openssl pkey -pubout` writes it, or the
 // secret for BLAKE3. It is read at once.
 //
 // Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_INVALID_ARGUMENT.
@@ -964,8 +969,8 @@ mgenjit_status mgenjit_cache_verify(struct mgenjit_cache *cache,
                                     int32_t recompile,
                                     struct mgenjit_error **error);
 
-// Makes the index anew from the entries. Nothing but what was counted can be lost with an index, and that is kept
-// if the old one can be read. `progress` may be NULL.
+// Makes the index anew from the entries. Nothing but what was counted, and when entries were used, can be lost with
+// an index, and that is kept if the old one can be read. `progress` may be NULL.
 //
 // Thread-safe.
 mgenjit_status mgenjit_cache_rebuild(struct mgenjit_cache *cache,
@@ -985,8 +990,8 @@ mgenjit_status mgenjit_cache_export(struct mgenjit_cache *cache,
                                     void *user,
                                     struct mgenjit_error **error);
 
-// Stores the entries of a bundle: all are verified before the first one is. Those that are there already stay as
-// they are. `imported`, which may be NULL, receives how many were stored. `progress` may be NULL.
+// Stores the entries of a bundle: all are verified before the first one is. Those that are there already, whole and
+// signed as the configuration asks, stay as they are. `imported`, which may be NULL, receives how many were stored. `progress` may be NULL.
 //
 // Thread-safe. Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_UNTRUSTED if the configuration
 // trusts keys of which none signed an entry.

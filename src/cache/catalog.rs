@@ -125,6 +125,11 @@ impl Catalog {
             .map_err(|trouble| self.trouble(&trouble))?;
         self.store.create_journal();
         let options = self.store.options();
+        // Nobody sweeps meanwhile what is unpacked and not yet in its place.
+        let lock = match self.place(&root) {
+            Place::Memory => None,
+            Place::Disk => Some(self.lock(&root, PATIENCE)?.ok_or_else(|| self.is_busy())?),
+        };
         let imported = bundle::import(
             path,
             &root,
@@ -142,6 +147,7 @@ impl Catalog {
                 Kind::Alias => self.store.record_alias(&item.key),
             }
         }
+        drop(lock);
         self.store
             .maintain()
             .map_err(|trouble| self.trouble(&trouble))?;
@@ -174,9 +180,15 @@ impl Catalog {
         let root = self.root()?;
         if let Some(lock) = self.lock(&root, SHORT_PATIENCE)? {
             // Opened again when the lock is given back: asking needs none.
-            self.with_index(&root, &lock, |_| Ok(()))?;
-            return Index::open_existing(self.directory(), &root)
-                .map_err(|error| self.error(&error));
+            let index = self
+                .with_index(&root, &lock, |_| Ok(()))
+                .and_then(|()| Index::open_existing(self.directory(), &root));
+            return match index {
+                // A full disk: the files tell most of it.
+                Err(error) if error.is_unwritable() => Index::in_memory(self.directory(), &root),
+                other => other,
+            }
+            .map_err(|error| self.error(&error));
         }
         let index = match self.place(&root) {
             Place::Disk => Index::open_existing(self.directory(), &root),
@@ -292,25 +304,33 @@ impl Catalog {
 
     /// Removes entries until the limits hold. Pinned ones stay.
     pub fn trim(&self, limits: &Limits, progress: Progress<'_>) -> Result<(), Error> {
+        let root = self.root()?;
         self.change(|index| {
             index.finish_scan()?;
             let (_, before) = index.totals()?;
-            while index.evict_some(limits)? {
+            loop {
+                let more = index.evict_some(limits)?;
                 let (_, left) = index.totals()?;
-                if !progress(before.saturating_sub(left), before) {
+                let removed = before.saturating_sub(left);
+                // How many must go is known when they are gone.
+                if !progress(removed, if more { before } else { removed }) || !more {
                     break;
                 }
             }
+            // While nobody else imports: what that unpacks is no leftover.
+            maintain::sweep(&root, SystemTime::now());
             Ok(())
-        })?;
-        maintain::sweep(&*self.root()?, SystemTime::now());
-        Ok(())
+        })
     }
 
     /// Removes all entries but pinned ones, and what older versions of this library left.
     pub fn clear(&self, pinned_too: bool, progress: Progress<'_>) -> Result<(), Error> {
-        self.change(|index| index.clear(pinned_too, progress))?;
-        maintain::sweep(&*self.root()?, SystemTime::now());
+        let root = self.root()?;
+        self.change(|index| {
+            index.clear(pinned_too, progress)?;
+            maintain::sweep(&root, SystemTime::now());
+            Ok(())
+        })?;
         self.remove_older_versions();
         Ok(())
     }
@@ -348,9 +368,10 @@ impl Catalog {
             }
             index.reset()?;
             index.scan_all(progress)?;
+            index.restore_uses()?;
             index.fold(&Journal::open_or_create(&root)?)
         })
-        .map_err(|trouble| self.trouble(&trouble))?;
+        .map_err(|error| self.error(&error))?;
         drop(lock);
         Ok(())
     }
@@ -370,10 +391,13 @@ impl Catalog {
         match self.store.look(key) {
             Ok(Some(entry)) => Ok(Explanation::Hit(entry.tail.key())),
             Err((MissReason::Untrusted, trouble)) => Ok(Explanation::Untrusted(trouble)),
-            Err((_, trouble)) => Ok(Explanation::Damaged(trouble)),
+            Err((MissReason::Damaged, trouble)) => Ok(Explanation::Damaged(trouble)),
             // No directory yet: nothing was ever stored.
-            Ok(None) if root.is_none() => Ok(Explanation::Missing(Verdict::Never)),
-            Ok(None) => self
+            Ok(None) | Err((MissReason::Absent, _)) if root.is_none() => {
+                Ok(Explanation::Missing(Verdict::Never(None)))
+            }
+            // A directory that cannot be used has nothing.
+            Ok(None) | Err((MissReason::Absent, _)) => self
                 .ask(|index| match index.entry(key)? {
                     // The index has not noticed yet.
                     Some(row) => Ok(Verdict::Gone(Gone {
@@ -440,7 +464,7 @@ impl Catalog {
         root: &Arc<Root>,
         _lock: &Maintenance,
         mut body: impl FnMut(&mut Index) -> Result<T, IndexError>,
-    ) -> Result<T, Error> {
+    ) -> Result<T, IndexError> {
         maintain::with_index(self.directory(), root, |index| {
             let journal = Journal::open_or_create(root)?;
             index.fold(&journal)?;
@@ -449,7 +473,6 @@ impl Catalog {
             index.fold(&journal)?;
             Ok(result)
         })
-        .map_err(|trouble| self.trouble(&trouble))
     }
 
     /// As [`Catalog::with_index`], with the lock; where there is no index on disk, with one of this moment.
@@ -463,17 +486,29 @@ impl Catalog {
                 .and_then(|mut index| body(&mut index))
                 .map_err(|error| self.error(&error)),
             Place::Disk => match self.lock(&root, PATIENCE)? {
-                Some(lock) => self.with_index(&root, &lock, body),
-                None => Err(Error::new(
-                    Status::Cache,
-                    format!(
-                        "another process has been working on {} for {} seconds: try again later",
-                        self.path().display(),
-                        PATIENCE.as_secs()
-                    ),
-                )),
+                Some(lock) => match self.with_index(&root, &lock, &mut body) {
+                    // A full disk must not keep anybody from making room.
+                    Err(error) if error.is_unwritable() => {
+                        Index::in_memory(self.directory(), &root)
+                            .and_then(|mut index| body(&mut index))
+                    }
+                    other => other,
+                }
+                .map_err(|error| self.error(&error)),
+                None => Err(self.is_busy()),
             },
         }
+    }
+
+    fn is_busy(&self) -> Error {
+        Error::new(
+            Status::Cache,
+            format!(
+                "another process has been working on {} for {} seconds: try again later",
+                self.path().display(),
+                PATIENCE.as_secs()
+            ),
+        )
     }
 
     fn error(&self, error: &IndexError) -> Error {
@@ -510,6 +545,7 @@ pub struct Iter {
     filter: Filter,
     after: Option<Key>,
     page: std::vec::IntoIter<Row>,
+    ended: bool,
 }
 
 /// How many entries are read at once.
@@ -523,6 +559,7 @@ impl Catalog {
             filter,
             after: None,
             page: Vec::new().into_iter(),
+            ended: false,
         })
     }
 }
@@ -533,6 +570,9 @@ impl Iter {
             self.after = Some(row.key);
             return Ok(Some(row));
         }
+        if self.ended {
+            return Ok(None);
+        }
         let page = self
             .index
             .list(&self.filter, self.after.as_ref(), PAGE)
@@ -540,6 +580,7 @@ impl Iter {
         self.page = page.into_iter();
         let row = self.page.next();
         self.after = row.as_ref().map(|row| row.key);
+        self.ended = row.is_none();
         Ok(row)
     }
 }

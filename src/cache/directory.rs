@@ -149,15 +149,18 @@ impl Directory {
 
     /// A [`Trouble`] with this directory.
     pub fn trouble(&self, what: &str, why: impl std::fmt::Display) -> Trouble {
-        Trouble(format!(
+        Trouble(in_words(format!(
             "the cache directory {} {what}: {why}",
             self.path.display()
-        ))
+        )))
     }
 
     /// A [`Trouble`] with something in this directory.
     pub fn trouble_at(&self, path: &str, why: impl std::fmt::Display) -> Trouble {
-        Trouble(format!("{}: {why}", self.path.join(path).display()))
+        Trouble(in_words(format!(
+            "{}: {why}",
+            self.path.join(path).display()
+        )))
     }
 }
 
@@ -313,6 +316,14 @@ impl Root {
             0x1983_0326,
         ];
         rustix::fs::fstatfs(&self.fd).is_ok_and(|stat| REMOTE.contains(&(stat.f_type as u32)))
+    }
+}
+
+/// Without the numbers that errors of the system have at their end.
+fn in_words(text: String) -> String {
+    match text.rsplit_once(" (os error ") {
+        Some((words, number)) if number.ends_with(')') => words.to_owned(),
+        _ => text,
     }
 }
 

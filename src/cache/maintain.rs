@@ -190,6 +190,7 @@ fn slice_of(
         index.fold_until(journal, Some(deadline))?;
         Ok(())
     })
+    .map_err(|error| directory.trouble_at(super::directory::INDEX, error))
 }
 
 /// Opens the index and does something with it; if it turns out to be broken, once more with a new one. The caller
@@ -198,16 +199,15 @@ pub fn with_index<T>(
     directory: &Arc<Directory>,
     root: &Arc<Root>,
     mut body: impl FnMut(&mut Index) -> Result<T, IndexError>,
-) -> Result<T, Trouble> {
+) -> Result<T, IndexError> {
     let mut attempt = || Index::open(directory, root).and_then(|mut index| body(&mut index));
-    let result = match attempt() {
+    match attempt() {
         Err(error) if error.is_corrupt() => {
             Index::remove(root);
             attempt()
         }
         other => other,
-    };
-    result.map_err(|error| directory.trouble_at(super::directory::INDEX, error))
+    }
 }
 
 /// Removes what was left by processes that were killed: files that were being written, and locks.

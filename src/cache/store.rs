@@ -120,7 +120,8 @@ impl Store {
     ) -> Result<Option<(Entry, bool)>, (MissReason, Trouble)> {
         let Some(root) = directory
             .open()
-            .map_err(|trouble| (MissReason::Damaged, trouble))?
+            // Not its entry is at fault.
+            .map_err(|trouble| (MissReason::Absent, trouble))?
         else {
             return Ok(None);
         };
@@ -187,6 +188,18 @@ impl Store {
         Lock::acquire(&self.directory, key, timeout)
     }
 
+    /// Whether what is stored could be used again: not if only keys are trusted that do not sign it.
+    fn trusts_itself(&self) -> bool {
+        let Some(trust) = &self.options.trust else {
+            return true;
+        };
+        let probe = b"whether its own signature is trusted";
+        self.options
+            .signer
+            .as_ref()
+            .is_some_and(|signer| trust.check(probe, &signer.sign(probe)).is_ok())
+    }
+
     /// Stores a compiled module. Returns the entry's length.
     pub fn publish(
         &self,
@@ -196,6 +209,13 @@ impl Store {
         input: &[u8],
         manifest: &mut Manifest,
     ) -> Result<u64, Trouble> {
+        if !self.trusts_itself() {
+            return Err(self.directory.trouble(
+                "is not written",
+                "the configuration trusts keys, but not the one that it signs with, if it has any: what is stored \
+                 could not be used again",
+            ));
+        }
         let root = self.directory.create()?;
         let path = entry_path(key);
         let signer = self.options.signer.as_deref();

@@ -328,7 +328,7 @@ fn the_nearest_entry_explains_a_miss() {
     ));
     let never = explain(&key(3), "other", &wanted);
     assert!(
-        matches!(never, Explanation::Missing(Verdict::Never)),
+        matches!(never, Explanation::Missing(Verdict::Never(None))),
         "{never:?}"
     );
     std::fs::write(cache.path().join(entry_path(&key(1))), b"damaged").expect("written");

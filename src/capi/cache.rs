@@ -42,7 +42,8 @@ pub struct mgenjit_cache_statistics {
     pub bytes: u64,
     /// Of the entries, those that are pinned.
     pub pinned: u64,
-    /// Other keys that lead to entries, because their IR differs only in what does not matter.
+    /// Other keys that lead to entries: that of each one's canonical form, and those of modules that differ from it
+    /// only in what does not matter.
     pub aliases: u64,
     /// The limits of the configuration that the cache was opened with; 0 for none. The age is in seconds.
     pub max_bytes: u64,
@@ -136,7 +137,8 @@ pub struct mgenjit_cache_info {
 // SAFETY: it is `repr(C)`, and `size` comes first.
 unsafe impl SizedStruct for mgenjit_cache_info {}
 
-/// Told how much of how much is done, on the thread that made the call.
+/// Told how much of how much is done, on the thread that made the call. `total` may be too large until all is done;
+/// then it is `done`.
 #[allow(non_camel_case_types)]
 pub type mgenjit_progress = Option<unsafe extern "C" fn(done: u64, total: u64, user: *mut c_void)>;
 
@@ -556,8 +558,8 @@ pub unsafe extern "C" fn mgenjit_cache_verify(
     }
 }
 
-/// Makes the index anew from the entries. Nothing but what was counted can be lost with an index, and that is kept
-/// if the old one can be read. `progress` may be NULL.
+/// Makes the index anew from the entries. Nothing but what was counted, and when entries were used, can be lost with
+/// an index, and that is kept if the old one can be read. `progress` may be NULL.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]
@@ -606,8 +608,8 @@ pub unsafe extern "C" fn mgenjit_cache_export(
     }
 }
 
-/// Stores the entries of a bundle: all are verified before the first one is. Those that are there already stay as
-/// they are. `imported`, which may be NULL, receives how many were stored. `progress` may be NULL.
+/// Stores the entries of a bundle: all are verified before the first one is. Those that are there already, whole and
+/// signed as the configuration asks, stay as they are. `imported`, which may be NULL, receives how many were stored. `progress` may be NULL.
 ///
 /// Thread-safe. Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_UNTRUSTED if the configuration
 /// trusts keys of which none signed an entry.

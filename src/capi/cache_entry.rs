@@ -238,7 +238,8 @@ impl Owned for mgenjit_explanation {}
 
 /// It is in the cache.
 pub const MGENJIT_VERDICT_HIT: i32 = 1;
-/// There never was an entry of this name, as far as the cache remembers.
+/// There is no entry of this name, and there never was one of this key, as far as the cache remembers. If one of
+/// this name is gone, mgenjit_explanation_time says when it went.
 pub const MGENJIT_VERDICT_NEVER: i32 = 2;
 /// There is an entry of this name whose key differs: mgenjit_explanation_differences.
 pub const MGENJIT_VERDICT_DIFFERS: i32 = 3;
@@ -316,7 +317,18 @@ fn tell(found: Explanation, name: &str, key: &str, parts: &Parts) -> mgenjit_exp
             explanation.verdict = MGENJIT_VERDICT_UNTRUSTED;
             format!("its entry is not trusted, and would be compiled anew: {trouble}")
         }
-        Explanation::Missing(Verdict::Never) => {
+        Explanation::Missing(Verdict::Never(Some(gone))) => {
+            explanation.time = gone.time;
+            format!(
+                "no module of the name {name} is here now; one of that name, perhaps another one, {}",
+                if gone.evicted() {
+                    "was evicted"
+                } else {
+                    "was removed"
+                }
+            )
+        }
+        Explanation::Missing(Verdict::Never(None)) => {
             format!(
                 "no module of the name {name} was ever stored here, as far as the cache remembers"
             )

@@ -176,7 +176,8 @@ pub unsafe extern "C" fn mgenjit_config_set_cache_mode(
 
 /// Adds a directory below the cache: a read-only cache, such as one that an administrator fills for all users, or
 /// one that an application brings. What the cache has not is looked for in these, in the order in which they were
-/// added, and used in place. A layer may belong to the user or to root, and others must not write it.
+/// added, and used in place. A layer may belong to the user or to root, and others must not write it; the event hook
+/// is told of one that is not used for that. One that is not there is empty.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -325,7 +326,8 @@ pub unsafe extern "C" fn mgenjit_config_set_cache_signing_key(
 }
 
 /// Adds a key to those that are trusted: from the first one on, an entry that none of them signed is a miss, and
-/// the event hook is told. The file holds an Ed25519 public key, as `openssl pkey -pubout` writes it, or the
+/// the event hook is told. Nothing is stored then unless mgenjit_config_set_cache_signing_key names a key that is
+/// trusted. Users of one directory with different keys replace each other's entries: give each a directory. The file holds an Ed25519 public key, as `openssl pkey -pubout` writes it, or the
 /// secret for BLAKE3. It is read at once.
 ///
 /// Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_INVALID_ARGUMENT.

@@ -89,7 +89,7 @@ fn not_found(tried: &[String]) -> Error {
     Error::new(
         Status::ServerUnavailable,
         format!(
-            "this code is not in the cache, and no compile server was found to compile it; tried:\n  {}\n\
+            "this must be compiled, and no compile server was found; tried:\n  {}\n\
              install {NAME} in one of these places, or name it with $MGENJIT_SERVER or in the configuration",
             tried.join("\n  ")
         ),

@@ -17,6 +17,7 @@ use crate::fork;
 use crate::image::Image;
 use crate::image::map::Source;
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsFd;
@@ -66,6 +67,8 @@ struct Work<'a> {
     times: Times,
     /// Why the cache had nothing.
     missed: MissReason,
+    /// The trouble that was told last: one that is met again and again is told once.
+    told: RefCell<String>,
 }
 
 impl Executor {
@@ -137,6 +140,7 @@ impl<'a> Work<'a> {
                 ..Times::default()
             },
             missed: MissReason::Absent,
+            told: RefCell::default(),
         }
     }
 
@@ -474,7 +478,10 @@ impl<'a> Work<'a> {
     }
 
     fn trouble(&self, trouble: &Trouble) {
-        self.tell(EventKind::CacheTrouble, &trouble.0, 0);
+        if *self.told.borrow() != trouble.0 {
+            self.told.borrow_mut().clone_from(&trouble.0);
+            self.tell(EventKind::CacheTrouble, &trouble.0, 0);
+        }
     }
 
     fn tell(&self, kind: EventKind, message: &str, bytes: u64) {

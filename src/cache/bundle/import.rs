@@ -83,7 +83,7 @@ pub fn import(
             path.display(),
             reason(&error)
         );
-        Error::new(Status::Io, message)
+        Error::new(Status::Cache, message)
     })?;
     imported.bytes = imported.new.iter().map(|item| item.len).sum();
     Ok(imported)

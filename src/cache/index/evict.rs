@@ -160,18 +160,19 @@ impl Index {
         let gone = self
             .db
             .prepare_cached("SELECT why, time, cost FROM gone WHERE key = ?1")?
-            .query_row([&key.0], |row| {
-                Ok(Gone {
-                    why: match row.get::<_, i64>(0)? {
-                        1 => Why::Evicted,
-                        2 => Why::Aged,
-                        3 => Why::Removed,
-                        _ => Why::Vanished,
-                    },
-                    time: unsigned(row.get(1)?),
-                    cost: unsigned(row.get(2)?),
-                })
-            })
+            .query_row([&key.0], read_gone)
+            .optional()?;
+        Ok(gone)
+    }
+
+    /// What is known of the entry of a name that went last.
+    pub(super) fn gone_by_name(&self, name: &str) -> Result<Option<Gone>> {
+        let gone = self
+            .db
+            .prepare_cached(
+                "SELECT why, time, cost FROM gone WHERE name = ?1 ORDER BY id DESC LIMIT 1",
+            )?
+            .query_row([name], read_gone)
             .optional()?;
         Ok(gone)
     }
@@ -184,4 +185,17 @@ impl Index {
             .execute(params![&key.0, pinned])?;
         Ok(changed > 0)
     }
+}
+
+fn read_gone(row: &rusqlite::Row<'_>) -> rusqlite::Result<Gone> {
+    Ok(Gone {
+        why: match row.get::<_, i64>(0)? {
+            1 => Why::Evicted,
+            2 => Why::Aged,
+            3 => Why::Removed,
+            _ => Why::Vanished,
+        },
+        time: unsigned(row.get(1)?),
+        cost: unsigned(row.get(2)?),
+    })
 }

@@ -214,8 +214,8 @@ impl Index {
 
     /// Takes an entry's file in. Returns its cost; `None` if there is no file, or none that can be read.
     pub(super) fn adopt(&self, key: &Key, hits: u64, used: Option<u64>) -> Result<Option<u64>> {
-        let file = match self.root.open_file(&entry_path(key), OFlags::RDONLY) {
-            Ok(file) => file,
+        let (file, stat) = match self.root.open_examined(&entry_path(key), OFlags::RDONLY) {
+            Ok(opened) => opened,
             Err(OpenError::Io(Errno::NOENT)) => {
                 self.forget(key)?;
                 return Ok(None);
@@ -245,7 +245,8 @@ impl Index {
                 signed(tail.image_len),
                 signed(cost),
                 signed(about.created),
-                signed(used.unwrap_or(about.created)),
+                // An imported one is younger than what is in it.
+                signed(used.unwrap_or_else(|| about.created.max(modified(&stat)))),
                 signed(hits),
                 pinned,
                 policy::priority(self.clock()?, hits + 1, cost, len)
@@ -327,4 +328,9 @@ impl Index {
     pub(super) fn clock(&self) -> Result<f64> {
         Ok(self.meta("clock")?.unwrap_or(0.0))
     }
+}
+
+/// Microseconds since 1970.
+fn modified(stat: &rustix::fs::Stat) -> u64 {
+    unsigned(stat.st_mtime).saturating_mul(1_000_000)
 }

@@ -106,12 +106,31 @@ impl IndexError {
                 // "Unknown" is a missing table or column.
                 DatabaseCorrupt | NotADatabase | SchemaChanged | Unknown
             ),
+            // A column or a table that is not there.
+            IndexError::Sqlite(rusqlite::Error::SqlInputError { .. }) => true,
             // A value of another type than the schema says.
             IndexError::Sqlite(
                 rusqlite::Error::InvalidColumnType(..)
                 | rusqlite::Error::FromSqlConversionFailure(..)
                 | rusqlite::Error::IntegralValueOutOfRange(..),
             ) => true,
+            _ => false,
+        }
+    }
+}
+
+impl IndexError {
+    /// Whether there is no room for the database, or no way to it: what must be done can be done without.
+    pub fn is_unwritable(&self) -> bool {
+        use rusqlite::ErrorCode::{CannotOpen, DiskFull, ReadOnly, SystemIoFailure};
+        match self {
+            IndexError::Sqlite(rusqlite::Error::SqliteFailure(error, _)) => matches!(
+                error.code,
+                CannotOpen | DiskFull | ReadOnly | SystemIoFailure
+            ),
+            IndexError::Io(error) | IndexError::Open(OpenError::Io(error)) => {
+                [Errno::NOSPC, Errno::DQUOT, Errno::ROFS, Errno::IO].contains(error)
+            }
             _ => false,
         }
     }
@@ -215,6 +234,12 @@ impl Index {
             )
             .into());
         }
+        // Seen before it is needed again: the files do not tell when they were used.
+        self.db.execute_batch(
+            "DROP TABLE IF EXISTS temp.uses;
+             CREATE TEMP TABLE uses (key BLOB PRIMARY KEY, used INTEGER, hits INTEGER, priority REAL) WITHOUT ROWID;
+             INSERT INTO uses SELECT key, used, hits, priority FROM entry;",
+        )?;
         self.transaction(|index| {
             index.db.execute_batch(
                 "DELETE FROM entry; DELETE FROM alias; DELETE FROM compiler;
@@ -223,6 +248,19 @@ impl Index {
             )?;
             Ok(())
         })
+    }
+
+    /// Gives the entries that were found again the uses that [`Index::reset`] has seen.
+    pub fn restore_uses(&mut self) -> Result<()> {
+        self.transaction(|index| {
+            index.db.execute_batch(
+                "UPDATE entry SET used = uses.used, hits = uses.hits, priority = uses.priority
+                     FROM temp.uses WHERE uses.key = entry.key;",
+            )?;
+            Ok(())
+        })?;
+        self.db.execute_batch("DROP TABLE temp.uses;")?;
+        Ok(())
     }
 
     /// Removes the index, to be built anew. The caller holds the lock for maintenance.

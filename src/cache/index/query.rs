@@ -67,7 +67,8 @@ pub enum Verdict {
     Gone(Gone),
     /// The nearest entry of the same name.
     Differs(Box<Row>),
-    Never,
+    /// There is none of its name. One of that name may be gone.
+    Never(Option<Gone>),
 }
 
 const COLUMNS: &str = "key, name, input, opt_level, machine, llvm, package, build, triple, cpu, input_len, bytes, \
@@ -218,6 +219,9 @@ impl Index {
                 nearest = Some((distance, row));
             }
         }
-        Ok(nearest.map_or(Verdict::Never, |(_, row)| Verdict::Differs(Box::new(row))))
+        Ok(match nearest {
+            Some((_, row)) => Verdict::Differs(Box::new(row)),
+            None => Verdict::Never(self.gone_by_name(name)?),
+        })
     }
 }
