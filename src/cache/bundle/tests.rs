@@ -707,7 +707,7 @@ fn what_cannot_be_written_is_an_error() {
         true
     });
     let error = error.expect_err("it is in the way");
-    assert_eq!(error.status, Status::Io);
+    assert_eq!(error.status, Status::Cache);
     assert!(error.message.contains("0 of 1 files"), "{error}");
     assert_eq!(to.count().1, 0);
 
