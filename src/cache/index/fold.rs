@@ -56,13 +56,18 @@ impl Index {
     ) -> Result<Range<u64>> {
         let header = match journal.header()? {
             Some(header) => header,
-            // Damaged: what was folded is not known, and a new id makes it be read from its start.
-            None => Header {
-                id: *b"damaged journal.",
-                folded: HEADER_LEN,
-                bytes: 0,
-                entries: 0,
-            },
+            // Damaged, as by a write that a full disk cut short: the index knows better what was folded.
+            None => {
+                let id: Option<Vec<u8>> = self.meta("journal")?;
+                Header {
+                    id: id
+                        .and_then(|id| id.try_into().ok())
+                        .unwrap_or(*b"damaged journal."),
+                    folded: HEADER_LEN,
+                    bytes: 0,
+                    entries: 0,
+                }
+            }
         };
         let batch = if deadline.is_some() {
             SMALL_BATCH
@@ -76,6 +81,12 @@ impl Index {
                     unsigned(index.meta("folded")?.unwrap_or(0))
                 } else {
                     header.folded
+                };
+                // A shorter journal is another one.
+                let from = if from > journal.len()? {
+                    HEADER_LEN
+                } else {
+                    from
                 };
                 let mut records = Vec::new();
                 let next = journal.read(from, batch, |record| records.push(record))?;

@@ -64,8 +64,8 @@ use std::time::{Duration, Instant};
 const MOST_CASES: usize = 900;
 
 /// Of an act with more calls than [`MANY_CALLS`], which takes as much longer, fewer are run.
-const MANY_CALLS: usize = 300;
-const FEWER_CASES: usize = 100;
+const MANY_CALLS: usize = 200;
+const FEWER_CASES: usize = 70;
 
 /// How long one run of a program may take. Shorter than the time for which a lock is waited for, so that a lock
 /// that is not given up is seen.
