@@ -5,13 +5,14 @@ use super::directory::{Directory, INDEX, OpenError, Root, VERSION, pin_path};
 use super::entry::{Entry, EntryError, Kind};
 use super::file;
 use super::index::{Filter, Gone, Index, IndexError, Row, Stats, Verdict, Why};
-use super::journal::{Journal, MissReason};
+use super::journal::{self, Journal, MissReason};
 use super::key::Key;
 use super::maintain::{self, Limits, Maintenance};
 use super::manifest::{Manifest, Parts};
-use super::store::{Store, Trouble};
+use super::store::{Options, Store, Trouble};
 use crate::config::Config;
 use crate::error::{Error, Status};
+use crate::fork;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use std::collections::HashSet;
@@ -101,10 +102,6 @@ impl Catalog {
             if !seen.insert(target) {
                 continue;
             }
-            if self.store.options().trust.is_some() {
-                // Nothing is passed on, perhaps with our signature, that is not trusted here.
-                self.open_entry(&target)?;
-            }
             let others = index.aliases(&target).map_err(|error| self.error(&error))?;
             aliases.extend(others.into_iter().map(|alias| (alias, target)));
             entries.push(target);
@@ -112,13 +109,16 @@ impl Catalog {
         let mut aliases: Vec<(Key, Key)> = aliases.into_iter().collect();
         // The same entries make the same bundle.
         aliases.sort_unstable();
-        let signer = self.store.options().signer.as_deref();
-        bundle::export(&root, &entries, &aliases, signer, path, progress)?;
+        let Options { trust, signer, .. } = self.store.options();
+        // Nothing is passed on, perhaps with our signature, that is not trusted here.
+        let (trust, signer) = (trust.as_deref(), signer.as_deref());
+        bundle::export(&root, &entries, &aliases, trust, signer, path, progress)?;
         Ok(())
     }
 
     /// Stores a bundle's entries. Returns how many.
     pub fn import(&self, path: &Path, progress: Progress<'_>) -> Result<u64, Error> {
+        self.check_writable()?;
         let root = self
             .directory()
             .create()
@@ -191,7 +191,9 @@ impl Catalog {
             .map_err(|error| self.error(&error));
         }
         let index = match self.place(&root) {
-            Place::Disk => Index::open_existing(self.directory(), &root),
+            // Another process has the lock for long: what was folded last, or what the files tell.
+            Place::Disk => Index::open_existing(self.directory(), &root)
+                .or_else(|_| Index::in_memory(self.directory(), &root)),
             Place::Memory => Index::in_memory(self.directory(), &root),
         };
         index.map_err(|error| self.error(&error))
@@ -279,6 +281,7 @@ impl Catalog {
 
     /// A pinned entry is not evicted, whatever the limits.
     pub fn pin(&self, key: &Key, pinned: bool) -> Result<(), Error> {
+        self.check_writable()?;
         let root = self.root()?;
         let key = &self.target(&root, key)?;
         if pinned && self.open_entry(key)?.is_none() {
@@ -286,16 +289,23 @@ impl Catalog {
         }
         // A file, so that a new index knows it as well.
         let path = pin_path(key);
-        let marked = if pinned {
-            file::publish(&root, &path, &[], self.store.options().sync)
-        } else {
-            match root.unlink(&path) {
-                Ok(()) | Err(Errno::NOENT) => Ok(()),
-                Err(error) => Err(error.into()),
+        let mark = || {
+            if pinned {
+                file::publish(&root, &path, &[], self.store.options().sync)
+            } else {
+                match root.unlink(&path) {
+                    Ok(()) | Err(Errno::NOENT) => Ok(()),
+                    Err(error) => Err(error.into()),
+                }
             }
         };
+        let mut marked = Ok(());
+        // With the lock, so that the entry is not evicted in between.
+        let known = self.change(|index| {
+            marked = mark();
+            index.set_pinned(key, pinned)
+        })?;
         marked.map_err(|error| self.trouble(&self.directory().trouble_at(&path, error)))?;
-        let known = self.change(|index| index.set_pinned(key, pinned))?;
         if !known && self.open_entry(key)?.is_none() {
             return Err(self.no_entry(key));
         }
@@ -345,6 +355,7 @@ impl Catalog {
 
     /// Makes the index anew from the entries. What was counted so far is kept if it can be read.
     pub fn rebuild(&self, progress: Progress<'_>) -> Result<(), Error> {
+        self.check_writable()?;
         let root = self.root()?;
         if let Ok(None) = root.existing_folder(VERSION) {
             return Ok(());
@@ -436,7 +447,8 @@ impl Catalog {
     }
 
     fn place(&self, root: &Root) -> Place {
-        if !self.store.options().index || !self.store.options().writable || root.is_remote() {
+        let options = self.store.options();
+        if !options.index || !options.writable || root.is_remote() || journal::is_limited() {
             return Place::Memory;
         }
         // Where nothing was stored yet, there is none either.
@@ -480,6 +492,7 @@ impl Catalog {
         &self,
         mut body: impl FnMut(&mut Index) -> Result<T, IndexError>,
     ) -> Result<T, Error> {
+        self.check_writable()?;
         let root = self.root()?;
         match self.place(&root) {
             Place::Memory => Index::in_memory(self.directory(), &root)
@@ -498,6 +511,19 @@ impl Catalog {
                 None => Err(self.is_busy()),
             },
         }
+    }
+
+    fn check_writable(&self) -> Result<(), Error> {
+        if self.store.options().writable {
+            return Ok(());
+        }
+        Err(Error::new(
+            Status::Cache,
+            format!(
+                "{} is not changed: the configuration's cache mode is to read only",
+                self.path().display()
+            ),
+        ))
     }
 
     fn is_busy(&self) -> Error {
@@ -546,6 +572,8 @@ pub struct Iter {
     after: Option<Key>,
     page: std::vec::IntoIter<Row>,
     ended: bool,
+    /// A child must not use its parent's database.
+    generation: u32,
 }
 
 /// How many entries are read at once.
@@ -560,12 +588,19 @@ impl Catalog {
             after: None,
             page: Vec::new().into_iter(),
             ended: false,
+            generation: fork::generation(),
         })
     }
 }
 
 impl Iter {
     pub fn next(&mut self) -> Result<Option<Row>, Error> {
+        if self.generation != fork::generation() {
+            return Err(Error::new(
+                Status::InvalidArgument,
+                "the list was begun before this process was forked: begin another one",
+            ));
+        }
         if let Some(row) = self.page.next() {
             self.after = Some(row.key);
             return Ok(Some(row));

@@ -117,6 +117,9 @@ fn read() -> Vec<u8> {
     if highest >= 0x19 {
         push(&[__cpuid(0x19).ebx]);
     }
+    if highest >= 0x1e {
+        push(&[__cpuid_count(0x1e, 1).eax]);
+    }
     if highest >= 0x24 {
         push(&[__cpuid_count(0x24, 0).ebx]);
     }

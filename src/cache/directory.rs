@@ -198,6 +198,14 @@ impl Root {
         check_single(&stat)
     }
 
+    /// Whether this is what lies at the path now.
+    pub fn is_at(&self, path: &Path) -> bool {
+        match (rustix::fs::fstat(&self.fd), rustix::fs::stat(path)) {
+            (Ok(ours), Ok(theirs)) => (ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino),
+            _ => false,
+        }
+    }
+
     /// Opens a folder, or makes and opens it.
     pub fn folder(&self, path: &str) -> Result<OwnedFd, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
@@ -251,7 +259,20 @@ impl Root {
         };
         if !PLAIN.load(Ordering::Relaxed) {
             match rustix::fs::openat2(&self.fd, path, flags, mode, ResolveFlags::NO_SYMLINKS) {
-                Err(Errno::NOSYS | Errno::PERM) => PLAIN.store(true, Ordering::Relaxed),
+                Err(error @ (Errno::NOSYS | Errno::PERM)) => {
+                    // Some files are refused, and some sandboxes refuse the call.
+                    let known = rustix::fs::openat2(
+                        &self.fd,
+                        ".",
+                        OFlags::RDONLY | OFlags::CLOEXEC,
+                        Mode::empty(),
+                        ResolveFlags::NO_SYMLINKS,
+                    );
+                    if known.is_ok() {
+                        return Err(error);
+                    }
+                    PLAIN.store(true, Ordering::Relaxed);
+                }
                 other => return other,
             }
         }

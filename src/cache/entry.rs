@@ -626,7 +626,11 @@ fn checked_len(stat: &Stat) -> Result<u64, EntryError> {
 
 fn read_at(file: &File, at: u64, len: u64) -> Result<Vec<u8>, EntryError> {
     // The lengths were compared with the file's, so that this is no more than there is.
-    let mut bytes = vec![0; len as usize];
+    let mut bytes = Vec::new();
+    bytes
+        .try_reserve_exact(len as usize)
+        .map_err(|_| EntryError::Malformed("it is longer than memory"))?;
+    bytes.resize(len as usize, 0);
     read_exact(file, &mut bytes, at)?;
     Ok(bytes)
 }

@@ -127,6 +127,9 @@ impl Journal {
     }
 
     pub fn append(&self, record: &Record) -> Result<(), Errno> {
+        if is_limited() {
+            return Err(Errno::FBIG);
+        }
         let bytes = record.encode();
         loop {
             match rustix::io::write(&self.0, &bytes) {
@@ -306,6 +309,14 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
     let mut array = [0; 8];
     array.copy_from_slice(&bytes[at..at + 8]);
     u64::from_le_bytes(array)
+}
+
+/// Whether files of this process may not grow beyond some length. A write beyond it is a signal, which by default ends
+/// the host: then neither the journal nor the index is written.
+pub fn is_limited() -> bool {
+    rustix::process::getrlimit(rustix::process::Resource::Fsize)
+        .current
+        .is_some()
 }
 
 /// Microseconds since 1970.

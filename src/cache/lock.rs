@@ -54,10 +54,13 @@ impl Lock {
                 Ok(()) => {
                     // The last holder removes the file. Whoever opened it before that holds a lock on nothing.
                     let links = rustix::fs::fstat(&file).map_or(0, |stat| stat.st_nlink);
-                    if links == 0 {
+                    if links > 0 {
+                        return Ok(Outcome::Held(Lock { root, path, file }));
+                    }
+                    // Not for ever: some file systems count no links.
+                    if Instant::now() < deadline {
                         continue;
                     }
-                    return Ok(Outcome::Held(Lock { root, path, file }));
                 }
                 Err(Errno::WOULDBLOCK | Errno::INTR) => {}
                 Err(error) => {

@@ -130,7 +130,8 @@ pub fn is_due(journal: &Journal, limits: &Limits) -> bool {
     let Ok(len) = journal.len() else {
         return false;
     };
-    if len.saturating_sub(header.folded) >= FOLD_AT {
+    // A journal that is shorter than what was folded of it is another one.
+    if header.folded > len || len - header.folded >= FOLD_AT {
         return true;
     }
     if limits.max_bytes == 0 && limits.max_entries == 0 {
@@ -140,7 +141,7 @@ pub fn is_due(journal: &Journal, limits: &Limits) -> bool {
     let (mut bytes, mut entries) = (header.bytes, header.entries);
     let read = journal.read(header.folded, FOLD_AT as usize, |record| {
         if matches!(record.kind, Kind::Store | Kind::Import) {
-            bytes += record.bytes;
+            bytes = bytes.saturating_add(record.bytes);
             entries += 1;
         }
     });

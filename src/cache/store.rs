@@ -57,6 +57,15 @@ enum Opened {
     Yes(Arc<Journal>),
 }
 
+/// How an entry was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Via {
+    Name,
+    Alias,
+    /// Through an alias, in a layer below it.
+    Layer,
+}
+
 /// What a look into the cache found.
 #[derive(Debug)]
 pub enum Found {
@@ -75,7 +84,10 @@ impl Store {
             layers: options
                 .layers
                 .iter()
-                .map(|path| Directory::new(path.clone(), Owner::UserOrRoot))
+                .map(|path| {
+                    let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+                    Directory::new(path, Owner::UserOrRoot)
+                })
                 .collect(),
             options,
             journal: Mutex::default(),
@@ -99,8 +111,9 @@ impl Store {
             .enumerate()
         {
             match self.find_in(directory, key) {
-                Ok(Some((entry, through_alias))) => {
-                    self.record_hit(&entry, index > 0, through_alias);
+                Ok(Some((entry, via))) => {
+                    let in_layer = index > 0 || via == Via::Layer;
+                    self.record_hit(&entry, in_layer, via == Via::Alias);
                     return Found::Entry(Box::new(entry));
                 }
                 Ok(None) => {}
@@ -112,12 +125,12 @@ impl Store {
         unusable.unwrap_or(Found::Nothing)
     }
 
-    /// The entry of `key` in one directory, and whether it was found through an alias.
+    /// The entry of `key` in one directory, or the one that an alias there names, and how it was found.
     fn find_in(
         &self,
         directory: &Directory,
         key: &Key,
-    ) -> Result<Option<(Entry, bool)>, (MissReason, Trouble)> {
+    ) -> Result<Option<(Entry, Via)>, (MissReason, Trouble)> {
         let Some(root) = directory
             .open()
             // Not its entry is at fault.
@@ -126,7 +139,7 @@ impl Store {
             return Ok(None);
         };
         if let Some(entry) = self.read_entry(directory, &root, key)? {
-            return Ok(Some((entry, false)));
+            return Ok(Some((entry, Via::Name)));
         }
         let path = alias_path(key);
         let trust = self.options.trust.as_deref();
@@ -136,10 +149,18 @@ impl Store {
             Err(error) => return Err((MissReason::Damaged, directory.trouble_at(&path, error))),
         };
         let target = target.map_err(|error| unusable(directory, &path, &error))?;
-        // An alias of an entry that is gone is none.
-        Ok(self
-            .read_entry(directory, &root, &target)?
-            .map(|entry| (entry, true)))
+        if let Some(entry) = self.read_entry(directory, &root, &target)? {
+            return Ok(Some((entry, Via::Alias)));
+        }
+        // The entry may lie in a layer. An alias of one that is gone is none.
+        for layer in &self.layers {
+            if let Ok(Some(root)) = layer.open()
+                && let Some(entry) = self.read_entry(layer, &root, &target)?
+            {
+                return Ok(Some((entry, Via::Layer)));
+            }
+        }
+        Ok(None)
     }
 
     /// What was just published, read back as every later run will: no hit.
@@ -347,6 +368,25 @@ impl Store {
 
     fn lock_journal(&self) -> fork::Guarded<MutexGuard<'_, Opened>> {
         fork::guard(|| self.journal.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// So much of a journal is folded when a store is given up: by hits alone it would only grow.
+const FOLD_AT_END: u64 = 1 << 20;
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        let opened = std::mem::take(&mut *self.lock_journal());
+        let Opened::Yes(journal) = opened else {
+            return;
+        };
+        let folded = journal.header().ok().flatten().map(|header| header.folded);
+        let len = journal.len().unwrap_or(0);
+        if folded.is_some_and(|folded| len.saturating_sub(folded) >= FOLD_AT_END)
+            && let Ok(Some(root)) = self.directory.open()
+        {
+            let _ = maintain::slice(&self.directory, &root, &journal, &self.options);
+        }
     }
 }
 

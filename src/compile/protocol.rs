@@ -200,7 +200,10 @@ impl CompileTimes {
             codegen,
             link,
         } = *self;
-        parse + optimise + codegen + link
+        parse
+            .saturating_add(optimise)
+            .saturating_add(codegen)
+            .saturating_add(link)
     }
 }
 

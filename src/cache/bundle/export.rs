@@ -9,6 +9,7 @@ use crate::cache::directory::{OpenError, Root, alias_path, entry_path};
 use crate::cache::entry::{self, Entry, EntryError, Kind, TAIL_LEN};
 use crate::cache::key::Key;
 use crate::cache::trust::Signer;
+use crate::cache::trust::Trust;
 use crate::error::{Error, Status, reason};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -44,6 +45,7 @@ pub fn export(
     root: &Root,
     keys: &[Key],
     aliases: &[(Key, Key)],
+    trust: Option<&Trust>,
     signer: Option<&Signer>,
     out_path: &Path,
     progress: &mut Progress<'_>,
@@ -82,7 +84,7 @@ pub fn export(
         .map_err(|error| not_written(out_path, &error))?;
     let mut done = 0;
     for key in &keys {
-        let entry = verified(root, key)?;
+        let entry = verified(root, key, trust)?;
         let tail = match signer {
             Some(signer) => entry.tail.signed(signer),
             None => *entry.tail.bytes(),
@@ -109,7 +111,7 @@ pub fn export(
     }
     let entries = writer.count;
     for (alias, target) in aliases {
-        if let Some(bytes) = read_alias(root, alias, target, signer)? {
+        if let Some(bytes) = read_alias(root, alias, target, trust, signer)? {
             writer.write_alias(alias, &bytes).map_err(failed)?;
         }
     }
@@ -143,18 +145,20 @@ fn open(root: &Root, key: &Key) -> Result<File, Error> {
         })
 }
 
-fn verified(root: &Root, key: &Key) -> Result<Entry, Error> {
+fn verified(root: &Root, key: &Key, trust: Option<&Trust>) -> Result<Entry, Error> {
     let file = open(root, key)?;
-    Entry::verify(file, key, None)
+    Entry::verify(file, key, trust)
         .and_then(|entry| entry.verify_attachments().map(|()| entry))
         .map_err(|error| unusable("entry", key, error))
 }
 
-/// The bytes of an alias file, with a signature by `signer`. `None` if there is no such alias any more.
+/// The bytes of an alias file, with a signature by `signer`. `None` if there is no such alias any more, or none that
+/// is trusted: ours must not vouch for it.
 fn read_alias(
     root: &Root,
     alias: &Key,
     target: &Key,
+    trust: Option<&Trust>,
     signer: Option<&Signer>,
 ) -> Result<Option<Vec<u8>>, Error> {
     let file = match root.open_file(&alias_path(alias), OFlags::RDONLY) {
@@ -162,8 +166,11 @@ fn read_alias(
         Err(OpenError::Io(Errno::NOENT)) => return Ok(None),
         Err(error) => return Err(not_read(alias, error)),
     };
-    let found =
-        entry::read_alias(&file, alias, None).map_err(|error| unusable("alias", alias, error))?;
+    let found = match entry::read_alias(&file, alias, trust) {
+        Ok(found) => found,
+        Err(EntryError::Untrusted(_)) => return Ok(None),
+        Err(error) => return Err(unusable("alias", alias, error)),
+    };
     if found != *target {
         return Ok(None);
     }
@@ -182,6 +189,10 @@ fn read_alias(
 fn unusable(what: &str, key: &Key, error: EntryError) -> Error {
     match error {
         EntryError::Io(error) => not_read(key, error),
+        EntryError::Untrusted(_) => Error::new(
+            Status::Untrusted,
+            format!("the {what} {key} of the cache is not exported: {error}"),
+        ),
         error => Error::new(
             Status::Damaged,
             format!(

@@ -55,7 +55,10 @@ impl Cache {
 
     fn export(&self, keys: &[Key], aliases: &[(Key, Key)], signer: Option<&Signer>) -> Exported {
         let to = self.path("bundle");
-        export(&self.root, keys, aliases, signer, &to, &mut |_, _| true).expect("an export")
+        export(&self.root, keys, aliases, None, signer, &to, &mut |_, _| {
+            true
+        })
+        .expect("an export")
     }
 
     /// How many files there are, and how many of them have no name yet.
@@ -188,6 +191,7 @@ fn what_is_exported_is_imported() {
         &from.root,
         &again,
         &aliases,
+        None,
         None,
         &from.path("bundle"),
         &mut |done, total| {
@@ -380,7 +384,8 @@ fn exports_of_what_is_missing_or_damaged_leave_nothing_behind() {
     let path = cache.path("bundle");
     std::fs::write(&path, "what was there before").expect("write");
     let export = |keys: &[Key], aliases: &[(Key, Key)], progress: &mut Progress<'_>| {
-        let error = export(&cache.root, keys, aliases, None, &path, progress).expect_err("no");
+        let error =
+            export(&cache.root, keys, aliases, None, None, &path, progress).expect_err("no");
         let names = std::fs::read_dir(cache.folder.path()).expect("a folder");
         assert_eq!(names.count(), 2, "the cache and what was there before");
         let bytes = std::fs::read(&path).expect("read");
@@ -416,7 +421,7 @@ fn exports_of_what_is_missing_or_damaged_leave_nothing_behind() {
         true
     };
     let to = cache.path("cache/bundle");
-    super::export(&cache.root, &[key], &[], None, &to, &mut count).expect("an export");
+    super::export(&cache.root, &[key], &[], None, None, &to, &mut count).expect("an export");
     for stop in 0..steps {
         let mut step = 0;
         let error = export(&[key], &[], &mut |_, _| {
@@ -427,12 +432,13 @@ fn exports_of_what_is_missing_or_damaged_leave_nothing_behind() {
     }
 
     let to = cache.path("missing/bundle");
-    let error = super::export(&cache.root, &[key], &[], None, &to, &mut |_, _| true);
+    let error = super::export(&cache.root, &[key], &[], None, None, &to, &mut |_, _| true);
     assert_eq!(error.expect_err("no folder").status, Status::Io);
     let error = super::export(
         &cache.root,
         &[key],
         &[],
+        None,
         None,
         Path::new("/"),
         &mut |_, _| true,

@@ -23,7 +23,7 @@ const PUNCH_AT: u64 = 1 << 20;
 /// What the journal tells of one key.
 #[derive(Default)]
 struct Change {
-    stored: bool,
+    stores: u64,
     imported: bool,
     hits: u64,
     used: u64,
@@ -135,7 +135,7 @@ impl Index {
                 Kind::Store => {
                     counts.add("stores", 1);
                     let change = changes.entry(record.key).or_default();
-                    change.stored = true;
+                    change.stores += 1;
                     change.used = change.used.max(record.time);
                 }
                 Kind::Import => {
@@ -190,7 +190,7 @@ impl Index {
             })
             .optional()?;
         let cost = match known {
-            Some((cost, hits, bytes, used, priority)) if !change.stored && !change.imported => {
+            Some((cost, hits, bytes, used, priority)) if change.stores == 0 && !change.imported => {
                 let hits = hits + change.hits;
                 self.db
                     .prepare_cached("UPDATE entry SET hits = ?2, used = ?3 WHERE key = ?1")?
@@ -216,9 +216,7 @@ impl Index {
         };
         if let Some(cost) = cost {
             counts.add("saved", cost.saturating_mul(change.hits));
-            if change.stored {
-                counts.add("spent", cost);
-            }
+            counts.add("spent", cost.saturating_mul(change.stores));
         }
         Ok(())
     }
@@ -237,7 +235,8 @@ impl Index {
             return Ok(None);
         };
         let compiler = self.compiler(&about)?;
-        let cost = about.times.total();
+        // No compile takes longer than a year: what says so is not to spoil the sums.
+        let cost = about.times.total().min(365 * 86_400 * 1_000_000);
         let pinned = self.root.open_file(&pin_path(key), OFlags::RDONLY).is_ok();
         // First, so that what was counted for an older file of this key is taken back.
         self.forget(key)?;

@@ -155,6 +155,10 @@ impl Index {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        // SQLite goes by the path, and everything else by what was opened and is trusted.
+        if !root.is_at(directory.path()) {
+            return Err(Errno::STALE.into());
+        }
         // SQLite's own locks are not to be held by another thread when a process forks.
         fork::guard(|| {
             let db = Connection::open_with_flags(directory.path().join(INDEX), flags)?;
@@ -190,6 +194,14 @@ impl Index {
             "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY;
              PRAGMA cache_size = -8000; PRAGMA mmap_size = 0;",
         )?;
+        // Whoever can write the file must not make it run something.
+        for (option, on) in [
+            (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+            (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
+            (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
+        ] {
+            db.set_db_config(option, on)?;
+        }
         let version: i32 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         if version > VERSION {
             return Err(IndexError::Newer(version));
@@ -206,7 +218,8 @@ impl Index {
                 .into());
             }
             // Not in a transaction, which the journal's mode cannot be.
-            let _: String = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+            // Not WAL: its index is shared memory, and a signal in the host when the disk is full.
+            let _: String = db.query_row("PRAGMA journal_mode = TRUNCATE", [], |row| row.get(0))?;
             db.execute_batch(&format!(
                 "BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"
             ))?;
@@ -243,7 +256,7 @@ impl Index {
         self.transaction(|index| {
             index.db.execute_batch(
                 "DELETE FROM entry; DELETE FROM alias; DELETE FROM compiler;
-                 DELETE FROM counter WHERE name IN ('bytes', 'entries');
+                 DELETE FROM counter WHERE name IN ('bytes', 'entries', 'aliases');
                  DELETE FROM meta WHERE name IN ('scanned', 'scan_next');",
             )?;
             Ok(())
