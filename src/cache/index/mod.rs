@@ -174,12 +174,7 @@ impl Index {
     /// Opens an index to ask it; the caller need not hold the lock.
     pub fn open_existing(directory: &Arc<Directory>, root: &Arc<Root>) -> Result<Index> {
         check_files(root)?;
-        let index = Index::open_file(directory, root)?;
-        // Whoever only asks changes nothing, also when the index is replaced meanwhile.
-        index
-            .db
-            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-        Ok(index)
+        Index::open_file(directory, root)
     }
 
     /// An index in memory, filled from the files: where none can be kept.
