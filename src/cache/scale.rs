@@ -324,15 +324,10 @@ fn hits(caches: &mut [Cache; 2]) {
 }
 
 fn puts(caches: &mut [Cache; 2]) {
-    let turns = |caches: &mut [Cache; 2], what: &str| {
+    let turns = |caches: &mut [Cache; 2], what: &str, rounds| {
         SLOWEST_SLICE.with(|slowest| slowest.set(Duration::ZERO));
-        let [mut small, mut big] = in_turns(caches, 8, |cache, _| {
-            let times = (0..FOLD).map(|_| cache.put()).collect();
-            if cache.entries == SMALL {
-                // Else it would not be small any more.
-                cache.shrink();
-            }
-            times
+        let [mut small, mut big] = in_turns(caches, rounds, |cache, _| {
+            (0..FOLD).map(|_| cache.put()).collect()
         });
         row(
             &format!("{what}, with its maintenance, mean"),
@@ -350,6 +345,11 @@ fn puts(caches: &mut [Cache; 2]) {
             percentile(&mut big, 100),
         );
     };
+    // Few, so that the small cache stays small.
+    turns(caches, "put", 2);
+    for cache in &*caches {
+        cache.shrink();
+    }
     let mut limited = [0, 1].map(|which| {
         let cache = &caches[which];
         cache.with_limits(Limits {
@@ -357,14 +357,10 @@ fn puts(caches: &mut [Cache; 2]) {
             ..no_limits()
         })
     });
-    turns(&mut limited, "put at the limit");
+    turns(&mut limited, "put at the limit", 8);
     for (cache, limited) in caches.iter_mut().zip(&limited) {
         cache.next = limited.next;
         cache.settle();
-    }
-    turns(caches, "put");
-    for cache in &*caches {
-        cache.shrink();
     }
 }
 
