@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 enum { MODULES = 24, MOST_PROCESSES = 64, MOST_THREADS = 4 };
 
@@ -23,6 +24,12 @@ static struct shared {
 } *shared;
 
 static char *cache;
+
+/* Whoever is left by a case that failed ends with it. */
+static void end_with_parent(void)
+{
+    CHECK(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
+}
 
 static void setup(const char *name)
 {
@@ -125,6 +132,7 @@ static pid_t start(void (*body)(account *), int number)
     process = fork();
     if (process != 0)
         return process;
+    end_with_parent();
     body(&shared->accounts[number]);
     exit(0);
 }
@@ -485,6 +493,7 @@ static pid_t start_hanging(int number)
         mgenjit_config *config = new_config(NULL);
         mgenjit_executor *executor;
         account mine = { 0, 0, 0, 0, 0, 0, 0 };
+        end_with_parent();
         stop_now = 1;
         CHECK_OK(mgenjit_config_set_event_hook(config, stop_when_compiling, NULL, NULL, &failure));
         executor = new_executor(config);
@@ -570,6 +579,7 @@ static void an_operation_that_hangs(void)
         use(executor, &shared->accounts[0], i);
     process = fork();
     if (process == 0) {
+        end_with_parent();
         opened = open_cache(0);
         CHECK_OK(mgenjit_cache_clear(opened, 0, stop_in_progress, NULL, &failure));
         exit(0);
@@ -607,6 +617,7 @@ static void after_fork(mgenjit_executor *executor, account *mine, unsigned seed)
 {
     mgenjit_config *config = new_config(mine);
     mgenjit_executor *own;
+    end_with_parent();
     CHECK_OK(mgenjit_config_set_cache_limits(config, 0, MODULES / 4, 0, &failure));
     own = new_executor(config);
     for (int i = 0; i < 3; i++) {
