@@ -137,6 +137,29 @@ static void by_the_modules_key(void)
     mgenjit_config_free(config);
 }
 
+/* A module that is found in a layer by its canonical form is found there again, without a server. */
+static void an_alias_into_a_layer(void)
+{
+    static const char OTHER_NAMES[] = "define i32 @entry(i32 %a) {\n  %b = mul i32 %a, 6\n  ret i32 %b\n}\n";
+    char *below = new_cache("alias-below");
+    mgenjit_config *config = config_for(below, NULL);
+    CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_with(config));
+    mgenjit_config_free(config);
+    config = config_for(new_cache("alias-above"), &events);
+    CHECK_OK(mgenjit_config_add_cache_layer(config, below, &failure));
+    for (int i = 0; i < 2; i++) {
+        mgenjit_executor *executor = new_executor(config);
+        mgenjit_module *module = add(executor, OTHER_NAMES);
+        CHECK_INT(MGENJIT_ORIGIN_CACHE, mgenjit_module_origin(module));
+        CHECK_INT(42, FUNCTION(int (*)(int), executor, "entry")(7));
+        mgenjit_module_free(module);
+        mgenjit_executor_free(executor);
+        lose_the_server();
+    }
+    CHECK_INT(0, events.count[MGENJIT_EVENT_COMPILED]);
+    mgenjit_config_free(config);
+}
+
 /* A cache below: what it has is used there, and nothing is written to it. */
 static void layers(void)
 {
@@ -186,7 +209,8 @@ static void layers(void)
 int main(void)
 {
     static const check_case cases[] = {
-        CASE(run_without_a_server), CASE(damaged), CASE(export_errors), CASE(by_the_modules_key), CASE(layers),
+        CASE(run_without_a_server), CASE(damaged), CASE(export_errors), CASE(by_the_modules_key),
+        CASE(an_alias_into_a_layer), CASE(layers),
     };
     return RUN_CASES(cases);
 }

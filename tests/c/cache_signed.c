@@ -112,6 +112,63 @@ static void bundles(void)
     mgenjit_config_free(config);
 }
 
+/* An alias says which code a module is: one without a signature is not followed, nor passed on with one. */
+static void aliases(void)
+{
+    static const char OTHER_NAMES[] = "define i32 @entry(i32 %a) {\n  %b = mul i32 %a, 6\n  ret i32 %b\n}\n";
+    char *private_key = write_file("alias.pem", PRIVATE_1, 0600);
+    char *public_key = write_file("alias-public.pem", PUBLIC_1, 0644);
+    char *folder = new_cache("aliases"), *target = new_cache("aliases-target");
+    char keys[64][MGENJIT_KEY_SIZE];
+    const char *pointers[1] = { keys[0] };
+    mgenjit_config *config;
+    mgenjit_executor *executor;
+    mgenjit_cache *cache;
+    mgenjit_module *module;
+    CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_with_keys(folder, private_key, public_key));
+
+    /* Somebody without the key finds it by its canonical form, and records that. */
+    config = with_keys(folder, NULL, NULL);
+    executor = new_executor(config);
+    module = add(executor, OTHER_NAMES);
+    CHECK_INT(MGENJIT_ORIGIN_CACHE, mgenjit_module_origin(module));
+    mgenjit_module_free(module);
+    mgenjit_executor_free(executor);
+    mgenjit_config_free(config);
+
+    config = with_keys(folder, private_key, public_key);
+    cache = open_cache(config);
+    CHECK_INT(1, list_keys(cache, keys));
+    CHECK_OK(mgenjit_cache_export(cache, in_folder("aliases-bundle"), pointers, 1, NULL, NULL, &failure));
+    mgenjit_cache_free(cache);
+    mgenjit_config_free(config);
+    lose_the_server();
+    for (int i = 0; i < 2; i++) {
+        config = with_keys(i == 0 ? folder : target, NULL, public_key);
+        if (i == 1) {
+            cache = open_cache(config);
+            CHECK_OK(mgenjit_cache_import(cache, in_folder("aliases-bundle"), NULL, NULL, NULL, &failure));
+            mgenjit_cache_free(cache);
+        }
+        executor = new_executor(config);
+        CHECK_INT(MGENJIT_STATUS_SERVER_UNAVAILABLE, try_ir(executor, OTHER_NAMES));
+        CHECK_INT(MGENJIT_ORIGIN_CACHE, use_entry(executor));
+        mgenjit_executor_free(executor);
+        mgenjit_config_free(config);
+    }
+}
+
+/* What could not be trusted again is not stored, and that is said. */
+static void trust_without_a_key(void)
+{
+    char *folder = new_cache("trust-only");
+    char *public_key = write_file("trust-only.pem", PUBLIC_1, 0644);
+    CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_with_keys(folder, NULL, public_key));
+    CHECK_INT(0, events.count[MGENJIT_EVENT_STORED]);
+    CHECK_CONTAINS("signs", events.trouble);
+    CHECK_INT(0, list_entries(folder));
+}
+
 static void key_files(void)
 {
     mgenjit_config *config = mgenjit_config_new();
@@ -137,7 +194,8 @@ static void key_files(void)
 int main(void)
 {
     static const check_case cases[] = {
-        CASE(ed25519), CASE(a_secret), CASE(unsigned_entries), CASE(bundles), CASE(key_files),
+        CASE(ed25519), CASE(a_secret), CASE(unsigned_entries), CASE(bundles), CASE(aliases),
+        CASE(trust_without_a_key), CASE(key_files),
     };
     return RUN_CASES(cases);
 }
