@@ -150,9 +150,8 @@ impl Cache {
         }
     }
 
-    fn size(&self, suffix: &str) -> u64 {
+    fn index_size(&self) -> u64 {
         let path = self.store.directory().path().join(INDEX);
-        let path = format!("{}{suffix}", path.display());
         std::fs::metadata(path).map_or(0, |file| file.len())
     }
 }
@@ -213,19 +212,14 @@ fn fill(path: &Path, entries: u32) {
     let mut cache = Cache::open(path.to_owned(), 0, no_limits());
     cache.store.create_journal();
     let start = Instant::now();
-    let mut wal = 0;
     while cache.next < entries {
         cache.put();
-        if cache.next.is_multiple_of(1000) {
-            wal = wal.max(cache.size("-wal"));
-        }
         if cache.next.is_multiple_of(100_000) {
             println!(
-                "  {} entries after {:.0} s; index {} MB, its WAL at most {} KB, this process {} MB",
+                "  {} entries after {:.0} s; index {} MB, this process {} MB",
                 cache.next,
                 start.elapsed().as_secs_f64(),
-                cache.size("") >> 20,
-                wal >> 10,
+                cache.index_size() >> 20,
                 resident() >> 10
             );
         }
@@ -503,19 +497,17 @@ fn changes(caches: &mut [Cache; 2]) {
         .expect("trimmed");
     let seconds = start.elapsed().as_secs_f64();
     println!(
-        "trim of {} entries: {seconds:.1} s, slowest transaction {:.0} ms, WAL {} KB",
+        "trim of {} entries: {seconds:.1} s, slowest transaction {:.0} ms",
         entries / 10,
-        micros(slowest) / 1e3,
-        cache.size("-wal") >> 10
+        micros(slowest) / 1e3
     );
     let start = Instant::now();
     let before = resident();
     cache.catalog().rebuild(&mut |_, _| true).expect("rebuilt");
     println!(
-        "rebuild: {:.1} s, index {} MB, WAL {} KB, {} KB more memory",
+        "rebuild: {:.1} s, index {} MB, {} KB more memory",
         start.elapsed().as_secs_f64(),
-        cache.size("") >> 20,
-        cache.size("-wal") >> 10,
+        cache.index_size() >> 20,
         resident().saturating_sub(before)
     );
     // A lost index is made anew by slices.
