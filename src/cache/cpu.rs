@@ -80,7 +80,35 @@ fn has_lahf() -> bool {
     __cpuid(0x8000_0000).eax >= 0x8000_0001 && __cpuid(0x8000_0001).ecx & LAHF_IN_64_BIT_MODE != 0
 }
 
+/// A leaf of CPUID: EAX, EBX, ECX and EDX.
+type Registers = [u32; 4];
+
+/// Reads a leaf that the C library has read when the process started, by its index in glibc's `sys/platform/x86.h`,
+/// as far as it has it. In a virtual machine each CPUID is a trap of some microseconds, and a hit would wait for ten.
+type Leaves = unsafe extern "C" fn(index: u32) -> *const Feature;
+
+/// glibc's `struct cpuid_feature`.
+#[repr(C)]
+struct Feature {
+    cpuid: Registers,
+    _active: Registers,
+}
+
+/// glibc 2.33 and later has it.
+fn leaves() -> Option<Leaves> {
+    // SAFETY: the name is NUL-terminated.
+    let found =
+        unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"__x86_get_cpuid_feature_leaf".as_ptr()) };
+    // SAFETY: the function of this name has this type, and a null pointer becomes `None`.
+    unsafe { std::mem::transmute::<*mut libc::c_void, Option<Leaves>>(found) }
+}
+
 fn read() -> Vec<u8> {
+    read_with(leaves())
+}
+
+/// The bytes are the same with and without the C library's leaves: zeros for a leaf that this CPU has not.
+fn read_with(leaves: Option<Leaves>) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(160);
     let mut push = |registers: &[u32]| {
         for register in registers {
@@ -92,45 +120,53 @@ fn read() -> Vec<u8> {
     let highest = vendor.eax;
     push(&[vendor.ebx, vendor.ecx, vendor.edx]);
 
+    let highest_extended = Lazy::new(|| __cpuid(0x8000_0000).eax);
+    let ask = |leaf: u32, subleaf: u32| -> Registers {
+        let there = if leaf >= 0x8000_0000 {
+            leaf <= *highest_extended
+        } else {
+            leaf <= highest
+        };
+        if !there {
+            return [0; 4];
+        }
+        let found = __cpuid_count(leaf, subleaf);
+        [found.eax, found.ebx, found.ecx, found.edx]
+    };
+    let get = |index: u32, leaf: u32, subleaf: u32| -> Registers {
+        match leaves {
+            Some(leaves) => {
+                // SAFETY: any index may be asked for; what is returned is static, or null for one that is not known.
+                let feature = unsafe { leaves(index).as_ref() };
+                match feature {
+                    Some(feature) if feature.cpuid != [0; 4] => feature.cpuid,
+                    // The CPU has it not, or this C library does not know it.
+                    _ => ask(leaf, subleaf),
+                }
+            }
+            None => ask(leaf, subleaf),
+        }
+    };
+
     // Family, model and stepping; EBX is left out: it holds the APIC id of the core that runs this.
-    let features = __cpuid(1);
-    push(&[features.eax, features.ecx, features.edx]);
+    let [eax, _, ecx, edx] = get(0, 1, 0);
+    push(&[eax, ecx, edx]);
     const OSXSAVE: u32 = 1 << 27;
-    if features.ecx & OSXSAVE != 0 {
+    if ecx & OSXSAVE != 0 {
         push(&[xcr0()]);
     }
-    if highest >= 7 {
-        let extended = __cpuid_count(7, 0);
-        // EDX bit 15, "hybrid", and the microcode's mitigations in its upper bits change no code.
-        push(&[extended.ebx, extended.ecx, extended.edx & 0x03ff_7fff]);
-        if extended.eax >= 1 {
-            let more = __cpuid_count(7, 1);
-            push(&[more.eax, more.ebx, more.ecx, more.edx]);
-        }
-    }
-    if highest >= 0xd {
-        push(&[__cpuid_count(0xd, 1).eax]);
-    }
-    if highest >= 0x14 {
-        push(&[__cpuid_count(0x14, 0).ebx]);
-    }
-    if highest >= 0x19 {
-        push(&[__cpuid(0x19).ebx]);
-    }
-    if highest >= 0x1e {
-        push(&[__cpuid_count(0x1e, 1).eax]);
-    }
-    if highest >= 0x24 {
-        push(&[__cpuid_count(0x24, 0).ebx]);
-    }
-    let highest_extended = __cpuid(0x8000_0000).eax;
-    if highest_extended >= 0x8000_0001 {
-        let amd = __cpuid(0x8000_0001);
-        push(&[amd.ecx, amd.edx]);
-    }
-    if highest_extended >= 0x8000_0008 {
-        push(&[__cpuid(0x8000_0008).ebx]);
-    }
+    let [_, ebx, ecx, edx] = get(1, 7, 0);
+    // EDX bit 15, "hybrid", and the microcode's mitigations in its upper bits change no code.
+    push(&[ebx, ecx, edx & 0x03ff_7fff]);
+    push(&get(6, 7, 1));
+    push(&get(3, 0xd, 1)[..1]);
+    push(&get(8, 0x14, 0)[1..2]);
+    push(&get(7, 0x19, 0)[1..2]);
+    // Newer ones, which few CPUs have.
+    push(&ask(0x1e, 1)[..1]);
+    push(&ask(0x24, 0)[1..2]);
+    push(&get(2, 0x8000_0001, 0)[2..]);
+    push(&get(5, 0x8000_0008, 0)[1..2]);
     bytes
 }
 
@@ -198,6 +234,12 @@ mod tests {
             };
             assert_eq!(has(feature), flags.contains(&flag), "{feature}");
         }
+    }
+
+    #[test]
+    fn the_c_library_says_what_the_cpu_says() {
+        let found = super::leaves();
+        assert_eq!(super::read_with(found), super::read_with(None));
     }
 
     #[test]
