@@ -5,7 +5,7 @@ use super::directory::{Directory, INDEX, OpenError, Root, VERSION, pin_path};
 use super::entry::{Entry, EntryError, Kind};
 use super::file;
 use super::index::{Filter, Gone, Index, IndexError, Row, Stats, Verdict, Why};
-use super::journal::{self, Journal, MissReason};
+use super::journal::{Journal, MissReason};
 use super::key::Key;
 use super::maintain::{self, Limits, Maintenance};
 use super::manifest::{Manifest, Parts};
@@ -372,10 +372,12 @@ impl Catalog {
         };
         let mut counters = None;
         maintain::with_index(self.directory(), &root, |index| {
+            let known = index.counters().unwrap_or_default();
             match &counters {
-                None => counters = Some(index.counters().unwrap_or_default()),
+                None => counters = Some(known),
                 // The index was broken, and this is a new one.
-                Some(counters) => index.set_counters(counters)?,
+                Some(counters) if known.is_empty() => index.set_counters(counters)?,
+                Some(_) => {}
             }
             index.reset()?;
             index.scan_all(progress)?;
@@ -448,7 +450,7 @@ impl Catalog {
 
     fn place(&self, root: &Root) -> Place {
         let options = self.store.options();
-        if !options.index || !options.writable || root.is_remote() || journal::is_limited() {
+        if !options.index || !options.writable || root.is_remote() {
             return Place::Memory;
         }
         // Where nothing was stored yet, there is none either.

@@ -32,6 +32,7 @@
 //!
 //! The version and the magic are where every later version keeps them, so that each can tell what it may touch.
 
+use super::bytes::{array_at, u32_at, u64_at};
 use super::key::Key;
 use super::manifest::{About, Manifest, Stored};
 use super::trust::{Signature, Signer, Trust, Untrusted};
@@ -648,20 +649,6 @@ fn read_exact(file: &File, mut buffer: &mut [u8], mut at: u64) -> Result<(), Ent
         }
     }
     Ok(())
-}
-
-fn array_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
-    let mut array = [0; N];
-    array.copy_from_slice(&bytes[at..at + N]);
-    array
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes(array_at(bytes, at))
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    u64::from_le_bytes(array_at(bytes, at))
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@
 //! What is folded is given back to the file system as a hole. Places never change, so that a process may append
 //! while another one folds.
 
+use super::bytes::u64_at;
 use super::directory::{JOURNAL, OpenError, Root};
 use super::file::Temporary;
 use super::key::Key;
@@ -303,12 +304,6 @@ impl Header {
             entries: u64_at(header, 40),
         })
     }
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    let mut array = [0; 8];
-    array.copy_from_slice(&bytes[at..at + 8]);
-    u64::from_le_bytes(array)
 }
 
 /// Whether files of this process may not grow beyond some length. A write beyond it is a signal, which by default ends

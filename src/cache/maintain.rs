@@ -5,15 +5,13 @@
 
 use super::directory::{Directory, LOCKS, MAINTENANCE, OpenError, Root, TEMPORARY};
 use super::index::{Index, IndexError};
-use super::journal::{Journal, Kind};
+use super::journal::{self, Journal, Kind};
 use super::lock::is_unsupported;
 use super::store::{Options, Trouble};
 use crate::fork;
 use rustix::fs::{AtFlags, Dir, FlockOperation, OFlags};
 use rustix::io::Errno;
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use std::fs::File;
-use std::ptr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -94,31 +92,16 @@ impl Maintenance {
     }
 }
 
-/// Whether an index can be kept here: it takes locks, and memory that processes share.
+/// Whether an index can be kept here: it takes locks, and files that may grow.
 pub fn keeps_index(root: &Root) -> bool {
-    let file = match root.open_file(MAINTENANCE, OFlags::RDWR | OFlags::CREATE) {
-        Ok(file) => file,
-        Err(OpenError::Io(Errno::ROFS | Errno::ACCESS | Errno::PERM)) => return false,
-        // What is in its way is told by whoever takes the lock.
-        Err(_) => return true,
-    };
-    if rustix::fs::flock(&file, FlockOperation::Unlock).is_err_and(is_unsupported) {
+    if journal::is_limited() {
         return false;
     }
-    let len = 4096;
-    // SAFETY: a new mapping, which nothing reads or writes, and which is removed at once.
-    unsafe {
-        match mmap(
-            ptr::null_mut(),
-            len,
-            ProtFlags::READ,
-            MapFlags::SHARED,
-            &file,
-            0,
-        ) {
-            Ok(address) => munmap(address, len).is_ok(),
-            Err(_) => false,
-        }
+    match root.open_file(MAINTENANCE, OFlags::RDWR | OFlags::CREATE) {
+        Ok(file) => !rustix::fs::flock(&file, FlockOperation::Unlock).is_err_and(is_unsupported),
+        Err(OpenError::Io(Errno::ROFS | Errno::ACCESS | Errno::PERM)) => false,
+        // What is in its way is told by whoever takes the lock.
+        Err(_) => true,
     }
 }
 
@@ -194,7 +177,7 @@ fn slice_of(
     .map_err(|error| directory.trouble_at(super::directory::INDEX, error))
 }
 
-/// Opens the index and does something with it; if it turns out to be broken, once more with a new one. The caller
+/// Opens the index and does something with it; if it turns out to be broken, again, and then with a new one. The caller
 /// holds the lock.
 pub fn with_index<T>(
     directory: &Arc<Directory>,
@@ -202,13 +185,15 @@ pub fn with_index<T>(
     mut body: impl FnMut(&mut Index) -> Result<T, IndexError>,
 ) -> Result<T, IndexError> {
     let mut attempt = || Index::open(directory, root).and_then(|mut index| body(&mut index));
-    match attempt() {
-        Err(error) if error.is_corrupt() => {
-            Index::remove(root);
-            attempt()
+    // Broken twice: a disk that fails once looks like it.
+    for _ in 0..2 {
+        match attempt() {
+            Err(error) if error.is_corrupt() => {}
+            other => return other,
         }
-        other => other,
     }
+    Index::remove(root);
+    attempt()
 }
 
 /// Removes what was left by processes that were killed: files that were being written, and locks.

@@ -7,6 +7,7 @@
 //! which the executor tells the event hook and otherwise treats as a miss.
 
 pub mod bundle;
+mod bytes;
 pub mod catalog;
 pub mod cpu;
 pub mod directory;

@@ -221,6 +221,18 @@ impl Store {
             .is_some_and(|signer| trust.check(probe, &signer.sign(probe)).is_ok())
     }
 
+    /// The directory, for something to be stored in it.
+    fn create(&self) -> Result<Arc<Root>, Trouble> {
+        if self.trusts_itself() {
+            return self.directory.create();
+        }
+        Err(self.directory.trouble(
+            "is not written",
+            "the configuration trusts keys, but not the one that it signs with, if it has any: what is stored \
+             could not be used again",
+        ))
+    }
+
     /// Stores a compiled module. Returns the entry's length.
     pub fn publish(
         &self,
@@ -230,14 +242,7 @@ impl Store {
         input: &[u8],
         manifest: &mut Manifest,
     ) -> Result<u64, Trouble> {
-        if !self.trusts_itself() {
-            return Err(self.directory.trouble(
-                "is not written",
-                "the configuration trusts keys, but not the one that it signs with, if it has any: what is stored \
-                 could not be used again",
-            ));
-        }
-        let root = self.directory.create()?;
+        let root = self.create()?;
         let path = entry_path(key);
         let signer = self.options.signer.as_deref();
         let input = Some(input).filter(|_| self.options.keep_input);
@@ -267,7 +272,7 @@ impl Store {
 
     /// Lets `key` find the entry of `target`.
     pub fn publish_alias(&self, key: &Key, target: &Key) -> Result<(), Trouble> {
-        let root = self.directory.create()?;
+        let root = self.create()?;
         self.write_alias(&root, key, target)?;
         self.record_alias(key);
         Ok(())

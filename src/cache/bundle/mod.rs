@@ -41,6 +41,7 @@ mod tests;
 pub use export::export;
 pub use import::import;
 
+use super::bytes::{array_at, u32_at, u64_at};
 use super::entry::{self, Entry, EntryError, Kind};
 use super::key::Key;
 use super::trust::Trust;
@@ -540,18 +541,4 @@ fn cancelled(what: &str, path: &Path) -> Error {
         Status::Io,
         format!("{what} of the bundle {path} was cancelled: nothing was written"),
     )
-}
-
-fn array_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
-    let mut array = [0; N];
-    array.copy_from_slice(&bytes[at..at + N]);
-    array
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes(array_at(bytes, at))
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    u64::from_le_bytes(array_at(bytes, at))
 }

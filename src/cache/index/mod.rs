@@ -142,13 +142,7 @@ impl Index {
     /// Opens the index, or makes an empty one. The caller holds the lock for maintenance.
     pub fn open(directory: &Arc<Directory>, root: &Arc<Root>) -> Result<Index> {
         check_files(root)?;
-        match Index::open_file(directory, root) {
-            Err(error) if error.is_corrupt() => {
-                remove_files(root);
-                Index::open_file(directory, root)
-            }
-            other => other,
-        }
+        Index::open_file(directory, root)
     }
 
     fn open_file(directory: &Arc<Directory>, root: &Arc<Root>) -> Result<Index> {
@@ -197,6 +191,8 @@ impl Index {
         ] {
             db.set_db_config(option, on)?;
         }
+        // Not WAL: its index is shared memory, and a signal in the host when the disk is full. Each connection asks.
+        let _: String = db.query_row("PRAGMA journal_mode = TRUNCATE", [], |row| row.get(0))?;
         let version: i32 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         if version > VERSION {
             return Err(IndexError::Newer(version));
@@ -212,9 +208,6 @@ impl Index {
                 )
                 .into());
             }
-            // Not in a transaction, which the journal's mode cannot be.
-            // Not WAL: its index is shared memory, and a signal in the host when the disk is full.
-            let _: String = db.query_row("PRAGMA journal_mode = TRUNCATE", [], |row| row.get(0))?;
             db.execute_batch(&format!(
                 "BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"
             ))?;
