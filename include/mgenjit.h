@@ -107,6 +107,12 @@
 // What was compiled again is not what the cache has.
 #define MGENJIT_STATUS_DIFFERENT 22
 
+// The linker that links what is exported is missing, failed, or did not end in time.
+#define MGENJIT_STATUS_LINKER 23
+
+// A target, or what was compiled, cannot be exported as that.
+#define MGENJIT_STATUS_UNSUPPORTED 24
+
 // The cache had the code. `bytes`: its entry's length.
 #define MGENJIT_EVENT_HIT 1
 
@@ -195,6 +201,31 @@
 // It was in the cache.
 #define MGENJIT_ORIGIN_CACHE 2
 
+// A relocatable object.
+#define MGENJIT_EXPORT_OBJECT 1
+
+// A static archive, with a member for each module, and for each object that was linked into one.
+#define MGENJIT_EXPORT_ARCHIVE 2
+
+// A shared library.
+#define MGENJIT_EXPORT_SHARED_LIBRARY 3
+
+// An executable. `main` may return an integer of any width or void, and may take its arguments as for
+// mgenjit_executor_run_main.
+#define MGENJIT_EXPORT_EXECUTABLE 4
+
+// The IR as it was after the optimiser, as bitcode.
+#define MGENJIT_EXPORT_BITCODE 5
+
+// The same as text.
+#define MGENJIT_EXPORT_IR 6
+
+// Assembly text.
+#define MGENJIT_EXPORT_ASSEMBLY 7
+
+// A C header with a prototype for each function that C can declare.
+#define MGENJIT_EXPORT_HEADER 8
+
 // Bytes of a key's text: 64 hexadecimal digits and a NUL.
 #define MGENJIT_KEY_SIZE 65
 
@@ -270,11 +301,20 @@ typedef struct mgenjit_executor mgenjit_executor;
 // Why a module is found in the cache, or is not.
 typedef struct mgenjit_explanation mgenjit_explanation;
 
+// How a module is exported.
+typedef struct mgenjit_export_options mgenjit_export_options;
+
 // A function of a module, with its signature as the IR states it. It keeps its module mapped.
 typedef struct mgenjit_function mgenjit_function;
 
 // A module of an executor.
 typedef struct mgenjit_module mgenjit_module;
+
+// What is compiled into one module: IR text, bitcode, relocatable objects and static archives. All IR is linked into
+// one module before it is optimised, so that functions of one input are inlined into those of another. Objects are
+// linked into the same image, and of an archive the members that something refers to. All inputs have one key and
+// one entry in the cache.
+typedef struct mgenjit_source mgenjit_source;
 
 // The result of a call: `MGENJIT_STATUS_OK` or what kind of error it was.
 typedef int32_t mgenjit_status;
@@ -516,6 +556,37 @@ mgenjit_status mgenjit_config_set_cpu(struct mgenjit_config *config,
                                       const char *cpu,
                                       struct mgenjit_error **error);
 
+// Sets another target than this machine, to export code for and not to run it: an LLVM target triple such as
+// "aarch64-linux-gnu", "riscv64-linux-gnu", "x86_64-linux-gnu" or "wasm32-unknown-unknown"; a CPU by LLVM's name,
+// such as "cortex-a72" or "x86-64-v3", NULL for the triple's generic one; and features, such as "+sve,-crc", beyond
+// those of the CPU, NULL for none. A `triple` of NULL sets this machine again, see mgenjit_config_set_cpu.
+//
+// Modules of another target are compiled, cached and exported like all others. What would run their code, such as
+// mgenjit_module_lookup, is MGENJIT_STATUS_TARGET. What LLVM does not know is an error of the compile.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_target(struct mgenjit_config *config,
+                                         const char *triple,
+                                         const char *cpu,
+                                         const char *features,
+                                         struct mgenjit_error **error);
+
+// Sets the program that links executables, and shared libraries that have libraries or flags of their own: a C
+// compiler driver such as "gcc", "clang-22" or "aarch64-linux-gnu-gcc", or a linker such as "wasm-ld". A name without
+// a slash is looked for on $PATH when it is used. NULL sets the default: $MGENJIT_CC, else "cc".
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_linker(struct mgenjit_config *config,
+                                         const char *program,
+                                         struct mgenjit_error **error);
+
+// Sets after how many milliseconds a linker that has not ended is stopped. Default: 300,000, five minutes. 0: never.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_linker_timeout(struct mgenjit_config *config,
+                                                 uint64_t milliseconds,
+                                                 struct mgenjit_error **error);
+
 // Sets the cache's directory. It is made, with mode 0700, when something is first stored. A directory that
 // belongs to another user, or that others may write, is not used: what is in a cache is run.
 //
@@ -648,6 +719,46 @@ mgenjit_status mgenjit_config_set_event_hook(struct mgenjit_config *config,
                                              void (*user_free)(void *user),
                                              struct mgenjit_error **error);
 
+// Makes a source without inputs, to be freed with mgenjit_source_free. `name` is what messages call the module; it is
+// no part of the key.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_source_new(const char *name,
+                                  struct mgenjit_source **source,
+                                  struct mgenjit_error **error);
+
+// Frees a source. Modules that were compiled from it stay. NULL does nothing.
+void mgenjit_source_free(struct mgenjit_source *source);
+
+// Adds an input of `length` bytes at `bytes`, which are copied. What it is, its first bytes tell: IR text, bitcode, an
+// ELF relocatable object, or a static archive of such. `name` is what messages call it.
+//
+// The order counts for archives, as for a linker: of several that define a symbol, the first is used.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT. What is wrong with the bytes is an error of the compile.
+mgenjit_status mgenjit_source_add(struct mgenjit_source *source,
+                                  const char *name,
+                                  const void *bytes,
+                                  size_t length,
+                                  struct mgenjit_error **error);
+
+// As mgenjit_source_add, of a file, which is read whenever the source is compiled: whole only if the cache has not
+// got the code.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT. A file that cannot be read is an error of the compile.
+mgenjit_status mgenjit_source_add_file(struct mgenjit_source *source,
+                                       const char *path,
+                                       struct mgenjit_error **error);
+
+// Keeps a symbol, a function or variable. Once one is kept, all others that the inputs define become internal to the
+// module: the optimiser may inline, change and drop them, and nobody else sees them. Without a call, all that are
+// external stay so.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT. A symbol that no input defines is an error of the compile.
+mgenjit_status mgenjit_source_keep(struct mgenjit_source *source,
+                                   const char *symbol,
+                                   struct mgenjit_error **error);
+
 // Makes an executor. `config` may be NULL for the defaults. Nothing is started and no file is opened yet.
 //
 // Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
@@ -687,6 +798,17 @@ mgenjit_status mgenjit_executor_compile_file(struct mgenjit_executor *executor,
                                              const char *path,
                                              struct mgenjit_module **module,
                                              struct mgenjit_error **error);
+
+// As mgenjit_executor_compile, of all inputs of a source together. The source stays the caller's, who may compile it
+// again, and must not change it meanwhile.
+//
+// Errors: MGENJIT_STATUS_IO if a file cannot be read; MGENJIT_STATUS_LINK if inputs contradict each other (two define
+// a symbol, types or targets differ) or cannot be linked; MGENJIT_STATUS_NOT_FOUND for a symbol to keep that no input
+// defines; and those of mgenjit_executor_compile.
+mgenjit_status mgenjit_executor_compile_source(struct mgenjit_executor *executor,
+                                               const struct mgenjit_source *source,
+                                               struct mgenjit_module **module,
+                                               struct mgenjit_error **error);
 
 // Defines a symbol: modules that link from now on and refer to `name` get `address`, before any other
 // definition. A later definition of the same name replaces an earlier one. What `address` points to must
@@ -874,6 +996,88 @@ size_t mgenjit_blob_size(const struct mgenjit_blob *blob);
 
 // Frees a blob. NULL does nothing.
 void mgenjit_blob_free(struct mgenjit_blob *blob);
+
+// Makes options with the defaults. Never NULL. Free them with mgenjit_export_options_free.
+struct mgenjit_export_options *mgenjit_export_options_new(void);
+
+// Frees options. NULL does nothing.
+void mgenjit_export_options_free(struct mgenjit_export_options *options);
+
+// Sets a shared library's soname, such as "libanswer.so.1". NULL: none, the default.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_export_options_set_soname(struct mgenjit_export_options *options,
+                                                 const char *soname,
+                                                 struct mgenjit_error **error);
+
+// Sets whether an executable is linked statically. Default: no, it is position-independent.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_export_options_set_static(struct mgenjit_export_options *options,
+                                                 int on,
+                                                 struct mgenjit_error **error);
+
+// Adds a library that an executable or a shared library is linked with: a name as after `-l`, such as "m", or a path
+// if it has a slash. Libraries and flags reach the linker in the order in which they were added, behind the objects.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_export_options_add_library(struct mgenjit_export_options *options,
+                                                  const char *library,
+                                                  struct mgenjit_error **error);
+
+// Adds one argument for the linker, such as "-Wl,-rpath,$ORIGIN" or "-g", as it is: no shell sees it.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_export_options_add_flag(struct mgenjit_export_options *options,
+                                               const char *flag,
+                                               struct mgenjit_error **error);
+
+// Exports a module as `kind`, one of MGENJIT_EXPORT_…, to the file at `path`. `options` may be NULL for the defaults.
+//
+// The file appears, or is replaced, only whole; a link is followed, and what is no file (a pipe, a device) is written
+// to. Executables and shared libraries can be executed by whoever the umask lets.
+//
+// Objects, archives, shared libraries, executables and headers are made of what the cache has: no code is generated.
+// Objects of one input, archives and headers take no other process; shared libraries are linked by the compile server;
+// executables, and shared libraries with libraries or flags, by the configuration's linker. Bitcode, IR and assembly
+// are what the compile server makes of the IR once more. Equal modules give equal bytes.
+//
+// Thread-safe.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT; MGENJIT_STATUS_UNSUPPORTED if the target, or what was compiled, cannot be
+// exported as that; MGENJIT_STATUS_NOT_FOUND if the cache has lost the module or has not kept its IR;
+// MGENJIT_STATUS_LINK if modules contradict each other; MGENJIT_STATUS_LINKER with what the linker said;
+// MGENJIT_STATUS_UNRESOLVED for symbols that an executable lacks, MGENJIT_STATUS_IO if the file cannot be written;
+// MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_SERVER_UNAVAILABLE, _SERVER_CRASHED and _SERVER_MISMATCH.
+mgenjit_status mgenjit_module_export(struct mgenjit_module *module,
+                                     int32_t kind,
+                                     const char *path,
+                                     const struct mgenjit_export_options *options,
+                                     struct mgenjit_error **error);
+
+// As mgenjit_module_export, to a blob that is to be freed with mgenjit_blob_free.
+mgenjit_status mgenjit_module_export_blob(struct mgenjit_module *module,
+                                          int32_t kind,
+                                          const struct mgenjit_export_options *options,
+                                          struct mgenjit_blob **blob,
+                                          struct mgenjit_error **error);
+
+// As mgenjit_module_export, of `count` modules together, which must be of one target and may be of several executors:
+// an archive, a shared library, an executable or a header. Two that define one symbol are an error that names both.
+mgenjit_status mgenjit_modules_export(struct mgenjit_module *const *modules,
+                                      size_t count,
+                                      int32_t kind,
+                                      const char *path,
+                                      const struct mgenjit_export_options *options,
+                                      struct mgenjit_error **error);
+
+// As mgenjit_modules_export, to a blob that is to be freed with mgenjit_blob_free.
+mgenjit_status mgenjit_modules_export_blob(struct mgenjit_module *const *modules,
+                                           size_t count,
+                                           int32_t kind,
+                                           const struct mgenjit_export_options *options,
+                                           struct mgenjit_blob **blob,
+                                           struct mgenjit_error **error);
 
 // Opens the cache that a configuration names; NULL: the default one. Nothing is made yet. The configuration's
 // limits, layers, keys and optimisation level are those of mgenjit_cache_trim, _verify, _import and _explain.

@@ -3,7 +3,7 @@
 use crate::cache::maintain::Limits;
 use crate::cache::store::{Options, Store};
 use crate::cache::trust::{Signer, Trust};
-use crate::compile::protocol::{Cpu, OptLevel};
+use crate::compile::protocol::{Cpu, OptLevel, Target, TargetSpec};
 use crate::event::Hook;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,6 +13,12 @@ use std::time::Duration;
 pub struct Config {
     pub opt_level: OptLevel,
     pub cpu: Cpu,
+    /// Compile for this instead, to export and not to run.
+    pub target: Option<TargetSpec>,
+    /// The C compiler driver or linker that links what is exported. `None`: `$MGENJIT_CC`, else `cc`.
+    pub linker: Option<PathBuf>,
+    /// After this, a linker that has not ended is stopped.
+    pub linker_timeout: Duration,
     /// `None`: the default directory, see [`default_cache_dir`].
     pub cache_dir: Option<PathBuf>,
     pub cache_mode: CacheMode,
@@ -49,6 +55,9 @@ impl Default for Config {
         Config {
             opt_level: OptLevel::O2,
             cpu: Cpu::Native,
+            target: None,
+            linker: None,
+            linker_timeout: Duration::from_secs(300),
             cache_dir: None,
             cache_mode: CacheMode::ReadWrite,
             cache_layers: Vec::new(),
@@ -73,6 +82,14 @@ impl Default for Config {
 }
 
 impl Config {
+    /// What is compiled for.
+    pub fn target(&self) -> Target {
+        match &self.target {
+            Some(target) => Target::Other(target.clone()),
+            None => Target::Host(self.cpu),
+        }
+    }
+
     /// The cache that this asks for; `None` if there is none.
     pub fn store(&self) -> Option<Store> {
         if self.cache_mode == CacheMode::Off {

@@ -27,6 +27,8 @@ pub enum Status {
     Different,
     Panic,
     Cpu,
+    Linker,
+    Unsupported,
 }
 
 #[derive(Clone, Debug, thiserror::Error)]

@@ -14,6 +14,7 @@ mod config;
 mod error;
 mod event;
 mod executor;
+mod export;
 mod fork;
 mod image;
 mod prototype;

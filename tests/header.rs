@@ -3,16 +3,18 @@
 use std::path::Path;
 
 /// The order of the header's sections.
-const FILES: [&str; 11] = [
+const FILES: [&str; 13] = [
     "status",
     "error",
     "event",
     "config",
     "value",
+    "source",
     "executor",
     "module",
     "function",
     "blob",
+    "export",
     "cache",
     "cache_entry",
 ];

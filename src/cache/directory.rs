@@ -1,14 +1,14 @@
 //! The cache's directory: where it is, and whether what is in it may be run.
 //!
 //! ```text
-//! <root>/v2/entries/<first 2 digits>/<other 62 digits>.so      an entry
-//! <root>/v2/entries/<first 2 digits>/<other 62 digits>.alias   another name of an entry
-//! <root>/v2/pins/<64 digits>                                   that entry is not evicted
-//! <root>/v2/locks/<64 digits>                                  held by whoever compiles that key
-//! <root>/v2/maintenance                                        held by whoever folds, trims or clears
-//! <root>/v2/journal                                            what happened since that was last done
-//! <root>/v2/index.sqlite                                       what people query
-//! <root>/v2/tmp/…                                              files that are being written
+//! <root>/v3/entries/<first 2 digits>/<other 62 digits>.so      an entry
+//! <root>/v3/entries/<first 2 digits>/<other 62 digits>.alias   another name of an entry
+//! <root>/v3/pins/<64 digits>                                   that entry is not evicted
+//! <root>/v3/locks/<64 digits>                                  held by whoever compiles that key
+//! <root>/v3/maintenance                                        held by whoever folds, trims or clears
+//! <root>/v3/journal                                            what happened since that was last done
+//! <root>/v3/index.sqlite                                       what people query
+//! <root>/v3/tmp/…                                              files that are being written
 //! ```
 //!
 //! The version is that of the layout and of the entries' format; a directory holds several side by side, and no
@@ -27,14 +27,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The folder of this version of the layout.
-pub const VERSION: &str = "v2";
-pub const ENTRIES: &str = "v2/entries";
-pub const LOCKS: &str = "v2/locks";
-pub const PINS: &str = "v2/pins";
-pub const TEMPORARY: &str = "v2/tmp";
-pub const MAINTENANCE: &str = "v2/maintenance";
-pub const JOURNAL: &str = "v2/journal";
-pub const INDEX: &str = "v2/index.sqlite";
+pub const VERSION: &str = "v3";
+pub const ENTRIES: &str = "v3/entries";
+pub const LOCKS: &str = "v3/locks";
+pub const PINS: &str = "v3/pins";
+pub const TEMPORARY: &str = "v3/tmp";
+pub const MAINTENANCE: &str = "v3/maintenance";
+pub const JOURNAL: &str = "v3/journal";
+pub const INDEX: &str = "v3/index.sqlite";
 
 /// How many folders the entries lie in: one for each value of a key's first byte.
 pub const FOLDERS: u16 = 256;

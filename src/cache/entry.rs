@@ -46,7 +46,7 @@ use std::os::fd::AsFd;
 pub mod fuzz;
 
 /// The version of this format. Entries of other versions are misses.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// How much of an image's start an [`Entry`] keeps: the ELF header and program headers lie there.
 pub const HEADER_LEN: usize = 4096;
@@ -358,13 +358,11 @@ impl Entry {
         compressed_len: u64,
         stored: Option<&Stored>,
     ) -> Result<Vec<u8>, EntryError> {
-        let stored = stored.ok_or(EntryError::Missing(what))?;
-        let compressed = read_at(&self.file, at, compressed_len)?;
-        if blake3::hash(&compressed).as_bytes() != &stored.digest {
-            return Err(EntryError::Attachment(what));
+        if stored.is_none() {
+            return Err(EntryError::Missing(what));
         }
-        // What is compressed has been verified, so that its length is what was compressed.
-        decompress(&compressed, stored.len).ok_or(EntryError::Attachment(what))
+        let compressed = read_at(&self.file, at, compressed_len)?;
+        detach(what, &compressed, stored)
     }
 
     /// Checks what a hit does not: that the manifest decodes, the object and the input. They are not held in memory.
@@ -508,24 +506,7 @@ pub fn encode(
     manifest: &mut Manifest,
     signer: Option<&Signer>,
 ) -> std::io::Result<Encoded> {
-    let attach = |bytes: &[u8]| -> std::io::Result<(Vec<u8>, Stored)> {
-        let compressed = zstd::bulk::compress(bytes, ZSTD_LEVEL)?;
-        let stored = Stored {
-            len: bytes.len() as u64,
-            digest: *blake3::hash(&compressed).as_bytes(),
-        };
-        Ok((compressed, stored))
-    };
-    let (object, stored) = attach(object)?;
-    manifest.about.object = Some(stored);
-    let (input, stored) = match input {
-        Some(input) => {
-            let (input, stored) = attach(input)?;
-            (input, Some(stored))
-        }
-        None => (Vec::new(), None),
-    };
-    manifest.about.input = stored;
+    let (object, input) = attach(object, input, manifest)?;
     let RawManifest(mut manifest) = RawManifest::encode(manifest).map_err(std::io::Error::other)?;
     let manifest_len = manifest.len();
     manifest.resize(manifest_len + padding(image.len() + manifest_len), 0);
@@ -540,6 +521,44 @@ pub fn encode(
         input,
         tail,
     })
+}
+
+/// Compresses what an entry has besides its image: the object and the input. `manifest.about` is told of them.
+pub fn attach(
+    object: &[u8],
+    input: Option<&[u8]>,
+    manifest: &mut Manifest,
+) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
+    let compress = |bytes: &[u8]| -> std::io::Result<(Vec<u8>, Stored)> {
+        let compressed = zstd::bulk::compress(bytes, ZSTD_LEVEL)?;
+        let stored = Stored {
+            len: bytes.len() as u64,
+            digest: *blake3::hash(&compressed).as_bytes(),
+        };
+        Ok((compressed, stored))
+    };
+    let (object, stored) = compress(object)?;
+    manifest.about.object = Some(stored);
+    let (input, stored) = match input.map(compress).transpose()? {
+        Some((input, stored)) => (input, Some(stored)),
+        None => (Vec::new(), None),
+    };
+    manifest.about.input = stored;
+    Ok((object, input))
+}
+
+/// What [`attach`] has compressed.
+pub fn detach(
+    what: &'static str,
+    compressed: &[u8],
+    stored: Option<&Stored>,
+) -> Result<Vec<u8>, EntryError> {
+    let stored = stored.ok_or(EntryError::Missing(what))?;
+    if blake3::hash(compressed).as_bytes() != &stored.digest {
+        return Err(EntryError::Attachment(what));
+    }
+    // What is compressed has been verified, so that its length is what was compressed.
+    decompress(compressed, stored.len).ok_or(EntryError::Attachment(what))
 }
 
 /// An alias file: `key` stands for `target`.

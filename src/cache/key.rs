@@ -3,7 +3,9 @@
 use super::cpu;
 use super::entry::FORMAT_VERSION;
 use super::manifest::Parts;
-use crate::compile::protocol::{BUILD_ID, Cpu, LLVM_VERSION, Level, OptLevel, PACKAGE_VERSION};
+use crate::compile::protocol::{
+    BUILD_ID, Cpu, LLVM_VERSION, Level, OptLevel, PACKAGE_VERSION, Target, TargetSpec,
+};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -76,8 +78,7 @@ impl fmt::Debug for Key {
 #[derive(Clone, Copy, Debug)]
 pub struct KeyParts<'a> {
     pub opt_level: OptLevel,
-    pub cpu: CpuPart<'a>,
-    pub target: &'a str,
+    pub target: TargetPart<'a>,
     pub llvm: &'a str,
     pub package: &'a str,
     pub build: &'a str,
@@ -86,34 +87,40 @@ pub struct KeyParts<'a> {
 
 /// The machine that is compiled for.
 #[derive(Clone, Copy, Debug)]
-pub enum CpuPart<'a> {
+pub enum TargetPart<'a> {
     /// This one, see [`cpu::identity`].
     Native(&'a [u8]),
-    /// Any of a level: the same key on all of them.
+    /// Any of this system and a level: the same key on all of them.
     Level(Level),
+    /// Another system, or another CPU.
+    Other(&'a TargetSpec),
 }
 
-impl CpuPart<'_> {
-    /// The level's name, or "native" with the first digits of a digest.
+/// The system that images are for.
+const HOST_SYSTEM: &str = "x86_64-linux-gnu";
+
+impl TargetPart<'_> {
+    /// The level's name, "native" with the first digits of a digest, or a target.
     pub fn describe(self) -> String {
         match self {
-            CpuPart::Native(identity) => {
+            TargetPart::Native(identity) => {
                 format!("native {}", &blake3::hash(identity).to_hex()[..16])
             }
-            CpuPart::Level(level) => level.name().to_owned(),
+            TargetPart::Level(level) => level.name().to_owned(),
+            TargetPart::Other(target) => target.describe(),
         }
     }
 }
 
-impl KeyParts<'static> {
-    pub fn new(opt_level: OptLevel, cpu: Cpu) -> KeyParts<'static> {
+impl<'a> KeyParts<'a> {
+    pub fn new(opt_level: OptLevel, target: &'a Target) -> KeyParts<'a> {
         KeyParts {
             opt_level,
-            cpu: match cpu {
-                Cpu::Native => CpuPart::Native(cpu::identity()),
-                Cpu::Level(level) => CpuPart::Level(level),
+            target: match target {
+                Target::Host(Cpu::Native) => TargetPart::Native(cpu::identity()),
+                Target::Host(Cpu::Level(level)) => TargetPart::Level(*level),
+                Target::Other(target) => TargetPart::Other(target),
             },
-            target: "x86_64-linux-gnu",
             llvm: LLVM_VERSION,
             package: PACKAGE_VERSION,
             build: BUILD_ID,
@@ -127,8 +134,7 @@ impl KeyParts<'_> {
     pub fn to_keep(self, input: &blake3::Hash) -> Parts {
         let KeyParts {
             opt_level,
-            cpu,
-            target: _,
+            target,
             llvm,
             package,
             build,
@@ -137,12 +143,30 @@ impl KeyParts<'_> {
         Parts {
             input: *input.as_bytes(),
             opt_level,
-            machine: cpu.describe(),
+            machine: target.describe(),
             llvm: llvm.to_owned(),
             package: package.to_owned(),
             build: build.to_owned(),
         }
     }
+}
+
+/// What stands for the digest of the IR in the key of a module that several inputs make, or of which only some
+/// symbols are kept. `keep` is sorted.
+pub fn digest_of_unit(inputs: &[blake3::Hash], keep: Option<&[String]>) -> blake3::Hash {
+    let mut hasher = blake3::Hasher::new_derive_key("libmgenjit 2026 unit");
+    hasher.update(&(inputs.len() as u64).to_le_bytes());
+    for input in inputs {
+        hasher.update(input.as_bytes());
+    }
+    if let Some(keep) = keep {
+        hasher.update(b"keep");
+        for name in keep {
+            hasher.update(&(name.len() as u64).to_le_bytes());
+            hasher.update(name.as_bytes());
+        }
+    }
+    hasher.finalize()
 }
 
 /// Computes keys from digests of IR.
@@ -157,7 +181,6 @@ impl Keys {
         // Field by field, so that a new field does not compile until it is hashed here.
         let KeyParts {
             opt_level,
-            cpu,
             target,
             llvm,
             package,
@@ -171,13 +194,29 @@ impl Keys {
             hasher.update(bytes);
         };
         part(&[opt_level as u8]);
-        let (kind, name) = match cpu {
-            CpuPart::Native(identity) => (b"native".as_slice(), identity),
-            CpuPart::Level(level) => (b"level".as_slice(), level.name().as_bytes()),
-        };
-        part(kind);
-        part(name);
-        part(target.as_bytes());
+        match target {
+            TargetPart::Native(identity) => {
+                part(HOST_SYSTEM.as_bytes());
+                part(b"native");
+                part(identity);
+            }
+            TargetPart::Level(level) => {
+                part(HOST_SYSTEM.as_bytes());
+                part(b"level");
+                part(level.name().as_bytes());
+            }
+            TargetPart::Other(TargetSpec {
+                triple,
+                cpu,
+                features,
+            }) => {
+                // One part more than the others have.
+                part(triple.as_bytes());
+                part(b"other");
+                part(cpu.as_bytes());
+                part(features.as_bytes());
+            }
+        }
         part(llvm.as_bytes());
         part(package.as_bytes());
         part(build.as_bytes());
@@ -209,8 +248,7 @@ mod tests {
 
     const PARTS: KeyParts<'static> = KeyParts {
         opt_level: OptLevel::O2,
-        cpu: CpuPart::Native(b"cpu"),
-        target: "target",
+        target: TargetPart::Native(b"cpu"),
         llvm: "1",
         package: "2",
         build: "3",
@@ -219,7 +257,22 @@ mod tests {
 
     fn level(level: Level) -> KeyParts<'static> {
         KeyParts {
-            cpu: CpuPart::Level(level),
+            target: TargetPart::Level(level),
+            ..PARTS
+        }
+    }
+
+    fn spec(triple: &str, cpu: &str, features: &str) -> TargetSpec {
+        TargetSpec {
+            triple: triple.to_owned(),
+            cpu: cpu.to_owned(),
+            features: features.to_owned(),
+        }
+    }
+
+    fn other(target: &TargetSpec) -> KeyParts<'_> {
+        KeyParts {
+            target: TargetPart::Other(target),
             ..PARTS
         }
     }
@@ -242,7 +295,7 @@ mod tests {
             ),
             key(
                 KeyParts {
-                    cpu: CpuPart::Native(b"other"),
+                    target: TargetPart::Native(b"other"),
                     ..PARTS
                 },
                 b"ir",
@@ -252,7 +305,7 @@ mod tests {
             // A machine whose identity is a level's name is still not the level.
             key(
                 KeyParts {
-                    cpu: CpuPart::Native(b"x86-64-v3"),
+                    target: TargetPart::Native(b"x86-64-v3"),
                     ..PARTS
                 },
                 b"ir",
@@ -260,13 +313,11 @@ mod tests {
             Keys::new(PARTS).canonical(blake3::hash(b"ir").as_bytes()),
             Keys::new(PARTS).canonical(&[0; 32]),
             Keys::new(level(Level::V1)).canonical(&[0; 32]),
-            key(
-                KeyParts {
-                    target: "other",
-                    ..PARTS
-                },
-                b"ir",
-            ),
+            key(other(&spec("a", "b", "c")), b"ir"),
+            key(other(&spec("a", "b", "")), b"ir"),
+            key(other(&spec("a", "", "c")), b"ir"),
+            key(other(&spec("", "b", "c")), b"ir"),
+            key(other(&spec("a", "bc", "")), b"ir"),
             key(KeyParts { llvm: "2", ..PARTS }, b"ir"),
             key(
                 KeyParts {
@@ -340,10 +391,42 @@ mod tests {
 
     #[test]
     fn a_level_has_one_key_on_all_machines() {
-        let parts = KeyParts::new(OptLevel::O2, Cpu::Level(Level::V2));
-        assert!(matches!(parts.cpu, CpuPart::Level(Level::V2)));
-        let parts = KeyParts::new(OptLevel::O2, Cpu::Native);
-        assert!(matches!(parts.cpu, CpuPart::Native(identity) if identity == cpu::identity()));
+        let target = Target::Host(Cpu::Level(Level::V2));
+        let parts = KeyParts::new(OptLevel::O2, &target);
+        assert!(matches!(parts.target, TargetPart::Level(Level::V2)));
+        let target = Target::Host(Cpu::Native);
+        let parts = KeyParts::new(OptLevel::O2, &target);
+        assert!(
+            matches!(parts.target, TargetPart::Native(identity) if identity == cpu::identity())
+        );
+    }
+
+    #[test]
+    fn units_have_digests_of_their_own() {
+        let hash = |text: &[u8]| blake3::hash(text);
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let keep: [Vec<String>; 4] = [
+            names(&[]),
+            names(&["a"]),
+            names(&["a", "b"]),
+            names(&["ab"]),
+        ];
+        let (a, b) = (hash(b"a"), hash(b"b"));
+        let digests = [
+            a,
+            digest_of_unit(&[], None),
+            digest_of_unit(&[a], None),
+            digest_of_unit(&[a, b], None),
+            digest_of_unit(&[b, a], None),
+            digest_of_unit(&[a], Some(&keep[0])),
+            digest_of_unit(&[a], Some(&keep[1])),
+            digest_of_unit(&[a], Some(&keep[2])),
+            digest_of_unit(&[a], Some(&keep[3])),
+            digest_of_unit(&[a, b], Some(&keep[1])),
+        ];
+        for (index, one) in digests.iter().enumerate() {
+            assert!(!digests[..index].contains(one), "{index}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What an entry says about itself.
 
 use super::key::Key;
-use crate::compile::protocol::{CompileTimes, OptLevel};
+use crate::compile::protocol::{CompileTimes, Input, OptLevel, TargetSpec};
 use crate::signature::Function;
 use serde::{Deserialize, Serialize};
 
@@ -21,26 +21,50 @@ pub struct About {
     pub parts: Parts,
     /// The key of the canonical module, if the server told it.
     pub canonical: Option<Key>,
-    pub input_len: u64,
+    /// What it was compiled for, if that is not this kind of machine; then there is no image.
+    pub target: Option<TargetSpec>,
+    /// What it was compiled from: several inputs are kept one behind the other.
+    pub inputs: Vec<Input>,
+    /// The symbols that others were to see, sorted; `None`: all that are external.
+    pub keep: Option<Vec<String>>,
     pub triple: String,
     pub cpu: String,
     pub features: String,
     /// Microseconds since 1970.
     pub created: u64,
     pub times: CompileTimes,
-    /// The relocatable object.
+    /// The relocatable object, or a GNU archive if objects were among the inputs.
     pub object: Option<Stored>,
-    /// The IR, as it was given.
+    /// The inputs, as they were given.
     pub input: Option<Stored>,
+}
+
+impl About {
+    /// The length of all inputs together.
+    pub fn input_len(&self) -> u64 {
+        let lens = self.inputs.iter().map(|input| input.len);
+        lens.fold(0, u64::saturating_add)
+    }
+
+    /// The inputs, which were kept one behind the other; `None` if there are not as many bytes as that.
+    pub fn split_input(&self, mut all: &[u8]) -> Option<Vec<Vec<u8>>> {
+        let mut inputs = Vec::with_capacity(self.inputs.len());
+        for input in &self.inputs {
+            let (bytes, rest) = all.split_at_checked(usize::try_from(input.len).ok()?)?;
+            inputs.push(bytes.to_vec());
+            all = rest;
+        }
+        all.is_empty().then_some(inputs)
+    }
 }
 
 /// What a key was made of, short enough to keep and to compare.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parts {
-    /// BLAKE3 of the IR.
+    /// BLAKE3 of the IR; of several inputs, see `key::digest_of_unit`.
     pub input: [u8; 32],
     pub opt_level: OptLevel,
-    /// The level that was asked for, or "native" and a digest of what this machine's CPU is.
+    /// The level that was asked for, "native" and a digest of what this machine's CPU is, or another target.
     pub machine: String,
     pub llvm: String,
     pub package: String,
@@ -109,7 +133,9 @@ impl Manifest {
                     build: "3".to_owned(),
                 },
                 canonical: None,
-                input_len: 3,
+                target: None,
+                inputs: Vec::new(),
+                keep: None,
                 triple: "t".to_owned(),
                 cpu: "c".to_owned(),
                 features: String::new(),

@@ -538,10 +538,10 @@ fn what_the_dead_left_goes_when_it_is_old() {
         rustix::fs::utimensat(rustix::fs::CWD, &path, &times, AtFlags::empty()).expect("touched");
         path
     };
-    let old = make("v2/tmp/1-1", 2);
-    let new = make("v2/tmp/1-2", 0);
-    let lock = make(&format!("v2/locks/{}", key(7)), 2);
-    let held = make(&format!("v2/locks/{}", key(8)), 2);
+    let old = make("v3/tmp/1-1", 2);
+    let new = make("v3/tmp/1-2", 0);
+    let lock = make(&format!("v3/locks/{}", key(7)), 2);
+    let held = make(&format!("v3/locks/{}", key(8)), 2);
     let holder = std::fs::File::open(&held).expect("a lock");
     rustix::fs::flock(&holder, rustix::fs::FlockOperation::LockExclusive).expect("held");
     assert_eq!(
@@ -582,7 +582,7 @@ fn torn_entries_are_misses_and_go_with_a_scan() {
 fn a_folder_that_is_a_link_is_not_followed() {
     let cache = Cache::new();
     cache.put(key(1), "m", 100, 1000);
-    let folder = cache.path().join("v2/entries");
+    let folder = cache.path().join("v3/entries");
     let elsewhere = cache.path().join("elsewhere");
     std::fs::rename(&folder, &elsewhere).expect("moved");
     std::os::unix::fs::symlink(&elsewhere, &folder).expect("a link");

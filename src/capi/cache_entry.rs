@@ -9,6 +9,7 @@ use crate::cache::catalog::{Details, Explanation};
 use crate::cache::index::{Verdict, Why};
 use crate::cache::manifest::{Part, Parts};
 use crate::error::{Error, Status};
+use crate::executor::source::Source;
 use crate::prototype::c_prototype;
 use std::ffi::{CString, c_char, c_void};
 use std::ptr;
@@ -286,7 +287,8 @@ pub unsafe extern "C" fn mgenjit_cache_explain(
             let name = ffi::string(name, "name")?;
             let ir = ffi::slice(ir.cast::<u8>(), length, "ir")?;
             let out = Out::new(explanation, "explanation")?;
-            let (key, parts) = crate::executor::key_of(catalog.config(), ir);
+            let source = Source::memory(name, ir);
+            let (key, parts) = crate::executor::key_of(catalog.config(), source)?;
             let found = catalog.explain(&key, name, &parts)?;
             out.write(tell(found, name, &key.to_string(), &parts).into_raw());
             Ok(())

@@ -6,7 +6,7 @@ use super::ffi::{self, Owned};
 use super::status::mgenjit_status;
 use crate::cache::maintain::Limits;
 use crate::cache::trust::{Signer, Trust};
-use crate::compile::protocol::{Cpu, OptLevel};
+use crate::compile::protocol::{Cpu, OptLevel, TargetSpec};
 use crate::config::{CacheMode, Config};
 use crate::error::{Error, Status};
 use std::ffi::{c_char, c_void};
@@ -117,6 +117,92 @@ pub unsafe extern "C" fn mgenjit_config_set_cpu(
                     names.join(", ")
                 ))
             })?;
+            Ok(())
+        })
+    }
+}
+
+/// Sets another target than this machine, to export code for and not to run it: an LLVM target triple such as
+/// "aarch64-linux-gnu", "riscv64-linux-gnu", "x86_64-linux-gnu" or "wasm32-unknown-unknown"; a CPU by LLVM's name,
+/// such as "cortex-a72" or "x86-64-v3", NULL for the triple's generic one; and features, such as "+sve,-crc", beyond
+/// those of the CPU, NULL for none. A `triple` of NULL sets this machine again, see mgenjit_config_set_cpu.
+///
+/// Modules of another target are compiled, cached and exported like all others. What would run their code, such as
+/// mgenjit_module_lookup, is MGENJIT_STATUS_TARGET. What LLVM does not know is an error of the compile.
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_config_set_target(
+    config: *mut mgenjit_config,
+    triple: *const c_char,
+    cpu: *const c_char,
+    features: *const c_char,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    // SAFETY: the caller passes NULL or live pointers, as the header asks.
+    unsafe {
+        ffi::guard(error, || {
+            let config = ffi::borrow_mut(config, "config")?;
+            let cpu = ffi::optional_string(cpu, "cpu")?.unwrap_or_default();
+            let features = ffi::optional_string(features, "features")?.unwrap_or_default();
+            config.0.target = match ffi::optional_string(triple, "triple")? {
+                None if cpu.is_empty() && features.is_empty() => None,
+                None => {
+                    return Err(invalid(
+                        "a CPU or features were given without a triple: for this machine's system, use \
+                         mgenjit_config_set_cpu",
+                    ));
+                }
+                Some("") => return Err(invalid("the triple is empty")),
+                Some(triple) => Some(TargetSpec {
+                    triple: triple.to_owned(),
+                    cpu: cpu.to_owned(),
+                    features: features.to_owned(),
+                }),
+            };
+            Ok(())
+        })
+    }
+}
+
+/// Sets the program that links executables, and shared libraries that have libraries or flags of their own: a C
+/// compiler driver such as "gcc", "clang-22" or "aarch64-linux-gnu-gcc", or a linker such as "wasm-ld". A name without
+/// a slash is looked for on $PATH when it is used. NULL sets the default: $MGENJIT_CC, else "cc".
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_config_set_linker(
+    config: *mut mgenjit_config,
+    program: *const c_char,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    // SAFETY: the caller passes NULL or live pointers, as the header asks.
+    unsafe {
+        ffi::guard(error, || {
+            let config = ffi::borrow_mut(config, "config")?;
+            config.0.linker = match ffi::optional_string(program, "program")? {
+                Some("") => return Err(invalid("the linker's name is empty")),
+                program => program.map(PathBuf::from),
+            };
+            Ok(())
+        })
+    }
+}
+
+/// Sets after how many milliseconds a linker that has not ended is stopped. Default: 300,000, five minutes. 0: never.
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_config_set_linker_timeout(
+    config: *mut mgenjit_config,
+    milliseconds: u64,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    // SAFETY: the caller passes NULL or live pointers, as the header asks.
+    unsafe {
+        ffi::guard(error, || {
+            let config = ffi::borrow_mut(config, "config")?;
+            config.0.linker_timeout = Duration::from_millis(milliseconds);
             Ok(())
         })
     }
@@ -462,6 +548,6 @@ unsafe fn optional_path(path: *const c_char, what: &str) -> Result<Option<PathBu
     Ok(Some(PathBuf::from(path)))
 }
 
-fn invalid(message: String) -> Error {
+fn invalid(message: impl Into<String>) -> Error {
     Error::new(Status::InvalidArgument, message)
 }

@@ -5,10 +5,12 @@ use super::error::mgenjit_error;
 use super::ffi::{self, Out, Owned};
 use super::function::mgenjit_function;
 use super::module::mgenjit_module;
+use super::source::mgenjit_source;
 use super::status::mgenjit_status;
 use crate::config::Config;
 use crate::error::{Error, Status};
 use crate::executor::Executor;
+use crate::executor::source::Source;
 use std::ffi::{c_char, c_int, c_void};
 use std::path::Path;
 use std::sync::Arc;
@@ -78,7 +80,7 @@ pub unsafe extern "C" fn mgenjit_executor_compile(
                 ffi::string(name, "name")?
             };
             let ir = ffi::slice(ir.cast::<u8>(), length, "ir")?;
-            let compiled = executor.0.compile(name, ir)?;
+            let compiled = executor.0.compile(Source::memory(name, ir))?;
             if !module.is_null() {
                 module.write(mgenjit_module::new(compiled).into_raw());
             }
@@ -103,7 +105,34 @@ pub unsafe extern "C" fn mgenjit_executor_compile_file(
         ffi::guard(error, || {
             let executor = ffi::borrow(executor, "executor")?;
             let path = ffi::string(path, "path")?;
-            let compiled = executor.0.compile_file(Path::new(path))?;
+            let compiled = executor.0.compile(Source::file(Path::new(path)))?;
+            if !module.is_null() {
+                module.write(mgenjit_module::new(compiled).into_raw());
+            }
+            Ok(())
+        })
+    }
+}
+
+/// As mgenjit_executor_compile, of all inputs of a source together. The source stays the caller's, who may compile it
+/// again, and must not change it meanwhile.
+///
+/// Errors: MGENJIT_STATUS_IO if a file cannot be read; MGENJIT_STATUS_LINK if inputs contradict each other (two define
+/// a symbol, types or targets differ) or cannot be linked; MGENJIT_STATUS_NOT_FOUND for a symbol to keep that no input
+/// defines; and those of mgenjit_executor_compile.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_executor_compile_source(
+    executor: *mut mgenjit_executor,
+    source: *const mgenjit_source,
+    module: *mut *mut mgenjit_module,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    // SAFETY: the caller passes NULL or live pointers, as the header asks.
+    unsafe {
+        ffi::guard(error, || {
+            let executor = ffi::borrow(executor, "executor")?;
+            let source = ffi::borrow(source, "source")?;
+            let compiled = executor.0.compile(source.0.borrowed())?;
             if !module.is_null() {
                 module.write(mgenjit_module::new(compiled).into_raw());
             }
@@ -281,7 +310,7 @@ pub unsafe extern "C-unwind" fn mgenjit_run_file(
         ffi::guard(error, || {
             let path = ffi::string(path, "path")?;
             let executor = Executor::new(copy_config(config));
-            executor.compile_file(Path::new(path))?;
+            executor.compile(Source::file(Path::new(path)))?;
             prepared = Some(executor.prepare_main(&arguments(argc, argv)?)?);
             Ok(())
         })

@@ -192,6 +192,21 @@ pub(super) unsafe fn string<'a>(text: *const c_char, what: &str) -> Result<&'a s
     })
 }
 
+/// As [`string`]; NULL is none.
+///
+/// # Safety
+/// As for [`string`].
+pub(super) unsafe fn optional_string<'a>(
+    text: *const c_char,
+    what: &str,
+) -> Result<Option<&'a str>, Error> {
+    if text.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the caller's.
+    unsafe { string(text, what) }.map(Some)
+}
+
 /// Borrows `len` elements. NULL is allowed when `len` is 0.
 ///
 /// # Safety

@@ -12,7 +12,7 @@ use std::ptr;
 /// A module of an executor.
 #[allow(non_camel_case_types)]
 pub struct mgenjit_module {
-    module: Module,
+    pub(super) module: Module,
     name: CString,
     key: CString,
 }

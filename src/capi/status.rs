@@ -54,6 +54,10 @@ pub const MGENJIT_STATUS_UNTRUSTED: i32 = 20;
 pub const MGENJIT_STATUS_CACHE: i32 = 21;
 /// What was compiled again is not what the cache has.
 pub const MGENJIT_STATUS_DIFFERENT: i32 = 22;
+/// The linker that links what is exported is missing, failed, or did not end in time.
+pub const MGENJIT_STATUS_LINKER: i32 = 23;
+/// A target, or what was compiled, cannot be exported as that.
+pub const MGENJIT_STATUS_UNSUPPORTED: i32 = 24;
 
 /// The name of a status, such as "MGENJIT_STATUS_PARSE", or "unknown status" for another number. The string
 /// is static.
@@ -83,6 +87,8 @@ pub extern "C" fn mgenjit_status_name(status: mgenjit_status) -> *const c_char {
         MGENJIT_STATUS_UNTRUSTED => c"MGENJIT_STATUS_UNTRUSTED",
         MGENJIT_STATUS_CACHE => c"MGENJIT_STATUS_CACHE",
         MGENJIT_STATUS_DIFFERENT => c"MGENJIT_STATUS_DIFFERENT",
+        MGENJIT_STATUS_LINKER => c"MGENJIT_STATUS_LINKER",
+        MGENJIT_STATUS_UNSUPPORTED => c"MGENJIT_STATUS_UNSUPPORTED",
         _ => c"unknown status",
     };
     name.as_ptr()
@@ -113,6 +119,8 @@ pub(super) fn number(status: Status) -> mgenjit_status {
         Status::Untrusted => MGENJIT_STATUS_UNTRUSTED,
         Status::Cache => MGENJIT_STATUS_CACHE,
         Status::Different => MGENJIT_STATUS_DIFFERENT,
+        Status::Linker => MGENJIT_STATUS_LINKER,
+        Status::Unsupported => MGENJIT_STATUS_UNSUPPORTED,
     }
 }
 

@@ -20,6 +20,16 @@ pub struct Client {
     path: PathBuf,
 }
 
+/// What a request has become.
+#[derive(Debug)]
+pub enum Answer {
+    Compiled(Output),
+    /// Bytes in a sealed memfd, and how many.
+    Emitted(File, u64),
+    /// The client wanted no more, see [`Decision::Stop`].
+    Stopped,
+}
+
 /// Why a request has no result.
 #[derive(Debug)]
 pub enum RequestError {
@@ -80,21 +90,20 @@ impl Client {
         }
     }
 
-    /// Compiles `ir`. If the request asks for the module's digest, `identified` is called with it before anything
-    /// is optimised; the result is `None` if it says that the code is not needed.
-    pub fn compile(
+    /// Has the server do what is requested. If the request asks for the module's digest, `identified` is called with
+    /// it before anything is optimised, and may say that nothing more is needed.
+    pub fn request(
         &mut self,
         request: &Request,
-        ir: &[u8],
+        inputs: &[&[u8]],
         identified: &mut dyn FnMut(&[u8; 32]) -> Decision,
-    ) -> Result<Option<Output>, RequestError> {
-        let payload = transport::seal(&[ir]).map_err(|error| {
+    ) -> Result<Answer, RequestError> {
+        let name = request.name();
+        let payload = transport::seal_inputs(inputs).map_err(|error| {
+            let len: usize = inputs.iter().map(|input| input.len()).sum();
             RequestError::Module(Error::new(
                 Status::Io,
-                format!(
-                    "{} bytes of IR cannot be handed to the compile server: {error}",
-                    ir.len()
-                ),
+                format!("{len} bytes of {name} cannot be handed to the compile server: {error}"),
             ))
         })?;
         let socket = &self.server.socket;
@@ -103,45 +112,40 @@ impl Client {
         let mut reply = match started {
             Ok((Reply::Started, _)) => transport::receive(socket),
             Err(error) if is_end(&error) => {
-                return Err(RequestError::Unheard(self.lost(&request.name, &error)));
+                return Err(RequestError::Unheard(self.lost(name, &error)));
             }
             other => other,
         };
         if let Ok((Reply::Identified { digest }, _)) = &reply
-            && request.identify
+            && request.identifies()
         {
             let decision = identified(digest);
             let sent = transport::send(socket, &decision, None);
             if decision == Decision::Stop {
                 // A server that has died since is noticed by the next request.
-                return Ok(None);
+                return Ok(Answer::Stopped);
             }
             reply = sent.and_then(|()| transport::receive(socket));
         }
-        match reply {
-            Ok((Reply::Compiled(compiled), payload)) => {
-                let payload = compiled
-                    .image_len
-                    .checked_add(compiled.object_len)
-                    .ok_or(TransportError::TooLong(u64::MAX))
-                    .and_then(|len| transport::check_payload(payload, len))
-                    .map_err(|error| RequestError::Server(self.lost(&request.name, &error)))?;
-                Ok(Some(Output { compiled, payload }))
+        let answer = match reply {
+            Ok((Reply::Compiled(compiled), payload)) => compiled
+                .image_len
+                .checked_add(compiled.object_len)
+                .ok_or(TransportError::TooLong(u64::MAX))
+                .and_then(|len| transport::check_payload(payload, len))
+                .map(|payload| Answer::Compiled(Output { compiled, payload })),
+            Ok((Reply::Emitted { len }, payload)) => {
+                transport::check_payload(payload, len).map(|file| Answer::Emitted(file, len))
             }
             Ok((Reply::Failed(failure), _)) => {
-                Err(RequestError::Module(module_error(&request.name, failure)))
+                return Err(RequestError::Module(module_error(request, failure)));
             }
             Ok((Reply::Started | Reply::Identified { .. }, _)) => {
-                Err(RequestError::Server(Error::new(
-                    Status::ServerCrashed,
-                    format!(
-                        "the compile server is out of step while it compiles {}",
-                        request.name
-                    ),
-                )))
+                return Err(RequestError::Server(out_of_step(name)));
             }
-            Err(error) => Err(RequestError::Server(self.lost(&request.name, &error))),
-        }
+            Err(error) => Err(error),
+        };
+        answer.map_err(|error| RequestError::Server(self.lost(name, &error)))
     }
 
     fn lost(&mut self, name: &str, error: &TransportError) -> Error {
@@ -217,15 +221,30 @@ fn mismatch(path: &Path, ours: &Hello, theirs: &Hello) -> Error {
     )
 }
 
-fn module_error(name: &str, failure: Failure) -> Error {
+/// The server has answered something else than what it was asked for.
+pub fn out_of_step(name: &str) -> Error {
+    Error::new(
+        Status::ServerCrashed,
+        format!("the compile server is out of step while it compiles {name}"),
+    )
+}
+
+fn module_error(request: &Request, failure: Failure) -> Error {
     let status = match failure.kind {
         FailureKind::Parse => Status::Parse,
         FailureKind::Verify => Status::Verify,
         FailureKind::Target => Status::Target,
         FailureKind::Codegen => Status::Codegen,
         FailureKind::Link => Status::Link,
+        FailureKind::NoSymbol => Status::NotFound,
+        FailureKind::Unsupported => Status::Unsupported,
         FailureKind::Protocol => Status::ServerCrashed,
     };
+    let input = failure.input.and_then(|index| {
+        let input = request.inputs().get(index as usize)?;
+        Some(input.name.as_str())
+    });
+    let name = input.unwrap_or(request.name());
     // As compilers write it, so that editors find the place.
     let place = match &failure.position {
         Some(Position {
@@ -243,19 +262,26 @@ fn module_error(name: &str, failure: Failure) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compile::protocol::{CompileTimes, Cpu, OptLevel};
+    use crate::compile::protocol::{
+        CompileRequest, CompileTimes, Cpu, Emit, Input, OptLevel, Target,
+    };
     use std::os::unix::net::UnixStream;
 
     const DIGEST: [u8; 32] = [7; 32];
 
     fn request(identify: bool) -> Request {
-        Request {
+        Request::Compile(CompileRequest {
             name: "test".to_owned(),
             opt_level: OptLevel::O2,
-            cpu: Cpu::Native,
+            target: Target::Host(Cpu::Native),
             identify,
-            input_len: 2,
-        }
+            inputs: vec![Input {
+                name: "test".to_owned(),
+                len: 2,
+            }],
+            keep: None,
+            emit: Emit::Code,
+        })
     }
 
     /// A client whose server does as `serve` says and then ends.
@@ -294,7 +320,7 @@ mod tests {
     fn hear(socket: &UnixStream) -> Option<Decision> {
         let (request, _) = transport::receive::<Request>(socket).expect("a request");
         send(socket, &Reply::Started);
-        request.identify.then(|| {
+        request.identifies().then(|| {
             send(socket, &Reply::Identified { digest: DIGEST });
             transport::receive(socket).expect("a decision").0
         })
@@ -311,11 +337,11 @@ mod tests {
         });
         let mut digests = Vec::new();
         let mut compile = |identify, decision| {
-            let result = client.compile(&request(identify), b"ir", &mut |digest| {
+            let result = client.request(&request(identify), &[b"ir"], &mut |digest| {
                 digests.push(*digest);
                 decision
             });
-            result.expect("no error").is_some()
+            matches!(result.expect("no error"), Answer::Compiled(_))
         };
         assert!(!compile(true, Decision::Stop));
         assert!(compile(true, Decision::Compile));
@@ -328,9 +354,9 @@ mod tests {
         fn check(
             serve: impl FnOnce(&UnixStream) + Send + 'static,
             decision: Decision,
-            expect: fn(&Result<Option<Output>, RequestError>) -> bool,
+            expect: fn(&Result<Answer, RequestError>) -> bool,
         ) {
-            let result = client(serve).compile(&request(true), b"ir", &mut |_| decision);
+            let result = client(serve).request(&request(true), &[b"ir"], &mut |_| decision);
             assert!(expect(&result), "{result:?}");
         }
         fn identify(socket: &UnixStream) {
@@ -356,7 +382,7 @@ mod tests {
         });
         // It has said what it was asked, and no more was wanted.
         check(identify, Decision::Stop, |result| {
-            matches!(result, Ok(None))
+            matches!(result, Ok(Answer::Stopped))
         });
         // Twice is once too often.
         check(

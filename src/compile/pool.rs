@@ -1,6 +1,6 @@
 //! The compile servers of one executor: as many as compile at once, up to a limit, kept for later.
 
-use super::client::{Client, Output, RequestError};
+use super::client::{Answer, Client, RequestError};
 use super::locate::locate;
 use super::protocol::{Decision, Request};
 use crate::error::Error;
@@ -51,15 +51,15 @@ impl Pool {
         }
     }
 
-    /// Compiles on an idle server, or on a new one. Waits for one if all that may run are busy. `identified` is
-    /// as for [`Client::compile`], and is called at most once.
-    pub fn compile(
+    /// Has an idle server do it, or a new one. Waits for one if all that may run are busy. `identified` is as for
+    /// [`Client::request`], and is called at most once.
+    pub fn request(
         &self,
         request: &Request,
-        ir: &[u8],
+        inputs: &[&[u8]],
         times: &mut Times,
         identified: &mut dyn FnMut(&[u8; 32]) -> Decision,
-    ) -> Result<Option<Output>, Error> {
+    ) -> Result<Answer, Error> {
         loop {
             let mut watch = Stopwatch::start();
             let mut slot = self.slot();
@@ -72,7 +72,7 @@ impl Pool {
                     (client, false)
                 }
             };
-            let result = client.compile(request, ir, identified);
+            let result = client.request(request, inputs, identified);
             times.compile = watch.lap();
             match result {
                 Ok(output) => {

@@ -5,15 +5,14 @@
 //! for it, the server says in between what it has read, [`Reply::Identified`], and waits for a [`Decision`].
 //! `transport` frames the messages.
 //!
-//! A request carries the IR as a sealed memfd; a reply to a successful one carries the image and the object,
-//! one after the other, as a sealed memfd. The server is a pure function of the request: equal requests get
-//! byte-identical images and objects.
+//! A request carries its inputs in a sealed memfd, see [`Input`]; a reply to a successful one carries what was made
+//! in another. The server is a pure function of the request: equal requests get byte-identical replies.
 
 use crate::signature::Function;
 use serde::{Deserialize, Serialize};
 
 /// The version of this protocol. It is compared before anything else is read.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;
 
 /// This package's version, as both the library and the server were built with.
 pub const PACKAGE_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -130,17 +129,147 @@ impl Level {
     }
 }
 
-/// A module to compile. The IR follows as a sealed memfd of `input_len` bytes.
+/// The system and the machine that code is generated for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Target {
+    /// This machine's system: the code is to run here.
+    Host(Cpu),
+    /// Any that LLVM knows: the code is to be exported.
+    Other(TargetSpec),
+}
+
+/// A target by LLVM's names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TargetSpec {
+    pub triple: String,
+    /// Empty: the triple's generic CPU.
+    pub cpu: String,
+    /// As `+sve,-crc`; empty: those of the CPU.
+    pub features: String,
+}
+
+impl TargetSpec {
+    /// For people: `aarch64-linux-gnu cortex-a72 +sve`.
+    pub fn describe(&self) -> String {
+        let TargetSpec {
+            triple,
+            cpu,
+            features,
+        } = self;
+        let parts = [triple, cpu, features].map(String::as_str);
+        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        parts.join(" ")
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Request {
-    /// What messages call the input: a path, or a name that the caller chose.
+pub enum Request {
+    Compile(CompileRequest),
+    Link(LinkRequest),
+}
+
+impl Request {
+    /// What messages call what is made.
+    pub fn name(&self) -> &str {
+        match self {
+            Request::Compile(request) => &request.name,
+            Request::Link(request) => &request.name,
+        }
+    }
+
+    pub fn inputs(&self) -> &[Input] {
+        match self {
+            Request::Compile(request) => &request.inputs,
+            Request::Link(request) => &request.inputs,
+        }
+    }
+
+    /// Whether the server asks for a [`Decision`].
+    pub fn identifies(&self) -> bool {
+        matches!(
+            self,
+            Request::Compile(CompileRequest { identify: true, .. })
+        )
+    }
+}
+
+/// One of a request's inputs. They lie in one memfd, each from a multiple of [`INPUT_ALIGNMENT`] on, with at least
+/// one zero behind each but the last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    /// What messages call it: a path, or a name that the caller chose.
+    pub name: String,
+    pub len: u64,
+}
+
+/// A page: the server maps each input by itself.
+pub const INPUT_ALIGNMENT: u64 = 4096;
+
+/// Where each input begins, and the length of all; `None` if there is no such file.
+pub fn layout(inputs: &[Input]) -> Option<(Vec<u64>, u64)> {
+    let mut offsets = Vec::with_capacity(inputs.len());
+    let mut end = 0_u64;
+    for (index, input) in inputs.iter().enumerate() {
+        let start = match index {
+            0 => 0,
+            _ => end
+                .checked_add(1)?
+                .checked_next_multiple_of(INPUT_ALIGNMENT)?,
+        };
+        offsets.push(start);
+        end = start.checked_add(input.len)?;
+    }
+    Some((offsets, end))
+}
+
+/// Inputs to compile into one module. What each is, IR text, bitcode, a relocatable object or a static archive, its
+/// first bytes tell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CompileRequest {
+    /// What messages call the module.
     pub name: String,
     pub opt_level: OptLevel,
     /// Functions that name a CPU of their own are compiled for that one.
-    pub cpu: Cpu,
+    pub target: Target,
     /// Whether the server is to send [`Reply::Identified`].
     pub identify: bool,
-    pub input_len: u64,
+    pub inputs: Vec<Input>,
+    /// The symbols that others are to see, sorted, each once; `None`: all that are external.
+    pub keep: Option<Vec<String>>,
+    pub emit: Emit,
+}
+
+/// What a compile is to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Emit {
+    /// The image and the object. The image is empty if the target is not this machine's system.
+    Code,
+    /// The assembly text of what the IR among the inputs becomes.
+    Assembly,
+    /// The IR after the optimiser, as bitcode or as text.
+    Bitcode,
+    Ir,
+}
+
+/// Objects to link for export.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkRequest {
+    /// What messages call what is made.
+    pub name: String,
+    pub target: Target,
+    pub output: LinkOutput,
+    /// Relocatable objects, or archives of such, of which every member is linked; the last `libraries` are shared
+    /// libraries, of which those that are used become needed.
+    pub inputs: Vec<Input>,
+    pub libraries: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LinkOutput {
+    /// A shared library as it is installed, which no image is.
+    SharedLibrary { soname: Option<String> },
+    /// One relocatable object.
+    Object,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,6 +282,10 @@ pub enum Reply {
         digest: [u8; 32],
     },
     Compiled(Compiled),
+    /// The answer to a request for anything but code. It follows as a sealed memfd.
+    Emitted {
+        len: u64,
+    },
     Failed(Failure),
 }
 
@@ -168,6 +301,7 @@ pub enum Decision {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Compiled {
     pub image_len: u64,
+    /// Of a relocatable object, or of a GNU archive if objects were among what was linked.
     pub object_len: u64,
     /// The target that LLVM generated code for.
     pub triple: String,
@@ -212,6 +346,8 @@ impl CompileTimes {
 pub struct Failure {
     pub kind: FailureKind,
     pub message: String,
+    /// The input that is at fault, by its index, if it is one alone.
+    pub input: Option<u32>,
     /// Where in the input, if LLVM knows.
     pub position: Option<Position>,
 }
@@ -226,8 +362,12 @@ pub enum FailureKind {
     Target,
     /// LLVM could not generate code for it.
     Codegen,
-    /// The object could not be linked into an image.
+    /// The inputs contradict each other, or could not be linked into an image.
     Link,
+    /// No input defines a symbol that is to be kept.
+    NoSymbol,
+    /// The target cannot have what was asked for.
+    Unsupported,
     /// The request itself was malformed.
     Protocol,
 }
@@ -241,4 +381,32 @@ pub struct Position {
     pub column: u32,
     /// The line's text, without its end.
     pub source_line: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inputs_lie_on_pages_of_their_own_with_a_zero_between() {
+        fn check(lens: &[u64], expect: Option<(&[u64], u64)>) {
+            let inputs: Vec<Input> = lens
+                .iter()
+                .map(|len| Input {
+                    name: String::new(),
+                    len: *len,
+                })
+                .collect();
+            let expect = expect.map(|(offsets, end)| (offsets.to_vec(), end));
+            assert_eq!(layout(&inputs), expect, "{lens:?}");
+        }
+        check(&[], Some((&[], 0)));
+        check(&[10], Some((&[0], 10)));
+        check(&[0, 0], Some((&[0, 4096], 4096)));
+        check(&[4095, 1], Some((&[0, 4096], 4097)));
+        check(&[4096, 4096, 5], Some((&[0, 8192, 16384], 16389)));
+        check(&[u64::MAX], Some((&[0], u64::MAX)));
+        check(&[u64::MAX, 1], None);
+        check(&[1, u64::MAX - 100], None);
+    }
 }

@@ -10,6 +10,7 @@
 //! memory for a body grows with what has arrived, never to the length that was claimed, and a payload is
 //! accepted only if it is sealed against every change, so that what was checked stays what it was.
 
+use super::protocol::INPUT_ALIGNMENT;
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
@@ -178,6 +179,23 @@ pub fn seal(parts: &[&[u8]]) -> io::Result<OwnedFd> {
     Ok(file.into())
 }
 
+/// Makes a sealed memfd of a request's inputs, laid out as the protocol's `layout` says.
+pub fn seal_inputs(inputs: &[&[u8]]) -> io::Result<OwnedFd> {
+    let padding = |len: usize| {
+        let alignment = INPUT_ALIGNMENT as usize;
+        alignment - len % alignment
+    };
+    let zeros = [0; INPUT_ALIGNMENT as usize];
+    let mut parts: Vec<&[u8]> = Vec::with_capacity(inputs.len() * 2);
+    for (index, input) in inputs.iter().enumerate() {
+        parts.push(input);
+        if index + 1 < inputs.len() {
+            parts.push(&zeros[..padding(input.len())]);
+        }
+    }
+    seal(&parts)
+}
+
 /// Fails if a file of `parts` would exceed the process's limit, which counts for memfds too. To write it would
 /// send the process a signal that ends it.
 pub fn check_file_size(parts: &[&[u8]]) -> io::Result<()> {
@@ -211,7 +229,9 @@ pub fn check_payload(payload: Option<OwnedFd>, expected: u64) -> Result<File, Tr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compile::protocol::{Cpu, Hello, Level, OptLevel, Reply, Request};
+    use crate::compile::protocol::{
+        CompileRequest, Cpu, Emit, Hello, Input, Level, OptLevel, Reply, Request, Target,
+    };
     use std::os::fd::AsRawFd;
 
     /// What the other side makes of `bytes`, after which the connection ends.
@@ -236,13 +256,18 @@ mod tests {
 
     #[test]
     fn what_is_sent_is_received() {
-        let request = Request {
+        let request = Request::Compile(CompileRequest {
             name: "m".to_owned(),
             opt_level: OptLevel::Oz,
-            cpu: Cpu::Level(Level::V3),
+            target: Target::Host(Cpu::Level(Level::V3)),
             identify: true,
-            input_len: 3,
-        };
+            inputs: vec![Input {
+                name: "i".to_owned(),
+                len: 3,
+            }],
+            keep: Some(vec!["main".to_owned()]),
+            emit: Emit::Code,
+        });
         let (ours, theirs) = UnixStream::pair().expect("a socket pair");
         let payload = seal(&[b"a", b"", b"bc"]).expect("a memfd");
         send(&ours, &request, Some(payload.as_fd())).expect("sent");

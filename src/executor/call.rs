@@ -16,7 +16,8 @@ use std::sync::Arc;
 /// A function of a module, which it keeps mapped.
 pub struct Function {
     executor: Arc<Executor>,
-    module: u64,
+    /// `None`: the module is for another system.
+    module: Option<u64>,
     info: Arc<ModuleInfo>,
     index: usize,
     callee: OnceCell<Callee>,
@@ -62,11 +63,11 @@ impl Function {
     /// Pins the module, so that it stays mapped as long as this value lives.
     pub fn new(
         executor: Arc<Executor>,
-        module: u64,
+        module: Option<u64>,
         info: Arc<ModuleInfo>,
         index: usize,
     ) -> Result<Function, Error> {
-        {
+        if let Some(module) = module {
             let mut state = executor.lock();
             let loaded = state
                 .module_mut(module)
@@ -92,8 +93,10 @@ impl Function {
         if let Some(callee) = self.callee.get() {
             return Ok(callee.address);
         }
-        self.executor
-            .module_symbol(self.module, &self.signature().name)
+        match self.module {
+            Some(module) => (self.executor).module_symbol(module, &self.signature().name),
+            None => Err(self.executor.foreign(self.info.name())),
+        }
     }
 
     /// Checks the arguments of a call and puts them in their places.
@@ -215,8 +218,10 @@ impl Function {
 
 impl Drop for Function {
     fn drop(&mut self) {
-        let unused = self.executor.lock().unpin(self.module);
-        state::unload(unused);
+        if let Some(module) = self.module {
+            let unused = self.executor.lock().unpin(module);
+            state::unload(unused);
+        }
     }
 }
 

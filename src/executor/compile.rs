@@ -1,33 +1,28 @@
 //! From IR to a mapped module: by the cache, or by a compile server.
 
 use super::Executor;
-use super::module::{Module, ModuleInfo, Origin};
-use crate::cache::entry::{Entry, EntryError, RawManifest};
+use super::module::{Attachments, Module, ModuleInfo, Origin};
+use super::source::Source;
+use crate::cache::entry::{self, Entry, EntryError, RawManifest};
 use crate::cache::journal::{self, MissReason};
 use crate::cache::key::{Key, KeyParts, Keys};
 use crate::cache::lock::{Lock, Outcome};
 use crate::cache::manifest::{About, Manifest, Parts};
 use crate::cache::store::{Found, Store, Trouble};
-use crate::compile::client::Output;
-use crate::compile::protocol::{Decision, Request};
+use crate::compile::client::{self, Output};
+use crate::compile::protocol::{CompileRequest, Decision, Emit, Input, Request, Target};
 use crate::config::{CacheMode, Config};
-use crate::error::{Error, Status, reason};
+use crate::error::{Error, Status};
 use crate::event::{Event, EventKind, Stopwatch, Times};
 use crate::fork;
 use crate::image::Image;
-use crate::image::map::Source;
+use crate::image::map;
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::fs::File;
-use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
-
-/// How much of a file is read and hashed at once.
-const CHUNK_LEN: usize = 256 << 10;
 
 /// Code that is ready to be mapped.
 enum Code {
@@ -41,6 +36,7 @@ enum Code {
     Unstored {
         image: Vec<u8>,
         manifest: RawManifest,
+        attachments: Attachments,
     },
 }
 
@@ -60,8 +56,8 @@ enum Answer {
 /// One compile, and what is told of it.
 struct Work<'a> {
     executor: &'a Arc<Executor>,
-    name: &'a str,
-    /// BLAKE3 of the IR.
+    source: &'a Source<'a>,
+    /// [`Source::digest`]
     digest: blake3::Hash,
     key: Key,
     times: Times,
@@ -72,92 +68,49 @@ struct Work<'a> {
 }
 
 impl Executor {
-    /// Compiles `ir`, or finds it in the cache, and adds it as a module that is still to be linked.
-    pub fn compile(self: &Arc<Self>, name: &str, ir: &[u8]) -> Result<Module, Error> {
+    /// Compiles a source, or finds it in the cache, and adds it as a module that is still to be linked. A file is
+    /// read whole only if it must be compiled.
+    pub fn compile(self: &Arc<Self>, mut source: Source<'_>) -> Result<Module, Error> {
         self.check_cpu()?;
         let mut watch = Stopwatch::start();
-        Work::new(self, name, blake3::hash(ir), &mut watch).run(|| Ok(Cow::Borrowed(ir)))
-    }
-
-    /// As [`Executor::compile`], with the IR in a file, which is read whole only if it must be compiled.
-    pub fn compile_file(self: &Arc<Self>, path: &Path) -> Result<Module, Error> {
-        self.check_cpu()?;
-        let name = path.to_string_lossy();
-        let unreadable = |error: std::io::Error| {
-            Error::new(
-                Status::Io,
-                format!("{} cannot be read: {}", path.display(), reason(&error)),
-            )
-        };
-        let mut watch = Stopwatch::start();
-        let mut file = File::open(path).map_err(unreadable)?;
-        let metadata = file.metadata().map_err(unreadable)?;
-        if !metadata.is_file() {
-            // A pipe can be read only once; reading a folder fails here.
-            let mut ir = Vec::new();
-            file.read_to_end(&mut ir).map_err(unreadable)?;
-            return self.compile(&name, &ir);
-        }
-        let mut hasher = blake3::Hasher::new();
-        let mut chunk = vec![0; CHUNK_LEN.min(metadata.len() as usize + 1)];
-        loop {
-            match file.read(&mut chunk) {
-                Ok(0) => break,
-                Ok(read) => {
-                    hasher.update(&chunk[..read]);
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(unreadable(error)),
-            }
-        }
-        drop(file);
-        Work::new(self, &name, hasher.finalize(), &mut watch)
-            .run(|| std::fs::read(path).map(Cow::Owned).map_err(unreadable))
-    }
-}
-
-/// The key of IR for an executor of this configuration, and what it is made of.
-pub fn key_of(config: &Config, ir: &[u8]) -> (Key, Parts) {
-    let parts = fork::guard(|| KeyParts::new(config.opt_level, config.cpu)).into_inner();
-    let digest = blake3::hash(ir);
-    (Keys::new(parts).key(&digest), parts.to_keep(&digest))
-}
-
-impl<'a> Work<'a> {
-    fn new(
-        executor: &'a Arc<Executor>,
-        name: &'a str,
-        digest: blake3::Hash,
-        watch: &mut Stopwatch,
-    ) -> Work<'a> {
-        Work {
-            executor,
-            name,
+        let digest = source.digest()?;
+        let work = Work {
+            executor: self,
+            source: &source,
             digest,
-            key: executor.keys.key(&digest),
+            key: self.keys.key(&digest),
             times: Times {
                 hash: watch.lap(),
                 ..Times::default()
             },
             missed: MissReason::Absent,
             told: RefCell::default(),
-        }
+        };
+        work.run()
     }
+}
 
-    fn run<'ir>(
-        mut self,
-        read: impl FnOnce() -> Result<Cow<'ir, [u8]>, Error>,
-    ) -> Result<Module, Error> {
+/// The key of a source for an executor of this configuration, and what it is made of.
+pub fn key_of(config: &Config, mut source: Source<'_>) -> Result<(Key, Parts), Error> {
+    let target = config.target();
+    let parts = fork::guard(|| KeyParts::new(config.opt_level, &target)).into_inner();
+    let digest = source.digest()?;
+    Ok((Keys::new(parts).key(&digest), parts.to_keep(&digest)))
+}
+
+impl Work<'_> {
+    fn run(mut self) -> Result<Module, Error> {
         let verify = self.executor.config.cache_verify;
         let mut unusable = false;
         if let Some(entry) = self.find() {
             if verify {
-                self.compare(&entry, &read()?)?;
+                let inputs = self.source.read()?;
+                self.compare(&entry, &inputs)?;
                 return self.load(Code::Stored { entry, image: None }, Origin::Cache);
             }
             let code = Code::Stored { entry, image: None };
             match self.map(&code) {
-                Ok(image) => return Ok(self.add(image, code.into_manifest(), Origin::Cache)),
+                Ok(image) => return Ok(self.add(image, code, Origin::Cache)),
                 // It is what was stored, but not what can be run.
                 Err(error) => {
                     self.trouble(&Trouble(error.message));
@@ -166,14 +119,14 @@ impl<'a> Work<'a> {
                 }
             }
         }
-        let ir = read()?;
-        let digest = blake3::hash(&ir);
+        let inputs = self.source.read()?;
+        let digest = self.source.digest_of(&inputs);
         if digest != self.digest {
-            // The file has changed since it was hashed.
+            // A file has changed since it was hashed.
             self.digest = digest;
             self.key = self.executor.keys.key(&digest);
         }
-        let (code, origin) = self.obtain(&ir, unusable)?;
+        let (code, origin) = self.obtain(&inputs, unusable)?;
         self.load(code, origin)
     }
 
@@ -216,13 +169,13 @@ impl<'a> Work<'a> {
     }
 
     /// Compiles, unless somebody else does so first, and stores. `anew`: what the cache has is of no use.
-    fn obtain(&mut self, ir: &[u8], anew: bool) -> Result<(Code, Origin), Error> {
+    fn obtain(&mut self, inputs: &[Cow<'_, [u8]>], anew: bool) -> Result<(Code, Origin), Error> {
         let writable = self.executor.config.cache_mode == CacheMode::ReadWrite;
         let executor = self.executor;
         let store = executor.store.as_ref();
         let Some(writable) = store.filter(|_| writable) else {
-            let answer = self.ask(ir, store.filter(|_| !anew), None)?;
-            return self.keep(answer, ir, None);
+            let answer = self.ask(inputs, store.filter(|_| !anew), None)?;
+            return self.keep(answer, inputs, None);
         };
         writable.create_journal();
         let mut watch = Stopwatch::start();
@@ -245,11 +198,11 @@ impl<'a> Work<'a> {
             // Compiled without the lock: at worst twice.
             Err(trouble) => self.trouble(&trouble),
         }
-        let answer = self.ask(ir, Some(writable).filter(|_| !anew), Some(patience));
+        let answer = self.ask(inputs, Some(writable).filter(|_| !anew), Some(patience));
         if !matches!(answer, Ok(Answer::Known(_))) {
             writable.record_miss(&self.key, self.missed);
         }
-        let kept = self.keep(answer?, ir, Some(writable))?;
+        let kept = self.keep(answer?, inputs, Some(writable))?;
         drop(held);
         if let Err(trouble) = writable.maintain() {
             self.trouble(&trouble);
@@ -261,19 +214,24 @@ impl<'a> Work<'a> {
     /// another key. `lock_until`: the canonical module's lock is waited for until then; `None`: it is not taken.
     fn ask(
         &mut self,
-        ir: &[u8],
+        inputs: &[Cow<'_, [u8]>],
         store: Option<&Store>,
         lock_until: Option<Instant>,
     ) -> Result<Answer, Error> {
         let executor = self.executor;
-        let request = Request {
-            name: self.name.to_owned(),
+        let about_inputs = self.about_inputs(inputs);
+        let len = about_inputs.iter().map(|input| input.len).sum();
+        let request = Request::Compile(CompileRequest {
+            name: self.source.name.clone().into_owned(),
             opt_level: executor.config.opt_level,
-            cpu: executor.config.cpu,
+            target: executor.target.clone(),
             identify: store.is_some(),
-            input_len: ir.len() as u64,
-        };
-        self.tell(EventKind::CompileStarted, "", request.input_len);
+            inputs: about_inputs.clone(),
+            keep: self.source.keep.as_deref().map(<[String]>::to_vec),
+            emit: Emit::Code,
+        });
+        self.tell(EventKind::CompileStarted, "", len);
+        let inputs: Vec<&[u8]> = inputs.iter().map(|bytes| &**bytes).collect();
         let mut known = None;
         let mut canonical = None;
         let mut held = None;
@@ -301,30 +259,40 @@ impl<'a> Work<'a> {
                 Found::Nothing | Found::Unusable(..) => Decision::Compile,
             }
         };
-        let output = executor
+        let answer = executor
             .pool
-            .compile(&request, ir, &mut self.times, &mut identified)?;
+            .request(&request, &inputs, &mut self.times, &mut identified)?;
         if let Some(trouble) = trouble {
             self.trouble(&trouble);
         }
-        match (output, known) {
-            (Some(output), _) => {
+        match (answer, known) {
+            (client::Answer::Compiled(output), _) => {
                 self.times.server = output.compiled.times;
                 self.tell(EventKind::Compiled, "", output.compiled.image_len);
                 let (image, object) = self.unpack(&output)?;
                 Ok(Answer::Compiled {
                     image,
                     object,
-                    manifest: Box::new(self.manifest(output, ir.len() as u64, canonical)),
+                    manifest: Box::new(self.manifest(output, about_inputs, canonical)),
                     _lock: held,
                 })
             }
-            (None, Some(entry)) => {
+            (client::Answer::Stopped, Some(entry)) => {
                 self.tell(EventKind::Hit, "by its canonical module", entry.len);
                 Ok(Answer::Known(entry))
             }
-            (None, None) => Err(self.bad_code("is missing", &"nobody asked the server to stop")),
+            _ => Err(client::out_of_step(&self.source.name)),
         }
+    }
+
+    /// What is told of the inputs, without their bytes.
+    fn about_inputs(&self, inputs: &[Cow<'_, [u8]>]) -> Vec<Input> {
+        let inputs = self.source.inputs.iter().zip(inputs);
+        let about = inputs.map(|(input, bytes)| Input {
+            name: input.name.clone().into_owned(),
+            len: bytes.len() as u64,
+        });
+        about.collect()
     }
 
     /// The image and the object.
@@ -348,7 +316,7 @@ impl<'a> Work<'a> {
     fn keep(
         &mut self,
         answer: Answer,
-        ir: &[u8],
+        inputs: &[Cow<'_, [u8]>],
         store: Option<&Store>,
     ) -> Result<(Code, Origin), Error> {
         let (image, object, mut manifest, _lock) = match answer {
@@ -367,9 +335,13 @@ impl<'a> Work<'a> {
                 return Ok((Code::Stored { entry, image: None }, Origin::Cache));
             }
         };
+        let input = match inputs {
+            [input] => Cow::Borrowed(&**input),
+            inputs => Cow::Owned(inputs.concat()),
+        };
         if let Some(store) = store {
             let mut watch = Stopwatch::start();
-            let stored = store.publish(&self.key, &image, &object, ir, &mut manifest);
+            let stored = store.publish(&self.key, &image, &object, &input, &mut manifest);
             self.times.store = watch.lap();
             match stored {
                 Ok(len) => {
@@ -387,14 +359,23 @@ impl<'a> Work<'a> {
                 Err(trouble) => self.trouble(&trouble),
             }
         }
+        let kept = Some(&*input).filter(|_| self.executor.config.cache_keep_input);
+        let attachments = entry::attach(&object, kept, &mut manifest)
+            .map(|(object, input)| Attachments { object, input })
+            .map_err(|error| self.bad_code("cannot be kept", &error))?;
         let manifest = RawManifest::encode(&manifest)
             .map_err(|error| self.bad_code("cannot be described", &error))?;
-        Ok((Code::Unstored { image, manifest }, Origin::Compiled))
+        let code = Code::Unstored {
+            image,
+            manifest,
+            attachments,
+        };
+        Ok((code, Origin::Compiled))
     }
 
     /// Compiles what was found, and compares.
-    fn compare(&mut self, entry: &Entry, ir: &[u8]) -> Result<(), Error> {
-        let Answer::Compiled { image, object, .. } = self.ask(ir, None, None)? else {
+    fn compare(&mut self, entry: &Entry, inputs: &[Cow<'_, [u8]>]) -> Result<(), Error> {
+        let Answer::Compiled { image, object, .. } = self.ask(inputs, None, None)? else {
             return Ok(());
         };
         let result = compare(entry, &image, &object);
@@ -402,7 +383,7 @@ impl<'a> Work<'a> {
             self.tell(EventKind::Different, &error.message, entry.tail.image_len);
         }
         result.map_err(|error| Error {
-            message: format!("{}: {}", self.name, error.message),
+            message: format!("{}: {}", self.source.name, error.message),
             ..error
         })
     }
@@ -410,18 +391,20 @@ impl<'a> Work<'a> {
     fn bad_code(&self, what: &str, why: &dyn std::fmt::Display) -> Error {
         Error::new(
             Status::Load,
-            format!("the compiled code of {} {what}: {why}", self.name),
+            format!("the compiled code of {} {what}: {why}", self.source.name),
         )
     }
 
-    fn manifest(&self, output: Output, input_len: u64, canonical: Option<Key>) -> Manifest {
+    fn manifest(&self, output: Output, inputs: Vec<Input>, canonical: Option<Key>) -> Manifest {
         let compiled = output.compiled;
         Manifest {
             about: About {
-                name: self.name.to_owned(),
-                parts: self.executor.parts.to_keep(&self.digest),
+                name: self.source.name.clone().into_owned(),
+                parts: self.executor.key_parts().to_keep(&self.digest),
                 canonical,
-                input_len,
+                target: self.executor.config.target.clone(),
+                inputs,
+                keep: self.source.keep.as_deref().map(<[String]>::to_vec),
                 triple: compiled.triple,
                 cpu: compiled.cpu,
                 features: compiled.features,
@@ -445,35 +428,58 @@ impl<'a> Work<'a> {
                     return Err(error);
                 };
                 self.trouble(&Trouble(error.message));
-                Image::map(Source::Memory(bytes), bytes, bytes.len() as u64)?
+                Some(Image::map(
+                    map::Source::Memory(bytes),
+                    bytes,
+                    bytes.len() as u64,
+                )?)
             }
             Ok(image) => image,
         };
-        Ok(self.add(mapped, code.into_manifest(), origin))
+        Ok(self.add(mapped, code, origin))
     }
 
-    fn map(&mut self, code: &Code) -> Result<Image, Error> {
+    /// `None`: it is not for this machine's system.
+    fn map(&mut self, code: &Code) -> Result<Option<Image>, Error> {
+        if let Target::Other(_) = self.executor.target {
+            return Ok(None);
+        }
         let mut watch = Stopwatch::start();
         let image = match code {
             Code::Stored { entry, .. } => Image::map(
-                Source::File(entry.file.as_fd()),
+                map::Source::File(entry.file.as_fd()),
                 &entry.header,
                 entry.tail.image_len,
             ),
             Code::Unstored { image, .. } => {
-                Image::map(Source::Memory(image), image, image.len() as u64)
+                Image::map(map::Source::Memory(image), image, image.len() as u64)
             }
         };
         self.times.map = watch.lap();
-        image
+        image.map(Some)
     }
 
-    fn add(self, image: Image, manifest: RawManifest, origin: Origin) -> Module {
-        self.tell(EventKind::Loaded, "", image.mapped_len() as u64);
+    fn add(self, image: Option<Image>, code: Code, origin: Origin) -> Module {
+        let (manifest, attachments) = match code {
+            Code::Stored { entry, .. } => (entry.manifest, None),
+            Code::Unstored {
+                manifest,
+                attachments,
+                ..
+            } => (manifest, Some(attachments)),
+        };
+        if let Some(image) = &image {
+            self.tell(EventKind::Loaded, "", image.mapped_len() as u64);
+        }
         let info = Arc::new(ModuleInfo::new(
-            self.name, self.key, origin, self.times, manifest,
+            &self.source.name,
+            self.key,
+            origin,
+            self.times,
+            manifest,
+            attachments,
         ));
-        let id = self.executor.lock().add(image, info.clone());
+        let id = image.map(|image| self.executor.lock().add(image, info.clone()));
         Module::new(self.executor.clone(), id, info)
     }
 
@@ -489,20 +495,11 @@ impl<'a> Work<'a> {
             hook(&Event {
                 kind,
                 key: self.key,
-                name: self.name,
+                name: &self.source.name,
                 message,
                 bytes,
                 times: &self.times,
             });
-        }
-    }
-}
-
-impl Code {
-    fn into_manifest(self) -> RawManifest {
-        match self {
-            Code::Stored { entry, .. } => entry.manifest,
-            Code::Unstored { manifest, .. } => manifest,
         }
     }
 }

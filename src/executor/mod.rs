@@ -12,6 +12,7 @@ mod main_call;
 mod module;
 mod recompile;
 mod registers;
+pub mod source;
 mod state;
 mod value;
 
@@ -25,7 +26,7 @@ use crate::cache::cpu;
 use crate::cache::key::{KeyParts, Keys};
 use crate::cache::store::Store;
 use crate::compile::pool::Pool;
-use crate::compile::protocol::Cpu;
+use crate::compile::protocol::{Cpu, Target};
 use crate::config::Config;
 use crate::error::{Error, Status};
 use crate::fork;
@@ -36,7 +37,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct Executor {
     config: Config,
     keys: Keys,
-    parts: KeyParts<'static>,
+    /// The configuration's.
+    target: Target,
     /// `None`: nothing is cached.
     store: Option<Store>,
     pool: Pool,
@@ -47,19 +49,25 @@ pub struct Executor {
 
 impl Executor {
     pub fn new(config: Config) -> Arc<Executor> {
-        let parts = fork::guard(|| KeyParts::new(config.opt_level, config.cpu)).into_inner();
+        let target = config.target();
+        let parts = fork::guard(|| KeyParts::new(config.opt_level, &target)).into_inner();
         Arc::new(Executor {
             keys: Keys::new(parts),
-            parts,
             store: config.store(),
             pool: Pool::new(config.server_path.clone(), config.max_servers),
-            missing: match config.cpu {
-                Cpu::Native => Vec::new(),
-                Cpu::Level(level) => cpu::missing(level),
+            missing: match target {
+                Target::Host(Cpu::Level(level)) => cpu::missing(level),
+                Target::Host(Cpu::Native) | Target::Other(_) => Vec::new(),
             },
+            target,
             state: Mutex::default(),
             config,
         })
+    }
+
+    /// What the keys are made of, but for the digest.
+    fn key_parts(&self) -> KeyParts<'_> {
+        fork::guard(|| KeyParts::new(self.config.opt_level, &self.target)).into_inner()
     }
 
     /// Code for features that the CPU lacks would end the process when it runs.
@@ -70,7 +78,8 @@ impl Executor {
         Err(Error::new(
             Status::Cpu,
             format!(
-                "code for {} cannot run on this machine, which lacks {}: choose a lower level, or \"native\"",
+                "code for {} cannot run on this machine, which lacks {}: choose a lower level, or \"native\"; to export code for \
+                 other machines, set a target",
                 self.config.cpu.name(),
                 self.missing.join(", ")
             ),
@@ -150,7 +159,7 @@ impl Executor {
                     format!("`{name}` is not a function: look up its address"),
                 )
             })?;
-        Function::new(self.clone(), id, info, index)
+        Function::new(self.clone(), Some(id), info, index)
     }
 
     fn lock(&self) -> fork::Guarded<MutexGuard<'_, State>> {

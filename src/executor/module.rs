@@ -3,13 +3,15 @@
 use super::call::Function;
 use super::link;
 use super::{Executor, state};
-use crate::cache::entry::{EntryError, RawManifest};
+use crate::cache::entry::{self, Entry, EntryError, RawManifest};
 use crate::cache::key::Key;
+use crate::cache::manifest::About;
 use crate::error::{Error, Status};
 use crate::event::Times;
 use crate::fork;
 use crate::signature;
 use once_cell::sync::OnceCell;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Where a module's code came from.
@@ -19,6 +21,61 @@ pub enum Origin {
     Cache,
 }
 
+/// The object and the input of a module that no cache has, compressed.
+pub struct Attachments {
+    pub object: Vec<u8>,
+    pub input: Vec<u8>,
+}
+
+/// What a module was compiled from and to, for export.
+pub struct Artifacts<'a> {
+    pub about: About,
+    pub functions: Vec<signature::Function>,
+    kept: Kept<'a>,
+}
+
+enum Kept<'a> {
+    Entry(Box<Entry>),
+    Memory(&'a Attachments),
+}
+
+impl Artifacts<'_> {
+    /// The relocatable object, or a GNU archive of several.
+    pub fn object(&self) -> Result<Vec<u8>, Error> {
+        match &self.kept {
+            Kept::Entry(entry) => entry.object(&self.about),
+            Kept::Memory(kept) => entry::detach("object", &kept.object, self.about.object.as_ref()),
+        }
+        .map_err(|error| self.error(&error))
+    }
+
+    /// The bytes of each of `about.inputs`.
+    pub fn inputs(&self) -> Result<Vec<Vec<u8>>, Error> {
+        let all = match &self.kept {
+            Kept::Entry(entry) => entry.input(&self.about),
+            Kept::Memory(kept) => entry::detach("input", &kept.input, self.about.input.as_ref()),
+        }
+        .map_err(|error| self.error(&error))?;
+        self.about
+            .split_input(&all)
+            .ok_or_else(|| self.error(&EntryError::Attachment("input")))
+    }
+
+    fn error(&self, error: &EntryError) -> Error {
+        let name = &self.about.name;
+        match error {
+            EntryError::Missing("input") => Error::new(
+                Status::NotFound,
+                format!(
+                    "the IR of {name} was not kept: compile it with a cache that keeps it \
+                     (mgenjit_config_set_cache_keep_input)"
+                ),
+            ),
+            error => Error::new(Status::Damaged, format!("what is kept of {name}: {error}")),
+        }
+    }
+}
+
 /// What is known of a module, for as long as anybody asks.
 pub struct ModuleInfo {
     name: String,
@@ -26,6 +83,8 @@ pub struct ModuleInfo {
     origin: Origin,
     times: Mutex<Times>,
     manifest: RawManifest,
+    /// `None`: the cache has them.
+    attachments: Option<Attachments>,
     /// Decoded when a signature is first asked for.
     functions: OnceCell<Vec<signature::Function>>,
 }
@@ -37,6 +96,7 @@ impl ModuleInfo {
         origin: Origin,
         times: Times,
         manifest: RawManifest,
+        attachments: Option<Attachments>,
     ) -> ModuleInfo {
         ModuleInfo {
             name: name.to_owned(),
@@ -44,6 +104,7 @@ impl ModuleInfo {
             origin,
             times: Mutex::new(times),
             manifest,
+            attachments,
             functions: OnceCell::new(),
         }
     }
@@ -84,13 +145,47 @@ impl ModuleInfo {
 /// A module of an executor, which it keeps alive.
 pub struct Module {
     executor: Arc<Executor>,
-    id: u64,
+    /// `None`: it is not for this machine's system, and was not loaded.
+    id: Option<u64>,
     info: Arc<ModuleInfo>,
+    /// Of a module without an id.
+    removed: AtomicBool,
 }
 
 impl Module {
-    pub fn new(executor: Arc<Executor>, id: u64, info: Arc<ModuleInfo>) -> Module {
-        Module { executor, id, info }
+    pub fn new(executor: Arc<Executor>, id: Option<u64>, info: Arc<ModuleInfo>) -> Module {
+        Module {
+            executor,
+            id,
+            info,
+            removed: AtomicBool::new(false),
+        }
+    }
+
+    pub fn executor(&self) -> &Executor {
+        &self.executor
+    }
+
+    /// What is exported of it.
+    pub fn artifacts(&self) -> Result<Artifacts<'_>, Error> {
+        let info = &*self.info;
+        let unreadable = |error: EntryError| {
+            let what = format!("what is known of {} cannot be read: {error}", info.name);
+            Error::new(Status::Load, what)
+        };
+        let (manifest, kept) = match &info.attachments {
+            Some(attachments) => (info.manifest.decode(), Kept::Memory(attachments)),
+            None => {
+                let entry = self.executor.kept_entry(info)?;
+                (entry.manifest.decode(), Kept::Entry(entry))
+            }
+        };
+        let manifest = manifest.map_err(unreadable)?;
+        Ok(Artifacts {
+            about: manifest.about,
+            functions: manifest.functions,
+            kept,
+        })
     }
 
     pub fn name(&self) -> &str {
@@ -130,17 +225,58 @@ impl Module {
 
     /// The address of a symbol that this module defines.
     pub fn lookup(&self, name: &str) -> Result<usize, Error> {
-        self.executor.module_symbol(self.id, name)
+        match self.id {
+            Some(id) => self.executor.module_symbol(id, name),
+            None => Err(self.executor.foreign(self.name())),
+        }
     }
 
     pub fn remove(&self) -> Result<(), Error> {
-        let unused = self.executor.lock().remove(self.id).ok_or_else(removed)?;
+        let Some(id) = self.id else {
+            return match self.removed.swap(true, Ordering::Relaxed) {
+                true => Err(removed()),
+                false => Ok(()),
+            };
+        };
+        let unused = self.executor.lock().remove(id).ok_or_else(removed)?;
         state::unload(unused);
         Ok(())
     }
 }
 
 impl Executor {
+    /// The entry of a module that was stored.
+    fn kept_entry(&self, info: &ModuleInfo) -> Result<Box<Entry>, Error> {
+        let found = match &self.store {
+            Some(store) => store.look(&info.key),
+            None => Ok(None),
+        };
+        match found {
+            Ok(Some(entry)) => Ok(Box::new(entry)),
+            Ok(None) => Err(Error::new(
+                Status::NotFound,
+                format!(
+                    "the cache no longer has {}, it was removed or evicted: compile it again to export it",
+                    info.name
+                ),
+            )),
+            Err((_, trouble)) => Err(Error::new(Status::Damaged, trouble.0)),
+        }
+    }
+
+    /// What is said when a module for another system is to run.
+    pub(super) fn foreign(&self, name: &str) -> Error {
+        let target = self.config.target.as_ref();
+        let target = target.map_or_else(String::new, |target| target.describe());
+        Error::new(
+            Status::Target,
+            format!(
+                "{name} was compiled for {target}: it can be exported, not run here; to run it, compile it without \
+                 mgenjit_config_set_target"
+            ),
+        )
+    }
+
     /// The address of a symbol that one module defines. Links first.
     pub(super) fn module_symbol(&self, id: u64, name: &str) -> Result<usize, Error> {
         let report = self.link_pending()?;

@@ -5,8 +5,9 @@ use crate::cache::catalog::Catalog;
 use crate::cache::entry::EntryError;
 use crate::cache::key::{Key, KeyParts};
 use crate::cache::manifest::Part;
+use crate::compile::client::{Answer, out_of_step};
 use crate::compile::pool::Pool;
-use crate::compile::protocol::{Cpu, Decision, Level, Request};
+use crate::compile::protocol::{CompileRequest, Cpu, Decision, Emit, Level, Request, Target};
 use crate::error::{Error, Status};
 use crate::event::Times;
 use crate::fork;
@@ -20,8 +21,11 @@ pub fn recompile(catalog: &Catalog, pool: &Pool, key: &Key) -> Result<(), Error>
     let level = Level::ALL
         .into_iter()
         .find(|level| level.name() == about.parts.machine);
-    let cpu = level.map_or(Cpu::Native, Cpu::Level);
-    let parts = fork::guard(|| KeyParts::new(about.parts.opt_level, cpu)).into_inner();
+    let target = match &about.target {
+        Some(target) => Target::Other(target.clone()),
+        None => Target::Host(level.map_or(Cpu::Native, Cpu::Level)),
+    };
+    let parts = fork::guard(|| KeyParts::new(about.parts.opt_level, &target)).into_inner();
     let ours = parts.to_keep(&blake3::Hash::from_bytes(about.parts.input));
     if let Some(part) = ours.differences(&about.parts).first() {
         let what = match part {
@@ -36,25 +40,33 @@ pub fn recompile(catalog: &Catalog, pool: &Pool, key: &Key) -> Result<(), Error>
             ),
         ));
     }
-    let ir = details.entry.input(about).map_err(|error| match error {
+    let damaged = |error: EntryError| Error::new(Status::Damaged, format!("{name}: {error}"));
+    let input = details.entry.input(about).map_err(|error| match error {
         EntryError::Missing(_) => Error::new(
             Status::NotFound,
             format!("the IR of {name} was not kept: it cannot be compiled again"),
         ),
-        error => Error::new(Status::Damaged, format!("{name}: {error}")),
+        error => damaged(error),
     })?;
-    let request = Request {
+    let inputs = about
+        .split_input(&input)
+        .ok_or_else(|| damaged(EntryError::Attachment("input")))?;
+    let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
+    let request = Request::Compile(CompileRequest {
         name: name.clone(),
         opt_level: about.parts.opt_level,
-        cpu,
+        target,
         identify: false,
-        input_len: ir.len() as u64,
+        inputs: about.inputs.clone(),
+        keep: about.keep.clone(),
+        emit: Emit::Code,
+    });
+    let answer = pool.request(&request, &inputs, &mut Times::default(), &mut |_| {
+        Decision::Compile
+    })?;
+    let Answer::Compiled(output) = answer else {
+        return Err(out_of_step(name));
     };
-    let output = pool
-        .compile(&request, &ir, &mut Times::default(), &mut |_| {
-            Decision::Compile
-        })?
-        .ok_or_else(|| Error::new(Status::ServerCrashed, "the compile server did not compile"))?;
     let mut image = vec![0; output.compiled.image_len as usize];
     let mut object = vec![0; output.compiled.object_len as usize];
     output

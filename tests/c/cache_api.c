@@ -824,11 +824,11 @@ static void rebuilding(void)
     CHECK_INT(1, stats_of(cache).entries);
 
     /* No index at all, and one that is none. */
-    path = join(folder, "v2/index.sqlite");
+    path = join(folder, "v3/index.sqlite");
     for (int i = 0; i < 2; i++) {
         FILE *file;
-        unlink(join(folder, "v2/index.sqlite-wal"));
-        unlink(join(folder, "v2/index.sqlite-shm"));
+        unlink(join(folder, "v3/index.sqlite-wal"));
+        unlink(join(folder, "v3/index.sqlite-shm"));
         CHECK(unlink(path) == 0);
         file = i == 1 ? fopen(path, "w") : NULL;
         CHECK(i == 0 || (fputs("this is no database, and long enough to be looked at as one\n", file) > 0 && fclose(file) == 0));

@@ -99,7 +99,7 @@ static void newer_formats(void)
     /* The version stands 16 bytes before the end, in every version. */
     CHECK_INT(2, bytes[length - 16]);
     bytes[length - 16] = 3;
-    path = join(folder, "v2/entries/ab");
+    path = join(folder, "v3/entries/ab");
     CHECK(mkdir(path, 0700) == 0 || errno == EEXIST);
     path = join(path, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.so");
     {

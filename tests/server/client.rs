@@ -1,7 +1,8 @@
 //! A client of the server that may also misbehave.
 
 use mgenjit::compile::protocol::{
-    Compiled, Cpu, Decision, FailureKind, Hello, OptLevel, Reply, Request,
+    CompileRequest, Compiled, Cpu, Decision, Emit, FailureKind, Hello, Input, OptLevel, Reply,
+    Request, Target,
 };
 use mgenjit::compile::transport::{self, TransportError};
 use std::fs::File;
@@ -181,11 +182,11 @@ impl Server {
 
     pub fn compile_for(&mut self, name: &str, ir: &[u8], opt_level: OptLevel, cpu: Cpu) -> Outcome {
         let payload = transport::seal(&[ir]).unwrap();
-        let request = Request {
+        let request = Request::Compile(CompileRequest {
             opt_level,
-            cpu,
+            target: Target::Host(cpu),
             ..request(name, ir.len() as u64)
-        };
+        });
         transport::send(&self.socket, &request, Some(payload.as_fd())).unwrap();
         self.outcome()
     }
@@ -193,10 +194,10 @@ impl Server {
     /// Has the server identify a module, and leaves it waiting for a decision.
     pub fn identify(&self, ir: &[u8]) -> [u8; 32] {
         let payload = transport::seal(&[ir]).unwrap();
-        let request = Request {
+        let request = Request::Compile(CompileRequest {
             identify: true,
             ..request("identified", ir.len() as u64)
-        };
+        });
         transport::send(&self.socket, &request, Some(payload.as_fd())).unwrap();
         match self.receive() {
             Ok((Reply::Identified { digest }, None)) => digest,
@@ -235,7 +236,7 @@ impl Server {
     }
 
     pub fn send_request(&self, name: &str, input_len: u64, payload: Option<&OwnedFd>) {
-        let request = request(name, input_len);
+        let request = Request::Compile(request(name, input_len));
         transport::send(&self.socket, &request, payload.map(AsFd::as_fd)).unwrap();
     }
 
@@ -305,13 +306,18 @@ impl Drop for Server {
     }
 }
 
-pub fn request(name: &str, input_len: u64) -> Request {
-    Request {
+pub fn request(name: &str, input_len: u64) -> CompileRequest {
+    CompileRequest {
         name: name.to_owned(),
         opt_level: OptLevel::O2,
-        cpu: Cpu::Native,
+        target: Target::Host(Cpu::Native),
         identify: false,
-        input_len,
+        inputs: vec![Input {
+            name: name.to_owned(),
+            len: input_len,
+        }],
+        keep: None,
+        emit: Emit::Code,
     }
 }
 

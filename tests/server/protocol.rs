@@ -2,7 +2,9 @@
 
 use crate::client::{Expect, Outcome, SEALS, Server, Spawn, memfd, request};
 use crate::inputs::GOOD;
-use mgenjit::compile::protocol::{Decision, FailureKind, Hello, PROTOCOL_VERSION, Reply, Request};
+use mgenjit::compile::protocol::{
+    CompileRequest, Decision, FailureKind, Hello, PROTOCOL_VERSION, Reply, Request,
+};
 use mgenjit::compile::transport;
 use std::fs::File;
 use std::io::Write;
@@ -39,7 +41,7 @@ fn greets_and_compares() {
     check(|hello| hello.package = "9.9.9".to_owned(), "mgenjit 9.9.9");
     check(|hello| hello.llvm = "21.1.0".to_owned(), "LLVM 21.1.0");
     check(|hello| hello.build = "feed".to_owned(), "build feed");
-    assert_eq!(PROTOCOL_VERSION, 2);
+    assert_eq!(PROTOCOL_VERSION, 3);
 }
 
 #[test]
@@ -102,7 +104,7 @@ fn malformed_requests_fail_and_the_server_goes_on() {
         server.expect_protocol_failure(expect);
         server.check(GOOD, Expect::Compiles("i32 @good()"));
     }
-    let request = postcard::to_stdvec(&request("x", 0)).unwrap();
+    let request = postcard::to_stdvec(&Request::Compile(request("x", 0))).unwrap();
     check_body(&[], "does not decode");
     check_body(&request[..1], "does not decode");
     check_body(&[0xff; 64], "does not decode");
@@ -144,10 +146,10 @@ fn the_client_decides_what_follows_an_identification() {
 
     // There is nothing to decide about a module that is bad, and nothing to be heard if the client did not ask.
     let bad = memfd(3, b"bad", true);
-    let asking = Request {
+    let asking = Request::Compile(CompileRequest {
         identify: true,
         ..request("bad", 3)
-    };
+    });
     transport::send(&server.socket, &asking, Some(bad.as_fd())).unwrap();
     assert!(matches!(server.outcome(), Outcome::Failed(_)));
     server.check(GOOD, Expect::Compiles("i32 @good()"));
@@ -199,7 +201,7 @@ fn several_descriptors_are_not_kept() {
         let (len, ir) = (GOOD.len() as u64, GOOD.as_bytes());
         let fds: Vec<OwnedFd> = (0..6).map(|_| memfd(len, ir, true)).collect();
         let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
-        let body = postcard::to_stdvec(&request("many", len)).unwrap();
+        let body = postcard::to_stdvec(&Request::Compile(request("many", len))).unwrap();
         let frame = [
             &u32::try_from(body.len()).unwrap().to_le_bytes()[..],
             &body[..],

@@ -51,6 +51,7 @@ impl Canonical {
         Module::parse_bitcode_from_buffer(&self.0, context).map_err(|error| Failure {
             kind: FailureKind::Codegen,
             message: format!("LLVM cannot read what it has written: {error}"),
+            input: None,
             position: None,
         })
     }

@@ -43,6 +43,7 @@ fn failure(message: String) -> Failure {
     Failure {
         kind: FailureKind::Codegen,
         message,
+        input: None,
         position: None,
     }
 }

@@ -6,7 +6,7 @@ use crate::crt::{self, Piece};
 use crate::diagnostics::Diagnostics;
 use crate::image::Symbols;
 use crate::input::Input;
-use crate::link::{Linker, Object};
+use crate::link::{self, Linker, Object, Plan};
 use crate::target::{Host, llvm_version};
 use crate::{codegen, image, parse, prepare, signatures, verify};
 use inkwell::context::Context;
@@ -99,13 +99,21 @@ impl Compiler {
         // above all.
         functions.retain(|function| symbols.defined.contains(function.name.as_str()));
         let mut objects = vec![Object {
-            name: "module.o",
+            name: "module.o".to_owned(),
             bytes: object.clone(),
         }];
         for piece in crt::pieces_for(&symbols.undefined, &symbols.defined) {
             objects.push(self.crt_object(piece, options.cpu)?);
         }
-        let mut image = self.linker.link(&objects)?;
+        let mut image = self.linker.link(&Plan {
+            emulation: "elf_x86_64",
+            output: link::Output::Shared {
+                soname: None,
+                keep: None,
+            },
+            objects: &objects,
+            libraries: &[],
+        })?;
         image::finish(&mut image)?;
         times.link = microseconds(started);
 
@@ -130,13 +138,14 @@ impl Compiler {
         let input = Input::copy(piece.ir.as_bytes()).map_err(|error| Failure {
             kind: FailureKind::Link,
             message: format!("no memory for {}: {error}", piece.name),
+            input: None,
             position: None,
         })?;
         let level = OptLevel::O2;
         let (bytes, ..) = compile_module(self.read(&input, Options { level, cpu })?)?;
         enter(Phase::Link);
         let object = Object {
-            name: piece.name,
+            name: piece.name.to_owned(),
             bytes: Arc::new(bytes),
         };
         self.crt.insert((piece.name, cpu), object.clone());
@@ -193,6 +202,7 @@ fn reject_unknown_intrinsics(symbols: &Symbols<'_>) -> Result<(), Failure> {
             llvm_version(),
             unknown.join(", ")
         ),
+        input: None,
         position: None,
     })
 }

@@ -43,6 +43,7 @@ impl Diagnostics {
         Err(Failure {
             kind: FailureKind::Codegen,
             message: errors.join("\n"),
+            input: None,
             position: None,
         })
     }

@@ -105,6 +105,7 @@ fn failure(message: String) -> Failure {
     Failure {
         kind: FailureKind::Link,
         message,
+        input: None,
         position: None,
     }
 }

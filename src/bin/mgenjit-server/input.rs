@@ -19,8 +19,9 @@ pub struct Input {
 }
 
 impl Input {
-    /// Maps the first `len` bytes of `payload`, which must be sealed at that length.
-    pub fn map(payload: &File, len: u64) -> io::Result<Input> {
+    /// Maps `len` bytes of `payload` from `offset` on, a multiple of a page. It must be sealed, with at least a zero
+    /// behind these bytes if it does not end there.
+    pub fn map(payload: &File, offset: u64, len: u64) -> io::Result<Input> {
         let len = usize::try_from(len).map_err(|_| io::ErrorKind::FileTooLarge)?;
         let input = Input::reserve(len)?;
         if len > 0 {
@@ -32,7 +33,7 @@ impl Input {
                     PROTECTION,
                     FLAGS | MapFlags::FIXED,
                     payload,
-                    0,
+                    offset,
                 )?;
             }
         }

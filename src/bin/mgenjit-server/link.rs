@@ -14,11 +14,32 @@ pub struct Linker {
     pool: rayon::ThreadPool,
 }
 
-/// An object and what messages call it.
+/// A file to link and what messages call it: an object, or what a plan says it is.
 #[derive(Clone)]
 pub struct Object {
-    pub name: &'static str,
+    pub name: String,
     pub bytes: Arc<Vec<u8>>,
+}
+
+/// What is to be linked, and how.
+pub struct Plan<'a> {
+    /// The linker's name of the target, as after `-m`.
+    pub emulation: &'a str,
+    pub output: Output<'a>,
+    pub objects: &'a [Object],
+    /// Shared libraries, of which those that are used become needed.
+    pub libraries: &'a [Object],
+}
+
+pub enum Output<'a> {
+    /// A shared object. What the objects leave undefined is left to the loader.
+    Shared {
+        soname: Option<&'a str>,
+        /// The only symbols to export; `None`: all that are global.
+        keep: Option<&'a [String]>,
+    },
+    /// One relocatable object.
+    Relocatable,
 }
 
 impl Linker {
@@ -31,11 +52,10 @@ impl Linker {
         Ok(Linker { pool })
     }
 
-    /// Links `objects` into a shared object. What they leave undefined is left to the loader.
-    pub fn link(&self, objects: &[Object]) -> Result<Vec<u8>, Failure> {
+    pub fn link(&self, plan: &Plan<'_>) -> Result<Vec<u8>, Failure> {
         let linked = catch_unwind(AssertUnwindSafe(|| {
             self.pool.install(|| {
-                let linked = run(objects);
+                let linked = run(plan);
                 // libwild leaves work behind for the pool's other threads, of which there are none.
                 while rayon::yield_now() == Some(rayon::Yield::Executed) {}
                 linked
@@ -59,10 +79,7 @@ impl Linker {
 const OUTPUT: &str = "image.so";
 
 /// Strong definitions bind inside the image. Weak ones must not: the loader chooses one for all images.
-const ARGUMENTS: [&str; 19] = [
-    "ld",
-    "-m",
-    "elf_x86_64",
+const SHARED: [&str; 14] = [
     "-shared",
     "--eh-frame-hdr",
     "--hash-style=gnu",
@@ -77,9 +94,10 @@ const ARGUMENTS: [&str; 19] = [
     "--no-rosegment",
     "--no-gc-sections",
     "--no-identity-comment",
-    "-o",
-    OUTPUT,
 ];
+
+/// The name of the file that says which symbols are exported.
+const VERSION_SCRIPT: &str = "exports.map";
 
 /// libwild prints the outermost circumstance first and each cause on a line of its own.
 fn explain(error: &str) -> String {
@@ -98,19 +116,38 @@ fn explain(error: &str) -> String {
     text
 }
 
-fn run(objects: &[Object]) -> WildResult<Vec<u8>> {
+fn run(plan: &Plan<'_>) -> WildResult<Vec<u8>> {
+    let mut arguments: Vec<String> = Vec::new();
+    let mut add = |more: &[&str]| arguments.extend(more.iter().map(|one| (*one).to_owned()));
+    add(&["ld", "-m", plan.emulation, "-o", OUTPUT]);
+    let mut inputs = HashMap::new();
+    match &plan.output {
+        Output::Shared { soname, keep } => {
+            add(&SHARED);
+            if let Some(soname) = soname {
+                add(&["-soname", soname]);
+            }
+            if let Some(keep) = keep {
+                add(&["--version-script", VERSION_SCRIPT]);
+                let script = Arc::new(version_script(keep).into_bytes());
+                inputs.insert(PathBuf::from(VERSION_SCRIPT), script);
+            }
+        }
+        Output::Relocatable => add(&["-r"]),
+    }
+    let files = plan.objects.iter().chain(plan.libraries);
+    for (index, object) in files.enumerate() {
+        if index == plan.objects.len() {
+            add(&["--as-needed"]);
+        }
+        add(&[&object.name]);
+        inputs.insert(PathBuf::from(&object.name), object.bytes.clone());
+    }
     let files = Files {
-        inputs: objects
-            .iter()
-            .map(|object| (PathBuf::from(object.name), object.bytes.clone()))
-            .collect(),
+        inputs,
         output: Arc::default(),
     };
-    let arguments = || {
-        ARGUMENTS
-            .into_iter()
-            .chain(objects.iter().map(|object| object.name))
-    };
+    let arguments = || arguments.iter().map(String::as_str);
     let mut args = libwild::Args::new(arguments)?;
     // Warnings would go to standard error, among the last words.
     args.on_warning(Box::new(|_| ()));
@@ -120,6 +157,16 @@ fn run(objects: &[Object]) -> WildResult<Vec<u8>> {
     files
         .take_output()
         .ok_or_else(|| libwild::error!("the linker wrote no output"))
+}
+
+/// Exports these symbols, and what the loader needs, and no other.
+fn version_script(keep: &[String]) -> String {
+    let mut script = String::from("{ global: \"__mgenjit_dso_handle\"; ");
+    for name in keep {
+        script.push_str(&format!("\"{name}\"; "));
+    }
+    script.push_str("local: *; };\n");
+    script
 }
 
 /// The whole file system, as far as the linker can see.
@@ -152,12 +199,12 @@ impl InputFileData for Input {
     }
 }
 
-struct Output {
+struct Written {
     bytes: Vec<u8>,
     place: Arc<Mutex<Option<Vec<u8>>>>,
 }
 
-impl OutputFileData for Output {
+impl OutputFileData for Written {
     fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -174,7 +221,7 @@ impl OutputFileData for Output {
 
 impl FileSystem for Files {
     type Input = Input;
-    type Output = Output;
+    type Output = Written;
 
     fn open_input(
         &self,
@@ -205,10 +252,10 @@ impl FileSystem for Files {
         Err(Files::missing(path).into())
     }
 
-    fn create_output(&self, _path: Arc<Path>, options: OutputOptions) -> WildResult<Output> {
+    fn create_output(&self, _path: Arc<Path>, options: OutputOptions) -> WildResult<Written> {
         let size = usize::try_from(options.size)
             .map_err(|_| libwild::error!("the image would be larger than memory"))?;
-        Ok(Output {
+        Ok(Written {
             bytes: vec![0; size],
             place: self.output.clone(),
         })
@@ -223,6 +270,7 @@ fn failure(message: String) -> Failure {
     Failure {
         kind: FailureKind::Link,
         message,
+        input: None,
         position: None,
     }
 }

@@ -135,6 +135,7 @@ fn locate_text_error(message: &str, bytes: &[u8]) -> Failure {
         } else {
             text.to_owned()
         },
+        input: None,
         position: Some(Position {
             line,
             column: column.and_then(Result::ok).unwrap_or(0),
@@ -160,6 +161,7 @@ fn parse_failure(message: String) -> Failure {
     Failure {
         kind: FailureKind::Parse,
         message,
+        input: None,
         position: None,
     }
 }

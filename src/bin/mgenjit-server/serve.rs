@@ -5,7 +5,8 @@ use crate::crash::{self, Phase};
 use crate::input::Input;
 use crate::{memory, process, target};
 use mgenjit::compile::protocol::{
-    Compiled, Decision, Failure, FailureKind, Hello, LLVM_VERSION, Reply, Request,
+    self, CompileRequest, Compiled, Decision, Failure, FailureKind, Hello, LLVM_VERSION, Reply,
+    Request, Target,
 };
 use mgenjit::compile::transport::{self, TransportError};
 use std::os::fd::{AsFd, OwnedFd};
@@ -112,7 +113,11 @@ fn answer(
     process::forget_last_words();
     // A client that is gone is noticed when something is awaited from it, or when the reply is sent.
     let _ = send(socket, &Reply::Started, None);
-    crash::set_module_name(&request.name);
+    crash::set_module_name(request.name());
+    let Request::Compile(request) = request else {
+        let failure = protocol_failure("not yet".to_owned());
+        return Ok(Some((Reply::Failed(failure), None)));
+    };
     let job = match read(compiler, &request, payload) {
         Ok(job) => job,
         Err(failure) => return Ok(Some((Reply::Failed(failure), None))),
@@ -132,16 +137,36 @@ fn answer(
     }))
 }
 
-fn read(compiler: &Compiler, request: &Request, payload: Option<OwnedFd>) -> Result<Job, Failure> {
-    let payload = transport::check_payload(payload, request.input_len)
-        .map_err(|error| protocol_failure(error.to_string()))?;
-    let input = Input::map(&payload, request.input_len)
-        .map_err(|error| protocol_failure(format!("the input cannot be mapped: {error}")))?;
+fn read(
+    compiler: &Compiler,
+    request: &CompileRequest,
+    payload: Option<OwnedFd>,
+) -> Result<Job, Failure> {
+    let inputs = inputs(&request.inputs, payload)?;
+    let [input] = inputs.as_slice() else {
+        return Err(protocol_failure("one input".to_owned()));
+    };
+    let Target::Host(cpu) = request.target else {
+        return Err(protocol_failure("other target".to_owned()));
+    };
     let options = Options {
         level: request.opt_level,
-        cpu: request.cpu,
+        cpu,
     };
-    compiler.read(&input, options)
+    compiler.read(input, options)
+}
+
+/// Maps what came with a request.
+fn inputs(inputs: &[protocol::Input], payload: Option<OwnedFd>) -> Result<Vec<Input>, Failure> {
+    let (offsets, len) = protocol::layout(inputs)
+        .ok_or_else(|| protocol_failure("the inputs would be larger than memory".to_owned()))?;
+    let payload = transport::check_payload(payload, len)
+        .map_err(|error| protocol_failure(error.to_string()))?;
+    let map = |(input, offset): (&protocol::Input, u64)| {
+        Input::map(&payload, offset, input.len)
+            .map_err(|error| protocol_failure(format!("{} cannot be mapped: {error}", input.name)))
+    };
+    inputs.iter().zip(offsets).map(map).collect()
 }
 
 fn compile(compiler: &mut Compiler, job: Job) -> Result<(Compiled, OwnedFd), Failure> {
@@ -163,6 +188,7 @@ fn protocol_failure(message: String) -> Failure {
     Failure {
         kind: FailureKind::Protocol,
         message,
+        input: None,
         position: None,
     }
 }

@@ -68,6 +68,7 @@ impl Host {
             .ok_or_else(|| Failure {
                 kind: FailureKind::Codegen,
                 message: format!("LLVM has no code generator for {}", self.triple_name),
+                input: None,
                 position: None,
             })
     }
@@ -174,6 +175,7 @@ fn target_failure(message: String) -> Failure {
     Failure {
         kind: FailureKind::Target,
         message,
+        input: None,
         position: None,
     }
 }

@@ -24,6 +24,7 @@ pub fn verify(module: &Module<'_>) -> Result<(), Failure> {
     Err(Failure {
         kind: FailureKind::Verify,
         message: name_functions(module, message.trim_end()),
+        input: None,
         position: None,
     })
 }

@@ -250,7 +250,7 @@ impl Index {
                 compiler,
                 about.parts.opt_level as u8,
                 &about.parts.input,
-                signed(about.input_len),
+                signed(about.input_len()),
                 signed(len),
                 signed(tail.image_len),
                 signed(cost),
