@@ -138,6 +138,10 @@
 // length in the cache.
 #define MGENJIT_EVENT_DIFFERENT 8
 
+// The compile server could not be isolated as it should be: `message` says what this system lacks. Told once by each
+// executor. IR that is not trusted might then read files, or worse if it finds a bug in LLVM.
+#define MGENJIT_EVENT_NOT_ISOLATED 9
+
 // No optimisation.
 #define MGENJIT_OPT_O0 0
 

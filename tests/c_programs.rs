@@ -59,6 +59,7 @@ programs! {
     flavours.c
     fork.c
     hit.c
+    isolation.c
     lifecycle.c
     linking.c
     module_info.c

@@ -23,6 +23,9 @@ pub const MGENJIT_EVENT_CACHE_TROUBLE: i32 = 7;
 /// What was compiled again is not what the cache has: see mgenjit_config_set_cache_verify. `bytes`: the image's
 /// length in the cache.
 pub const MGENJIT_EVENT_DIFFERENT: i32 = 8;
+/// The compile server could not be isolated as it should be: `message` says what this system lacks. Told once by each
+/// executor. IR that is not trusted might then read files, or worse if it finds a bug in LLVM.
+pub const MGENJIT_EVENT_NOT_ISOLATED: i32 = 9;
 
 /// Microseconds that the steps of a compile took; 0 for one that did not happen.
 #[repr(C)]
@@ -186,5 +189,6 @@ fn kind_number(kind: EventKind) -> i32 {
         EventKind::Loaded => MGENJIT_EVENT_LOADED,
         EventKind::CacheTrouble => MGENJIT_EVENT_CACHE_TROUBLE,
         EventKind::Different => MGENJIT_EVENT_DIFFERENT,
+        EventKind::NotIsolated => MGENJIT_EVENT_NOT_ISOLATED,
     }
 }

@@ -18,6 +18,8 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Client {
     server: Server,
     path: PathBuf,
+    /// What the server said of this last, see [`Reply::Started`].
+    pub not_isolated: String,
 }
 
 /// What a request has become.
@@ -64,6 +66,7 @@ impl Client {
         let mut client = Client {
             server,
             path: path.to_owned(),
+            not_isolated: String::new(),
         };
         let ours = Hello::ours();
         let socket = &client.server.socket;
@@ -110,7 +113,10 @@ impl Client {
         let started = transport::send(socket, request, Some(payload.as_fd()))
             .and_then(|()| transport::receive(socket));
         let mut reply = match started {
-            Ok((Reply::Started, _)) => transport::receive(socket),
+            Ok((Reply::Started { not_isolated }, _)) => {
+                self.not_isolated = not_isolated;
+                transport::receive(socket)
+            }
             Err(error) if is_end(&error) => {
                 return Err(RequestError::Unheard(self.lost(name, &error)));
             }
@@ -140,7 +146,7 @@ impl Client {
             Ok((Reply::Failed(failure), _)) => {
                 return Err(RequestError::Module(module_error(request, failure)));
             }
-            Ok((Reply::Started | Reply::Identified { .. }, _)) => {
+            Ok((Reply::Started { .. } | Reply::Identified { .. }, _)) => {
                 return Err(RequestError::Server(out_of_step(name)));
             }
             Err(error) => Err(error),
@@ -295,6 +301,13 @@ mod tests {
                 last_words: words.expect("a memfd").into(),
             },
             path: PathBuf::from("server"),
+            not_isolated: String::new(),
+        }
+    }
+
+    fn started() -> Reply {
+        Reply::Started {
+            not_isolated: String::new(),
         }
     }
 
@@ -319,7 +332,7 @@ mod tests {
     /// Receives a request, and identifies its module if that is asked for. Returns the decision.
     fn hear(socket: &UnixStream) -> Option<Decision> {
         let (request, _) = transport::receive::<Request>(socket).expect("a request");
-        send(socket, &Reply::Started);
+        send(socket, &started());
         request.identifies().then(|| {
             send(socket, &Reply::Identified { digest: DIGEST });
             transport::receive(socket).expect("a decision").0
@@ -361,7 +374,7 @@ mod tests {
         }
         fn identify(socket: &UnixStream) {
             transport::receive::<Request>(socket).expect("a request");
-            send(socket, &Reply::Started);
+            send(socket, &started());
             send(socket, &Reply::Identified { digest: DIGEST });
         }
         check(
@@ -372,7 +385,7 @@ mod tests {
         check(
             |socket| {
                 transport::receive::<Request>(socket).expect("a request");
-                send(socket, &Reply::Started);
+                send(socket, &started());
             },
             Decision::Compile,
             |result| matches!(result, Err(RequestError::Server(_))),

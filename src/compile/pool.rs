@@ -18,6 +18,8 @@ pub struct Pool {
     max: usize,
     cores: OnceCell<usize>,
     state: Mutex<State>,
+    /// What kept a server from being isolated as it should be.
+    not_isolated: OnceCell<String>,
     /// Counts how often a server became idle or ended. A futex: whoever waits for it holds no lock, which a fork
     /// would have to wait for.
     freed: AtomicU32,
@@ -47,6 +49,7 @@ impl Pool {
             max,
             cores: OnceCell::new(),
             state: Mutex::default(),
+            not_isolated: OnceCell::new(),
             freed: AtomicU32::new(0),
         }
     }
@@ -74,6 +77,9 @@ impl Pool {
             };
             let result = client.request(request, inputs, identified);
             times.compile = watch.lap();
+            if !client.not_isolated.is_empty() {
+                let _ = self.not_isolated.set(client.not_isolated.clone());
+            }
             match result {
                 Ok(output) => {
                     slot.client = Some(client);
@@ -90,6 +96,11 @@ impl Pool {
                 }
             }
         }
+    }
+
+    /// What keeps servers from being isolated as they should be, once one has said so.
+    pub fn not_isolated(&self) -> Option<&str> {
+        self.not_isolated.get().map(String::as_str)
     }
 
     fn slot(&self) -> Slot<'_> {

@@ -12,7 +12,7 @@ use crate::signature::Function;
 use serde::{Deserialize, Serialize};
 
 /// The version of this protocol. It is compared before anything else is read.
-pub const PROTOCOL_VERSION: u32 = 3;
+pub const PROTOCOL_VERSION: u32 = 4;
 
 /// This package's version, as both the library and the server were built with.
 pub const PACKAGE_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -275,7 +275,10 @@ pub enum LinkOutput {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
     /// The request has arrived. If the server dies after this, it may be the request's fault; before, it is not.
-    Started,
+    Started {
+        /// What keeps the server from being isolated as it should be; empty if it is.
+        not_isolated: String,
+    },
     /// What the module is, whatever its names, its layout and its comments: code depends on this digest and the
     /// request's options alone. The client says what is to be done.
     Identified {

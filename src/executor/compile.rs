@@ -22,6 +22,7 @@ use std::cell::RefCell;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// Code that is ready to be mapped.
@@ -261,7 +262,13 @@ impl Work<'_> {
         };
         let answer = executor
             .pool
-            .request(&request, &inputs, &mut self.times, &mut identified)?;
+            .request(&request, &inputs, &mut self.times, &mut identified);
+        if let Some(lacking) = executor.pool.not_isolated()
+            && !executor.told_not_isolated.swap(true, Ordering::Relaxed)
+        {
+            self.tell(EventKind::NotIsolated, lacking, 0);
+        }
+        let answer = answer?;
         if let Some(trouble) = trouble {
             self.trouble(&trouble);
         }

@@ -32,6 +32,7 @@ use crate::error::{Error, Status};
 use crate::fork;
 use library::Library;
 use state::State;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub struct Executor {
@@ -42,6 +43,7 @@ pub struct Executor {
     /// `None`: nothing is cached.
     store: Option<Store>,
     pool: Pool,
+    told_not_isolated: AtomicBool,
     /// Features of the CPU that is compiled for and that this machine lacks: then nothing may run.
     missing: Vec<&'static str>,
     state: Mutex<State>,
@@ -55,6 +57,7 @@ impl Executor {
             keys: Keys::new(parts),
             store: config.store(),
             pool: Pool::new(config.server_path.clone(), config.max_servers),
+            told_not_isolated: AtomicBool::new(false),
             missing: match target {
                 Target::Host(Cpu::Level(level)) => cpu::missing(level),
                 Target::Host(Cpu::Native) | Target::Other(_) => Vec::new(),

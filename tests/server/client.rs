@@ -251,7 +251,7 @@ impl Server {
             .unwrap();
         loop {
             match transport::receive(&self.socket) {
-                Ok((Reply::Started, None)) => {}
+                Ok((Reply::Started { .. }, None)) => {}
                 other => return other,
             }
         }

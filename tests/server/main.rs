@@ -7,6 +7,7 @@ mod cpu;
 mod failures;
 mod images;
 mod inputs;
+mod isolation;
 mod loaded;
 mod process;
 mod protocol;

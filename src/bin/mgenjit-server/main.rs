@@ -16,6 +16,7 @@ mod crt;
 mod diagnostics;
 mod image;
 mod input;
+mod isolate;
 mod link;
 mod memory;
 mod other_targets;
@@ -65,13 +66,17 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    // Where there is no `getrandom`, the standard library opens /dev/urandom, once, when it first needs a seed.
+    let _ = std::hash::RandomState::new();
+    // Before there is another thread, which it would not bind.
+    let files = isolate::forbid_files();
     process::set_up_heap();
     let heap = prefault::grow_heap();
     let served = watch::start(&socket, client).and_then(|()| {
         std::thread::Builder::new()
             .name("compile".to_owned())
             .stack_size(COMPILE_STACK)
-            .spawn(move || serve::serve(&socket))
+            .spawn(move || serve::serve(&socket, files))
     });
     // This thread has nothing else to do, and the other begins with what is there.
     prefault::provide(heap);

@@ -3,7 +3,7 @@
 use crate::compile::{Artifacts, Compiler, Job, Options};
 use crate::crash::{self, Phase};
 use crate::input::Input;
-use crate::{memory, process, target};
+use crate::{isolate, memory, process, target};
 use mgenjit::compile::protocol::{
     self, CompileRequest, Compiled, Decision, Failure, FailureKind, Hello, LLVM_VERSION, Reply,
     Request, Target,
@@ -12,14 +12,18 @@ use mgenjit::compile::transport::{self, TransportError};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-/// Answers requests until the client closes the connection. An error is a connection that cannot go on.
-pub fn serve(socket: &UnixStream) -> Result<(), String> {
+/// Answers requests until the client closes the connection. An error is a connection that cannot go on. `files`: what
+/// [`isolate::forbid_files`] has said.
+pub fn serve(socket: &UnixStream, files: Result<(), String>) -> Result<(), String> {
     crash::install();
     memory::set_new_handler();
+    let troubles = [files, isolate::forbid_calls()];
+    let troubles: Vec<String> = troubles.into_iter().filter_map(Result::err).collect();
+    let not_isolated = troubles.join("; ");
     greet(socket)?;
     let mut compiler = Compiler::new()?;
     loop {
-        let answered = answer(socket, &mut compiler);
+        let answered = answer(socket, &mut compiler, &not_isolated);
         crash::enter(Phase::Wait);
         let (reply, payload) = match answered {
             Ok(Some(answer)) => answer,
@@ -108,11 +112,15 @@ fn describe(hello: &Hello) -> String {
 fn answer(
     socket: &UnixStream,
     compiler: &mut Compiler,
+    not_isolated: &str,
 ) -> Result<Option<(Reply, Option<OwnedFd>)>, TransportError> {
     let (request, payload) = transport::receive::<Request>(socket)?;
     process::forget_last_words();
     // A client that is gone is noticed when something is awaited from it, or when the reply is sent.
-    let _ = send(socket, &Reply::Started, None);
+    let started = Reply::Started {
+        not_isolated: not_isolated.to_owned(),
+    };
+    let _ = send(socket, &started, None);
     crash::set_module_name(request.name());
     let Request::Compile(request) = request else {
         let failure = protocol_failure("not yet".to_owned());
