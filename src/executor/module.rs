@@ -79,7 +79,7 @@ impl Artifacts<'_> {
                 Status::NotFound,
                 format!(
                     "the IR of {name} was not kept: compile it with a cache that keeps it \
-                     (mgenjit_config_set_cache_keep_input)"
+                     (mgenjit_config_set_cache_keep_ir)"
                 ),
             ),
             error => Error::new(Status::Damaged, format!("what is kept of {name}: {error}")),
