@@ -14,6 +14,7 @@ mod compile;
 mod crash;
 mod crt;
 mod diagnostics;
+mod driver;
 mod image;
 mod input;
 mod isolate;
@@ -42,11 +43,12 @@ static ALLOCATOR: memory::Allocator = memory::Allocator;
 /// Deeply nested IR makes LLVM recurse deeply. The memory is reserved, not used.
 const COMPILE_STACK: usize = 256 << 20;
 
-const USAGE: &str = "usage: mgenjit-server [--watch PIDFD] | --version";
+const USAGE: &str = "usage: mgenjit-server [--linker] [--watch PIDFD] | --version";
 
 fn main() -> ExitCode {
-    let client = match parse_arguments() {
-        Ok(Command::Serve { client }) => client,
+    let (client, runs_linker) = match parse_arguments() {
+        Ok(Command::Serve { client }) => (client, false),
+        Ok(Command::Linker { client }) => (client, true),
         Ok(Command::Version) => {
             println!(
                 "mgenjit-server {PACKAGE_VERSION}\nbuild {BUILD_ID}\nLLVM {}",
@@ -66,6 +68,15 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if runs_linker {
+        return match driver::serve(&socket, client.as_ref()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(message) => {
+                eprintln!("mgenjit-server: {message}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     // Where there is no `getrandom`, the standard library opens /dev/urandom, once, when it first needs a seed.
     let _ = std::hash::RandomState::new();
     // Before there is another thread, which it would not bind.
@@ -96,16 +107,24 @@ fn main() -> ExitCode {
 }
 
 enum Command {
-    Serve { client: Option<RawFd> },
+    Serve {
+        client: Option<RawFd>,
+    },
+    /// Run a linker, see `driver`.
+    Linker {
+        client: Option<RawFd>,
+    },
     Version,
 }
 
 fn parse_arguments() -> Result<Command, String> {
     let mut arguments = std::env::args_os().skip(1);
     let mut client = None;
+    let mut runs_linker = false;
     while let Some(argument) = arguments.next() {
         match argument.to_str() {
             Some("--version") => return Ok(Command::Version),
+            Some("--linker") => runs_linker = true,
             Some("--watch") => {
                 let fd: Option<RawFd> = arguments
                     .next()
@@ -116,5 +135,8 @@ fn parse_arguments() -> Result<Command, String> {
             _ => return Err(format!("{} is not understood", argument.to_string_lossy())),
         }
     }
-    Ok(Command::Serve { client })
+    Ok(match runs_linker {
+        true => Command::Linker { client },
+        false => Command::Serve { client },
+    })
 }

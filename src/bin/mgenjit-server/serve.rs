@@ -20,7 +20,11 @@ pub fn serve(socket: &UnixStream, files: Result<(), String>) -> Result<(), Strin
     let troubles = [files, isolate::forbid_calls()];
     let troubles: Vec<String> = troubles.into_iter().filter_map(Result::err).collect();
     let not_isolated = troubles.join("; ");
-    greet(socket)?;
+    let ours = Hello {
+        llvm: target::llvm_version(),
+        ..Hello::ours()
+    };
+    greet(socket, ours)?;
     let mut compiler = Compiler::new()?;
     loop {
         let answered = answer(socket, &mut compiler, &not_isolated);
@@ -66,11 +70,7 @@ pub fn serve(socket: &UnixStream, files: Result<(), String>) -> Result<(), Strin
 
 /// Both sides say who they are, and neither goes on if the other is another build: the client trusts that
 /// equal keys mean equal code.
-fn greet(socket: &UnixStream) -> Result<(), String> {
-    let ours = Hello {
-        llvm: target::llvm_version(),
-        ..Hello::ours()
-    };
+pub fn greet(socket: &UnixStream, ours: Hello) -> Result<(), String> {
     transport::send(socket, &ours, None).map_err(|error| error.to_string())?;
     let refuse = |message: String| {
         // A client of another version may not understand even this; then our greeting tells it enough.
