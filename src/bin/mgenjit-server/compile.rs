@@ -7,11 +7,12 @@ use crate::diagnostics::Diagnostics;
 use crate::image::Symbols;
 use crate::input::Input;
 use crate::link::{self, Linker, Object, Plan};
-use crate::target::{Host, llvm_version};
+use crate::target::{Machine, Targets, llvm_version};
 use crate::{codegen, image, parse, prepare, signatures, verify};
 use inkwell::context::Context;
-use inkwell::targets::TargetMachine;
-use mgenjit::compile::protocol::{CompileTimes, Compiled, Cpu, Failure, FailureKind, OptLevel};
+use mgenjit::compile::protocol::{
+    CompileTimes, Compiled, Emit, Failure, FailureKind, OptLevel, Target,
+};
 use mgenjit::signature::Function;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,23 +20,24 @@ use std::time::Instant;
 
 /// What all requests of a server share. None of it depends on a request.
 pub struct Compiler {
-    host: Host,
-    linker: Linker,
-    /// The crt's objects that some image needed so far, by name and by the CPU that they are for.
-    crt: HashMap<(&'static str, Cpu), Object>,
+    targets: Targets,
+    pub linker: Linker,
+    /// The crt's objects that some image needed so far, by name and by the target that they are for.
+    crt: HashMap<(&'static str, Target), Object>,
 }
 
 /// How a module is to be compiled.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Options {
     pub level: OptLevel,
-    pub cpu: Cpu,
+    pub target: Target,
+    pub emit: Emit,
 }
 
 /// A module that has been read and waits to be compiled.
 pub struct Job {
     options: Options,
-    machine: TargetMachine,
+    machine: Machine,
     canonical: Canonical,
     times: CompileTimes,
 }
@@ -47,7 +49,14 @@ impl Job {
     }
 }
 
-/// What a successful reply carries.
+/// What a module has become.
+pub enum Output {
+    Code(Compiled, Artifacts),
+    /// Anything else than code.
+    Emitted(Vec<u8>),
+}
+
+/// The image, which is empty if the target is not this machine's system, and the object.
 pub struct Artifacts {
     pub image: Vec<u8>,
     pub object: Arc<Vec<u8>>,
@@ -56,7 +65,7 @@ pub struct Artifacts {
 impl Compiler {
     pub fn new() -> Result<Compiler, String> {
         Ok(Compiler {
-            host: Host::new()?,
+            targets: Targets::new()?,
             linker: Linker::new()?,
             crt: HashMap::new(),
         })
@@ -70,8 +79,8 @@ impl Compiler {
         let started = enter(Phase::Parse);
         let module = parse::parse(&context, input)?;
         enter(Phase::Verify);
-        let machine = self.host.machine(options.level, options.cpu)?;
-        self.host.adopt(&module, &machine)?;
+        let machine = self.targets.machine(options.level, &options.target)?;
+        machine.adopt(&module)?;
         verify::verify(&module)?;
         diagnostics.check()?;
         enter(Phase::Canonical);
@@ -87,13 +96,40 @@ impl Compiler {
         })
     }
 
-    pub fn compile(&mut self, job: Job) -> Result<(Compiled, Artifacts), Failure> {
-        let options = job.options;
-        let (object, mut functions, mut times) = compile_module(job)?;
-        let object = Arc::new(object);
+    pub fn compile(&mut self, job: Job) -> Result<Output, Failure> {
+        let Options { target, emit, .. } = job.options.clone();
+        let (triple, cpu, features) = job.machine.names();
+        let (bytes, mut functions, mut times) = compile_module(job)?;
+        if emit != Emit::Code {
+            return Ok(Output::Emitted(bytes));
+        }
+        let object = Arc::new(bytes);
+        let mut image = Vec::new();
+        if matches!(target, Target::Host(_)) {
+            let started = enter(Phase::Link);
+            image = self.link(&object, &mut functions, &target)?;
+            times.link = microseconds(started);
+        }
+        let compiled = Compiled {
+            image_len: image.len() as u64,
+            object_len: object.len() as u64,
+            triple,
+            cpu,
+            features,
+            functions,
+            times,
+        };
+        Ok(Output::Code(compiled, Artifacts { image, object }))
+    }
 
-        let started = enter(Phase::Link);
-        let symbols = image::symbols(&object)?;
+    /// Links a module's object into an image, and drops the functions that it no longer has.
+    fn link(
+        &mut self,
+        object: &Arc<Vec<u8>>,
+        functions: &mut Vec<Function>,
+        target: &Target,
+    ) -> Result<Vec<u8>, Failure> {
+        let symbols = image::symbols(object)?;
         reject_unknown_intrinsics(&symbols)?;
         // The optimiser drops what only this module could see and no longer uses, inline functions of C++
         // above all.
@@ -103,7 +139,7 @@ impl Compiler {
             bytes: object.clone(),
         }];
         for piece in crt::pieces_for(&symbols.undefined, &symbols.defined) {
-            objects.push(self.crt_object(piece, options.cpu)?);
+            objects.push(self.crt_object(piece, target)?);
         }
         let mut image = self.linker.link(&Plan {
             emulation: "elf_x86_64",
@@ -115,24 +151,17 @@ impl Compiler {
             libraries: &[],
         })?;
         image::finish(&mut image)?;
-        times.link = microseconds(started);
-
-        let (cpu, features) = self.host.cpu(options.cpu);
-        let compiled = Compiled {
-            image_len: image.len() as u64,
-            object_len: object.len() as u64,
-            triple: self.host.triple_name.clone(),
-            cpu: cpu.to_owned(),
-            features: features.to_owned(),
-            functions,
-            times,
-        };
-        Ok((compiled, Artifacts { image, object }))
+        Ok(image)
     }
 
     /// The crt goes the way of every module, but for the link. Most modules need none of it.
-    fn crt_object(&mut self, piece: &'static Piece, cpu: Cpu) -> Result<Object, Failure> {
-        if let Some(object) = self.crt.get(&(piece.name, cpu)) {
+    pub fn crt_object(
+        &mut self,
+        piece: &'static Piece,
+        target: &Target,
+    ) -> Result<Object, Failure> {
+        let key = (piece.name, target.clone());
+        if let Some(object) = self.crt.get(&key) {
             return Ok(object.clone());
         }
         let input = Input::copy(piece.ir.as_bytes()).map_err(|error| Failure {
@@ -141,22 +170,27 @@ impl Compiler {
             input: None,
             position: None,
         })?;
-        let level = OptLevel::O2;
-        let (bytes, ..) = compile_module(self.read(&input, Options { level, cpu })?)?;
+        let options = Options {
+            level: OptLevel::O2,
+            target: target.clone(),
+            emit: Emit::Code,
+        };
+        let (bytes, ..) = compile_module(self.read(&input, options)?)?;
         enter(Phase::Link);
         let object = Object {
             name: piece.name.to_owned(),
             bytes: Arc::new(bytes),
         };
-        self.crt.insert((piece.name, cpu), object.clone());
+        self.crt.insert(key, object.clone());
         Ok(object)
     }
 }
 
-/// The object, the functions that the module defined, and how long all took so far.
+/// The object, or what else is to be emitted, the functions that the module defined, and how long all took so
+/// far.
 fn compile_module(job: Job) -> Result<(Vec<u8>, Vec<Function>, CompileTimes), Failure> {
     let Job {
-        options: Options { level, .. },
+        options: Options { level, emit, .. },
         machine,
         canonical,
         mut times,
@@ -174,13 +208,13 @@ fn compile_module(job: Job) -> Result<(Vec<u8>, Vec<Function>, CompileTimes), Fa
     let functions = signatures::signatures(&module);
     prepare::prepare(&module, level);
     enter(Phase::Optimise);
-    codegen::optimise(&module, &machine, level, &diagnostics)?;
+    codegen::optimise(&module, &machine.llvm, level, &diagnostics)?;
     times.optimise = microseconds(started);
 
     let started = enter(Phase::Codegen);
-    let object = codegen::emit(&module, &machine, &diagnostics)?;
+    let emitted = codegen::emit(&module, &machine.llvm, emit, &diagnostics)?;
     times.codegen = microseconds(started);
-    Ok((object, functions, times))
+    Ok((emitted, functions, times))
 }
 
 /// LLVM takes an intrinsic that it does not know for a function that somebody else defines.

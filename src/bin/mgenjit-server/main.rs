@@ -25,6 +25,7 @@ mod prepare;
 mod process;
 mod rebind;
 mod serve;
+mod shared;
 mod signatures;
 mod target;
 mod tls;

@@ -1,11 +1,9 @@
-//! The machine that code is generated for: this one, or any of a level that this one has too.
+//! The machine that code is generated for: this one, any of a level that this one has too, or another target.
 
 use inkwell::OptimizationLevel;
 use inkwell::module::Module;
-use inkwell::targets::{
-    CodeModel, InitializationConfig, RelocMode, Target, TargetMachine, TargetTriple,
-};
-use mgenjit::compile::protocol::{Cpu, Failure, FailureKind, OptLevel};
+use inkwell::targets::{CodeModel, InitializationConfig, RelocMode, TargetMachine, TargetTriple};
+use mgenjit::compile::protocol::{Cpu, Failure, FailureKind, OptLevel, Target};
 use std::ffi::{CStr, c_char};
 
 /// The version of the LLVM that runs, which is not the one that was built against if the library was
@@ -15,76 +13,91 @@ pub fn llvm_version() -> String {
     format!("{major}.{minor}.{patch}")
 }
 
-/// What LLVM calls this machine.
-pub struct Host {
-    target: Target,
+/// The targets that code can be generated for.
+pub struct Targets {
+    /// What LLVM calls this machine.
     triple: TargetTriple,
-    pub triple_name: String,
     cpu: String,
     features: String,
 }
 
-impl Host {
+/// Generates code for one target, as one level wants it.
+pub struct Machine {
+    pub llvm: TargetMachine,
+    triple: TargetTriple,
+    cpu: String,
+    features: String,
+}
+
+impl Targets {
     /// Prepares LLVM for the whole process.
-    pub fn new() -> Result<Host, String> {
+    pub fn new() -> Result<Targets, String> {
         set_llvm_options();
-        Target::initialize_x86(&InitializationConfig::default());
-        let triple = TargetMachine::get_default_triple();
-        let target = Target::from_triple(&triple).map_err(|error| error.to_string())?;
-        Ok(Host {
-            target,
-            triple_name: triple.as_str().to_string_lossy().into_owned(),
-            triple,
+        inkwell::targets::Target::initialize_x86(&InitializationConfig::default());
+        Ok(Targets {
+            triple: TargetMachine::get_default_triple(),
             cpu: TargetMachine::get_host_cpu_name().to_string(),
             features: sort_features(&TargetMachine::get_host_cpu_features().to_string()),
         })
     }
 
-    /// LLVM's names of the CPU and of the features beyond those that the CPU's name implies.
-    pub fn cpu(&self, cpu: Cpu) -> (&str, &str) {
-        match cpu {
-            Cpu::Native => (&self.cpu, &self.features),
-            Cpu::Level(level) => (level.name(), ""),
-        }
-    }
-
-    pub fn machine(&self, level: OptLevel, cpu: Cpu) -> Result<TargetMachine, Failure> {
-        let (cpu, features) = self.cpu(cpu);
+    pub fn machine(&self, level: OptLevel, target: &Target) -> Result<Machine, Failure> {
+        let (triple, cpu, features) = match target {
+            Target::Host(Cpu::Native) => (&self.triple, self.cpu.as_str(), self.features.as_str()),
+            Target::Host(Cpu::Level(level)) => (&self.triple, level.name(), ""),
+            Target::Other(spec) => {
+                return Err(target_failure(format!("{} is not known", spec.describe())));
+            }
+        };
         let level = match level {
             OptLevel::O0 => OptimizationLevel::None,
             OptLevel::O1 => OptimizationLevel::Less,
             OptLevel::O2 | OptLevel::Os | OptLevel::Oz => OptimizationLevel::Default,
             OptLevel::O3 => OptimizationLevel::Aggressive,
         };
-        self.target
-            .create_target_machine(
-                &self.triple,
-                cpu,
-                features,
-                level,
-                RelocMode::PIC,
-                CodeModel::Default,
-            )
-            .ok_or_else(|| Failure {
+        let llvm = inkwell::targets::Target::from_triple(triple)
+            .ok()
+            .and_then(|target| {
+                let (reloc, model) = (RelocMode::PIC, CodeModel::Default);
+                target.create_target_machine(triple, cpu, features, level, reloc, model)
+            });
+        let name = triple.as_str().to_string_lossy();
+        Ok(Machine {
+            llvm: llvm.ok_or_else(|| Failure {
                 kind: FailureKind::Codegen,
-                message: format!("LLVM has no code generator for {}", self.triple_name),
+                message: format!("LLVM has no code generator for {name}"),
                 input: None,
                 position: None,
-            })
+            })?,
+            triple: TargetTriple::create(&name),
+            cpu: cpu.to_owned(),
+            features: features.to_owned(),
+        })
+    }
+}
+
+impl Machine {
+    pub fn triple(&self) -> String {
+        self.triple.as_str().to_string_lossy().into_owned()
     }
 
-    /// Gives the module this machine's triple and data layout, unless it has others that disagree.
-    pub fn adopt(&self, module: &Module<'_>, machine: &TargetMachine) -> Result<(), Failure> {
+    /// LLVM's names of the triple, of the CPU, and of the features beyond those that the CPU's name implies.
+    pub fn names(&self) -> (String, String, String) {
+        (self.triple(), self.cpu.clone(), self.features.clone())
+    }
+
+    /// Gives the module the machine's triple and data layout, unless it has others that disagree.
+    pub fn adopt(&self, module: &Module<'_>) -> Result<(), Failure> {
+        let name = self.triple();
         let wanted = module.get_triple();
         let wanted_name = wanted.as_str().to_string_lossy();
         if !wanted_name.is_empty() && !is_compatible(&wanted, &self.triple) {
             return Err(target_failure(format!(
-                "the module's target triple is \"{wanted_name}\", but code is generated for \"{}\": leave the \
-                 triple empty, or generate the IR for this target",
-                self.triple_name
+                "the module's target triple is \"{wanted_name}\", but code is generated for \"{name}\": leave \
+                 the triple empty, or generate the IR for this target"
             )));
         }
-        let layout = machine.get_target_data().get_data_layout();
+        let layout = self.llvm.get_target_data().get_data_layout();
         let ours = layout.as_str().to_string_lossy();
         let theirs = module
             .get_data_layout()
@@ -93,9 +106,8 @@ impl Host {
             .into_owned();
         if !theirs.is_empty() && upgrade_layout(&theirs, &ours) != ours {
             return Err(target_failure(format!(
-                "the module's data layout is \"{theirs}\", but {} has \"{ours}\": leave the data layout empty, \
-                 or generate the IR for this target",
-                self.triple_name
+                "the module's data layout is \"{theirs}\", but {name} has \"{ours}\": leave the data layout \
+                 empty, or generate the IR for this target"
             )));
         }
         module.set_triple(&self.triple);
