@@ -10,3 +10,4 @@ mod inputs;
 mod loaded;
 mod process;
 mod protocol;
+mod units;

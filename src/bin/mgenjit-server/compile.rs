@@ -1,20 +1,23 @@
-//! One request, from IR to artifacts.
+//! One request, from inputs to artifacts.
 
+use crate::blame;
+use crate::bundle;
 use crate::canonical::Canonical;
 use crate::crash::{self, Phase};
 use crate::crt::{self, Piece};
 use crate::diagnostics::Diagnostics;
-use crate::image::Symbols;
 use crate::input::Input;
 use crate::link::{self, Linker, Object, Plan};
+use crate::symbols::Symbols;
 use crate::target::{Machine, Targets, llvm_version};
-use crate::{codegen, image, parse, prepare, signatures, verify};
+use crate::unit::{Named, Unit};
+use crate::{codegen, image, object_file, prepare, signatures};
 use inkwell::context::Context;
 use mgenjit::compile::protocol::{
     CompileTimes, Compiled, Emit, Failure, FailureKind, OptLevel, Target,
 };
 use mgenjit::signature::Function;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -38,14 +41,14 @@ pub struct Options {
 pub struct Job {
     options: Options,
     machine: Machine,
-    canonical: Canonical,
+    unit: Unit,
     times: CompileTimes,
 }
 
 impl Job {
     /// What the code depends on, but for the options.
     pub fn digest(&self) -> [u8; 32] {
-        self.canonical.digest()
+        self.unit.digest()
     }
 }
 
@@ -71,24 +74,20 @@ impl Compiler {
         })
     }
 
-    /// Reads the module and makes it canonical.
-    pub fn read(&self, input: &Input, options: Options) -> Result<Job, Failure> {
-        let context = Context::create();
-        let diagnostics = Diagnostics::collect(&context);
-
+    /// Reads the inputs and makes the module canonical that their IR is together.
+    pub fn read(
+        &self,
+        inputs: Vec<Named>,
+        keep: Option<Vec<String>>,
+        options: Options,
+    ) -> Result<Job, Failure> {
         let started = enter(Phase::Parse);
-        let module = parse::parse(&context, input)?;
-        enter(Phase::Verify);
         let machine = self.targets.machine(options.level, &options.target)?;
-        machine.adopt(&module)?;
-        verify::verify(&module)?;
-        diagnostics.check()?;
-        enter(Phase::Canonical);
-        let canonical = Canonical::write(&module);
+        let unit = Unit::read(inputs, keep, &machine)?;
         Ok(Job {
             options,
             machine,
-            canonical,
+            unit,
             times: CompileTimes {
                 parse: microseconds(started),
                 ..CompileTimes::default()
@@ -97,19 +96,55 @@ impl Compiler {
     }
 
     pub fn compile(&mut self, job: Job) -> Result<Output, Failure> {
-        let Options { target, emit, .. } = job.options.clone();
-        let (triple, cpu, features) = job.machine.names();
-        let (bytes, mut functions, mut times) = compile_module(job)?;
-        if emit != Emit::Code {
-            return Ok(Output::Emitted(bytes));
+        let Job {
+            options,
+            machine,
+            mut unit,
+            mut times,
+        } = job;
+        let (triple, cpu, features) = machine.names();
+        let mut functions = Vec::new();
+        let mut object = None;
+        if let Some(canonical) = unit.canonical.take() {
+            let (bytes, defined) = compile_module(canonical, &options, &machine, &mut times)?;
+            (object, functions) = (Some(bytes), defined);
         }
-        let object = Arc::new(bytes);
+        if options.emit != Emit::Code {
+            return object.map(Output::Emitted).ok_or_else(|| {
+                let message =
+                    "there is no IR among the inputs, which is what this would be made of";
+                failure(FailureKind::Unsupported, message.to_owned())
+            });
+        }
+        let started = enter(Phase::Link);
+        let object = object.map(Arc::new);
         let mut image = Vec::new();
-        if matches!(target, Target::Host(_)) {
-            let started = enter(Phase::Link);
-            image = self.link(&object, &mut functions, &target)?;
-            times.link = microseconds(started);
+        if matches!(options.target, Target::Host(_)) || !unit.natives.is_empty() {
+            let symbols = object
+                .as_deref()
+                .map(|object| symbols(object))
+                .transpose()?;
+            if let Some(symbols) = &symbols {
+                reject_unknown_intrinsics(symbols)?;
+                // The optimiser drops what only this module could see and no longer uses, inline functions of
+                // C++ above all.
+                symbols.retain(&mut functions);
+            }
+            if !unit.natives.is_empty() {
+                unit.complete(symbols.as_ref())?;
+            }
+            if matches!(options.target, Target::Host(_)) {
+                image = self.link(object.as_ref(), symbols.as_ref(), &unit, &options.target)?;
+            }
         }
+        if let Some(keep) = &unit.keep {
+            functions.retain(|function| keep.binary_search(&function.name).is_ok());
+        }
+        let object = match object {
+            Some(object) if !unit.natives.has_objects() => object,
+            object => Arc::new(bundle::archive(object.as_deref(), &unit.natives)?),
+        };
+        times.link = microseconds(started);
         let compiled = Compiled {
             image_len: image.len() as u64,
             object_len: object.len() as u64,
@@ -122,36 +157,55 @@ impl Compiler {
         Ok(Output::Code(compiled, Artifacts { image, object }))
     }
 
-    /// Links a module's object into an image, and drops the functions that it no longer has.
+    /// Links the module's object, if there is one, and what belongs to it into an image.
     fn link(
         &mut self,
-        object: &Arc<Vec<u8>>,
-        functions: &mut Vec<Function>,
+        object: Option<&Arc<Vec<u8>>>,
+        module: Option<&Symbols>,
+        unit: &Unit,
         target: &Target,
     ) -> Result<Vec<u8>, Failure> {
-        let symbols = image::symbols(object)?;
-        reject_unknown_intrinsics(&symbols)?;
-        // The optimiser drops what only this module could see and no longer uses, inline functions of C++
-        // above all.
-        functions.retain(|function| symbols.defined.contains(function.name.as_str()));
-        let mut objects = vec![Object {
-            name: "module.o".to_owned(),
-            bytes: object.clone(),
-        }];
-        for piece in crt::pieces_for(&symbols.undefined, &symbols.defined) {
+        let mut objects: Vec<Object> = object
+            .map(|object| Object {
+                name: "module.o".to_owned(),
+                bytes: object.clone(),
+            })
+            .into_iter()
+            .collect();
+        objects.extend(unit.natives.objects());
+        if objects.is_empty() {
+            let message = "there is nothing to link: the archives have no members".to_owned();
+            return Err(failure(FailureKind::Link, message));
+        }
+        let files = unit.natives.selected().filter(|file| file.is_object());
+        let all: Vec<&Symbols> = module
+            .into_iter()
+            .chain(files.map(|file| &file.symbols))
+            .collect();
+        let defined: HashSet<&str> = all
+            .iter()
+            .flat_map(|symbols| symbols.defined.iter().map(|one| one.name.as_str()))
+            .collect();
+        let undefined: HashSet<&str> = all
+            .iter()
+            .flat_map(|symbols| symbols.undefined.iter().map(|one| one.name.as_str()))
+            .filter(|name| !defined.contains(name))
+            .collect();
+        for piece in crt::pieces_for(&undefined, &defined) {
             objects.push(self.crt_object(piece, target)?);
         }
-        let mut image = self.linker.link(&Plan {
+        let linked = self.linker.link(&Plan {
             emulation: "elf_x86_64",
             output: link::Output::Shared {
                 soname: None,
-                keep: None,
+                keep: unit.keep.as_deref(),
             },
             objects: &objects,
             libraries: &[],
-        })?;
-        image::finish(&mut image)?;
-        Ok(image)
+        });
+        linked
+            .and_then(|mut image| image::finish(&mut image).map(|()| image))
+            .map_err(|failure| blame::blame(failure, &unit.natives, &all))
     }
 
     /// The crt goes the way of every module, but for the link. Most modules need none of it.
@@ -164,18 +218,24 @@ impl Compiler {
         if let Some(object) = self.crt.get(&key) {
             return Ok(object.clone());
         }
-        let input = Input::copy(piece.ir.as_bytes()).map_err(|error| Failure {
-            kind: FailureKind::Link,
-            message: format!("no memory for {}: {error}", piece.name),
-            input: None,
-            position: None,
+        let input = Input::copy(piece.ir.as_bytes()).map_err(|error| {
+            let message = format!("no memory for {}: {error}", piece.name);
+            failure(FailureKind::Link, message)
         })?;
+        let input = Named {
+            name: piece.name.to_owned(),
+            input,
+        };
         let options = Options {
             level: OptLevel::O2,
             target: target.clone(),
             emit: Emit::Code,
         };
-        let (bytes, ..) = compile_module(self.read(&input, options)?)?;
+        let mut job = self.read(vec![input], None, options)?;
+        let mut bytes = Vec::new();
+        if let Some(canonical) = job.unit.canonical.take() {
+            (bytes, _) = compile_module(canonical, &job.options, &job.machine, &mut job.times)?;
+        }
         enter(Phase::Link);
         let object = Object {
             name: piece.name.to_owned(),
@@ -186,15 +246,14 @@ impl Compiler {
     }
 }
 
-/// The object, or what else is to be emitted, the functions that the module defined, and how long all took so
-/// far.
-fn compile_module(job: Job) -> Result<(Vec<u8>, Vec<Function>, CompileTimes), Failure> {
-    let Job {
-        options: Options { level, emit, .. },
-        machine,
-        canonical,
-        mut times,
-    } = job;
+/// The object, or what else is to be emitted, and the functions that the module defined.
+fn compile_module(
+    canonical: Canonical,
+    options: &Options,
+    machine: &Machine,
+    times: &mut CompileTimes,
+) -> Result<(Vec<u8>, Vec<Function>), Failure> {
+    let Options { level, emit, .. } = *options;
     let context = Context::create();
     let diagnostics = Diagnostics::collect(&context);
 
@@ -214,31 +273,48 @@ fn compile_module(job: Job) -> Result<(Vec<u8>, Vec<Function>, CompileTimes), Fa
     let started = enter(Phase::Codegen);
     let emitted = codegen::emit(&module, &machine.llvm, emit, &diagnostics)?;
     times.codegen = microseconds(started);
-    Ok((emitted, functions, times))
+    Ok((emitted, functions))
+}
+
+/// The symbols of an object that LLVM has just made.
+fn symbols(object: &[u8]) -> Result<Symbols, Failure> {
+    object_file::read(object, None)
+        .map(|object| object.symbols)
+        .map_err(|reason| {
+            let message = format!("the object that was just made {reason}");
+            failure(FailureKind::Link, message)
+        })
 }
 
 /// LLVM takes an intrinsic that it does not know for a function that somebody else defines.
-fn reject_unknown_intrinsics(symbols: &Symbols<'_>) -> Result<(), Failure> {
+fn reject_unknown_intrinsics(symbols: &Symbols) -> Result<(), Failure> {
     let mut unknown: Vec<&str> = symbols
         .undefined
         .iter()
-        .copied()
+        .map(|one| one.name.as_str())
         .filter(|name| name.starts_with("llvm."))
         .collect();
     if unknown.is_empty() {
         return Ok(());
     }
     unknown.sort_unstable();
-    Err(Failure {
-        kind: FailureKind::Codegen,
-        message: format!(
+    Err(failure(
+        FailureKind::Codegen,
+        format!(
             "LLVM {} has no intrinsic of this name: {}",
             llvm_version(),
             unknown.join(", ")
         ),
+    ))
+}
+
+fn failure(kind: FailureKind, message: String) -> Failure {
+    Failure {
+        kind,
+        message,
         input: None,
         position: None,
-    })
+    }
 }
 
 fn enter(phase: Phase) -> Instant {

@@ -3,6 +3,7 @@
 use crate::compile::{Artifacts, Compiler, Job, Options, Output};
 use crate::crash::{self, Phase};
 use crate::input::Input;
+use crate::unit::Named;
 use crate::{memory, process, shared, target};
 use mgenjit::compile::protocol::{
     self, CompileRequest, Decision, Failure, FailureKind, Hello, LLVM_VERSION, LinkRequest, Reply,
@@ -146,16 +147,20 @@ fn read(
     request: &CompileRequest,
     payload: Option<OwnedFd>,
 ) -> Result<Job, Failure> {
-    let inputs = inputs(&request.inputs, payload)?;
-    let [input] = inputs.as_slice() else {
-        return Err(protocol_failure("one input".to_owned()));
-    };
+    if request.inputs.is_empty() {
+        return Err(protocol_failure("there are no inputs".to_owned()));
+    }
+    let names = request.inputs.iter().map(|input| input.name.clone());
+    let inputs = names
+        .zip(inputs(&request.inputs, payload)?)
+        .map(|(name, input)| Named { name, input })
+        .collect();
     let options = Options {
         level: request.opt_level,
         target: request.target.clone(),
         emit: request.emit,
     };
-    compiler.read(input, options)
+    compiler.read(inputs, request.keep.clone(), options)
 }
 
 /// Maps what came with a request.
