@@ -4,17 +4,16 @@ use crate::canonical::Canonical;
 use crate::crash::{self, Phase};
 use crate::crt::{self, Piece};
 use crate::diagnostics::Diagnostics;
-use crate::image::Symbols;
 use crate::input::Input;
 use crate::link::{self, Linker, Object, Plan};
-use crate::target::{Machine, Targets, llvm_version};
+use crate::target::{Machine, Targets};
 use crate::{codegen, image, parse, prepare, signatures, verify};
 use inkwell::context::Context;
 use mgenjit::compile::protocol::{
     CompileTimes, Compiled, Emit, Failure, FailureKind, OptLevel, Target,
 };
 use mgenjit::signature::Function;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -98,8 +97,8 @@ impl Compiler {
 
     pub fn compile(&mut self, job: Job) -> Result<Output, Failure> {
         let Options { target, emit, .. } = job.options.clone();
-        let (triple, cpu, features) = job.machine.names();
-        let (bytes, mut functions, mut times) = compile_module(job)?;
+        let names = job.machine.names.clone();
+        let (bytes, functions, mut times) = compile_module(job)?;
         if emit != Emit::Code {
             return Ok(Output::Emitted(bytes));
         }
@@ -107,33 +106,24 @@ impl Compiler {
         let mut image = Vec::new();
         if matches!(target, Target::Host(_)) {
             let started = enter(Phase::Link);
-            image = self.link(&object, &mut functions, &target)?;
+            image = self.link(&object, &target)?;
             times.link = microseconds(started);
         }
         let compiled = Compiled {
             image_len: image.len() as u64,
             object_len: object.len() as u64,
-            triple,
-            cpu,
-            features,
+            triple: names.triple,
+            cpu: names.cpu,
+            features: names.features,
             functions,
             times,
         };
         Ok(Output::Code(compiled, Artifacts { image, object }))
     }
 
-    /// Links a module's object into an image, and drops the functions that it no longer has.
-    fn link(
-        &mut self,
-        object: &Arc<Vec<u8>>,
-        functions: &mut Vec<Function>,
-        target: &Target,
-    ) -> Result<Vec<u8>, Failure> {
+    /// Links a module's object into an image.
+    fn link(&mut self, object: &Arc<Vec<u8>>, target: &Target) -> Result<Vec<u8>, Failure> {
         let symbols = image::symbols(object)?;
-        reject_unknown_intrinsics(&symbols)?;
-        // The optimiser drops what only this module could see and no longer uses, inline functions of C++
-        // above all.
-        functions.retain(|function| symbols.defined.contains(function.name.as_str()));
         let mut objects = vec![Object {
             name: "module.o".to_owned(),
             bytes: object.clone(),
@@ -205,40 +195,21 @@ fn compile_module(job: Job) -> Result<(Vec<u8>, Vec<Function>, CompileTimes), Fa
 
     let started = enter(Phase::Prepare);
     // The optimiser may change what a signature says, for functions that are not exported.
-    let functions = signatures::signatures(&module);
-    prepare::prepare(&module, level);
+    let mut functions = signatures::signatures(&module);
+    prepare::prepare(&module, level, machine.format);
     enter(Phase::Optimise);
     codegen::optimise(&module, &machine.llvm, level, &diagnostics)?;
+    verify::intrinsics(&module)?;
+    // The optimiser drops what only this module could see and no longer uses, inline functions of C++ above all.
+    let left = signatures::signatures(&module);
+    let left: HashSet<&str> = left.iter().map(|function| function.name.as_str()).collect();
+    functions.retain(|function| left.contains(function.name.as_str()));
     times.optimise = microseconds(started);
 
     let started = enter(Phase::Codegen);
     let emitted = codegen::emit(&module, &machine.llvm, emit, &diagnostics)?;
     times.codegen = microseconds(started);
     Ok((emitted, functions, times))
-}
-
-/// LLVM takes an intrinsic that it does not know for a function that somebody else defines.
-fn reject_unknown_intrinsics(symbols: &Symbols<'_>) -> Result<(), Failure> {
-    let mut unknown: Vec<&str> = symbols
-        .undefined
-        .iter()
-        .copied()
-        .filter(|name| name.starts_with("llvm."))
-        .collect();
-    if unknown.is_empty() {
-        return Ok(());
-    }
-    unknown.sort_unstable();
-    Err(Failure {
-        kind: FailureKind::Codegen,
-        message: format!(
-            "LLVM {} has no intrinsic of this name: {}",
-            llvm_version(),
-            unknown.join(", ")
-        ),
-        input: None,
-        position: None,
-    })
 }
 
 fn enter(phase: Phase) -> Instant {
