@@ -9,9 +9,9 @@ use crate::diagnostics::Diagnostics;
 use crate::input::Input;
 use crate::link::{self, Linker, Object, Plan};
 use crate::symbols::Symbols;
-use crate::target::{Machine, Targets, llvm_version};
+use crate::target::{Machine, Targets};
 use crate::unit::{Named, Unit};
-use crate::{codegen, image, object_file, prepare, signatures};
+use crate::{codegen, image, object_file, prepare, signatures, verify};
 use inkwell::context::Context;
 use mgenjit::compile::protocol::{
     CompileTimes, Compiled, Emit, Failure, FailureKind, OptLevel, Target,
@@ -102,7 +102,7 @@ impl Compiler {
             mut unit,
             mut times,
         } = job;
-        let (triple, cpu, features) = machine.names();
+        let names = machine.names.clone();
         let mut functions = Vec::new();
         let mut object = None;
         if let Some(canonical) = unit.canonical.take() {
@@ -124,12 +124,6 @@ impl Compiler {
                 .as_deref()
                 .map(|object| symbols(object))
                 .transpose()?;
-            if let Some(symbols) = &symbols {
-                reject_unknown_intrinsics(symbols)?;
-                // The optimiser drops what only this module could see and no longer uses, inline functions of
-                // C++ above all.
-                symbols.retain(&mut functions);
-            }
             if !unit.natives.is_empty() {
                 unit.complete(symbols.as_ref())?;
             }
@@ -148,9 +142,9 @@ impl Compiler {
         let compiled = Compiled {
             image_len: image.len() as u64,
             object_len: object.len() as u64,
-            triple,
-            cpu,
-            features,
+            triple: names.triple,
+            cpu: names.cpu,
+            features: names.features,
             functions,
             times,
         };
@@ -264,10 +258,15 @@ fn compile_module(
 
     let started = enter(Phase::Prepare);
     // The optimiser may change what a signature says, for functions that are not exported.
-    let functions = signatures::signatures(&module);
-    prepare::prepare(&module, level);
+    let mut functions = signatures::signatures(&module);
+    prepare::prepare(&module, level, machine.format);
     enter(Phase::Optimise);
     codegen::optimise(&module, &machine.llvm, level, &diagnostics)?;
+    verify::intrinsics(&module)?;
+    // The optimiser drops what only this module could see and no longer uses, inline functions of C++ above all.
+    let left = signatures::signatures(&module);
+    let left: HashSet<&str> = left.iter().map(|function| function.name.as_str()).collect();
+    functions.retain(|function| left.contains(function.name.as_str()));
     times.optimise = microseconds(started);
 
     let started = enter(Phase::Codegen);
@@ -284,28 +283,6 @@ fn symbols(object: &[u8]) -> Result<Symbols, Failure> {
             let message = format!("the object that was just made {reason}");
             failure(FailureKind::Link, message)
         })
-}
-
-/// LLVM takes an intrinsic that it does not know for a function that somebody else defines.
-fn reject_unknown_intrinsics(symbols: &Symbols) -> Result<(), Failure> {
-    let mut unknown: Vec<&str> = symbols
-        .undefined
-        .iter()
-        .map(|one| one.name.as_str())
-        .filter(|name| name.starts_with("llvm."))
-        .collect();
-    if unknown.is_empty() {
-        return Ok(());
-    }
-    unknown.sort_unstable();
-    Err(failure(
-        FailureKind::Codegen,
-        format!(
-            "LLVM {} has no intrinsic of this name: {}",
-            llvm_version(),
-            unknown.join(", ")
-        ),
-    ))
 }
 
 fn failure(kind: FailureKind, message: String) -> Failure {

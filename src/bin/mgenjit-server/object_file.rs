@@ -8,24 +8,21 @@ use object::{Endianness, LittleEndian, elf};
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Architecture {
     machine: elf::Machine,
+    bits: u8,
 }
 
 impl Architecture {
-    /// The one of an LLVM triple; `None`: its objects are not ELF files that can be told apart by it.
+    /// The one of an LLVM triple whose objects are ELF files; `None`: no objects are linked for it.
     pub fn of_triple(triple: &str) -> Option<Architecture> {
-        let machine = match triple.split('-').next()? {
-            "x86_64" | "amd64" => elf::EM_X86_64,
-            "aarch64" | "arm64" => elf::EM_AARCH64,
-            "riscv64" => elf::EM_RISCV,
+        let (machine, bits) = match triple.split('-').next()? {
+            "x86_64" | "amd64" => (elf::EM_X86_64, 64),
+            "i386" | "i686" => (elf::EM_386, 32),
+            "aarch64" | "arm64" => (elf::EM_AARCH64, 64),
+            "riscv64" => (elf::EM_RISCV, 64),
+            "riscv32" => (elf::EM_RISCV, 32),
             _ => return None,
         };
-        let other_format = ["windows", "darwin", "macos", "ios", "msvc", "mingw"];
-        let is_elf = !triple.split('-').any(|part| {
-            other_format
-                .iter()
-                .any(|format| part.starts_with(format) && !part.ends_with("elf"))
-        });
-        is_elf.then_some(Architecture { machine })
+        Some(Architecture { machine, bits })
     }
 
     pub fn name(self) -> String {
@@ -96,6 +93,7 @@ fn read_class<H: FileHeader<Endian = Endianness>>(
     let header = file.elf_header();
     let architecture = Architecture {
         machine: header.e_machine(endian),
+        bits: if header.is_type_64() { 64 } else { 32 },
     };
     let unfit = |other_target, reason| {
         Ok(ObjectFile {
@@ -131,19 +129,26 @@ fn read_class<H: FileHeader<Endian = Endianness>>(
             }),
         });
     };
-    let is_64 = header.is_type_64();
-    let little = endian == Endianness::Little;
-    let reason = if architecture != wanted {
+    let reason = if architecture.machine != wanted.machine {
         Some(format!(
             "is an object for {}, but code is generated for {}",
             architecture.name(),
             wanted.name()
         ))
-    } else if !is_64 || !little {
-        let kind = if is_64 { "big-endian" } else { "32-bit" };
+    } else if architecture.bits != wanted.bits || endian == Endianness::Big {
+        let order = |endian| {
+            if endian == Endianness::Big {
+                "big"
+            } else {
+                "little"
+            }
+        };
         Some(format!(
-            "is a {kind} object: one for 64-bit little-endian {} is needed",
-            wanted.name()
+            "is a {}-bit {}-endian object for {}, but code is generated for {} bits and little-endian",
+            architecture.bits,
+            order(endian),
+            architecture.name(),
+            wanted.bits
         ))
     } else {
         None
@@ -207,9 +212,13 @@ fn symbols<H: FileHeader<Endian = Endianness>>(file: &ElfFile<'_, H>) -> Result<
 }
 
 /// Refuses what is in no object that a compiler makes, and would have the linker reserve memory or search without
-/// end. Other damage it notices by itself. The object must be a 64-bit little-endian one.
+/// end. Other damage it notices by itself.
 pub fn check(bytes: &[u8]) -> Result<(), String> {
     let unreadable = |error: object::read::Error| damaged(&error.to_string());
+    if bytes.get(4) != Some(&elf::ELFCLASS64.0) {
+        // It is put into an archive, and linked by somebody else.
+        return Ok(());
+    }
     let file = ElfFile::<elf::FileHeader64<LittleEndian>>::parse(bytes).map_err(unreadable)?;
     let endian = LittleEndian;
     let sections = file.elf_section_table();

@@ -11,7 +11,7 @@ use crate::natives::{File, Natives, Scope};
 use crate::object_file::Architecture;
 use crate::parse;
 use crate::symbols::Symbols;
-use crate::target::Machine;
+use crate::target::{Format, Machine};
 use crate::verify;
 use inkwell::context::Context;
 use inkwell::llvm_sys::linker::LLVMLinkModules2;
@@ -50,7 +50,9 @@ impl Unit {
         keep: Option<Vec<String>>,
         machine: &Machine,
     ) -> Result<Unit, Failure> {
-        let wanted = Architecture::of_triple(&machine.triple());
+        let wanted = (machine.format == Format::Elf)
+            .then(|| Architecture::of_triple(&machine.names.triple))
+            .flatten();
         let context = Context::create();
         let diagnostics = Diagnostics::collect(&context);
         let mut natives = Natives::default();
