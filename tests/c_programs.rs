@@ -56,6 +56,9 @@ programs! {
     damaged_entries.c
     events.c
     exceptions.cpp
+    export.c
+    export_bad.c
+    export_files.c
     flavours.c
     fork.c
     hit.c

@@ -18,6 +18,7 @@ mod conflicts;
 mod crash;
 mod crt;
 mod diagnostics;
+mod driver;
 mod entry_point;
 mod globals;
 mod image;
@@ -54,11 +55,12 @@ static ALLOCATOR: memory::Allocator = memory::Allocator;
 /// Deeply nested IR makes LLVM recurse deeply. The memory is reserved, not used.
 const COMPILE_STACK: usize = 256 << 20;
 
-const USAGE: &str = "usage: mgenjit-server [--watch PIDFD] | --version";
+const USAGE: &str = "usage: mgenjit-server [--linker] [--watch PIDFD] | --version";
 
 fn main() -> ExitCode {
-    let client = match parse_arguments() {
-        Ok(Command::Serve { client }) => client,
+    let (client, runs_linker) = match parse_arguments() {
+        Ok(Command::Serve { client }) => (client, false),
+        Ok(Command::Linker { client }) => (client, true),
         Ok(Command::Version) => {
             println!(
                 "mgenjit-server {PACKAGE_VERSION}\nbuild {BUILD_ID}\nLLVM {}",
@@ -78,6 +80,15 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if runs_linker {
+        return match driver::serve(&socket, client.as_ref()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(message) => {
+                eprintln!("mgenjit-server: {message}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     process::set_up_heap();
     let heap = prefault::grow_heap();
     let served = watch::start(&socket, client).and_then(|()| {
@@ -104,16 +115,24 @@ fn main() -> ExitCode {
 }
 
 enum Command {
-    Serve { client: Option<RawFd> },
+    Serve {
+        client: Option<RawFd>,
+    },
+    /// Run a linker, see `driver`.
+    Linker {
+        client: Option<RawFd>,
+    },
     Version,
 }
 
 fn parse_arguments() -> Result<Command, String> {
     let mut arguments = std::env::args_os().skip(1);
     let mut client = None;
+    let mut runs_linker = false;
     while let Some(argument) = arguments.next() {
         match argument.to_str() {
             Some("--version") => return Ok(Command::Version),
+            Some("--linker") => runs_linker = true,
             Some("--watch") => {
                 let fd: Option<RawFd> = arguments
                     .next()
@@ -124,5 +143,8 @@ fn parse_arguments() -> Result<Command, String> {
             _ => return Err(format!("{} is not understood", argument.to_string_lossy())),
         }
     }
-    Ok(Command::Serve { client })
+    Ok(match runs_linker {
+        true => Command::Linker { client },
+        false => Command::Serve { client },
+    })
 }

@@ -17,7 +17,11 @@ use std::os::unix::net::UnixStream;
 pub fn serve(socket: &UnixStream) -> Result<(), String> {
     crash::install();
     memory::set_new_handler();
-    greet(socket)?;
+    let ours = Hello {
+        llvm: target::llvm_version(),
+        ..Hello::ours()
+    };
+    greet(socket, ours)?;
     let mut compiler = Compiler::new()?;
     loop {
         let answered = answer(socket, &mut compiler);
@@ -63,11 +67,7 @@ pub fn serve(socket: &UnixStream) -> Result<(), String> {
 
 /// Both sides say who they are, and neither goes on if the other is another build: the client trusts that
 /// equal keys mean equal code.
-fn greet(socket: &UnixStream) -> Result<(), String> {
-    let ours = Hello {
-        llvm: target::llvm_version(),
-        ..Hello::ours()
-    };
+pub fn greet(socket: &UnixStream, ours: Hello) -> Result<(), String> {
     transport::send(socket, &ours, None).map_err(|error| error.to_string())?;
     let refuse = |message: String| {
         // A client of another version may not understand even this; then our greeting tells it enough.
