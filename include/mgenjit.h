@@ -113,6 +113,15 @@
 // A target, or what was compiled, cannot be exported as that.
 #define MGENJIT_STATUS_UNSUPPORTED 24
 
+// A compile took longer than the limit, and was stopped.
+#define MGENJIT_STATUS_TIMEOUT 25
+
+// A compile took more memory than the limit, and was stopped.
+#define MGENJIT_STATUS_MEMORY 26
+
+// The inputs of a compile are larger than the limit.
+#define MGENJIT_STATUS_TOO_LARGE 27
+
 // The cache had the code. `bytes`: its entry's length.
 #define MGENJIT_EVENT_HIT 1
 
@@ -590,6 +599,20 @@ mgenjit_status mgenjit_config_set_linker(struct mgenjit_config *config,
 // Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 mgenjit_status mgenjit_config_set_linker_timeout(struct mgenjit_config *config,
                                                  uint64_t milliseconds,
+                                                 struct mgenjit_error **error);
+
+// Limits what one compile may take: milliseconds from the request to the answer, bytes of memory beyond what an idle
+// compile server has and what holds the inputs, and bytes of all inputs together. 0 is no limit, and the default of
+// each.
+//
+// A compile that exceeds one is MGENJIT_STATUS_TIMEOUT, MGENJIT_STATUS_MEMORY or MGENJIT_STATUS_TOO_LARGE. Its server is
+// given up, and another one started when there is need.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_compile_limits(struct mgenjit_config *config,
+                                                 uint64_t milliseconds,
+                                                 uint64_t memory_bytes,
+                                                 uint64_t input_bytes,
                                                  struct mgenjit_error **error);
 
 // Sets the cache's directory. It is made, with mode 0700, when something is first stored. A directory that

@@ -29,6 +29,9 @@ pub enum Status {
     Cpu,
     Linker,
     Unsupported,
+    Timeout,
+    Memory,
+    TooLarge,
 }
 
 #[derive(Clone, Debug, thiserror::Error)]

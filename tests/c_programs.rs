@@ -64,6 +64,7 @@ programs! {
     hit.c
     isolation.c
     lifecycle.c
+    limits.c
     linking.c
     module_info.c
     nulls.c

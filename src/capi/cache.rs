@@ -212,7 +212,11 @@ pub unsafe extern "C" fn mgenjit_cache_open(
             let catalog = Catalog::new(copy_config(config))?;
             let directory = ffi::c_string(catalog.path().to_string_lossy().into_owned());
             let config = catalog.config();
-            let pool = Pool::new(config.server_path.clone(), config.max_servers);
+            let pool = Pool::new(
+                config.server_path.clone(),
+                config.max_servers,
+                config.limits,
+            );
             out.write(
                 mgenjit_cache {
                     catalog,

@@ -6,6 +6,7 @@ use super::ffi::{self, Owned};
 use super::status::mgenjit_status;
 use crate::cache::maintain::Limits;
 use crate::cache::trust::{Signer, Trust};
+use crate::compile;
 use crate::compile::protocol::{Cpu, OptLevel, TargetSpec};
 use crate::config::{CacheMode, Config};
 use crate::error::{Error, Status};
@@ -203,6 +204,36 @@ pub unsafe extern "C" fn mgenjit_config_set_linker_timeout(
         ffi::guard(error, || {
             let config = ffi::borrow_mut(config, "config")?;
             config.0.linker_timeout = Duration::from_millis(milliseconds);
+            Ok(())
+        })
+    }
+}
+
+/// Limits what one compile may take: milliseconds from the request to the answer, bytes of memory beyond what an idle
+/// compile server has and what holds the inputs, and bytes of all inputs together. 0 is no limit, and the default of
+/// each.
+///
+/// A compile that exceeds one is MGENJIT_STATUS_TIMEOUT, MGENJIT_STATUS_MEMORY or MGENJIT_STATUS_TOO_LARGE. Its server is
+/// given up, and another one started when there is need.
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_config_set_compile_limits(
+    config: *mut mgenjit_config,
+    milliseconds: u64,
+    memory_bytes: u64,
+    input_bytes: u64,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    // SAFETY: the caller passes NULL or live pointers, as the header asks.
+    unsafe {
+        ffi::guard(error, || {
+            let config = ffi::borrow_mut(config, "config")?;
+            config.0.limits = compile::limits::Limits {
+                time: Duration::from_millis(milliseconds),
+                memory: memory_bytes,
+                input: input_bytes,
+            };
             Ok(())
         })
     }

@@ -58,6 +58,12 @@ pub const MGENJIT_STATUS_DIFFERENT: i32 = 22;
 pub const MGENJIT_STATUS_LINKER: i32 = 23;
 /// A target, or what was compiled, cannot be exported as that.
 pub const MGENJIT_STATUS_UNSUPPORTED: i32 = 24;
+/// A compile took longer than the limit, and was stopped.
+pub const MGENJIT_STATUS_TIMEOUT: i32 = 25;
+/// A compile took more memory than the limit, and was stopped.
+pub const MGENJIT_STATUS_MEMORY: i32 = 26;
+/// The inputs of a compile are larger than the limit.
+pub const MGENJIT_STATUS_TOO_LARGE: i32 = 27;
 
 /// The name of a status, such as "MGENJIT_STATUS_PARSE", or "unknown status" for another number. The string
 /// is static.
@@ -89,6 +95,9 @@ pub extern "C" fn mgenjit_status_name(status: mgenjit_status) -> *const c_char {
         MGENJIT_STATUS_DIFFERENT => c"MGENJIT_STATUS_DIFFERENT",
         MGENJIT_STATUS_LINKER => c"MGENJIT_STATUS_LINKER",
         MGENJIT_STATUS_UNSUPPORTED => c"MGENJIT_STATUS_UNSUPPORTED",
+        MGENJIT_STATUS_TIMEOUT => c"MGENJIT_STATUS_TIMEOUT",
+        MGENJIT_STATUS_MEMORY => c"MGENJIT_STATUS_MEMORY",
+        MGENJIT_STATUS_TOO_LARGE => c"MGENJIT_STATUS_TOO_LARGE",
         _ => c"unknown status",
     };
     name.as_ptr()
@@ -121,6 +130,9 @@ pub(super) fn number(status: Status) -> mgenjit_status {
         Status::Different => MGENJIT_STATUS_DIFFERENT,
         Status::Linker => MGENJIT_STATUS_LINKER,
         Status::Unsupported => MGENJIT_STATUS_UNSUPPORTED,
+        Status::Timeout => MGENJIT_STATUS_TIMEOUT,
+        Status::Memory => MGENJIT_STATUS_MEMORY,
+        Status::TooLarge => MGENJIT_STATUS_TOO_LARGE,
     }
 }
 

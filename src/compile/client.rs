@@ -1,5 +1,6 @@
 //! A connection to one compile server.
 
+use super::limits::Limits;
 use super::protocol::{Compiled, Decision, Failure, FailureKind, Hello, Position, Reply, Request};
 use super::spawn::{self, Server};
 use super::transport::{self, TransportError};
@@ -7,9 +8,10 @@ use crate::error::{Error, Status, reason};
 use std::ffi::CStr;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a new server may take until it speaks. It needs some 10 ms on an idle machine.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -67,9 +69,11 @@ impl Client {
         &mut self,
         request: &Request,
         inputs: &[&[u8]],
+        limits: &Limits,
         identified: &mut dyn FnMut(&[u8; 32]) -> Decision,
     ) -> Result<Answer, RequestError> {
         let name = request.name();
+        let mut patience = Patience::new(limits.time);
         let payload = transport::seal_inputs(inputs).map_err(|error| {
             let len: usize = inputs.iter().map(|input| input.len()).sum();
             RequestError::Module(Error::new(
@@ -79,27 +83,27 @@ impl Client {
         })?;
         let socket = &self.server.socket;
         let started = transport::send(socket, request, Some(payload.as_fd()))
-            .and_then(|()| transport::receive(socket));
+            .and_then(|()| patience.receive(socket));
         let mut reply = match started {
             Ok((Reply::Started { not_isolated }, _)) => {
                 self.not_isolated = not_isolated;
-                transport::receive(socket)
+                patience.receive(socket)
             }
             Err(error) if is_end(&error) => {
-                return Err(RequestError::Unheard(self.lost(name, &error)));
+                return Err(RequestError::Unheard(self.lost(name, limits, &error)));
             }
             other => other,
         };
         if let Ok((Reply::Identified { digest }, _)) = &reply
             && request.identifies()
         {
-            let decision = identified(digest);
+            let decision = patience.pause(|| identified(digest));
             let sent = transport::send(socket, &decision, None);
             if decision == Decision::Stop {
                 // A server that has died since is noticed by the next request.
                 return Ok(Answer::Stopped);
             }
-            reply = sent.and_then(|()| transport::receive(socket));
+            reply = sent.and_then(|()| patience.receive(socket));
         }
         let answer = match reply {
             Ok((Reply::Compiled(compiled), payload)) => compiled
@@ -119,10 +123,13 @@ impl Client {
             }
             Err(error) => Err(error),
         };
-        answer.map_err(|error| RequestError::Server(self.lost(name, &error)))
+        answer.map_err(|error| RequestError::Server(self.lost(name, limits, &error)))
     }
 
-    fn lost(&self, name: &str, error: &TransportError) -> Error {
+    fn lost(&self, name: &str, limits: &Limits, error: &TransportError) -> Error {
+        if is_timeout(error) {
+            return limits.time_exceeded(name);
+        }
         // The server is not to blame for what this process could not do.
         if let TransportError::NoDescriptor | TransportError::Io(_) = error
             && !is_end(error)
@@ -133,6 +140,9 @@ impl Client {
             );
         }
         let words = last_words(&self.server.last_words, &self.path);
+        if let Some(error) = limits.memory_exceeded(name, &words) {
+            return error;
+        }
         let what = if is_end(error) {
             "died".to_owned()
         } else {
@@ -200,6 +210,51 @@ pub fn last_words(mut file: &File, path: &Path) -> String {
         );
     }
     format!("; it said:\n{words}")
+}
+
+/// How long a reply is waited for.
+struct Patience {
+    /// `None`: for ever.
+    deadline: Option<Instant>,
+}
+
+impl Patience {
+    /// 0 is for ever.
+    fn new(time: Duration) -> Patience {
+        Patience {
+            deadline: (!time.is_zero())
+                .then(|| Instant::now().checked_add(time))
+                .flatten(),
+        }
+    }
+
+    fn receive(&self, socket: &UnixStream) -> Result<(Reply, Option<OwnedFd>), TransportError> {
+        if let Some(deadline) = self.deadline {
+            // 0 would be for ever.
+            let rest = deadline.saturating_duration_since(Instant::now());
+            socket.set_read_timeout(Some(rest.max(Duration::from_millis(1))))?;
+        }
+        transport::receive(socket)
+    }
+
+    /// Does what the server waits for.
+    fn pause<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let started = Instant::now();
+        let result = work();
+        self.deadline =
+            (self.deadline).and_then(|deadline| deadline.checked_add(started.elapsed()));
+        result
+    }
+}
+
+fn is_timeout(error: &TransportError) -> bool {
+    match error {
+        TransportError::Io(error) => matches!(
+            error.kind(),
+            std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+        ),
+        _ => false,
+    }
 }
 
 /// Whether the other side is gone.
@@ -276,7 +331,6 @@ mod tests {
     use crate::compile::protocol::{
         CompileRequest, CompileTimes, Cpu, Emit, Input, OptLevel, Target,
     };
-    use std::os::unix::net::UnixStream;
 
     const DIGEST: [u8; 32] = [7; 32];
 
@@ -292,6 +346,7 @@ mod tests {
             }],
             keep: None,
             emit: Emit::Code,
+            max_memory: 0,
         })
     }
 
@@ -355,10 +410,15 @@ mod tests {
         });
         let mut digests = Vec::new();
         let mut compile = |identify, decision| {
-            let result = client.request(&request(identify), &[b"ir"], &mut |digest| {
-                digests.push(*digest);
-                decision
-            });
+            let result = client.request(
+                &request(identify),
+                &[b"ir"],
+                &Limits::default(),
+                &mut |digest| {
+                    digests.push(*digest);
+                    decision
+                },
+            );
             matches!(result.expect("no error"), Answer::Compiled(_))
         };
         assert!(!compile(true, Decision::Stop));
@@ -374,7 +434,10 @@ mod tests {
             decision: Decision,
             expect: fn(&Result<Answer, RequestError>) -> bool,
         ) {
-            let result = client(serve).request(&request(true), &[b"ir"], &mut |_| decision);
+            let result =
+                client(serve).request(&request(true), &[b"ir"], &Limits::default(), &mut |_| {
+                    decision
+                });
             assert!(expect(&result), "{result:?}");
         }
         fn identify(socket: &UnixStream) {

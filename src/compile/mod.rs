@@ -6,6 +6,7 @@
 pub(crate) mod client;
 pub(crate) mod drive;
 pub mod driver;
+pub(crate) mod limits;
 pub(crate) mod locate;
 pub(crate) mod pool;
 pub mod protocol;

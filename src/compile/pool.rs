@@ -1,6 +1,7 @@
 //! The compile servers of one executor: as many as compile at once, up to a limit, kept for later.
 
 use super::client::{Answer, Client, RequestError};
+use super::limits::Limits;
 use super::locate::locate;
 use super::protocol::{Decision, Request};
 use crate::error::Error;
@@ -8,6 +9,7 @@ use crate::event::{Stopwatch, Times};
 use crate::fork;
 use once_cell::sync::OnceCell;
 use rustix::thread::futex;
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,6 +18,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub struct Pool {
     path: Option<PathBuf>,
     max: usize,
+    limits: Limits,
     cores: OnceCell<usize>,
     state: Mutex<State>,
     /// What kept a server from being isolated as it should be.
@@ -43,10 +46,11 @@ struct Slot<'a> {
 
 impl Pool {
     /// Starts nothing yet. `max` 0: as many as there are cores that this process may use.
-    pub fn new(path: Option<PathBuf>, max: usize) -> Pool {
+    pub fn new(path: Option<PathBuf>, max: usize, limits: Limits) -> Pool {
         Pool {
             path,
             max,
+            limits,
             cores: OnceCell::new(),
             state: Mutex::default(),
             not_isolated: OnceCell::new(),
@@ -63,6 +67,15 @@ impl Pool {
         times: &mut Times,
         identified: &mut dyn FnMut(&[u8; 32]) -> Decision,
     ) -> Result<Answer, Error> {
+        let len = inputs.iter().map(|input| input.len() as u64).sum();
+        self.limits.check_input(request.name(), len)?;
+        let mut request = Cow::Borrowed(request);
+        if self.limits.memory > 0
+            && let Request::Compile(request) = request.to_mut()
+        {
+            request.max_memory = self.limits.memory;
+        }
+        let request = &*request;
         loop {
             let mut watch = Stopwatch::start();
             let mut slot = self.slot();
@@ -75,7 +88,7 @@ impl Pool {
                     (client, false)
                 }
             };
-            let result = client.request(request, inputs, identified);
+            let result = client.request(request, inputs, &self.limits, identified);
             times.compile = watch.lap();
             if !client.not_isolated.is_empty() {
                 let _ = self.not_isolated.set(client.not_isolated.clone());

@@ -237,6 +237,9 @@ pub struct CompileRequest {
     /// The symbols that others are to see, sorted, each once; `None`: all that are external.
     pub keep: Option<Vec<String>>,
     pub emit: Emit,
+    /// How many bytes of memory the compile may take beyond what an idle server has and what holds the inputs; 0: as
+    /// many as there are. A server that needs more dies, and says so.
+    pub max_memory: u64,
 }
 
 /// What a compile is to make.

@@ -230,6 +230,7 @@ impl Work<'_> {
             inputs: about_inputs.clone(),
             keep: self.source.keep.as_deref().map(<[String]>::to_vec),
             emit: Emit::Code,
+            max_memory: 0,
         });
         self.tell(EventKind::CompileStarted, "", len);
         let inputs: Vec<&[u8]> = inputs.iter().map(|bytes| &**bytes).collect();

@@ -85,6 +85,7 @@ pub(super) fn request(about: &About, emit: Emit, purpose: &str) -> Result<Compil
         inputs: about.inputs.clone(),
         keep: about.keep.clone(),
         emit,
+        max_memory: 0,
     })
 }
 

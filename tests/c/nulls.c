@@ -77,6 +77,7 @@ static void configuration(void)
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_cache_mode(NULL, 0, NULL));
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_server_path(NULL, NULL, NULL));
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_max_servers(NULL, 0, NULL));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_compile_limits(NULL, 0, 0, 0, NULL));
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_lock_timeout(NULL, 0, NULL));
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_event_hook(NULL, NULL, NULL, NULL, NULL));
     mgenjit_config_free(config);
@@ -237,8 +238,8 @@ static void status_names(void)
     CHECK_STRING("MGENJIT_STATUS_PARSE", mgenjit_status_name(MGENJIT_STATUS_PARSE));
     CHECK_STRING("MGENJIT_STATUS_PANIC", mgenjit_status_name(MGENJIT_STATUS_PANIC));
     CHECK_STRING("unknown status", mgenjit_status_name(-1));
-    CHECK_STRING("unknown status", mgenjit_status_name(MGENJIT_STATUS_UNSUPPORTED + 1));
-    for (mgenjit_status status = 0; status <= MGENJIT_STATUS_UNSUPPORTED; status++)
+    CHECK_STRING("unknown status", mgenjit_status_name(MGENJIT_STATUS_TOO_LARGE + 1));
+    for (mgenjit_status status = 0; status <= MGENJIT_STATUS_TOO_LARGE; status++)
         CHECK_CONTAINS("MGENJIT_STATUS_", mgenjit_status_name(status));
 }
 

@@ -347,6 +347,7 @@ pub fn request(name: &str, input_len: u64) -> CompileRequest {
         }],
         keep: None,
         emit: Emit::Code,
+        max_memory: 0,
     }
 }
 

@@ -14,8 +14,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 /// Answers requests until the client closes the connection. An error is a connection that cannot go on. `files`: what
-/// [`isolate::forbid_files`] has said.
-pub fn serve(socket: &UnixStream, files: Result<(), String>) -> Result<(), String> {
+/// [`isolate::forbid_files`] has said; `data`: [`process::data_size`].
+pub fn serve(socket: &UnixStream, files: Result<(), String>, data: u64) -> Result<(), String> {
     crash::install();
     memory::set_new_handler();
     let troubles = [files, isolate::forbid_calls()];
@@ -28,7 +28,7 @@ pub fn serve(socket: &UnixStream, files: Result<(), String>) -> Result<(), Strin
     greet(socket, ours)?;
     let mut compiler = Compiler::new()?;
     loop {
-        let answered = answer(socket, &mut compiler, &not_isolated);
+        let answered = answer(socket, &mut compiler, &not_isolated, data);
         crash::enter(Phase::Wait);
         let (reply, payload) = match answered {
             Ok(Some(answer)) => answer,
@@ -114,6 +114,7 @@ fn answer(
     socket: &UnixStream,
     compiler: &mut Compiler,
     not_isolated: &str,
+    data: u64,
 ) -> Result<Option<(Reply, Option<OwnedFd>)>, TransportError> {
     let (request, payload) = transport::receive::<Request>(socket)?;
     process::forget_last_words();
@@ -126,10 +127,19 @@ fn answer(
     let request = match request {
         Request::Compile(request) => request,
         Request::Link(request) => {
+            process::limit_data(0);
             let linked = link(compiler, &request, payload);
             return Ok(Some(linked.unwrap_or_else(failed)));
         }
     };
+    process::limit_data(match request.max_memory {
+        0 => 0,
+        max => {
+            let inputs = request.inputs.iter().map(|input| input.len);
+            let inputs = inputs.fold(0, u64::saturating_add);
+            data.saturating_add(inputs).saturating_add(max)
+        }
+    });
     let job = match read(compiler, &request, payload) {
         Ok(job) => job,
         Err(failure) => return Ok(Some(failed(failure))),
