@@ -41,6 +41,8 @@ pub struct Config {
     pub max_servers: usize,
     /// What one compile may take.
     pub limits: Limits,
+    /// Where a folder is made for each compile that a server does not survive. `None`: nowhere.
+    pub reproducers: Option<PathBuf>,
     /// How long a miss waits for somebody else who compiles the same code.
     pub lock_timeout: Duration,
     pub hook: Option<Hook>,
@@ -79,6 +81,7 @@ impl Default for Config {
             server_path: None,
             max_servers: 0,
             limits: Limits::default(),
+            reproducers: None,
             lock_timeout: Duration::from_secs(60),
             hook: None,
         }

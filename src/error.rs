@@ -43,6 +43,8 @@ pub struct Error {
     pub position: Option<Position>,
     /// The symbols it is about.
     pub symbols: Vec<String>,
+    /// It would end so again.
+    pub repeats: bool,
 }
 
 /// What the system said, in words: without the number that the standard library adds.
@@ -61,6 +63,7 @@ impl Error {
             message: message.into(),
             position: None,
             symbols: Vec::new(),
+            repeats: false,
         }
     }
 }

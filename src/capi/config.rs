@@ -239,6 +239,30 @@ pub unsafe extern "C" fn mgenjit_config_set_compile_limits(
     }
 }
 
+/// Sets a folder, which is made when there is need, for what reproduces compiles that a compile server does not survive
+/// or that exceed a limit: below it a folder for each, with the inputs, what was asked for, the versions and a script that
+/// does it again with LLVM's own tools. The error's message names it. NULL: none, the default.
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_config_set_reproducer_dir(
+    config: *mut mgenjit_config,
+    path: *const c_char,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    // SAFETY: the caller passes NULL or live pointers, as the header asks.
+    unsafe {
+        ffi::guard(error, || {
+            let config = ffi::borrow_mut(config, "config")?;
+            config.0.reproducers = match ffi::optional_string(path, "path")? {
+                Some("") => return Err(invalid("the path is empty")),
+                path => path.map(PathBuf::from),
+            };
+            Ok(())
+        })
+    }
+}
+
 /// Sets the cache's directory. It is made, with mode 0700, when something is first stored. A directory that
 /// belongs to another user, or that others may write, is not used: what is in a cache is run.
 ///

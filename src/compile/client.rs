@@ -139,8 +139,9 @@ impl Client {
                 format!("the compile server's answer about {name} cannot be received: {error}"),
             );
         }
-        let words = last_words(&self.server.last_words, &self.path);
-        if let Some(error) = limits.memory_exceeded(name, &words) {
+        let words = last_words(&self.server.last_words);
+        let told = tell(words.as_deref(), &self.path);
+        if let Some(error) = limits.memory_exceeded(name, &told) {
             return error;
         }
         let what = if is_end(error) {
@@ -148,10 +149,12 @@ impl Client {
         } else {
             format!("cannot be understood ({error})")
         };
-        Error::new(
-            Status::ServerCrashed,
-            format!("the compile server {what} while it compiled {name}{words}"),
-        )
+        let message = format!("the compile server {what} while it compiled {name}{told}");
+        Error {
+            // One that was killed from outside has no last words.
+            repeats: words.is_some(),
+            ..Error::new(Status::ServerCrashed, message)
+        }
     }
 }
 
@@ -181,7 +184,7 @@ pub fn start(path: &Path, mode: Option<&CStr>) -> Result<Server, Error> {
         Ok((theirs, _)) if theirs == ours => Ok(server),
         Ok((theirs, _)) => Err(mismatch(path, &ours, &theirs)),
         Err(error) => {
-            let words = last_words(&server.last_words, path);
+            let words = told(&server, path);
             Err(Error::new(
                 Status::ServerUnavailable,
                 format!(
@@ -193,23 +196,32 @@ pub fn start(path: &Path, mode: Option<&CStr>) -> Result<Server, Error> {
     }
 }
 
-/// What the server at `path` wrote to its standard error last.
-pub fn last_words(mut file: &File, path: &Path) -> String {
+/// What a server wrote to its standard error last, if anything.
+fn last_words(mut file: &File) -> Option<String> {
     const MAX: u64 = 4096;
     let mut bytes = Vec::new();
     let len = file.metadata().map_or(0, |metadata| metadata.len());
-    let read = file
-        .seek(SeekFrom::Start(len.saturating_sub(MAX)))
-        .and_then(|_| file.take(MAX).read_to_end(&mut bytes));
+    file.seek(SeekFrom::Start(len.saturating_sub(MAX)))
+        .and_then(|_| file.take(MAX).read_to_end(&mut bytes))
+        .ok()?;
     let words = String::from_utf8_lossy(&bytes);
-    let words = words.trim();
-    if read.is_err() || words.is_empty() {
-        return format!(
+    Some(words.trim().to_owned()).filter(|words| !words.is_empty())
+}
+
+/// The end of a message about the server at `path`, which is gone.
+fn tell(words: Option<&str>, path: &Path) -> String {
+    match words {
+        Some(words) => format!("; it said:\n{words}"),
+        None => format!(
             "; {} said nothing, as when it is killed, for example for want of memory",
             path.display()
-        );
+        ),
     }
-    format!("; it said:\n{words}")
+}
+
+/// The end of a message about a process of the server's program, which is gone.
+pub fn told(server: &Server, path: &Path) -> String {
+    tell(last_words(&server.last_words).as_deref(), path)
 }
 
 /// How long a reply is waited for.

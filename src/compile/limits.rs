@@ -30,28 +30,30 @@ impl Limits {
     }
 
     pub fn time_exceeded(&self, name: &str) -> Error {
-        Error::new(
-            Status::Timeout,
-            format!(
-                "{name} was not compiled within {} ms, the limit, and the compile was stopped: raise it with \
-                 mgenjit_config_set_compile_limits, or optimise less",
-                self.time.as_millis()
-            ),
-        )
+        let message = format!(
+            "{name} was not compiled within {} ms, the limit, and the compile was stopped: raise it with \
+             mgenjit_config_set_compile_limits, or optimise less",
+            self.time.as_millis()
+        );
+        Error {
+            repeats: true,
+            ..Error::new(Status::Timeout, message)
+        }
     }
 
     /// What a server that died with these last words died of, if that is this limit.
     pub fn memory_exceeded(&self, name: &str, words: &str) -> Option<Error> {
         let is_it = self.memory > 0 && words.to_ascii_lowercase().contains("out of memory");
         is_it.then(|| {
-            Error::new(
-                Status::Memory,
-                format!(
-                    "to compile {name} took more than {} bytes of memory, the limit: raise it with \
-                     mgenjit_config_set_compile_limits, or optimise less{words}",
-                    self.memory
-                ),
-            )
+            let message = format!(
+                "to compile {name} took more than {} bytes of memory, the limit: raise it with \
+                 mgenjit_config_set_compile_limits, or optimise less{words}",
+                self.memory
+            );
+            Error {
+                repeats: true,
+                ..Error::new(Status::Memory, message)
+            }
         })
     }
 }

@@ -3,6 +3,7 @@
 use super::Executor;
 use super::module::{Attachments, Module, ModuleInfo, Origin};
 use super::source::Source;
+use super::{failed, reproducer};
 use crate::cache::entry::{self, Entry, EntryError, RawManifest};
 use crate::cache::journal::{self, MissReason};
 use crate::cache::key::{Key, KeyParts, Keys};
@@ -12,7 +13,7 @@ use crate::cache::store::{Found, Store, Trouble};
 use crate::compile::client::{self, Output};
 use crate::compile::protocol::{CompileRequest, Decision, Emit, Input, Request, Target};
 use crate::config::{CacheMode, Config};
-use crate::error::{Error, Status};
+use crate::error::{Error, Status, reason};
 use crate::event::{Event, EventKind, Stopwatch, Times};
 use crate::fork;
 use crate::image::Image;
@@ -222,6 +223,10 @@ impl Work<'_> {
         let executor = self.executor;
         let about_inputs = self.about_inputs(inputs);
         let len = about_inputs.iter().map(|input| input.len).sum();
+        let limits = executor.config.limits;
+        if let Some(error) = failed::find(&self.key, &limits) {
+            return Err(error);
+        }
         let request = Request::Compile(CompileRequest {
             name: self.source.name.clone().into_owned(),
             opt_level: executor.config.opt_level,
@@ -269,7 +274,14 @@ impl Work<'_> {
         {
             self.tell(EventKind::NotIsolated, lacking, 0);
         }
-        let answer = answer?;
+        let answer = answer.map_err(|error| {
+            if !error.repeats {
+                return error;
+            }
+            let error = self.reproducible(&request, &inputs, error);
+            failed::remember(self.key, limits, &error);
+            error
+        })?;
         if let Some(trouble) = trouble {
             self.trouble(&trouble);
         }
@@ -290,6 +302,27 @@ impl Work<'_> {
                 Ok(Answer::Known(entry))
             }
             _ => Err(client::out_of_step(&self.source.name)),
+        }
+    }
+
+    /// Writes what reproduces an error, if that is wanted, and says where.
+    fn reproducible(&self, request: &Request, inputs: &[&[u8]], error: Error) -> Error {
+        let (Some(parent), Request::Compile(request)) =
+            (&self.executor.config.reproducers, request)
+        else {
+            return error;
+        };
+        let told = match reproducer::write(parent, &self.key, request, inputs, &error) {
+            Ok(folder) => format!("what reproduces it is in {}", folder.display()),
+            Err(why) => format!(
+                "what reproduces it could not be written to {}: {}",
+                parent.display(),
+                reason(&why)
+            ),
+        };
+        Error {
+            message: format!("{}\n{told}", error.message),
+            ..error
         }
     }
 

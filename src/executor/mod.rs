@@ -6,12 +6,14 @@
 mod builtins;
 mod call;
 mod compile;
+mod failed;
 mod library;
 mod link;
 mod main_call;
 mod module;
 mod recompile;
 mod registers;
+mod reproducer;
 pub mod source;
 mod state;
 mod value;

@@ -80,9 +80,86 @@ static void input_limit(void)
     free(longer);
 }
 
+/* LLVM ends the process over it, while it generates code. */
+#define FATAL                                                                                                  \
+    "declare void @llvm.aarch64.hint(i32)\n"                                                                   \
+    "define void @f() {\n  call void @llvm.aarch64.hint(i32 0)\n  ret void\n}\n"
+
+static int started;
+
+static void on_event(const mgenjit_event *event, void *user)
+{
+    (void)user;
+    started += event->kind == MGENJIT_EVENT_COMPILE_STARTED;
+}
+
+/* What a server did not survive is not given to another one. */
+static void not_again(void)
+{
+    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_executor *one, *other;
+    CHECK_OK(mgenjit_config_set_cache_mode(config, MGENJIT_CACHE_OFF, &failure));
+    CHECK_OK(mgenjit_config_set_event_hook(config, on_event, NULL, NULL, &failure));
+    one = new_executor(config);
+    other = new_executor(config);
+    CHECK_STATUS(MGENJIT_STATUS_SERVER_CRASHED, try_ir(one, FATAL));
+    CHECK_MESSAGE("Cannot select");
+    CHECK_INT(1, started);
+    CHECK_STATUS(MGENJIT_STATUS_SERVER_CRASHED, try_ir(one, FATAL));
+    CHECK_MESSAGE("Cannot select");
+    CHECK_MESSAGE("not tried again");
+    CHECK_STATUS(MGENJIT_STATUS_SERVER_CRASHED, try_ir(other, FATAL));
+    CHECK_INT(1, started);
+    check_usable(one);
+    /* With other options it is another compile. */
+    mgenjit_executor_free(other);
+    CHECK_OK(mgenjit_config_set_compile_limits(config, 60000, 0, 0, &failure));
+    other = new_executor(config);
+    CHECK_STATUS(MGENJIT_STATUS_SERVER_CRASHED, try_ir(other, FATAL));
+    CHECK_INT(3, started);
+    mgenjit_executor_free(other);
+    mgenjit_executor_free(one);
+    mgenjit_config_free(config);
+}
+
+/* The folder's script does with LLVM's tools what the server did. */
+static void reproducers(void)
+{
+    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_executor *executor;
+    char *folder = in_folder("reproducers"), *command = NULL;
+    CHECK_OK(mgenjit_config_set_cache_mode(config, MGENJIT_CACHE_OFF, &failure));
+    CHECK_OK(mgenjit_config_set_reproducer_dir(config, folder, &failure));
+    executor = new_executor(config);
+    CHECK(access(folder, F_OK) == -1);
+    check_usable(executor);
+    CHECK(access(folder, F_OK) == -1);
+    CHECK_STATUS(MGENJIT_STATUS_SERVER_CRASHED, try_ir(executor, FATAL));
+    CHECK_MESSAGE("what reproduces it is in ");
+    CHECK_MESSAGE(folder);
+    CHECK(asprintf(&command,
+                   "cd '%s'/* && grep -q 'Cannot select' request.txt && ls input-0.ll && PATH=$PATH:/usr/lib/llvm-22/bin && "
+                   "export PATH && sed -i 's/-22 / /' reproduce.sh && ! ./reproduce.sh >output 2>&1 && "
+                   "grep -q 'Cannot select: intrinsic %%llvm.aarch64.hint' output",
+                   folder)
+          > 0);
+    CHECK_INT(0, system(command));
+    mgenjit_executor_free(executor);
+
+    /* A folder that cannot be made costs the reproducer, not the error. */
+    CHECK_OK(mgenjit_config_set_reproducer_dir(config, "/proc/nowhere", &failure));
+    executor = new_executor(config);
+    CHECK_STATUS(MGENJIT_STATUS_SERVER_CRASHED, try_ir(executor, "; another\n" FATAL));
+    CHECK_MESSAGE("could not be written to /proc/nowhere");
+    mgenjit_executor_free(executor);
+    mgenjit_config_free(config);
+    free(command);
+}
+
 int main(void)
 {
-    static const check_case cases[] = { CASE(time_limit), CASE(memory_limit), CASE(input_limit) };
+    static const check_case cases[] = { CASE(time_limit), CASE(memory_limit), CASE(input_limit), CASE(not_again),
+                                        CASE(reproducers) };
     check_seconds = 120;
     return RUN_CASES(cases);
 }

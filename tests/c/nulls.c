@@ -78,6 +78,8 @@ static void configuration(void)
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_server_path(NULL, NULL, NULL));
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_max_servers(NULL, 0, NULL));
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_compile_limits(NULL, 0, 0, 0, NULL));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_reproducer_dir(NULL, "/tmp", NULL));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_reproducer_dir(config, "", NULL));
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_lock_timeout(NULL, 0, NULL));
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_event_hook(NULL, NULL, NULL, NULL, NULL));
     mgenjit_config_free(config);
