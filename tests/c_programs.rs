@@ -59,6 +59,8 @@ programs! {
     export.c
     export_bad.c
     export_files.c
+    export_programs.c
+    export_sqlite.c
     flavours.c
     fork.c
     hit.c
