@@ -8,17 +8,27 @@
 //! for, this machine's CPU. The
 //! server reads no file, no environment variable and no clock (but to measure), and keeps nothing of a request.
 
+mod archive;
+mod blame;
+mod bundle;
 mod canonical;
 mod codegen;
 mod compile;
+mod conflicts;
 mod crash;
 mod crt;
 mod diagnostics;
 mod driver;
+mod entry_point;
+mod globals;
 mod image;
 mod input;
+mod internalise;
 mod link;
 mod memory;
+mod names;
+mod natives;
+mod object_file;
 mod other_targets;
 mod parse;
 mod prefault;
@@ -26,9 +36,12 @@ mod prepare;
 mod process;
 mod rebind;
 mod serve;
+mod shared;
 mod signatures;
+mod symbols;
 mod target;
 mod tls;
+mod unit;
 mod verify;
 mod watch;
 
