@@ -59,6 +59,7 @@ programs! {
     export.c
     export_bad.c
     export_files.c
+    export_hit.c
     export_programs.c
     export_sqlite.c
     flavours.c
