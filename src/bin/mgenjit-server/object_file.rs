@@ -268,8 +268,12 @@ fn check_strings(
         if !section.sh_flags(endian).contains(elf::SHF_MERGE) {
             continue;
         }
+        let len = match section.compression(endian, file.data()) {
+            Ok(Some((header, ..))) => header.ch_size.get(endian),
+            _ => section.sh_size(endian),
+        };
         // A distance counts from behind the instruction, whose rest is shorter than this.
-        let end = section.sh_size(endian).saturating_add(64);
+        let end = len.saturating_add(64);
         let value = symbol.st_value(endian);
         let addend = relocation.r_addend.get(endian);
         // The addend of a name is counted from the string, that of a section chooses it.
