@@ -171,6 +171,7 @@ impl Compiler {
             let message = "there is nothing to link: the archives have no members".to_owned();
             return Err(failure(FailureKind::Link, message));
         }
+        blame::check_thread_locals(&unit.natives)?;
         let files = unit.natives.selected().filter(|file| file.is_object());
         let all: Vec<&Symbols> = module
             .into_iter()
