@@ -6,7 +6,7 @@ use crate::crt::{self, Piece};
 use crate::diagnostics::Diagnostics;
 use crate::input::Input;
 use crate::link::{self, Linker, Object, Plan};
-use crate::target::{Machine, Targets};
+use crate::target::{Machine, Names, Targets};
 use crate::{codegen, image, parse, prepare, signatures, verify};
 use inkwell::context::Context;
 use mgenjit::compile::protocol::{
@@ -142,6 +142,10 @@ impl Compiler {
         })?;
         image::finish(&mut image)?;
         Ok(image)
+    }
+
+    pub fn names(&self, target: &Target) -> Result<Names, Failure> {
+        self.targets.names(target)
     }
 
     /// The crt goes the way of every module, but for the link. Most modules need none of it.
