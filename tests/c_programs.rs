@@ -75,6 +75,8 @@ programs! {
     server_discovery.c
     server_killed.c
     server_process.c
+    source.c
+    source_objects.c
     sqlite.c
     symbols.c
     ten_thousand_modules.c
