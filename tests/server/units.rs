@@ -903,6 +903,7 @@ fn run(folder: &Path, program: &str, arguments: &[&str]) {
     let status = command
         .args(arguments)
         .current_dir(folder)
+        .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()
         .unwrap();
