@@ -890,7 +890,7 @@ fn plain_archive(members: &[Named<'_>]) -> Vec<u8> {
     for (name, bytes) in members {
         let name = format!("{name}/");
         let (numbers, len) = ("0           0     0     644     ", bytes.len());
-        write!(archive, "{name:<16}{numbers}{len:<10}`\n").unwrap();
+        writeln!(archive, "{name:<16}{numbers}{len:<10}`").unwrap();
         archive.extend(*bytes);
         archive.resize(archive.len().next_multiple_of(2), b'\n');
     }
@@ -903,6 +903,7 @@ fn run(folder: &Path, program: &str, arguments: &[&str]) {
     let status = command
         .args(arguments)
         .current_dir(folder)
+        .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()
         .unwrap();
