@@ -71,6 +71,7 @@ programs! {
     server_process.c
     sqlite.c
     symbols.c
+    targets.c
     ten_thousand_modules.c
     thread_locals.cpp
     threads.c
