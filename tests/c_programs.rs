@@ -79,6 +79,7 @@ programs! {
     source_objects.c
     sqlite.c
     symbols.c
+    targets.c
     ten_thousand_modules.c
     thread_locals.cpp
     threads.c

@@ -90,7 +90,7 @@ impl Linker {
 const OUTPUT: &str = "image.so";
 
 /// Strong definitions bind inside the image. Weak ones must not: the loader chooses one for all images.
-pub const SYMBOLIC: &str = "-Bsymbolic-non-weak";
+const SYMBOLIC: &str = "-Bsymbolic-non-weak";
 
 const SHARED: [&str; 12] = [
     "-shared",

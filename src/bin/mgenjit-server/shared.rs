@@ -5,7 +5,7 @@ use crate::compile::Compiler;
 use crate::crash::{self, Phase};
 use crate::crt;
 use crate::input::Input;
-use crate::link::{self, Object, Output, Plan};
+use crate::link::{Object, Output, Plan};
 use crate::target::{Format, Names};
 use crate::tls;
 use mgenjit::compile::protocol::{Failure, FailureKind, LinkOutput, LinkRequest, Target};
