@@ -62,6 +62,7 @@ programs! {
     export_hit.c
     export_programs.c
     export_sqlite.c
+    export_targets.c
     flavours.c
     fork.c
     hit.c
