@@ -13,13 +13,15 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p;' Cargo.toml | head -n 1)
 SONAME := libmgenjit.so.$(firstword $(subst ., ,$(VERSION)))
 
 EXAMPLES := quickstart run cache compare
+compiling := $(patsubst %,examples-c/common/%.c,list report setup unit)
+measuring := $(patsubst %,examples-c/common/%.c,files measure)
 quickstart_sources := examples-c/quickstart.c
-run_sources := $(wildcard examples-c/run/*.c)
+run_sources := $(wildcard examples-c/run/*.c) $(compiling)
 cache_sources := $(wildcard examples-c/cache/*.c)
-compare_sources := examples-c/compare.c $(wildcard examples-c/common/*.c)
+compare_sources := examples-c/compare.c $(measuring)
 
 BENCHES := bench first_call_mgenjit first_call_dlopen in_process calls
-bench_sources := benches/bench.c benches/trace.c $(wildcard examples-c/common/*.c)
+bench_sources := benches/bench.c benches/trace.c $(measuring)
 first_call_mgenjit_sources := benches/first_call_mgenjit.c examples-c/common/measure.c
 first_call_dlopen_sources := benches/first_call_dlopen.c examples-c/common/measure.c
 in_process_sources := benches/in_process.c examples-c/common/measure.c
