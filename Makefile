@@ -12,11 +12,12 @@ export LLVM_SYS_221_PREFIX ?= /usr/lib/llvm-22
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p;' Cargo.toml | head -n 1)
 SONAME := libmgenjit.so.$(firstword $(subst ., ,$(VERSION)))
 
-EXAMPLES := quickstart run cache compare
+EXAMPLES := quickstart run build cache compare
 compiling := $(patsubst %,examples-c/common/%.c,list report setup unit)
 measuring := $(patsubst %,examples-c/common/%.c,files measure)
 quickstart_sources := examples-c/quickstart.c
 run_sources := $(wildcard examples-c/run/*.c) $(compiling)
+build_sources := $(wildcard examples-c/build/*.c) $(compiling)
 cache_sources := $(wildcard examples-c/cache/*.c)
 compare_sources := examples-c/compare.c $(measuring)
 
