@@ -229,13 +229,13 @@
 // Bytes of a key's text: 64 hexadecimal digits and a NUL.
 #define MGENJIT_KEY_SIZE 65
 
-// The image: an ELF shared object.
+// The image: an ELF shared object. Empty if the entry is for another target.
 #define MGENJIT_PART_IMAGE 1
 
-// The relocatable object that it was linked from.
+// The relocatable object that it was linked from, or a GNU archive of all of them.
 #define MGENJIT_PART_OBJECT 2
 
-// The IR that was compiled, as it was given, if it was kept.
+// The IR that was compiled, as it was given, if it was kept. Several inputs follow each other.
 #define MGENJIT_PART_IR 3
 
 // It is in the cache.
@@ -463,13 +463,14 @@ typedef struct mgenjit_cache_info {
   // What LLVM generated code for.
   const char *triple;
   const char *cpu;
-  // Where the code runs: a CPU level such as "x86-64-v3", or "native" and a digest of one machine's CPU.
+  // Where the code runs: a CPU level such as "x86-64-v3", "native" and a digest of one machine's CPU, or another
+  // target such as "aarch64-linux-gnu cortex-a72".
   const char *machine;
   // The version of LLVM, of this library, and which build of the compile server it was.
   const char *llvm_version;
   const char *version;
   const char *build;
-  // Bytes of the IR, of the entry's file, and of the image in it.
+  // Bytes of the inputs, of the entry's file, and of the image in it: 0 for another target than this machine.
   uint64_t ir_bytes;
   uint64_t bytes;
   uint64_t image_bytes;
@@ -772,7 +773,7 @@ mgenjit_status mgenjit_executor_new(const struct mgenjit_config *config,
 void mgenjit_executor_free(struct mgenjit_executor *executor);
 
 // Compiles a module of IR text or bitcode, `length` bytes at `ir`, or finds it in the cache, and adds it to
-// the executor. It links when something is first looked up, together with all modules added until then: they
+// the executor. A relocatable object or a static archive is taken as well, see mgenjit_source_add. It links when something is first looked up, together with all modules added until then: they
 // may refer to each other in any order.
 //
 // `name` is what messages call the module; NULL: "<memory>". It is no part of the key. `module` receives a
@@ -1237,6 +1238,16 @@ size_t mgenjit_cache_entry_alias_count(const struct mgenjit_cache_entry *entry);
 // One of these keys, or NULL past the last.
 const char *mgenjit_cache_entry_alias(const struct mgenjit_cache_entry *entry, size_t index);
 
+// How many inputs the entry was compiled from. 0 for NULL.
+size_t mgenjit_cache_entry_input_count(const struct mgenjit_cache_entry *entry);
+
+// What the input at `index` was called, or NULL past the last.
+const char *mgenjit_cache_entry_input_name(const struct mgenjit_cache_entry *entry, size_t index);
+
+// How many bytes the input at `index` has, 0 past the last. In MGENJIT_PART_IR it lies behind those before it.
+uint64_t mgenjit_cache_entry_input_size(const struct mgenjit_cache_entry *entry,
+                                        size_t index);
+
 // How many functions the entry's module defines that others can see. 0 for NULL.
 size_t mgenjit_cache_entry_function_count(const struct mgenjit_cache_entry *entry);
 
@@ -1271,6 +1282,14 @@ mgenjit_status mgenjit_cache_explain(struct mgenjit_cache *cache,
                                      size_t length,
                                      struct mgenjit_explanation **explanation,
                                      struct mgenjit_error **error);
+
+// As mgenjit_cache_explain, of all inputs of a source together.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_IO if a file cannot be read, and those of mgenjit_cache_explain.
+mgenjit_status mgenjit_cache_explain_source(struct mgenjit_cache *cache,
+                                            const struct mgenjit_source *source,
+                                            struct mgenjit_explanation **explanation,
+                                            struct mgenjit_error **error);
 
 // Frees an explanation. NULL does nothing.
 void mgenjit_explanation_free(struct mgenjit_explanation *explanation);

@@ -232,7 +232,7 @@ fn wrong_usage() {
     check("pin", "KEY");
     check("unpin --json", "KEY");
     check("explain", "FILE");
-    check("explain a.ll b.ll", "too many arguments: b.ll");
+    check("explain --features +sve a.ll", "--features needs --target");
     check("explain -O4 a.ll", "optimisation level");
     check("export --all", "-o BUNDLE");
     check("export -o bundle", "either keys");

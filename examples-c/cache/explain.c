@@ -1,6 +1,4 @@
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "commands.h"
@@ -88,40 +86,20 @@ static void print_text(const mgenjit_explanation *explanation)
     }
 }
 
-/* Reads a file, or stdin for "-". Returns NULL, with errno set, if it cannot. */
-static char *read_whole(const char *path, size_t *length)
+/* The files as the inputs of one source. Returns an exit code. */
+static int gather(const struct options *options, mgenjit_source *source)
 {
-    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
-    char *bytes = NULL;
-    size_t room = 0, read;
-    int error;
-    *length = 0;
-    if (file == NULL)
-        return NULL;
-    do {
-        if (room - *length < 4096) {
-            char *larger = realloc(bytes, room = room * 2 + 65536);
-            if (larger == NULL) {
-                free(bytes);
-                bytes = NULL;
-                errno = ENOMEM;
-                break;
-            }
-            bytes = larger;
-        }
-        errno = 0;
-        read = fread(bytes + *length, 1, room - *length, file);
-        *length += read;
-    } while (read > 0);
-    error = errno;
-    if (bytes != NULL && ferror(file)) {
-        free(bytes);
-        bytes = NULL;
+    mgenjit_error *error = NULL;
+    for (size_t i = 0; i < options->arguments.count; i++) {
+        const char *path = options->arguments.items[i];
+        if (mgenjit_source_add_file(source, strcmp(path, "-") == 0 ? "/dev/stdin" : path, &error)
+            != MGENJIT_STATUS_OK)
+            return report_error(error);
     }
-    if (file != stdin)
-        fclose(file);
-    errno = error;
-    return bytes;
+    for (size_t i = 0; i < options->kept.count; i++)
+        if (mgenjit_source_keep(source, options->kept.items[i], &error) != MGENJIT_STATUS_OK)
+            return report_error(error);
+    return EXIT_DONE;
 }
 
 int command_explain(struct context *context)
@@ -129,21 +107,21 @@ int command_explain(struct context *context)
     const struct options *options = context->options;
     const char *path = options->arguments.items[0];
     const char *name = options->name;
+    mgenjit_source *source = NULL;
     mgenjit_explanation *explanation = NULL;
     mgenjit_error *error = NULL;
-    size_t length;
 
     if (name == NULL)
         name = strcmp(path, "-") == 0 ? "<memory>" : path;
-    char *ir = read_whole(path, &length);
-    if (ir == NULL) {
-        report_failure(path, errno);
-        return EXIT_NOT_FOUND;
-    }
-    mgenjit_status status = mgenjit_cache_explain(context->cache, name, ir, length, &explanation, &error);
-    free(ir);
-    if (status != MGENJIT_STATUS_OK)
+    if (mgenjit_source_new(name, &source, &error) != MGENJIT_STATUS_OK)
         return report_error(error);
+    int exit_code = gather(options, source);
+    if (exit_code == EXIT_DONE
+        && mgenjit_cache_explain_source(context->cache, source, &explanation, &error) != MGENJIT_STATUS_OK)
+        exit_code = report_error(error);
+    mgenjit_source_free(source);
+    if (exit_code != EXIT_DONE)
+        return exit_code;
     if (options->json)
         print_json(explanation, name);
     else

@@ -37,9 +37,18 @@ struct listing {
     size_t room;
 };
 
+/* The name, and the target if that is not this kind of machine. */
+static const char *shown_name(char *text, size_t size, const mgenjit_cache_info *info)
+{
+    if (info->image_bytes > 0)
+        return info->name;
+    snprintf(text, size, "%s (%s)", info->name, info->triple);
+    return text;
+}
+
 static void print_short(const mgenjit_cache_info *info)
 {
-    char key[KEY_DIGITS + 1], size[UNITS_SIZE], hits[24], used[UNITS_SIZE];
+    char key[KEY_DIGITS + 1], size[UNITS_SIZE], hits[24], used[UNITS_SIZE], name[512];
     snprintf(key, sizeof key, "%s", info->key);
     snprintf(hits, sizeof hits, "%" PRIu64, info->hits);
     const char *const cells[] = {key,
@@ -47,14 +56,14 @@ static void print_short(const mgenjit_cache_info *info)
                                  hits,
                                  format_ago(used, info->last_used),
                                  info->pinned ? "P" : "",
-                                 info->name};
+                                 shown_name(name, sizeof name, info)};
     table_row(short_columns, SHORT_COLUMNS, cells);
 }
 
 static void print_long(const mgenjit_cache_info *info)
 {
     char key[KEY_DIGITS + 1], size[UNITS_SIZE], image[UNITS_SIZE], ir[UNITS_SIZE], created[UNITS_SIZE];
-    char compile[UNITS_SIZE], hits[24], saved[UNITS_SIZE], used[UNITS_SIZE];
+    char compile[UNITS_SIZE], hits[24], saved[UNITS_SIZE], used[UNITS_SIZE], name[512];
     snprintf(key, sizeof key, "%s", info->key);
     snprintf(hits, sizeof hits, "%" PRIu64, info->hits);
     const char *const cells[] = {key,
@@ -69,7 +78,7 @@ static void print_long(const mgenjit_cache_info *info)
                                  format_ago(used, info->last_used),
                                  info->cpu,
                                  info->pinned ? "P" : "",
-                                 info->name};
+                                 shown_name(name, sizeof name, info)};
     table_row(long_columns, LONG_COLUMNS, cells);
 }
 

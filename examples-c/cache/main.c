@@ -21,8 +21,13 @@ static int configure(mgenjit_config *config, const struct options *options, mgen
         return 0;
     if (mgenjit_config_set_opt_level(config, options->opt_level, error) != MGENJIT_STATUS_OK)
         return 0;
-    if (mgenjit_config_set_cpu(config, options->cpu, error) != MGENJIT_STATUS_OK)
+    if (options->target != NULL) {
+        if (mgenjit_config_set_target(config, options->target, options->cpu, options->features, error)
+            != MGENJIT_STATUS_OK)
+            return 0;
+    } else if (mgenjit_config_set_cpu(config, options->cpu, error) != MGENJIT_STATUS_OK) {
         return 0;
+    }
     if (options->sign != NULL
         && mgenjit_config_set_cache_signing_key(config, options->sign, error) != MGENJIT_STATUS_OK)
         return 0;

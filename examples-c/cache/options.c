@@ -25,8 +25,9 @@ static const struct command commands[] = {
      "Code that is running from them runs on. If a KEY is wrong, none is removed.\n", command_remove},
     {"pin", "KEY...", 1, MANY, "never evict these entries", "", command_pin},
     {"unpin", "KEY...", 1, MANY, "evict them again when there is need", "", command_unpin},
-    {"explain", "FILE.ll|FILE.bc", 1, 1, "why a module would be found in the cache, or would not",
-     "Give the FILE as the program does that compiles it: its path is the module's name. It may be -, stdin.\n"
+    {"explain", "FILE...", 1, MANY, "why a module would be found in the cache, or would not",
+     "Give the FILE as the program does that compiles it: its path is the module's name. It may be -, stdin. Several\n"
+     "are the inputs of one module, in this order.\n"
      "Nothing is compiled. So new IR that differs from an entry's in nothing that matters is not found here, though a\n"
      "compile finds it.\n",
      command_explain},
@@ -67,10 +68,12 @@ enum id {
     CACHE_DIR,
     CPU,
     DISASSEMBLE,
+    FEATURES,
     HELP,
     IMAGE,
     IR,
     JSON,
+    KEEP,
     KEYS,
     LAYER,
     LONG,
@@ -87,6 +90,7 @@ enum id {
     RECOMPILE,
     SIGN,
     SORT,
+    TARGET,
     TRUST,
     UNPINNED,
     UNUSED_FOR,
@@ -124,6 +128,9 @@ static const struct row {
     {YES, 'y', "yes", NULL, " clear ", "do not ask; needed where stdin is no terminal"},
     {OPT, 'O', "opt", "LEVEL", " explain ", "how far it is optimised: 0, 1, 2, 3, s, z; default: 2"},
     {CPU, 0, "cpu", "NAME", " explain ", "what it is compiled for: native (default), x86-64, x86-64-v2, -v3, -v4"},
+    {TARGET, 0, "target", "TRIPLE", " explain ", "another target; --cpu is then by LLVM's name"},
+    {FEATURES, 0, "features", "LIST", " explain ", "features of the target's CPU, such as +sve,-crc"},
+    {KEEP, 0, "keep", "SYMBOL", " explain ", "a symbol that stays visible, and no other (repeatable)"},
     {OUTPUT, 'o', "output", "BUNDLE", " export ", "the file to write"},
     {ALL, 0, "all", NULL, " export ", "all entries"},
     {SIGN, 0, "sign", "KEYFILE", " export ", "sign them with this private key"},
@@ -264,12 +271,14 @@ static int take(struct options *options, enum id id)
     case CACHE_DIR: options->cache_dir = optarg; break;
     case CPU: options->cpu = optarg; break;
     case DISASSEMBLE: options->disassemble = 1; break;
+    case FEATURES: options->features = optarg; break;
     case IMAGE: options->image_file = optarg; break;
     case IR:
         options->ir = 1;
         options->ir_file = optarg != NULL ? optarg : "-";
         break;
     case JSON: options->json = 1; break;
+    case KEEP: list_push(&options->kept, optarg); break;
     case KEYS: options->keys_only = 1; break;
     case LAYER: list_push(&options->layers, optarg); break;
     case LONG: options->is_long = 1; break;
@@ -304,6 +313,7 @@ static int take(struct options *options, enum id id)
         if (!parse_sort(optarg, &options->sort))
             return options_wrong(options, "not an order (size, used, hits, saved, created, name): ", optarg);
         break;
+    case TARGET: options->target = optarg; break;
     case TRUST: list_push(&options->trusted, optarg); break;
     case UNPINNED: options->pinned = 2; break;
     case UNUSED_FOR:
@@ -395,6 +405,8 @@ static int check(const struct options *options)
         return options_wrong(options, "--disassemble goes with no other option", "");
     if (options->json && parts > 0)
         return options_wrong(options, "--json tells of an entry: without --ir, --object and --image", "");
+    if (options->features != NULL && options->target == NULL)
+        return options_wrong(options, "--features needs --target", "");
     if (command->run == command_export) {
         int kinds = (count > 0) + (options->name != NULL) + options->all;
         if (options->output == NULL)
@@ -411,7 +423,7 @@ int options_parse(struct options *options, int argc, char **argv, int *exit_code
     options->opt_level = MGENJIT_OPT_O2;
     options->max_bytes = options->max_entries = options->max_age = NO_LIMIT_GIVEN;
     if (!list_new(&options->arguments, argc) || !list_new(&options->trusted, argc)
-        || !list_new(&options->layers, argc)) {
+        || !list_new(&options->layers, argc) || !list_new(&options->kept, argc)) {
         *exit_code = report_no_memory();
         return 0;
     }
@@ -443,4 +455,5 @@ void options_free(struct options *options)
     free(options->arguments.items);
     free(options->trusted.items);
     free(options->layers.items);
+    free(options->kept.items);
 }

@@ -47,6 +47,10 @@ struct options {
     int yes;
     int32_t opt_level;
     const char *cpu;
+    const char *target;
+    const char *features;
+    /* Symbols that stay visible. */
+    struct list kept;
     int all;
     const char *output;
     const char *sign;

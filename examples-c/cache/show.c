@@ -23,6 +23,7 @@ extern char **environ;
 static void print_json(const mgenjit_cache_entry *entry, const mgenjit_cache_info *info)
 {
     size_t aliases = mgenjit_cache_entry_alias_count(entry);
+    size_t inputs = mgenjit_cache_entry_input_count(entry);
     size_t functions = mgenjit_cache_entry_function_count(entry);
     json_open(NULL);
     json_info(info);
@@ -31,6 +32,14 @@ static void print_json(const mgenjit_cache_entry *entry, const mgenjit_cache_inf
     json_open_array("aliases");
     for (size_t i = 0; i < aliases; i++)
         json_string(NULL, mgenjit_cache_entry_alias(entry, i));
+    json_close_array();
+    json_open_array("inputs");
+    for (size_t i = 0; i < inputs; i++) {
+        json_open(NULL);
+        json_string("name", mgenjit_cache_entry_input_name(entry, i));
+        json_number("bytes", mgenjit_cache_entry_input_size(entry, i));
+        json_close();
+    }
     json_close_array();
     json_open_array("functions");
     for (size_t i = 0; i < functions; i++) {
@@ -69,6 +78,7 @@ static void print_features(const char *features)
 static void print_table(const mgenjit_cache_entry *entry, const mgenjit_cache_info *info)
 {
     size_t aliases = mgenjit_cache_entry_alias_count(entry);
+    size_t inputs = mgenjit_cache_entry_input_count(entry);
     size_t functions = mgenjit_cache_entry_function_count(entry);
     char text[256], one[UNITS_SIZE], two[UNITS_SIZE];
 
@@ -79,10 +89,20 @@ static void print_table(const mgenjit_cache_entry *entry, const mgenjit_cache_in
     for (size_t i = 0; i < aliases; i++)
         table_fact(i == 0 ? "other keys" : "", mgenjit_cache_entry_alias(entry, i));
     table_fact("file", mgenjit_cache_entry_path(entry));
-    snprintf(text, sizeof text, "%s, of that code %s", format_size(one, info->bytes),
-             format_size(two, info->image_bytes));
+    if (info->image_bytes > 0)
+        snprintf(text, sizeof text, "%s, of that code %s", format_size(one, info->bytes),
+                 format_size(two, info->image_bytes));
+    else
+        snprintf(text, sizeof text, "%s, to export only", format_size(one, info->bytes));
     table_fact("size", text);
-    table_fact("IR", format_size(one, info->ir_bytes));
+    if (inputs == 1)
+        table_fact("IR", format_size(one, info->ir_bytes));
+    for (size_t i = 0; inputs > 1 && i < inputs; i++) {
+        char line[512];
+        snprintf(line, sizeof line, "%s, %s", mgenjit_cache_entry_input_name(entry, i),
+                 format_size(one, mgenjit_cache_entry_input_size(entry, i)));
+        table_fact(i == 0 ? "inputs" : "", line);
+    }
     table_fact("optimised", opt_level_name(info->opt_level));
     snprintf(text, sizeof text, "%s, in %s", format_time(one, info->created),
              format_duration(two, info->compile_time));
@@ -213,7 +233,11 @@ int command_show(struct context *context)
     if (mgenjit_cache_entry_open(context->cache, keys[0], &entry, &error) != MGENJIT_STATUS_OK
         || mgenjit_cache_entry_info(entry, &info, &error) != MGENJIT_STATUS_OK)
         exit_code = report_error(error);
-    else if (options->disassemble)
+    else if (options->disassemble && info.image_bytes == 0) {
+        fprintf(stderr, "cache: %s is for %s: write its object with --object, for that target's objdump\n", info.name,
+                info.triple);
+        exit_code = EXIT_USAGE;
+    } else if (options->disassemble)
         exit_code = disassemble(mgenjit_cache_entry_path(entry));
     else if (options->ir_file != NULL || options->object_file != NULL || options->image_file != NULL)
         exit_code = write_parts(entry, options);

@@ -780,8 +780,12 @@ mod tests {
         ));
         let mut newer = whole.clone();
         let at = newer.len() - TAIL_LEN + VERSION_AT;
-        newer[at] = 3;
-        assert!(matches!(verify(&newer, &KEY), Err(EntryError::Version(3))));
+        let version = FORMAT_VERSION + 1;
+        newer[at..at + 4].copy_from_slice(&version.to_le_bytes());
+        assert!(matches!(
+            verify(&newer, &KEY),
+            Err(EntryError::Version(found)) if found == version
+        ));
     }
 
     #[test]

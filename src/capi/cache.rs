@@ -114,13 +114,14 @@ pub struct mgenjit_cache_info {
     /// What LLVM generated code for.
     pub triple: *const c_char,
     pub cpu: *const c_char,
-    /// Where the code runs: a CPU level such as "x86-64-v3", or "native" and a digest of one machine's CPU.
+    /// Where the code runs: a CPU level such as "x86-64-v3", "native" and a digest of one machine's CPU, or another
+    /// target such as "aarch64-linux-gnu cortex-a72".
     pub machine: *const c_char,
     /// The version of LLVM, of this library, and which build of the compile server it was.
     pub llvm_version: *const c_char,
     pub version: *const c_char,
     pub build: *const c_char,
-    /// Bytes of the IR, of the entry's file, and of the image in it.
+    /// Bytes of the inputs, of the entry's file, and of the image in it: 0 for another target than this machine.
     pub ir_bytes: u64,
     pub bytes: u64,
     pub image_bytes: u64,

@@ -4,8 +4,9 @@ use super::blob::mgenjit_blob;
 use super::cache::{InfoStrings, blob, mgenjit_cache, mgenjit_cache_info, whole_key};
 use super::error::mgenjit_error;
 use super::ffi::{self, Out, Owned};
+use super::source::mgenjit_source;
 use super::status::mgenjit_status;
-use crate::cache::catalog::{Details, Explanation};
+use crate::cache::catalog::{Catalog, Details, Explanation};
 use crate::cache::index::{Verdict, Why};
 use crate::cache::manifest::{Part, Parts};
 use crate::error::{Error, Status};
@@ -22,17 +23,18 @@ pub struct mgenjit_cache_entry {
     features: CString,
     path: CString,
     aliases: Vec<CString>,
+    inputs: Vec<CString>,
     signatures: Vec<CString>,
     prototypes: Vec<Option<CString>>,
 }
 
 impl Owned for mgenjit_cache_entry {}
 
-/// The image: an ELF shared object.
+/// The image: an ELF shared object. Empty if the entry is for another target.
 pub const MGENJIT_PART_IMAGE: i32 = 1;
-/// The relocatable object that it was linked from.
+/// The relocatable object that it was linked from, or a GNU archive of all of them.
 pub const MGENJIT_PART_OBJECT: i32 = 2;
-/// The IR that was compiled, as it was given, if it was kept.
+/// The IR that was compiled, as it was given, if it was kept. Several inputs follow each other.
 pub const MGENJIT_PART_IR: i32 = 3;
 
 /// Looks at the entry of a key, 64 hexadecimal digits, and verifies what is in it. To be freed with
@@ -63,6 +65,13 @@ pub unsafe extern "C" fn mgenjit_cache_entry_open(
                         .aliases
                         .iter()
                         .map(|key| ffi::c_string(key.to_string()))
+                        .collect(),
+                    inputs: details
+                        .manifest
+                        .about
+                        .inputs
+                        .iter()
+                        .map(|input| ffi::c_string(input.name.as_str()))
                         .collect(),
                     signatures: functions
                         .iter()
@@ -143,6 +152,39 @@ pub unsafe extern "C" fn mgenjit_cache_entry_alias(
     unsafe { entry.as_ref() }
         .and_then(|entry| entry.aliases.get(index))
         .map_or(ptr::null(), |alias| alias.as_ptr())
+}
+
+/// How many inputs the entry was compiled from. 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_cache_entry_input_count(
+    entry: *const mgenjit_cache_entry,
+) -> usize {
+    // SAFETY: the caller passes NULL or a live handle.
+    unsafe { entry.as_ref() }.map_or(0, |entry| entry.inputs.len())
+}
+
+/// What the input at `index` was called, or NULL past the last.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_cache_entry_input_name(
+    entry: *const mgenjit_cache_entry,
+    index: usize,
+) -> *const c_char {
+    // SAFETY: the caller passes NULL or a live handle.
+    unsafe { entry.as_ref() }
+        .and_then(|entry| entry.inputs.get(index))
+        .map_or(ptr::null(), |name| name.as_ptr())
+}
+
+/// How many bytes the input at `index` has, 0 past the last. In MGENJIT_PART_IR it lies behind those before it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_cache_entry_input_size(
+    entry: *const mgenjit_cache_entry,
+    index: usize,
+) -> u64 {
+    // SAFETY: the caller passes NULL or a live handle.
+    unsafe { entry.as_ref() }
+        .and_then(|entry| entry.details.manifest.about.inputs.get(index))
+        .map_or(0, |input| input.len)
 }
 
 /// How many functions the entry's module defines that others can see. 0 for NULL.
@@ -287,13 +329,39 @@ pub unsafe extern "C" fn mgenjit_cache_explain(
             let name = ffi::string(name, "name")?;
             let ir = ffi::slice(ir.cast::<u8>(), length, "ir")?;
             let out = Out::new(explanation, "explanation")?;
-            let source = Source::memory(name, ir);
-            let (key, parts) = crate::executor::key_of(catalog.config(), source)?;
-            let found = catalog.explain(&key, name, &parts)?;
-            out.write(tell(found, name, &key.to_string(), &parts).into_raw());
+            out.write(explain(catalog, Source::memory(name, ir))?.into_raw());
             Ok(())
         })
     }
+}
+
+/// As mgenjit_cache_explain, of all inputs of a source together.
+///
+/// Thread-safe. Errors: MGENJIT_STATUS_IO if a file cannot be read, and those of mgenjit_cache_explain.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_cache_explain_source(
+    cache: *mut mgenjit_cache,
+    source: *const mgenjit_source,
+    explanation: *mut *mut mgenjit_explanation,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    // SAFETY: the caller passes NULL or live pointers, as the header asks.
+    unsafe {
+        ffi::guard(error, || {
+            let catalog = ffi::borrow(cache, "cache")?.catalog();
+            let source = ffi::borrow(source, "source")?;
+            let out = Out::new(explanation, "explanation")?;
+            out.write(explain(catalog, source.0.borrowed())?.into_raw());
+            Ok(())
+        })
+    }
+}
+
+fn explain(catalog: &Catalog, source: Source<'_>) -> Result<mgenjit_explanation, Error> {
+    let name = source.name.clone();
+    let (key, parts) = crate::executor::key_of(catalog.config(), source)?;
+    let found = catalog.explain(&key, &name, &parts)?;
+    Ok(tell(found, &name, &key.to_string(), &parts))
 }
 
 fn tell(found: Explanation, name: &str, key: &str, parts: &Parts) -> mgenjit_explanation {

@@ -306,12 +306,12 @@ mod tests {
         // A string that claims 2^64 - 1 bytes.
         check(
             &frame(&[
-                2, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,
+                4, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,
             ]),
             "does not decode",
         );
-        // Failed, with an empty message and no position, and one byte more.
-        check(&frame(&[3, 0, 0, 0, 7]), "1 bytes after");
+        // Failed, with an empty message, no input and no position, and one byte more.
+        check(&frame(&[4, 0, 0, 0, 0, 7]), "1 bytes after");
     }
 
     #[test]

@@ -21,6 +21,9 @@ static void frees_and_questions(void)
     CHECK(mgenjit_cache_entry_path(NULL) == NULL);
     CHECK_INT(0, (long long)mgenjit_cache_entry_alias_count(NULL));
     CHECK(mgenjit_cache_entry_alias(NULL, 0) == NULL);
+    CHECK_INT(0, (long long)mgenjit_cache_entry_input_count(NULL));
+    CHECK(mgenjit_cache_entry_input_name(NULL, 0) == NULL);
+    CHECK_INT(0, (long long)mgenjit_cache_entry_input_size(NULL, 0));
     CHECK_INT(0, (long long)mgenjit_cache_entry_function_count(NULL));
     CHECK(mgenjit_cache_entry_signature(NULL, 0) == NULL);
     CHECK(mgenjit_cache_entry_prototype(NULL, 0) == NULL);
@@ -115,6 +118,7 @@ static void one_entry(void)
     mgenjit_cache *cache;
     mgenjit_cache_entry *entry = NULL;
     mgenjit_explanation *explanation = NULL;
+    mgenjit_source *source = NULL;
     mgenjit_cache_info info;
     mgenjit_blob *blob = NULL;
     char keys[64][MGENJIT_KEY_SIZE];
@@ -134,12 +138,21 @@ static void one_entry(void)
     CHECK(mgenjit_cache_entry_signature(entry, 99) == NULL);
     CHECK(mgenjit_cache_entry_prototype(entry, 99) == NULL);
     CHECK(mgenjit_cache_entry_alias(entry, 99) == NULL);
+    CHECK(mgenjit_cache_entry_input_name(entry, 99) == NULL);
+    CHECK_INT(0, (long long)mgenjit_cache_entry_input_size(entry, 99));
     mgenjit_cache_entry_free(entry);
 
     REFUSED(mgenjit_cache_explain(NULL, "name", "x", 1, &explanation, &failure));
     REFUSED(mgenjit_cache_explain(cache, NULL, "x", 1, &explanation, &failure));
     REFUSED(mgenjit_cache_explain(cache, "name", NULL, 1, &explanation, &failure));
     REFUSED(mgenjit_cache_explain(cache, "name", "x", 1, NULL, &failure));
+    CHECK_OK(mgenjit_source_new("name", &source, &failure));
+    REFUSED(mgenjit_cache_explain_source(NULL, source, &explanation, &failure));
+    REFUSED(mgenjit_cache_explain_source(cache, NULL, &explanation, &failure));
+    REFUSED(mgenjit_cache_explain_source(cache, source, NULL, &failure));
+    /* It has no inputs. */
+    REFUSED(mgenjit_cache_explain_source(cache, source, &explanation, &failure));
+    mgenjit_source_free(source);
     mgenjit_cache_free(cache);
     mgenjit_config_free(config);
 }

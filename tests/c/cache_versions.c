@@ -27,30 +27,40 @@ static int count_files(const char *folder)
     return atoi(line);
 }
 
-/* Format 1: its entries are not found, and stay until the cache is cleared. */
-static void format_1(void)
+/* A format that is no longer read: its entries are not found, and stay until the cache is cleared. */
+static void old_format(const char *name, const char *version, int files)
 {
-    char *folder = copy_of("format-1");
+    char *folder = copy_of(name);
     mgenjit_config *config = config_for(folder, NULL);
     mgenjit_cache *cache = open_cache(config);
-    CHECK_INT(2, count_files(folder));
+    CHECK_INT(files, count_files(join(folder, version)));
     CHECK_INT(0, (long long)statistics_of(cache).entries);
     CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_with(config));
     CHECK_INT(MGENJIT_ORIGIN_CACHE, use_with(config));
     CHECK_INT(1, (long long)statistics_of(cache).entries);
     CHECK_OK(mgenjit_cache_rebuild(cache, NULL, NULL, &failure));
     CHECK_OK(mgenjit_cache_trim(cache, NULL, NULL, &failure));
-    CHECK_INT(2, count_files(join(folder, "v1")));
+    CHECK_INT(files, count_files(join(folder, version)));
     CHECK_OK(mgenjit_cache_clear(cache, 1, NULL, NULL, &failure));
-    CHECK(access(join(folder, "v1"), F_OK) == -1);
+    CHECK(access(join(folder, version), F_OK) == -1);
     mgenjit_cache_free(cache);
     mgenjit_config_free(config);
 }
 
-/* Format 2, written when it was new, with its index: a later build of this version still reads it. */
+static void format_1(void)
+{
+    old_format("format-1", "v1", 2);
+}
+
 static void format_2(void)
 {
-    char *folder = copy_of("format-2");
+    old_format("format-2", "v2", 4);
+}
+
+/* Format 3, written when it was new, with its index: a later build of this version still reads it. */
+static void format_3(void)
+{
+    char *folder = copy_of("format-3");
     mgenjit_config *config = config_for(folder, NULL);
     mgenjit_cache *cache = open_cache(config);
     mgenjit_cache_entry *entry;
@@ -97,8 +107,8 @@ static void newer_formats(void)
     CHECK_INT(1, list_entries(folder));
     bytes = read_whole(entries[0], &length);
     /* The version stands 16 bytes before the end, in every version. */
-    CHECK_INT(2, bytes[length - 16]);
-    bytes[length - 16] = 3;
+    CHECK_INT(3, bytes[length - 16]);
+    bytes[length - 16] = 4;
     path = join(folder, "v3/entries/ab");
     CHECK(mkdir(path, 0700) == 0 || errno == EEXIST);
     path = join(path, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.so");
@@ -106,12 +116,12 @@ static void newer_formats(void)
         FILE *file = fopen(path, "w");
         CHECK(file != NULL && fwrite(bytes, 1, length, file) == length && fclose(file) == 0);
     }
-    CHECK(mkdir(join(folder, "v3"), 0700) == 0 && mkdir(join(folder, "v3/entries"), 0700) == 0);
+    CHECK(mkdir(join(folder, "v4"), 0700) == 0 && mkdir(join(folder, "v4/entries"), 0700) == 0);
     CHECK_OK(mgenjit_cache_rebuild(cache, NULL, NULL, &failure));
     CHECK_OK(mgenjit_cache_trim(cache, NULL, NULL, &failure));
     CHECK_OK(mgenjit_cache_clear(cache, 1, NULL, NULL, &failure));
     CHECK(access(path, F_OK) == 0);
-    CHECK(access(join(folder, "v3/entries"), F_OK) == 0);
+    CHECK(access(join(folder, "v4/entries"), F_OK) == 0);
     CHECK_INT(0, (long long)statistics_of(cache).entries);
     mgenjit_cache_free(cache);
     mgenjit_config_free(config);
@@ -119,6 +129,7 @@ static void newer_formats(void)
 
 int main(void)
 {
-    static const check_case cases[] = { CASE(format_1), CASE(format_2), CASE(newer_formats) };
+    static const check_case cases[] = { CASE(format_1), CASE(format_2), CASE(format_3),
+                                        CASE(newer_formats) };
     return RUN_CASES(cases);
 }
