@@ -10,33 +10,15 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use support::tools;
+use support::tools::{self, Ran};
 use tempfile::TempDir;
 
 /// A folder with the programs `cache` and `run`.
 fn programs() -> &'static Path {
     static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
     PROGRAMS.get_or_init(|| tools::build("cache-tool", &["cache", "run"]))
-}
-
-/// What a run of the tool gave.
-#[derive(Debug)]
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl From<Output> for Ran {
-    fn from(output: Output) -> Ran {
-        Ran {
-            code: output.status.code().expect("an exit code"),
-            out: String::from_utf8(output.stdout).expect("UTF-8 on stdout"),
-            err: String::from_utf8(output.stderr).expect("UTF-8 on stderr"),
-        }
-    }
 }
 
 /// A cache of a test's own, and a folder for IR.

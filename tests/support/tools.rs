@@ -2,7 +2,8 @@
 
 use super::{shared_library, source};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
 
 /// Builds tools in a folder of that name, for all tests of a crate.
 pub fn build(folder: &str, tools: &[&str]) -> PathBuf {
@@ -60,4 +61,92 @@ fn sources_in(folder: &Path) -> Vec<PathBuf> {
         .collect();
     sources.sort();
     sources
+}
+
+/// What a run of a tool gave.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Ran {
+        Ran {
+            code: output.status.code().expect("an exit code"),
+            out: String::from_utf8(output.stdout).expect("UTF-8 on stdout"),
+            err: String::from_utf8(output.stderr).expect("UTF-8 on stderr"),
+        }
+    }
+}
+
+/// A folder of a test's own, with a cache, where a tool that compiles runs.
+pub struct Place {
+    folder: TempDir,
+    tool: PathBuf,
+}
+
+impl Place {
+    pub fn new(tool: PathBuf) -> Place {
+        let folder = tempfile::Builder::new()
+            .prefix("tool-")
+            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+            .expect("a temporary folder");
+        Place { folder, tool }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        std::fs::write(self.path(name), content).expect("a file");
+    }
+
+    /// Compiles a C program to a file here.
+    pub fn cc(&self, arguments: &[&str]) {
+        let mut command = Command::new("cc");
+        let output = command.args(arguments).current_dir(self.folder.path());
+        let output = output.output().expect("cc");
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+    }
+
+    /// A program, run here.
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(self.folder.path())
+            .env("MGENJIT_CACHE_DIR", self.path("cache"))
+            .env("MGENJIT_SERVER", env!("CARGO_BIN_EXE_mgenjit-server"))
+            .env("LC_ALL", "C")
+            .env_remove("MGENJIT_CC")
+            .env_remove("LD_LIBRARY_PATH")
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub fn tool(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command(&self.tool);
+        command.args(arguments);
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        self.tool(arguments).output().expect("the tool").into()
+    }
+
+    /// Runs the tool and checks its exit code, and that it says each of these: on stdout if it is 0, else on stderr,
+    /// and then nothing on stdout.
+    #[track_caller]
+    pub fn check(&self, arguments: &[&str], code: i32, parts: &[&str]) -> Ran {
+        let ran = self.run(arguments);
+        assert_eq!(ran.code, code, "{arguments:?}: {ran:?}");
+        let text = if code == 0 { &ran.out } else { &ran.err };
+        for part in parts {
+            assert!(text.contains(part), "{arguments:?}: no {part:?} in {ran:?}");
+        }
+        assert!(code == 0 || ran.out.is_empty(), "{arguments:?}: {ran:?}");
+        ran
+    }
 }
