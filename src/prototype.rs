@@ -7,22 +7,27 @@ use crate::signature::{Extension, Function, Type};
 ///
 /// The IR does not say what is signed, but for a narrow parameter that is extended. Pointers are `void *`.
 pub fn c_prototype(function: &Function) -> Option<String> {
+    // Arguments that nothing describes: what `()` means before C23.
+    prototype(function, "_Bool", "")
+}
+
+/// The same with another word for a truth value and for arguments that nothing describes.
+pub fn prototype(function: &Function, boolean: &'static str, anything: &str) -> Option<String> {
     if !is_identifier(&function.name) || !function.convention.is_empty() {
         return None;
     }
     let mut parameters = function
         .parameters
         .iter()
-        .map(|parameter| c_type(&parameter.ty, parameter.extension))
+        .map(|parameter| c_type(&parameter.ty, parameter.extension, boolean))
         .collect::<Option<Vec<&str>>>()?;
     match (function.variadic, parameters.is_empty()) {
-        // Arguments that nothing describes: what `()` means before C23.
-        (true, true) => {}
+        (true, true) => parameters.push(anything),
         (true, false) => parameters.push("..."),
         (false, true) => parameters.push("void"),
         (false, false) => {}
     }
-    let result = c_type(&function.result, Extension::None)?;
+    let result = c_type(&function.result, Extension::None, boolean)?;
     let space = if result.ends_with('*') { "" } else { " " };
     Some(format!(
         "{result}{space}{}({});",
@@ -31,11 +36,11 @@ pub fn c_prototype(function: &Function) -> Option<String> {
     ))
 }
 
-fn c_type(ty: &Type, extension: Extension) -> Option<&'static str> {
+fn c_type(ty: &Type, extension: Extension, boolean: &'static str) -> Option<&'static str> {
     let unsigned = extension == Extension::Zero;
     Some(match ty {
         Type::Void => "void",
-        Type::I1 => "_Bool",
+        Type::I1 => boolean,
         Type::I8 if unsigned => "uint8_t",
         Type::I8 => "int8_t",
         Type::I16 if unsigned => "uint16_t",

@@ -56,6 +56,11 @@ programs! {
     damaged_entries.c
     events.c
     exceptions.cpp
+    export.c
+    export_bad.c
+    export_files.c
+    export_programs.c
+    export_sqlite.c
     flavours.c
     fork.c
     hit.c

@@ -4,6 +4,7 @@ use super::protocol::{Compiled, Decision, Failure, FailureKind, Hello, Position,
 use super::spawn::{self, Server};
 use super::transport::{self, TransportError};
 use crate::error::{Error, Status, reason};
+use std::ffi::CStr;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
@@ -51,43 +52,10 @@ pub struct Output {
 impl Client {
     /// Starts the server at `path` and checks that it is one of this library's version.
     pub fn start(path: &Path) -> Result<Client, Error> {
-        let server = spawn::start(path).map_err(|error| {
-            Error::new(
-                Status::ServerUnavailable,
-                format!(
-                    "the compile server {} cannot be started: {}",
-                    path.display(),
-                    reason(&error)
-                ),
-            )
-        })?;
-        let mut client = Client {
-            server,
+        Ok(Client {
+            server: start(path, None)?,
             path: path.to_owned(),
-        };
-        let ours = Hello::ours();
-        let socket = &client.server.socket;
-        // Bounded, because what was started may be any program.
-        let theirs: Result<(Hello, _), _> = socket
-            .set_read_timeout(Some(HANDSHAKE_TIMEOUT))
-            .map_err(TransportError::from)
-            .and_then(|()| transport::send(socket, &ours, None))
-            .and_then(|()| transport::receive(socket))
-            .and_then(|hello| Ok(socket.set_read_timeout(None).map(|()| hello)?));
-        match theirs {
-            Ok((theirs, _)) if theirs == ours => Ok(client),
-            Ok((theirs, _)) => Err(mismatch(path, &ours, &theirs)),
-            Err(error) => {
-                let words = client.last_words();
-                Err(Error::new(
-                    Status::ServerUnavailable,
-                    format!(
-                        "{} does not answer as a compile server ({error}){words}",
-                        path.display()
-                    ),
-                ))
-            }
-        }
+        })
     }
 
     /// Has the server do what is requested. If the request asks for the module's digest, `identified` is called with
@@ -148,7 +116,7 @@ impl Client {
         answer.map_err(|error| RequestError::Server(self.lost(name, &error)))
     }
 
-    fn lost(&mut self, name: &str, error: &TransportError) -> Error {
+    fn lost(&self, name: &str, error: &TransportError) -> Error {
         // The server is not to blame for what this process could not do.
         if let TransportError::NoDescriptor | TransportError::Io(_) = error
             && !is_end(error)
@@ -158,7 +126,7 @@ impl Client {
                 format!("the compile server's answer about {name} cannot be received: {error}"),
             );
         }
-        let words = self.last_words();
+        let words = last_words(&self.server.last_words, &self.path);
         let what = if is_end(error) {
             "died".to_owned()
         } else {
@@ -169,30 +137,67 @@ impl Client {
             format!("the compile server {what} while it compiled {name}{words}"),
         )
     }
+}
 
-    /// What the server wrote to its standard error last.
-    fn last_words(&mut self) -> String {
-        const MAX: u64 = 4096;
-        let file = &mut self.server.last_words;
-        let mut bytes = Vec::new();
-        let len = file.metadata().map_or(0, |metadata| metadata.len());
-        let read = file
-            .seek(SeekFrom::Start(len.saturating_sub(MAX)))
-            .and_then(|_| file.take(MAX).read_to_end(&mut bytes));
-        let words = String::from_utf8_lossy(&bytes);
-        let words = words.trim();
-        if read.is_err() || words.is_empty() {
-            return format!(
-                "; {} said nothing, as when it is killed, for example for want of memory",
-                self.path.display()
-            );
+/// Starts the server at `path`, as a compile server or with the argument that makes it something else, and checks that
+/// it is one of this library's version.
+pub fn start(path: &Path, mode: Option<&CStr>) -> Result<Server, Error> {
+    let server = spawn::start(path, mode).map_err(|error| {
+        Error::new(
+            Status::ServerUnavailable,
+            format!(
+                "the compile server {} cannot be started: {}",
+                path.display(),
+                reason(&error)
+            ),
+        )
+    })?;
+    let ours = Hello::ours();
+    let socket = &server.socket;
+    // Bounded, because what was started may be any program.
+    let theirs: Result<(Hello, _), _> = socket
+        .set_read_timeout(Some(HANDSHAKE_TIMEOUT))
+        .map_err(TransportError::from)
+        .and_then(|()| transport::send(socket, &ours, None))
+        .and_then(|()| transport::receive(socket))
+        .and_then(|hello| Ok(socket.set_read_timeout(None).map(|()| hello)?));
+    match theirs {
+        Ok((theirs, _)) if theirs == ours => Ok(server),
+        Ok((theirs, _)) => Err(mismatch(path, &ours, &theirs)),
+        Err(error) => {
+            let words = last_words(&server.last_words, path);
+            Err(Error::new(
+                Status::ServerUnavailable,
+                format!(
+                    "{} does not answer as a compile server ({error}){words}",
+                    path.display()
+                ),
+            ))
         }
-        format!("; it said:\n{words}")
     }
 }
 
+/// What the server at `path` wrote to its standard error last.
+pub fn last_words(mut file: &File, path: &Path) -> String {
+    const MAX: u64 = 4096;
+    let mut bytes = Vec::new();
+    let len = file.metadata().map_or(0, |metadata| metadata.len());
+    let read = file
+        .seek(SeekFrom::Start(len.saturating_sub(MAX)))
+        .and_then(|_| file.take(MAX).read_to_end(&mut bytes));
+    let words = String::from_utf8_lossy(&bytes);
+    let words = words.trim();
+    if read.is_err() || words.is_empty() {
+        return format!(
+            "; {} said nothing, as when it is killed, for example for want of memory",
+            path.display()
+        );
+    }
+    format!("; it said:\n{words}")
+}
+
 /// Whether the other side is gone.
-fn is_end(error: &TransportError) -> bool {
+pub fn is_end(error: &TransportError) -> bool {
     match error {
         TransportError::Closed | TransportError::Truncated => true,
         TransportError::Io(error) => matches!(

@@ -1,9 +1,11 @@
 //! Compiling on a miss: the protocol, and the client's half of it.
 //!
-//! Architecture Invariant: `protocol` and `transport` are all that the server shares with this folder, and
+//! Architecture Invariant: `protocol`, `driver` and `transport` are all that the server shares with this folder, and
 //! nothing here knows LLVM.
 
 pub(crate) mod client;
+pub(crate) mod drive;
+pub mod driver;
 pub(crate) mod locate;
 pub(crate) mod pool;
 pub mod protocol;

@@ -11,7 +11,7 @@
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::PidfdFlags;
-use std::ffi::{CString, c_int, c_void};
+use std::ffi::{CStr, CString, c_int, c_void};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -43,8 +43,8 @@ struct Plan {
     errno: c_int,
 }
 
-/// Starts the server at `path`.
-pub fn start(path: &Path) -> io::Result<Server> {
+/// Starts the server at `path`, with an argument if it is to be something else than a compile server.
+pub fn start(path: &Path, mode: Option<&CStr>) -> io::Result<Server> {
     let (ours, theirs) = rustix::net::socketpair(
         AddressFamily::UNIX,
         SocketType::STREAM,
@@ -61,7 +61,7 @@ pub fn start(path: &Path) -> io::Result<Server> {
     // So that the server ends with this process even if a child of it keeps the socket. Old kernels have none.
     let watch = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty()).ok();
 
-    launch(path, &theirs, &null, &last_words, watch.as_ref())?;
+    launch(path, mode, &theirs, &null, &last_words, watch.as_ref())?;
     Ok(Server {
         socket: UnixStream::from(ours),
         last_words: File::from(last_words),
@@ -70,6 +70,7 @@ pub fn start(path: &Path) -> io::Result<Server> {
 
 fn launch(
     path: &Path,
+    mode: Option<&CStr>,
     socket: &OwnedFd,
     null: &OwnedFd,
     last_words: &OwnedFd,
@@ -77,6 +78,7 @@ fn launch(
 ) -> io::Result<()> {
     let path = CString::new(path.as_os_str().as_bytes())?;
     let mut argv = vec![path.as_ptr()];
+    argv.extend(mode.map(CStr::as_ptr));
     if watch.is_some() {
         argv.extend([c"--watch".as_ptr(), c"3".as_ptr()]);
     }

@@ -4,7 +4,7 @@ use super::call::Function;
 use super::value::Value;
 use super::{Call, Executor};
 use crate::error::{Error, Status};
-use crate::signature::Type;
+use crate::signature::{self, Type};
 use std::ffi::{CStr, c_char, c_int};
 use std::ptr;
 use std::sync::Arc;
@@ -26,26 +26,7 @@ pub struct MainCall {
 impl Executor {
     pub fn prepare_main(self: &Arc<Self>, arguments: &[&CStr]) -> Result<MainCall, Error> {
         let function = self.lookup_function("main")?;
-        let signature = function.signature();
-        let integer = |ty: &Type| matches!(ty, Type::I8 | Type::I16 | Type::I32 | Type::I64);
-        let parameters: Vec<&Type> = signature.parameters.iter().map(|one| &one.ty).collect();
-        let takes = match parameters.as_slice() {
-            [] => true,
-            [argc] => integer(argc),
-            [argc, Type::Pointer] => integer(argc),
-            [argc, Type::Pointer, Type::Pointer] => integer(argc),
-            _ => false,
-        };
-        let returns = signature.result == Type::Void || integer(&signature.result);
-        if !takes || !returns {
-            return Err(Error::new(
-                Status::Type,
-                format!(
-                    "{signature} is no form of main that can be run: it takes (), (argc), (argc, argv) or (argc, \
-                     argv, envp) and returns an integer or void"
-                ),
-            ));
-        }
+        check_main(function.signature())?;
         // Copies, which the program may change.
         let mut strings: Vec<Box<[u8]>> = arguments
             .iter()
@@ -65,6 +46,30 @@ impl Executor {
         main.prepare(&mut Call::new())?;
         Ok(main)
     }
+}
+
+/// Whether it is a form of `main` that can be run.
+pub fn check_main(signature: &signature::Function) -> Result<(), Error> {
+    let integer = |ty: &Type| matches!(ty, Type::I8 | Type::I16 | Type::I32 | Type::I64);
+    let parameters: Vec<&Type> = signature.parameters.iter().map(|one| &one.ty).collect();
+    let takes = match parameters.as_slice() {
+        [] => true,
+        [argc] => integer(argc),
+        [argc, Type::Pointer] => integer(argc),
+        [argc, Type::Pointer, Type::Pointer] => integer(argc),
+        _ => false,
+    };
+    let returns = signature.result == Type::Void || integer(&signature.result);
+    if !takes || !returns {
+        return Err(Error::new(
+            Status::Type,
+            format!(
+                "{signature} is no form of main that can be run: it takes (), (argc), (argc, argv) or (argc, argv, \
+                 envp) and returns an integer or void"
+            ),
+        ));
+    }
+    Ok(())
 }
 
 impl MainCall {

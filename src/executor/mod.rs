@@ -18,7 +18,8 @@ mod value;
 
 pub use call::{Call, Function};
 pub use compile::key_of;
-pub use module::{Module, Origin};
+pub use main_call::check_main;
+pub use module::{Artifacts, Module, Origin};
 pub use recompile::recompile;
 pub use value::Value;
 
@@ -63,6 +64,14 @@ impl Executor {
             state: Mutex::default(),
             config,
         })
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub fn pool(&self) -> &Pool {
+        &self.pool
     }
 
     /// What the keys are made of, but for the digest.

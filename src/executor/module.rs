@@ -2,10 +2,11 @@
 
 use super::call::Function;
 use super::link;
-use super::{Executor, state};
+use super::{Executor, recompile, state};
 use crate::cache::entry::{self, Entry, EntryError, RawManifest};
 use crate::cache::key::Key;
 use crate::cache::manifest::About;
+use crate::compile::protocol::{CompileRequest, Emit, Target};
 use crate::error::{Error, Status};
 use crate::event::Times;
 use crate::fork;
@@ -40,6 +41,16 @@ enum Kept<'a> {
 }
 
 impl Artifacts<'_> {
+    /// What it was compiled for.
+    pub fn target(&self) -> Target {
+        recompile::target(&self.about)
+    }
+
+    /// The request to make something else of it than code.
+    pub fn emit(&self, emit: Emit) -> Result<CompileRequest, Error> {
+        recompile::request(&self.about, emit, "be exported as what it was compiled to")
+    }
+
     /// The relocatable object, or a GNU archive of several.
     pub fn object(&self) -> Result<Vec<u8>, Error> {
         match &self.kept {
@@ -68,7 +79,7 @@ impl Artifacts<'_> {
                 Status::NotFound,
                 format!(
                     "the IR of {name} was not kept: compile it with a cache that keeps it \
-                     (mgenjit_config_set_cache_keep_input)"
+                     (mgenjit_config_set_cache_keep_ir)"
                 ),
             ),
             error => Error::new(Status::Damaged, format!("what is kept of {name}: {error}")),

@@ -4,7 +4,7 @@ use super::compile::compare;
 use crate::cache::catalog::Catalog;
 use crate::cache::entry::EntryError;
 use crate::cache::key::{Key, KeyParts};
-use crate::cache::manifest::Part;
+use crate::cache::manifest::{About, Part};
 use crate::compile::client::{Answer, out_of_step};
 use crate::compile::pool::Pool;
 use crate::compile::protocol::{CompileRequest, Cpu, Decision, Emit, Level, Request, Target};
@@ -18,28 +18,7 @@ pub fn recompile(catalog: &Catalog, pool: &Pool, key: &Key) -> Result<(), Error>
     let details = catalog.details(key)?;
     let about = &details.manifest.about;
     let name = &about.name;
-    let level = Level::ALL
-        .into_iter()
-        .find(|level| level.name() == about.parts.machine);
-    let target = match &about.target {
-        Some(target) => Target::Other(target.clone()),
-        None => Target::Host(level.map_or(Cpu::Native, Cpu::Level)),
-    };
-    let parts = fork::guard(|| KeyParts::new(about.parts.opt_level, &target)).into_inner();
-    let ours = parts.to_keep(&blake3::Hash::from_bytes(about.parts.input));
-    if let Some(part) = ours.differences(&about.parts).first() {
-        let what = match part {
-            Part::Machine => "for another machine",
-            Part::Llvm => "by another LLVM",
-            _ => "by another version of this library",
-        };
-        return Err(Error::new(
-            Status::Target,
-            format!(
-                "{name} was compiled {what}: what this one compiles cannot be compared with it"
-            ),
-        ));
-    }
+    let request = Request::Compile(request(about, Emit::Code, "be compared with it")?);
     let damaged = |error: EntryError| Error::new(Status::Damaged, format!("{name}: {error}"));
     let input = details.entry.input(about).map_err(|error| match error {
         EntryError::Missing(_) => Error::new(
@@ -52,15 +31,6 @@ pub fn recompile(catalog: &Catalog, pool: &Pool, key: &Key) -> Result<(), Error>
         .split_input(&input)
         .ok_or_else(|| damaged(EntryError::Attachment("input")))?;
     let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
-    let request = Request::Compile(CompileRequest {
-        name: name.clone(),
-        opt_level: about.parts.opt_level,
-        target,
-        identify: false,
-        inputs: about.inputs.clone(),
-        keep: about.keep.clone(),
-        emit: Emit::Code,
-    });
     let answer = pool.request(&request, &inputs, &mut Times::default(), &mut |_| {
         Decision::Compile
     })?;
@@ -87,4 +57,44 @@ pub fn recompile(catalog: &Catalog, pool: &Pool, key: &Key) -> Result<(), Error>
         message: format!("{name}: {}", error.message),
         ..error
     })
+}
+
+/// The request to make something of what an entry was compiled from, if this library and machine would compile it to
+/// what the entry has. `purpose` ends the sentence that says why not.
+pub(super) fn request(about: &About, emit: Emit, purpose: &str) -> Result<CompileRequest, Error> {
+    let name = &about.name;
+    let target = target(about);
+    let parts = fork::guard(|| KeyParts::new(about.parts.opt_level, &target)).into_inner();
+    let ours = parts.to_keep(&blake3::Hash::from_bytes(about.parts.input));
+    if let Some(part) = ours.differences(&about.parts).first() {
+        let what = match part {
+            Part::Machine => "for another machine",
+            Part::Llvm => "by another LLVM",
+            _ => "by another version of this library",
+        };
+        return Err(Error::new(
+            Status::Target,
+            format!("{name} was compiled {what}: what this one compiles cannot {purpose}"),
+        ));
+    }
+    Ok(CompileRequest {
+        name: name.clone(),
+        opt_level: about.parts.opt_level,
+        target,
+        identify: false,
+        inputs: about.inputs.clone(),
+        keep: about.keep.clone(),
+        emit,
+    })
+}
+
+/// What an entry was compiled for.
+pub(super) fn target(about: &About) -> Target {
+    let level = Level::ALL
+        .into_iter()
+        .find(|level| level.name() == about.parts.machine);
+    match &about.target {
+        Some(target) => Target::Other(target.clone()),
+        None => Target::Host(level.map_or(Cpu::Native, Cpu::Level)),
+    }
 }

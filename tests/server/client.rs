@@ -37,6 +37,8 @@ pub struct Server {
 #[derive(Debug)]
 pub enum Outcome {
     Compiled(Box<Artifacts>),
+    /// What is not code.
+    Emitted(Vec<u8>),
     Failed(mgenjit::compile::protocol::Failure),
     Gone(ExitStatus, String),
 }
@@ -89,6 +91,20 @@ impl Outcome {
     pub fn unwrap_compiled(self) -> Artifacts {
         match self {
             Outcome::Compiled(artifacts) => *artifacts,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn unwrap_emitted(self) -> Vec<u8> {
+        match self {
+            Outcome::Emitted(bytes) => bytes,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn unwrap_failed(self) -> mgenjit::compile::protocol::Failure {
+        match self {
+            Outcome::Failed(failure) => failure,
             other => panic!("{other:?}"),
         }
     }
@@ -191,6 +207,13 @@ impl Server {
         self.outcome()
     }
 
+    /// Makes any request.
+    pub fn request(&mut self, request: &Request, inputs: &[&[u8]]) -> Outcome {
+        let payload = transport::seal_inputs(inputs).unwrap();
+        transport::send(&self.socket, request, Some(payload.as_fd())).unwrap();
+        self.outcome()
+    }
+
     /// Has the server identify a module, and leaves it waiting for a decision.
     pub fn identify(&self, ir: &[u8]) -> [u8; 32] {
         let payload = transport::seal(&[ir]).unwrap();
@@ -224,6 +247,12 @@ impl Server {
                     image,
                     object,
                 }))
+            }
+            Ok((Reply::Emitted { len }, payload)) => {
+                let file = transport::check_payload(payload, len).unwrap();
+                let mut bytes = vec![0; usize::try_from(len).unwrap()];
+                file.read_exact_at(&mut bytes, 0).unwrap();
+                Outcome::Emitted(bytes)
             }
             Ok((Reply::Failed(failure), None)) => Outcome::Failed(failure),
             Ok(other) => panic!("{other:?}"),

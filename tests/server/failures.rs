@@ -159,6 +159,7 @@ fn bad_bitcode_fails_and_the_server_goes_on() {
                 server.check(GOOD, Expect::Compiles("i32 @good()"));
             }
             Outcome::Compiled(_) => {}
+            Outcome::Emitted(_) => panic!("nothing was to be emitted"),
             Outcome::Gone(status, words) => {
                 assert!(words.contains("while "), "{status}: {words}");
                 server = Server::start();

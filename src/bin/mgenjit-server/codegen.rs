@@ -1,10 +1,10 @@
-//! Optimisation and the emission of the object.
+//! Optimisation, and the emission of the object or of what else is asked for.
 
 use crate::diagnostics::Diagnostics;
 use inkwell::module::Module;
 use inkwell::passes::PassBuilderOptions;
 use inkwell::targets::{FileType, TargetMachine};
-use mgenjit::compile::protocol::{Failure, FailureKind, OptLevel};
+use mgenjit::compile::protocol::{Emit, Failure, FailureKind, OptLevel};
 
 /// Runs the standard pipeline of `level`, with the vectorisers as clang sets them.
 pub fn optimise(
@@ -25,13 +25,20 @@ pub fn optimise(
     diagnostics.check()
 }
 
-/// Generates the relocatable object.
+/// Generates the relocatable object, or writes the module in another form.
 pub fn emit(
     module: &Module<'_>,
     machine: &TargetMachine,
+    emit: Emit,
     diagnostics: &Diagnostics,
 ) -> Result<Vec<u8>, Failure> {
-    let emitted = machine.write_to_memory_buffer(module, FileType::Object);
+    let file_type = match emit {
+        Emit::Code => FileType::Object,
+        Emit::Assembly => FileType::Assembly,
+        Emit::Bitcode => return Ok(module.write_bitcode_to_memory().as_slice().to_vec()),
+        Emit::Ir => return Ok(module.print_to_string().to_bytes().to_vec()),
+    };
+    let emitted = machine.write_to_memory_buffer(module, file_type);
     // LLVM reports an error and then emits an object as if there were none.
     diagnostics.check()?;
     emitted

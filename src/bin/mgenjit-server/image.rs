@@ -1,36 +1,10 @@
-//! What an object says of its symbols, and whether an image can be loaded.
+//! Whether an image can be loaded.
 
 use crate::tls;
 use mgenjit::compile::protocol::{Failure, FailureKind};
+use object::LittleEndian;
 use object::elf;
-use object::read::elf::{ElfFile64, FileHeader, ProgramHeader, Rela, SectionHeader};
-use object::{LittleEndian, Object, ObjectSymbol};
-use std::collections::HashSet;
-
-/// The names of an object's global symbols.
-pub struct Symbols<'object> {
-    pub defined: HashSet<&'object str>,
-    pub undefined: HashSet<&'object str>,
-}
-
-/// Reads the symbols of an object that LLVM has just made. Names that are not UTF-8 are left out.
-pub fn symbols(object: &[u8]) -> Result<Symbols<'_>, Failure> {
-    let file = ElfFile64::<LittleEndian>::parse(object).map_err(unreadable)?;
-    let mut symbols = Symbols {
-        defined: HashSet::new(),
-        undefined: HashSet::new(),
-    };
-    for symbol in file.symbols().filter(ObjectSymbol::is_global) {
-        if let Ok(name) = symbol.name() {
-            if symbol.is_undefined() {
-                symbols.undefined.insert(name);
-            } else {
-                symbols.defined.insert(name);
-            }
-        }
-    }
-    Ok(symbols)
-}
+use object::read::elf::{FileHeader, ProgramHeader, Rela, SectionHeader};
 
 /// Completes an image and checks that it can be loaded.
 pub fn finish(image: &mut [u8]) -> Result<(), Failure> {

@@ -1,5 +1,6 @@
-//! The IR of a request, as LLVM wants to have it in memory.
+//! An input of a request, as LLVM wants to have it in memory.
 
+use crate::archive;
 use rustix::mm::{MapFlags, ProtFlags};
 use std::fs::File;
 use std::io;
@@ -9,6 +10,22 @@ use std::ptr::NonNull;
 /// fills its pages, into the anonymous one after.
 const PROTECTION: ProtFlags = ProtFlags::READ.union(ProtFlags::WRITE);
 const FLAGS: MapFlags = MapFlags::PRIVATE.union(MapFlags::NORESERVE);
+
+/// What an input is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Text or bitcode, or nothing that is known.
+    Ir,
+    /// An ELF file, if not one that can be linked.
+    Object,
+    Archive,
+}
+
+/// Whether it begins like bitcode, plain or with the wrapper that some linkers want.
+pub fn is_bitcode(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[b'B', b'C', 0xc0, 0xde])
+        || bytes.starts_with(&0x0b17_c0de_u32.to_le_bytes())
+}
 
 /// A payload, mapped and not copied, with a NUL behind its last byte: LLVM's parser of text runs until it
 /// finds one.
@@ -54,11 +71,16 @@ impl Input {
         unsafe { std::slice::from_raw_parts(self.base.as_ptr(), self.len) }
     }
 
-    /// Whether it begins like bitcode, plain or with the wrapper that some linkers want.
-    pub fn is_bitcode(&self) -> bool {
+    /// What its first bytes say that it is.
+    pub fn kind(&self) -> Kind {
         let bytes = self.bytes();
-        bytes.starts_with(&[b'B', b'C', 0xc0, 0xde])
-            || bytes.starts_with(&0x0b17_c0de_u32.to_le_bytes())
+        if bytes.starts_with(b"\x7fELF") {
+            Kind::Object
+        } else if archive::is_archive(bytes) {
+            Kind::Archive
+        } else {
+            Kind::Ir
+        }
     }
 
     fn reserve(len: usize) -> io::Result<Input> {
@@ -81,6 +103,11 @@ impl Input {
         self
     }
 }
+
+// SAFETY: the mapping is this value's own, and nothing writes to it once it is terminated.
+unsafe impl Send for Input {}
+// SAFETY: as above.
+unsafe impl Sync for Input {}
 
 impl Drop for Input {
     fn drop(&mut self) {

@@ -18,8 +18,11 @@ pub struct Linker {
 #[derive(Clone)]
 pub struct Object {
     pub name: String,
-    pub bytes: Arc<Vec<u8>>,
+    pub bytes: Bytes,
 }
+
+/// What may be a part of something larger, and is not copied.
+pub type Bytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
 
 /// What is to be linked, and how.
 pub struct Plan<'a> {
@@ -79,7 +82,7 @@ impl Linker {
 const OUTPUT: &str = "image.so";
 
 /// Strong definitions bind inside the image. Weak ones must not: the loader chooses one for all images.
-const SHARED: [&str; 14] = [
+const SHARED: [&str; 13] = [
     "-shared",
     "--eh-frame-hdr",
     "--hash-style=gnu",
@@ -92,7 +95,6 @@ const SHARED: [&str; 14] = [
     "-z",
     "max-page-size=4096",
     "--no-rosegment",
-    "--no-gc-sections",
     "--no-identity-comment",
 ];
 
@@ -120,13 +122,17 @@ fn run(plan: &Plan<'_>) -> WildResult<Vec<u8>> {
     let mut arguments: Vec<String> = Vec::new();
     let mut add = |more: &[&str]| arguments.extend(more.iter().map(|one| (*one).to_owned()));
     add(&["ld", "-m", plan.emulation, "-o", OUTPUT]);
-    let mut inputs = HashMap::new();
+    let mut inputs: HashMap<PathBuf, Bytes> = HashMap::new();
     match &plan.output {
         Output::Shared { soname, keep } => {
             add(&SHARED);
             if let Some(soname) = soname {
                 add(&["-soname", soname]);
             }
+            add(&[match keep {
+                Some(_) => "--gc-sections",
+                None => "--no-gc-sections",
+            }]);
             if let Some(keep) = keep {
                 add(&["--version-script", VERSION_SCRIPT]);
                 let script = Arc::new(version_script(keep).into_bytes());
@@ -172,7 +178,7 @@ fn version_script(keep: &[String]) -> String {
 /// The whole file system, as far as the linker can see.
 #[derive(Clone)]
 struct Files {
-    inputs: HashMap<PathBuf, Arc<Vec<u8>>>,
+    inputs: HashMap<PathBuf, Bytes>,
     output: Arc<Mutex<Option<Vec<u8>>>>,
 }
 
@@ -190,12 +196,17 @@ impl Files {
     }
 }
 
-#[derive(Debug)]
-struct Input(Arc<Vec<u8>>);
+struct Input(Bytes);
+
+impl std::fmt::Debug for Input {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{} bytes", self.bytes().len())
+    }
+}
 
 impl InputFileData for Input {
     fn bytes(&self) -> &[u8] {
-        &self.0
+        (*self.0).as_ref()
     }
 }
 

@@ -8,16 +8,27 @@
 //! for, this machine's CPU. The
 //! server reads no file, no environment variable and no clock (but to measure), and keeps nothing of a request.
 
+mod archive;
+mod blame;
+mod bundle;
 mod canonical;
 mod codegen;
 mod compile;
+mod conflicts;
 mod crash;
 mod crt;
 mod diagnostics;
+mod driver;
+mod entry_point;
+mod globals;
 mod image;
 mod input;
+mod internalise;
 mod link;
 mod memory;
+mod names;
+mod natives;
+mod object_file;
 mod other_targets;
 mod parse;
 mod prefault;
@@ -25,9 +36,12 @@ mod prepare;
 mod process;
 mod rebind;
 mod serve;
+mod shared;
 mod signatures;
+mod symbols;
 mod target;
 mod tls;
+mod unit;
 mod verify;
 mod watch;
 
@@ -41,11 +55,12 @@ static ALLOCATOR: memory::Allocator = memory::Allocator;
 /// Deeply nested IR makes LLVM recurse deeply. The memory is reserved, not used.
 const COMPILE_STACK: usize = 256 << 20;
 
-const USAGE: &str = "usage: mgenjit-server [--watch PIDFD] | --version";
+const USAGE: &str = "usage: mgenjit-server [--linker] [--watch PIDFD] | --version";
 
 fn main() -> ExitCode {
-    let client = match parse_arguments() {
-        Ok(Command::Serve { client }) => client,
+    let (client, runs_linker) = match parse_arguments() {
+        Ok(Command::Serve { client }) => (client, false),
+        Ok(Command::Linker { client }) => (client, true),
         Ok(Command::Version) => {
             println!(
                 "mgenjit-server {PACKAGE_VERSION}\nbuild {BUILD_ID}\nLLVM {}",
@@ -65,6 +80,15 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if runs_linker {
+        return match driver::serve(&socket, client.as_ref()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(message) => {
+                eprintln!("mgenjit-server: {message}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     process::set_up_heap();
     let heap = prefault::grow_heap();
     let served = watch::start(&socket, client).and_then(|()| {
@@ -91,16 +115,24 @@ fn main() -> ExitCode {
 }
 
 enum Command {
-    Serve { client: Option<RawFd> },
+    Serve {
+        client: Option<RawFd>,
+    },
+    /// Run a linker, see `driver`.
+    Linker {
+        client: Option<RawFd>,
+    },
     Version,
 }
 
 fn parse_arguments() -> Result<Command, String> {
     let mut arguments = std::env::args_os().skip(1);
     let mut client = None;
+    let mut runs_linker = false;
     while let Some(argument) = arguments.next() {
         match argument.to_str() {
             Some("--version") => return Ok(Command::Version),
+            Some("--linker") => runs_linker = true,
             Some("--watch") => {
                 let fd: Option<RawFd> = arguments
                     .next()
@@ -111,5 +143,8 @@ fn parse_arguments() -> Result<Command, String> {
             _ => return Err(format!("{} is not understood", argument.to_string_lossy())),
         }
     }
-    Ok(Command::Serve { client })
+    Ok(match runs_linker {
+        true => Command::Linker { client },
+        false => Command::Serve { client },
+    })
 }

@@ -1,7 +1,8 @@
 //! IR text or bitcode into a module.
 
 use crate::diagnostics::take_message;
-use crate::input::Input;
+use crate::input::{Input, is_bitcode};
+use crate::object_file::other_format;
 use crate::target::llvm_version;
 use inkwell::context::{AsContextRef, Context};
 use inkwell::llvm_sys::core::{LLVMCreateMemoryBufferWithMemoryRange, LLVMDisposeMemoryBuffer};
@@ -22,20 +23,43 @@ pub fn parse<'context>(
     input: &Input,
 ) -> Result<Module<'context>, Failure> {
     let bytes = input.bytes();
-    let is_bitcode = input.is_bitcode();
-    if !is_bitcode {
-        reject_other_formats(bytes)?;
+    if is_bitcode(bytes) {
+        return parse_bitcode(context, bytes);
     }
+    reject_other_formats(bytes)?;
+    // SAFETY: the input has a NUL behind its end.
+    unsafe { read(context, bytes, true) }.map_err(|message| locate_text_error(&message, bytes))
+}
+
+/// Parses bitcode, of which nothing need follow the end.
+pub fn parse_bitcode<'context>(
+    context: &'context Context,
+    bytes: &[u8],
+) -> Result<Module<'context>, Failure> {
+    // SAFETY: the bytes are said to have no NUL behind their end.
+    unsafe { read(context, bytes, false) }.map_err(|message| explain_bitcode_error(&message))
+}
+
+/// An error is LLVM's message.
+///
+/// # Safety
+///
+/// If `terminated`, a NUL must lie behind the end of `bytes`.
+unsafe fn read<'context>(
+    context: &'context Context,
+    bytes: &[u8],
+    terminated: bool,
+) -> Result<Module<'context>, String> {
     let mut module = std::ptr::null_mut();
     let mut message = std::ptr::null_mut();
-    // SAFETY: the buffer borrows the input, which has a NUL behind its end and outlives it. LLVM reads the
+    // SAFETY: the buffer borrows the bytes, which outlive it; whether a NUL follows is the caller's. LLVM reads the
     // whole module before it returns, does not take the buffer, and sets either the module or the message.
     let failed = unsafe {
         let buffer = LLVMCreateMemoryBufferWithMemoryRange(
             bytes.as_ptr().cast(),
             bytes.len(),
             SOURCE_NAME.as_ptr(),
-            1,
+            i32::from(terminated),
         );
         let failed = LLVMParseIRInContext2(context.as_ctx_ref(), buffer, &mut module, &mut message);
         LLVMDisposeMemoryBuffer(buffer);
@@ -44,11 +68,7 @@ pub fn parse<'context>(
     // SAFETY: the message, if any, is ours.
     let message = unsafe { take_message(message) };
     if failed != 0 || module.is_null() {
-        return Err(if is_bitcode {
-            explain_bitcode_error(&message)
-        } else {
-            locate_text_error(&message, bytes)
-        });
+        return Err(message);
     }
     // SAFETY: the module was just made in this context and belongs to nobody else.
     let module = unsafe { Module::new(module) };
@@ -66,10 +86,10 @@ const MAX_SOURCE_LINE: usize = 1000;
 fn reject_other_formats(bytes: &[u8]) -> Result<(), Failure> {
     let found = if bytes.is_empty() {
         "the input is empty"
-    } else if bytes.starts_with(b"\x7fELF") {
-        "the input is an ELF file"
-    } else if bytes.starts_with(b"!<arch>\n") {
-        "the input is an archive"
+    } else if let Some(format) = other_format(bytes) {
+        return Err(parse_failure(format!(
+            "the input is {format}: LLVM IR, an ELF object or a static archive of such is needed"
+        )));
     } else if bytes.starts_with(b"BC") && bytes.len() < 4 {
         "the input is bitcode that ends within its first word"
     } else if bytes.contains(&0) {

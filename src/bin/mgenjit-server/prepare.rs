@@ -1,7 +1,8 @@
-//! Makes a module fit to become an image that is loaded beside others: what a front end assumed about the
-//! final link is undone here.
+//! Makes a module fit to become an image that is loaded beside others, or an object that can be linked into
+//! anything: what a front end assumed about the final link is undone here.
 
-use crate::rebind;
+use crate::target::Format;
+use crate::{entry_point, rebind};
 use inkwell::context::AsContextRef;
 use inkwell::llvm_sys::core::{
     LLVMAddAttributeAtIndex, LLVMConstInt, LLVMCreateEnumAttribute, LLVMGetEnumAttributeAtIndex,
@@ -18,26 +19,35 @@ use mgenjit::compile::protocol::OptLevel;
 use std::ffi::{CStr, c_uint};
 
 /// Prepares a verified module.
-pub fn prepare(module: &Module<'_>, level: OptLevel) {
+pub fn prepare(module: &Module<'_>, level: OptLevel, format: Format) {
     let prepared = module;
     let context = module.get_context().as_ctx_ref();
     let module = module.as_mut_ptr();
     // SAFETY: the module is valid and verified, the context is its own, and nobody else holds one of its
     // values.
     unsafe {
-        assume_shared_object(context, module);
-        for global in globals(module) {
-            if LLVMIsThreadLocal(global) != 0 {
-                // The other models need a place in the static TLS block, which a loaded image has not.
-                let general = LLVMThreadLocalMode::LLVMGeneralDynamicTLSModel;
-                LLVMSetThreadLocalMode(global, general);
-            }
-            if LLVMGetLinkage(global) == LLVMLinkage::LLVMCommonLinkage {
-                // Modules that declare the same common variable share it, as they would if linked together.
-                LLVMSetLinkage(global, LLVMLinkage::LLVMWeakAnyLinkage);
+        if format == Format::Elf {
+            assume_shared_object(context, module);
+            for global in globals(module) {
+                if LLVMIsThreadLocal(global) != 0 {
+                    // The other models need a place in the static TLS block, which a loaded image has not.
+                    let general = LLVMThreadLocalMode::LLVMGeneralDynamicTLSModel;
+                    LLVMSetThreadLocalMode(global, general);
+                }
             }
         }
-        rebind::rebind(module);
+        if format != Format::Other {
+            for global in globals(module) {
+                if LLVMGetLinkage(global) == LLVMLinkage::LLVMCommonLinkage {
+                    // Modules that declare the same common variable share it, as they would if linked together.
+                    LLVMSetLinkage(global, LLVMLinkage::LLVMWeakAnyLinkage);
+                }
+            }
+        }
+        if format == Format::Elf {
+            rebind::rebind(module);
+        }
+        entry_point::add(context, module, format);
         for function in functions(module) {
             if LLVMIsDeclaration(function) == 0 {
                 add_attributes(context, function, level);

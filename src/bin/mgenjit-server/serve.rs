@@ -1,12 +1,13 @@
 //! The conversation with one client.
 
-use crate::compile::{Artifacts, Compiler, Job, Options};
+use crate::compile::{Artifacts, Compiler, Job, Options, Output};
 use crate::crash::{self, Phase};
 use crate::input::Input;
-use crate::{memory, process, target};
+use crate::unit::Named;
+use crate::{memory, process, shared, target};
 use mgenjit::compile::protocol::{
-    self, CompileRequest, Compiled, Decision, Failure, FailureKind, Hello, LLVM_VERSION, Reply,
-    Request, Target,
+    self, CompileRequest, Decision, Failure, FailureKind, Hello, LLVM_VERSION, LinkRequest, Reply,
+    Request,
 };
 use mgenjit::compile::transport::{self, TransportError};
 use std::os::fd::{AsFd, OwnedFd};
@@ -16,7 +17,11 @@ use std::os::unix::net::UnixStream;
 pub fn serve(socket: &UnixStream) -> Result<(), String> {
     crash::install();
     memory::set_new_handler();
-    greet(socket)?;
+    let ours = Hello {
+        llvm: target::llvm_version(),
+        ..Hello::ours()
+    };
+    greet(socket, ours)?;
     let mut compiler = Compiler::new()?;
     loop {
         let answered = answer(socket, &mut compiler);
@@ -62,11 +67,7 @@ pub fn serve(socket: &UnixStream) -> Result<(), String> {
 
 /// Both sides say who they are, and neither goes on if the other is another build: the client trusts that
 /// equal keys mean equal code.
-fn greet(socket: &UnixStream) -> Result<(), String> {
-    let ours = Hello {
-        llvm: target::llvm_version(),
-        ..Hello::ours()
-    };
+pub fn greet(socket: &UnixStream, ours: Hello) -> Result<(), String> {
     transport::send(socket, &ours, None).map_err(|error| error.to_string())?;
     let refuse = |message: String| {
         // A client of another version may not understand even this; then our greeting tells it enough.
@@ -114,13 +115,16 @@ fn answer(
     // A client that is gone is noticed when something is awaited from it, or when the reply is sent.
     let _ = send(socket, &Reply::Started, None);
     crash::set_module_name(request.name());
-    let Request::Compile(request) = request else {
-        let failure = protocol_failure("not yet".to_owned());
-        return Ok(Some((Reply::Failed(failure), None)));
+    let request = match request {
+        Request::Compile(request) => request,
+        Request::Link(request) => {
+            let linked = link(compiler, &request, payload);
+            return Ok(Some(linked.unwrap_or_else(failed)));
+        }
     };
     let job = match read(compiler, &request, payload) {
         Ok(job) => job,
-        Err(failure) => return Ok(Some((Reply::Failed(failure), None))),
+        Err(failure) => return Ok(Some(failed(failure))),
     };
     if request.identify {
         let digest = job.digest();
@@ -131,10 +135,11 @@ fn answer(
             (Decision::Stop, _) => return Ok(None),
         }
     }
-    Ok(Some(match compile(compiler, job) {
-        Ok((compiled, payload)) => (Reply::Compiled(compiled), Some(payload)),
-        Err(failure) => (Reply::Failed(failure), None),
-    }))
+    Ok(Some(compile(compiler, job).unwrap_or_else(failed)))
+}
+
+fn failed(failure: Failure) -> (Reply, Option<OwnedFd>) {
+    (Reply::Failed(failure), None)
 }
 
 fn read(
@@ -142,18 +147,20 @@ fn read(
     request: &CompileRequest,
     payload: Option<OwnedFd>,
 ) -> Result<Job, Failure> {
-    let inputs = inputs(&request.inputs, payload)?;
-    let [input] = inputs.as_slice() else {
-        return Err(protocol_failure("one input".to_owned()));
-    };
-    let Target::Host(cpu) = request.target else {
-        return Err(protocol_failure("other target".to_owned()));
-    };
+    if request.inputs.is_empty() {
+        return Err(protocol_failure("there are no inputs".to_owned()));
+    }
+    let names = request.inputs.iter().map(|input| input.name.clone());
+    let inputs = names
+        .zip(inputs(&request.inputs, payload)?)
+        .map(|(name, input)| Named { name, input })
+        .collect();
     let options = Options {
         level: request.opt_level,
-        cpu,
+        target: request.target.clone(),
+        emit: request.emit,
     };
-    compiler.read(input, options)
+    compiler.read(inputs, request.keep.clone(), options)
 }
 
 /// Maps what came with a request.
@@ -169,11 +176,33 @@ fn inputs(inputs: &[protocol::Input], payload: Option<OwnedFd>) -> Result<Vec<In
     inputs.iter().zip(offsets).map(map).collect()
 }
 
-fn compile(compiler: &mut Compiler, job: Job) -> Result<(Compiled, OwnedFd), Failure> {
-    let (compiled, Artifacts { image, object }) = compiler.compile(job)?;
-    let payload = transport::seal(&[&image, &object])
-        .map_err(|error| protocol_failure(format!("the result cannot be handed over: {error}")))?;
-    Ok((compiled, payload))
+fn compile(compiler: &mut Compiler, job: Job) -> Result<(Reply, Option<OwnedFd>), Failure> {
+    match compiler.compile(job)? {
+        Output::Code(compiled, Artifacts { image, object }) => {
+            let payload = seal(&[&image, &object])?;
+            Ok((Reply::Compiled(compiled), Some(payload)))
+        }
+        Output::Emitted(bytes) => emitted(&bytes),
+    }
+}
+
+fn link(
+    compiler: &mut Compiler,
+    request: &LinkRequest,
+    payload: Option<OwnedFd>,
+) -> Result<(Reply, Option<OwnedFd>), Failure> {
+    let inputs = inputs(&request.inputs, payload)?;
+    emitted(&shared::link(compiler, request, &inputs)?)
+}
+
+fn emitted(bytes: &[u8]) -> Result<(Reply, Option<OwnedFd>), Failure> {
+    let len = bytes.len() as u64;
+    Ok((Reply::Emitted { len }, Some(seal(&[bytes])?)))
+}
+
+fn seal(parts: &[&[u8]]) -> Result<OwnedFd, Failure> {
+    transport::seal(parts)
+        .map_err(|error| protocol_failure(format!("the result cannot be handed over: {error}")))
 }
 
 fn send(

@@ -1,11 +1,11 @@
-//! The machine that code is generated for: this one, or any of a level that this one has too.
+//! The machine that code is generated for: this one, any of a level that this one has too, or another target.
 
+use crate::names;
 use inkwell::OptimizationLevel;
 use inkwell::module::Module;
-use inkwell::targets::{
-    CodeModel, InitializationConfig, RelocMode, Target, TargetMachine, TargetTriple,
-};
-use mgenjit::compile::protocol::{Cpu, Failure, FailureKind, OptLevel};
+use inkwell::targets::{CodeModel, InitializationConfig, RelocMode, TargetMachine, TargetTriple};
+use mgenjit::compile::protocol::{Cpu, Failure, FailureKind, OptLevel, Target, TargetSpec};
+use std::collections::HashSet;
 use std::ffi::{CStr, c_char};
 
 /// The version of the LLVM that runs, which is not the one that was built against if the library was
@@ -15,90 +15,280 @@ pub fn llvm_version() -> String {
     format!("{major}.{minor}.{patch}")
 }
 
-/// What LLVM calls this machine.
-pub struct Host {
-    target: Target,
-    triple: TargetTriple,
-    pub triple_name: String,
-    cpu: String,
-    features: String,
+/// The targets that code can be generated for.
+pub struct Targets {
+    /// What LLVM calls this machine.
+    host: Names,
 }
 
-impl Host {
+/// A target as LLVM calls it.
+#[derive(Clone)]
+pub struct Names {
+    pub triple: String,
+    pub cpu: String,
+    /// Those beyond what the CPU's name implies.
+    pub features: String,
+}
+
+/// Generates code for one target, as one level wants it.
+pub struct Machine {
+    pub llvm: TargetMachine,
+    pub names: Names,
+    pub format: Format,
+}
+
+/// The kinds of object that differ in what a module must be for them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Elf,
+    Wasm,
+    /// COFF or Mach-O.
+    Other,
+}
+
+impl Targets {
     /// Prepares LLVM for the whole process.
-    pub fn new() -> Result<Host, String> {
+    pub fn new() -> Result<Targets, String> {
         set_llvm_options();
-        Target::initialize_x86(&InitializationConfig::default());
+        inkwell::targets::Target::initialize_x86(&InitializationConfig::default());
         let triple = TargetMachine::get_default_triple();
-        let target = Target::from_triple(&triple).map_err(|error| error.to_string())?;
-        Ok(Host {
-            target,
-            triple_name: triple.as_str().to_string_lossy().into_owned(),
-            triple,
-            cpu: TargetMachine::get_host_cpu_name().to_string(),
-            features: sort_features(&TargetMachine::get_host_cpu_features().to_string()),
+        Ok(Targets {
+            host: Names {
+                triple: triple.as_str().to_string_lossy().into_owned(),
+                cpu: TargetMachine::get_host_cpu_name().to_string(),
+                features: sort_features(&TargetMachine::get_host_cpu_features().to_string()),
+            },
         })
     }
 
-    /// LLVM's names of the CPU and of the features beyond those that the CPU's name implies.
-    pub fn cpu(&self, cpu: Cpu) -> (&str, &str) {
-        match cpu {
-            Cpu::Native => (&self.cpu, &self.features),
-            Cpu::Level(level) => (level.name(), ""),
-        }
-    }
-
-    pub fn machine(&self, level: OptLevel, cpu: Cpu) -> Result<TargetMachine, Failure> {
-        let (cpu, features) = self.cpu(cpu);
+    pub fn machine(&self, level: OptLevel, target: &Target) -> Result<Machine, Failure> {
+        let names = match target {
+            Target::Host(Cpu::Native) => self.host.clone(),
+            Target::Host(Cpu::Level(level)) => Names {
+                triple: self.host.triple.clone(),
+                cpu: level.name().to_owned(),
+                features: String::new(),
+            },
+            Target::Other(spec) => other(spec)?,
+        };
+        let format = names.format();
         let level = match level {
             OptLevel::O0 => OptimizationLevel::None,
             OptLevel::O1 => OptimizationLevel::Less,
             OptLevel::O2 | OptLevel::Os | OptLevel::Oz => OptimizationLevel::Default,
             OptLevel::O3 => OptimizationLevel::Aggressive,
         };
-        self.target
-            .create_target_machine(
-                &self.triple,
-                cpu,
-                features,
-                level,
-                RelocMode::PIC,
-                CodeModel::Default,
-            )
-            .ok_or_else(|| Failure {
-                kind: FailureKind::Codegen,
-                message: format!("LLVM has no code generator for {}", self.triple_name),
-                input: None,
-                position: None,
-            })
+        let llvm = names.machine(level).ok_or_else(|| Failure {
+            kind: FailureKind::Codegen,
+            message: format!("LLVM has no code generator for {}", names.triple),
+            input: None,
+            position: None,
+        })?;
+        Ok(Machine {
+            llvm,
+            names,
+            format,
+        })
+    }
+}
+
+/// The names to use for a target that was asked for, all checked.
+fn other(spec: &TargetSpec) -> Result<Names, Failure> {
+    let triple = TargetMachine::normalize_triple(&TargetTriple::create(&spec.triple));
+    let triple = triple.as_str().to_string_lossy().into_owned();
+    let family = Family::of(&triple).ok_or_else(|| {
+        target_failure(format!(
+            "the architecture of the target \"{}\" is not one that code can be generated for, which are {}: \
+             write the triple as \"aarch64-linux-gnu\" or \"wasm32-unknown-unknown\"",
+            spec.triple,
+            ARCHITECTURES.map(|(_, name)| name).join(", ")
+        ))
+    })?;
+    let mut parts = triple.split('-').skip(1);
+    let vendor = parts.next().unwrap_or("unknown");
+    let system = parts.next().unwrap_or("unknown");
+    let is_known = SYSTEMS.iter().any(|known| system.starts_with(known));
+    // LLVM takes a system that it does not know for a vendor.
+    let is_mistaken = system == "unknown" && !["unknown", "none", "pc", "apple"].contains(&vendor);
+    if !is_known || is_mistaken {
+        return Err(target_failure(format!(
+            "the target \"{}\" is for no system that LLVM knows, which are those that begin with {}: write the \
+             triple as \"aarch64-linux-gnu\" or \"riscv64-unknown-elf\"",
+            spec.triple,
+            SYSTEMS.join(", ")
+        )));
+    }
+    family.initialise();
+    let generic = match family {
+        Family::X86 if triple.starts_with("x86_64") => "x86-64",
+        _ => "generic",
+    };
+    let is_plain = spec.cpu.is_empty() && spec.features.is_empty();
+    let names = Names {
+        cpu: Some(spec.cpu.as_str())
+            .filter(|cpu| !cpu.is_empty())
+            .unwrap_or(generic)
+            .to_owned(),
+        features: match family {
+            // What distributions and their C compilers are made for; LLVM's own default has no floating point.
+            Family::RiscV if is_plain && system.starts_with("linux") => RISCV_GC.to_owned(),
+            _ => spec.features.clone(),
+        },
+        triple,
+    };
+    if !is_plain {
+        names::check(&names).map_err(target_failure)?;
+    }
+    Ok(names)
+}
+
+const RISCV_GC: &str = "+m,+a,+f,+d,+c,+zicsr,+zifencei";
+
+/// The architectures of this server's code generators, and what messages call them.
+const ARCHITECTURES: [(Family, &str); 10] = [
+    (Family::AArch64, "aarch64"),
+    (Family::AArch64, "arm64"),
+    (Family::RiscV, "riscv64"),
+    (Family::RiscV, "riscv32"),
+    (Family::WebAssembly, "wasm32"),
+    (Family::WebAssembly, "wasm64"),
+    (Family::X86, "x86_64"),
+    (Family::X86, "amd64"),
+    (Family::X86, "i386"),
+    (Family::X86, "i686"),
+];
+
+/// How the names of systems begin that LLVM knows and that have one of these architectures.
+const SYSTEMS: [&str; 26] = [
+    "unknown",
+    "none",
+    "linux",
+    "freebsd",
+    "netbsd",
+    "openbsd",
+    "dragonfly",
+    "kfreebsd",
+    "hurd",
+    "solaris",
+    "haiku",
+    "fuchsia",
+    "serenity",
+    "managarm",
+    "hermit",
+    "rtems",
+    "darwin",
+    "macos",
+    "ios",
+    "tvos",
+    "watchos",
+    "xros",
+    "windows",
+    "uefi",
+    "wasi",
+    "emscripten",
+];
+
+/// One code generator of LLVM's.
+#[derive(Clone, Copy)]
+enum Family {
+    AArch64,
+    RiscV,
+    WebAssembly,
+    X86,
+}
+
+impl Family {
+    fn of(triple: &str) -> Option<Family> {
+        let architecture = triple.split('-').next()?;
+        ARCHITECTURES
+            .iter()
+            .find(|(_, name)| *name == architecture)
+            .map(|(family, _)| *family)
     }
 
-    /// Gives the module this machine's triple and data layout, unless it has others that disagree.
-    pub fn adopt(&self, module: &Module<'_>, machine: &TargetMachine) -> Result<(), Failure> {
+    /// Takes time, and most servers never need it. To do it again changes nothing.
+    fn initialise(self) {
+        let config = InitializationConfig {
+            disassembler: false,
+            ..InitializationConfig::default()
+        };
+        match self {
+            Family::AArch64 => inkwell::targets::Target::initialize_aarch64(&config),
+            Family::RiscV => inkwell::targets::Target::initialize_riscv(&config),
+            Family::WebAssembly => inkwell::targets::Target::initialize_webassembly(&config),
+            Family::X86 => {}
+        }
+    }
+}
+
+impl Names {
+    /// LLVM says on standard error what it does not know, and goes on without.
+    pub fn machine(&self, level: OptimizationLevel) -> Option<TargetMachine> {
+        let triple = TargetTriple::create(&self.triple);
+        // Nothing loads WebAssembly at another address than it was linked for.
+        let reloc = match self.format() {
+            Format::Wasm => RelocMode::Static,
+            Format::Elf | Format::Other => RelocMode::PIC,
+        };
+        inkwell::targets::Target::from_triple(&triple)
+            .ok()?
+            .create_target_machine(
+                &triple,
+                &self.cpu,
+                &self.features,
+                level,
+                reloc,
+                CodeModel::Default,
+            )
+    }
+
+    fn format(&self) -> Format {
+        let mut parts = self.triple.split('-');
+        let is_wasm = parts.next().is_some_and(|part| part.starts_with("wasm"));
+        let is_other = |part: &str| {
+            [
+                "darwin", "macos", "ios", "tvos", "watchos", "xros", "windows", "uefi",
+            ]
+            .iter()
+            .any(|system| part.starts_with(system))
+        };
+        if is_wasm {
+            Format::Wasm
+        } else if parts.nth(1).is_some_and(is_other) && !self.triple.ends_with("-elf") {
+            Format::Other
+        } else {
+            Format::Elf
+        }
+    }
+}
+
+impl Machine {
+    /// Gives the module the machine's triple and data layout, unless it has others that disagree.
+    pub fn adopt(&self, module: &Module<'_>) -> Result<(), Failure> {
+        let name = &self.names.triple;
+        let triple = TargetTriple::create(name);
         let wanted = module.get_triple();
         let wanted_name = wanted.as_str().to_string_lossy();
-        if !wanted_name.is_empty() && !is_compatible(&wanted, &self.triple) {
+        if !wanted_name.is_empty() && !is_compatible(&wanted, &triple) {
             return Err(target_failure(format!(
-                "the module's target triple is \"{wanted_name}\", but code is generated for \"{}\": leave the \
-                 triple empty, or generate the IR for this target",
-                self.triple_name
+                "the module's target triple is \"{wanted_name}\", but code is generated for \"{name}\": leave \
+                 the triple empty, or generate the IR for this target"
             )));
         }
-        let layout = machine.get_target_data().get_data_layout();
+        let layout = self.llvm.get_target_data().get_data_layout();
         let ours = layout.as_str().to_string_lossy();
         let theirs = module
             .get_data_layout()
             .as_str()
             .to_string_lossy()
             .into_owned();
-        if !theirs.is_empty() && upgrade_layout(&theirs, &ours) != ours {
+        if !theirs.is_empty() && !is_same_layout(&theirs, &ours) {
             return Err(target_failure(format!(
-                "the module's data layout is \"{theirs}\", but {} has \"{ours}\": leave the data layout empty, \
-                 or generate the IR for this target",
-                self.triple_name
+                "the module's data layout is \"{theirs}\", but {name} has \"{ours}\": leave the data layout \
+                 empty, or generate the IR for this target"
             )));
         }
-        module.set_triple(&self.triple);
+        module.set_triple(&triple);
         module.set_data_layout(&layout);
         Ok(())
     }
@@ -129,24 +319,36 @@ fn set_llvm_options() {
     }
 }
 
-/// What LLVM has added to this machine's data layout over the years. Its reader of bitcode adds them to a
-/// layout that an older LLVM wrote, its reader of text does not, and front ends keep old layouts in constants.
-const ADDED_LATER: [&str; 4] = ["p270:32:32", "p271:32:32", "p272:64:64", "i128:128"];
+/// What LLVM has added to data layouts over the years. Its reader of bitcode adds them to a layout that an older
+/// LLVM wrote, its reader of text does not, and front ends keep old layouts in constants.
+const ADDED_LATER: [&str; 8] = [
+    "p270:32:32",
+    "p271:32:32",
+    "p272:64:64",
+    "i128:128",
+    // AArch64.
+    "Fn32",
+    // WebAssembly.
+    "p10:8:8",
+    "p20:8:8",
+    "ni:1:10:20",
+];
 
-/// `theirs` with what it is too old to have.
-fn upgrade_layout(theirs: &str, ours: &str) -> String {
-    let has: Vec<&str> = theirs.split('-').collect();
-    let mut rest = has.iter().copied();
-    let mut upgraded = Vec::new();
-    for wanted in ours.split('-') {
-        if ADDED_LATER.contains(&wanted) && !has.contains(&wanted) {
-            upgraded.push(wanted);
-        } else {
-            upgraded.extend(rest.next());
-        }
-    }
-    upgraded.extend(rest);
-    upgraded.join("-")
+/// Whether `theirs` is `ours`, or lacks only what it is too old to have. The order of the parts means nothing.
+fn is_same_layout(theirs: &str, ours: &str) -> bool {
+    let theirs: HashSet<&str> = theirs
+        .split('-')
+        // RISC-V's, until its integers of 32 bits were found to be native as well.
+        .map(|part| match part {
+            "n64" if ours.contains("-n32:64-") => "n32:64",
+            part => part,
+        })
+        .collect();
+    let ours: HashSet<&str> = ours.split('-').collect();
+    theirs.is_subset(&ours)
+        && ours
+            .difference(&theirs)
+            .all(|missing| ADDED_LATER.contains(missing))
 }
 
 /// Compares what decides about code: not the vendor, nor how the triple is spelled.
@@ -160,6 +362,7 @@ fn is_compatible(wanted: &TargetTriple, ours: &TargetTriple) -> bool {
     let part = |triple: &[String], index: usize| -> String {
         match triple.get(index).map(String::as_str) {
             Some("amd64") => "x86_64".to_owned(),
+            Some("arm64") => "aarch64".to_owned(),
             Some(part) => part.to_owned(),
             None => "unknown".to_owned(),
         }

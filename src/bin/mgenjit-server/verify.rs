@@ -1,6 +1,12 @@
-//! Is the module well-formed? LLVM's later passes assume so, and crash if it is not.
+//! Is the module well-formed? LLVM's later passes assume so, and crash if it is not. And does this LLVM know all that
+//! it uses?
 
+use crate::prepare::functions;
+use crate::target::llvm_version;
 use inkwell::llvm_sys::analysis::{LLVMVerifierFailureAction, LLVMVerifyFunction};
+use inkwell::llvm_sys::core::{
+    LLVMGetFirstUse, LLVMGetIntrinsicID, LLVMGetValueName2, LLVMIsDeclaration,
+};
 use inkwell::llvm_sys::debuginfo::LLVMStripModuleDebugInfo;
 use inkwell::module::Module;
 use inkwell::values::AsValueRef;
@@ -54,4 +60,45 @@ fn name_functions(module: &Module<'_>, message: &str) -> String {
         ),
         many => format!("in functions {}: {message}", many.join(", ")),
     }
+}
+
+/// Refuses intrinsics that this LLVM does not know: it takes them for functions that somebody else defines.
+pub fn intrinsics(module: &Module<'_>) -> Result<(), Failure> {
+    // SAFETY: the module is valid, and so are its functions.
+    let functions = unsafe { functions(module.as_mut_ptr()) };
+    let mut unknown: Vec<String> = functions
+        .into_iter()
+        .filter(|function| {
+            // SAFETY: as above.
+            unsafe {
+                LLVMIsDeclaration(*function) != 0
+                    && LLVMGetIntrinsicID(*function) == 0
+                    && !LLVMGetFirstUse(*function).is_null()
+            }
+        })
+        .map(|function| {
+            let mut len = 0;
+            // SAFETY: the name is `len` bytes and is the function's, which nobody changes here.
+            let name = unsafe {
+                let name = LLVMGetValueName2(function, &mut len);
+                std::slice::from_raw_parts(name.cast::<u8>(), len)
+            };
+            String::from_utf8_lossy(name).into_owned()
+        })
+        .filter(|name| name.starts_with("llvm."))
+        .collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    unknown.sort_unstable();
+    Err(Failure {
+        kind: FailureKind::Codegen,
+        message: format!(
+            "LLVM {} has no intrinsic of this name: {}",
+            llvm_version(),
+            unknown.join(", ")
+        ),
+        input: None,
+        position: None,
+    })
 }

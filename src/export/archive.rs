@@ -1,0 +1,158 @@
+//! Static archives: written for linkers of every target, read as the server writes them.
+
+use super::symbols;
+use ar_archive_writer::{
+    ArchiveKind, DEFAULT_OBJECT_READER, NewArchiveMember, ObjectReader, write_archive_to_stream,
+};
+use object::read::archive::ArchiveFile;
+use std::collections::HashSet;
+use std::io::{self, Cursor};
+
+/// An object in an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    pub name: String,
+    pub bytes: Vec<u8>,
+}
+
+const MAGIC: &[u8] = b"!<arch>\n";
+
+pub fn is_archive(bytes: &[u8]) -> bool {
+    bytes.starts_with(MAGIC)
+}
+
+/// The members of an archive.
+pub fn unpack(bytes: &[u8]) -> Result<Vec<Member>, object::read::Error> {
+    let archive = ArchiveFile::parse(bytes)?;
+    let member = |member: object::read::Result<object::read::archive::ArchiveMember<'_>>| {
+        let member = member?;
+        Ok(Member {
+            name: String::from_utf8_lossy(member.name()).into_owned(),
+            bytes: member.data(bytes)?.to_vec(),
+        })
+    };
+    archive.members().map(member).collect()
+}
+
+/// An archive with a symbol table, and with nothing of the time, the user or the machine in it.
+pub fn write(members: Vec<Member>) -> io::Result<Vec<u8>> {
+    let kind = members
+        .first()
+        .map_or(ArchiveKind::Gnu, |member| kind_for(&member.bytes));
+    let mut taken = HashSet::new();
+    let members: Vec<NewArchiveMember<'_>> = members
+        .into_iter()
+        .map(|member| {
+            let name = unique(&member.name, &mut taken);
+            NewArchiveMember::new(member.bytes, &READER, name)
+        })
+        .collect();
+    let mut archive = Cursor::new(Vec::new());
+    write_archive_to_stream(&mut archive, &members, kind, false, None)?;
+    Ok(archive.into_inner())
+}
+
+/// What the linkers of an object's system read.
+fn kind_for(object: &[u8]) -> ArchiveKind {
+    const MACH_O: [&[u8]; 2] = [&[0xcf, 0xfa, 0xed, 0xfe], &[0xce, 0xfa, 0xed, 0xfe]];
+    if MACH_O.iter().any(|magic| object.starts_with(magic)) {
+        ArchiveKind::Darwin
+    } else {
+        ArchiveKind::Gnu
+    }
+}
+
+static READER: ObjectReader = ObjectReader {
+    get_symbols: |object, add| match symbols::read(object) {
+        Some(symbols) => {
+            for name in symbols.defined {
+                add(name)?;
+            }
+            Ok(true)
+        }
+        None => (DEFAULT_OBJECT_READER.get_symbols)(object, add),
+    },
+    ..DEFAULT_OBJECT_READER
+};
+
+/// A member's name: the file's of what it was compiled from, with what every file system takes.
+pub fn member_name(name: &str) -> String {
+    let name = name.rsplit('/').next().unwrap_or_default();
+    let stem = match name.rsplit_once('.') {
+        Some((stem, _)) if !stem.is_empty() => stem,
+        _ => name,
+    };
+    let plain = |byte: char| byte.is_ascii_alphanumeric() || "._-+".contains(byte);
+    let stem: String = stem
+        .chars()
+        .map(|one| if plain(one) { one } else { '_' })
+        .collect();
+    match stem.trim_start_matches(['.', '-']) {
+        "" => "module.o".to_owned(),
+        stem => format!("{stem}.o"),
+    }
+}
+
+/// The name, or one like it that no member has yet.
+fn unique(name: &str, taken: &mut HashSet<String>) -> String {
+    let (stem, extension) = name.rsplit_once('.').unwrap_or((name, "o"));
+    let mut unique = name.to_owned();
+    let mut number = 2;
+    while !taken.insert(unique.clone()) {
+        unique = format!("{stem}-{number}.{extension}");
+        number += 1;
+    }
+    unique
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_packed_is_unpacked() {
+        let member = |name: &str, bytes: &[u8]| Member {
+            name: name.to_owned(),
+            bytes: bytes.to_vec(),
+        };
+        let packed = write(vec![
+            member("a.o", b"one"),
+            member("a.o", b"two!"),
+            member("a name that is longer than sixteen letters.o", b""),
+        ])
+        .expect("an archive");
+        assert!(is_archive(&packed));
+        assert_eq!(
+            unpack(&packed).expect("members"),
+            [
+                member("a.o", b"one"),
+                member("a-2.o", b"two!"),
+                member("a name that is longer than sixteen letters.o", b""),
+            ]
+        );
+    }
+
+    #[test]
+    fn broken_archives_are_errors() {
+        for bytes in [b"!<arch>\nx".as_slice(), b"\x7fELF", b""] {
+            assert!(unpack(bytes).is_err(), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn members_have_plain_names() {
+        fn check(name: &str, expect: &str) {
+            assert_eq!(member_name(name), expect);
+        }
+        check("answer", "answer.o");
+        check("/tmp/some where/answer.ll", "answer.o");
+        check("libanswer.so.1", "libanswer.so.o");
+        check("a b*c.bc", "a_b_c.o");
+        check("<memory>", "_memory_.o");
+        check("", "module.o");
+        check("/", "module.o");
+        check("..", "module.o");
+        check("-rf", "rf.o");
+        check(".ll", "ll.o");
+    }
+}

@@ -1,0 +1,69 @@
+//! The C library's shared objects, as this process has them or would load them.
+
+use std::ffi::{CStr, OsStr, c_char, c_void};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::ptr;
+
+/// What a C compiler links everything with: then a library says what it needs, and of which version.
+const NAMES: [&CStr; 4] = [
+    c"libc.so.6",
+    c"libm.so.6",
+    c"libgcc_s.so.1",
+    c"ld-linux-x86-64.so.2",
+];
+
+/// The files, in their order; one that is not there is left out.
+pub fn of_this_system() -> Vec<(String, Vec<u8>)> {
+    NAMES
+        .iter()
+        .filter_map(|name| {
+            let bytes = std::fs::read(find(name)?).ok()?;
+            Some((name.to_string_lossy().into_owned(), bytes))
+        })
+        .collect()
+}
+
+/// As much of glibc's `struct link_map` as is public.
+#[repr(C)]
+struct LinkMap {
+    address: usize,
+    name: *const c_char,
+}
+
+/// Where the dynamic linker finds a library, which it then need not load.
+fn find(name: &CStr) -> Option<PathBuf> {
+    // SAFETY: these libraries' constructors do nothing that the host could notice, and most hosts have run them.
+    let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_LAZY | libc::RTLD_LOCAL) };
+    if handle.is_null() {
+        return None;
+    }
+    let mut map: *const LinkMap = ptr::null();
+    // SAFETY: the handle is open, and this request writes a pointer to the library's link map, which lives as long as
+    // the handle is open. Its name is a string.
+    let path = unsafe {
+        let found = libc::dlinfo(
+            handle,
+            libc::RTLD_DI_LINKMAP,
+            (&raw mut map).cast::<c_void>(),
+        );
+        let path = (found == 0 && !map.is_null() && !(*map).name.is_null()).then(|| {
+            let name = CStr::from_ptr((*map).name);
+            Path::new(OsStr::from_bytes(name.to_bytes())).to_owned()
+        });
+        libc::dlclose(handle);
+        path
+    };
+    path.filter(|path| path.is_absolute())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_c_library_is_found() {
+        let libraries = super::of_this_system();
+        let (name, bytes) = libraries.first().expect("a library");
+        assert_eq!(name, "libc.so.6");
+        assert!(bytes.starts_with(b"\x7fELF"));
+    }
+}
