@@ -237,8 +237,8 @@ static void status_names(void)
     CHECK_STRING("MGENJIT_STATUS_PARSE", mgenjit_status_name(MGENJIT_STATUS_PARSE));
     CHECK_STRING("MGENJIT_STATUS_PANIC", mgenjit_status_name(MGENJIT_STATUS_PANIC));
     CHECK_STRING("unknown status", mgenjit_status_name(-1));
-    CHECK_STRING("unknown status", mgenjit_status_name(MGENJIT_STATUS_DIFFERENT + 1));
-    for (mgenjit_status status = 0; status <= MGENJIT_STATUS_DIFFERENT; status++)
+    CHECK_STRING("unknown status", mgenjit_status_name(MGENJIT_STATUS_UNSUPPORTED + 1));
+    for (mgenjit_status status = 0; status <= MGENJIT_STATUS_UNSUPPORTED; status++)
         CHECK_CONTAINS("MGENJIT_STATUS_", mgenjit_status_name(status));
 }
 
