@@ -27,7 +27,7 @@ RUNTIME := $(patsubst %,target/runtime/%,vector.bc map.bc fail.bc libruntime.a l
 CLANG := $(shell command -v clang-22 || echo $(LLVM_SYS_221_PREFIX)/bin/clang)
 
 BENCHES := bench first_call_mgenjit first_call_dlopen in_process calls
-bench_sources := benches/bench.c benches/trace.c $(measuring)
+bench_sources := $(patsubst %,benches/%.c,bench export harness trace) $(measuring)
 first_call_mgenjit_sources := benches/first_call_mgenjit.c examples-c/common/measure.c
 first_call_dlopen_sources := benches/first_call_dlopen.c examples-c/common/measure.c
 in_process_sources := benches/in_process.c examples-c/common/measure.c
