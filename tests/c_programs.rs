@@ -59,6 +59,7 @@ programs! {
     export.c
     export_bad.c
     export_files.c
+    export_hit.c
     export_programs.c
     export_sqlite.c
     flavours.c
@@ -74,6 +75,8 @@ programs! {
     server_discovery.c
     server_killed.c
     server_process.c
+    source.c
+    source_objects.c
     sqlite.c
     symbols.c
     ten_thousand_modules.c

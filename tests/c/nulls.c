@@ -26,6 +26,7 @@ static void frees(void)
     mgenjit_executor_free(NULL);
     mgenjit_module_free(NULL);
     mgenjit_function_free(NULL);
+    mgenjit_export_options_free(NULL);
 }
 
 static void questions(void)
@@ -222,6 +223,40 @@ static void function_functions(void)
     mgenjit_executor_free(executor);
 }
 
+static void exports(void)
+{
+    mgenjit_executor *executor = new_executor(NULL);
+    mgenjit_export_options *options = mgenjit_export_options_new();
+    mgenjit_module *module = add(executor, IR), *none = NULL;
+    mgenjit_blob *blob = (mgenjit_blob *)&executor;
+    REFUSED(mgenjit_export_options_set_soname(NULL, "x", &failure));
+    REFUSED(mgenjit_export_options_set_soname(options, "", &failure));
+    CHECK_OK(mgenjit_export_options_set_soname(options, NULL, &failure));
+    REFUSED(mgenjit_export_options_set_static(NULL, 1, &failure));
+    REFUSED(mgenjit_export_options_add_library(NULL, "m", &failure));
+    REFUSED(mgenjit_export_options_add_library(options, NULL, &failure));
+    REFUSED(mgenjit_export_options_add_library(options, "", &failure));
+    REFUSED(mgenjit_export_options_add_flag(NULL, "-g", &failure));
+    REFUSED(mgenjit_export_options_add_flag(options, NULL, &failure));
+    REFUSED(mgenjit_module_export(NULL, MGENJIT_EXPORT_OBJECT, "/tmp/x", NULL, &failure));
+    REFUSED(mgenjit_module_export(module, MGENJIT_EXPORT_OBJECT, NULL, NULL, &failure));
+    REFUSED(mgenjit_module_export(module, 0, "/tmp/x", NULL, &failure));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_module_export(NULL, 0, NULL, NULL, NULL));
+    REFUSED(mgenjit_module_export_blob(NULL, MGENJIT_EXPORT_OBJECT, options, &blob, &failure));
+    REFUSED(mgenjit_module_export_blob(module, MGENJIT_EXPORT_OBJECT, options, NULL, &failure));
+    REFUSED(mgenjit_modules_export(NULL, 1, MGENJIT_EXPORT_ARCHIVE, "/tmp/x", NULL, &failure));
+    REFUSED(mgenjit_modules_export(&none, 1, MGENJIT_EXPORT_ARCHIVE, "/tmp/x", NULL, &failure));
+    REFUSED(mgenjit_modules_export(&module, 0, MGENJIT_EXPORT_ARCHIVE, "/tmp/x", NULL, &failure));
+    REFUSED(mgenjit_modules_export(&module, 1, MGENJIT_EXPORT_ARCHIVE, NULL, NULL, &failure));
+    REFUSED(mgenjit_modules_export_blob(NULL, 1, MGENJIT_EXPORT_ARCHIVE, NULL, &blob, &failure));
+    REFUSED(mgenjit_modules_export_blob(&none, 1, MGENJIT_EXPORT_ARCHIVE, NULL, &blob, &failure));
+    REFUSED(mgenjit_modules_export_blob(&module, 1, MGENJIT_EXPORT_ARCHIVE, NULL, NULL, &failure));
+    CHECK(blob == (mgenjit_blob *)&executor);
+    mgenjit_export_options_free(options);
+    mgenjit_module_free(module);
+    mgenjit_executor_free(executor);
+}
+
 static void versions(void)
 {
     char text[32];
@@ -246,7 +281,7 @@ int main(void)
 {
     static const check_case cases[] = {
         CASE(frees), CASE(questions), CASE(configuration), CASE(executor_functions), CASE(run_file),
-        CASE(module_functions), CASE(function_functions), CASE(versions), CASE(status_names),
+        CASE(module_functions), CASE(function_functions), CASE(exports), CASE(versions), CASE(status_names),
     };
     return RUN_CASES(cases);
 }

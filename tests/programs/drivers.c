@@ -1,4 +1,5 @@
 /* Programs that use what the other files here define and print what comes of it: one for each macro. */
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,13 +108,12 @@ int main(void)
 #endif
 
 #ifdef EXCEPTIONS
-int catch_int(int), catch_standard(const char *), catch_failure(int), catch_and_throw_again(int), catch_inside(int);
+int catch_int(int), catch_standard(const char *), catch_failure(int), catch_inside(int);
 
 int main(void)
 {
     printf("%d %d %d\n", catch_int(5), catch_standard("text"), catch_failure(9));
-    printf("%d %d\n", catch_and_throw_again(6), catch_inside(7));
-    return 0;
+    return catch_inside(7);
 }
 #endif
 
@@ -145,10 +145,20 @@ int bump(void), touch(void);
 long sum_of_zeroes(void);
 extern __thread int exported;
 
+static void *in_a_thread(void *result)
+{
+    *(int *)result = bump() + touch();
+    return NULL;
+}
+
 int main(void)
 {
-    printf("%d %d %ld %d\n", bump(), bump(), sum_of_zeroes(), exported);
-    return touch();
+    pthread_t thread;
+    int result = 0, first = bump(), second = bump();
+    printf("%d %d %ld %d\n", first, second, sum_of_zeroes(), exported);
+    pthread_create(&thread, NULL, in_a_thread, &result);
+    pthread_join(thread, NULL);
+    return result;
 }
 #endif
 
