@@ -2,8 +2,6 @@
 
 mod support;
 
-use std::fs::{File, Permissions};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use support::source;
@@ -86,10 +84,7 @@ fn values_that_the_library_refuses() {
 #[test]
 fn help_and_version() {
     let place = place();
-    let help = place
-        .check(&["--help"], 0, &["usage: run", "Exit status"])
-        .out;
-    for option in [
+    place.check_help(&[
         "--add",
         "--cache-dir",
         "--call",
@@ -106,10 +101,7 @@ fn help_and_version() {
         "--verbose",
         "--version",
         "--with",
-    ] {
-        assert!(help.contains(option), "{option} in {help}");
-    }
-    assert!(help.lines().all(|line| line.chars().count() <= 120));
+    ]);
     place.check(&["--version"], 0, &["run, with libmgenjit 0.", "LLVM 22"]);
 }
 
@@ -351,8 +343,7 @@ fn caches() {
         "below"
     ]));
 
-    place.write("key", "0123456789abcdef".repeat(4));
-    std::fs::set_permissions(place.path("key"), Permissions::from_mode(0o600)).expect("private");
+    place.write_key("key");
     // What nobody signed is a miss, and what is compiled anew is signed.
     assert!(!origin(&[
         "--cache-dir",
@@ -369,16 +360,7 @@ fn caches() {
 fn stdout_that_is_full() {
     let place = place();
     for arguments in [&["--list", "add.ll"][..], &["--help"]] {
-        let full = File::options()
-            .write(true)
-            .open("/dev/full")
-            .expect("/dev/full");
-        let output = place.tool(arguments).stdout(full).output().expect("run");
-        assert_eq!(output.status.code(), Some(74), "{output:?}");
-        assert!(
-            String::from_utf8_lossy(&output.stderr).contains("run: stdout: No space"),
-            "{output:?}"
-        );
+        place.check_full_stdout(arguments);
     }
 }
 

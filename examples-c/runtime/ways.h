@@ -33,7 +33,7 @@ struct way {
 /* Fills in the ways, with the files that a library's folder has for each. */
 void ways_describe(struct way ways[WAYS], const char *library_folder, const char *program);
 
-/* Compiles the program, with an empty cache below `folder`, and takes it from there again. Returns 0 or an exit code. */
+/* Compiles the program with an empty cache below `folder`, and takes it from there again. Returns 0 or an exit code. */
 int way_prepare(struct way *way, const char *folder);
 
 /* Runs the program once, and keeps the best time. Returns its result. */

@@ -1,6 +1,8 @@
 //! The command-line tools of `examples-c`, built from their sources against the library of this test.
 
 use super::{shared_library, source};
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
@@ -148,5 +150,42 @@ impl Place {
         }
         assert!(code == 0 || ran.out.is_empty(), "{arguments:?}: {ran:?}");
         ran
+    }
+
+    /// Runs the tool with a stdout that takes nothing.
+    #[track_caller]
+    pub fn check_full_stdout(&self, arguments: &[&str]) {
+        let full = File::options()
+            .write(true)
+            .open("/dev/full")
+            .expect("/dev/full");
+        let output = self
+            .tool(arguments)
+            .stdout(full)
+            .output()
+            .expect("the tool");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(74), "{arguments:?}: {said}");
+        assert!(said.contains(": stdout: No space"), "{arguments:?}: {said}");
+    }
+
+    /// Checks that the tool's help tells of each option, in lines that a terminal has room for.
+    #[track_caller]
+    pub fn check_help(&self, options: &[&str]) {
+        let help = self.check(&["--help"], 0, &["usage: ", "Exit status"]).out;
+        for option in options {
+            assert!(help.contains(option), "{option} in {help}");
+        }
+        assert!(
+            help.lines().all(|line| line.chars().count() <= 120),
+            "{help}"
+        );
+    }
+
+    /// Writes a key that signs and is trusted, and that nobody else can read.
+    pub fn write_key(&self, name: &str) {
+        self.write(name, "0123456789abcdef".repeat(4));
+        let private = Permissions::from_mode(0o600);
+        std::fs::set_permissions(self.path(name), private).expect("private");
     }
 }
