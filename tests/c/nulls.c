@@ -61,10 +61,22 @@ static void configuration(void)
     REFUSED(mgenjit_config_set_server_path(NULL, "/tmp", &failure));
     REFUSED(mgenjit_config_set_max_servers(NULL, 1, &failure));
     REFUSED(mgenjit_config_set_lock_timeout(NULL, 1, &failure));
+    REFUSED(mgenjit_config_set_target(NULL, "aarch64-linux-gnu", NULL, NULL, &failure));
+    REFUSED(mgenjit_config_set_target(config, "", NULL, NULL, &failure));
+    REFUSED(mgenjit_config_set_target(config, NULL, "cortex-a72", NULL, &failure));
+    REFUSED(mgenjit_config_set_target(config, NULL, NULL, "+sve", &failure));
+    REFUSED(mgenjit_config_set_linker(NULL, "cc", &failure));
+    REFUSED(mgenjit_config_set_linker(config, "", &failure));
+    REFUSED(mgenjit_config_set_linker_timeout(NULL, 1, &failure));
     REFUSED(mgenjit_config_set_event_hook(NULL, hook, &freed, count_free, &failure));
     CHECK_INT(0, freed);
 
     CHECK_OK(mgenjit_config_set_cpu(config, NULL, &failure));
+    CHECK_OK(mgenjit_config_set_target(config, NULL, NULL, NULL, &failure));
+    CHECK_OK(mgenjit_config_set_target(config, "aarch64-linux-gnu", NULL, NULL, &failure));
+    CHECK_OK(mgenjit_config_set_target(config, NULL, "", "", &failure));
+    CHECK_OK(mgenjit_config_set_linker(config, NULL, &failure));
+    CHECK_OK(mgenjit_config_set_linker_timeout(config, 0, &failure));
     CHECK_OK(mgenjit_config_set_cache_dir(config, NULL, &failure));
     CHECK_OK(mgenjit_config_set_server_path(config, NULL, &failure));
     CHECK_OK(mgenjit_config_set_event_hook(config, NULL, NULL, NULL, &failure));
@@ -81,6 +93,33 @@ static void configuration(void)
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_lock_timeout(NULL, 0, NULL));
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_event_hook(NULL, NULL, NULL, NULL, NULL));
     mgenjit_config_free(config);
+}
+
+static void sources(void)
+{
+    mgenjit_executor *executor = new_executor(NULL);
+    mgenjit_source *source = NULL;
+    mgenjit_module *module = NULL;
+    REFUSED(mgenjit_source_new(NULL, &source, &failure));
+    REFUSED(mgenjit_source_new("name", NULL, &failure));
+    CHECK_OK(mgenjit_source_new("name", &source, &failure));
+    /* It has no inputs. */
+    REFUSED(mgenjit_executor_compile_source(executor, source, &module, &failure));
+    REFUSED(mgenjit_source_add(NULL, "input", IR, strlen(IR), &failure));
+    REFUSED(mgenjit_source_add(source, NULL, IR, strlen(IR), &failure));
+    REFUSED(mgenjit_source_add(source, "input", NULL, 1, &failure));
+    REFUSED(mgenjit_source_add_file(NULL, "/dev/null", &failure));
+    REFUSED(mgenjit_source_add_file(source, NULL, &failure));
+    REFUSED(mgenjit_source_keep(NULL, "f", &failure));
+    REFUSED(mgenjit_source_keep(source, NULL, &failure));
+    REFUSED(mgenjit_source_keep(source, "", &failure));
+    REFUSED(mgenjit_executor_compile_source(NULL, source, &module, &failure));
+    REFUSED(mgenjit_executor_compile_source(executor, NULL, &module, &failure));
+    CHECK_OK(mgenjit_source_add(source, "input", IR, strlen(IR), &failure));
+    CHECK_OK(mgenjit_executor_compile_source(executor, source, NULL, &failure));
+    CHECK(module == NULL);
+    mgenjit_source_free(source);
+    mgenjit_executor_free(executor);
 }
 
 static void executor_functions(void)
@@ -280,7 +319,8 @@ static void status_names(void)
 int main(void)
 {
     static const check_case cases[] = {
-        CASE(frees), CASE(questions), CASE(configuration), CASE(executor_functions), CASE(run_file),
+        CASE(frees), CASE(questions), CASE(configuration), CASE(sources),
+        CASE(executor_functions), CASE(run_file),
         CASE(module_functions), CASE(function_functions), CASE(exports), CASE(versions), CASE(status_names),
     };
     return RUN_CASES(cases);
