@@ -12,14 +12,22 @@ export LLVM_SYS_221_PREFIX ?= /usr/lib/llvm-22
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p;' Cargo.toml | head -n 1)
 SONAME := libmgenjit.so.$(firstword $(subst ., ,$(VERSION)))
 
-EXAMPLES := quickstart run cache compare
+EXAMPLES := quickstart run build cache compare runtime
+compiling := $(patsubst %,examples-c/common/%.c,list report setup unit)
+measuring := $(patsubst %,examples-c/common/%.c,files measure)
 quickstart_sources := examples-c/quickstart.c
-run_sources := $(wildcard examples-c/run/*.c)
+run_sources := $(wildcard examples-c/run/*.c) $(compiling)
+build_sources := $(wildcard examples-c/build/*.c) $(compiling)
 cache_sources := $(wildcard examples-c/cache/*.c)
-compare_sources := examples-c/compare.c $(wildcard examples-c/common/*.c)
+compare_sources := examples-c/compare.c $(measuring)
+runtime_sources := $(wildcard examples-c/runtime/*.c) $(compiling) $(measuring)
+
+# The runtime library of examples-c/runtime: as bitcode that is not optimised yet, as an archive, as a shared library.
+RUNTIME := $(patsubst %,target/runtime/%,vector.bc map.bc fail.bc libruntime.a libruntime.so)
+CLANG := $(shell command -v clang-22 || echo $(LLVM_SYS_221_PREFIX)/bin/clang)
 
 BENCHES := bench first_call_mgenjit first_call_dlopen in_process calls
-bench_sources := benches/bench.c benches/trace.c $(wildcard examples-c/common/*.c)
+bench_sources := $(patsubst %,benches/%.c,bench export harness trace) $(measuring)
 first_call_mgenjit_sources := benches/first_call_mgenjit.c examples-c/common/measure.c
 first_call_dlopen_sources := benches/first_call_dlopen.c examples-c/common/measure.c
 in_process_sources := benches/in_process.c examples-c/common/measure.c
@@ -32,7 +40,7 @@ HEADERS := include/mgenjit.h $(wildcard examples-c/*/*.h benches/*.h)
 .PHONY: all library setup demo test check-c lint header bench bench-cache bench-scale record-trace install uninstall clean help
 .DELETE_ON_ERROR:
 
-all: library $(EXAMPLES:%=target/examples-c/%) ## build the library, the compile server and the examples (default)
+all: library $(EXAMPLES:%=target/examples-c/%) $(RUNTIME) ## build the library, the compile server and the examples (default)
 
 library:
 	$(CARGO) build --release
@@ -45,13 +53,30 @@ target/examples-c/%: $$($$*_sources) $(HEADERS) | library
 	$(CC) $(C_STANDARD) $(CFLAGS) -Iinclude -Iexamples-c -o $@ $($*_sources) \
 	    -Wl,--as-needed -Ltarget/release -lmgenjit -Wl,-rpath,'$$ORIGIN/../release'
 
+RUNTIME_CFLAGS := $(C_STANDARD) -O2 -fPIC
+
+target/runtime/%.bc: examples-c/runtime/library/%.c examples-c/runtime/library/runtime.h
+	@mkdir -p $(@D)
+	$(CLANG) $(RUNTIME_CFLAGS) -Xclang -disable-llvm-passes -emit-llvm -c -o $@ $<
+
+target/runtime/%.o: examples-c/runtime/library/%.c examples-c/runtime/library/runtime.h
+	@mkdir -p $(@D)
+	$(CC) $(RUNTIME_CFLAGS) -c -o $@ $<
+
+target/runtime/libruntime.a: $(patsubst %,target/runtime/%.o,vector map fail)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+target/runtime/libruntime.so: $(patsubst %,target/runtime/%.o,vector map fail)
+	$(CC) -shared -o $@ $^
+
 target/benches/%: $$($$*_sources) $(HEADERS) | library
 	@mkdir -p $(@D)
 	$(CC) $(C_STANDARD) $(CFLAGS) -Iinclude -Iexamples-c -Ibenches -o $@ $($*_sources) \
 	    -Wl,--as-needed -Ltarget/release -lmgenjit -lffi -ldl -Wl,-rpath,'$$ORIGIN/../release'
 
 # What the build and the tests need, and the Debian package that has it. A tool may also be on PATH with -22
-# after its name.
+# after its name. $SETUP_FOR is demo where other targets than this machine are not needed.
 define setup_script
 missing=''
 prefix=$$LLVM_SYS_221_PREFIX
@@ -74,6 +99,14 @@ header z3.h libz3-dev
 header ffi.h libffi-dev
 command -v g++ >/dev/null || missing="$$missing g++"
 command -v strace >/dev/null || missing="$$missing strace"
+if [ "$$SETUP_FOR" != demo ]; then
+    command -v aarch64-linux-gnu-gcc >/dev/null || missing="$$missing gcc-aarch64-linux-gnu"
+    [ -e /usr/aarch64-linux-gnu/lib/crt1.o ] || missing="$$missing libc6-dev-arm64-cross"
+    command -v riscv64-linux-gnu-gcc >/dev/null || missing="$$missing gcc-riscv64-linux-gnu"
+    [ -e /usr/riscv64-linux-gnu/lib/crt1.o ] || missing="$$missing libc6-dev-riscv64-cross"
+    command -v qemu-aarch64 >/dev/null && command -v qemu-riscv64 >/dev/null || missing="$$missing qemu-user"
+    command -v node >/dev/null || missing="$$missing nodejs"
+fi
 if ! command -v $(CARGO) >/dev/null; then
     echo "setup: $(CARGO) is not on PATH: install Rust 1.95 or later, for example with rustup" >&2
     exit 1
@@ -111,7 +144,9 @@ setup: ## install what is missing (Debian); does nothing if all is there
 	@sh -c "$$setup_script"
 
 DEMO_RUN := target/examples-c/run --time --cache-dir target/demo-cache
+DEMO_BUILD := target/examples-c/build --time --cache-dir target/demo-cache
 
+demo: export SETUP_FOR := demo
 demo: setup ## set up, build, and see it work
 	@$(MAKE) --no-print-directory all
 	@rm -rf target/demo-cache
@@ -123,6 +158,13 @@ demo: setup ## set up, build, and see it work
 	done; \
 	show $(DEMO_RUN) --call 'fibonacci(40)' examples-c/programs/fibonacci.ll; \
 	show target/examples-c/compare; \
+	show $(DEMO_BUILD) -o target/demo-quicksort examples-c/programs/quicksort.ll; \
+	show target/demo-quicksort; \
+	for time in first second; do \
+	    show $(DEMO_BUILD) -o target/demo-program --keep main examples-c/runtime/program.ll $(filter %.bc,$(RUNTIME)); \
+	done; \
+	show target/demo-program; \
+	show target/examples-c/runtime; \
 	show target/examples-c/cache stats --cache-dir target/demo-cache; \
 	show target/examples-c/cache list --cache-dir target/demo-cache
 
@@ -133,8 +175,8 @@ test: setup ## set up, build, and test everything
 
 check-c: ## check the examples and the header with gcc and clang
 	@set -e; \
-	for compiler in gcc "$$(command -v clang-22 || echo $(LLVM_SYS_221_PREFIX)/bin/clang)"; do \
-	    for source in examples-c/*.c examples-c/*/*.c; do \
+	for compiler in gcc $(CLANG); do \
+	    for source in examples-c/*.c examples-c/*/*.c examples-c/*/*/*.c; do \
 	        $$compiler $(C_STANDARD) -O2 -Iinclude -Iexamples-c -c -o /dev/null $$source; \
 	    done; \
 	    for standard in c99 c11 c++11 c++17; do \

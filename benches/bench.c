@@ -2,18 +2,15 @@
  * Measures libmgenjit against its peers: README.md says what. Each benchmark's ways take turns; what is
  * printed are medians.
  *
- * bench [a] [b] [c] [d]   only these; default: all. It runs beside what prepare.sh and make put there.
+ * bench [a] [b] [c] [d] [e] [f]   only these; default: all. It runs beside what prepare.sh and make put there.
  */
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "common/files.h"
-#include "common/measure.h"
+#include "export.h"
+#include "harness.h"
 #include "trace.h"
-
-enum { MOST_ROUNDS = 101 };
 
 struct subject {
     const char *name;
@@ -29,55 +26,12 @@ struct subject {
     char library[PATH_SIZE];
 };
 
-static char folder[PATH_SIZE];
 static char warm_cache[PATH_SIZE];
 static char cold_cache[PATH_SIZE];
 static char first_call_mgenjit[PATH_SIZE];
 static char first_call_dlopen[PATH_SIZE];
 static char in_process[PATH_SIZE];
 static char calls[PATH_SIZE];
-
-static int missed;
-
-static void verdict(const char *what, double ours, double theirs, double target)
-{
-    int met = ours / theirs <= target;
-    missed += !met;
-    printf("  %-46s %9.2fx   target %.2fx  %s\n", what, ours / theirs, target, met ? "MET" : "MISSED");
-}
-
-static void ratio(const char *what, double ours, double theirs)
-{
-    printf("  %-46s %9.2fx\n", what, ours / theirs);
-}
-
-static void row(const char *what, double value, const char *unit)
-{
-    printf("  %-46s %9.3f %s\n", what, value, unit);
-}
-
-/* Runs a program that has to succeed, and reads up to five numbers from its output. */
-static struct process_result run(const char *const *argv, double numbers[5])
-{
-    struct process_result result;
-    int failure = process_run(argv, &result);
-    if (failure != 0 || result.status != 0) {
-        fprintf(stderr, "bench: %s: %s\n", argv[0], failure != 0 ? strerror(failure) : "failed");
-        remove_folder(folder);
-        exit(1);
-    }
-    if (numbers != NULL)
-        sscanf(result.output, "%lf %lf %lf %lf %lf", &numbers[0], &numbers[1], &numbers[2], &numbers[3],
-               &numbers[4]);
-    free(result.output);
-    return result;
-}
-
-static double run_time(const char *const *argv)
-{
-    struct process_result result = run(argv, NULL);
-    return result.ended - result.started;
-}
 
 /* (a) A new process to its first call. */
 static void bench_warm_start(const struct subject *subject)
@@ -142,14 +96,6 @@ struct tools {
     char llc[PATH_SIZE];
     char lld[PATH_SIZE];
 };
-
-static void find_tool(char path[PATH_SIZE], const char *name)
-{
-    if (find_llvm_tool(path, name))
-        return;
-    path[0] = '\0';
-    printf("\n%s of LLVM 22 is missing: what needs it is skipped\n", name);
-}
 
 /* Builds a library of IR or bitcode, loads it in a new process, and calls main. */
 static double run_ahead(const struct tools *tools, const char *ir)
@@ -271,6 +217,8 @@ int main(int argc, char **argv)
         }
         if (is_wanted(argc, argv, "c"))
             bench_cold(subject);
+        if (is_wanted(argc, argv, "e"))
+            bench_export(subject->name, subject->ir, subject->is_large, subject->cold_rounds);
         fflush(stdout);
     }
     if (is_wanted(argc, argv, "d")) {
@@ -279,6 +227,9 @@ int main(int argc, char **argv)
         else
             printf("\n(d) calls: skipped, opt or llc of LLVM 22 is missing\n");
     }
+
+    if (is_wanted(argc, argv, "f"))
+        bench_exported_code();
 
     printf("\n%d of the targets were missed\n", missed);
     remove_folder(folder);

@@ -35,6 +35,12 @@ cp -u benches/add.ll "$out/add.ll"
 build_ahead small
 build_ahead add
 
+# Programs with enough work to compare the code.
+cp -u examples-c/programs/fibonacci.ll "$out/work-fibonacci.ll"
+sed 's/ret i64 50000$/ret i64 3000000/' examples-c/programs/quicksort.ll >"$out/work-quicksort.ll"
+sed 's/^define double @"multiply"/define double @"multiply_once"/' examples-c/programs/matrix.ll \
+    | cat - benches/multiply_often.ll >"$out/work-matrix.ll"
+
 if [ ! -e "$out/sqlite.ll" ] && clang=$(tool clang); then
     sqlite=$(find_sqlite)
     if [ -n "$sqlite" ]; then

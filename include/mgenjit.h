@@ -761,7 +761,10 @@ void mgenjit_source_free(struct mgenjit_source *source);
 // Adds an input of `length` bytes at `bytes`, which are copied. What it is, its first bytes tell: IR text, bitcode, an
 // ELF relocatable object, or a static archive of such. `name` is what messages call it.
 //
-// The order counts for archives, as for a linker: of several that define a symbol, the first is used.
+// The order counts for archives, as for a linker: of several that define a symbol, the first is used. If all inputs
+// are archives and no symbol is to be kept, nothing refers to their members, and all of them are linked.
+//
+// The functions of objects have no signatures: they are looked up by their addresses.
 //
 // Errors: MGENJIT_STATUS_INVALID_ARGUMENT. What is wrong with the bytes is an error of the compile.
 mgenjit_status mgenjit_source_add(struct mgenjit_source *source,

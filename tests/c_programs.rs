@@ -59,6 +59,10 @@ programs! {
     export.c
     export_bad.c
     export_files.c
+    export_hit.c
+    export_programs.c
+    export_sqlite.c
+    export_targets.c
     flavours.c
     fork.c
     hit.c
@@ -74,8 +78,11 @@ programs! {
     server_discovery.c
     server_killed.c
     server_process.c
+    source.c
+    source_objects.c
     sqlite.c
     symbols.c
+    targets.c
     ten_thousand_modules.c
     thread_locals.cpp
     threads.c

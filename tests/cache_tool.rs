@@ -10,78 +10,15 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use support::{shared_library, source};
+use support::tools::{self, Ran};
 use tempfile::TempDir;
 
-/// A folder with the programs `cache` and `run`, built from their sources against the library of this test.
+/// A folder with the programs `cache` and `run`.
 fn programs() -> &'static Path {
     static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAMS.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache-tool");
-        let _ = std::fs::remove_dir_all(&folder);
-        build_programs(&folder);
-        folder
-    })
-}
-
-fn build_programs(folder: &Path) {
-    std::fs::create_dir_all(folder).expect("a folder");
-    let library = folder.join("libmgenjit.so.0");
-    std::fs::copy(shared_library(), &library).expect("a copy of the library");
-    for name in ["cache", "run"] {
-        let mut sources: Vec<PathBuf> = std::fs::read_dir(source("examples-c").join(name))
-            .expect("the program's sources")
-            .map(|file| file.expect("a file").path())
-            .filter(|path| path.extension().is_some_and(|extension| extension == "c"))
-            .collect();
-        sources.sort();
-        let output = Command::new("cc")
-            .args([
-                "-std=c99",
-                "-O1",
-                "-g",
-                "-Wall",
-                "-Wextra",
-                "-pedantic",
-                "-Werror",
-            ])
-            .arg("-I")
-            .arg(source("include"))
-            .arg("-I")
-            .arg(source("examples-c"))
-            .arg("-o")
-            .arg(folder.join(name))
-            .args(sources)
-            .arg(&library)
-            .arg("-Wl,-rpath,$ORIGIN")
-            .output()
-            .expect("cc");
-        assert!(
-            output.status.success(),
-            "{name}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-}
-
-/// What a run of the tool gave.
-#[derive(Debug)]
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl From<Output> for Ran {
-    fn from(output: Output) -> Ran {
-        Ran {
-            code: output.status.code().expect("an exit code"),
-            out: String::from_utf8(output.stdout).expect("UTF-8 on stdout"),
-            err: String::from_utf8(output.stderr).expect("UTF-8 on stderr"),
-        }
-    }
+    PROGRAMS.get_or_init(|| tools::build("cache-tool", &["cache", "run"]))
 }
 
 /// A cache of a test's own, and a folder for IR.
@@ -377,7 +314,7 @@ fn a_read_only_cache() {
     let filled = Cache::filled(&["a.ll", "b.ll"]);
     // Where another user finds it.
     let folder = tempfile::tempdir().expect("a folder");
-    build_programs(&folder.path().join("bin"));
+    tools::build_in(&folder.path().join("bin"), &["cache", "run"]);
     let directory = folder.path().join("cache");
     let copied = Command::new("cp")
         .arg("-a")

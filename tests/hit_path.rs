@@ -143,6 +143,21 @@ fn a_hit_maps_one_file_and_records_that() {
     assert!(cold.opens().len() > 2, "{:#?}", cold.opens());
 }
 
+/// Between the marks of `export_hit.c`.
+#[test]
+fn exporting_an_object_starts_nothing() {
+    let workspace = Workspace::new("export_hit.c");
+    workspace
+        .run(Run::Cold)
+        .expect_success("export_hit.c, cold");
+    let warm = Trace::new(&workspace, Run::Warm);
+    for (what, names) in [("a new process", PROCESSES), ("a connection", CONNECTIONS)] {
+        let found = warm.named(names);
+        assert!(found.is_empty(), "an export has {what}: {found:#?}");
+    }
+    assert!(!warm.named(&["rename"]).is_empty(), "{:#?}", warm.0);
+}
+
 #[test]
 fn code_is_mapped_from_its_file_and_never_writable() {
     let (cold, warm) = cold_and_warm();

@@ -9,7 +9,8 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "report.h"
+#include "common/report.h"
+#include "print.h"
 
 static int wrong(const struct call *call, const char *message, const char *what)
 {
@@ -227,7 +228,7 @@ int call_run(struct call *call, mgenjit_executor *executor)
         exit_code = read_arguments(call, function, values, &count);
         if (exit_code == 0
             && mgenjit_function_call(function, values, count, &result, &error) == MGENJIT_STATUS_OK)
-            report_value(&result);
+            print_value(&result);
     }
     if (error != NULL)
         exit_code = report_error(call->source, error);

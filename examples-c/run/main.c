@@ -1,7 +1,7 @@
 /*
  * Runs a program of LLVM IR: its main, or functions that the command line calls.
  *
- * options.c reads the command line, call.c the calls in it; report.c prints.
+ * options.c reads the command line, call.c the calls in it; print.c prints what was asked for.
  */
 
 #include <stdio.h>
@@ -9,27 +9,13 @@
 #include <sysexits.h>
 
 #include "call.h"
+#include "common/report.h"
+#include "common/unit.h"
 #include "mgenjit.h"
 #include "options.h"
-#include "report.h"
+#include "print.h"
 
-/* Returns 1 for success. */
-static int configure(mgenjit_config *config, const struct options *options, mgenjit_error **error)
-{
-    if (mgenjit_config_set_opt_level(config, options->opt_level, error) != MGENJIT_STATUS_OK)
-        return 0;
-    if (mgenjit_config_set_cpu(config, options->cpu, error) != MGENJIT_STATUS_OK)
-        return 0;
-    if (mgenjit_config_set_cache_dir(config, options->cache_dir, error) != MGENJIT_STATUS_OK)
-        return 0;
-    if (options->no_cache
-        && mgenjit_config_set_cache_mode(config, MGENJIT_CACHE_OFF, error) != MGENJIT_STATUS_OK)
-        return 0;
-    if (options->verbose
-        && mgenjit_config_set_event_hook(config, report_event, NULL, NULL, error) != MGENJIT_STATUS_OK)
-        return 0;
-    return 1;
-}
+const char program_name[] = "run";
 
 /* Loads libraries and modules, the program's file as modules[0]. Returns 0 or an exit code. */
 static int load(mgenjit_executor *executor, const struct options *options, mgenjit_module **modules)
@@ -40,9 +26,11 @@ static int load(mgenjit_executor *executor, const struct options *options, mgenj
         if (mgenjit_executor_load_library(executor, path, &error) != MGENJIT_STATUS_OK)
             return report_error(NULL, error);
     }
-    for (int i = 0; i <= options->additions.count; i++) {
-        const char *path = i == 0 ? options->file : options->additions.items[i - 1];
-        if (mgenjit_executor_compile_file(executor, path, &modules[i], &error) != MGENJIT_STATUS_OK)
+    if (unit_compile(executor, &options->files, &options->keep, &modules[0], &error) != MGENJIT_STATUS_OK)
+        return report_error(NULL, error);
+    for (int i = 0; i < options->additions.count; i++) {
+        struct list addition = list_part(&options->additions, i);
+        if (unit_compile(executor, &addition, NULL, &modules[i + 1], &error) != MGENJIT_STATUS_OK)
             return report_error(NULL, error);
     }
     return 0;
@@ -71,14 +59,14 @@ static int run(mgenjit_executor *executor, const struct options *options, mgenji
 
     if (options->list) {
         for (int i = 0; i <= options->additions.count; i++)
-            if (!report_functions(modules[i], &error))
+            if (!print_functions(modules[i], &error))
                 return report_error(NULL, error);
     } else if (mgenjit_executor_link(executor, &error) != MGENJIT_STATUS_OK) {
         return report_error(NULL, error);
     }
 
     /* Before the program runs: it may call exit. */
-    if (options->time)
+    if (options->setup.time)
         for (int i = 0; i <= options->additions.count; i++)
             report_times(modules[i]);
 
@@ -86,8 +74,8 @@ static int run(mgenjit_executor *executor, const struct options *options, mgenji
         return 0;
     if (options->calls.count > 0)
         return run_calls(executor, options, calls);
-    if (mgenjit_executor_run_main(executor, options->argument_count, (const char *const *)options->arguments,
-                                  &exit_code, &error) != MGENJIT_STATUS_OK)
+    if (mgenjit_executor_run_main(executor, options->argument_count, options->arguments, &exit_code,
+                                  &error) != MGENJIT_STATUS_OK)
         return report_error(NULL, error);
     return exit_code;
 }
@@ -101,15 +89,13 @@ int main(int argc, char **argv)
 
     if (!options_parse(&options, argc, argv, &exit_code)) {
         options_free(&options);
-        return exit_code;
+        return report_end(exit_code);
     }
 
-    mgenjit_config *config = mgenjit_config_new();
     mgenjit_module **modules = calloc((size_t)options.additions.count + 1, sizeof *modules);
     struct call *calls = calloc((size_t)options.calls.count + 1, sizeof *calls);
     if (modules != NULL && calls != NULL) {
-        if (configure(config, &options, &error)
-            && mgenjit_executor_new(config, &executor, &error) == MGENJIT_STATUS_OK)
+        if (mgenjit_executor_new(options.setup.config, &executor, &error) == MGENJIT_STATUS_OK)
             exit_code = run(executor, &options, modules, calls);
         else
             exit_code = report_error(NULL, error);
@@ -118,16 +104,10 @@ int main(int argc, char **argv)
     for (int i = 0; modules != NULL && i <= options.additions.count; i++)
         mgenjit_module_free(modules[i]);
     mgenjit_executor_free(executor);
-    mgenjit_config_free(config);
     for (int i = 0; calls != NULL && i < options.calls.count; i++)
         call_free(&calls[i]);
     free(calls);
     free(modules);
     options_free(&options);
-
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        perror("run: stdout");
-        return EX_IOERR;
-    }
-    return exit_code;
+    return report_end(exit_code);
 }

@@ -1,147 +1,121 @@
 #include "options.h"
 
-#include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
-#include "mgenjit.h"
+#include "common/report.h"
 
-static const char usage[] = "usage: run [options] FILE.ll|FILE.bc [ARGS...]\n";
+static const char usage[] = "usage: run [options] FILE [ARGS...]\n";
 
 static const char help[] =
     "\n"
     "Compiles LLVM IR, or finds the code in the cache, and calls its main with ARGS.\n"
-    "Ends with main's exit status.\n"
+    "Ends with main's exit status. FILE is IR text, bitcode, an object file or a static archive.\n"
     "\n"
     "  --call 'NAME(ARGS)'  call this function instead of main, and print its result (repeatable);\n"
     "                       arguments: 1, -2, 0xff, 3.5, true, false, \"text\", null\n"
-    "  -O0 -O1 -O2 -O3 -Os -Oz, --opt LEVEL\n"
-    "                       how far to optimise; default: 2\n"
-    "  --cpu NAME           what to compile for: native (default), x86-64, x86-64-v2, -v3, -v4\n"
+    "  --with FILE          compile it together with FILE, optimised as one (repeatable)\n"
+    "  --keep SYMBOL        of these files' symbols, keep only such, and main if it is called (repeatable)\n"
     "  --add FILE           a further module that the program needs (repeatable)\n"
     "  --lib PATH           a shared library that the program needs (repeatable)\n"
-    "  --cache-dir DIR      where compiled code is kept; default: $MGENJIT_CACHE_DIR,\n"
-    "                       else $XDG_CACHE_HOME/mgenjit, else ~/.cache/mgenjit\n"
-    "  --no-cache           neither look in the cache nor store in it\n"
+    "  --cpu NAME           what to compile for: native (default), x86-64, x86-64-v2, -v3, -v4\n"
     "  --list               list the functions with their signatures, and run nothing\n"
-    "  --time               tell on stderr what each step took, and whether the cache had the code\n"
-    "  --verbose            tell on stderr what happens, as it happens\n"
+    SETUP_HELP
     "  --help, --version\n"
     "\n"
     "Exit status, other than the program's own (sysexits.h):\n"
     "  64 wrong usage             70 a crash of the compile server or a defect of the library\n"
-    "  65 the IR is bad           71 the code could not be mapped\n"
+    "  65 a file's content is bad 71 the code could not be mapped\n"
     "  66 no such file            74 stdout could not be written\n"
     "  69 no compile server, a library is missing, or this machine is not up to --cpu\n";
 
-enum { ADD = 256, CACHE_DIR, CALL, CPU, HELP, LIB, LIST, NO_CACHE, TIME, VERBOSE, VERSION };
+enum { ADD = 256, CALL, CPU, HELP, KEEP, LIB, LIST, VERSION, WITH };
 
 static const struct option long_options[] = {
     {"add", required_argument, NULL, ADD},
-    {"cache-dir", required_argument, NULL, CACHE_DIR},
     {"call", required_argument, NULL, CALL},
     {"cpu", required_argument, NULL, CPU},
     {"help", no_argument, NULL, HELP},
+    {"keep", required_argument, NULL, KEEP},
     {"lib", required_argument, NULL, LIB},
     {"list", no_argument, NULL, LIST},
-    {"no-cache", no_argument, NULL, NO_CACHE},
-    {"opt", required_argument, NULL, 'O'},
-    {"time", no_argument, NULL, TIME},
-    {"verbose", no_argument, NULL, VERBOSE},
     {"version", no_argument, NULL, VERSION},
+    {"with", required_argument, NULL, WITH},
+    SETUP_LONG_OPTIONS,
     {NULL, 0, NULL, 0},
 };
 
 static int wrong(const char *message, const char *what, int *exit_code)
 {
-    fprintf(stderr, "run: %s%s\n%sTry run --help.\n", message, what, usage);
-    *exit_code = EX_USAGE;
+    *exit_code = report_wrong_usage(usage, message, what);
     return 0;
 }
 
-static int parse_opt_level(const char *text, int32_t *level)
+/* Takes an option. Returns 1 to go on. */
+static int take(struct options *options, int option, const char *wrong_word, int *exit_code)
 {
-    static const char names[] = "0123sz";
-    static const int32_t levels[] = {MGENJIT_OPT_O0, MGENJIT_OPT_O1, MGENJIT_OPT_O2,
-                                     MGENJIT_OPT_O3, MGENJIT_OPT_OS, MGENJIT_OPT_OZ};
-    if (text[0] == 'O')
-        text++;
-    const char *found = text[0] != '\0' && text[1] == '\0' ? strchr(names, text[0]) : NULL;
-    if (found == NULL)
+    mgenjit_error *error = NULL;
+    *exit_code = EX_OK;
+    if (setup_take(&options->setup, option, optarg, usage, exit_code))
+        return *exit_code == EX_OK;
+    switch (option) {
+    case ADD: list_push(&options->additions, optarg); return 1;
+    case CALL: list_push(&options->calls, optarg); return 1;
+    case CPU:
+        if (mgenjit_config_set_cpu(options->setup.config, optarg, &error) == MGENJIT_STATUS_OK)
+            return 1;
+        *exit_code = report_error(NULL, error);
         return 0;
-    *level = levels[found - names];
-    return 1;
-}
-
-/* A list never holds more than argv does. */
-static int list_new(struct list *list, int capacity)
-{
-    list->count = 0;
-    list->items = malloc(sizeof *list->items * (size_t)capacity);
-    return list->items != NULL;
-}
-
-static void list_push(struct list *list, char *item)
-{
-    list->items[list->count++] = item;
+    case KEEP: list_push(&options->keep, optarg); return 1;
+    case LIB: list_push(&options->libraries, optarg); return 1;
+    case LIST: options->list = 1; return 1;
+    case WITH: list_push(&options->files, optarg); return 1;
+    case HELP: printf("%s%s", usage, help); return 0;
+    case VERSION: report_version(); return 0;
+    case ':': return wrong("a value is missing after ", wrong_word, exit_code);
+    default: return wrong("wrong option: ", wrong_word, exit_code);
+    }
 }
 
 int options_parse(struct options *options, int argc, char **argv, int *exit_code)
 {
+    int option;
     memset(options, 0, sizeof *options);
-    options->opt_level = MGENJIT_OPT_O2;
-    if (!list_new(&options->additions, argc) || !list_new(&options->libraries, argc)
-        || !list_new(&options->calls, argc)) {
+    options->setup.config = mgenjit_config_new();
+    if (!list_new(&options->files, argc) || !list_new(&options->keep, argc) || !list_new(&options->additions, argc)
+        || !list_new(&options->libraries, argc) || !list_new(&options->calls, argc)) {
         *exit_code = EX_OSERR;
         return 0;
     }
 
+    /* The file, which comes last. */
+    list_push(&options->files, NULL);
     opterr = 0;
-    int option;
     /* "+": what follows FILE is the program's, "-x" too. ":": tell a missing value from a wrong option. */
-    while ((option = getopt_long(argc, argv, "+:O:", long_options, NULL)) != -1) {
-        switch (option) {
-        case 'O':
-            if (!parse_opt_level(optarg, &options->opt_level))
-                return wrong("not an optimisation level (0, 1, 2, 3, s, z): ", optarg, exit_code);
-            break;
-        case ADD: list_push(&options->additions, optarg); break;
-        case CACHE_DIR: options->cache_dir = optarg; break;
-        case CALL: list_push(&options->calls, optarg); break;
-        case CPU: options->cpu = optarg; break;
-        case LIB: list_push(&options->libraries, optarg); break;
-        case LIST: options->list = 1; break;
-        case NO_CACHE: options->no_cache = 1; break;
-        case TIME: options->time = 1; break;
-        case VERBOSE: options->verbose = 1; break;
-        case HELP:
-            printf("%s%s", usage, help);
-            *exit_code = EX_OK;
+    while ((option = getopt_long(argc, argv, "+:O:", long_options, NULL)) != -1)
+        if (!take(options, option, argv[optind - 1], exit_code))
             return 0;
-        case VERSION:
-            printf("run, with libmgenjit %s and LLVM %s\n", mgenjit_version_string(), mgenjit_llvm_version());
-            *exit_code = EX_OK;
-            return 0;
-        case ':': return wrong("a value is missing after ", argv[optind - 1], exit_code);
-        default: return wrong("wrong option: ", argv[optind - 1], exit_code);
-        }
-    }
 
     if (optind == argc)
         return wrong("no file was given", "", exit_code);
-    options->file = argv[optind];
-    options->arguments = argv + optind;
+    options->files.items[0] = argv[optind];
+    options->arguments = (const char *const *)argv + optind;
     options->argument_count = argc - optind;
-    if (options->argument_count > 1 && (options->calls.count > 0 || options->list))
+    int calls_main = options->calls.count == 0 && !options->list;
+    if (options->argument_count > 1 && !calls_main)
         return wrong("arguments are for main, which is not called here: ", argv[optind + 1], exit_code);
+    if (options->keep.count > 0 && calls_main)
+        list_push(&options->keep, "main");
     return 1;
 }
 
 void options_free(struct options *options)
 {
-    free(options->additions.items);
-    free(options->libraries.items);
-    free(options->calls.items);
+    mgenjit_config_free(options->setup.config);
+    list_free(&options->files);
+    list_free(&options->keep);
+    list_free(&options->additions);
+    list_free(&options->libraries);
+    list_free(&options->calls);
 }

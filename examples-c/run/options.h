@@ -1,27 +1,20 @@
 #ifndef RUN_OPTIONS_H
 #define RUN_OPTIONS_H
 
-#include <stdint.h>
-
-struct list {
-    char **items;
-    int count;
-};
+#include "common/list.h"
+#include "common/setup.h"
 
 struct options {
-    char *file;
+    struct setup setup;
     /* The program's: arguments[0] is the file. */
-    char **arguments;
+    const char *const *arguments;
     int argument_count;
-    int32_t opt_level;
-    const char *cpu;
-    const char *cache_dir;
-    int no_cache;
+    /* The file and what is compiled together with it. */
+    struct list files;
+    struct list keep;
     struct list additions;
     struct list libraries;
     struct list calls;
-    int time;
-    int verbose;
     int list;
 };
 

@@ -141,8 +141,8 @@ impl Executor {
             return Ok(link::evaluate(target));
         }
         link::find_outside(&libraries, name.as_bytes()).ok_or_else(|| {
-            Error::new(
-                Status::NotFound,
+            self.not_found(
+                name,
                 format!(
                     "there is no symbol `{name}`: no module or library of this executor defines it, nor does \
                      the process, and it was not defined"
@@ -156,8 +156,8 @@ impl Executor {
         let (id, info) = {
             let state = self.lock();
             let Some(found) = state.find(name.as_bytes(), |_, _| true) else {
-                return Err(Error::new(
-                    Status::NotFound,
+                return Err(self.not_found(
+                    name,
                     format!("no module of this executor defines a function `{name}`"),
                 ));
             };

@@ -288,6 +288,21 @@ impl Executor {
         )
     }
 
+    /// A name that is not there to be run. The modules of an executor for another system never are.
+    pub(super) fn not_found(&self, name: &str, message: String) -> Error {
+        match &self.config.target {
+            None => Error::new(Status::NotFound, message),
+            Some(target) => Error::new(
+                Status::Target,
+                format!(
+                    "`{name}` cannot be run here: the executor compiles for {}, to export it; to run it, compile it \
+                     without mgenjit_config_set_target",
+                    target.describe()
+                ),
+            ),
+        }
+    }
+
     /// The address of a symbol that one module defines. Links first.
     pub(super) fn module_symbol(&self, id: u64, name: &str) -> Result<usize, Error> {
         let report = self.link_pending()?;

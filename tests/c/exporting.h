@@ -12,8 +12,8 @@ typedef struct outcome {
     char output[8192];
 } outcome;
 
-/* Runs a program to its end; its output and its errors are taken together. */
-static inline outcome run_program(const char *const *argv)
+/* Runs the program at a path to its end; its output and its errors are taken together. */
+static inline outcome run_at(const char *path, const char *const *argv)
 {
     outcome outcome;
     size_t length = 0;
@@ -31,7 +31,7 @@ static inline outcome run_program(const char *const *argv)
             _exit(126);
         close(ends[0]);
         close(ends[1]);
-        execvp(argv[0], (char *const *)argv);
+        execvp(path, (char *const *)argv);
         _exit(127);
     }
     close(ends[1]);
@@ -45,6 +45,11 @@ static inline outcome run_program(const char *const *argv)
         CHECK(errno == EINTR);
     outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
     return outcome;
+}
+
+static inline outcome run_program(const char *const *argv)
+{
+    return run_at(argv[0], argv);
 }
 
 /* Runs a command of the shell's, in the program's folder, and expects that it succeeds. */

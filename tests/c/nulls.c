@@ -26,6 +26,7 @@ static void frees(void)
     mgenjit_executor_free(NULL);
     mgenjit_module_free(NULL);
     mgenjit_function_free(NULL);
+    mgenjit_export_options_free(NULL);
 }
 
 static void questions(void)
@@ -60,10 +61,22 @@ static void configuration(void)
     REFUSED(mgenjit_config_set_server_path(NULL, "/tmp", &failure));
     REFUSED(mgenjit_config_set_max_servers(NULL, 1, &failure));
     REFUSED(mgenjit_config_set_lock_timeout(NULL, 1, &failure));
+    REFUSED(mgenjit_config_set_target(NULL, "aarch64-linux-gnu", NULL, NULL, &failure));
+    REFUSED(mgenjit_config_set_target(config, "", NULL, NULL, &failure));
+    REFUSED(mgenjit_config_set_target(config, NULL, "cortex-a72", NULL, &failure));
+    REFUSED(mgenjit_config_set_target(config, NULL, NULL, "+sve", &failure));
+    REFUSED(mgenjit_config_set_linker(NULL, "cc", &failure));
+    REFUSED(mgenjit_config_set_linker(config, "", &failure));
+    REFUSED(mgenjit_config_set_linker_timeout(NULL, 1, &failure));
     REFUSED(mgenjit_config_set_event_hook(NULL, hook, &freed, count_free, &failure));
     CHECK_INT(0, freed);
 
     CHECK_OK(mgenjit_config_set_cpu(config, NULL, &failure));
+    CHECK_OK(mgenjit_config_set_target(config, NULL, NULL, NULL, &failure));
+    CHECK_OK(mgenjit_config_set_target(config, "aarch64-linux-gnu", NULL, NULL, &failure));
+    CHECK_OK(mgenjit_config_set_target(config, NULL, "", "", &failure));
+    CHECK_OK(mgenjit_config_set_linker(config, NULL, &failure));
+    CHECK_OK(mgenjit_config_set_linker_timeout(config, 0, &failure));
     CHECK_OK(mgenjit_config_set_cache_dir(config, NULL, &failure));
     CHECK_OK(mgenjit_config_set_server_path(config, NULL, &failure));
     CHECK_OK(mgenjit_config_set_event_hook(config, NULL, NULL, NULL, &failure));
@@ -83,6 +96,33 @@ static void configuration(void)
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_lock_timeout(NULL, 0, NULL));
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_event_hook(NULL, NULL, NULL, NULL, NULL));
     mgenjit_config_free(config);
+}
+
+static void sources(void)
+{
+    mgenjit_executor *executor = new_executor(NULL);
+    mgenjit_source *source = NULL;
+    mgenjit_module *module = NULL;
+    REFUSED(mgenjit_source_new(NULL, &source, &failure));
+    REFUSED(mgenjit_source_new("name", NULL, &failure));
+    CHECK_OK(mgenjit_source_new("name", &source, &failure));
+    /* It has no inputs. */
+    REFUSED(mgenjit_executor_compile_source(executor, source, &module, &failure));
+    REFUSED(mgenjit_source_add(NULL, "input", IR, strlen(IR), &failure));
+    REFUSED(mgenjit_source_add(source, NULL, IR, strlen(IR), &failure));
+    REFUSED(mgenjit_source_add(source, "input", NULL, 1, &failure));
+    REFUSED(mgenjit_source_add_file(NULL, "/dev/null", &failure));
+    REFUSED(mgenjit_source_add_file(source, NULL, &failure));
+    REFUSED(mgenjit_source_keep(NULL, "f", &failure));
+    REFUSED(mgenjit_source_keep(source, NULL, &failure));
+    REFUSED(mgenjit_source_keep(source, "", &failure));
+    REFUSED(mgenjit_executor_compile_source(NULL, source, &module, &failure));
+    REFUSED(mgenjit_executor_compile_source(executor, NULL, &module, &failure));
+    CHECK_OK(mgenjit_source_add(source, "input", IR, strlen(IR), &failure));
+    CHECK_OK(mgenjit_executor_compile_source(executor, source, NULL, &failure));
+    CHECK(module == NULL);
+    mgenjit_source_free(source);
+    mgenjit_executor_free(executor);
 }
 
 static void executor_functions(void)
@@ -225,6 +265,40 @@ static void function_functions(void)
     mgenjit_executor_free(executor);
 }
 
+static void exports(void)
+{
+    mgenjit_executor *executor = new_executor(NULL);
+    mgenjit_export_options *options = mgenjit_export_options_new();
+    mgenjit_module *module = add(executor, IR), *none = NULL;
+    mgenjit_blob *blob = (mgenjit_blob *)&executor;
+    REFUSED(mgenjit_export_options_set_soname(NULL, "x", &failure));
+    REFUSED(mgenjit_export_options_set_soname(options, "", &failure));
+    CHECK_OK(mgenjit_export_options_set_soname(options, NULL, &failure));
+    REFUSED(mgenjit_export_options_set_static(NULL, 1, &failure));
+    REFUSED(mgenjit_export_options_add_library(NULL, "m", &failure));
+    REFUSED(mgenjit_export_options_add_library(options, NULL, &failure));
+    REFUSED(mgenjit_export_options_add_library(options, "", &failure));
+    REFUSED(mgenjit_export_options_add_flag(NULL, "-g", &failure));
+    REFUSED(mgenjit_export_options_add_flag(options, NULL, &failure));
+    REFUSED(mgenjit_module_export(NULL, MGENJIT_EXPORT_OBJECT, "/tmp/x", NULL, &failure));
+    REFUSED(mgenjit_module_export(module, MGENJIT_EXPORT_OBJECT, NULL, NULL, &failure));
+    REFUSED(mgenjit_module_export(module, 0, "/tmp/x", NULL, &failure));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_module_export(NULL, 0, NULL, NULL, NULL));
+    REFUSED(mgenjit_module_export_blob(NULL, MGENJIT_EXPORT_OBJECT, options, &blob, &failure));
+    REFUSED(mgenjit_module_export_blob(module, MGENJIT_EXPORT_OBJECT, options, NULL, &failure));
+    REFUSED(mgenjit_modules_export(NULL, 1, MGENJIT_EXPORT_ARCHIVE, "/tmp/x", NULL, &failure));
+    REFUSED(mgenjit_modules_export(&none, 1, MGENJIT_EXPORT_ARCHIVE, "/tmp/x", NULL, &failure));
+    REFUSED(mgenjit_modules_export(&module, 0, MGENJIT_EXPORT_ARCHIVE, "/tmp/x", NULL, &failure));
+    REFUSED(mgenjit_modules_export(&module, 1, MGENJIT_EXPORT_ARCHIVE, NULL, NULL, &failure));
+    REFUSED(mgenjit_modules_export_blob(NULL, 1, MGENJIT_EXPORT_ARCHIVE, NULL, &blob, &failure));
+    REFUSED(mgenjit_modules_export_blob(&none, 1, MGENJIT_EXPORT_ARCHIVE, NULL, &blob, &failure));
+    REFUSED(mgenjit_modules_export_blob(&module, 1, MGENJIT_EXPORT_ARCHIVE, NULL, NULL, &failure));
+    CHECK(blob == (mgenjit_blob *)&executor);
+    mgenjit_export_options_free(options);
+    mgenjit_module_free(module);
+    mgenjit_executor_free(executor);
+}
+
 static void versions(void)
 {
     char text[32];
@@ -248,8 +322,9 @@ static void status_names(void)
 int main(void)
 {
     static const check_case cases[] = {
-        CASE(frees), CASE(questions), CASE(configuration), CASE(executor_functions), CASE(run_file),
-        CASE(module_functions), CASE(function_functions), CASE(versions), CASE(status_names),
+        CASE(frees), CASE(questions), CASE(configuration), CASE(sources),
+        CASE(executor_functions), CASE(run_file),
+        CASE(module_functions), CASE(function_functions), CASE(exports), CASE(versions), CASE(status_names),
     };
     return RUN_CASES(cases);
 }

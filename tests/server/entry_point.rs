@@ -139,7 +139,7 @@ fn other_targets_have_the_entry_point_too() {
     let folder_of = folder(&[("main.o", &made)]);
     let arguments = ["main.o", "-Wl,--wrap=main", "-o", "main"];
     run(AARCH64.cc, folder_of.path(), arguments);
-    assert_eq!(AARCH64.run("main".as_ref(), folder_of.path()), "hello\n");
+    assert_eq!(AARCH64.run("main", folder_of.path()), "hello\n");
 }
 
 /// What the system's start-up code does, and that of its C library if `main` takes arguments.

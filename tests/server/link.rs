@@ -1,1 +1,286 @@
-//! Links for export.
+//! Links for export: shared libraries as the system's loader loads them.
+
+use crate::client::{Outcome, Server, request};
+use crate::tools::{
+    AARCH64, CC, CLANG, CXX, HOST, Machine, READELF, RISCV64, Tool, folder, run, run_program,
+};
+use mgenjit::compile::protocol::{
+    CompileRequest, Cpu, FailureKind, Input, LinkOutput, LinkRequest, OptLevel, Request, Target,
+    TargetSpec,
+};
+use std::path::Path;
+
+const AR: Tool = Tool("ar", "binutils");
+
+/// Needs all that the static part of a C library or of a compiler gives a shared library.
+const C: &[u8] = b"
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+static const char *place = \"none\";
+int counter = 1;
+_Thread_local int own = 7;
+int from_ir(int);
+static void handler(void) { printf(\"handler %d\\n\", counter); }
+static void forked(void) {}
+__attribute__((constructor)) static void begin(void) { place = \"constructed\"; }
+__attribute__((destructor)) static void end(void) { puts(\"destructor\"); }
+int start(void) {
+  own += 1;
+  counter += 1;
+  pthread_atfork(forked, forked, forked);
+  return atexit(handler) + own;
+}
+const char *where(void) { return place; }
+int both(int x) { return from_ir(x) + counter; }
+";
+
+/// Refers to itself as an executable may, and to the C library.
+const IR: &str = "@table = dso_local global [2 x i32] [i32 10, i32 20]
+@tls = thread_local global i32 3
+declare ptr @llvm.threadlocal.address.p0(ptr)
+declare i64 @labs(i64)
+define dso_local i32 @from_ir(i32 %x) {
+  %w = sext i32 %x to i64
+  %a = call i64 @labs(i64 %w)
+  %i = and i64 %a, 1
+  %p = getelementptr [2 x i32], ptr @table, i64 0, i64 %i
+  %v = load i32, ptr %p
+  %t = call ptr @llvm.threadlocal.address.p0(ptr @tls)
+  %o = load i32, ptr %t
+  %n = add i32 %o, 1
+  store i32 %n, ptr %t
+  %s = add i32 %v, %n
+  ret i32 %s
+}
+";
+
+/// Loads the library and gives it back.
+const LOADS: &[u8] = b"
+#include <dlfcn.h>
+#include <stdio.h>
+int main(void) {
+  setvbuf(stdout, NULL, _IONBF, 0);
+  void *library = dlopen(\"./libunit.so\", RTLD_NOW);
+  if (!library) { puts(dlerror()); return 1; }
+  const char *(*where)(void) = (const char *(*)(void))dlsym(library, \"where\");
+  int (*start)(void) = (int (*)(void))dlsym(library, \"start\");
+  int (*both)(int) = (int (*)(int))dlsym(library, \"both\");
+  int *counter = dlsym(library, \"counter\");
+  int *own = dlsym(library, \"own\");
+  int started = start();
+  printf(\"%s %d %d\\n\", where(), started, both(-1));
+  printf(\"%d %d\\n\", *counter, *own);
+  puts(dlsym(library, \"__dso_handle\") || dlsym(library, \"atexit\") ? \"leaks\" : \"clean\");
+  dlclose(library);
+  puts(\"closed\");
+  return 0;
+}
+";
+const LOADED: &str = "constructed 8 26\n2 8\nclean\ndestructor\nhandler 2\nclosed\n";
+
+/// Is linked with it, and has the library's variable copied into itself if it is at a fixed address.
+const LINKS: &[u8] = b"
+#include <stdio.h>
+extern int counter;
+extern _Thread_local int own;
+const char *where(void);
+int start(void);
+int both(int);
+int main(void) {
+  setvbuf(stdout, NULL, _IONBF, 0);
+  int started = start();
+  counter += 10;
+  printf(\"%s %d %d %d\\n\", where(), started, own, both(2));
+  return 0;
+}
+";
+const LINKED: &str = "constructed 8 8 26\nhandler 12\ndestructor\n";
+
+fn target(machine: Machine) -> Target {
+    match machine.triple {
+        "" => Target::Host(Cpu::Native),
+        triple => Target::Other(TargetSpec {
+            triple: triple.to_owned(),
+            cpu: String::new(),
+            features: String::new(),
+        }),
+    }
+}
+
+fn link(
+    server: &mut Server,
+    target: Target,
+    output: LinkOutput,
+    inputs: &[(&str, &[u8])],
+    libraries: u32,
+) -> Outcome {
+    let inputs: Vec<(Input, &[u8])> = inputs
+        .iter()
+        .map(|(name, bytes)| {
+            let input = Input {
+                name: (*name).to_owned(),
+                len: bytes.len() as u64,
+            };
+            (input, *bytes)
+        })
+        .collect();
+    let (inputs, bytes): (Vec<Input>, Vec<&[u8]>) = inputs.into_iter().unzip();
+    let request = Request::Link(LinkRequest {
+        name: "unit".to_owned(),
+        target,
+        output,
+        inputs,
+        libraries,
+    });
+    server.request(&request, &bytes)
+}
+
+fn shared(soname: Option<&str>) -> LinkOutput {
+    LinkOutput::SharedLibrary {
+        soname: soname.map(str::to_owned),
+    }
+}
+
+fn object(server: &mut Server, machine: Machine, ir: &str) -> Vec<u8> {
+    let request = Request::Compile(CompileRequest {
+        target: target(machine),
+        opt_level: OptLevel::O2,
+        ..request("ir", ir.len() as u64)
+    });
+    server
+        .request(&request, &[ir.as_bytes()])
+        .unwrap_compiled()
+        .object
+}
+
+fn read(folder: &Path, name: &str) -> Vec<u8> {
+    std::fs::read(folder.join(name)).unwrap()
+}
+
+/// Where a compiler has the C library.
+fn libc(machine: Machine) -> Vec<u8> {
+    let path = run(machine.cc, Path::new("."), ["-print-file-name=libc.so.6"]);
+    std::fs::read(path.trim()).unwrap()
+}
+
+fn installed_library(machine: Machine) {
+    let mut server = Server::start();
+    let ir = object(&mut server, machine, IR);
+    let libc = libc(machine);
+    let folder = folder(&[("unit.c", C), ("loads.c", LOADS), ("links.c", LINKS)]);
+    let folder = folder.path();
+    run(machine.cc, folder, ["-O1", "-fPIC", "-c", "unit.c"]);
+    // An archive without an index, whose member nothing needs.
+    run(AR, folder, ["rcS", "unit.a", "unit.o"]);
+    let archive = read(folder, "unit.a");
+    let inputs: [(&str, &[u8]); 3] = [("ir.o", &ir), ("unit.a", &archive), ("libc.so.6", &libc)];
+    let output = shared(Some("libunit.so"));
+    let made = link(&mut server, target(machine), output.clone(), &inputs, 1).unwrap_emitted();
+    let again = link(&mut Server::start(), target(machine), output, &inputs, 1).unwrap_emitted();
+    assert!(made == again);
+    std::fs::write(folder.join("libunit.so"), made).unwrap();
+
+    let dynamic = run(READELF, folder, ["-dW", "libunit.so"]);
+    assert!(
+        dynamic.contains("Library soname: [libunit.so]"),
+        "{dynamic}"
+    );
+    assert!(dynamic.contains("Shared library: [libc.so.6]"), "{dynamic}");
+    assert!(!dynamic.contains("TEXTREL"), "{dynamic}");
+    let versions = run(READELF, folder, ["-VW", "libunit.so"]);
+    assert!(versions.contains("GLIBC_2."), "{versions}");
+
+    run(machine.cc, folder, ["loads.c", "-o", "loads", "-ldl"]);
+    assert_eq!(machine.run("loads", folder), LOADED, "{}", machine.triple);
+    for flag in ["-pie", "-no-pie"] {
+        let code = if flag == "-pie" { "-fPIE" } else { "-fno-pie" };
+        let arguments = [code, flag, "links.c", "-L.", "-lunit", "-o", "links"];
+        run(machine.cc, folder, arguments);
+        let output = machine.run("links", folder);
+        assert_eq!(output, LINKED, "{} {flag}", machine.triple);
+    }
+}
+
+#[test]
+fn a_library_is_loaded_linked_with_and_unloaded() {
+    installed_library(HOST);
+}
+
+#[test]
+fn an_aarch64_library_runs_under_qemu() {
+    installed_library(AARCH64);
+}
+
+#[test]
+fn a_riscv_library_runs_under_qemu() {
+    installed_library(RISCV64);
+}
+
+/// Exceptions, RTTI, inline variables and thread-local objects, in two objects that share them.
+const THROWS: &[u8] = b"
+#include <stdexcept>
+#include <string>
+template <class T> inline int count(T x) { static int n; return ++n + int(x); }
+extern thread_local std::string text;
+struct Static { Static() { text += '+'; } };
+static Static object;
+int thrower(int x) { if (x > 3) throw std::runtime_error(\"large \" + text); return count(x); }
+const char *one() { return \"a string that both have\"; }
+";
+const CATCHES: &[u8] = b"
+#include <cstdio>
+#include <stdexcept>
+#include <string>
+template <class T> inline int count(T x) { static int n; return ++n + int(x); }
+thread_local std::string text = \"text\";
+int thrower(int);
+struct Static { ~Static() { std::puts(\"destroyed\"); } };
+static Static object;
+extern \"C\" void catcher(int x) {
+  try { int thrown = thrower(x); std::printf(\"%d %d\\n\", thrown, count(0)); }
+  catch (const std::exception &error) { std::printf(\"caught %s\\n\", error.what()); }
+}
+const char *two() { return \"a string that both have\"; }
+";
+const CALLS: &[u8] = b"
+extern \"C\" void catcher(int);
+int main() { catcher(1); catcher(5); catcher(2); }
+";
+const CAUGHT: &str = "2 2\ncaught large text+\n5 4\ndestroyed\n";
+
+fn cplusplus(output: LinkOutput, name: &str) {
+    let mut server = Server::start();
+    for compiler in [CXX, CLANG] {
+        let files = [("a.cpp", THROWS), ("b.cpp", CATCHES), ("main.cpp", CALLS)];
+        let folder = folder(&files);
+        let folder = folder.path();
+        for (file, _) in files {
+            let arguments = ["-g", "-O1", "-fPIC", "-ffunction-sections", "-c", file];
+            run(compiler, folder, arguments);
+        }
+        let (a, b) = (read(folder, "a.o"), read(folder, "b.o"));
+        let inputs: [(&str, &[u8]); 2] = [("a.o", &a), ("b.o", &b)];
+        let target = Target::Host(Cpu::Native);
+        let made = link(&mut server, target, output.clone(), &inputs, 0).unwrap_emitted();
+        std::fs::write(folder.join(name), made).unwrap();
+        for linker in [CXX, CLANG] {
+            run(
+                linker,
+                folder,
+                ["main.o", &format!("./{name}"), "-o", "main"],
+            );
+            assert_eq!(HOST.run("main", folder), CAUGHT, "{compiler:?} {linker:?}");
+        }
+    }
+}
+
+#[test]
+fn a_library_of_cplusplus_throws_and_shares() {
+    cplusplus(shared(None), "libunit.so");
+}
+
+#[test]
+fn one_object_of_several_links_as_they_do() {
+    cplusplus(LinkOutput::Object, "unit.o");
+}

@@ -96,7 +96,7 @@ fn objects_link_with_cross_compilers_and_run() {
             for flag in ["-pie", "-no-pie", "-static"] {
                 let arguments = ["program.o", flag, "-o", "program", "-lm"];
                 run(machine.cc, folder.path(), arguments);
-                let output = machine.run("program".as_ref(), folder.path());
+                let output = machine.run("program", folder.path());
                 assert_eq!(output, OUTPUT, "{} {flag} {level:?}", machine.triple);
             }
         }
@@ -414,7 +414,7 @@ fn what_is_emitted_is_the_object_in_another_form() {
     check(&mut server, spec(AARCH64.triple, "", ""), &|assembly| {
         let folder = folder(&[("m.s", assembly)]);
         run(AARCH64.cc, folder.path(), ["m.s", "-o", "m", "-lm"]);
-        AARCH64.run("m".as_ref(), folder.path())
+        AARCH64.run("m", folder.path())
     });
 }
 

@@ -6,7 +6,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// A program that a test needs, and the Debian package that has it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Tool(pub &'static str, pub &'static str);
 
 pub const CC: Tool = Tool("gcc", "gcc");
@@ -19,42 +19,51 @@ pub const LLVM_AS: Tool = Tool("llvm-as", "llvm-22");
 pub const WASM_LD: Tool = Tool("wasm-ld", "lld-22");
 pub const NODE: Tool = Tool("node", "nodejs");
 
-/// A machine of another architecture: what links for it, what runs it, and the folder of its libraries.
+/// A machine: what links for it, and, if it is not this one, what runs it and the folder of its libraries.
 #[derive(Clone, Copy)]
 pub struct Machine {
+    /// Empty for this machine.
     pub triple: &'static str,
     pub cc: Tool,
-    pub qemu: Tool,
-    pub sysroot: &'static str,
+    qemu: Option<(Tool, &'static str)>,
 }
+
+pub const HOST: Machine = Machine {
+    triple: "",
+    cc: CC,
+    qemu: None,
+};
 
 pub const AARCH64: Machine = Machine {
     triple: "aarch64-linux-gnu",
     cc: Tool("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
-    qemu: Tool("qemu-aarch64", "qemu-user"),
-    sysroot: "/usr/aarch64-linux-gnu",
+    qemu: Some((Tool("qemu-aarch64", "qemu-user"), "/usr/aarch64-linux-gnu")),
 };
 
 pub const RISCV64: Machine = Machine {
     triple: "riscv64-linux-gnu",
     cc: Tool("riscv64-linux-gnu-gcc", "gcc-riscv64-linux-gnu"),
-    qemu: Tool("qemu-riscv64", "qemu-user"),
-    sysroot: "/usr/riscv64-linux-gnu",
+    qemu: Some((Tool("qemu-riscv64", "qemu-user"), "/usr/riscv64-linux-gnu")),
 };
 
 impl Machine {
-    /// Runs a program of this machine, with its libraries and those of `folder`.
-    pub fn run(&self, program: &Path, folder: &Path) -> String {
+    /// Runs a program of `folder` with the machine's libraries and those of the folder.
+    pub fn run(&self, program: &str, folder: &Path) -> String {
+        let program = folder.join(program);
+        let Some((qemu, sysroot)) = self.qemu else {
+            let path = format!("LD_LIBRARY_PATH={}", folder.display());
+            return run(
+                Tool("env", "coreutils"),
+                folder,
+                [path.as_ref(), program.as_os_str()],
+            );
+        };
+        let (flag, path) = ("-E", "LD_LIBRARY_PATH=.");
+        let arguments = ["-L", sysroot, flag, path].map(OsStr::new);
         run(
-            self.qemu,
+            qemu,
             folder,
-            [
-                OsStr::new("-L"),
-                self.sysroot.as_ref(),
-                "-E".as_ref(),
-                "LD_LIBRARY_PATH=.".as_ref(),
-                program.as_os_str(),
-            ],
+            arguments.into_iter().chain([program.as_os_str()]),
         )
     }
 }

@@ -7,6 +7,7 @@
 pub mod directives;
 pub mod faults;
 pub mod run;
+pub mod tools;
 pub mod workspace;
 
 use std::path::{Path, PathBuf};

@@ -16,21 +16,30 @@ pub fn blame(failure: Failure, natives: &Natives, all: &[&Symbols]) -> Failure {
         .filter(|one| one.unique || !one.exported)
         .map(|one| one.name.as_str())
         .collect();
-    let worst = natives
+    let matters =
+        |fault, name: &str| fault != Fault::Distance || (!name.is_empty() && !here.contains(name));
+    worst(natives, matters).unwrap_or_else(|| Failure {
+        message: natives.name_files(&failure.message),
+        ..failure
+    })
+}
+
+/// Refuses objects with thread-local storage that the linker takes, as if it made a program.
+pub fn check_thread_locals(natives: &Natives) -> Result<(), Failure> {
+    let matters = |fault, _: &str| matches!(fault, Fault::StaticTls | Fault::TlsDescriptor);
+    worst(natives, matters).map_or(Ok(()), Err)
+}
+
+/// What is worst of what matters in the objects that are linked.
+fn worst(natives: &Natives, matters: impl Fn(Fault, &str) -> bool) -> Option<Failure> {
+    let (fault, file, name) = natives
         .selected()
         .filter(|file| file.is_object())
         .filter_map(|file| {
-            let is_elsewhere = |name: &str| !name.is_empty() && !here.contains(name);
-            let (fault, name) = object_file::fault(file.bytes(), is_elsewhere)?;
+            let (fault, name) = object_file::fault(file.bytes(), &matters)?;
             Some((fault, file, name))
         })
-        .min_by_key(|(fault, ..)| *fault);
-    let Some((fault, file, name)) = worst else {
-        return Failure {
-            message: natives.name_files(&failure.message),
-            ..failure
-        };
-    };
+        .min_by_key(|(fault, ..)| *fault)?;
     let name = if name.is_empty() {
         String::new()
     } else {
@@ -52,5 +61,5 @@ pub fn blame(failure: Failure, natives: &Natives, all: &[&Symbols]) -> Failure {
             "takes for granted how far away the place{name} is, which may be in another image: compile it with -fPIC"
         ),
     };
-    file.failure(FailureKind::Link, &reason)
+    Some(file.failure(FailureKind::Link, &reason))
 }

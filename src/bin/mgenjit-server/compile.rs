@@ -9,7 +9,7 @@ use crate::diagnostics::Diagnostics;
 use crate::input::Input;
 use crate::link::{self, Linker, Object, Plan};
 use crate::symbols::Symbols;
-use crate::target::{Machine, Targets};
+use crate::target::{Machine, Names, Targets};
 use crate::unit::{Named, Unit};
 use crate::{codegen, image, object_file, prepare, signatures, verify};
 use inkwell::context::Context;
@@ -171,6 +171,7 @@ impl Compiler {
             let message = "there is nothing to link: the archives have no members".to_owned();
             return Err(failure(FailureKind::Link, message));
         }
+        blame::check_thread_locals(&unit.natives)?;
         let files = unit.natives.selected().filter(|file| file.is_object());
         let all: Vec<&Symbols> = module
             .into_iter()
@@ -200,6 +201,10 @@ impl Compiler {
         linked
             .and_then(|mut image| image::finish(&mut image).map(|()| image))
             .map_err(|failure| blame::blame(failure, &unit.natives, &all))
+    }
+
+    pub fn names(&self, target: &Target) -> Result<Names, Failure> {
+        self.targets.names(target)
     }
 
     /// The crt goes the way of every module, but for the link. Most modules need none of it.

@@ -27,6 +27,31 @@ pub fn pieces_for(undefined: &HashSet<&str>, defined: &HashSet<&str>) -> Vec<&'s
         .collect()
 }
 
+/// The pieces that a shared library needs if something refers to them. Their handle is [`LIBRARY`]'s.
+pub fn static_pieces() -> impl Iterator<Item = &'static Piece> {
+    PIECES.iter().filter(|piece| piece.name != "__dso_handle")
+}
+
+/// What each shared library has: a handle of its own, and the call that runs what was registered with it when the
+/// library is unloaded. It is to be linked first, because the last finaliser of a library to run is the first.
+pub static LIBRARY: Piece = Piece {
+    name: "library",
+    needs: &[],
+    ir: "source_filename = \"mgenjit-crt\"\n\
+         @__dso_handle = hidden constant i8 0\n\
+         @llvm.global_dtors = appending global [1 x { i32, ptr, ptr }] \
+         [{ i32, ptr, ptr } { i32 65535, ptr @finalize, ptr null }]\n\
+         declare extern_weak void @__cxa_finalize(ptr)\n\
+         define internal void @finalize() {\n\
+         %known = icmp ne ptr @__cxa_finalize, null\n\
+         br i1 %known, label %call, label %done\n\
+         call:\n\
+         call void @__cxa_finalize(ptr @__dso_handle)\n\
+         br label %done\n\
+         done:\n\
+         ret void\n}\n",
+};
+
 /// Handlers are registered with the address of the image's `__dso_handle`, so that they can run when the
 /// image is unloaded. It is hidden, as the ABI wants it; the second name is for the loader to find it by.
 static PIECES: [Piece; 4] = [

@@ -39,11 +39,10 @@ pub fn internalise(
             .collect();
         for global in globals.iter().filter(|global| global.is_defined) {
             let in_comdat = globals::is_in_comdat(global.value);
+            let in_group_that_stays = in_comdat && comdats.contains(&LLVMGetComdat(global.value));
             if is_kept(&global.name) {
                 LLVMSetVisibility(global.value, LLVMVisibility::LLVMDefaultVisibility);
-            } else if !stays(global)
-                && !(in_comdat && comdats.contains(&LLVMGetComdat(global.value)))
-            {
+            } else if !stays(global) && !in_group_that_stays {
                 if in_comdat {
                     LLVMSetComdat(global.value, std::ptr::null_mut());
                 }

@@ -41,6 +41,14 @@ pub enum Output<'a> {
         /// The only symbols to export; `None`: all that are global.
         keep: Option<&'a [String]>,
     },
+    /// A shared library as it is installed, of all members of the archives among the objects.
+    Library {
+        soname: Option<&'a str>,
+        /// Which references bind inside the library: an option of the linker's.
+        symbolic: &'a str,
+        /// Objects that are linked only if something needs them.
+        on_demand: &'a [Object],
+    },
     /// One relocatable object.
     Relocatable,
 }
@@ -82,12 +90,13 @@ impl Linker {
 const OUTPUT: &str = "image.so";
 
 /// Strong definitions bind inside the image. Weak ones must not: the loader chooses one for all images.
-const SHARED: [&str; 13] = [
+const SYMBOLIC: &str = "-Bsymbolic-non-weak";
+
+const SHARED: [&str; 12] = [
     "-shared",
     "--eh-frame-hdr",
     "--hash-style=gnu",
     "--build-id=fast",
-    "-Bsymbolic-non-weak",
     "-z",
     "now",
     "-z",
@@ -119,41 +128,54 @@ fn explain(error: &str) -> String {
 }
 
 fn run(plan: &Plan<'_>) -> WildResult<Vec<u8>> {
-    let mut arguments: Vec<String> = Vec::new();
-    let mut add = |more: &[&str]| arguments.extend(more.iter().map(|one| (*one).to_owned()));
-    add(&["ld", "-m", plan.emulation, "-o", OUTPUT]);
+    let mut arguments: Vec<&str> = vec!["ld", "-m", plan.emulation, "-o", OUTPUT];
     let mut inputs: HashMap<PathBuf, Bytes> = HashMap::new();
+    let mut on_demand: &[Object] = &[];
     match &plan.output {
         Output::Shared { soname, keep } => {
-            add(&SHARED);
+            arguments.extend(SHARED);
+            arguments.push(SYMBOLIC);
             if let Some(soname) = soname {
-                add(&["-soname", soname]);
+                arguments.extend(["-soname", soname]);
             }
-            add(&[match keep {
+            arguments.push(match keep {
                 Some(_) => "--gc-sections",
                 None => "--no-gc-sections",
-            }]);
+            });
             if let Some(keep) = keep {
-                add(&["--version-script", VERSION_SCRIPT]);
+                arguments.extend(["--version-script", VERSION_SCRIPT]);
                 let script = Arc::new(version_script(keep).into_bytes());
                 inputs.insert(PathBuf::from(VERSION_SCRIPT), script);
             }
         }
-        Output::Relocatable => add(&["-r"]),
-    }
-    let files = plan.objects.iter().chain(plan.libraries);
-    for (index, object) in files.enumerate() {
-        if index == plan.objects.len() {
-            add(&["--as-needed"]);
+        Output::Library {
+            soname,
+            symbolic,
+            on_demand: pieces,
+        } => {
+            arguments.extend(SHARED);
+            arguments.push(symbolic);
+            if let Some(soname) = soname {
+                arguments.extend(["-soname", soname]);
+            }
+            arguments.extend(["--no-gc-sections", "--whole-archive"]);
+            on_demand = pieces;
         }
-        add(&[&object.name]);
+        Output::Relocatable => arguments.extend(["-r", "--whole-archive"]),
+    }
+    arguments.extend(plan.objects.iter().map(|object| object.name.as_str()));
+    arguments.extend(["--no-whole-archive", "--start-lib"]);
+    arguments.extend(on_demand.iter().map(|object| object.name.as_str()));
+    arguments.extend(["--end-lib", "--as-needed"]);
+    arguments.extend(plan.libraries.iter().map(|object| object.name.as_str()));
+    for object in plan.objects.iter().chain(on_demand).chain(plan.libraries) {
         inputs.insert(PathBuf::from(&object.name), object.bytes.clone());
     }
     let files = Files {
         inputs,
         output: Arc::default(),
     };
-    let arguments = || arguments.iter().map(String::as_str);
+    let arguments = || arguments.iter().copied();
     let mut args = libwild::Args::new(arguments)?;
     // Warnings would go to standard error, among the last words.
     args.on_warning(Box::new(|_| ()));

@@ -1,4 +1,4 @@
-//! The compile server: LLVM IR comes in, a loadable image and a relocatable object go out.
+//! The compile server: LLVM IR, objects and archives come in, a loadable image and a relocatable object go out.
 //!
 //! The library starts this program with a connected socket as standard input, and speaks
 //! `mgenjit::compile::protocol` on it. Standard error holds the last words: the client reads them when the

@@ -268,8 +268,12 @@ fn check_strings(
         if !section.sh_flags(endian).contains(elf::SHF_MERGE) {
             continue;
         }
+        let len = match section.compression(endian, file.data()) {
+            Ok(Some((header, ..))) => header.ch_size.get(endian),
+            _ => section.sh_size(endian),
+        };
         // A distance counts from behind the instruction, whose rest is shorter than this.
-        let end = section.sh_size(endian).saturating_add(64);
+        let end = len.saturating_add(64);
         let value = symbol.st_value(endian);
         let addend = relocation.r_addend.get(endian);
         // The addend of a name is counted from the string, that of a section chooses it.
@@ -339,9 +343,9 @@ pub enum Fault {
     Distance,
 }
 
-/// The first relocation of the worst kind that an x86-64 object has, and the name that it refers to.
-/// `is_elsewhere`: whether a name may mean something in another image.
-pub fn fault(bytes: &[u8], is_elsewhere: impl Fn(&str) -> bool) -> Option<(Fault, String)> {
+/// The first relocation of the worst kind that an x86-64 object has, and the name that it refers to, of those that
+/// matter.
+pub fn fault(bytes: &[u8], matters: impl Fn(Fault, &str) -> bool) -> Option<(Fault, String)> {
     let file = ElfFile::<elf::FileHeader64<Endianness>>::parse(bytes).ok()?;
     let endian = file.endian();
     let sections = file.elf_section_table();
@@ -376,10 +380,10 @@ pub fn fault(bytes: &[u8], is_elsewhere: impl Fn(&str) -> bool) -> Option<(Fault
                     Fault::StaticTls
                 }
                 elf::R_X86_64_GOTPC32_TLSDESC => Fault::TlsDescriptor,
-                elf::R_X86_64_PC32 | elf::R_X86_64_PC64 if is_elsewhere(name) => Fault::Distance,
+                elf::R_X86_64_PC32 | elf::R_X86_64_PC64 => Fault::Distance,
                 _ => continue,
             };
-            if worst.as_ref().is_none_or(|(known, _)| fault < *known) {
+            if matters(fault, name) && worst.as_ref().is_none_or(|(known, _)| fault < *known) {
                 worst = Some((fault, name.to_owned()));
             }
         }

@@ -1,19 +1,154 @@
-//! Links objects for export.
+//! Links objects for export: into a shared library that the system's loader loads, with what the C compiler's start-up
+//! files would add, or into one object.
 
 use crate::compile::Compiler;
+use crate::crash::{self, Phase};
+use crate::crt;
 use crate::input::Input;
-use mgenjit::compile::protocol::{Failure, FailureKind, LinkRequest};
+use crate::link::{Object, Output, Plan};
+use crate::target::{Format, Names};
+use crate::tls;
+use mgenjit::compile::protocol::{Failure, FailureKind, LinkOutput, LinkRequest, Target};
+use std::sync::Arc;
 
 /// Makes what `request` asks for of its inputs.
 pub fn link(
-    _compiler: &mut Compiler,
+    compiler: &mut Compiler,
     request: &LinkRequest,
-    _inputs: &[Input],
+    inputs: &[Input],
 ) -> Result<Vec<u8>, Failure> {
-    Err(Failure {
-        kind: FailureKind::Unsupported,
-        message: format!("{:?} cannot be linked yet", request.output),
+    let names = compiler.names(&request.target)?;
+    let emulation = emulation(&names)?;
+    let libraries = inputs.len().checked_sub(request.libraries as usize);
+    let Some(count) = libraries.filter(|count| *count > 0) else {
+        return Err(Failure {
+            kind: FailureKind::Protocol,
+            message: format!(
+                "{} inputs, of which {} are shared libraries, leave nothing to link",
+                inputs.len(),
+                request.libraries
+            ),
+            input: None,
+            position: None,
+        });
+    };
+    // Their own names may be options, or those of other inputs.
+    let files: Vec<Object> = (0..)
+        .zip(inputs)
+        .map(|(index, input)| Object {
+            name: file_name(index),
+            bytes: Arc::new(input.bytes().to_vec()),
+        })
+        .collect();
+    let (objects, libraries) = files.split_at(count);
+    let linked = match &request.output {
+        LinkOutput::SharedLibrary { soname } => library(
+            compiler,
+            &request.target,
+            emulation,
+            soname.as_deref(),
+            objects,
+            libraries,
+        ),
+        LinkOutput::Object => {
+            crash::enter(Phase::Link);
+            compiler.linker.link(&Plan {
+                emulation,
+                output: Output::Relocatable,
+                objects,
+                libraries,
+            })
+        }
+    };
+    linked.map_err(|failure| name_inputs(failure, request))
+}
+
+fn library(
+    compiler: &mut Compiler,
+    target: &Target,
+    emulation: &str,
+    soname: Option<&str>,
+    objects: &[Object],
+    libraries: &[Object],
+) -> Result<Vec<u8>, Failure> {
+    let mut all = vec![compiler.crt_object(&crt::LIBRARY, target)?];
+    all.extend_from_slice(objects);
+    let mut on_demand = Vec::new();
+    for piece in crt::static_pieces() {
+        on_demand.push(compiler.crt_object(piece, target)?);
+    }
+    crash::enter(Phase::Link);
+    let link = |symbolic| {
+        compiler.linker.link(&Plan {
+            emulation,
+            output: Output::Library {
+                soname,
+                symbolic,
+                on_demand: &on_demand,
+            },
+            objects: &all,
+            libraries,
+        })
+    };
+    // A program may have variables of a library copied into itself, and then the library must use the copies. Code
+    // that was made for an executable cannot.
+    let mut linked = link("-Bsymbolic-non-weak-functions")?;
+    tls::bind(&mut linked).map_err(|error| Failure {
+        kind: FailureKind::Link,
+        message: format!("the library that was just linked is broken: {error}"),
         input: None,
         position: None,
-    })
+    })?;
+    Ok(linked)
+}
+
+/// The linker's names of the targets that it knows.
+const EMULATIONS: [(&str, &str); 3] = [
+    ("x86_64", "elf_x86_64"),
+    ("aarch64", "aarch64elf"),
+    ("riscv64", "elf64lriscv"),
+];
+
+fn emulation(names: &Names) -> Result<&'static str, Failure> {
+    let architecture = names.architecture();
+    EMULATIONS
+        .iter()
+        .find(|(name, _)| *name == architecture && names.format() == Format::Elf)
+        .map(|(_, emulation)| *emulation)
+        .ok_or_else(|| Failure {
+            kind: FailureKind::Unsupported,
+            message: format!(
+                "nothing can be linked for {} here, but only for ELF systems on {}: export objects or an archive, and \
+                 link them with the target's own linker",
+                names.triple,
+                EMULATIONS.map(|(name, _)| name).join(", ")
+            ),
+            input: None,
+            position: None,
+        })
+}
+
+fn file_name(index: usize) -> String {
+    format!("<input-{index}>")
+}
+
+/// Has a message call inputs what the client does.
+fn name_inputs(failure: Failure, request: &LinkRequest) -> Failure {
+    let mut message = failure.message;
+    let mut named = Vec::new();
+    for (index, input) in (0..).zip(&request.inputs) {
+        let name = file_name(index);
+        if message.contains(&name) {
+            message = message.replace(&name, &input.name);
+            named.push(u32::try_from(index).ok());
+        }
+    }
+    Failure {
+        message,
+        input: match named[..] {
+            [index] => index,
+            _ => None,
+        },
+        ..failure
+    }
 }

@@ -61,8 +61,9 @@ impl Targets {
         })
     }
 
-    pub fn machine(&self, level: OptLevel, target: &Target) -> Result<Machine, Failure> {
-        let names = match target {
+    /// What LLVM calls a target.
+    pub fn names(&self, target: &Target) -> Result<Names, Failure> {
+        Ok(match target {
             Target::Host(Cpu::Native) => self.host.clone(),
             Target::Host(Cpu::Level(level)) => Names {
                 triple: self.host.triple.clone(),
@@ -70,7 +71,11 @@ impl Targets {
                 features: String::new(),
             },
             Target::Other(spec) => other(spec)?,
-        };
+        })
+    }
+
+    pub fn machine(&self, level: OptLevel, target: &Target) -> Result<Machine, Failure> {
+        let names = self.names(target)?;
         let format = names.format();
         let level = match level {
             OptLevel::O0 => OptimizationLevel::None,
@@ -242,7 +247,16 @@ impl Names {
             )
     }
 
-    fn format(&self) -> Format {
+    /// The triple's first part, by one of its names.
+    pub fn architecture(&self) -> &str {
+        match self.triple.split('-').next().unwrap_or_default() {
+            "amd64" => "x86_64",
+            "arm64" => "aarch64",
+            other => other,
+        }
+    }
+
+    pub fn format(&self) -> Format {
         let mut parts = self.triple.split('-');
         let is_wasm = parts.next().is_some_and(|part| part.starts_with("wasm"));
         let is_other = |part: &str| {

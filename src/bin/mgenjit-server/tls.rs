@@ -22,6 +22,40 @@ pub fn bind(image: &mut [u8]) -> Result<(), object::read::Error> {
     Ok(())
 }
 
+/// How a machine's two words are relocated, and what its offsets are less than a variable's place.
+struct Kinds {
+    module: elf::RelocationType,
+    offset: elf::RelocationType,
+    bias: u64,
+}
+
+const KINDS: [(elf::Machine, Kinds); 3] = [
+    (
+        elf::EM_X86_64,
+        Kinds {
+            module: elf::R_X86_64_DTPMOD64,
+            offset: elf::R_X86_64_DTPOFF64,
+            bias: 0,
+        },
+    ),
+    (
+        elf::EM_AARCH64,
+        Kinds {
+            module: elf::R_AARCH64_TLS_DTPMOD,
+            offset: elf::R_AARCH64_TLS_DTPREL,
+            bias: 0,
+        },
+    ),
+    (
+        elf::EM_RISCV,
+        Kinds {
+            module: elf::R_RISCV_TLS_DTPMOD64,
+            offset: elf::R_RISCV_TLS_DTPREL64,
+            bias: 0x800,
+        },
+    ),
+];
+
 /// Offset of `r_info` in `Elf64_Rela`.
 const INFO: u64 = 8;
 
@@ -29,6 +63,12 @@ const INFO: u64 = 8;
 fn edits(image: &[u8]) -> Result<Vec<(u64, u64)>, object::read::Error> {
     let endian = LittleEndian;
     let header = elf::FileHeader64::<LittleEndian>::parse(image)?;
+    let Some((_, kinds)) = KINDS
+        .iter()
+        .find(|(machine, _)| *machine == header.e_machine(endian))
+    else {
+        return Ok(Vec::new());
+    };
     let segments = header.program_headers(endian, image)?;
     let sections = header.sections(endian, image)?;
     let symbols = sections.symbols(endian, image, elf::SHT_DYNSYM)?;
@@ -44,8 +84,8 @@ fn edits(image: &[u8]) -> Result<Vec<(u64, u64)>, object::read::Error> {
         let entries = (section.sh_offset(endian)..).step_by(size_of::<elf::Rela64<LittleEndian>>());
         for (entry, relocation) in entries.zip(relocations) {
             match relocation.r_type(endian, false) {
-                elf::R_X86_64_DTPMOD64 => modules.push((entry, relocation)),
-                elf::R_X86_64_DTPOFF64 => {
+                kind if kind == kinds.module => modules.push((entry, relocation)),
+                kind if kind == kinds.offset => {
                     offsets.insert(relocation.r_offset(endian));
                 }
                 _ => {}
@@ -68,8 +108,9 @@ fn edits(image: &[u8]) -> Result<Vec<(u64, u64)>, object::read::Error> {
                 (inside < segment.p_filesz(endian)).then(|| segment.p_offset(endian) + inside)
             });
         if let Some(in_file) = in_file {
-            edits.push((entry + INFO, u64::from(elf::R_X86_64_DTPMOD64.0)));
-            edits.push((in_file, symbol.st_value(endian)));
+            edits.push((entry + INFO, u64::from(kinds.module.0)));
+            let word = symbol.st_value(endian).wrapping_sub(kinds.bias);
+            edits.push((in_file, word));
         }
     }
     Ok(edits)

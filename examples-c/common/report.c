@@ -1,11 +1,16 @@
 #include "report.h"
 
-#include <float.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+
+int report_wrong_usage(const char *usage, const char *message, const char *what)
+{
+    fprintf(stderr, "%s: %s%s\n%sTry %s --help.\n", program_name, message, what, usage, program_name);
+    return EX_USAGE;
+}
 
 static int exit_code_of(mgenjit_status status)
 {
@@ -19,11 +24,14 @@ static int exit_code_of(mgenjit_status status)
     case MGENJIT_STATUS_LINK:
     case MGENJIT_STATUS_UNRESOLVED:
     case MGENJIT_STATUS_NOT_FOUND:
-    case MGENJIT_STATUS_TYPE: return EX_DATAERR;
+    case MGENJIT_STATUS_TYPE:
+    case MGENJIT_STATUS_DAMAGED:
+    case MGENJIT_STATUS_UNSUPPORTED: return EX_DATAERR;
     case MGENJIT_STATUS_SERVER_UNAVAILABLE:
     case MGENJIT_STATUS_SERVER_MISMATCH:
     case MGENJIT_STATUS_CPU:
-    case MGENJIT_STATUS_LIBRARY: return EX_UNAVAILABLE;
+    case MGENJIT_STATUS_LIBRARY:
+    case MGENJIT_STATUS_LINKER: return EX_UNAVAILABLE;
     case MGENJIT_STATUS_LOAD: return EX_OSERR;
     default: return EX_SOFTWARE;
     }
@@ -53,7 +61,7 @@ int report_error(const char *subject, mgenjit_error *error)
     mgenjit_status status = mgenjit_error_status(error);
 
     /* The message names the file, and the place in it, by itself. */
-    fprintf(stderr, "run: ");
+    fprintf(stderr, "%s: ", program_name);
     if (subject != NULL)
         fprintf(stderr, "%s: ", subject);
     fprintf(stderr, "%s\n", mgenjit_error_message(error));
@@ -67,7 +75,7 @@ void report_event(const mgenjit_event *event, void *user)
 {
     (void)user;
     const mgenjit_times *times = event->times;
-    fprintf(stderr, "run: %s %.12s: ", event->name, event->key);
+    fprintf(stderr, "%s: %s %.12s: ", program_name, event->name, event->key);
     switch (event->kind) {
     case MGENJIT_EVENT_HIT:
         fprintf(stderr, "in the cache: %" PRIu64 " bytes, found in %" PRIu64 " µs", event->bytes,
@@ -124,48 +132,15 @@ void report_times(const mgenjit_module *module)
             fprintf(stderr, "  %-28s %9" PRIu64 " µs\n", rows[i].name, rows[i].microseconds);
 }
 
-int report_functions(mgenjit_module *module, mgenjit_error **error)
+void report_version(void)
 {
-    size_t count = mgenjit_module_function_count(module);
-    for (size_t i = 0; i < count; i++) {
-        mgenjit_function *function;
-        if (mgenjit_module_function(module, i, &function, error) != MGENJIT_STATUS_OK)
-            return 0;
-        printf("%s\n", mgenjit_function_signature(function));
-        mgenjit_function_free(function);
-    }
-    return 1;
+    printf("%s, with libmgenjit %s and LLVM %s\n", program_name, mgenjit_version_string(), mgenjit_llvm_version());
 }
 
-/* As few digits as read back as the same number, but no fewer than the type can always keep. */
-static void print_double(double number)
+int report_end(int exit_code)
 {
-    char text[64];
-    int precision = DBL_DIG;
-    do
-        snprintf(text, sizeof text, "%.*g", precision, number);
-    while (strtod(text, NULL) != number && ++precision <= 17);
-    puts(text);
-}
-
-static void print_float(float number)
-{
-    char text[64];
-    int precision = FLT_DIG;
-    do
-        snprintf(text, sizeof text, "%.*g", precision, (double)number);
-    while (strtof(text, NULL) != number && ++precision <= 9);
-    puts(text);
-}
-
-void report_value(const mgenjit_value *value)
-{
-    switch (value->type) {
-    case MGENJIT_TYPE_VOID: break;
-    case MGENJIT_TYPE_I1: puts(value->as.integer != 0 ? "true" : "false"); break;
-    case MGENJIT_TYPE_FLOAT: print_float(value->as.single_precision); break;
-    case MGENJIT_TYPE_DOUBLE: print_double(value->as.double_precision); break;
-    case MGENJIT_TYPE_POINTER: printf("0x%" PRIxPTR "\n", (uintptr_t)value->as.pointer); break;
-    default: printf("%" PRId64 "\n", value->as.integer);
-    }
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return exit_code;
+    fprintf(stderr, "%s: stdout: %s\n", program_name, strerror(errno));
+    return EX_IOERR;
 }

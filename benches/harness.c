@@ -1,0 +1,55 @@
+#include "harness.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+char folder[PATH_SIZE];
+int missed;
+
+void verdict(const char *what, double ours, double theirs, double target)
+{
+    int met = ours / theirs <= target;
+    missed += !met;
+    printf("  %-46s %9.2fx   target %.2fx  %s\n", what, ours / theirs, target, met ? "MET" : "MISSED");
+}
+
+void ratio(const char *what, double ours, double theirs)
+{
+    printf("  %-46s %9.2fx\n", what, ours / theirs);
+}
+
+void row(const char *what, double value, const char *unit)
+{
+    printf("  %-46s %9.3f %s\n", what, value, unit);
+}
+
+struct process_result run(const char *const *argv, double numbers[5])
+{
+    struct process_result result;
+    int failure = process_run(argv, &result);
+    if (failure != 0 || result.status != 0) {
+        fprintf(stderr, "bench: %s: %s\n", argv[0], failure != 0 ? strerror(failure) : "failed");
+        remove_folder(folder);
+        exit(1);
+    }
+    if (numbers != NULL)
+        sscanf(result.output, "%lf %lf %lf %lf %lf", &numbers[0], &numbers[1], &numbers[2], &numbers[3],
+               &numbers[4]);
+    free(result.output);
+    return result;
+}
+
+double run_time(const char *const *argv)
+{
+    struct process_result result = run(argv, NULL);
+    return result.ended - result.started;
+}
+
+void find_tool(char path[PATH_SIZE], const char *name)
+{
+    if (find_llvm_tool(path, name))
+        return;
+    path[0] = '\0';
+    printf("\n%s of LLVM 22 is missing: what needs it is skipped\n", name);
+}

@@ -1,0 +1,31 @@
+#ifndef HARNESS_H
+#define HARNESS_H
+
+#include "common/files.h"
+#include "common/measure.h"
+
+enum { MOST_ROUNDS = 101 };
+
+/* For temporary files; it is removed at the end. */
+extern char folder[PATH_SIZE];
+
+/* How many targets were missed. */
+extern int missed;
+
+/* Prints the ratio of two measures, and whether it is within its target. */
+void verdict(const char *what, double ours, double theirs, double target);
+
+void ratio(const char *what, double ours, double theirs);
+
+void row(const char *what, double value, const char *unit);
+
+/* Runs a program that has to succeed, and reads up to five numbers from its output. `numbers` may be NULL. */
+struct process_result run(const char *const *argv, double numbers[5]);
+
+/* The milliseconds that a program takes, which has to succeed. */
+double run_time(const char *const *argv);
+
+/* Finds a tool of LLVM 22; says so if it is missing, and writes "" then. */
+void find_tool(char path[PATH_SIZE], const char *name);
+
+#endif

@@ -1,0 +1,226 @@
+#include "options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "common/report.h"
+
+static const char usage[] = "usage: build -o OUT [options] FILES...\n";
+
+static const char help[] =
+    "\n"
+    "Compiles FILES, or finds their code in the cache, and writes it to OUT, ahead of time. FILES are IR text,\n"
+    "bitcode, object files and static archives; they are compiled together, optimised as one.\n"
+    "\n"
+    "  -o, --output OUT     the file to write, which is replaced only whole; - for stdout, if it is text\n"
+    "  --kind KIND          what to write: exe, lib, archive, object, asm, bitcode, ir, header;\n"
+    "                       default: what OUT ends with tells, .so .a .o .s .bc .ll .h; else exe\n"
+    "  --separate           each of FILES is a module of its own, not optimised together\n"
+    "  --keep SYMBOL        make all symbols internal but such ones, and main for an exe (repeatable)\n"
+    "  --target TRIPLE      what to compile for, such as aarch64-linux-gnu; default: this machine\n"
+    "  --cpu NAME           of this machine: native (default), x86-64, x86-64-v2, -v3, -v4;\n"
+    "                       of a --target: LLVM's name, such as cortex-a72\n"
+    "  --features LIST      of a --target, such as +sve,-crc\n"
+    "  --static             link an exe statically\n"
+    "  --soname NAME        of a lib\n"
+    "  -l NAME              link an exe or lib with a library; a path if it has a slash (repeatable)\n"
+    "  --link-flag FLAG     for the linker of an exe or lib, as it is: --link-flag=-g (repeatable)\n"
+    "  --linker PROGRAM     the C compiler driver that links: such as clang-22, aarch64-linux-gnu-gcc, or wasm-ld;\n"
+    "                       default: $MGENJIT_CC, else cc\n"
+    "  --linker-timeout SECONDS\n"
+    "                       stop a linker that takes longer; 0: never; default: 300\n"
+    SETUP_HELP
+    "  --help, --version\n"
+    "\n"
+    "Exit status (sysexits.h):\n"
+    "  0  OUT was written         70 a crash of the compile server or a defect of the library\n"
+    "  64 wrong usage             73 OUT could not be written\n"
+    "  65 a file's content is bad, or cannot be exported as that\n"
+    "  66 no such file            74 stdout could not be written\n"
+    "  69 no compile server, or the linker is missing or failed\n";
+
+enum { CPU = 256, FEATURES, HELP, KEEP, KIND, LINKER, LINKER_TIMEOUT, LINK_FLAG, SEPARATE, SONAME, STATIC, TARGET,
+       VERSION };
+
+static const struct option long_options[] = {
+    {"cpu", required_argument, NULL, CPU},
+    {"features", required_argument, NULL, FEATURES},
+    {"help", no_argument, NULL, HELP},
+    {"keep", required_argument, NULL, KEEP},
+    {"kind", required_argument, NULL, KIND},
+    {"linker", required_argument, NULL, LINKER},
+    {"linker-timeout", required_argument, NULL, LINKER_TIMEOUT},
+    {"link-flag", required_argument, NULL, LINK_FLAG},
+    {"output", required_argument, NULL, 'o'},
+    {"separate", no_argument, NULL, SEPARATE},
+    {"soname", required_argument, NULL, SONAME},
+    {"static", no_argument, NULL, STATIC},
+    {"target", required_argument, NULL, TARGET},
+    {"version", no_argument, NULL, VERSION},
+    SETUP_LONG_OPTIONS,
+    {NULL, 0, NULL, 0},
+};
+
+/* Options that count together with others: they are judged when all are read. */
+struct pending {
+    const char *target;
+    const char *cpu;
+    const char *features;
+    /* Whether there are options that some kinds alone have. */
+    int has_soname;
+    int is_static;
+    int has_link_arguments;
+};
+
+static int wrong(const char *message, const char *what, int *exit_code)
+{
+    *exit_code = report_wrong_usage(usage, message, what);
+    return 0;
+}
+
+/* Returns 1 if there is no error. */
+static int check(mgenjit_error *error, int *exit_code)
+{
+    if (error != NULL)
+        *exit_code = report_error(NULL, error);
+    return error == NULL;
+}
+
+static int parse_seconds(const char *text, uint64_t *milliseconds)
+{
+    char *end;
+    double seconds = strtod(text, &end);
+    /* Not so that a NaN passes. */
+    if (end == text || *end != '\0' || !(seconds >= 0 && seconds <= 1e9))
+        return 0;
+    /* Rounded up: 0 is for ever. */
+    *milliseconds = (uint64_t)(seconds * 1e3);
+    *milliseconds += (double)*milliseconds < seconds * 1e3;
+    return 1;
+}
+
+/* Takes an option. Returns 1 to go on. */
+static int take(struct options *options, struct pending *pending, int option, const char *wrong_word,
+                int *exit_code)
+{
+    mgenjit_config *config = options->setup.config;
+    mgenjit_error *error = NULL;
+    uint64_t milliseconds;
+
+    *exit_code = EX_OK;
+    if (setup_take(&options->setup, option, optarg, usage, exit_code))
+        return *exit_code == EX_OK;
+    switch (option) {
+    case 'o': options->output = optarg; break;
+    case 'l':
+        pending->has_link_arguments = 1;
+        mgenjit_export_options_add_library(options->export, optarg, &error);
+        break;
+    case LINK_FLAG:
+        pending->has_link_arguments = 1;
+        mgenjit_export_options_add_flag(options->export, optarg, &error);
+        break;
+    case CPU: pending->cpu = optarg; break;
+    case FEATURES: pending->features = optarg; break;
+    case KEEP: list_push(&options->keep, optarg); break;
+    case KIND:
+        options->kind = kind_named(optarg);
+        if (options->kind == NULL)
+            return wrong("not a kind (exe, lib, archive, object, asm, bitcode, ir, header): ", optarg, exit_code);
+        break;
+    case LINKER: mgenjit_config_set_linker(config, optarg, &error); break;
+    case LINKER_TIMEOUT:
+        if (!parse_seconds(optarg, &milliseconds))
+            return wrong("not a number of seconds: ", optarg, exit_code);
+        mgenjit_config_set_linker_timeout(config, milliseconds, &error);
+        break;
+    case SEPARATE: options->separate = 1; break;
+    case SONAME:
+        pending->has_soname = 1;
+        mgenjit_export_options_set_soname(options->export, optarg, &error);
+        break;
+    case STATIC:
+        pending->is_static = 1;
+        mgenjit_export_options_set_static(options->export, 1, &error);
+        break;
+    case TARGET: pending->target = optarg; break;
+    case HELP: printf("%s%s", usage, help); return 0;
+    case VERSION: report_version(); return 0;
+    case ':': return wrong("a value is missing after ", wrong_word, exit_code);
+    default: return wrong("wrong option: ", wrong_word, exit_code);
+    }
+    return check(error, exit_code);
+}
+
+/* Judges what was given together. Returns 1 to go on. */
+static int settle(struct options *options, const struct pending *pending, int *exit_code)
+{
+    mgenjit_config *config = options->setup.config;
+    mgenjit_error *error = NULL;
+
+    if (options->output == NULL)
+        return wrong("-o OUT is missing", "", exit_code);
+    if (options->files.count == 0)
+        return wrong("no file was given", "", exit_code);
+    int is_stdout = strcmp(options->output, "-") == 0;
+    if (is_stdout && options->kind == NULL)
+        return wrong("-o - needs a --kind", "", exit_code);
+    if (options->kind == NULL)
+        options->kind = kind_of_file(options->output);
+    if (is_stdout && !options->kind->is_text)
+        return wrong("-o - is for text (asm, ir, header), not for --kind ", options->kind->name, exit_code);
+
+    int is_exe = options->kind->number == MGENJIT_EXPORT_EXECUTABLE;
+    int is_lib = options->kind->number == MGENJIT_EXPORT_SHARED_LIBRARY;
+    if (pending->has_soname && !is_lib)
+        return wrong("--soname is for --kind lib, not ", options->kind->name, exit_code);
+    if (pending->is_static && !is_exe)
+        return wrong("--static is for --kind exe, not ", options->kind->name, exit_code);
+    if (pending->has_link_arguments && !is_lib && !is_exe)
+        return wrong("-l and --link-flag are for --kind exe and lib, not ", options->kind->name, exit_code);
+    if (options->separate && options->keep.count > 0)
+        return wrong("--keep is for files that are compiled together, not with --separate", "", exit_code);
+    if (pending->features != NULL && pending->target == NULL)
+        return wrong("--features needs a --target", "", exit_code);
+
+    if (options->keep.count > 0 && is_exe)
+        list_push(&options->keep, "main");
+    if (pending->target != NULL)
+        mgenjit_config_set_target(config, pending->target, pending->cpu, pending->features, &error);
+    else
+        mgenjit_config_set_cpu(config, pending->cpu, &error);
+    return check(error, exit_code);
+}
+
+int options_parse(struct options *options, int argc, char **argv, int *exit_code)
+{
+    struct pending pending;
+    int option;
+
+    memset(&pending, 0, sizeof pending);
+    memset(options, 0, sizeof *options);
+    options->setup.config = mgenjit_config_new();
+    options->export = mgenjit_export_options_new();
+    if (!list_new(&options->files, argc) || !list_new(&options->keep, argc)) {
+        *exit_code = EX_OSERR;
+        return 0;
+    }
+
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, ":O:l:o:", long_options, NULL)) != -1)
+        if (!take(options, &pending, option, argv[optind - 1], exit_code))
+            return 0;
+    for (int i = optind; i < argc; i++)
+        list_push(&options->files, argv[i]);
+    return settle(options, &pending, exit_code);
+}
+
+void options_free(struct options *options)
+{
+    mgenjit_config_free(options->setup.config);
+    mgenjit_export_options_free(options->export);
+    list_free(&options->files);
+    list_free(&options->keep);
+}

@@ -1,0 +1,47 @@
+#ifndef COMMON_SETUP_H
+#define COMMON_SETUP_H
+
+#include <getopt.h>
+
+#include "mgenjit.h"
+
+/* The options that all programs have that compile: what they set. */
+struct setup {
+    mgenjit_config *config;
+    int time;
+};
+
+/* Their numbers, behind those of a program's own. The level is -O as well. */
+enum { SETUP_CACHE_DIR = 512, SETUP_LAYER, SETUP_NO_CACHE, SETUP_SIGN, SETUP_TIME, SETUP_TRUST, SETUP_VERBOSE };
+
+/* Their rows of a program's long options. */
+#define SETUP_LONG_OPTIONS \
+    {"cache-dir", required_argument, NULL, SETUP_CACHE_DIR}, \
+    {"layer", required_argument, NULL, SETUP_LAYER}, \
+    {"no-cache", no_argument, NULL, SETUP_NO_CACHE}, \
+    {"opt", required_argument, NULL, 'O'}, \
+    {"sign", required_argument, NULL, SETUP_SIGN}, \
+    {"time", no_argument, NULL, SETUP_TIME}, \
+    {"trust", required_argument, NULL, SETUP_TRUST}, \
+    {"verbose", no_argument, NULL, SETUP_VERBOSE}
+
+/* Their lines of a program's help. */
+#define SETUP_HELP \
+    "  -O0 -O1 -O2 -O3 -Os -Oz, --opt LEVEL\n" \
+    "                       how far to optimise; default: 2\n" \
+    "  --cache-dir DIR      where compiled code is kept; default: $MGENJIT_CACHE_DIR,\n" \
+    "                       else $XDG_CACHE_HOME/mgenjit, else ~/.cache/mgenjit\n" \
+    "  --no-cache           neither look in the cache nor store in it\n" \
+    "  --layer DIR          a read-only cache below that one (repeatable)\n" \
+    "  --trust KEYFILE      a key; what none signed is not taken from the cache (repeatable)\n" \
+    "  --sign KEYFILE       sign what is stored with this private key\n" \
+    "  --time               tell on stderr what each step took, and whether the cache had the code\n" \
+    "  --verbose            tell on stderr what happens, as it happens\n"
+
+/*
+ * Takes an option, if it is one of these. Returns 1 if it is, else 0. `*exit_code` becomes what to end with if its
+ * value is wrong, which has been said.
+ */
+int setup_take(struct setup *setup, int option, const char *value, const char *usage, int *exit_code);
+
+#endif

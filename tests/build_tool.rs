@@ -1,0 +1,772 @@
+//! The command-line example `examples-c/build`, as its users run it: options, kinds, what it writes, exit codes.
+
+mod support;
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::sync::OnceLock;
+use support::source;
+use support::tools::{self, Place, Ran};
+
+fn programs() -> &'static Path {
+    static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAMS.get_or_init(|| tools::build("build-tool", &["build", "run", "runtime"]))
+}
+
+/// Prints 42 by a function of another file.
+const MAIN: &str = r#"declare i64 @twice(i64)
+declare i32 @printf(ptr, ...)
+@format = internal constant [5 x i8] c"%ld\0A\00"
+define i64 @main() {
+  %r = call i64 @twice(i64 21)
+  %p = call i32 (ptr, ...) @printf(ptr @format, i64 %r)
+  ret i64 0
+}
+"#;
+
+const TWICE: &str = "define i64 @twice(i64 %x) {\n  %r = mul i64 %x, 2\n  ret i64 %r\n}\n";
+
+fn place() -> Place {
+    let place = Place::new(programs().join("build"));
+    place.write("main.ll", MAIN);
+    place.write("twice.ll", TWICE);
+    place
+}
+
+/// What a program writes and ends with.
+fn output_of(place: &Place, program: &str, arguments: &[&str]) -> Ran {
+    let mut command = place.command(program);
+    let output = command.args(arguments).output();
+    output
+        .unwrap_or_else(|error| panic!("{program}: {error}"))
+        .into()
+}
+
+#[track_caller]
+fn check_prints_42(place: &Place, program: &str, arguments: &[&str]) {
+    let ran = output_of(place, program, arguments);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "42\n"), "{ran:?}");
+}
+
+fn read(place: &Place, name: &str) -> Vec<u8> {
+    std::fs::read(place.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// What readelf says of a file.
+fn readelf(place: &Place, option: &str, name: &str) -> String {
+    output_of(place, "readelf", &["-W", option, name]).out
+}
+
+#[test]
+fn wrong_usage() {
+    let place = place();
+    let check = |arguments: &[&str], part: &str| {
+        place.check(arguments, 64, &["build: ", part, "usage: build", "--help"]);
+    };
+    check(&[], "-o OUT is missing");
+    check(&["twice.ll"], "-o OUT is missing");
+    check(&["-o", "twice.o"], "no file was given");
+    check(&["-o"], "a value is missing after -o");
+    check(&["--frob"], "wrong option: --frob");
+    check(&["-x"], "wrong option: -x");
+    check(&["--kind", "elf", "-o", "x", "twice.ll"], "not a kind");
+    check(
+        &["-O9", "-o", "x.o", "twice.ll"],
+        "not an optimisation level",
+    );
+    check(&["-o", "-", "twice.ll"], "-o - needs a --kind");
+    check(
+        &["-o", "-", "--kind", "object", "twice.ll"],
+        "-o - is for text",
+    );
+    check(
+        &["--soname", "x.so.1", "-o", "x.o", "twice.ll"],
+        "--soname is for --kind lib",
+    );
+    check(
+        &["--static", "-o", "x.so", "twice.ll"],
+        "--static is for --kind exe",
+    );
+    check(
+        &["-lm", "-o", "x.a", "twice.ll"],
+        "-l and --link-flag are for",
+    );
+    check(
+        &["--link-flag=-g", "-o", "x.o", "twice.ll"],
+        "-l and --link-flag are for",
+    );
+    check(
+        &["--keep", "twice", "--separate", "-o", "x.a", "twice.ll"],
+        "--keep is for files",
+    );
+    check(
+        &["--features", "+sve", "-o", "x.o", "twice.ll"],
+        "--features needs a --target",
+    );
+    for seconds in ["", "soon", "-1", "nan", "1e99", "5s"] {
+        check(
+            &["--linker-timeout", seconds, "-o", "x", "main.ll"],
+            "not a number of seconds",
+        );
+    }
+    assert!(!place.path("x").exists() && !place.path("cache").exists());
+}
+
+#[test]
+fn values_that_the_library_refuses() {
+    let place = place();
+    place.check(&["--cpu", "i386", "-o", "x.o", "twice.ll"], 64, &["i386"]);
+    place.check(&["--target", "", "-o", "x.o", "twice.ll"], 64, &["build: "]);
+    place.check(&["--linker", "", "-o", "x", "main.ll"], 64, &["build: "]);
+    place.check(
+        &["--soname", "", "-o", "x.so", "twice.ll"],
+        64,
+        &["the soname is empty"],
+    );
+    place.check(
+        &["-l", "", "-o", "x", "main.ll"],
+        64,
+        &["the library's name is empty"],
+    );
+    place.check(
+        &["--keep", "", "-o", "x.o", "twice.ll"],
+        64,
+        &["a symbol to keep needs a name"],
+    );
+    place.check(
+        &["--trust", "nowhere", "-o", "x.o", "twice.ll"],
+        66,
+        &["nowhere"],
+    );
+    assert!(!place.path("x.o").exists());
+}
+
+#[test]
+fn help_and_version() {
+    let place = place();
+    place.check_help(&[
+        "-o",
+        "-l ",
+        "-O2",
+        "--cache-dir",
+        "--cpu",
+        "--features",
+        "--keep",
+        "--kind",
+        "--layer",
+        "--link-flag",
+        "--linker",
+        "--linker-timeout",
+        "--no-cache",
+        "--opt",
+        "--output",
+        "--separate",
+        "--sign",
+        "--soname",
+        "--static",
+        "--target",
+        "--time",
+        "--trust",
+        "--verbose",
+        "--version",
+    ]);
+    place.check(&["--version"], 0, &["build, with libmgenjit 0.", "LLVM 22"]);
+}
+
+/// What a file is, by its content.
+fn kind_of(bytes: &[u8]) -> &'static str {
+    let text = || std::str::from_utf8(bytes).unwrap_or("");
+    match bytes {
+        [0x7f, b'E', b'L', b'F', ..] => match bytes[16] {
+            1 => "object",
+            3 if bytes.windows(9).any(|part| part == b"ld-linux-") => "exe",
+            3 => "lib",
+            _ => "another ELF file",
+        },
+        [b'!', b'<', b'a', b'r', b'c', b'h', b'>', b'\n', ..] => "archive",
+        [b'B', b'C', 0xc0, 0xde, ..] => "bitcode",
+        _ if text().contains("define i64 @twice(i64") || text().contains("@twice(i64 %") => "ir",
+        _ if text().contains("int64_t twice(int64_t") => "header",
+        _ if text().contains("\ntwice:") => "asm",
+        _ => "something else",
+    }
+}
+
+#[test]
+fn kinds() {
+    let place = place();
+    place.write(
+        "program.ll",
+        format!("{}{TWICE}", MAIN.replace("declare i64 @twice(i64)\n", "")),
+    );
+    for (name, kind) in [
+        ("a.o", "object"),
+        ("a.a", "archive"),
+        ("a.so", "lib"),
+        ("a.s", "asm"),
+        ("a.bc", "bitcode"),
+        ("a.ll", "ir"),
+        ("a.h", "header"),
+        ("a", "exe"),
+        ("a.out", "exe"),
+        ("a.o.exe", "exe"),
+    ] {
+        place.check(&["-o", name, "program.ll"], 0, &[]);
+        assert_eq!(kind_of(&read(&place, name)), kind, "{name}");
+        let other = format!("{kind}.txt");
+        place.check(&["--kind", kind, "--output", &other, "program.ll"], 0, &[]);
+        assert_eq!(read(&place, &other), read(&place, name), "--kind {kind}");
+        let mode = std::fs::metadata(place.path(name))
+            .expect("the file")
+            .permissions()
+            .mode();
+        assert_eq!(
+            mode & 0o100 != 0,
+            ["exe", "lib"].contains(&kind),
+            "{name}: {mode:o}"
+        );
+    }
+    check_prints_42(&place, "./a", &[]);
+    check_prints_42(&place, "./exe.txt", &[]);
+}
+
+#[test]
+fn text_to_stdout() {
+    let place = place();
+    for kind in ["asm", "ir", "header"] {
+        place.check(&["--kind", kind, "-o", "file", "twice.ll"], 0, &[]);
+        let ran = place.check(&["--kind", kind, "-o", "-", "twice.ll"], 0, &[]);
+        assert_eq!(ran.out.as_bytes(), read(&place, "file"), "{kind}");
+        assert_eq!(kind_of(ran.out.as_bytes()), kind);
+    }
+    assert!(!place.path("-").exists());
+}
+
+/// Files in other folders, and output in one.
+#[test]
+fn relative_paths() {
+    let place = place();
+    for folder in ["in", "out"] {
+        std::fs::create_dir(place.path(folder)).expect("a folder");
+    }
+    for name in ["main.ll", "twice.ll"] {
+        std::fs::rename(place.path(name), place.path("in").join(name)).expect("moved");
+    }
+    place.check(
+        &["in/main.ll", "./in/../in/twice.ll", "-o", "out/program"],
+        0,
+        &[],
+    );
+    check_prints_42(&place, "out/program", &[]);
+    place.check(
+        &["-o", "out/nowhere/program", "in/main.ll", "in/twice.ll"],
+        73,
+        &["out/nowhere/program"],
+    );
+}
+
+/// Of all kinds: compiled together, and each by itself.
+#[test]
+fn several_files() {
+    let place = place();
+    place.write("twice.c", "long twice(long x) { return x + x; }\n");
+    place.cc(&["-fPIC", "-O1", "-c", "-o", "twice.o", "twice.c"]);
+    let status = place
+        .command("ar")
+        .args(["rcs", "libtwice.a", "twice.o"])
+        .status();
+    assert!(status.expect("ar").success());
+    for twice in ["twice.ll", "twice.o", "libtwice.a"] {
+        place.check(&["-o", "together", "main.ll", twice], 0, &[]);
+        check_prints_42(&place, "./together", &[]);
+    }
+    place.check(
+        &["-o", "separate", "--separate", "main.ll", "twice.ll"],
+        0,
+        &[],
+    );
+    check_prints_42(&place, "./separate", &[]);
+    place.check(
+        &["-o", "x", "main.ll", "twice.ll", "twice.o"],
+        65,
+        &["twice.ll", "twice.o"],
+    );
+    place.check(
+        &["-o", "x", "--separate", "twice.ll", "main.ll", "twice.o"],
+        65,
+        &["twice.ll", "twice.o"],
+    );
+}
+
+#[test]
+fn separate_modules_in_an_archive() {
+    let place = place();
+    let members = |arguments: &[&str]| {
+        place.check(
+            &[&["-o", "x.a", "main.ll", "twice.ll"], arguments].concat(),
+            0,
+            &[],
+        );
+        output_of(&place, "ar", &["t", "x.a"]).out.lines().count()
+    };
+    assert_eq!(members(&[]), 1);
+    assert_eq!(members(&["--separate"]), 2);
+    place.cc(&["-o", "program", "x.a"]);
+    check_prints_42(&place, "./program", &[]);
+    // Some kinds are of one module.
+    place.check(
+        &["-o", "x.ll", "--separate", "main.ll", "twice.ll"],
+        65,
+        &["build: "],
+    );
+}
+
+#[test]
+fn keep() {
+    let place = place();
+    let header = |arguments: &[&str]| {
+        let arguments = [
+            &["--kind", "header", "-o", "-", "main.ll", "twice.ll"],
+            arguments,
+        ]
+        .concat();
+        place.check(&arguments, 0, &[]).out
+    };
+    assert!(header(&[]).contains("twice"));
+    assert!(header(&["--keep", "twice"]).contains("twice"));
+    assert!(!header(&["--keep", "main"]).contains("twice"));
+    place.check(
+        &["-o", "program", "--keep", "twice", "main.ll", "twice.ll"],
+        0,
+        &[],
+    );
+    check_prints_42(&place, "./program", &[]);
+    place.check(
+        &["-o", "x.o", "--keep", "nosuch", "twice.ll"],
+        65,
+        &["nosuch"],
+    );
+}
+
+#[test]
+fn options_of_the_link() {
+    let place = place();
+    place.write("twice.c", "long twice(long x) { return x + x; }\n");
+    std::fs::create_dir(place.path("lib")).expect("a folder");
+    place.cc(&[
+        "-shared",
+        "-fPIC",
+        "-o",
+        "lib/libtwice.so",
+        "twice.c",
+        "-Wl,-soname,libtwice.so",
+    ]);
+
+    place.check(&["-o", "x.so", "--soname", "libx.so.3", "twice.ll"], 0, &[]);
+    assert!(readelf(&place, "-d", "x.so").contains("[libx.so.3]"));
+    place.check(
+        &[
+            "-o",
+            "x",
+            "main.ll",
+            "-l",
+            "lib/libtwice.so",
+            "--link-flag=-Wl,-rpath,$ORIGIN/lib",
+        ],
+        0,
+        &[],
+    );
+    assert!(readelf(&place, "-d", "x").contains("[$ORIGIN/lib]"));
+    check_prints_42(&place, "./x", &[]);
+    place.check(
+        &[
+            "-o",
+            "y",
+            "main.ll",
+            "--link-flag",
+            "-Llib",
+            "-ltwice",
+            "--link-flag=-Wl,-rpath,lib",
+        ],
+        0,
+        &[],
+    );
+    check_prints_42(&place, "./y", &[]);
+    place.check(&["-o", "z.so", "main.ll", "-l", "lib/libtwice.so"], 0, &[]);
+    assert!(readelf(&place, "-d", "z.so").contains("libtwice.so]"));
+
+    assert!(readelf(&place, "-l", "x").contains("INTERP"));
+    place.check(&["-o", "s", "--static", "main.ll", "twice.ll"], 0, &[]);
+    assert!(!readelf(&place, "-l", "s").contains("INTERP"));
+    check_prints_42(&place, "./s", &[]);
+}
+
+#[test]
+fn linkers() {
+    let place = place();
+    let script = |name: &str, text: &str| {
+        place.write(name, format!("#!/bin/sh\n{text}\n"));
+        std::fs::set_permissions(place.path(name), Permissions::from_mode(0o755))
+            .expect("executable");
+    };
+    script("fails", "echo this linker is tired >&2; exit 3");
+    script("hangs", "sleep 1000");
+    script("works", "echo \"$@\" > arguments; exec cc \"$@\"");
+    let link = |arguments: &[&str], code: i32, parts: &[&str]| {
+        place.check(
+            &[&["-o", "x", "main.ll", "twice.ll"], arguments].concat(),
+            code,
+            parts,
+        );
+        assert_eq!(place.path("x").exists(), code == 0);
+    };
+    link(&["--linker", "no-such-linker"], 69, &["no-such-linker"]);
+    link(
+        &["--linker", "./fails"],
+        69,
+        &["fails", "this linker is tired"],
+    );
+    link(
+        &["--linker", "./hangs", "--linker-timeout", "0.2"],
+        69,
+        &["hangs"],
+    );
+    link(&["-l", "no-such-library"], 69, &["no-such-library"]);
+    link(&["--linker", "./works", "--linker-timeout", "0"], 0, &[]);
+    check_prints_42(&place, "./x", &[]);
+
+    let ran: Output = place
+        .tool(&["-o", "x", "main.ll", "twice.ll"])
+        .env("MGENJIT_CC", "./fails")
+        .output()
+        .expect("build");
+    assert_eq!(ran.status.code(), Some(69), "{ran:?}");
+    // The one that is there stays.
+    check_prints_42(&place, "./x", &[]);
+}
+
+#[test]
+fn what_is_wrong_with_the_input() {
+    let place = place();
+    place.write("bad.ll", "define i32 @main() {\n  ret i64 0\n}\n");
+    place.check(
+        &["-o", "x", "bad.ll"],
+        65,
+        &["build: bad.ll:2:", "  ret i64 0\n", "^"],
+    );
+    place.check(
+        &["-o", "x", "twice.ll", "bad.ll"],
+        65,
+        &["bad.ll:2:", "  ret i64 0\n", "^"],
+    );
+    place.check(&["-o", "x", "nowhere.ll"], 66, &["nowhere.ll"]);
+    place.check(&["-o", "x", "main.ll"], 65, &["twice"]);
+    place.check(&["-o", "x", "twice.ll"], 65, &["main"]);
+    assert!(!place.path("x").exists());
+    let ran = place
+        .tool(&["--no-cache", "-o", "x.o", "twice.ll"])
+        .env("MGENJIT_SERVER", "/nowhere/server")
+        .output();
+    assert_eq!(ran.expect("build").status.code(), Some(69));
+}
+
+#[test]
+fn stdout_that_is_full() {
+    let place = place();
+    for arguments in [&["--kind", "asm", "-o", "-", "twice.ll"][..], &["--help"]] {
+        place.check_full_stdout(arguments);
+    }
+}
+
+/// What is in the cache is not compiled again; much of it is exported without a compile server.
+#[test]
+fn from_a_warm_cache() {
+    let place = place();
+    let cold = place
+        .check(
+            &["--time", "--verbose", "-o", "x", "main.ll", "twice.ll"],
+            0,
+            &[],
+        )
+        .err;
+    for part in [
+        "compiled (miss)",
+        "optimise",
+        "build: main.ll ",
+        "stored",
+        "x: exported as exe in ",
+    ] {
+        assert!(cold.contains(part), "{part} in {cold}");
+    }
+    for output in ["y.o", "y.a", "y.h"] {
+        let output = place
+            .tool(&["--time", "-o", output, "main.ll", "twice.ll"])
+            .env("MGENJIT_SERVER", "/nowhere/server")
+            .output();
+        let ran: Ran = output.expect("build").into();
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert!(
+            ran.err.contains("from the cache (hit)") && !ran.err.contains("optimise"),
+            "{ran:?}"
+        );
+    }
+    let warm = place
+        .check(&["--time", "-o", "y", "main.ll", "twice.ll"], 0, &[])
+        .err;
+    assert!(
+        warm.contains("from the cache (hit)") && !warm.contains("optimise"),
+        "{warm}"
+    );
+    assert_eq!(read(&place, "x"), read(&place, "y"));
+}
+
+#[test]
+fn caches() {
+    let place = place();
+    let is_hit = |arguments: &[&str]| {
+        let arguments = [&["--time", "-o", "x.o", "twice.ll"], arguments].concat();
+        place
+            .check(&arguments, 0, &[])
+            .err
+            .contains("from the cache (hit)")
+    };
+    assert!(!is_hit(&["--cache-dir", "below"]));
+    assert!(is_hit(&["--cache-dir", "below"]));
+    assert!(is_hit(&["--cache-dir", "empty", "--layer", "below"]));
+    place.write_key("key");
+    assert!(!is_hit(&[
+        "--cache-dir",
+        "below",
+        "--trust",
+        "key",
+        "--sign",
+        "key"
+    ]));
+    assert!(is_hit(&["--cache-dir", "below", "--trust", "key"]));
+
+    // With no cache, the module is still there to be exported.
+    place.check(&["--no-cache", "-o", "y", "main.ll", "twice.ll"], 0, &[]);
+    check_prints_42(&place, "./y", &[]);
+    assert!(!place.path("cache").exists());
+}
+
+#[test]
+fn levels_and_cpus() {
+    let place = place();
+    for level in [
+        "-O0", "-O1", "-O2", "-O3", "-Os", "-Oz", "--opt=O1", "--opt=z",
+    ] {
+        place.check(
+            &[level, "--cpu", "x86-64", "-o", "x", "main.ll", "twice.ll"],
+            0,
+            &[],
+        );
+        check_prints_42(&place, "./x", &[]);
+    }
+}
+
+#[test]
+fn executables_of_other_targets() {
+    let place = place();
+    let files = ["main.ll", "twice.ll"];
+    for (architecture, cpu, features) in [
+        ("aarch64", "cortex-a72", "+lse"),
+        ("riscv64", "sifive-u74", "+v"),
+    ] {
+        let triple = format!("{architecture}-linux-gnu");
+        let linker = format!("{triple}-gcc");
+        let target = ["--target", &triple, "--linker", &linker];
+        let named = [
+            "--target", &triple, "--linker", &linker, "--cpu", cpu, "--static",
+        ];
+        for (options, root) in [
+            (&target[..], format!("/usr/{triple}")),
+            (&named, "/nowhere".to_owned()),
+        ] {
+            place.check(&[&["-o", "x"], options, &files].concat(), 0, &[]);
+            check_prints_42(
+                &place,
+                &format!("qemu-{architecture}"),
+                &["-L", &root, "./x"],
+            );
+        }
+        place.check(
+            &[
+                &["-o", "x.o", "--features", features, "twice.ll"],
+                &target[..],
+            ]
+            .concat(),
+            0,
+            &[],
+        );
+        assert_eq!(kind_of(&read(&place, "x.o")), "object");
+    }
+}
+
+#[test]
+fn other_targets() {
+    let place = place();
+    place.check(
+        &[
+            "--target",
+            "wasm32-unknown-unknown",
+            "-o",
+            "x.o",
+            "twice.ll",
+        ],
+        0,
+        &[],
+    );
+    assert!(read(&place, "x.o").starts_with(b"\0asm"));
+    place.check(
+        &[
+            "--target",
+            "x86_64-linux-gnu",
+            "--cpu",
+            "x86-64-v4",
+            "-o",
+            "x.o",
+            "twice.ll",
+        ],
+        0,
+        &[],
+    );
+    assert_eq!(kind_of(&read(&place, "x.o")), "object");
+    place.check(
+        &[
+            "--target",
+            "aarch64-linux-gnu",
+            "--kind",
+            "asm",
+            "-o",
+            "-",
+            "twice.ll",
+        ],
+        0,
+        &["ret"],
+    );
+    place.check(
+        &["--target", "pdp11-dec-unix", "-o", "x.o", "twice.ll"],
+        65,
+        &["pdp11"],
+    );
+    place.check(
+        &[
+            "--target",
+            "aarch64-linux-gnu",
+            "--cpu",
+            "z80",
+            "-o",
+            "x.o",
+            "twice.ll",
+        ],
+        65,
+        &["z80"],
+    );
+}
+
+/// Exported or in memory: the same output.
+#[test]
+fn the_programs_of_the_repository() {
+    let place = place();
+    let run = programs().join("run");
+    let run = run.to_str().expect("UTF-8");
+    for name in ["fibonacci", "quicksort", "matrix"] {
+        let file = source("examples-c/programs")
+            .join(name)
+            .with_extension("ll");
+        let file = file.to_str().expect("UTF-8");
+        place.check(&["-o", "program", file], 0, &[]);
+        let (exported, in_memory) = (
+            output_of(&place, "./program", &[]),
+            output_of(&place, run, &[file]),
+        );
+        assert_eq!(
+            (exported.code, &exported.out),
+            (0, &in_memory.out),
+            "{name}"
+        );
+        assert!(!exported.out.is_empty(), "{name}");
+    }
+}
+
+fn build_runtime(place: &Place) {
+    let sources = source("examples-c/runtime/library");
+    for name in ["vector", "map", "fail"] {
+        let file = sources.join(name).with_extension("c");
+        let file = file.to_str().expect("UTF-8");
+        let output = format!("{name}.bc");
+        let status = place
+            .command("clang-22")
+            .args([
+                "-O2",
+                "-fPIC",
+                "-Xclang",
+                "-disable-llvm-passes",
+                "-emit-llvm",
+                "-c",
+                "-o",
+                &output,
+                file,
+            ])
+            .status();
+        assert!(status.expect("clang").success());
+        place.cc(&[
+            "-std=c99",
+            "-O2",
+            "-fPIC",
+            "-c",
+            "-o",
+            &format!("{name}.o"),
+            file,
+        ]);
+    }
+    let objects = ["vector.o", "map.o", "fail.o"];
+    let status = place
+        .command("ar")
+        .args(["rcs", "libruntime.a"])
+        .args(objects)
+        .status();
+    assert!(status.expect("ar").success());
+    place.cc(&[&["-shared", "-o", "libruntime.so"], &objects[..]].concat());
+}
+
+/// The example of a runtime library: its three ways give one result, and so does what is exported.
+#[test]
+fn a_runtime_library() {
+    let place = place();
+    build_runtime(&place);
+    let program = source("examples-c/runtime/program.ll");
+    let program = program.to_str().expect("UTF-8");
+    let tool = programs().join("runtime");
+    let tool = tool.to_str().expect("UTF-8");
+    let ran = output_of(&place, tool, &[".", program]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    for part in [
+        "All ways gave ",
+        "as IR, optimised together",
+        "as a static archive",
+        "as a shared library",
+    ] {
+        assert!(ran.out.contains(part), "{part} in {ran:?}");
+    }
+    let result = ran.out.split(['.', ' ']).nth(3).expect("a result");
+
+    let ir: &[&str] = &["vector.bc", "map.bc", "fail.bc", "--keep", "main"];
+    for runtime in [
+        ir,
+        &["libruntime.a"],
+        &["-l", "./libruntime.so", "--link-flag=-Wl,-rpath,$ORIGIN"],
+    ] {
+        place.check(&[&["-o", "program", program], runtime].concat(), 0, &[]);
+        let ran = output_of(&place, "./program", &[]);
+        assert_eq!((ran.code, ran.out.trim_end()), (0, result), "{runtime:?}");
+    }
+    // A way that lacks the library.
+    let ran = output_of(&place, tool, &["nowhere", program]);
+    assert_eq!(ran.code, 66, "{ran:?}");
+    assert!(ran.err.contains("vector.bc"), "{ran:?}");
+    assert_eq!(output_of(&place, tool, &["--help"]).code, 64);
+}

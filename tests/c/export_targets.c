@@ -1,0 +1,128 @@
+/* What is exported for other machines, run by emulators. */
+#include "exporting.h"
+
+static const char HELLO[] =
+    "@text = private constant [11 x i8] c\"hello %ld\\0A\\00\"\n"
+    "declare i32 @printf(ptr, ...)\n"
+    "define i64 @twice(i64 %x) {\n  %y = mul i64 %x, 2\n  ret i64 %y\n}\n"
+    "define i64 @main(i64 %argc) {\n  %t = call i64 @twice(i64 %argc)\n"
+    "  %n = call i32 (ptr, ...) @printf(ptr @text, i64 %t)\n  ret i64 5\n}\n";
+
+static const char PURE[] = "define i32 @twice(i32 %x) {\n  %y = mul i32 %x, 2\n  ret i32 %y\n}\n";
+
+static mgenjit_module *compile(const char *triple, const char *linker, const char *ir, mgenjit_executor **executor)
+{
+    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_module *module = NULL;
+    CHECK_OK(mgenjit_config_set_target(config, triple, NULL, NULL, &failure));
+    CHECK_OK(mgenjit_config_set_linker(config, linker, &failure));
+    *executor = new_executor(config);
+    CHECK_OK(mgenjit_executor_compile(*executor, "hello.ll", ir, strlen(ir), &module, &failure));
+    mgenjit_config_free(config);
+    return module;
+}
+
+static void check_machine(const char *triple, const char *compiler, const char *emulator, const char *root)
+{
+    mgenjit_executor *executor;
+    mgenjit_module *module = compile(triple, compiler, HELLO, &executor);
+    mgenjit_export_options *options = mgenjit_export_options_new();
+    free(write_file("user.c", "#include \"hello.h\"\n#include <stdio.h>\n"
+                              "int main(void) { printf(\"%d\\n\", (int)twice(21)); return 0; }\n", 0600));
+    free(export_file(module, MGENJIT_EXPORT_EXECUTABLE, "foreign", NULL));
+    CHECK_STRING("hello 4\n", shell("%s -L %s ./foreign one; test $? = 5", emulator, root));
+    CHECK_OK(mgenjit_export_options_set_static(options, 1, &failure));
+    free(export_file(module, MGENJIT_EXPORT_EXECUTABLE, "foreign-static", options));
+    CHECK_STRING("hello 2\n", shell("%s ./foreign-static; test $? = 5", emulator));
+    mgenjit_module_free(module);
+    mgenjit_executor_free(executor);
+
+    module = compile(triple, compiler, PURE, &executor);
+    free(export_file(module, MGENJIT_EXPORT_HEADER, "hello.h", NULL));
+    free(export_file(module, MGENJIT_EXPORT_OBJECT, "foreign.o", NULL));
+    free(export_file(module, MGENJIT_EXPORT_ARCHIVE, "libforeign.a", NULL));
+    free(export_file(module, MGENJIT_EXPORT_ASSEMBLY, "foreign.s", NULL));
+    free(export_file(module, MGENJIT_EXPORT_SHARED_LIBRARY, "libforeign.so", NULL));
+    shell("%s -o with-object user.c foreign.o && %s -o with-archive user.c -L. -l:libforeign.a", compiler, compiler);
+    shell("%s -o with-library user.c libforeign.so -Wl,-rpath,.", compiler);
+    /* The system's assembler may be older than this LLVM. */
+    shell("clang-22 --target=%s -c -o assembled.o foreign.s && %s -o with-assembly user.c assembled.o", triple, compiler);
+    CHECK_STRING("42\n42\n42\n42\n", shell("for one in object archive library assembly; do %s -L %s ./with-$one || exit 1; done",
+                                           emulator, root));
+    mgenjit_export_options_free(options);
+    mgenjit_module_free(module);
+    mgenjit_executor_free(executor);
+}
+
+static void aarch64(void)
+{
+    check_machine("aarch64-linux-gnu", "aarch64-linux-gnu-gcc", "qemu-aarch64", "/usr/aarch64-linux-gnu");
+}
+
+static void riscv64(void)
+{
+    check_machine("riscv64-linux-gnu", "riscv64-linux-gnu-gcc", "qemu-riscv64", "/usr/riscv64-linux-gnu");
+}
+
+/* By the linker itself, and from an archive. */
+static void web_assembly(void)
+{
+    static const char *const flags[] = { "--no-entry", "--export=twice", NULL };
+    mgenjit_executor *executor;
+    mgenjit_module *module = compile("wasm32-unknown-unknown", "wasm-ld-22", PURE, &executor);
+    mgenjit_export_options *options = options_with(flags);
+    mgenjit_blob *blob = NULL;
+    free(export_file(module, MGENJIT_EXPORT_EXECUTABLE, "linked.wasm", options));
+    free(export_file(module, MGENJIT_EXPORT_ARCHIVE, "wasm.a", NULL));
+    shell("wasm-ld-22 --no-entry --export=twice -o archived.wasm wasm.a");
+    free(write_file("run.js", "for (const name of ['linked', 'archived']) {\n"
+                              "  const bytes = require('fs').readFileSync(name + '.wasm');\n"
+                              "  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {});\n"
+                              "  console.log(instance.exports.twice(21));\n}\n", 0600));
+    CHECK_STRING("42\n42\n", shell("node run.js"));
+    mgenjit_export_options_free(options);
+    mgenjit_module_free(module);
+    mgenjit_executor_free(executor);
+    module = compile("wasm32-unknown-unknown", NULL, PURE, &executor);
+    CHECK_STATUS(MGENJIT_STATUS_UNSUPPORTED,
+                 mgenjit_module_export_blob(module, MGENJIT_EXPORT_SHARED_LIBRARY, NULL, &blob, &failure));
+    mgenjit_module_free(module);
+    mgenjit_executor_free(executor);
+}
+
+/* This machine's compiler links for this machine. */
+static void no_linker_for_it(void)
+{
+    mgenjit_executor *executor;
+    mgenjit_module *module = compile("aarch64-linux-gnu", NULL, HELLO, &executor);
+    mgenjit_blob *blob = NULL;
+    CHECK_STATUS(MGENJIT_STATUS_LINKER, mgenjit_module_export_blob(module, MGENJIT_EXPORT_EXECUTABLE, NULL, &blob, &failure));
+    CHECK_MESSAGE("aarch64");
+    CHECK_MESSAGE("mgenjit_config_set_linker");
+    mgenjit_module_free(module);
+    mgenjit_executor_free(executor);
+}
+
+static void several_targets(void)
+{
+    mgenjit_executor *one, *other;
+    mgenjit_module *modules[2] = { compile("aarch64-linux-gnu", NULL, HELLO, &one),
+                                   compile("riscv64-linux-gnu", NULL, PURE, &other) };
+    mgenjit_blob *blob = NULL;
+    CHECK_STATUS(MGENJIT_STATUS_INVALID_ARGUMENT,
+                 mgenjit_modules_export_blob(modules, 2, MGENJIT_EXPORT_ARCHIVE, NULL, &blob, &failure));
+    CHECK_MESSAGE("aarch64");
+    CHECK_MESSAGE("riscv64");
+    mgenjit_module_free(modules[0]);
+    mgenjit_module_free(modules[1]);
+    mgenjit_executor_free(one);
+    mgenjit_executor_free(other);
+}
+
+int main(void)
+{
+    static const check_case cases[] = {
+        CASE(aarch64), CASE(riscv64), CASE(web_assembly), CASE(no_linker_for_it), CASE(several_targets),
+    };
+    return RUN_CASES(cases);
+}

@@ -1,0 +1,379 @@
+//! The command-line example `examples-c/run`, as its users run it: options, output, exit codes.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use support::source;
+use support::tools::{self, Place};
+
+fn programs() -> &'static Path {
+    static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAMS.get_or_init(|| tools::build("run-tool", &["run"]))
+}
+
+const ADD: &str = "define i64 @add(i64 %a, i64 %b) {\n  %s = add i64 %a, %b\n  ret i64 %s\n}\n";
+
+/// Prints its arguments and ends with their number.
+const ARGUMENTS: &str = r#"declare i32 @puts(ptr)
+define i32 @main(i32 %argc, ptr %argv) {
+entry:
+  br label %loop
+loop:
+  %i = phi i32 [ 0, %entry ], [ %next, %loop ]
+  %p = getelementptr ptr, ptr %argv, i32 %i
+  %s = load ptr, ptr %p
+  %r = call i32 @puts(ptr %s)
+  %next = add i32 %i, 1
+  %more = icmp slt i32 %next, %argc
+  br i1 %more, label %loop, label %end
+end:
+  ret i32 %argc
+}
+"#;
+
+/// Calls `twice`, which another file has.
+const CALLER: &str = "declare i64 @twice(i64)\n\
+    define i64 @main() {\n  %r = call i64 @twice(i64 21)\n  ret i64 %r\n}\n";
+
+const TWICE: &str = "define i64 @twice(i64 %x) {\n  %r = mul i64 %x, 2\n  ret i64 %r\n}\n";
+
+fn place() -> Place {
+    let place = Place::new(programs().join("run"));
+    place.write("add.ll", ADD);
+    place.write("arguments.ll", ARGUMENTS);
+    place.write("caller.ll", CALLER);
+    place.write("twice.ll", TWICE);
+    place
+}
+
+#[test]
+fn wrong_usage() {
+    let place = place();
+    let check = |arguments: &[&str], part: &str| {
+        place.check(arguments, 64, &["run: ", part, "usage: run", "--help"]);
+    };
+    check(&[], "no file was given");
+    check(&["--frob", "add.ll"], "wrong option: --frob");
+    check(&["-x", "add.ll"], "wrong option: -x");
+    check(&["--cpu"], "a value is missing after --cpu");
+    check(&["--with"], "a value is missing after --with");
+    check(&["-O4", "add.ll"], "not an optimisation level");
+    check(&["--opt", "fast", "add.ll"], "not an optimisation level");
+    check(&["--list", "add.ll", "1"], "arguments are for main");
+    check(
+        &["--call", "add(1, 2)", "add.ll", "1"],
+        "arguments are for main",
+    );
+}
+
+#[test]
+fn values_that_the_library_refuses() {
+    let place = place();
+    place.check(&["--cpu", "i386", "add.ll"], 64, &["run: ", "i386"]);
+    place.check(&["--cache-dir", "", "add.ll"], 64, &["run: "]);
+    place.check(
+        &["--keep", "", "add.ll"],
+        64,
+        &["a symbol to keep needs a name"],
+    );
+    place.check(&["--trust", "nowhere", "add.ll"], 66, &["nowhere"]);
+    place.check(&["--sign", "nowhere", "add.ll"], 66, &["nowhere"]);
+}
+
+#[test]
+fn help_and_version() {
+    let place = place();
+    place.check_help(&[
+        "--add",
+        "--cache-dir",
+        "--call",
+        "--cpu",
+        "--keep",
+        "--layer",
+        "--lib",
+        "--list",
+        "--no-cache",
+        "--opt",
+        "--sign",
+        "--time",
+        "--trust",
+        "--verbose",
+        "--version",
+        "--with",
+    ]);
+    place.check(&["--version"], 0, &["run, with libmgenjit 0.", "LLVM 22"]);
+}
+
+#[test]
+fn a_program_with_its_arguments() {
+    let place = place();
+    let ran = place.run(&["arguments.ll", "--list", "two words"]);
+    assert_eq!(
+        (ran.code, ran.out.as_str()),
+        (3, "arguments.ll\n--list\ntwo words\n"),
+        "{ran:?}"
+    );
+    let ran = place.run(&["--", "./arguments.ll"]);
+    assert_eq!(
+        (ran.code, ran.out.as_str()),
+        (1, "./arguments.ll\n"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn calls() {
+    let place = place();
+    let ran = place.check(
+        &["--call", "add(40, 2)", "--call", "add(-1, 0x10)", "add.ll"],
+        0,
+        &[],
+    );
+    assert_eq!(ran.out, "42\n15\n");
+    let list = place.check(&["--list", "add.ll"], 0, &[]);
+    assert_eq!(list.out, "i64 @add(i64, i64)\n");
+    place.check(
+        &["--call", "add(1", "add.ll"],
+        64,
+        &["',' or ')' is missing"],
+    );
+    place.check(
+        &["--call", "add(1, x)", "add.ll"],
+        64,
+        &["an integer of at most 64 bits is expected"],
+    );
+    place.check(&["--call", "add", "add.ll"], 64, &["not a call"]);
+    place.check(&["--call", "sub(1)", "add.ll"], 65, &["sub"]);
+    place.check(&["--call", "add(1)", "add.ll"], 65, &["add(1)"]);
+}
+
+#[test]
+fn what_is_wrong_with_a_file() {
+    let place = place();
+    place.write("bad.ll", "define i32 @main() {\n  ret i64 0\n}\n");
+    place.check(&["bad.ll"], 65, &["run: bad.ll:2:", "  ret i64 0\n", "^"]);
+    place.check(&["nowhere.ll"], 66, &["nowhere.ll"]);
+    place.check(&["add.ll"], 65, &["main"]);
+    place.check(&["caller.ll"], 65, &["twice"]);
+    let ran: tools::Ran = place
+        .tool(&["--no-cache", "add.ll"])
+        .env("MGENJIT_SERVER", "/nowhere/server")
+        .output()
+        .expect("run")
+        .into();
+    assert_eq!(ran.code, 69, "{ran:?}");
+    place.check(&["--lib", "./nowhere.so", "add.ll"], 69, &["nowhere.so"]);
+}
+
+#[test]
+fn modules_and_libraries() {
+    let place = place();
+    assert_eq!(place.run(&["--add", "twice.ll", "caller.ll"]).code, 42);
+    place.write("twice.c", "long twice(long x) { return 3 * x; }\n");
+    place.cc(&["-shared", "-fPIC", "-o", "libtwice.so", "twice.c"]);
+    assert_eq!(place.run(&["--lib", "./libtwice.so", "caller.ll"]).code, 63);
+}
+
+/// Of all kinds, compiled together with the program, in folders of their own.
+#[test]
+fn with() {
+    let place = place();
+    place.write("twice.c", "long twice(long x) { return 3 * x; }\n");
+    place.cc(&["-fPIC", "-O1", "-c", "-o", "twice.o", "twice.c"]);
+    std::fs::create_dir(place.path("folder")).expect("a folder");
+    let archive = place
+        .command("ar")
+        .args(["rcs", "folder/libtwice.a", "twice.o"])
+        .status();
+    assert!(archive.expect("ar").success());
+    assert_eq!(place.run(&["--with", "twice.ll", "caller.ll"]).code, 42);
+    assert_eq!(place.run(&["--with", "twice.o", "caller.ll"]).code, 63);
+    assert_eq!(
+        place
+            .run(&["--with", "folder/libtwice.a", "caller.ll"])
+            .code,
+        63
+    );
+    place.check(&["--with", "nowhere.a", "caller.ll"], 66, &["nowhere.a"]);
+    place.check(
+        &["--with", "twice.ll", "--with", "twice.o", "caller.ll"],
+        65,
+        &["twice.ll", "twice.o", "twice"],
+    );
+    // One module: it has the functions of both.
+    let list = place
+        .check(&["--list", "--with", "twice.ll", "caller.ll"], 0, &[])
+        .out;
+    assert_eq!(list, "i64 @main()\ni64 @twice(i64)\n");
+}
+
+#[test]
+fn keep() {
+    let place = place();
+    let list = place
+        .check(
+            &[
+                "--list",
+                "--keep",
+                "main",
+                "--with",
+                "twice.ll",
+                "caller.ll",
+            ],
+            0,
+            &[],
+        )
+        .out;
+    assert_eq!(list, "i64 @main()\n");
+    // main is kept because it is called.
+    assert_eq!(
+        place
+            .run(&["--keep", "twice", "--with", "twice.ll", "caller.ll"])
+            .code,
+        42
+    );
+    let call = place
+        .check(
+            &[
+                "--keep",
+                "twice",
+                "--call",
+                "twice(4)",
+                "--with",
+                "twice.ll",
+                "caller.ll",
+            ],
+            0,
+            &[],
+        )
+        .out;
+    assert_eq!(call, "8\n");
+    place.check(
+        &[
+            "--keep",
+            "main",
+            "--call",
+            "twice(4)",
+            "--with",
+            "twice.ll",
+            "caller.ll",
+        ],
+        65,
+        &["twice"],
+    );
+    place.check(&["--keep", "nosuch", "caller.ll"], 65, &["nosuch"]);
+}
+
+#[test]
+fn levels_and_cpus() {
+    let place = place();
+    for level in [
+        "-O0", "-O1", "-O2", "-O3", "-Os", "-Oz", "--opt=O1", "--opt=s",
+    ] {
+        assert_eq!(
+            place
+                .run(&[level, "--cpu", "x86-64", "--with", "twice.ll", "caller.ll"])
+                .code,
+            42,
+            "{level}"
+        );
+    }
+}
+
+#[test]
+fn times_and_events() {
+    let place = place();
+    let cold = place
+        .check(
+            &["--time", "--verbose", "--call", "add(1, 2)", "add.ll"],
+            0,
+            &["3\n"],
+        )
+        .err;
+    for part in [
+        "compiled (miss)",
+        "optimise",
+        "run: add.ll ",
+        "not in the cache",
+        "stored",
+        "mapped",
+        "total",
+    ] {
+        assert!(cold.contains(part), "{part} in {cold}");
+    }
+    let warm = place
+        .check(
+            &["--time", "--verbose", "--call", "add(1, 2)", "add.ll"],
+            0,
+            &["3\n"],
+        )
+        .err;
+    assert!(
+        warm.contains("from the cache (hit)") && warm.contains("in the cache: "),
+        "{warm}"
+    );
+    assert!(!warm.contains("optimise"), "{warm}");
+    let without = place
+        .check(&["--no-cache", "--time", "--list", "add.ll"], 0, &[])
+        .err;
+    assert!(without.contains("compiled (miss)"), "{without}");
+}
+
+#[test]
+fn caches() {
+    let place = place();
+    let origin = |arguments: &[&str]| {
+        let arguments = [&["--time", "--list"], arguments, &["add.ll"]].concat();
+        let ran = place.check(&arguments, 0, &[]);
+        let hit = ran.err.contains("from the cache (hit)");
+        assert!(hit != ran.err.contains("compiled (miss)"), "{ran:?}");
+        hit
+    };
+    assert!(!origin(&["--cache-dir", "below"]));
+    assert!(place.path("below").is_dir());
+    assert!(origin(&["--cache-dir", "below"]));
+    assert!(!origin(&["--cache-dir", "above"]));
+    assert!(origin(&[
+        "--cache-dir",
+        "empty",
+        "--layer",
+        "nowhere",
+        "--layer",
+        "below"
+    ]));
+
+    place.write_key("key");
+    // What nobody signed is a miss, and what is compiled anew is signed.
+    assert!(!origin(&[
+        "--cache-dir",
+        "below",
+        "--trust",
+        "key",
+        "--sign",
+        "key"
+    ]));
+    assert!(origin(&["--cache-dir", "below", "--trust", "key"]));
+}
+
+#[test]
+fn stdout_that_is_full() {
+    let place = place();
+    for arguments in [&["--list", "add.ll"][..], &["--help"]] {
+        place.check_full_stdout(arguments);
+    }
+}
+
+#[test]
+fn the_programs_of_the_repository() {
+    let place = place();
+    let run = |name: &str| {
+        place.run(&[source("examples-c/programs")
+            .join(name)
+            .to_str()
+            .expect("UTF-8")])
+    };
+    assert!(run("fibonacci.ll").out.ends_with("fibonacci(25)=75025\n"));
+    assert!(run("quicksort.ll").out.ends_with("sorted\n"));
+    assert_eq!(run("matrix.ll").code, 0);
+}
