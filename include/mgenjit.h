@@ -615,6 +615,15 @@ mgenjit_status mgenjit_config_set_compile_limits(struct mgenjit_config *config,
                                                  uint64_t input_bytes,
                                                  struct mgenjit_error **error);
 
+// Sets a folder, which is made when there is need, for what reproduces compiles that a compile server does not survive
+// or that exceed a limit: below it a folder for each, with the inputs, what was asked for, the versions and a script that
+// does it again with LLVM's own tools. The error's message names it. NULL: none, the default.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_reproducer_dir(struct mgenjit_config *config,
+                                                 const char *path,
+                                                 struct mgenjit_error **error);
+
 // Sets the cache's directory. It is made, with mode 0700, when something is first stored. A directory that
 // belongs to another user, or that others may write, is not used: what is in a cache is run.
 //
