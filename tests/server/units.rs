@@ -632,6 +632,24 @@ fn what_is_to_be_kept_must_be_there() {
         "{names:?}"
     );
     assert!(!names.contains(&"unused".to_owned()), "{names:?}");
+
+    // Whatever the linker's lists are made of.
+    for name in ["two words", "a\"b", "{*}", "*", "extern \"C\"", "/*"] {
+        let ir = format!(
+            "define i32 @test() {{\n  ret i32 42\n}}\ndefine i32 @\"{}\"() {{\n  ret i32 1\n}}\n",
+            name.replace('"', "\\22")
+        );
+        let kept = unit(&mut server, &[("a", ir.as_bytes())], Some(&[name])).unwrap_compiled();
+        assert_eq!(exported(&kept.image), [name]);
+    }
+    fails(
+        &mut server,
+        &[("a", b"define void @\"a;*;b\"() {\n  ret void\n}\n")],
+        Some(&["a;*;b"]),
+        FailureKind::Unsupported,
+        None,
+        "`a;*;b` cannot be kept",
+    );
 }
 
 #[test]
@@ -691,6 +709,15 @@ fn a_digest_covers_all_that_is_linked() {
     assert!(!same(
         &[("a", &archive(&[("o.o", &one)])), ("m", main)],
         &[("a", &archive(&[("o.o", &two)])), ("m", main)]
+    ));
+    // What refers to a member may be gone once the IR is one module, but not the member.
+    let plain = b"define i32 @test() {\n  ret i32 42\n}\n";
+    let inline = b"declare i32 @helper(i32)\ndefine linkonce_odr i32 @inline() {\n  \
+        %r = call i32 @helper(i32 1)\n  ret i32 %r\n}\n";
+    let library = archive(&[("helper.o", &one)]);
+    assert!(!same(
+        &[("a", plain), ("b", inline), ("l", &library)],
+        &[("a", plain), ("b", b"; nothing\n"), ("l", &library)]
     ));
     // Two inputs that are one module together are that module.
     let both = format!("{HELPER}{MAIN}");
