@@ -77,6 +77,8 @@ fn link(
         // Linkers are asked for messages that can be read here.
         .env("LC_ALL", "C")
         .env_remove("LANGUAGE")
+        // And to call symbols by their own names: GNU's do not demangle then.
+        .env("COLLECT_NO_DEMANGLE", "1")
         // What the linker leaves behind when it is killed goes with the folder.
         .env("TMPDIR", &folder.0)
         .current_dir(OsStr::from_bytes(&request.folder))
@@ -336,8 +338,9 @@ fn with_names(mut said: Vec<u8>, folder: &Folder, request: &DriverRequest) -> Ve
     for (index, input) in request.inputs.iter().enumerate() {
         let path = folder.input(index).into_os_string().into_vec();
         said = replace(&said, &path, input.name.as_bytes());
+        // Names may be long, and said often.
+        said.truncate(2 * MAX_OUTPUT);
     }
-    said.truncate(2 * MAX_OUTPUT);
     said
 }
 
