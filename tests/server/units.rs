@@ -64,7 +64,11 @@ fn objects_and_members_are_linked() {
         "int unneeded(void) { return absent(); }",
     );
     let bitcode = bitcode(HELPER);
-    for archive in [archive as fn(&[Named<'_>]) -> Vec<u8>, plain_archive] {
+    for archive in [
+        archive as fn(&[Named<'_>]) -> Vec<u8>,
+        plain_archive,
+        bsd_archive,
+    ] {
         let library = archive(&[("other.o", &other), ("helper.o", &helper)]);
         let mixed = archive(&[("other.o", &other), ("helper.bc", &bitcode)]);
         for (inputs, members) in [
@@ -919,6 +923,24 @@ fn plain_archive(members: &[Named<'_>]) -> Vec<u8> {
         let (numbers, len) = ("0           0     0     644     ", bytes.len());
         writeln!(archive, "{name:<16}{numbers}{len:<10}`").unwrap();
         archive.extend(*bytes);
+        archive.resize(archive.len().next_multiple_of(2), b'\n');
+    }
+    archive
+}
+
+/// An archive as BSD and macOS have it: names lie before the members' bytes, and a symbol table is a member.
+fn bsd_archive(members: &[Named<'_>]) -> Vec<u8> {
+    let mut archive = b"!<arch>\n".to_vec();
+    for (name, bytes) in [("__.SYMDEF", &[0; 8][..])].iter().chain(members) {
+        let place = name.len().next_multiple_of(8);
+        let (header, len) = (format!("#1/{place}"), place + bytes.len());
+        writeln!(
+            archive,
+            "{header:<16}0           0     0     100644  {len:<10}`"
+        )
+        .unwrap();
+        let padding = vec![0; place - name.len()];
+        archive.extend([name.as_bytes(), &padding, bytes].concat());
         archive.resize(archive.len().next_multiple_of(2), b'\n');
     }
     archive

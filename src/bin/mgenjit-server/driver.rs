@@ -9,7 +9,10 @@ use mgenjit::compile::protocol::{self, Hello};
 use mgenjit::compile::transport::{self, TransportError};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, getpid, getppid, kill_process_group, pidfd_open,
+    set_parent_process_death_signal,
+};
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::io::{self, ErrorKind, PipeReader, Read};
@@ -86,6 +89,19 @@ fn link(
         .stdin(Stdio::null())
         .stdout(writer.try_clone()?)
         .stderr(writer);
+    let parent = getpid();
+    // SAFETY: the closure makes two system calls and nothing else in the new process.
+    unsafe {
+        command.pre_exec(move || {
+            // A linker that hangs must not stay when this process is killed.
+            set_parent_process_death_signal(Some(Signal::KILL))?;
+            if getppid() == Some(parent) {
+                Ok(())
+            } else {
+                Err(Errno::SRCH.into())
+            }
+        })
+    };
     let Some((end, said)) = run(command, request.timeout, reader, peers)? else {
         return Ok(None);
     };
