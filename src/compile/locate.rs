@@ -89,7 +89,7 @@ fn not_found(tried: &[String]) -> Error {
     Error::new(
         Status::ServerUnavailable,
         format!(
-            "this must be compiled, and no compile server was found; tried:\n  {}\n\
+            "no compile server was found, which compiles and links; tried:\n  {}\n\
              install {NAME} in one of these places, or name it with $MGENJIT_SERVER or in the configuration",
             tried.join("\n  ")
         ),

@@ -114,7 +114,13 @@ impl State {
             }
         }
         self.last_link += 1;
+        let images = needs
+            .iter()
+            .filter_map(|other| self.modules.get(other))
+            .map(|other| Arc::downgrade(&other.image))
+            .collect();
         if let Some(module) = self.modules.get_mut(&id) {
+            module.image.set_needs(images);
             module.needs = needs;
             module.link_order = self.last_link;
         }

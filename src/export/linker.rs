@@ -125,6 +125,14 @@ impl Linker {
         if plan.wraps_main && !plan.shared {
             arguments.extend(for_linker(&["--wrap=main"]));
         }
+        // Others than GNU's, which the environment tells, demangle the names of symbols in their messages.
+        let chosen = |argument: &Extra| matches!(argument, Extra::Flag(flag) if flag.starts_with("-fuse-ld="));
+        let is_apple = ["darwin", "macos", "ios"]
+            .iter()
+            .any(|name| plan.triple.contains(name));
+        if (bare || plan.options.arguments.iter().any(chosen)) && !is_apple {
+            arguments.extend(for_linker(&["--no-demangle"]));
+        }
         arguments.extend((0..plan.objects.len()).map(|index| Argument::Input(index as u32)));
         arguments.extend(
             plan.options
@@ -132,7 +140,8 @@ impl Linker {
                 .iter()
                 .map(|argument| match argument {
                     Extra::Flag(flag) => text(flag),
-                    Extra::Library(path) if path.starts_with('-') && path.contains('/') => {
+                    // Else it is an option, or a file of options.
+                    Extra::Library(path) if path.starts_with(['-', '@']) && path.contains('/') => {
                         text(&format!("./{path}"))
                     }
                     Extra::Library(path) if path.contains('/') => text(path),

@@ -123,6 +123,8 @@ struct Objects {
     wraps_main: bool,
     /// Whether the symbols of all could be read.
     all_read: bool,
+    /// Whether they need what only a compiler knows where to find, see [`symbols::is_of_compiler`].
+    needs_compiler: bool,
 }
 
 impl Objects {
@@ -133,6 +135,7 @@ impl Objects {
             has_main: false,
             wraps_main: false,
             all_read: true,
+            needs_compiler: false,
         };
         let mut definers: HashMap<Vec<u8>, usize> = HashMap::new();
         for (index, part) in parts.iter().enumerate() {
@@ -142,6 +145,8 @@ impl Objects {
                     objects.members.push(member);
                     continue;
                 };
+                let mut undefined = symbols.undefined.iter();
+                objects.needs_compiler |= undefined.any(|name| symbols::is_of_compiler(name));
                 objects.has_main |= symbols.defined.contains(&b"main".as_slice());
                 objects.wraps_main |= symbols.defined.contains(&b"__wrap_main".as_slice());
                 // One module was linked already.
@@ -246,7 +251,8 @@ fn to_archive(parts: &[Part<'_>]) -> Result<Vec<u8>, Error> {
 fn to_shared_library(parts: &[Part<'_>], options: &Options) -> Result<Vec<u8>, Error> {
     let objects = Objects::of(parts)?;
     let config = parts[0].module.executor().config();
-    if !options.arguments.is_empty() || Linker::named(config).is_some() {
+    let by_program = !options.arguments.is_empty() || Linker::named(config).is_some();
+    if by_program || objects.needs_compiler {
         return link_by_program(parts, &objects, true, options);
     }
     let libraries = match parts[0].artifacts.target() {

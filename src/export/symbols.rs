@@ -10,6 +10,15 @@ pub struct Symbols<'a> {
     pub defined: Vec<&'a [u8]>,
     /// Those of the defined ones that no other object may define.
     pub strong: Vec<&'a [u8]>,
+    pub undefined: Vec<&'a [u8]>,
+}
+
+/// Whether a name is one that no shared library has: compilers link it from the static part of libgcc, or of LLVM's
+/// compiler-rt, into whatever needs it.
+pub fn is_of_compiler(name: &[u8]) -> bool {
+    const NAMES: [&[u8]; 3] = [b"__cpu_model", b"__cpu_features2", b"__cpu_indicator_init"];
+    const PREFIXES: [&[u8]; 2] = [b"__aarch64_", b"__riscv_"];
+    NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// `None`: it is no ELF object that can be read.
@@ -22,10 +31,14 @@ pub fn read(object: &[u8]) -> Option<Symbols<'_>> {
         .collect();
     let mut symbols = Symbols::default();
     for symbol in file.symbols() {
-        if !symbol.is_global() || symbol.is_undefined() {
+        if !symbol.is_global() {
             continue;
         }
         let name = symbol.name_bytes().ok()?;
+        if symbol.is_undefined() {
+            symbols.undefined.push(name);
+            continue;
+        }
         symbols.defined.push(name);
         let replaceable = match symbol.section() {
             SymbolSection::Section(index) => shared.contains(&index),

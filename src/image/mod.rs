@@ -22,6 +22,8 @@ use crate::error::{Error, Status};
 use elf::Headers;
 use lifecycle::Lifecycle;
 use map::{Mapping, Source};
+use std::collections::HashSet;
+use std::sync::{Arc, OnceLock, Weak};
 use symbols::{Symbol, Symbols};
 
 /// A mapped image. Dropping it runs its destructors, unless [`Image::finalize`] did, and unmaps it.
@@ -35,6 +37,8 @@ pub struct Image {
     relocations: relocate::Tables,
     relro: Option<std::ops::Range<usize>>,
     mapping: Mapping,
+    /// The images that it was linked to.
+    needs: OnceLock<Vec<Weak<Image>>>,
 }
 
 impl Image {
@@ -67,6 +71,7 @@ impl Image {
             relocations,
             relro: headers.relro,
             mapping,
+            needs: OnceLock::new(),
         })
     }
 
@@ -98,6 +103,29 @@ impl Image {
     /// The number of its thread-local storage module, if it has one.
     pub fn tls_module(&self) -> Option<usize> {
         self.tls.as_ref().map(tls::TlsModule::id)
+    }
+
+    /// Notes once which images it was linked to.
+    pub fn set_needs(&self, needs: Vec<Weak<Image>>) {
+        // An image is linked once.
+        let _ = self.needs.set(needs);
+    }
+
+    /// Itself, and the images that it was linked to, directly or through others.
+    pub fn with_needs(self: &Arc<Image>) -> Vec<Arc<Image>> {
+        let mut seen = HashSet::from([Arc::as_ptr(self)]);
+        let mut images = vec![self.clone()];
+        let mut next = 0;
+        while let Some(image) = images.get(next).cloned() {
+            next += 1;
+            let needs = image.needs.get().into_iter().flatten();
+            images.extend(
+                needs
+                    .filter_map(Weak::upgrade)
+                    .filter(|other| seen.insert(Arc::as_ptr(other))),
+            );
+        }
+        images
     }
 
     /// The address of an address inside the image as the file states it.

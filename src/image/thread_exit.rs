@@ -1,7 +1,7 @@
 //! Destructors of `thread_local` objects: `__cxa_thread_atexit` of images.
 //!
 //! They run when their thread ends, which may be after their module was removed. So each one that waits keeps
-//! its image mapped, as the dynamic linker does for the libraries that it loaded.
+//! its image mapped, and those that this one was linked to, as the dynamic linker does for the libraries that it loaded.
 
 use super::Image;
 use crate::fork;
@@ -27,7 +27,8 @@ static IMAGES: Mutex<Vec<Weak<Image>>> = Mutex::new(Vec::new());
 struct Waiting {
     destructor: Destructor,
     object: *mut c_void,
-    _image: Arc<Image>,
+    /// The one that it is of, and those that it may call.
+    _images: Vec<Arc<Image>>,
 }
 
 /// Lets `image` register destructors by [`thread_atexit`].
@@ -60,7 +61,7 @@ pub unsafe extern "C" fn thread_atexit(
     let waiting = Box::into_raw(Box::new(Waiting {
         destructor,
         object,
-        _image: image,
+        _images: image.with_needs(),
     }));
     // SAFETY: `run` is a function of this library, which is never unloaded, and takes the box back.
     unsafe {
@@ -75,7 +76,7 @@ pub unsafe extern "C" fn thread_atexit(
 unsafe extern "C" fn run(waiting: *mut c_void) {
     // SAFETY: `thread_atexit` made the box for this one call.
     let waiting = unsafe { Box::from_raw(waiting.cast::<Waiting>()) };
-    // SAFETY: the image that registered the destructor is mapped as long as the box lives.
+    // SAFETY: the image that registered the destructor, and what it needs, are mapped as long as the box lives.
     unsafe { (waiting.destructor)(waiting.object) };
 }
 

@@ -1,5 +1,9 @@
+// flags: -pthread
+
 /* What modules are exported as. */
 #include "exporting.h"
+
+#include <pthread.h>
 
 static const char IR[] =
     "target triple = \"x86_64-unknown-linux-gnu\"\n"
@@ -151,6 +155,68 @@ static void shared_libraries(void)
     mgenjit_executor_free(executor);
 }
 
+/* What __builtin_cpu_supports reads is in no shared library: a compiler links it. */
+static void libraries_that_ask_for_the_cpu(void)
+{
+    static const char ir[] =
+        "@__cpu_model = external dso_local global { i32, i32, i32, [1 x i32] }\n"
+        "declare dso_local i32 @__cpu_indicator_init()\n"
+        "define i32 @has_sse2() {\n  %i = call i32 @__cpu_indicator_init()\n"
+        "  %f = load i32, ptr getelementptr inbounds ({ i32, i32, i32, [1 x i32] }, ptr @__cpu_model, i32 0, i32 3, i32 0)\n"
+        "  %b = lshr i32 %f, 4\n  %r = and i32 %b, 1\n  ret i32 %r\n}\n";
+    mgenjit_executor *executor = new_executor(NULL);
+    mgenjit_module *module = compile(executor, "cpu.ll", ir);
+    CHECK_INT(1, FUNCTION(int (*)(void), executor, "has_sse2")());
+    free(export_file(module, MGENJIT_EXPORT_SHARED_LIBRARY, "libcpu.so", NULL));
+    free(write_file("cpu.c", "int has_sse2(void);\nint main(void) { return 10 + has_sse2(); }\n", 0600));
+    shell("cc -o cpu cpu.c ./libcpu.so");
+    CHECK(chdir(getenv("CHECK_FOLDER")) == 0);
+    check_output("./cpu", 11, "");
+    mgenjit_module_free(module);
+    mgenjit_executor_free(executor);
+}
+
+typedef struct exporter {
+    mgenjit_module *module;
+    mgenjit_blob *blobs[8];
+} exporter;
+
+static const int EXPORTED_KINDS[] = { MGENJIT_EXPORT_OBJECT, MGENJIT_EXPORT_SHARED_LIBRARY, MGENJIT_EXPORT_EXECUTABLE,
+                                    MGENJIT_EXPORT_IR };
+
+static void *export_all(void *argument)
+{
+    exporter *exporter = argument;
+    for (int i = 0; i < 8; i++)
+        CHECK(mgenjit_module_export_blob(exporter->module, EXPORTED_KINDS[i % 4], NULL, &exporter->blobs[i], NULL)
+              == MGENJIT_STATUS_OK);
+    return NULL;
+}
+
+/* One module, exported by several threads while it is removed. */
+static void by_several_threads(void)
+{
+    mgenjit_executor *executor = new_executor(NULL);
+    exporter exporters[3];
+    pthread_t threads[3];
+    exporters[0].module = compile(executor, "hello.ll", HELLO);
+    for (int i = 0; i < 3; i++) {
+        exporters[i].module = exporters[0].module;
+        CHECK(pthread_create(&threads[i], NULL, export_all, &exporters[i]) == 0);
+    }
+    CHECK_OK(mgenjit_module_remove(exporters[0].module, &failure));
+    for (int i = 0; i < 3; i++)
+        CHECK(pthread_join(threads[i], NULL) == 0);
+    for (int i = 0; i < 3; i++)
+        for (int j = 0; j < 8; j++)
+            CHECK(same_blobs(exporters[0].blobs[j % 4], exporters[i].blobs[j]));
+    for (int i = 0; i < 3; i++)
+        for (int j = 0; j < 8; j++)
+            mgenjit_blob_free(exporters[i].blobs[j]);
+    mgenjit_module_free(exporters[0].module);
+    mgenjit_executor_free(executor);
+}
+
 static void executables(void)
 {
     mgenjit_executor *executor = new_executor(NULL);
@@ -225,12 +291,16 @@ static void libraries_by_path(void)
     mgenjit_module *library = compile(executor, "nine.ll", "define i32 @nine() {\n  ret i32 9\n}\n");
     mgenjit_module *program_module =
         compile(executor, "main.ll", "declare i32 @nine()\ndefine i32 @main() {\n  %r = call i32 @nine()\n  ret i32 %r\n}\n");
-    const char *const paths[] = { "./libnine.a", NULL };
-    mgenjit_export_options *options = options_with(paths);
-    free(export_file(library, MGENJIT_EXPORT_ARCHIVE, "libnine.a", NULL));
+    static const char *const paths[] = { "./libnine.a", "-dash/libnine.a", "@list/libnine.a" };
+    shell("mkdir -p -- -dash @list list && echo --no-such-option >list/libnine.a");
     CHECK(chdir(getenv("CHECK_FOLDER")) == 0);
-    check_output(export_file(program_module, MGENJIT_EXPORT_EXECUTABLE, "nine", options), 9, "");
-    mgenjit_export_options_free(options);
+    for (int i = 0; i < 3; i++) {
+        mgenjit_export_options *options = mgenjit_export_options_new();
+        CHECK_OK(mgenjit_export_options_add_library(options, paths[i], &failure));
+        CHECK_OK(mgenjit_module_export(library, MGENJIT_EXPORT_ARCHIVE, paths[i], NULL, &failure));
+        check_output(export_file(program_module, MGENJIT_EXPORT_EXECUTABLE, "nine", options), 9, "");
+        mgenjit_export_options_free(options);
+    }
     mgenjit_module_free(library);
     mgenjit_module_free(program_module);
     mgenjit_executor_free(executor);
@@ -444,8 +514,8 @@ static void evicted_modules(void)
 int main(void)
 {
     static const check_case cases[] = {
-        CASE(objects), CASE(archives), CASE(headers), CASE(shared_libraries), CASE(executables),
-        CASE(executables_of_several_modules),
+        CASE(objects), CASE(archives), CASE(headers), CASE(shared_libraries), CASE(libraries_that_ask_for_the_cpu),
+        CASE(by_several_threads), CASE(executables), CASE(executables_of_several_modules),
         CASE(modules_of_several_objects), CASE(libraries_by_path), CASE(forms_of_main), CASE(text_and_bitcode),
         CASE(reproducible), CASE(no_code_is_generated), CASE(no_process), CASE(text_is_generated),
         CASE(unstored_modules), CASE(evicted_modules),

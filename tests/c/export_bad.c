@@ -7,8 +7,9 @@
 static const char MAIN[] = "define i32 @main() {\n  ret i32 4\n}\n";
 static const char NEEDY[] =
     "declare i32 @missing_one()\ndeclare i32 @\"missing two\"()\n"
+    "declare i32 @_ZN7missing5threeEi(i32)\n"
     "define i32 @main() {\n  %a = call i32 @missing_one()\n  %b = call i32 @\"missing two\"()\n  %c = add i32 %a, %b\n"
-    "  ret i32 %c\n}\n";
+    "  %d = call i32 @_ZN7missing5threeEi(i32 %c)\n  ret i32 %d\n}\n";
 
 static mgenjit_module *compile(mgenjit_executor *executor, const char *name, const char *ir)
 {
@@ -74,8 +75,8 @@ static void undefined_symbols(void)
             }
             CHECK_STATUS(MGENJIT_STATUS_UNRESOLVED,
                          mgenjit_module_export_blob(module, MGENJIT_EXPORT_EXECUTABLE, options, &blob, &failure));
-            CHECK_INT(2, mgenjit_error_symbol_count(failure));
-            CHECK(has_symbol("missing_one") && has_symbol("missing two"));
+            CHECK_INT(3, mgenjit_error_symbol_count(failure));
+            CHECK(has_symbol("missing_one") && has_symbol("missing two") && has_symbol("_ZN7missing5threeEi"));
             CHECK_MESSAGE("missing_one");
             CHECK_MESSAGE("some/program.ll");
             CHECK(strstr(mgenjit_error_message(failure), "mgenjit-link-") == NULL);

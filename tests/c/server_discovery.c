@@ -57,6 +57,31 @@ static void none(void)
     mgenjit_executor_free(executor);
 }
 
+/* An export says that it is a link that cannot be, and says where the server was looked for. */
+static void none_for_an_export(void)
+{
+    mgenjit_executor *executor = new_executor(NULL);
+    mgenjit_module *module = add(executor, "define i32 @main() {\n  ret i32 5\n}\n");
+    mgenjit_blob *blob = NULL;
+    mgenjit_module_free(module);
+    mgenjit_executor_free(executor);
+    nowhere();
+    executor = new_executor(NULL);
+    module = add(executor, "define i32 @main() {\n  ret i32 5\n}\n");
+    CHECK_OK(mgenjit_module_export_blob(module, MGENJIT_EXPORT_OBJECT, NULL, &blob, &failure));
+    mgenjit_blob_free(blob);
+    blob = NULL;
+    for (int kind = MGENJIT_EXPORT_SHARED_LIBRARY; kind <= MGENJIT_EXPORT_EXECUTABLE; kind++) {
+        CHECK_STATUS(MGENJIT_STATUS_SERVER_UNAVAILABLE, mgenjit_module_export_blob(module, kind, NULL, &blob, &failure));
+        CHECK(strstr(mgenjit_error_message(failure), "must be compiled") == NULL);
+        CHECK_MESSAGE("links");
+        CHECK_MESSAGE(in_folder("empty"));
+        CHECK(blob == NULL);
+    }
+    mgenjit_module_free(module);
+    mgenjit_executor_free(executor);
+}
+
 static void beside_the_library(void)
 {
     nowhere();
@@ -191,7 +216,7 @@ static void not_executable(void)
 int main(void)
 {
     static const check_case cases[] = {
-        CASE(none), CASE(beside_the_library), CASE(in_libexec), CASE(on_path), CASE(by_the_environment),
+        CASE(none), CASE(none_for_an_export), CASE(beside_the_library), CASE(in_libexec), CASE(on_path), CASE(by_the_environment),
         CASE(by_the_configuration), CASE(the_set_one_only), CASE(found_later), CASE(not_a_server),
         CASE(not_executable),
     };

@@ -235,6 +235,47 @@ static void executor_freed_while_a_thread_lives()
     CHECK(notes == "cd");
 }
 
+/* What a destructor calls in other modules is there as long as it waits, whatever needs what. */
+static void removed_with_what_a_destructor_calls()
+{
+    for (int by_executor = 0; by_executor < 2; by_executor++) {
+        mgenjit_executor *executor = new_executor(NULL);
+        mgenjit_module *modules[] = {
+            add(executor, "@__dso_handle = external hidden global i8\n"
+                          "declare i32 @__cxa_thread_atexit(ptr, ptr, ptr)\ndeclare void @first_other()\n"
+                          "define internal void @destroy(ptr %p) {\n  call void @first_other()\n  ret void\n}\n"
+                          "define i32 @arm() {\n"
+                          "  %r = call i32 @__cxa_thread_atexit(ptr @destroy, ptr null, ptr @__dso_handle)\n"
+                          "  ret i32 %r\n}\n"),
+            add(executor, "declare void @second_other(i32)\n"
+                          "define void @first_other() {\n  call void @second_other(i32 1)\n  ret void\n}\n"
+                          "define void @back() {\n  call void @second_other(i32 0)\n  ret void\n}\n"),
+            add(executor, "declare void @note(i32)\ndeclare void @back()\n"
+                          "define void @second_other(i32 %more) {\n  call void @note(i32 111)\n"
+                          "  %again = icmp ne i32 %more, 0\n  br i1 %again, label %call, label %done\n"
+                          "call:\n  call void @back()\n  br label %done\ndone:\n  ret void\n}\n"),
+        };
+        void *other = find(executor, "second_other");
+        int (*arm)() = FUNCTION(int (*)(), executor, "arm");
+        notes.clear();
+        Worker worker;
+        worker.run([&] { CHECK_INT(0, arm()); });
+        for (mgenjit_module *module : modules) {
+            if (!by_executor)
+                CHECK_OK(mgenjit_module_remove(module, &failure));
+            mgenjit_module_free(module);
+        }
+        if (by_executor)
+            mgenjit_executor_free(executor);
+        CHECK(mapped(other));
+        worker.end();
+        CHECK(notes == "oo");
+        CHECK(!mapped(other));
+        if (!by_executor)
+            mgenjit_executor_free(executor);
+    }
+}
+
 /* The thread that uses the module removes it: its own destructor still has to run, when it ends. */
 static void removed_by_the_thread_itself()
 {
@@ -348,7 +389,7 @@ int main()
     static const check_case cases[] = {
         CASE(each_thread_has_its_own), CASE(lookup_finds_the_calling_thread_s), CASE(across_modules), CASE(of_the_host),
         CASE(destructors_at_the_end_of_threads), CASE(removed_while_a_thread_lives),
-        CASE(executor_freed_while_a_thread_lives), CASE(removed_by_the_thread_itself),
+        CASE(executor_freed_while_a_thread_lives), CASE(removed_with_what_a_destructor_calls), CASE(removed_by_the_thread_itself),
         CASE(removed_at_once_without_destructors), CASE(fresh_in_an_old_thread), CASE(many_modules_in_one_thread),
         CASE(many_threads), CASE(at_process_exit),
     };

@@ -4,6 +4,7 @@ mod canonical;
 mod client;
 mod code;
 mod cpu;
+mod driver;
 mod entry_point;
 mod failures;
 mod images;

@@ -2,11 +2,11 @@
 
 use crate::client::{Artifacts, Outcome, Server, request};
 use crate::tools::{
-    AARCH64, CC, LLVM_AS, Machine, NODE, OBJDUMP, OPT, READELF, RISCV64, WASM_LD, folder, run,
-    run_program,
+    AARCH64, CC, LLVM_AS, Machine, NODE, OBJDUMP, OPT, READELF, RISCV64, Tool, WASM_LD, folder,
+    run, run_program,
 };
 use mgenjit::compile::protocol::{
-    CompileRequest, Cpu, Emit, FailureKind, OptLevel, Request, Target, TargetSpec,
+    CompileRequest, Cpu, Emit, FailureKind, Input, OptLevel, Request, Target, TargetSpec,
 };
 
 /// Calls the C library, and has a constructor, a thread-local variable, a variable of each linkage, and floating point.
@@ -468,4 +468,78 @@ define i32 @f() {
             assert!(failure.message.contains("llvm.no.such"), "{failure:?}");
         }
     }
+}
+
+/// Objects and archives of another target's compiler, with IR, in one unit.
+fn with_objects(machine: Machine) {
+    let mut server = Server::start();
+    let ir = "declare i32 @one(i32)\ndeclare i32 @two(i32)\ndeclare i32 @puts(ptr)\n\
+        @text = private constant [3 x i8] c\"hi\\00\"\n\
+        define i32 @main() {\n  %n = call i32 @puts(ptr @text)\n  %a = call i32 @one(i32 20)\n  \
+        %b = call i32 @two(i32 %a)\n  %wrong = icmp ne i32 %b, 42\n  %r = zext i1 %wrong to i32\n  ret i32 %r\n}\n";
+    let files: [(&str, &[u8]); 3] = [
+        ("one.c", b"int one(int x) { return x + 1; }"),
+        ("two.c", b"int two(int x) { return 2 * x; }"),
+        ("three.c", b"int three(void) { return absent(); }"),
+    ];
+    let folder = folder(&files);
+    let folder = folder.path();
+    run(
+        machine.cc,
+        folder,
+        ["-w", "-O1", "-c", "one.c", "two.c", "three.c"],
+    );
+    run(
+        Tool("ar", "binutils"),
+        folder,
+        ["rcS", "lib.a", "three.o", "two.o"],
+    );
+    let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    let (one, library) = (read("one.o"), read("lib.a"));
+    let inputs = [
+        ("main.ll", ir.as_bytes()),
+        ("one.o", &*one),
+        ("lib.a", &*library),
+    ];
+    let unit = |target: Target| {
+        Request::Compile(CompileRequest {
+            target,
+            inputs: inputs
+                .iter()
+                .map(|(name, bytes)| Input {
+                    name: (*name).to_owned(),
+                    len: bytes.len() as u64,
+                })
+                .collect(),
+            ..request("unit", 0)
+        })
+    };
+    let bytes = inputs.map(|(_, bytes)| bytes);
+    let made = server
+        .request(&unit(spec(machine.triple, "", "")), &bytes)
+        .unwrap_compiled();
+    assert!(made.image.is_empty());
+    std::fs::write(folder.join("unit.a"), &made.object).unwrap();
+    let members = run(Tool("ar", "binutils"), folder, ["t", "unit.a"]);
+    assert_eq!(members, "module.o\ninput-1.o\ntwo.o\n");
+    run(machine.cc, folder, ["unit.a", "-o", "unit"]);
+    assert_eq!(machine.run("unit", folder), "hi\n");
+    // For this machine they are another's.
+    let failure = server
+        .request(&unit(Target::Host(Cpu::Native)), &bytes)
+        .unwrap_failed();
+    assert_eq!(
+        (failure.kind, failure.input),
+        (FailureKind::Target, Some(1))
+    );
+}
+
+#[test]
+fn objects_for_aarch64_are_linked_with_ir() {
+    with_objects(AARCH64);
+}
+
+#[test]
+fn objects_for_riscv_are_linked_with_ir() {
+    with_objects(RISCV64);
 }

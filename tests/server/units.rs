@@ -64,7 +64,11 @@ fn objects_and_members_are_linked() {
         "int unneeded(void) { return absent(); }",
     );
     let bitcode = bitcode(HELPER);
-    for archive in [archive as fn(&[Named<'_>]) -> Vec<u8>, plain_archive] {
+    for archive in [
+        archive as fn(&[Named<'_>]) -> Vec<u8>,
+        plain_archive,
+        bsd_archive,
+    ] {
         let library = archive(&[("other.o", &other), ("helper.o", &helper)]);
         let mixed = archive(&[("other.o", &other), ("helper.bc", &bitcode)]);
         for (inputs, members) in [
@@ -632,6 +636,24 @@ fn what_is_to_be_kept_must_be_there() {
         "{names:?}"
     );
     assert!(!names.contains(&"unused".to_owned()), "{names:?}");
+
+    // Whatever the linker's lists are made of.
+    for name in ["two words", "a\"b", "{*}", "*", "extern \"C\"", "/*"] {
+        let ir = format!(
+            "define i32 @test() {{\n  ret i32 42\n}}\ndefine i32 @\"{}\"() {{\n  ret i32 1\n}}\n",
+            name.replace('"', "\\22")
+        );
+        let kept = unit(&mut server, &[("a", ir.as_bytes())], Some(&[name])).unwrap_compiled();
+        assert_eq!(exported(&kept.image), [name]);
+    }
+    fails(
+        &mut server,
+        &[("a", b"define void @\"a;*;b\"() {\n  ret void\n}\n")],
+        Some(&["a;*;b"]),
+        FailureKind::Unsupported,
+        None,
+        "`a;*;b` cannot be kept",
+    );
 }
 
 #[test]
@@ -691,6 +713,15 @@ fn a_digest_covers_all_that_is_linked() {
     assert!(!same(
         &[("a", &archive(&[("o.o", &one)])), ("m", main)],
         &[("a", &archive(&[("o.o", &two)])), ("m", main)]
+    ));
+    // What refers to a member may be gone once the IR is one module, but not the member.
+    let plain = b"define i32 @test() {\n  ret i32 42\n}\n";
+    let inline = b"declare i32 @helper(i32)\ndefine linkonce_odr i32 @inline() {\n  \
+        %r = call i32 @helper(i32 1)\n  ret i32 %r\n}\n";
+    let library = archive(&[("helper.o", &one)]);
+    assert!(!same(
+        &[("a", plain), ("b", inline), ("l", &library)],
+        &[("a", plain), ("b", b"; nothing\n"), ("l", &library)]
     ));
     // Two inputs that are one module together are that module.
     let both = format!("{HELPER}{MAIN}");
@@ -892,6 +923,24 @@ fn plain_archive(members: &[Named<'_>]) -> Vec<u8> {
         let (numbers, len) = ("0           0     0     644     ", bytes.len());
         writeln!(archive, "{name:<16}{numbers}{len:<10}`").unwrap();
         archive.extend(*bytes);
+        archive.resize(archive.len().next_multiple_of(2), b'\n');
+    }
+    archive
+}
+
+/// An archive as BSD and macOS have it: names lie before the members' bytes, and a symbol table is a member.
+fn bsd_archive(members: &[Named<'_>]) -> Vec<u8> {
+    let mut archive = b"!<arch>\n".to_vec();
+    for (name, bytes) in [("__.SYMDEF", &[0; 8][..])].iter().chain(members) {
+        let place = name.len().next_multiple_of(8);
+        let (header, len) = (format!("#1/{place}"), place + bytes.len());
+        writeln!(
+            archive,
+            "{header:<16}0           0     0     100644  {len:<10}`"
+        )
+        .unwrap();
+        let padding = vec![0; place - name.len()];
+        archive.extend([name.as_bytes(), &padding, bytes].concat());
         archive.resize(archive.len().next_multiple_of(2), b'\n');
     }
     archive

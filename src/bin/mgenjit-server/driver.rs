@@ -9,7 +9,10 @@ use mgenjit::compile::protocol::{self, Hello};
 use mgenjit::compile::transport::{self, TransportError};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, getpid, getppid, kill_process_group, pidfd_open,
+    set_parent_process_death_signal,
+};
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::io::{self, ErrorKind, PipeReader, Read};
@@ -77,6 +80,8 @@ fn link(
         // Linkers are asked for messages that can be read here.
         .env("LC_ALL", "C")
         .env_remove("LANGUAGE")
+        // And to call symbols by their own names: GNU's do not demangle then.
+        .env("COLLECT_NO_DEMANGLE", "1")
         // What the linker leaves behind when it is killed goes with the folder.
         .env("TMPDIR", &folder.0)
         .current_dir(OsStr::from_bytes(&request.folder))
@@ -84,6 +89,19 @@ fn link(
         .stdin(Stdio::null())
         .stdout(writer.try_clone()?)
         .stderr(writer);
+    let parent = getpid();
+    // SAFETY: the closure makes two system calls and nothing else in the new process.
+    unsafe {
+        command.pre_exec(move || {
+            // A linker that hangs must not stay when this process is killed.
+            set_parent_process_death_signal(Some(Signal::KILL))?;
+            if getppid() == Some(parent) {
+                Ok(())
+            } else {
+                Err(Errno::SRCH.into())
+            }
+        })
+    };
     let Some((end, said)) = run(command, request.timeout, reader, peers)? else {
         return Ok(None);
     };
@@ -336,8 +354,9 @@ fn with_names(mut said: Vec<u8>, folder: &Folder, request: &DriverRequest) -> Ve
     for (index, input) in request.inputs.iter().enumerate() {
         let path = folder.input(index).into_os_string().into_vec();
         said = replace(&said, &path, input.name.as_bytes());
+        // Names may be long, and said often.
+        said.truncate(2 * MAX_OUTPUT);
     }
-    said.truncate(2 * MAX_OUTPUT);
     said
 }
 

@@ -230,11 +230,15 @@ impl Natives {
     }
 
     /// Feeds `hasher` with all that the code depends on beside the IR. Members that are not linked are part of it:
-    /// generated code may call for them.
+    /// generated code may call for them. So are those that are: what referred to them may be gone from the IR.
     pub fn hash(&self, hasher: &mut blake3::Hasher) {
+        hasher.update(&(self.inputs.len() as u64).to_le_bytes());
         for (index, input) in &self.inputs {
             hasher.update(&index.to_le_bytes());
             hasher.update(blake3::hash(input.bytes()).as_bytes());
+        }
+        for number in &self.selected {
+            hasher.update(&(*number as u64).to_le_bytes());
         }
     }
 

@@ -200,6 +200,15 @@ impl Unit {
             .chain(parts)
             .map(|one| one.name.as_str())
             .collect();
+        // Quoted or not, the linker takes a name in its list to end there.
+        if let Some(name) = keep.iter().find(|name| name.contains(';')) {
+            return Err(failure(
+                FailureKind::Unsupported,
+                format!(
+                    "`{name}` cannot be kept, because the linker's lists have no way to write `;`: rename it"
+                ),
+            ));
+        }
         let missing: Vec<String> = keep
             .iter()
             .filter(|name| !there.contains(name.as_str()))
