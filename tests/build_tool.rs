@@ -67,6 +67,7 @@ fn wrong_usage() {
     };
     check(&[], "-o OUT is missing");
     check(&["twice.ll"], "-o OUT is missing");
+    check(&["-o", "", "twice.ll"], "-o OUT has no name");
     check(&["-o", "twice.o"], "no file was given");
     check(&["-o"], "a value is missing after -o");
     check(&["--frob"], "wrong option: --frob");
@@ -205,6 +206,7 @@ fn kinds() {
         ("a.o", "object"),
         ("a.a", "archive"),
         ("a.so", "lib"),
+        ("a.so.1.2", "lib"),
         ("a.s", "asm"),
         ("a.bc", "bitcode"),
         ("a.ll", "ir"),
@@ -212,6 +214,7 @@ fn kinds() {
         ("a", "exe"),
         ("a.out", "exe"),
         ("a.o.exe", "exe"),
+        ("a.so.old", "exe"),
     ] {
         place.check(&["-o", name, "program.ll"], 0, &[]);
         assert_eq!(kind_of(&read(&place, name)), kind, "{name}");

@@ -22,9 +22,11 @@ pub fn build_in(folder: &Path, tools: &[&str]) {
     std::fs::copy(shared_library(), &library).expect("a copy of the library");
     for tool in tools {
         let mut sources = sources_in(&source("examples-c").join(tool));
-        // The tool for caches shares nothing with those that compile.
-        if *tool != "cache" {
-            sources.extend(sources_in(&source("examples-c/common")));
+        let common = source("examples-c/common");
+        // The tool for caches has reports of its own.
+        match *tool {
+            "cache" => sources.extend(["level.c", "list.c"].map(|name| common.join(name))),
+            _ => sources.extend(sources_in(&common)),
         }
         let output = Command::new("cc")
             .args([
