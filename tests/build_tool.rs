@@ -2,7 +2,6 @@
 
 mod support;
 
-use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -410,9 +409,7 @@ fn options_of_the_link() {
 fn linkers() {
     let place = place();
     let script = |name: &str, text: &str| {
-        place.write(name, format!("#!/bin/sh\n{text}\n"));
-        std::fs::set_permissions(place.path(name), Permissions::from_mode(0o755))
-            .expect("executable");
+        place.write_program(name, &format!("#!/bin/sh\n{text}\n"));
     };
     script("fails", "echo this linker is tired >&2; exit 3");
     script("hangs", "sleep 1000");
@@ -600,6 +597,14 @@ fn on_another_day_in_another_place() {
     };
     assert!(year(&clock) > year(Path::new("")), "the clock works");
 
+    // The library starts its server without its own environment.
+    let server = format!(
+        "#!/bin/sh\nLD_PRELOAD='{}' exec '{}' \"$@\"\n",
+        clock.display(),
+        env!("CARGO_BIN_EXE_mgenjit-server")
+    );
+    there.write_program("server", &server);
+
     let kinds: [(&str, &[&str]); 12] = [
         ("x.o", &[]),
         ("x.a", &[]),
@@ -634,6 +639,7 @@ fn on_another_day_in_another_place() {
         let mut later = build(&there, "elsewhere/");
         later
             .env("LD_PRELOAD", &clock)
+            .env("MGENJIT_SERVER", there.path("server"))
             .env("TZ", "Asia/Tokyo")
             .env("LC_ALL", "C.UTF-8")
             .env("USER", "somebody")

@@ -108,6 +108,13 @@ impl Place {
         std::fs::write(self.path(name), content).expect("a file");
     }
 
+    /// Writes a script that can be run.
+    pub fn write_program(&self, name: &str, content: &str) {
+        self.write(name, content);
+        let executable = Permissions::from_mode(0o755);
+        std::fs::set_permissions(self.path(name), executable).expect("executable");
+    }
+
     /// Compiles a C program to a file here.
     pub fn cc(&self, arguments: &[&str]) {
         let mut command = Command::new("cc");
