@@ -52,7 +52,8 @@
 // The IR breaks a rule of the language.
 #define MGENJIT_STATUS_VERIFY 4
 
-// The IR asks for another target or data layout than this machine's.
+// The IR asks for another target or data layout than the one that is compiled for, or code of another target would
+// have to run.
 #define MGENJIT_STATUS_TARGET 5
 
 // LLVM could not generate code for it.
@@ -227,7 +228,7 @@
 // mgenjit_executor_run_main.
 #define MGENJIT_EXPORT_EXECUTABLE 4
 
-// The IR as it was after the optimiser, as bitcode.
+// The IR as it was after the optimiser, as bitcode. Objects that were linked into the module are not in it.
 #define MGENJIT_EXPORT_BITCODE 5
 
 // The same as text.
@@ -273,13 +274,13 @@
 // It is there, and no key that is trusted signed it.
 #define MGENJIT_VERDICT_UNTRUSTED 7
 
-// The IR differs.
+// The IR differs, or another input, or which symbols are kept.
 #define MGENJIT_DIFFERS_IR 1
 
 // The optimisation level differs.
 #define MGENJIT_DIFFERS_OPT_LEVEL 2
 
-// The CPU differs, or the CPU level that was asked for.
+// The CPU differs, or the CPU level or target that was asked for.
 #define MGENJIT_DIFFERS_CPU 4
 
 // The version of LLVM differs.
@@ -708,8 +709,8 @@ mgenjit_status mgenjit_config_set_cache_signing_key(struct mgenjit_config *confi
 
 // Adds a key to those that are trusted: from the first one on, an entry that none of them signed is a miss, and
 // the event hook is told. Nothing is stored then unless mgenjit_config_set_cache_signing_key names a key that is
-// trusted. Users of one directory with different keys replace each other's entries: give each a directory. The file holds an Ed25519 public key, as `openssl pkey -pubout` writes it, or the
-// secret for BLAKE3. It is read at once.
+// trusted. Users of one directory with different keys replace each other's entries: give each a directory. The file
+// holds an Ed25519 public key, as `openssl pkey -pubout` writes it, or the secret for BLAKE3. It is read at once.
 //
 // Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_INVALID_ARGUMENT.
 mgenjit_status mgenjit_config_add_cache_trusted_key(struct mgenjit_config *config,
@@ -812,8 +813,9 @@ mgenjit_status mgenjit_executor_new(const struct mgenjit_config *config,
 void mgenjit_executor_free(struct mgenjit_executor *executor);
 
 // Compiles a module of IR text or bitcode, `length` bytes at `ir`, or finds it in the cache, and adds it to
-// the executor. A relocatable object or a static archive is taken as well, see mgenjit_source_add. It links when something is first looked up, together with all modules added until then: they
-// may refer to each other in any order.
+// the executor. A relocatable object or a static archive is taken as well, see mgenjit_source_add. It links when
+// something is first looked up, together with all modules added until then: they may refer to each other in any
+// order.
 //
 // `name` is what messages call the module; NULL: "<memory>". It is no part of the key. `module` receives a
 // handle, to be freed with mgenjit_module_free; it may be NULL if none is wanted: the module stays.
@@ -1078,8 +1080,9 @@ mgenjit_status mgenjit_export_options_add_flag(struct mgenjit_export_options *op
 // to. Executables and shared libraries can be executed by whoever the umask lets.
 //
 // Objects, archives, shared libraries, executables and headers are made of what the cache has: no code is generated.
-// Objects of one input, archives and headers take no other process; shared libraries are linked by the compile server;
-// executables, and shared libraries with libraries or flags, by the configuration's linker. Bitcode, IR and assembly
+// Archives, headers and, of modules into which no other objects were linked, objects take no other process; other
+// objects and shared libraries are linked by the compile server; executables, and shared libraries with libraries or
+// flags, by the configuration's linker, which the compile server's program starts and watches. Bitcode, IR and assembly
 // are what the compile server makes of the IR once more. Equal modules give equal bytes.
 //
 // Thread-safe.
@@ -1202,8 +1205,9 @@ mgenjit_status mgenjit_cache_clear(struct mgenjit_cache *cache,
                                    void *user,
                                    struct mgenjit_error **error);
 
-// Checks an entry: its code as a hit does, and what is attached to it. With `recompile`, compiles its IR once
-// more and compares: for entries that this version of the library compiled for this machine, and whose IR was kept.
+// Checks an entry: its code as a hit does, and what is attached to it. With `recompile`, compiles its inputs
+// once more and compares: for entries that this version of the library compiled, for this machine or another target,
+// and whose inputs were kept.
 //
 // Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_UNTRUSTED; with
 // `recompile` also MGENJIT_STATUS_DIFFERENT, MGENJIT_STATUS_TARGET if it cannot be compiled here, and those of
@@ -1235,7 +1239,8 @@ mgenjit_status mgenjit_cache_export(struct mgenjit_cache *cache,
                                     struct mgenjit_error **error);
 
 // Stores the entries of a bundle: all are verified before the first one is. Those that are there already, whole and
-// signed as the configuration asks, stay as they are. `imported`, which may be NULL, receives how many were stored. `progress` may be NULL.
+// signed as the configuration asks, stay as they are. `imported`, which may be NULL, receives how many were stored.
+// `progress` may be NULL.
 //
 // Thread-safe. Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_UNTRUSTED if the configuration
 // trusts keys of which none signed an entry.

@@ -468,8 +468,8 @@ pub unsafe extern "C" fn mgenjit_config_set_cache_signing_key(
 
 /// Adds a key to those that are trusted: from the first one on, an entry that none of them signed is a miss, and
 /// the event hook is told. Nothing is stored then unless mgenjit_config_set_cache_signing_key names a key that is
-/// trusted. Users of one directory with different keys replace each other's entries: give each a directory. The file holds an Ed25519 public key, as `openssl pkey -pubout` writes it, or the
-/// secret for BLAKE3. It is read at once.
+/// trusted. Users of one directory with different keys replace each other's entries: give each a directory. The file
+/// holds an Ed25519 public key, as `openssl pkey -pubout` writes it, or the secret for BLAKE3. It is read at once.
 ///
 /// Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]

@@ -17,7 +17,8 @@ pub const MGENJIT_STATUS_IO: i32 = 2;
 pub const MGENJIT_STATUS_PARSE: i32 = 3;
 /// The IR breaks a rule of the language.
 pub const MGENJIT_STATUS_VERIFY: i32 = 4;
-/// The IR asks for another target or data layout than this machine's.
+/// The IR asks for another target or data layout than the one that is compiled for, or code of another target would
+/// have to run.
 pub const MGENJIT_STATUS_TARGET: i32 = 5;
 /// LLVM could not generate code for it.
 pub const MGENJIT_STATUS_CODEGEN: i32 = 6;
