@@ -123,6 +123,9 @@
 // The inputs of a compile are larger than the limit.
 #define MGENJIT_STATUS_TOO_LARGE 27
 
+// The compile was cancelled.
+#define MGENJIT_STATUS_CANCELLED 28
+
 // The cache had the code. `bytes`: its entry's length.
 #define MGENJIT_EVENT_HIT 1
 
@@ -214,6 +217,9 @@
 
 // It was in the cache.
 #define MGENJIT_ORIGIN_CACHE 2
+
+// As long as it takes.
+#define MGENJIT_FOREVER UINT64_MAX
 
 // A relocatable object.
 #define MGENJIT_EXPORT_OBJECT 1
@@ -330,6 +336,9 @@ typedef struct mgenjit_module mgenjit_module;
 // one entry in the cache.
 typedef struct mgenjit_source mgenjit_source;
 
+// A compile in the background.
+typedef struct mgenjit_task mgenjit_task;
+
 // The result of a call: `MGENJIT_STATUS_OK` or what kind of error it was.
 typedef int32_t mgenjit_status;
 
@@ -407,6 +416,10 @@ typedef struct mgenjit_value {
   // The value.
   union mgenjit_value_as as;
 } mgenjit_value;
+
+// Called once when a task is done, on a thread of this library, on which all signals are blocked. It may use the
+// executor and its modules, and must not wait for other tasks: they may need the thread.
+typedef void (*mgenjit_task_callback)(void *user);
 
 // What a cache holds, and what it did since its index was made. Times are in microseconds.
 typedef struct mgenjit_cache_statistics {
@@ -1029,6 +1042,62 @@ mgenjit_status mgenjit_function_call_raw(struct mgenjit_function *function,
                                          const void *const *arguments,
                                          void *result,
                                          struct mgenjit_error **error);
+
+// Begins to compile a source, as mgenjit_executor_compile_source does, and returns. `task` receives a handle, to be
+// freed with mgenjit_task_free. The source is copied; files are read when the compile begins.
+//
+// An executor compiles as many at once as it may have servers (mgenjit_config_set_max_servers); the others wait their
+// turn. Its threads start when there is something to do and end when there is nothing. It lives until its tasks are
+// done: if its handles are freed before, its destructors run on one of these threads.
+//
+// `callback` may be NULL. `user` is handed to it; `user_free`, if not NULL, is called with `user` when the task is done,
+// also if this call fails. A forked child does not do what its parent has begun.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT; MGENJIT_STATUS_IO if there can be no thread. Those of the
+// compile are the task's.
+mgenjit_status mgenjit_executor_compile_async(struct mgenjit_executor *executor,
+                                              const struct mgenjit_source *source,
+                                              mgenjit_task_callback callback,
+                                              void *user,
+                                              void (*user_free)(void*),
+                                              struct mgenjit_task **task,
+                                              struct mgenjit_error **error);
+
+// Begins to compile a source for the cache alone: a later compile of it finds it there, or waits until it is. Whatever
+// goes wrong, that compile tells. Nothing is done if there is no cache that is written.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT; MGENJIT_STATUS_IO if there can be no thread.
+mgenjit_status mgenjit_executor_prefetch(struct mgenjit_executor *executor,
+                                         const struct mgenjit_source *source,
+                                         struct mgenjit_error **error);
+
+// Frees a task's handle. The compile goes on, and its module is added. NULL does nothing.
+void mgenjit_task_free(struct mgenjit_task *task);
+
+// Waits at most `milliseconds` for a task, 0 not at all, MGENJIT_FOREVER as long as it takes, and writes to `is_done` 1
+// if it is done and else 0.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT, also in a child that was forked since.
+mgenjit_status mgenjit_task_wait(const struct mgenjit_task *task,
+                                 uint64_t milliseconds,
+                                 int *is_done,
+                                 struct mgenjit_error **error);
+
+// Takes a task's result, once: waits until it is done, and returns what mgenjit_executor_compile_source would have.
+// `module` receives a handle, to be freed with mgenjit_module_free; it may be NULL if none is wanted: the module stays.
+//
+// Thread-safe. Errors: those of mgenjit_executor_compile_source; MGENJIT_STATUS_CANCELLED;
+// MGENJIT_STATUS_INVALID_ARGUMENT if the result was taken before.
+mgenjit_status mgenjit_task_result(struct mgenjit_task *task,
+                                   struct mgenjit_module **module,
+                                   struct mgenjit_error **error);
+
+// Cancels a task: if it is not done, its result is MGENJIT_STATUS_CANCELLED from now on, and its compile server is given
+// up. Its callback is called soon after.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_task_cancel(struct mgenjit_task *task,
+                                   struct mgenjit_error **error);
 
 // The first byte; not NULL, even if there are none. NULL for NULL.
 const void *mgenjit_blob_data(const struct mgenjit_blob *blob);

@@ -32,6 +32,7 @@ pub enum Status {
     Timeout,
     Memory,
     TooLarge,
+    Cancelled,
 }
 
 #[derive(Clone, Debug, thiserror::Error)]

@@ -83,6 +83,7 @@ programs! {
     sqlite.c
     symbols.c
     targets.c
+    tasks.c
     ten_thousand_modules.c
     thread_locals.cpp
     threads.c

@@ -128,10 +128,7 @@ pub(super) fn rust_hook(
     user: *mut c_void,
     user_free: Option<unsafe extern "C" fn(*mut c_void)>,
 ) -> Option<Hook> {
-    let user = User {
-        pointer: user,
-        free: user_free,
-    };
+    let user = ffi::User::new(user, user_free);
     // `user` is dropped, and so freed, at once if there is no hook.
     let hook = hook?;
     Some(Arc::new(move |event: &Event<'_>| {
@@ -151,32 +148,6 @@ pub(super) fn rust_hook(
         // SAFETY: the hook was given to be called with `user` from any thread; the event lives until it returns.
         unsafe { hook(ptr::from_ref(&c_event), user.pointer()) };
     }))
-}
-
-/// The caller's `user`, freed when the last copy of the hook goes.
-struct User {
-    pointer: *mut c_void,
-    free: Option<unsafe extern "C" fn(*mut c_void)>,
-}
-
-impl User {
-    fn pointer(&self) -> *mut c_void {
-        self.pointer
-    }
-}
-
-// SAFETY: the header tells that the hook and `user_free` run on any thread that uses the executor.
-unsafe impl Send for User {}
-// SAFETY: as above; the pointer is only handed through.
-unsafe impl Sync for User {}
-
-impl Drop for User {
-    fn drop(&mut self) {
-        if let Some(free) = self.free {
-            // SAFETY: the caller gave `free` for exactly this pointer, and this is the last use of it.
-            unsafe { free(self.pointer) };
-        }
-    }
 }
 
 fn kind_number(kind: EventKind) -> i32 {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 /// A set of modules that link to each other, with the libraries and symbols they may use.
 #[allow(non_camel_case_types)]
-pub struct mgenjit_executor(Arc<Executor>);
+pub struct mgenjit_executor(pub(super) Arc<Executor>);
 
 impl Owned for mgenjit_executor {}
 

@@ -65,6 +65,8 @@ pub const MGENJIT_STATUS_TIMEOUT: i32 = 25;
 pub const MGENJIT_STATUS_MEMORY: i32 = 26;
 /// The inputs of a compile are larger than the limit.
 pub const MGENJIT_STATUS_TOO_LARGE: i32 = 27;
+/// The compile was cancelled.
+pub const MGENJIT_STATUS_CANCELLED: i32 = 28;
 
 /// The name of a status, such as "MGENJIT_STATUS_PARSE", or "unknown status" for another number. The string
 /// is static.
@@ -99,6 +101,7 @@ pub extern "C" fn mgenjit_status_name(status: mgenjit_status) -> *const c_char {
         MGENJIT_STATUS_TIMEOUT => c"MGENJIT_STATUS_TIMEOUT",
         MGENJIT_STATUS_MEMORY => c"MGENJIT_STATUS_MEMORY",
         MGENJIT_STATUS_TOO_LARGE => c"MGENJIT_STATUS_TOO_LARGE",
+        MGENJIT_STATUS_CANCELLED => c"MGENJIT_STATUS_CANCELLED",
         _ => c"unknown status",
     };
     name.as_ptr()
@@ -134,6 +137,7 @@ pub(super) fn number(status: Status) -> mgenjit_status {
         Status::Timeout => MGENJIT_STATUS_TIMEOUT,
         Status::Memory => MGENJIT_STATUS_MEMORY,
         Status::TooLarge => MGENJIT_STATUS_TOO_LARGE,
+        Status::Cancelled => MGENJIT_STATUS_CANCELLED,
     }
 }
 

@@ -63,6 +63,10 @@ impl Client {
         })
     }
 
+    pub fn connection(&self) -> &UnixStream {
+        &self.server.socket
+    }
+
     /// Has the server do what is requested. If the request asks for the module's digest, `identified` is called with
     /// it before anything is optimised, and may say that nothing more is needed.
     pub fn request(

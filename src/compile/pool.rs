@@ -1,10 +1,11 @@
 //! The compile servers of one executor: as many as compile at once, up to a limit, kept for later.
 
+use super::cancel::Cancel;
 use super::client::{Answer, Client, RequestError};
 use super::limits::Limits;
 use super::locate::locate;
 use super::protocol::{Decision, Request};
-use crate::error::Error;
+use crate::error::{Error, Status, reason};
 use crate::event::{Stopwatch, Times};
 use crate::fork;
 use once_cell::sync::OnceCell;
@@ -65,6 +66,7 @@ impl Pool {
         request: &Request,
         inputs: &[&[u8]],
         times: &mut Times,
+        cancel: &Cancel,
         identified: &mut dyn FnMut(&[u8; 32]) -> Decision,
     ) -> Result<Answer, Error> {
         let len = inputs.iter().map(|input| input.len() as u64).sum();
@@ -80,6 +82,7 @@ impl Pool {
             let mut watch = Stopwatch::start();
             let mut slot = self.slot();
             times.wait += watch.lap();
+            cancel.check(request.name())?;
             let (mut client, idle) = match slot.client.take() {
                 Some(client) => (client, true),
                 None => {
@@ -88,8 +91,16 @@ impl Pool {
                     (client, false)
                 }
             };
+            let guard = cancel.guard(client.connection()).map_err(|error| {
+                Error::new(
+                    Status::Io,
+                    format!("{} cannot be compiled: {}", request.name(), reason(&error)),
+                )
+            })?;
             let result = client.request(request, inputs, &self.limits, identified);
+            drop(guard);
             times.compile = watch.lap();
+            cancel.check(request.name())?;
             if !client.not_isolated.is_empty() {
                 let _ = self.not_isolated.set(client.not_isolated.clone());
             }
@@ -150,7 +161,8 @@ impl Pool {
         }
     }
 
-    fn limit(&self) -> usize {
+    /// How many servers may run at once.
+    pub fn limit(&self) -> usize {
         match self.max {
             // Asked once: it reads the files of control groups.
             0 => *self

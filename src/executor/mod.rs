@@ -16,6 +16,7 @@ mod registers;
 mod reproducer;
 pub mod source;
 mod state;
+mod task;
 mod value;
 
 pub use call::{Call, Function};
@@ -23,6 +24,7 @@ pub use compile::key_of;
 pub use main_call::check_main;
 pub use module::{Artifacts, Module, Origin};
 pub use recompile::recompile;
+pub use task::{Callback, Task};
 pub use value::Value;
 
 use crate::cache::cpu;
@@ -50,6 +52,7 @@ pub struct Executor {
     /// Features of the CPU that is compiled for and that this machine lacks: then nothing may run.
     missing: Vec<&'static str>,
     state: Mutex<State>,
+    queue: Mutex<task::Queue>,
 }
 
 impl Executor {
@@ -71,6 +74,7 @@ impl Executor {
             },
             target,
             state: Mutex::default(),
+            queue: Mutex::default(),
             config,
         })
     }
