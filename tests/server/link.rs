@@ -1,12 +1,9 @@
 //! Links for export: shared libraries as the system's loader loads them.
 
 use crate::client::{Outcome, Server, request};
-use crate::tools::{
-    AARCH64, CC, CLANG, CXX, HOST, Machine, READELF, RISCV64, Tool, folder, run, run_program,
-};
+use crate::tools::{AARCH64, CLANG, CXX, HOST, Machine, READELF, RISCV64, Tool, folder, run};
 use mgenjit::compile::protocol::{
-    CompileRequest, Cpu, FailureKind, Input, LinkOutput, LinkRequest, OptLevel, Request, Target,
-    TargetSpec,
+    CompileRequest, Cpu, Input, LinkOutput, LinkRequest, OptLevel, Request, Target, TargetSpec,
 };
 use std::path::Path;
 
