@@ -323,7 +323,7 @@ static void many_threads()
     mgenjit_executor_free(executor);
 }
 
-/* Initialised variables of any size lie before those of zeros, whose alignment may be larger. */
+/* Code and initialised variables of any size lie before those of zeros, whose alignment may be larger. */
 static void aligned()
 {
     for (int size = 1; size <= 40; size++) {
@@ -333,7 +333,9 @@ static void aligned()
             "@two = thread_local global i16 2\n"
             "define ptr @get_small() {\n  ret ptr @small\n}\n"
             "define ptr @get_large() {\n  ret ptr @large\n}\n"
-            "define ptr @get_two() {\n  ret ptr @two\n}\n";
+            "define ptr @get_two() {\n  ret ptr @two\n}\n"
+            "define void @code() {\n  call void asm sideeffect \".skip " + std::to_string(size) + "\", \"\"()\n"
+            "  ret void\n}\n";
         mgenjit_executor *executor = new_executor(NULL);
         mgenjit_module_free(add(executor, ir.c_str()));
         const auto small = FUNCTION(char *(*)(), executor, "get_small");
