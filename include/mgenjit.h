@@ -231,8 +231,7 @@
 // flags, or if it needs what only a compiler knows where to find, such as what __builtin_cpu_supports reads.
 #define MGENJIT_EXPORT_SHARED_LIBRARY 3
 
-// An executable. `main` may return an integer of any width or void, and may take its arguments as for
-// mgenjit_executor_run_main.
+// An executable. `main` may return i8 to i64 or void, and may take its arguments as for mgenjit_executor_run_main.
 #define MGENJIT_EXPORT_EXECUTABLE 4
 
 // The IR as it was after the optimiser, as bitcode. Objects that were linked into the module are not in it.

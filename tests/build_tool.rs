@@ -928,6 +928,82 @@ fn a_rust_library() {
     }
 }
 
+/// What C and C++ compilers put into objects: thread-local and common variables, constructors, exceptions.
+#[test]
+fn objects_of_c_and_cplusplus() {
+    let place = place();
+    let programs_of_tests = source("tests/programs");
+    let compile = |compiler: &str, options: &[&str], name: &str| {
+        let file = programs_of_tests.join(name);
+        let file = file.to_str().expect("UTF-8");
+        let ran = output_of(
+            &place,
+            compiler,
+            &[&["-fPIC", "-c", file], options].concat(),
+        );
+        assert_eq!(ran.code, 0, "{compiler}: {ran:?}");
+    };
+    compile("gcc", &["-O0", "-fcommon", "-o", "c.o"], "objects.c");
+    compile(
+        "g++",
+        &["-std=c++17", "-O2", "-DPREFIX=one", "-o", "one.o"],
+        "objects.cpp",
+    );
+    compile(
+        "clang++-22",
+        &["-std=c++17", "-DPREFIX=two", "-o", "two.o"],
+        "objects.cpp",
+    );
+    let functions = ["objects_c", "one_objects", "two_objects"];
+    let declared = functions
+        .map(|name| format!("declare i32 @{name}()\n"))
+        .concat();
+    let calls = functions
+        .map(|name| format!("  %{name} = call i32 @{name}()\n"))
+        .concat();
+    place.write(
+        "calls.ll",
+        format!(
+            "{declared}define i32 @main() {{\n{calls}  %a = or i32 %objects_c, %one_objects\n  \
+             %b = or i32 %a, %two_objects\n  ret i32 %b\n}}\n"
+        ),
+    );
+    let run = programs().join("run");
+    let run = run.to_str().expect("UTF-8");
+    let files = ["calls.ll", "c.o", "one.o", "two.o"];
+    let with = files[1..].iter().flat_map(|file| ["--with", file]);
+    let arguments: Vec<&str> = with
+        .chain(["--lib", "libstdc++.so.6", "calls.ll"])
+        .collect();
+    let in_memory = output_of(&place, run, &arguments);
+    assert_eq!(in_memory.code, 0, "{in_memory:?}");
+    for options in [&[][..], &["--static"], &["--keep", "main"], &["--separate"]] {
+        let arguments = [&["-o", "x", "-lstdc++", "-lm"], &files[..], options].concat();
+        place.check(&arguments, 0, &[]);
+        let exported = output_of(&place, "./x", &[]);
+        assert_eq!(exported.code, 0, "{options:?}: {exported:?}");
+    }
+    place.write(
+        "user.c",
+        "int objects_c(void), one_objects(void), two_objects(void);\n\
+         int main(void) { return objects_c() | one_objects() | two_objects(); }\n",
+    );
+    for output in ["libx.so", "libx.a"] {
+        place.check(&[&["-o", output], &files[1..]].concat(), 0, &[]);
+        place.cc(&[
+            "-o",
+            "user",
+            "user.c",
+            output,
+            "-Wl,-rpath,.",
+            "-lstdc++",
+            "-lm",
+        ]);
+        let used = output_of(&place, "./user", &[]);
+        assert_eq!(used.code, 0, "{output}: {used:?}");
+    }
+}
+
 fn build_runtime(place: &Place) {
     let sources = source("examples-c/runtime/library");
     for name in ["vector", "map", "fail"] {

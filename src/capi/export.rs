@@ -18,8 +18,7 @@ pub const MGENJIT_EXPORT_ARCHIVE: i32 = 2;
 /// A shared library. It is linked by the compile server, or by the linker if one was named, if there are libraries or
 /// flags, or if it needs what only a compiler knows where to find, such as what __builtin_cpu_supports reads.
 pub const MGENJIT_EXPORT_SHARED_LIBRARY: i32 = 3;
-/// An executable. `main` may return an integer of any width or void, and may take its arguments as for
-/// mgenjit_executor_run_main.
+/// An executable. `main` may return i8 to i64 or void, and may take its arguments as for mgenjit_executor_run_main.
 pub const MGENJIT_EXPORT_EXECUTABLE: i32 = 4;
 /// The IR as it was after the optimiser, as bitcode. Objects that were linked into the module are not in it.
 pub const MGENJIT_EXPORT_BITCODE: i32 = 5;

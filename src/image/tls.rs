@@ -40,7 +40,32 @@ struct Template {
     /// The initial values, in the image. They are read when a block is made, after relocation.
     start: *const u8,
     len: usize,
+    /// How far behind a multiple of the alignment a block begins: the segment's address tells, which need not be one.
+    skew: usize,
+    /// Of a block, with the skew before it.
     layout: Layout,
+}
+
+impl Template {
+    fn allocate(&self) -> *mut u8 {
+        // SAFETY: the layout's size is not 0.
+        let memory = unsafe { alloc_zeroed(self.layout) };
+        if memory.is_null() {
+            handle_alloc_error(self.layout);
+        }
+        let block = memory.wrapping_add(self.skew);
+        // SAFETY: the block is at least as long as the template, which lies in a mapped image.
+        unsafe { ptr::copy_nonoverlapping(self.start, block, self.len) };
+        block
+    }
+
+    /// # Safety
+    ///
+    /// `allocate` returned the block, and nobody uses it any more.
+    unsafe fn free(&self, block: *mut u8) {
+        // SAFETY: it was allocated with this layout, and begins that far behind.
+        unsafe { dealloc(block.wrapping_sub(self.skew), self.layout) };
+    }
 }
 
 struct Registry {
@@ -71,12 +96,20 @@ thread_local! {
 
 impl TlsModule {
     pub fn new(mapping: &Mapping, segment: &TlsSegment) -> Result<TlsModule, LoadError> {
-        let layout = Layout::from_size_align(segment.memory_len.max(1), segment.align)
-            .map_err(|_| LoadError::Malformed("its thread-local storage is too large"))?;
+        let skew = segment.template.start % segment.align;
+        let layout = segment
+            .memory_len
+            .max(1)
+            .checked_add(skew)
+            .and_then(|len| Layout::from_size_align(len, segment.align).ok())
+            .ok_or(LoadError::Malformed(
+                "its thread-local storage is too large",
+            ))?;
         let template: &[u8] = mapping.slice(segment.template.start, segment.template.len())?;
         let template = Some(Template {
             start: template.as_ptr(),
             len: template.len(),
+            skew,
             layout,
         });
         let mut registry = lock();
@@ -107,8 +140,8 @@ impl Drop for TlsModule {
             if let Some(block) = blocks.get(self.id) {
                 let block = block.swap(ptr::null_mut(), Ordering::Relaxed);
                 if !block.is_null() {
-                    // SAFETY: the block was allocated with this layout, and no thread runs the module's code.
-                    unsafe { dealloc(block, template.layout) };
+                    // SAFETY: the block is this module's, and no thread runs its code.
+                    unsafe { template.free(block) };
                 }
             }
         }
@@ -200,13 +233,7 @@ fn make_block(module: usize) -> *mut u8 {
         // Only code of an image whose module is gone comes here. There is nothing to return to.
         std::process::abort();
     };
-    // SAFETY: the layout's size is not 0.
-    let block = unsafe { alloc_zeroed(template.layout) };
-    if block.is_null() {
-        handle_alloc_error(template.layout);
-    }
-    // SAFETY: the block is at least as long as the template, which lies in a mapped image.
-    unsafe { ptr::copy_nonoverlapping(template.start, block, template.len) };
+    let block = template.allocate();
 
     let mut table = TABLE.get();
     if table.is_null() {
@@ -256,8 +283,8 @@ unsafe extern "C" fn free_table(table: *mut c_void) {
         if let Some(template) = template
             && !block.is_null()
         {
-            // SAFETY: the block was allocated with its module's layout.
-            unsafe { dealloc(block, template.layout) };
+            // SAFETY: the block is this module's, and of a thread that ends.
+            unsafe { template.free(block) };
         }
     }
 }

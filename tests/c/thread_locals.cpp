@@ -364,6 +364,39 @@ static void many_threads()
     mgenjit_executor_free(executor);
 }
 
+/* Code and initialised variables of any size lie before those of zeros, whose alignment may be larger. */
+static void aligned()
+{
+    for (int size = 1; size <= 40; size++) {
+        const std::string bytes = "[" + std::to_string(size) + " x i8]";
+        const std::string ir = "@small = thread_local global " + bytes + " c\"" + std::string(size, 'x') + "\"\n"
+            "@large = thread_local global [16 x i64] zeroinitializer, align 64\n"
+            "@two = thread_local global i16 2\n"
+            "define ptr @get_small() {\n  ret ptr @small\n}\n"
+            "define ptr @get_large() {\n  ret ptr @large\n}\n"
+            "define ptr @get_two() {\n  ret ptr @two\n}\n"
+            "define void @code() {\n  call void asm sideeffect \".skip " + std::to_string(size) + "\", \"\"()\n"
+            "  ret void\n}\n";
+        mgenjit_executor *executor = new_executor(NULL);
+        mgenjit_module_free(add(executor, ir.c_str()));
+        const auto small = FUNCTION(char *(*)(), executor, "get_small");
+        const auto large = FUNCTION(long *(*)(), executor, "get_large");
+        const auto two = FUNCTION(short *(*)(), executor, "get_two");
+        const auto check = [&] {
+            CHECK_INT(0, reinterpret_cast<uintptr_t>(large()) % 64);
+            CHECK_INT(0, reinterpret_cast<uintptr_t>(two()) % alignof(short));
+            CHECK_INT(2, *two());
+            CHECK(std::string(small(), size) == std::string(size, 'x'));
+            for (int i = 0; i < 16; i++)
+                CHECK_INT(0, large()[i]);
+            memset(large(), 1, 128);
+        };
+        std::thread(check).join();
+        check();
+        mgenjit_executor_free(executor);
+    }
+}
+
 /* The main thread's are destroyed when the process ends. */
 static void at_process_exit()
 {
@@ -391,7 +424,7 @@ int main()
         CASE(destructors_at_the_end_of_threads), CASE(removed_while_a_thread_lives),
         CASE(executor_freed_while_a_thread_lives), CASE(removed_with_what_a_destructor_calls), CASE(removed_by_the_thread_itself),
         CASE(removed_at_once_without_destructors), CASE(fresh_in_an_old_thread), CASE(many_modules_in_one_thread),
-        CASE(many_threads), CASE(at_process_exit),
+        CASE(many_threads), CASE(aligned), CASE(at_process_exit),
     };
     static const char *const flavours[] = { "default", "pic", "no_pic", "local_exec", "initial_exec" };
     int failed = 0;
