@@ -80,7 +80,7 @@ impl Client {
         let mut reply = match started {
             Ok((Reply::Started, _)) => transport::receive(socket),
             Err(error) if is_end(&error) => {
-                return Err(RequestError::Unheard(self.lost(name, &error)));
+                return Err(RequestError::Unheard(self.lost(request, &error)));
             }
             other => other,
         };
@@ -113,10 +113,11 @@ impl Client {
             }
             Err(error) => Err(error),
         };
-        answer.map_err(|error| RequestError::Server(self.lost(name, &error)))
+        answer.map_err(|error| RequestError::Server(self.lost(request, &error)))
     }
 
-    fn lost(&self, name: &str, error: &TransportError) -> Error {
+    fn lost(&self, request: &Request, error: &TransportError) -> Error {
+        let name = request.name();
         // The server is not to blame for what this process could not do.
         if let TransportError::NoDescriptor | TransportError::Io(_) = error
             && !is_end(error)
@@ -127,6 +128,10 @@ impl Client {
             );
         }
         let words = last_words(&self.server.last_words, &self.path);
+        let did = match request {
+            Request::Compile(_) => "compiled",
+            Request::Link(_) => "linked",
+        };
         let what = if is_end(error) {
             "died".to_owned()
         } else {
@@ -134,7 +139,7 @@ impl Client {
         };
         Error::new(
             Status::ServerCrashed,
-            format!("the compile server {what} while it compiled {name}{words}"),
+            format!("the compile server {what} while it {did} {name}{words}"),
         )
     }
 }
