@@ -207,7 +207,8 @@
 // A static archive, with a member for each module, and for each object that was linked into one.
 #define MGENJIT_EXPORT_ARCHIVE 2
 
-// A shared library.
+// A shared library. It is linked by the compile server, or by the linker if one was named, if there are libraries or
+// flags, or if it needs what only a compiler knows where to find, such as what __builtin_cpu_supports reads.
 #define MGENJIT_EXPORT_SHARED_LIBRARY 3
 
 // An executable. `main` may return an integer of any width or void, and may take its arguments as for
