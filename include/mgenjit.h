@@ -52,7 +52,8 @@
 // The IR breaks a rule of the language.
 #define MGENJIT_STATUS_VERIFY 4
 
-// The IR asks for another target or data layout than this machine's.
+// The IR asks for another target or data layout than the one that is compiled for, or code of another target would
+// have to run.
 #define MGENJIT_STATUS_TARGET 5
 
 // LLVM could not generate code for it.
@@ -113,6 +114,18 @@
 // A target, or what was compiled, cannot be exported as that.
 #define MGENJIT_STATUS_UNSUPPORTED 24
 
+// A compile took longer than the limit, and was stopped.
+#define MGENJIT_STATUS_TIMEOUT 25
+
+// A compile took more memory than the limit, and was stopped.
+#define MGENJIT_STATUS_MEMORY 26
+
+// The inputs of a compile are larger than the limit.
+#define MGENJIT_STATUS_TOO_LARGE 27
+
+// The compile was cancelled.
+#define MGENJIT_STATUS_CANCELLED 28
+
 // The cache had the code. `bytes`: its entry's length.
 #define MGENJIT_EVENT_HIT 1
 
@@ -137,6 +150,10 @@
 // What was compiled again is not what the cache has: see mgenjit_config_set_cache_verify. `bytes`: the image's
 // length in the cache.
 #define MGENJIT_EVENT_DIFFERENT 8
+
+// The compile server could not be isolated as it should be: `message` says what this system lacks. Told once by each
+// executor. IR that is not trusted might then read files, or worse if it finds a bug in LLVM.
+#define MGENJIT_EVENT_NOT_ISOLATED 9
 
 // No optimisation.
 #define MGENJIT_OPT_O0 0
@@ -201,6 +218,9 @@
 // It was in the cache.
 #define MGENJIT_ORIGIN_CACHE 2
 
+// As long as it takes.
+#define MGENJIT_FOREVER UINT64_MAX
+
 // A relocatable object.
 #define MGENJIT_EXPORT_OBJECT 1
 
@@ -215,7 +235,7 @@
 // mgenjit_executor_run_main.
 #define MGENJIT_EXPORT_EXECUTABLE 4
 
-// The IR as it was after the optimiser, as bitcode.
+// The IR as it was after the optimiser, as bitcode. Objects that were linked into the module are not in it.
 #define MGENJIT_EXPORT_BITCODE 5
 
 // The same as text.
@@ -261,13 +281,13 @@
 // It is there, and no key that is trusted signed it.
 #define MGENJIT_VERDICT_UNTRUSTED 7
 
-// The IR differs.
+// The IR differs, or another input, or which symbols are kept.
 #define MGENJIT_DIFFERS_IR 1
 
 // The optimisation level differs.
 #define MGENJIT_DIFFERS_OPT_LEVEL 2
 
-// The CPU differs, or the CPU level that was asked for.
+// The CPU differs, or the CPU level or target that was asked for.
 #define MGENJIT_DIFFERS_CPU 4
 
 // The version of LLVM differs.
@@ -316,6 +336,9 @@ typedef struct mgenjit_module mgenjit_module;
 // linked into the same image, and of an archive the members that something refers to. All inputs have one key and
 // one entry in the cache.
 typedef struct mgenjit_source mgenjit_source;
+
+// A compile in the background.
+typedef struct mgenjit_task mgenjit_task;
 
 // The result of a call: `MGENJIT_STATUS_OK` or what kind of error it was.
 typedef int32_t mgenjit_status;
@@ -394,6 +417,10 @@ typedef struct mgenjit_value {
   // The value.
   union mgenjit_value_as as;
 } mgenjit_value;
+
+// Called once when a task is done, on a thread of this library, on which all signals are blocked. It may use the
+// executor and its modules, and must not wait for other tasks: they may need the thread.
+typedef void (*mgenjit_task_callback)(void *user);
 
 // What a cache holds, and what it did since its index was made. Times are in microseconds.
 typedef struct mgenjit_cache_statistics {
@@ -589,6 +616,29 @@ mgenjit_status mgenjit_config_set_linker_timeout(struct mgenjit_config *config,
                                                  uint64_t milliseconds,
                                                  struct mgenjit_error **error);
 
+// Limits what one compile may take: milliseconds from the request to the answer, bytes of memory beyond what an idle
+// compile server has and what holds the inputs, and bytes of all inputs together. 0 is no limit, and the default of
+// each.
+//
+// A compile that exceeds one is MGENJIT_STATUS_TIMEOUT, MGENJIT_STATUS_MEMORY or MGENJIT_STATUS_TOO_LARGE. Its server is
+// given up, and another one started when there is need.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_compile_limits(struct mgenjit_config *config,
+                                                 uint64_t milliseconds,
+                                                 uint64_t memory_bytes,
+                                                 uint64_t input_bytes,
+                                                 struct mgenjit_error **error);
+
+// Sets a folder, which is made when there is need, for what reproduces compiles that a compile server does not survive
+// or that exceed a limit: below it a folder for each, with the inputs, what was asked for, the versions and a script that
+// does it again with LLVM's own tools. The error's message names it. NULL: none, the default.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_reproducer_dir(struct mgenjit_config *config,
+                                                 const char *path,
+                                                 struct mgenjit_error **error);
+
 // Sets the cache's directory. It is made, with mode 0700, when something is first stored. A directory that
 // belongs to another user, or that others may write, is not used: what is in a cache is run.
 //
@@ -673,8 +723,8 @@ mgenjit_status mgenjit_config_set_cache_signing_key(struct mgenjit_config *confi
 
 // Adds a key to those that are trusted: from the first one on, an entry that none of them signed is a miss, and
 // the event hook is told. Nothing is stored then unless mgenjit_config_set_cache_signing_key names a key that is
-// trusted. Users of one directory with different keys replace each other's entries: give each a directory. The file holds an Ed25519 public key, as `openssl pkey -pubout` writes it, or the
-// secret for BLAKE3. It is read at once.
+// trusted. Users of one directory with different keys replace each other's entries: give each a directory. The file
+// holds an Ed25519 public key, as `openssl pkey -pubout` writes it, or the secret for BLAKE3. It is read at once.
 //
 // Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_INVALID_ARGUMENT.
 mgenjit_status mgenjit_config_add_cache_trusted_key(struct mgenjit_config *config,
@@ -777,8 +827,9 @@ mgenjit_status mgenjit_executor_new(const struct mgenjit_config *config,
 void mgenjit_executor_free(struct mgenjit_executor *executor);
 
 // Compiles a module of IR text or bitcode, `length` bytes at `ir`, or finds it in the cache, and adds it to
-// the executor. A relocatable object or a static archive is taken as well, see mgenjit_source_add. It links when something is first looked up, together with all modules added until then: they
-// may refer to each other in any order.
+// the executor. A relocatable object or a static archive is taken as well, see mgenjit_source_add. It links when
+// something is first looked up, together with all modules added until then: they may refer to each other in any
+// order.
 //
 // `name` is what messages call the module; NULL: "<memory>". It is no part of the key. `module` receives a
 // handle, to be freed with mgenjit_module_free; it may be NULL if none is wanted: the module stays.
@@ -993,6 +1044,62 @@ mgenjit_status mgenjit_function_call_raw(struct mgenjit_function *function,
                                          void *result,
                                          struct mgenjit_error **error);
 
+// Begins to compile a source, as mgenjit_executor_compile_source does, and returns. `task` receives a handle, to be
+// freed with mgenjit_task_free. The source is copied; files are read when the compile begins.
+//
+// An executor compiles as many at once as it may have servers (mgenjit_config_set_max_servers); the others wait their
+// turn. Its threads start when there is something to do and end when there is nothing. It lives until its tasks are
+// done: if its handles are freed before, its destructors run on one of these threads.
+//
+// `callback` may be NULL. `user` is handed to it; `user_free`, if not NULL, is called with `user` when the task is done,
+// also if this call fails. A forked child does not do what its parent has begun.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT; MGENJIT_STATUS_IO if there can be no thread. Those of the
+// compile are the task's.
+mgenjit_status mgenjit_executor_compile_async(struct mgenjit_executor *executor,
+                                              const struct mgenjit_source *source,
+                                              mgenjit_task_callback callback,
+                                              void *user,
+                                              void (*user_free)(void*),
+                                              struct mgenjit_task **task,
+                                              struct mgenjit_error **error);
+
+// Begins to compile a source for the cache alone: a later compile of it finds it there, or waits until it is. Whatever
+// goes wrong, that compile tells. Nothing is done if there is no cache that is written.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT; MGENJIT_STATUS_IO if there can be no thread.
+mgenjit_status mgenjit_executor_prefetch(struct mgenjit_executor *executor,
+                                         const struct mgenjit_source *source,
+                                         struct mgenjit_error **error);
+
+// Frees a task's handle. The compile goes on, and its module is added. NULL does nothing.
+void mgenjit_task_free(struct mgenjit_task *task);
+
+// Waits at most `milliseconds` for a task, 0 not at all, MGENJIT_FOREVER as long as it takes, and writes to `is_done` 1
+// if it is done and else 0.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT, also in a child that was forked since.
+mgenjit_status mgenjit_task_wait(const struct mgenjit_task *task,
+                                 uint64_t milliseconds,
+                                 int *is_done,
+                                 struct mgenjit_error **error);
+
+// Takes a task's result, once: waits until it is done, and returns what mgenjit_executor_compile_source would have.
+// `module` receives a handle, to be freed with mgenjit_module_free; it may be NULL if none is wanted: the module stays.
+//
+// Thread-safe. Errors: those of mgenjit_executor_compile_source; MGENJIT_STATUS_CANCELLED;
+// MGENJIT_STATUS_INVALID_ARGUMENT if the result was taken before.
+mgenjit_status mgenjit_task_result(struct mgenjit_task *task,
+                                   struct mgenjit_module **module,
+                                   struct mgenjit_error **error);
+
+// Cancels a task: if it is not done, its result is MGENJIT_STATUS_CANCELLED from now on, and its compile server is given
+// up. Its callback is called soon after.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_task_cancel(struct mgenjit_task *task,
+                                   struct mgenjit_error **error);
+
 // The first byte; not NULL, even if there are none. NULL for NULL.
 const void *mgenjit_blob_data(const struct mgenjit_blob *blob);
 
@@ -1043,8 +1150,9 @@ mgenjit_status mgenjit_export_options_add_flag(struct mgenjit_export_options *op
 // to. Executables and shared libraries can be executed by whoever the umask lets.
 //
 // Objects, archives, shared libraries, executables and headers are made of what the cache has: no code is generated.
-// Objects of one input, archives and headers take no other process; shared libraries are linked by the compile server;
-// executables, and shared libraries with libraries or flags, by the configuration's linker. Bitcode, IR and assembly
+// Archives, headers and, of modules into which no other objects were linked, objects take no other process; other
+// objects and shared libraries are linked by the compile server; executables, and shared libraries with libraries or
+// flags, by the configuration's linker, which the compile server's program starts and watches. Bitcode, IR and assembly
 // are what the compile server makes of the IR once more. Equal modules give equal bytes.
 //
 // Thread-safe.
@@ -1167,8 +1275,9 @@ mgenjit_status mgenjit_cache_clear(struct mgenjit_cache *cache,
                                    void *user,
                                    struct mgenjit_error **error);
 
-// Checks an entry: its code as a hit does, and what is attached to it. With `recompile`, compiles its IR once
-// more and compares: for entries that this version of the library compiled for this machine, and whose IR was kept.
+// Checks an entry: its code as a hit does, and what is attached to it. With `recompile`, compiles its inputs
+// once more and compares: for entries that this version of the library compiled, for this machine or another target,
+// and whose inputs were kept.
 //
 // Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_UNTRUSTED; with
 // `recompile` also MGENJIT_STATUS_DIFFERENT, MGENJIT_STATUS_TARGET if it cannot be compiled here, and those of
@@ -1200,7 +1309,8 @@ mgenjit_status mgenjit_cache_export(struct mgenjit_cache *cache,
                                     struct mgenjit_error **error);
 
 // Stores the entries of a bundle: all are verified before the first one is. Those that are there already, whole and
-// signed as the configuration asks, stay as they are. `imported`, which may be NULL, receives how many were stored. `progress` may be NULL.
+// signed as the configuration asks, stay as they are. `imported`, which may be NULL, receives how many were stored.
+// `progress` may be NULL.
 //
 // Thread-safe. Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_UNTRUSTED if the configuration
 // trusts keys of which none signed an entry.

@@ -1,8 +1,9 @@
 //! How an executor compiles and where it caches.
 
-use crate::cache::maintain::Limits;
+use crate::cache::maintain;
 use crate::cache::store::{Options, Store};
 use crate::cache::trust::{Signer, Trust};
+use crate::compile::limits::Limits;
 use crate::compile::protocol::{Cpu, OptLevel, Target, TargetSpec};
 use crate::event::Hook;
 use std::path::PathBuf;
@@ -24,7 +25,7 @@ pub struct Config {
     pub cache_mode: CacheMode,
     /// Read-only caches below that one; what is found there is used there.
     pub cache_layers: Vec<PathBuf>,
-    pub cache_limits: Limits,
+    pub cache_limits: maintain::Limits,
     pub cache_sync: bool,
     pub cache_keep_input: bool,
     pub cache_index: bool,
@@ -38,6 +39,10 @@ pub struct Config {
     pub server_path: Option<PathBuf>,
     /// 0: as many as there are cores.
     pub max_servers: usize,
+    /// What one compile may take.
+    pub limits: Limits,
+    /// Where a folder is made for each compile that a server does not survive. `None`: nowhere.
+    pub reproducers: Option<PathBuf>,
     /// How long a miss waits for somebody else who compiles the same code.
     pub lock_timeout: Duration,
     pub hook: Option<Hook>,
@@ -61,7 +66,7 @@ impl Default for Config {
             cache_dir: None,
             cache_mode: CacheMode::ReadWrite,
             cache_layers: Vec::new(),
-            cache_limits: Limits {
+            cache_limits: maintain::Limits {
                 max_bytes: 5 << 30,
                 max_entries: 0,
                 max_age: Duration::ZERO,
@@ -75,6 +80,8 @@ impl Default for Config {
             trusted_keys: Vec::new(),
             server_path: None,
             max_servers: 0,
+            limits: Limits::default(),
+            reproducers: None,
             lock_timeout: Duration::from_secs(60),
             hook: None,
         }

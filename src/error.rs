@@ -29,6 +29,10 @@ pub enum Status {
     Cpu,
     Linker,
     Unsupported,
+    Timeout,
+    Memory,
+    TooLarge,
+    Cancelled,
 }
 
 #[derive(Clone, Debug, thiserror::Error)]
@@ -40,6 +44,8 @@ pub struct Error {
     pub position: Option<Position>,
     /// The symbols it is about.
     pub symbols: Vec<String>,
+    /// It would end so again.
+    pub repeats: bool,
 }
 
 /// What the system said, in words: without the number that the standard library adds.
@@ -58,6 +64,7 @@ impl Error {
             message: message.into(),
             position: None,
             symbols: Vec::new(),
+            repeats: false,
         }
     }
 }

@@ -27,6 +27,7 @@ pub enum EventKind {
     Loaded,
     CacheTrouble,
     Different,
+    NotIsolated,
 }
 
 /// Microseconds that the steps of a compile took. The C API says what each is.

@@ -2,7 +2,6 @@
 
 mod support;
 
-use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -67,6 +66,7 @@ fn wrong_usage() {
     };
     check(&[], "-o OUT is missing");
     check(&["twice.ll"], "-o OUT is missing");
+    check(&["-o", "", "twice.ll"], "-o OUT has no name");
     check(&["-o", "twice.o"], "no file was given");
     check(&["-o"], "a value is missing after -o");
     check(&["--frob"], "wrong option: --frob");
@@ -205,6 +205,7 @@ fn kinds() {
         ("a.o", "object"),
         ("a.a", "archive"),
         ("a.so", "lib"),
+        ("a.so.1.2", "lib"),
         ("a.s", "asm"),
         ("a.bc", "bitcode"),
         ("a.ll", "ir"),
@@ -212,6 +213,7 @@ fn kinds() {
         ("a", "exe"),
         ("a.out", "exe"),
         ("a.o.exe", "exe"),
+        ("a.so.old", "exe"),
     ] {
         place.check(&["-o", name, "program.ll"], 0, &[]);
         assert_eq!(kind_of(&read(&place, name)), kind, "{name}");
@@ -407,9 +409,7 @@ fn options_of_the_link() {
 fn linkers() {
     let place = place();
     let script = |name: &str, text: &str| {
-        place.write(name, format!("#!/bin/sh\n{text}\n"));
-        std::fs::set_permissions(place.path(name), Permissions::from_mode(0o755))
-            .expect("executable");
+        place.write_program(name, &format!("#!/bin/sh\n{text}\n"));
     };
     script("fails", "echo this linker is tired >&2; exit 3");
     script("hangs", "sleep 1000");
@@ -470,6 +470,186 @@ fn what_is_wrong_with_the_input() {
         .env("MGENJIT_SERVER", "/nowhere/server")
         .output();
     assert_eq!(ran.expect("build").status.code(), Some(69));
+}
+
+/// Whatever the tool's user takes for an input.
+#[test]
+fn inputs_that_cannot_be_linked() {
+    let place = place();
+    place.write(
+        "twice.c",
+        "long factor = 2; long twice(long x) { return x * factor; }\n",
+    );
+    place.cc(&["-fPIC", "-c", "-o", "good.o", "twice.c"]);
+    place.cc(&[
+        "-fno-pic",
+        "-mcmodel=large",
+        "-c",
+        "-o",
+        "absolute.o",
+        "twice.c",
+    ]);
+    place.cc(&["-shared", "-fPIC", "-o", "libtwice.so", "twice.c"]);
+    let succeeds = |program: &str, arguments: &[&str]| {
+        let ran = output_of(&place, program, arguments);
+        assert_eq!(ran.code, 0, "{program} {arguments:?}: {ran:?}");
+    };
+    succeeds(
+        "aarch64-linux-gnu-gcc",
+        &["-c", "-o", "foreign.o", "twice.c"],
+    );
+    succeeds("ar", &["rcs", "whole.a", "good.o"]);
+    succeeds("ar", &["rcsT", "thin.a", "good.o"]);
+    succeeds("ar", &["rcs", "foreign.a", "foreign.o"]);
+    succeeds("ar", &["rcs", "nested.a", "whole.a"]);
+    let whole = read(&place, "whole.a");
+    place.write("cut.a", &whole[..whole.len() - 100]);
+    let object = read(&place, "good.o");
+    place.write("cut.o", &object[..object.len() / 2]);
+
+    for (input, parts) in [
+        ("cut.a", &["cut.a: ", "cut short", "good.o"][..]),
+        ("cut.o", &["cut.o: ", "cut short"]),
+        ("thin.a", &["thin.a: ", "a thin archive", "ar rcs"]),
+        ("nested.a", &["nested.a: its member whole.a is an archive"]),
+        (
+            "foreign.o",
+            &["foreign.o: ", "an object for AArch64", "for x86-64"],
+        ),
+        (
+            "foreign.a",
+            &["foreign.a: its member foreign.o is an object for AArch64"],
+        ),
+        ("absolute.o", &["absolute.o: ", "`factor`", "-fPIC"]),
+        (
+            "libtwice.so",
+            &["libtwice.so: ", "a shared library", "already linked"],
+        ),
+        (
+            "twice.c",
+            &["twice.c:1:1: ", "neither LLVM IR text nor bitcode"],
+        ),
+    ] {
+        for output in ["x", "x.o"] {
+            place.check(&["-o", output, "main.ll", input], 65, parts);
+            assert!(!place.path(output).exists(), "{input}");
+        }
+    }
+    place.check(&["-o", "x", "main.ll", "whole.a"], 0, &[]);
+    check_prints_42(&place, "./x", &[]);
+}
+
+/// A clock that is wrong by a year, for all that looks at the time of day.
+const CLOCK: &str = r#"#define _GNU_SOURCE
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    long failed = syscall(SYS_clock_gettime, clock, now);
+    if (failed == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
+        now->tv_sec += 31536000;
+    return (int)failed;
+}
+int gettimeofday(struct timeval *restrict now, void *restrict zone) {
+    struct timespec exact;
+    (void)zone;
+    clock_gettime(CLOCK_REALTIME, &exact);
+    now->tv_sec = exact.tv_sec;
+    now->tv_usec = exact.tv_nsec / 1000;
+    return 0;
+}
+time_t time(time_t *place) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (place)
+        *place = now.tv_sec;
+    return now.tv_sec;
+}
+"#;
+
+/// The same bytes in another folder, from other paths, a year later, for whoever has another name, umask and language.
+#[test]
+fn on_another_day_in_another_place() {
+    let (here, there) = (place(), place());
+    for place in [&here, &there] {
+        place.write("more.c", "long more(long x) { return x + 1; }\n");
+        place.cc(&["-fPIC", "-O1", "-c", "-o", "more.o", "more.c"]);
+        let ran = output_of(place, "ar", &["rcsD", "libmore.a", "more.o"]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        std::fs::create_dir(place.path("temporary")).expect("a folder");
+    }
+    std::fs::create_dir(there.path("elsewhere")).expect("a folder");
+    for name in ["main.ll", "twice.ll", "more.o", "libmore.a"] {
+        std::fs::rename(there.path(name), there.path("elsewhere").join(name)).expect("moved");
+    }
+    there.write("clock.c", CLOCK);
+    there.cc(&["-shared", "-fPIC", "-O1", "-o", "clock.so", "clock.c"]);
+    let clock = there.path("clock.so");
+    let year = |clock: &Path| -> i32 {
+        let mut command = there.command("date");
+        let output = command.arg("+%Y").env("LD_PRELOAD", clock).output();
+        Ran::from(output.expect("date"))
+            .out
+            .trim()
+            .parse()
+            .expect("a year")
+    };
+    assert!(year(&clock) > year(Path::new("")), "the clock works");
+
+    // The library starts its server without its own environment.
+    let server = format!(
+        "#!/bin/sh\nLD_PRELOAD='{}' exec '{}' \"$@\"\n",
+        clock.display(),
+        env!("CARGO_BIN_EXE_mgenjit-server")
+    );
+    there.write_program("server", &server);
+
+    let kinds: [(&str, &[&str]); 12] = [
+        ("x.o", &[]),
+        ("x.a", &[]),
+        ("x.so", &["--soname", "libx.so.1"]),
+        ("x", &[]),
+        ("static", &["--static"]),
+        ("x.bc", &[]),
+        ("x.ll", &[]),
+        ("x.s", &[]),
+        ("x.h", &[]),
+        ("separate.a", &["--separate"]),
+        ("separate", &["--separate"]),
+        ("arm.o", &["--target", "aarch64-linux-gnu"]),
+    ];
+    for (output, options) in kinds {
+        let mut files = vec!["main.ll", "twice.ll"];
+        // What is exported of an object is linked again, or is in the archive.
+        if !options.contains(&"--target") {
+            files.push("more.o");
+        }
+        let build = |place: &Place, folder: &str| {
+            let files = files.iter().map(|file| format!("{folder}{file}"));
+            let mut command = place.tool(&[&["-o", output], options].concat());
+            command.args(files).env("TMPDIR", place.path("temporary"));
+            command
+        };
+        let run = |mut command: std::process::Command| {
+            let ran = Ran::from(command.output().expect("build"));
+            assert_eq!(ran.code, 0, "{output}: {ran:?}");
+        };
+        run(build(&here, ""));
+        let mut later = build(&there, "elsewhere/");
+        later
+            .env("LD_PRELOAD", &clock)
+            .env("MGENJIT_SERVER", there.path("server"))
+            .env("TZ", "Asia/Tokyo")
+            .env("LC_ALL", "C.UTF-8")
+            .env("USER", "somebody")
+            .env("SOURCE_DATE_EPOCH", "1");
+        run(later);
+        assert!(
+            read(&here, output) == read(&there, output),
+            "{output} differs"
+        );
+    }
 }
 
 #[test]
@@ -689,6 +869,62 @@ fn the_programs_of_the_repository() {
             "{name}"
         );
         assert!(!exported.out.is_empty(), "{name}");
+    }
+}
+
+/// Exported or in memory: the same, also of objects that bring a language's runtime along.
+#[test]
+fn a_rust_library() {
+    let place = place();
+    let library = source("tests/programs/staticlib.rs");
+    let library = library.to_str().expect("UTF-8");
+    let rustc = [
+        "--crate-type",
+        "staticlib",
+        "--edition",
+        "2024",
+        "-O",
+        "-o",
+        "librust.a",
+        library,
+    ];
+    let ran = output_of(&place, "rustc", &rustc);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    place.write(
+        "calls.ll",
+        "declare i32 @rust_works()\ndefine i32 @main() {\n  %r = call i32 @rust_works()\n  ret i32 %r\n}\n",
+    );
+    let run = programs().join("run");
+    let run = run.to_str().expect("UTF-8");
+    let in_memory = output_of(&place, run, &["--with", "librust.a", "calls.ll"]);
+    assert_eq!(in_memory.code, 0, "{in_memory:?}");
+    assert!(in_memory.out.contains("printed by Rust"), "{in_memory:?}");
+    for options in [&[][..], &["--static"], &["--keep", "main"], &["--separate"]] {
+        place.check(
+            &[&["-o", "x", "calls.ll", "librust.a"], options].concat(),
+            0,
+            &[],
+        );
+        let exported = output_of(&place, "./x", &[]);
+        assert_eq!(
+            (exported.code, &exported.out),
+            (0, &in_memory.out),
+            "{options:?}: {exported:?}"
+        );
+    }
+    place.write(
+        "user.c",
+        "int rust_works(void); int main(void) { return rust_works(); }\n",
+    );
+    for (output, link) in [("libx.so", "-Wl,-rpath,."), ("libx.a", "-lm")] {
+        place.check(&["-o", output, "--keep", "rust_works", "librust.a"], 0, &[]);
+        place.cc(&["-o", "user", "user.c", output, link]);
+        let used = output_of(&place, "./user", &[]);
+        assert_eq!(
+            (used.code, &used.out),
+            (0, &in_memory.out),
+            "{output}: {used:?}"
+        );
     }
 }
 

@@ -66,7 +66,9 @@ programs! {
     flavours.c
     fork.c
     hit.c
+    isolation.c
     lifecycle.c
+    limits.c
     linking.c
     module_info.c
     nulls.c
@@ -81,6 +83,7 @@ programs! {
     sqlite.c
     symbols.c
     targets.c
+    tasks.c
     ten_thousand_modules.c
     thread_locals.cpp
     threads.c

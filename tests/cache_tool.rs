@@ -15,10 +15,10 @@ use std::sync::OnceLock;
 use support::tools::{self, Ran};
 use tempfile::TempDir;
 
-/// A folder with the programs `cache` and `run`.
+/// A folder with the programs `cache`, `run` and `build`.
 fn programs() -> &'static Path {
     static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAMS.get_or_init(|| tools::build("cache-tool", &["cache", "run"]))
+    PROGRAMS.get_or_init(|| tools::build("cache-tool", &["cache", "run", "build"]))
 }
 
 /// A cache of a test's own, and a folder for IR.
@@ -909,14 +909,146 @@ fn explain() {
     assert_eq!(told["verdict"], "evicted");
 }
 
+/// Of another target, with an object that is linked in: what is shown, checked, moved and kept is like all others.
+#[test]
+fn entries_of_other_targets() {
+    let cache = Cache::filled(&["host.ll"]);
+    std::fs::write(
+        cache.path("calls.ll"),
+        "declare i64 @f7(i64)\ndefine i64 @calls() {\n  %r = call i64 @f7(i64 6)\n  ret i64 %r\n}\n",
+    )
+    .expect("a file");
+    let succeeds = |mut command: Command| {
+        let output = command.current_dir(cache.path("")).output();
+        let output = output.expect("a program");
+        assert!(output.status.success(), "{command:?}: {output:?}");
+    };
+    std::fs::write(
+        cache.path("f7.c"),
+        "long f7(long x) { return 7 * x; }\nint main(void) { extern long calls(void); return calls() != 42; }\n",
+    )
+    .expect("a file");
+    let gcc = |arguments: &[&str]| {
+        let mut command = Command::new("aarch64-linux-gnu-gcc");
+        command.args(arguments);
+        succeeds(command);
+    };
+    gcc(&["-fPIC", "-O1", "-c", "f7.c"]);
+    let target = ["--target", "aarch64-linux-gnu", "--cpu", "cortex-a72"];
+    let build = |directory: &str| {
+        let mut command = cache.command("build");
+        command.args(target).args([
+            "--cache-dir",
+            directory,
+            "-o",
+            "exported.a",
+            "calls.ll",
+            "f7.o",
+        ]);
+        command
+    };
+    succeeds(build("cache"));
+    let exported = std::fs::read(cache.path("exported.a")).expect("the archive");
+
+    let key = &cache.keys(&["--name", "calls.ll"])[0];
+    cache.check(&["list"], 0, &["calls.ll (aarch64-", "host.ll\n"]);
+    cache.check(
+        &["show", key],
+        0,
+        &[
+            "to export only\n",
+            "inputs          calls.ll, ",
+            "                f7.o, ",
+            "target          aarch64-unknown-linux-gnu\n",
+            "CPU             cortex-a72\n",
+            "machine         aarch64-linux-gnu cortex-a72\n",
+            "  int64_t calls(void);\n",
+        ],
+    );
+    let shown = &cache.json(&["show", key], 0)[0];
+    assert_eq!(shown["image_bytes"], 0);
+    assert_eq!(shown["inputs"][1]["name"], "f7.o");
+    cache.check(
+        &["show", "--disassemble", key],
+        64,
+        &["calls.ll is for aarch64-", "--object"],
+    );
+    cache.check(&["show", "--object", "kept.a", key], 0, &[]);
+    gcc(&[
+        "-static",
+        "-o",
+        "program",
+        "-Wl,--whole-archive,kept.a,--no-whole-archive",
+    ]);
+    let mut program = Command::new("qemu-aarch64");
+    program.arg("./program");
+    succeeds(program);
+
+    cache.check(
+        &["verify", "--recompile"],
+        0,
+        &["2 entries verified, 0 bad"],
+    );
+    let explain = |arguments: &[&str], code: i32, part: &str| {
+        cache.check(
+            &[&["explain", "calls.ll", "f7.o"], arguments].concat(),
+            code,
+            &[part],
+        );
+    };
+    explain(&target, 0, "found");
+    explain(
+        &target[..2],
+        1,
+        "has code for aarch64-linux-gnu cortex-a72, not aarch64-linux-gnu\n",
+    );
+    explain(
+        &[],
+        1,
+        "has code for aarch64-linux-gnu cortex-a72, not native",
+    );
+    explain(
+        &[&target[..], &["--keep", "calls"]].concat(),
+        1,
+        "has other IR, other objects, or other symbols to keep",
+    );
+
+    cache.check(&["pin", key], 0, &["pinned"]);
+    cache.check(
+        &["trim", "--max-entries", "1"],
+        0,
+        &["removed 1", "1 pinned"],
+    );
+    cache.check(&["export", "-o", "bundle", key], 0, &["exported 1 entry"]);
+    cache.check(
+        &["--cache-dir", "other", "import", "bundle"],
+        0,
+        &["imported 1"],
+    );
+    cache.check(
+        &["--cache-dir", "other", "verify", "--recompile"],
+        0,
+        &["1 entry verified, 0 bad"],
+    );
+    let mut without_server = build("other");
+    without_server.env("MGENJIT_SERVER", "/nowhere/server");
+    succeeds(without_server);
+    assert_eq!(
+        std::fs::read(cache.path("exported.a")).expect("the archive"),
+        exported
+    );
+}
+
 #[test]
 fn rebuild() {
     let cache = Cache::filled(&["a.ll", "b.ll"]);
     let before = cache.check(&["stats", "--json"], 0, &[]);
     cache.check(&["rebuild"], 0, &["the index has 2 entries"]);
     assert_eq!(cache.check(&["stats", "--json"], 0, &[]), before);
-    for file in ["index.sqlite", "index.sqlite-wal", "index.sqlite-shm"] {
-        let _ = std::fs::remove_file(cache.path("cache/v2").join(file));
+    let folder = cache.path("cache/v3");
+    std::fs::remove_file(folder.join("index.sqlite")).expect("an index");
+    for file in ["index.sqlite-wal", "index.sqlite-shm"] {
+        let _ = std::fs::remove_file(folder.join(file));
     }
     assert_eq!(cache.json(&["rebuild"], 0)[0]["entries"], 2);
     assert_eq!(cache.keys(&[]).len(), 2);

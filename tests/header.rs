@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// The order of the header's sections.
-const FILES: [&str; 13] = [
+const FILES: [&str; 14] = [
     "status",
     "error",
     "event",
@@ -13,6 +13,7 @@ const FILES: [&str; 13] = [
     "executor",
     "module",
     "function",
+    "task",
     "blob",
     "export",
     "cache",

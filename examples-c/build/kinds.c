@@ -22,11 +22,21 @@ const struct kind *kind_named(const char *name)
     return NULL;
 }
 
+/* As libanswer.so.1.2. */
+static int is_library_with_version(const char *path)
+{
+    const char *name = strrchr(path, '/');
+    const char *version = strstr(name != NULL ? name : path, ".so.");
+    return version != NULL && strspn(version + 3, ".0123456789") == strlen(version + 3);
+}
+
 /* The last one, of executables, has all names that no other has. */
 const struct kind *kind_of_file(const char *path)
 {
     const char *suffix = strrchr(path, '.');
     size_t i = 0;
+    if (is_library_with_version(path))
+        return kind_named("lib");
     while (kinds[i].suffix != NULL && (suffix == NULL || strcmp(suffix, kinds[i].suffix) != 0))
         i++;
     return &kinds[i];

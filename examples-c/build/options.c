@@ -16,7 +16,7 @@ static const char help[] =
     "\n"
     "  -o, --output OUT     the file to write, which is replaced only whole; - for stdout, if it is text\n"
     "  --kind KIND          what to write: exe, lib, archive, object, asm, bitcode, ir, header;\n"
-    "                       default: what OUT ends with tells, .so .a .o .s .bc .ll .h; else exe\n"
+    "                       default: what OUT ends with tells, .so (or .so.1) .a .o .s .bc .ll .h; else exe\n"
     "  --separate           each of FILES is a module of its own, not optimised together\n"
     "  --keep SYMBOL        make all symbols internal but such ones, and main for an exe (repeatable)\n"
     "  --target TRIPLE      what to compile for, such as aarch64-linux-gnu; default: this machine\n"
@@ -162,6 +162,8 @@ static int settle(struct options *options, const struct pending *pending, int *e
 
     if (options->output == NULL)
         return wrong("-o OUT is missing", "", exit_code);
+    if (options->output[0] == '\0')
+        return wrong("-o OUT has no name", "", exit_code);
     if (options->files.count == 0)
         return wrong("no file was given", "", exit_code);
     int is_stdout = strcmp(options->output, "-") == 0;

@@ -88,7 +88,7 @@ int command_export(struct context *context)
 int command_import(struct context *context)
 {
     const struct list *bundles = &context->options->arguments;
-    for (size_t i = 0; i < bundles->count; i++) {
+    for (int i = 0; i < bundles->count; i++) {
         uint64_t imported = 0;
         mgenjit_error *error = NULL;
         progress_start("import");

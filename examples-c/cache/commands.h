@@ -1,6 +1,8 @@
 #ifndef CACHE_COMMANDS_H
 #define CACHE_COMMANDS_H
 
+#include <limits.h>
+
 #include "mgenjit.h"
 #include "options.h"
 
@@ -31,14 +33,14 @@ struct command {
     /* What follows the name, for the usage. */
     const char *arguments;
     /* How many arguments there may be; MANY for any number. */
-    size_t least;
-    size_t most;
+    int least;
+    int most;
     const char *summary;
     /* More about it, or "". */
     const char *details;
     int (*run)(struct context *context);
 };
 
-#define MANY SIZE_MAX
+#define MANY INT_MAX
 
 #endif

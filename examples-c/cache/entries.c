@@ -9,11 +9,11 @@ int entries_resolve(struct context *context, key_text **keys, size_t *count)
 {
     const struct list *arguments = &context->options->arguments;
     int exit_code = EXIT_DONE;
-    *count = arguments->count;
-    *keys = malloc(sizeof **keys * (arguments->count + 1));
+    *count = (size_t)arguments->count;
+    *keys = malloc(sizeof **keys * (*count + 1));
     if (*keys == NULL)
         return report_no_memory();
-    for (size_t i = 0; i < arguments->count; i++) {
+    for (int i = 0; i < arguments->count; i++) {
         mgenjit_error *error = NULL;
         if (mgenjit_cache_resolve(context->cache, arguments->items[i], (*keys)[i], &error) != MGENJIT_STATUS_OK) {
             int failed = report_error(error);

@@ -23,9 +23,9 @@ static const struct {
     const char *name;
     const char *words;
 } differences[] = {
-    {MGENJIT_DIFFERS_IR, "ir", "the IR"},
+    {MGENJIT_DIFFERS_IR, "ir", "the IR, or another input, or what is kept"},
     {MGENJIT_DIFFERS_OPT_LEVEL, "opt_level", "the optimisation level"},
-    {MGENJIT_DIFFERS_CPU, "cpu", "the CPU"},
+    {MGENJIT_DIFFERS_CPU, "cpu", "the CPU or target"},
     {MGENJIT_DIFFERS_LLVM, "llvm", "LLVM's version"},
     {MGENJIT_DIFFERS_VERSION, "version", "libmgenjit's version or build"},
 };
@@ -90,13 +90,13 @@ static void print_text(const mgenjit_explanation *explanation)
 static int gather(const struct options *options, mgenjit_source *source)
 {
     mgenjit_error *error = NULL;
-    for (size_t i = 0; i < options->arguments.count; i++) {
+    for (int i = 0; i < options->arguments.count; i++) {
         const char *path = options->arguments.items[i];
         if (mgenjit_source_add_file(source, strcmp(path, "-") == 0 ? "/dev/stdin" : path, &error)
             != MGENJIT_STATUS_OK)
             return report_error(error);
     }
-    for (size_t i = 0; i < options->kept.count; i++)
+    for (int i = 0; i < options->kept.count; i++)
         if (mgenjit_source_keep(source, options->kept.items[i], &error) != MGENJIT_STATUS_OK)
             return report_error(error);
     return EXIT_DONE;

@@ -31,10 +31,10 @@ static int configure(mgenjit_config *config, const struct options *options, mgen
     if (options->sign != NULL
         && mgenjit_config_set_cache_signing_key(config, options->sign, error) != MGENJIT_STATUS_OK)
         return 0;
-    for (size_t i = 0; i < options->trusted.count; i++)
+    for (int i = 0; i < options->trusted.count; i++)
         if (mgenjit_config_add_cache_trusted_key(config, options->trusted.items[i], error) != MGENJIT_STATUS_OK)
             return 0;
-    for (size_t i = 0; i < options->layers.count; i++)
+    for (int i = 0; i < options->layers.count; i++)
         if (mgenjit_config_add_cache_layer(config, options->layers.items[i], error) != MGENJIT_STATUS_OK)
             return 0;
     return 1;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "common/level.h"
 #include "report.h"
 #include "units.h"
 
@@ -201,20 +202,6 @@ int options_wrong(const struct options *options, const char *message, const char
     return EXIT_USAGE;
 }
 
-static int parse_opt_level(const char *text, int32_t *level)
-{
-    static const char names[] = "0123sz";
-    static const int32_t levels[] = {MGENJIT_OPT_O0, MGENJIT_OPT_O1, MGENJIT_OPT_O2,
-                                     MGENJIT_OPT_O3, MGENJIT_OPT_OS, MGENJIT_OPT_OZ};
-    if (text[0] == 'O')
-        text++;
-    const char *found = text[0] != '\0' && text[1] == '\0' ? strchr(names, text[0]) : NULL;
-    if (found == NULL)
-        return 0;
-    *level = levels[found - names];
-    return 1;
-}
-
 static int parse_sort(const char *text, enum sort *sort)
 {
     static const char *const names[] = {"", "size", "used", "hits", "saved", "created", "name"};
@@ -247,19 +234,6 @@ static int parse_seconds(const char *text, uint64_t *seconds)
         return 0;
     *seconds = duration / 1000000 + (duration % 1000000 != 0);
     return 1;
-}
-
-/* A list never holds more than argv does. */
-static int list_new(struct list *list, int capacity)
-{
-    list->count = 0;
-    list->items = malloc(sizeof *list->items * ((size_t)capacity + 1));
-    return list->items != NULL;
-}
-
-static void list_push(struct list *list, char *item)
-{
-    list->items[list->count++] = item;
 }
 
 /* Takes one option. Returns 0, or an exit code if its value is wrong. */
@@ -301,7 +275,7 @@ static int take(struct options *options, enum id id)
     case NAME: options->name = optarg; break;
     case OBJECT: options->object_file = optarg; break;
     case OPT:
-        if (!parse_opt_level(optarg, &options->opt_level))
+        if (!level_parse(optarg, &options->opt_level))
             return options_wrong(options, "not an optimisation level (0, 1, 2, 3, s, z): ", optarg);
         break;
     case OUTPUT: options->output = optarg; break;
@@ -393,7 +367,7 @@ static int read_options(struct options *options, int argc, char **argv, int *exi
 static int check(const struct options *options)
 {
     const struct command *command = options->command;
-    size_t count = options->arguments.count;
+    int count = options->arguments.count;
     int parts = (options->ir != 0) + (options->object_file != NULL) + (options->image_file != NULL);
     if (count < command->least)
         return options_wrong(options, "something is missing: ", command->arguments);
@@ -452,8 +426,8 @@ int options_parse(struct options *options, int argc, char **argv, int *exit_code
 
 void options_free(struct options *options)
 {
-    free(options->arguments.items);
-    free(options->trusted.items);
-    free(options->layers.items);
-    free(options->kept.items);
+    list_free(&options->arguments);
+    list_free(&options->trusted);
+    list_free(&options->layers);
+    list_free(&options->kept);
 }

@@ -1,13 +1,9 @@
 #ifndef CACHE_OPTIONS_H
 #define CACHE_OPTIONS_H
 
-#include <stddef.h>
 #include <stdint.h>
 
-struct list {
-    char **items;
-    size_t count;
-};
+#include "common/list.h"
 
 /* How `list` is sorted. Unsorted, it is in the order of the keys, and nothing is kept in memory. */
 enum sort { SORT_NONE, SORT_SIZE, SORT_USED, SORT_HITS, SORT_SAVED, SORT_CREATED, SORT_NAME };

@@ -26,7 +26,10 @@ static int exit_code_of(mgenjit_status status)
     case MGENJIT_STATUS_NOT_FOUND:
     case MGENJIT_STATUS_TYPE:
     case MGENJIT_STATUS_DAMAGED:
-    case MGENJIT_STATUS_UNSUPPORTED: return EX_DATAERR;
+    case MGENJIT_STATUS_UNSUPPORTED:
+    case MGENJIT_STATUS_TIMEOUT:
+    case MGENJIT_STATUS_MEMORY:
+    case MGENJIT_STATUS_TOO_LARGE: return EX_DATAERR;
     case MGENJIT_STATUS_SERVER_UNAVAILABLE:
     case MGENJIT_STATUS_SERVER_MISMATCH:
     case MGENJIT_STATUS_CPU:
@@ -93,6 +96,7 @@ void report_event(const mgenjit_event *event, void *user)
         fprintf(stderr, "mapped %" PRIu64 " bytes in %" PRIu64 " µs", event->bytes, times->map);
         break;
     case MGENJIT_EVENT_CACHE_TROUBLE: fprintf(stderr, "trouble with the cache"); break;
+    case MGENJIT_EVENT_NOT_ISOLATED: fprintf(stderr, "the compile server is not isolated"); break;
     default: fprintf(stderr, "event %" PRId32, event->kind);
     }
     fprintf(stderr, "%s%s\n", event->message[0] != '\0' ? ": " : "", event->message);

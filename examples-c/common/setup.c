@@ -1,22 +1,7 @@
 #include "setup.h"
 
-#include <string.h>
-
+#include "level.h"
 #include "report.h"
-
-static int parse_opt_level(const char *text, int32_t *level)
-{
-    static const char names[] = "0123sz";
-    static const int32_t levels[] = {MGENJIT_OPT_O0, MGENJIT_OPT_O1, MGENJIT_OPT_O2,
-                                     MGENJIT_OPT_O3, MGENJIT_OPT_OS, MGENJIT_OPT_OZ};
-    if (text[0] == 'O')
-        text++;
-    const char *found = text[0] != '\0' && text[1] == '\0' ? strchr(names, text[0]) : NULL;
-    if (found == NULL)
-        return 0;
-    *level = levels[found - names];
-    return 1;
-}
 
 int setup_take(struct setup *setup, int option, const char *value, const char *usage, int *exit_code)
 {
@@ -26,7 +11,7 @@ int setup_take(struct setup *setup, int option, const char *value, const char *u
 
     switch (option) {
     case 'O':
-        if (parse_opt_level(value, &level))
+        if (level_parse(value, &level))
             mgenjit_config_set_opt_level(config, level, &error);
         else
             *exit_code = report_wrong_usage(usage, "not an optimisation level (0, 1, 2, 3, s, z): ", value);

@@ -212,7 +212,11 @@ pub unsafe extern "C" fn mgenjit_cache_open(
             let catalog = Catalog::new(copy_config(config))?;
             let directory = ffi::c_string(catalog.path().to_string_lossy().into_owned());
             let config = catalog.config();
-            let pool = Pool::new(config.server_path.clone(), config.max_servers);
+            let pool = Pool::new(
+                config.server_path.clone(),
+                config.max_servers,
+                config.limits,
+            );
             out.write(
                 mgenjit_cache {
                     catalog,
@@ -532,8 +536,9 @@ pub unsafe extern "C" fn mgenjit_cache_clear(
     }
 }
 
-/// Checks an entry: its code as a hit does, and what is attached to it. With `recompile`, compiles its IR once
-/// more and compares: for entries that this version of the library compiled for this machine, and whose IR was kept.
+/// Checks an entry: its code as a hit does, and what is attached to it. With `recompile`, compiles its inputs
+/// once more and compares: for entries that this version of the library compiled, for this machine or another target,
+/// and whose inputs were kept.
 ///
 /// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_UNTRUSTED; with
 /// `recompile` also MGENJIT_STATUS_DIFFERENT, MGENJIT_STATUS_TARGET if it cannot be compiled here, and those of
@@ -610,7 +615,8 @@ pub unsafe extern "C" fn mgenjit_cache_export(
 }
 
 /// Stores the entries of a bundle: all are verified before the first one is. Those that are there already, whole and
-/// signed as the configuration asks, stay as they are. `imported`, which may be NULL, receives how many were stored. `progress` may be NULL.
+/// signed as the configuration asks, stay as they are. `imported`, which may be NULL, receives how many were stored.
+/// `progress` may be NULL.
 ///
 /// Thread-safe. Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_UNTRUSTED if the configuration
 /// trusts keys of which none signed an entry.

@@ -295,11 +295,11 @@ pub const MGENJIT_VERDICT_DAMAGED: i32 = 6;
 /// It is there, and no key that is trusted signed it.
 pub const MGENJIT_VERDICT_UNTRUSTED: i32 = 7;
 
-/// The IR differs.
+/// The IR differs, or another input, or which symbols are kept.
 pub const MGENJIT_DIFFERS_IR: u32 = 1;
 /// The optimisation level differs.
 pub const MGENJIT_DIFFERS_OPT_LEVEL: u32 = 2;
-/// The CPU differs, or the CPU level that was asked for.
+/// The CPU differs, or the CPU level or target that was asked for.
 pub const MGENJIT_DIFFERS_CPU: u32 = 4;
 /// The version of LLVM differs.
 pub const MGENJIT_DIFFERS_LLVM: u32 = 8;
@@ -446,7 +446,10 @@ fn tell(found: Explanation, name: &str, key: &str, parts: &Parts) -> mgenjit_exp
 
 fn difference(part: Part, theirs: &Parts, ours: &Parts) -> (u32, String) {
     match part {
-        Part::Input => (MGENJIT_DIFFERS_IR, "other IR".to_owned()),
+        Part::Input => (
+            MGENJIT_DIFFERS_IR,
+            "other IR, other objects, or other symbols to keep".to_owned(),
+        ),
         Part::OptLevel => (
             MGENJIT_DIFFERS_OPT_LEVEL,
             format!(
@@ -457,7 +460,7 @@ fn difference(part: Part, theirs: &Parts, ours: &Parts) -> (u32, String) {
         ),
         Part::Machine => (
             MGENJIT_DIFFERS_CPU,
-            format!("the CPU {}, not {}", theirs.machine, ours.machine),
+            format!("code for {}, not {}", theirs.machine, ours.machine),
         ),
         Part::Llvm => (
             MGENJIT_DIFFERS_LLVM,

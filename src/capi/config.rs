@@ -6,6 +6,7 @@ use super::ffi::{self, Owned};
 use super::status::mgenjit_status;
 use crate::cache::maintain::Limits;
 use crate::cache::trust::{Signer, Trust};
+use crate::compile;
 use crate::compile::protocol::{Cpu, OptLevel, TargetSpec};
 use crate::config::{CacheMode, Config};
 use crate::error::{Error, Status};
@@ -203,6 +204,60 @@ pub unsafe extern "C" fn mgenjit_config_set_linker_timeout(
         ffi::guard(error, || {
             let config = ffi::borrow_mut(config, "config")?;
             config.0.linker_timeout = Duration::from_millis(milliseconds);
+            Ok(())
+        })
+    }
+}
+
+/// Limits what one compile may take: milliseconds from the request to the answer, bytes of memory beyond what an idle
+/// compile server has and what holds the inputs, and bytes of all inputs together. 0 is no limit, and the default of
+/// each.
+///
+/// A compile that exceeds one is MGENJIT_STATUS_TIMEOUT, MGENJIT_STATUS_MEMORY or MGENJIT_STATUS_TOO_LARGE. Its server is
+/// given up, and another one started when there is need.
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_config_set_compile_limits(
+    config: *mut mgenjit_config,
+    milliseconds: u64,
+    memory_bytes: u64,
+    input_bytes: u64,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    // SAFETY: the caller passes NULL or live pointers, as the header asks.
+    unsafe {
+        ffi::guard(error, || {
+            let config = ffi::borrow_mut(config, "config")?;
+            config.0.limits = compile::limits::Limits {
+                time: Duration::from_millis(milliseconds),
+                memory: memory_bytes,
+                input: input_bytes,
+            };
+            Ok(())
+        })
+    }
+}
+
+/// Sets a folder, which is made when there is need, for what reproduces compiles that a compile server does not survive
+/// or that exceed a limit: below it a folder for each, with the inputs, what was asked for, the versions and a script that
+/// does it again with LLVM's own tools. The error's message names it. NULL: none, the default.
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_config_set_reproducer_dir(
+    config: *mut mgenjit_config,
+    path: *const c_char,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    // SAFETY: the caller passes NULL or live pointers, as the header asks.
+    unsafe {
+        ffi::guard(error, || {
+            let config = ffi::borrow_mut(config, "config")?;
+            config.0.reproducers = match ffi::optional_string(path, "path")? {
+                Some("") => return Err(invalid("the path is empty")),
+                path => path.map(PathBuf::from),
+            };
             Ok(())
         })
     }
@@ -413,8 +468,8 @@ pub unsafe extern "C" fn mgenjit_config_set_cache_signing_key(
 
 /// Adds a key to those that are trusted: from the first one on, an entry that none of them signed is a miss, and
 /// the event hook is told. Nothing is stored then unless mgenjit_config_set_cache_signing_key names a key that is
-/// trusted. Users of one directory with different keys replace each other's entries: give each a directory. The file holds an Ed25519 public key, as `openssl pkey -pubout` writes it, or the
-/// secret for BLAKE3. It is read at once.
+/// trusted. Users of one directory with different keys replace each other's entries: give each a directory. The file
+/// holds an Ed25519 public key, as `openssl pkey -pubout` writes it, or the secret for BLAKE3. It is read at once.
 ///
 /// Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]

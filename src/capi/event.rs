@@ -23,6 +23,9 @@ pub const MGENJIT_EVENT_CACHE_TROUBLE: i32 = 7;
 /// What was compiled again is not what the cache has: see mgenjit_config_set_cache_verify. `bytes`: the image's
 /// length in the cache.
 pub const MGENJIT_EVENT_DIFFERENT: i32 = 8;
+/// The compile server could not be isolated as it should be: `message` says what this system lacks. Told once by each
+/// executor. IR that is not trusted might then read files, or worse if it finds a bug in LLVM.
+pub const MGENJIT_EVENT_NOT_ISOLATED: i32 = 9;
 
 /// Microseconds that the steps of a compile took; 0 for one that did not happen.
 #[repr(C)]
@@ -125,10 +128,7 @@ pub(super) fn rust_hook(
     user: *mut c_void,
     user_free: Option<unsafe extern "C" fn(*mut c_void)>,
 ) -> Option<Hook> {
-    let user = User {
-        pointer: user,
-        free: user_free,
-    };
+    let user = ffi::User::new(user, user_free);
     // `user` is dropped, and so freed, at once if there is no hook.
     let hook = hook?;
     Some(Arc::new(move |event: &Event<'_>| {
@@ -150,32 +150,6 @@ pub(super) fn rust_hook(
     }))
 }
 
-/// The caller's `user`, freed when the last copy of the hook goes.
-struct User {
-    pointer: *mut c_void,
-    free: Option<unsafe extern "C" fn(*mut c_void)>,
-}
-
-impl User {
-    fn pointer(&self) -> *mut c_void {
-        self.pointer
-    }
-}
-
-// SAFETY: the header tells that the hook and `user_free` run on any thread that uses the executor.
-unsafe impl Send for User {}
-// SAFETY: as above; the pointer is only handed through.
-unsafe impl Sync for User {}
-
-impl Drop for User {
-    fn drop(&mut self) {
-        if let Some(free) = self.free {
-            // SAFETY: the caller gave `free` for exactly this pointer, and this is the last use of it.
-            unsafe { free(self.pointer) };
-        }
-    }
-}
-
 fn kind_number(kind: EventKind) -> i32 {
     match kind {
         EventKind::Hit => MGENJIT_EVENT_HIT,
@@ -186,5 +160,6 @@ fn kind_number(kind: EventKind) -> i32 {
         EventKind::Loaded => MGENJIT_EVENT_LOADED,
         EventKind::CacheTrouble => MGENJIT_EVENT_CACHE_TROUBLE,
         EventKind::Different => MGENJIT_EVENT_DIFFERENT,
+        EventKind::NotIsolated => MGENJIT_EVENT_NOT_ISOLATED,
     }
 }

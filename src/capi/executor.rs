@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 /// A set of modules that link to each other, with the libraries and symbols they may use.
 #[allow(non_camel_case_types)]
-pub struct mgenjit_executor(Arc<Executor>);
+pub struct mgenjit_executor(pub(super) Arc<Executor>);
 
 impl Owned for mgenjit_executor {}
 
@@ -50,8 +50,9 @@ pub unsafe extern "C" fn mgenjit_executor_free(executor: *mut mgenjit_executor) 
 }
 
 /// Compiles a module of IR text or bitcode, `length` bytes at `ir`, or finds it in the cache, and adds it to
-/// the executor. A relocatable object or a static archive is taken as well, see mgenjit_source_add. It links when something is first looked up, together with all modules added until then: they
-/// may refer to each other in any order.
+/// the executor. A relocatable object or a static archive is taken as well, see mgenjit_source_add. It links when
+/// something is first looked up, together with all modules added until then: they may refer to each other in any
+/// order.
 ///
 /// `name` is what messages call the module; NULL: "<memory>". It is no part of the key. `module` receives a
 /// handle, to be freed with mgenjit_module_free; it may be NULL if none is wanted: the module stays.

@@ -21,7 +21,7 @@ pub const MGENJIT_EXPORT_SHARED_LIBRARY: i32 = 3;
 /// An executable. `main` may return an integer of any width or void, and may take its arguments as for
 /// mgenjit_executor_run_main.
 pub const MGENJIT_EXPORT_EXECUTABLE: i32 = 4;
-/// The IR as it was after the optimiser, as bitcode.
+/// The IR as it was after the optimiser, as bitcode. Objects that were linked into the module are not in it.
 pub const MGENJIT_EXPORT_BITCODE: i32 = 5;
 /// The same as text.
 pub const MGENJIT_EXPORT_IR: i32 = 6;
@@ -140,8 +140,9 @@ pub unsafe extern "C" fn mgenjit_export_options_add_flag(
 /// to. Executables and shared libraries can be executed by whoever the umask lets.
 ///
 /// Objects, archives, shared libraries, executables and headers are made of what the cache has: no code is generated.
-/// Objects of one input, archives and headers take no other process; shared libraries are linked by the compile server;
-/// executables, and shared libraries with libraries or flags, by the configuration's linker. Bitcode, IR and assembly
+/// Archives, headers and, of modules into which no other objects were linked, objects take no other process; other
+/// objects and shared libraries are linked by the compile server; executables, and shared libraries with libraries or
+/// flags, by the configuration's linker, which the compile server's program starts and watches. Bitcode, IR and assembly
 /// are what the compile server makes of the IR once more. Equal modules give equal bytes.
 ///
 /// Thread-safe.

@@ -3,7 +3,7 @@
 use super::error::mgenjit_error;
 use super::status::{self, MGENJIT_STATUS_OK, mgenjit_status};
 use crate::error::{Error, Status};
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, CString, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// A handle that the caller owns as a raw pointer to a box.
@@ -243,4 +243,37 @@ pub(super) fn c_string(text: impl Into<Vec<u8>>) -> CString {
 
 fn null(what: &str) -> Error {
     Error::new(Status::InvalidArgument, format!("`{what}` is NULL"))
+}
+
+/// A caller's `user`, freed when the last copy of what it is handed to goes.
+pub(super) struct User {
+    pointer: *mut c_void,
+    free: Option<unsafe extern "C" fn(*mut c_void)>,
+}
+
+impl User {
+    pub(super) fn new(
+        pointer: *mut c_void,
+        free: Option<unsafe extern "C" fn(*mut c_void)>,
+    ) -> User {
+        User { pointer, free }
+    }
+
+    pub(super) fn pointer(&self) -> *mut c_void {
+        self.pointer
+    }
+}
+
+// SAFETY: the header tells that callbacks and `user_free` run on any thread that uses the executor, or on its own.
+unsafe impl Send for User {}
+// SAFETY: as above; the pointer is only handed through.
+unsafe impl Sync for User {}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        if let Some(free) = self.free {
+            // SAFETY: the caller gave `free` for exactly this pointer, and this is the last use of it.
+            unsafe { free(self.pointer) };
+        }
+    }
 }

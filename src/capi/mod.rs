@@ -18,4 +18,5 @@ mod function;
 mod module;
 mod source;
 mod status;
+mod task;
 mod value;

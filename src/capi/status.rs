@@ -17,7 +17,8 @@ pub const MGENJIT_STATUS_IO: i32 = 2;
 pub const MGENJIT_STATUS_PARSE: i32 = 3;
 /// The IR breaks a rule of the language.
 pub const MGENJIT_STATUS_VERIFY: i32 = 4;
-/// The IR asks for another target or data layout than this machine's.
+/// The IR asks for another target or data layout than the one that is compiled for, or code of another target would
+/// have to run.
 pub const MGENJIT_STATUS_TARGET: i32 = 5;
 /// LLVM could not generate code for it.
 pub const MGENJIT_STATUS_CODEGEN: i32 = 6;
@@ -58,6 +59,14 @@ pub const MGENJIT_STATUS_DIFFERENT: i32 = 22;
 pub const MGENJIT_STATUS_LINKER: i32 = 23;
 /// A target, or what was compiled, cannot be exported as that.
 pub const MGENJIT_STATUS_UNSUPPORTED: i32 = 24;
+/// A compile took longer than the limit, and was stopped.
+pub const MGENJIT_STATUS_TIMEOUT: i32 = 25;
+/// A compile took more memory than the limit, and was stopped.
+pub const MGENJIT_STATUS_MEMORY: i32 = 26;
+/// The inputs of a compile are larger than the limit.
+pub const MGENJIT_STATUS_TOO_LARGE: i32 = 27;
+/// The compile was cancelled.
+pub const MGENJIT_STATUS_CANCELLED: i32 = 28;
 
 /// The name of a status, such as "MGENJIT_STATUS_PARSE", or "unknown status" for another number. The string
 /// is static.
@@ -89,6 +98,10 @@ pub extern "C" fn mgenjit_status_name(status: mgenjit_status) -> *const c_char {
         MGENJIT_STATUS_DIFFERENT => c"MGENJIT_STATUS_DIFFERENT",
         MGENJIT_STATUS_LINKER => c"MGENJIT_STATUS_LINKER",
         MGENJIT_STATUS_UNSUPPORTED => c"MGENJIT_STATUS_UNSUPPORTED",
+        MGENJIT_STATUS_TIMEOUT => c"MGENJIT_STATUS_TIMEOUT",
+        MGENJIT_STATUS_MEMORY => c"MGENJIT_STATUS_MEMORY",
+        MGENJIT_STATUS_TOO_LARGE => c"MGENJIT_STATUS_TOO_LARGE",
+        MGENJIT_STATUS_CANCELLED => c"MGENJIT_STATUS_CANCELLED",
         _ => c"unknown status",
     };
     name.as_ptr()
@@ -121,6 +134,10 @@ pub(super) fn number(status: Status) -> mgenjit_status {
         Status::Different => MGENJIT_STATUS_DIFFERENT,
         Status::Linker => MGENJIT_STATUS_LINKER,
         Status::Unsupported => MGENJIT_STATUS_UNSUPPORTED,
+        Status::Timeout => MGENJIT_STATUS_TIMEOUT,
+        Status::Memory => MGENJIT_STATUS_MEMORY,
+        Status::TooLarge => MGENJIT_STATUS_TOO_LARGE,
+        Status::Cancelled => MGENJIT_STATUS_CANCELLED,
     }
 }
 

@@ -1,5 +1,6 @@
 //! A connection to one compile server.
 
+use super::limits::Limits;
 use super::protocol::{Compiled, Decision, Failure, FailureKind, Hello, Position, Reply, Request};
 use super::spawn::{self, Server};
 use super::transport::{self, TransportError};
@@ -7,9 +8,10 @@ use crate::error::{Error, Status, reason};
 use std::ffi::CStr;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a new server may take until it speaks. It needs some 10 ms on an idle machine.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -19,6 +21,8 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Client {
     server: Server,
     path: PathBuf,
+    /// What the server said of this last, see [`Reply::Started`].
+    pub not_isolated: String,
 }
 
 /// What a request has become.
@@ -55,7 +59,12 @@ impl Client {
         Ok(Client {
             server: start(path, None)?,
             path: path.to_owned(),
+            not_isolated: String::new(),
         })
+    }
+
+    pub fn connection(&self) -> &UnixStream {
+        &self.server.socket
     }
 
     /// Has the server do what is requested. If the request asks for the module's digest, `identified` is called with
@@ -64,9 +73,11 @@ impl Client {
         &mut self,
         request: &Request,
         inputs: &[&[u8]],
+        limits: &Limits,
         identified: &mut dyn FnMut(&[u8; 32]) -> Decision,
     ) -> Result<Answer, RequestError> {
         let name = request.name();
+        let mut patience = Patience::new(limits.time);
         let payload = transport::seal_inputs(inputs).map_err(|error| {
             let len: usize = inputs.iter().map(|input| input.len()).sum();
             RequestError::Module(Error::new(
@@ -76,24 +87,27 @@ impl Client {
         })?;
         let socket = &self.server.socket;
         let started = transport::send(socket, request, Some(payload.as_fd()))
-            .and_then(|()| transport::receive(socket));
+            .and_then(|()| patience.receive(socket));
         let mut reply = match started {
-            Ok((Reply::Started, _)) => transport::receive(socket),
+            Ok((Reply::Started { not_isolated }, _)) => {
+                self.not_isolated = not_isolated;
+                patience.receive(socket)
+            }
             Err(error) if is_end(&error) => {
-                return Err(RequestError::Unheard(self.lost(request, &error)));
+                return Err(RequestError::Unheard(self.lost(request, limits, &error)));
             }
             other => other,
         };
         if let Ok((Reply::Identified { digest }, _)) = &reply
             && request.identifies()
         {
-            let decision = identified(digest);
+            let decision = patience.pause(|| identified(digest));
             let sent = transport::send(socket, &decision, None);
             if decision == Decision::Stop {
                 // A server that has died since is noticed by the next request.
                 return Ok(Answer::Stopped);
             }
-            reply = sent.and_then(|()| transport::receive(socket));
+            reply = sent.and_then(|()| patience.receive(socket));
         }
         let answer = match reply {
             Ok((Reply::Compiled(compiled), payload)) => compiled
@@ -108,16 +122,19 @@ impl Client {
             Ok((Reply::Failed(failure), _)) => {
                 return Err(RequestError::Module(module_error(request, failure)));
             }
-            Ok((Reply::Started | Reply::Identified { .. }, _)) => {
+            Ok((Reply::Started { .. } | Reply::Identified { .. }, _)) => {
                 return Err(RequestError::Server(out_of_step(name)));
             }
             Err(error) => Err(error),
         };
-        answer.map_err(|error| RequestError::Server(self.lost(request, &error)))
+        answer.map_err(|error| RequestError::Server(self.lost(request, limits, &error)))
     }
 
-    fn lost(&self, request: &Request, error: &TransportError) -> Error {
+    fn lost(&self, request: &Request, limits: &Limits, error: &TransportError) -> Error {
         let name = request.name();
+        if is_timeout(error) {
+            return limits.time_exceeded(name);
+        }
         // The server is not to blame for what this process could not do.
         if let TransportError::NoDescriptor | TransportError::Io(_) = error
             && !is_end(error)
@@ -127,20 +144,26 @@ impl Client {
                 format!("the compile server's answer about {name} cannot be received: {error}"),
             );
         }
-        let words = last_words(&self.server.last_words, &self.path);
-        let did = match request {
-            Request::Compile(_) => "compiled",
-            Request::Link(_) => "linked",
-        };
+        let words = last_words(&self.server.last_words);
+        let told = tell(words.as_deref(), &self.path);
+        if let Some(error) = limits.memory_exceeded(name, &told) {
+            return error;
+        }
         let what = if is_end(error) {
             "died".to_owned()
         } else {
             format!("cannot be understood ({error})")
         };
-        Error::new(
-            Status::ServerCrashed,
-            format!("the compile server {what} while it {did} {name}{words}"),
-        )
+        let did = match request {
+            Request::Compile(_) => "compiled",
+            Request::Link(_) => "linked",
+        };
+        let message = format!("the compile server {what} while it {did} {name}{told}");
+        Error {
+            // One that was killed from outside has no last words.
+            repeats: words.is_some(),
+            ..Error::new(Status::ServerCrashed, message)
+        }
     }
 }
 
@@ -170,7 +193,7 @@ pub fn start(path: &Path, mode: Option<&CStr>) -> Result<Server, Error> {
         Ok((theirs, _)) if theirs == ours => Ok(server),
         Ok((theirs, _)) => Err(mismatch(path, &ours, &theirs)),
         Err(error) => {
-            let words = last_words(&server.last_words, path);
+            let words = told(&server, path);
             Err(Error::new(
                 Status::ServerUnavailable,
                 format!(
@@ -182,23 +205,77 @@ pub fn start(path: &Path, mode: Option<&CStr>) -> Result<Server, Error> {
     }
 }
 
-/// What the server at `path` wrote to its standard error last.
-pub fn last_words(mut file: &File, path: &Path) -> String {
+/// What a server wrote to its standard error last, if anything.
+fn last_words(mut file: &File) -> Option<String> {
     const MAX: u64 = 4096;
     let mut bytes = Vec::new();
     let len = file.metadata().map_or(0, |metadata| metadata.len());
-    let read = file
-        .seek(SeekFrom::Start(len.saturating_sub(MAX)))
-        .and_then(|_| file.take(MAX).read_to_end(&mut bytes));
+    file.seek(SeekFrom::Start(len.saturating_sub(MAX)))
+        .and_then(|_| file.take(MAX).read_to_end(&mut bytes))
+        .ok()?;
     let words = String::from_utf8_lossy(&bytes);
-    let words = words.trim();
-    if read.is_err() || words.is_empty() {
-        return format!(
+    Some(words.trim().to_owned()).filter(|words| !words.is_empty())
+}
+
+/// The end of a message about the server at `path`, which is gone.
+fn tell(words: Option<&str>, path: &Path) -> String {
+    match words {
+        Some(words) => format!("; it said:\n{words}"),
+        None => format!(
             "; {} said nothing, as when it is killed, for example for want of memory",
             path.display()
-        );
+        ),
     }
-    format!("; it said:\n{words}")
+}
+
+/// The end of a message about a process of the server's program, which is gone.
+pub fn told(server: &Server, path: &Path) -> String {
+    tell(last_words(&server.last_words).as_deref(), path)
+}
+
+/// How long a reply is waited for.
+struct Patience {
+    /// `None`: for ever.
+    deadline: Option<Instant>,
+}
+
+impl Patience {
+    /// 0 is for ever.
+    fn new(time: Duration) -> Patience {
+        Patience {
+            deadline: (!time.is_zero())
+                .then(|| Instant::now().checked_add(time))
+                .flatten(),
+        }
+    }
+
+    fn receive(&self, socket: &UnixStream) -> Result<(Reply, Option<OwnedFd>), TransportError> {
+        if let Some(deadline) = self.deadline {
+            // 0 would be for ever.
+            let rest = deadline.saturating_duration_since(Instant::now());
+            socket.set_read_timeout(Some(rest.max(Duration::from_millis(1))))?;
+        }
+        transport::receive(socket)
+    }
+
+    /// Does what the server waits for.
+    fn pause<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let started = Instant::now();
+        let result = work();
+        self.deadline =
+            (self.deadline).and_then(|deadline| deadline.checked_add(started.elapsed()));
+        result
+    }
+}
+
+fn is_timeout(error: &TransportError) -> bool {
+    match error {
+        TransportError::Io(error) => matches!(
+            error.kind(),
+            std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+        ),
+        _ => false,
+    }
 }
 
 /// Whether the other side is gone.
@@ -275,7 +352,6 @@ mod tests {
     use crate::compile::protocol::{
         CompileRequest, CompileTimes, Cpu, Emit, Input, OptLevel, Target,
     };
-    use std::os::unix::net::UnixStream;
 
     const DIGEST: [u8; 32] = [7; 32];
 
@@ -291,6 +367,7 @@ mod tests {
             }],
             keep: None,
             emit: Emit::Code,
+            max_memory: 0,
         })
     }
 
@@ -305,6 +382,13 @@ mod tests {
                 last_words: words.expect("a memfd").into(),
             },
             path: PathBuf::from("server"),
+            not_isolated: String::new(),
+        }
+    }
+
+    fn started() -> Reply {
+        Reply::Started {
+            not_isolated: String::new(),
         }
     }
 
@@ -329,7 +413,7 @@ mod tests {
     /// Receives a request, and identifies its module if that is asked for. Returns the decision.
     fn hear(socket: &UnixStream) -> Option<Decision> {
         let (request, _) = transport::receive::<Request>(socket).expect("a request");
-        send(socket, &Reply::Started);
+        send(socket, &started());
         request.identifies().then(|| {
             send(socket, &Reply::Identified { digest: DIGEST });
             transport::receive(socket).expect("a decision").0
@@ -347,10 +431,15 @@ mod tests {
         });
         let mut digests = Vec::new();
         let mut compile = |identify, decision| {
-            let result = client.request(&request(identify), &[b"ir"], &mut |digest| {
-                digests.push(*digest);
-                decision
-            });
+            let result = client.request(
+                &request(identify),
+                &[b"ir"],
+                &Limits::default(),
+                &mut |digest| {
+                    digests.push(*digest);
+                    decision
+                },
+            );
             matches!(result.expect("no error"), Answer::Compiled(_))
         };
         assert!(!compile(true, Decision::Stop));
@@ -366,12 +455,15 @@ mod tests {
             decision: Decision,
             expect: fn(&Result<Answer, RequestError>) -> bool,
         ) {
-            let result = client(serve).request(&request(true), &[b"ir"], &mut |_| decision);
+            let result =
+                client(serve).request(&request(true), &[b"ir"], &Limits::default(), &mut |_| {
+                    decision
+                });
             assert!(expect(&result), "{result:?}");
         }
         fn identify(socket: &UnixStream) {
             transport::receive::<Request>(socket).expect("a request");
-            send(socket, &Reply::Started);
+            send(socket, &started());
             send(socket, &Reply::Identified { digest: DIGEST });
         }
         check(
@@ -382,7 +474,7 @@ mod tests {
         check(
             |socket| {
                 transport::receive::<Request>(socket).expect("a request");
-                send(socket, &Reply::Started);
+                send(socket, &started());
             },
             Decision::Compile,
             |result| matches!(result, Err(RequestError::Server(_))),

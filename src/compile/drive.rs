@@ -42,7 +42,7 @@ pub fn run(
             transport::check_payload(payload, len).and_then(|file| Ok(read(&file, len)?))
         }
         Err(error) if is_end(&error) => {
-            let words = client::last_words(&server.last_words, path);
+            let words = client::told(&server, path);
             return Err(failed(format!(
                 "the process that runs the linker died{words}"
             )));

@@ -3,9 +3,11 @@
 //! Architecture Invariant: `protocol`, `driver` and `transport` are all that the server shares with this folder, and
 //! nothing here knows LLVM.
 
+pub(crate) mod cancel;
 pub(crate) mod client;
 pub(crate) mod drive;
 pub mod driver;
+pub(crate) mod limits;
 pub(crate) mod locate;
 pub(crate) mod pool;
 pub mod protocol;

@@ -1,13 +1,16 @@
 //! The compile servers of one executor: as many as compile at once, up to a limit, kept for later.
 
+use super::cancel::Cancel;
 use super::client::{Answer, Client, RequestError};
+use super::limits::Limits;
 use super::locate::locate;
 use super::protocol::{Decision, Request};
-use crate::error::Error;
+use crate::error::{Error, Status, reason};
 use crate::event::{Stopwatch, Times};
 use crate::fork;
 use once_cell::sync::OnceCell;
 use rustix::thread::futex;
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,8 +19,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub struct Pool {
     path: Option<PathBuf>,
     max: usize,
+    limits: Limits,
     cores: OnceCell<usize>,
     state: Mutex<State>,
+    /// What kept a server from being isolated as it should be.
+    not_isolated: OnceCell<String>,
     /// Counts how often a server became idle or ended. A futex: whoever waits for it holds no lock, which a fork
     /// would have to wait for.
     freed: AtomicU32,
@@ -41,12 +47,14 @@ struct Slot<'a> {
 
 impl Pool {
     /// Starts nothing yet. `max` 0: as many as there are cores that this process may use.
-    pub fn new(path: Option<PathBuf>, max: usize) -> Pool {
+    pub fn new(path: Option<PathBuf>, max: usize, limits: Limits) -> Pool {
         Pool {
             path,
             max,
+            limits,
             cores: OnceCell::new(),
             state: Mutex::default(),
+            not_isolated: OnceCell::new(),
             freed: AtomicU32::new(0),
         }
     }
@@ -58,12 +66,23 @@ impl Pool {
         request: &Request,
         inputs: &[&[u8]],
         times: &mut Times,
+        cancel: &Cancel,
         identified: &mut dyn FnMut(&[u8; 32]) -> Decision,
     ) -> Result<Answer, Error> {
+        let len = inputs.iter().map(|input| input.len() as u64).sum();
+        self.limits.check_input(request.name(), len)?;
+        let mut request = Cow::Borrowed(request);
+        if self.limits.memory > 0
+            && let Request::Compile(request) = request.to_mut()
+        {
+            request.max_memory = self.limits.memory;
+        }
+        let request = &*request;
         loop {
             let mut watch = Stopwatch::start();
             let mut slot = self.slot();
             times.wait += watch.lap();
+            cancel.check(request.name())?;
             let (mut client, idle) = match slot.client.take() {
                 Some(client) => (client, true),
                 None => {
@@ -72,8 +91,19 @@ impl Pool {
                     (client, false)
                 }
             };
-            let result = client.request(request, inputs, identified);
+            let guard = cancel.guard(client.connection()).map_err(|error| {
+                Error::new(
+                    Status::Io,
+                    format!("{} cannot be compiled: {}", request.name(), reason(&error)),
+                )
+            })?;
+            let result = client.request(request, inputs, &self.limits, identified);
+            drop(guard);
             times.compile = watch.lap();
+            cancel.check(request.name())?;
+            if !client.not_isolated.is_empty() {
+                let _ = self.not_isolated.set(client.not_isolated.clone());
+            }
             match result {
                 Ok(output) => {
                     slot.client = Some(client);
@@ -90,6 +120,11 @@ impl Pool {
                 }
             }
         }
+    }
+
+    /// What keeps servers from being isolated as they should be, once one has said so.
+    pub fn not_isolated(&self) -> Option<&str> {
+        self.not_isolated.get().map(String::as_str)
     }
 
     fn slot(&self) -> Slot<'_> {
@@ -126,7 +161,8 @@ impl Pool {
         }
     }
 
-    fn limit(&self) -> usize {
+    /// How many servers may run at once.
+    pub fn limit(&self) -> usize {
         match self.max {
             // Asked once: it reads the files of control groups.
             0 => *self

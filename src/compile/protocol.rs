@@ -12,7 +12,7 @@ use crate::signature::Function;
 use serde::{Deserialize, Serialize};
 
 /// The version of this protocol. It is compared before anything else is read.
-pub const PROTOCOL_VERSION: u32 = 3;
+pub const PROTOCOL_VERSION: u32 = 4;
 
 /// This package's version, as both the library and the server were built with.
 pub const PACKAGE_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -237,6 +237,9 @@ pub struct CompileRequest {
     /// The symbols that others are to see, sorted, each once; `None`: all that are external.
     pub keep: Option<Vec<String>>,
     pub emit: Emit,
+    /// How many bytes of memory the compile may take beyond what an idle server has and what holds the inputs; 0: as
+    /// many as there are. A server that needs more dies, and says so.
+    pub max_memory: u64,
 }
 
 /// What a compile is to make.
@@ -275,7 +278,10 @@ pub enum LinkOutput {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
     /// The request has arrived. If the server dies after this, it may be the request's fault; before, it is not.
-    Started,
+    Started {
+        /// What keeps the server from being isolated as it should be; empty if it is.
+        not_isolated: String,
+    },
     /// What the module is, whatever its names, its layout and its comments: code depends on this digest and the
     /// request's options alone. The client says what is to be done.
     Identified {

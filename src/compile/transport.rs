@@ -267,6 +267,7 @@ mod tests {
             }],
             keep: Some(vec!["main".to_owned()]),
             emit: Emit::Code,
+            max_memory: 0,
         });
         let (ours, theirs) = UnixStream::pair().expect("a socket pair");
         let payload = seal(&[b"a", b"", b"bc"]).expect("a memfd");

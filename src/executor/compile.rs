@@ -3,16 +3,18 @@
 use super::Executor;
 use super::module::{Attachments, Module, ModuleInfo, Origin};
 use super::source::Source;
+use super::{failed, reproducer};
 use crate::cache::entry::{self, Entry, EntryError, RawManifest};
 use crate::cache::journal::{self, MissReason};
 use crate::cache::key::{Key, KeyParts, Keys};
 use crate::cache::lock::{Lock, Outcome};
 use crate::cache::manifest::{About, Manifest, Parts};
 use crate::cache::store::{Found, Store, Trouble};
+use crate::compile::cancel::Cancel;
 use crate::compile::client::{self, Output};
 use crate::compile::protocol::{CompileRequest, Decision, Emit, Input, Request, Target};
 use crate::config::{CacheMode, Config};
-use crate::error::{Error, Status};
+use crate::error::{Error, Status, reason};
 use crate::event::{Event, EventKind, Stopwatch, Times};
 use crate::fork;
 use crate::image::Image;
@@ -22,6 +24,7 @@ use std::cell::RefCell;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// Code that is ready to be mapped.
@@ -57,6 +60,7 @@ enum Answer {
 struct Work<'a> {
     executor: &'a Arc<Executor>,
     source: &'a Source<'a>,
+    cancel: &'a Cancel,
     /// [`Source::digest`]
     digest: blake3::Hash,
     key: Key,
@@ -70,23 +74,34 @@ struct Work<'a> {
 impl Executor {
     /// Compiles a source, or finds it in the cache, and adds it as a module that is still to be linked. A file is
     /// read whole only if it must be compiled.
-    pub fn compile(self: &Arc<Self>, mut source: Source<'_>) -> Result<Module, Error> {
+    pub fn compile(self: &Arc<Self>, source: Source<'_>) -> Result<Module, Error> {
+        self.compile_unless(source, &Cancel::default())
+    }
+
+    /// As [`Executor::compile`], until it is cancelled.
+    pub fn compile_unless(
+        self: &Arc<Self>,
+        mut source: Source<'_>,
+        cancel: &Cancel,
+    ) -> Result<Module, Error> {
         self.check_cpu()?;
         let mut watch = Stopwatch::start();
         let digest = source.digest()?;
-        let work = Work {
-            executor: self,
-            source: &source,
-            digest,
-            key: self.keys.key(&digest),
-            times: Times {
-                hash: watch.lap(),
-                ..Times::default()
-            },
-            missed: MissReason::Absent,
-            told: RefCell::default(),
-        };
-        work.run()
+        Work::new(self, &source, digest, &mut watch, cancel).run()
+    }
+
+    /// Has the cache keep what a source is compiled to, and adds nothing.
+    pub fn fill_cache(self: &Arc<Self>, mut source: Source<'_>) -> Result<(), Error> {
+        let mut watch = Stopwatch::start();
+        let digest = source.digest()?;
+        let cancel = Cancel::default();
+        let mut work = Work::new(self, &source, digest, &mut watch, &cancel);
+        if work.find().is_some() {
+            return Ok(());
+        }
+        let inputs = source.read()?;
+        work.digest_again(&inputs);
+        work.obtain(&inputs, false).map(drop)
     }
 }
 
@@ -98,7 +113,29 @@ pub fn key_of(config: &Config, mut source: Source<'_>) -> Result<(Key, Parts), E
     Ok((Keys::new(parts).key(&digest), parts.to_keep(&digest)))
 }
 
-impl Work<'_> {
+impl<'a> Work<'a> {
+    fn new(
+        executor: &'a Arc<Executor>,
+        source: &'a Source<'a>,
+        digest: blake3::Hash,
+        watch: &mut Stopwatch,
+        cancel: &'a Cancel,
+    ) -> Work<'a> {
+        Work {
+            executor,
+            source,
+            cancel,
+            digest,
+            key: executor.keys.key(&digest),
+            times: Times {
+                hash: watch.lap(),
+                ..Times::default()
+            },
+            missed: MissReason::Absent,
+            told: RefCell::default(),
+        }
+    }
+
     fn run(mut self) -> Result<Module, Error> {
         let verify = self.executor.config.cache_verify;
         let mut unusable = false;
@@ -120,14 +157,18 @@ impl Work<'_> {
             }
         }
         let inputs = self.source.read()?;
-        let digest = self.source.digest_of(&inputs);
+        self.digest_again(&inputs);
+        let (code, origin) = self.obtain(&inputs, unusable)?;
+        self.load(code, origin)
+    }
+
+    /// A file may have changed since it was hashed.
+    fn digest_again(&mut self, inputs: &[Cow<'_, [u8]>]) {
+        let digest = self.source.digest_of(inputs);
         if digest != self.digest {
-            // A file has changed since it was hashed.
             self.digest = digest;
             self.key = self.executor.keys.key(&digest);
         }
-        let (code, origin) = self.obtain(&inputs, unusable)?;
-        self.load(code, origin)
     }
 
     /// The entry in the cache, if it can be used.
@@ -221,6 +262,10 @@ impl Work<'_> {
         let executor = self.executor;
         let about_inputs = self.about_inputs(inputs);
         let len = about_inputs.iter().map(|input| input.len).sum();
+        let limits = executor.config.limits;
+        if let Some(error) = failed::find(&self.key, &limits) {
+            return Err(error);
+        }
         let request = Request::Compile(CompileRequest {
             name: self.source.name.clone().into_owned(),
             opt_level: executor.config.opt_level,
@@ -229,6 +274,7 @@ impl Work<'_> {
             inputs: about_inputs.clone(),
             keep: self.source.keep.as_deref().map(<[String]>::to_vec),
             emit: Emit::Code,
+            max_memory: 0,
         });
         self.tell(EventKind::CompileStarted, "", len);
         let inputs: Vec<&[u8]> = inputs.iter().map(|bytes| &**bytes).collect();
@@ -259,9 +305,26 @@ impl Work<'_> {
                 Found::Nothing | Found::Unusable(..) => Decision::Compile,
             }
         };
-        let answer = executor
-            .pool
-            .request(&request, &inputs, &mut self.times, &mut identified)?;
+        let answer = executor.pool.request(
+            &request,
+            &inputs,
+            &mut self.times,
+            self.cancel,
+            &mut identified,
+        );
+        if let Some(lacking) = executor.pool.not_isolated()
+            && !executor.told_not_isolated.swap(true, Ordering::Relaxed)
+        {
+            self.tell(EventKind::NotIsolated, lacking, 0);
+        }
+        let answer = answer.map_err(|error| {
+            if !error.repeats {
+                return error;
+            }
+            let error = self.reproducible(&request, &inputs, error);
+            failed::remember(self.key, limits, &error);
+            error
+        })?;
         if let Some(trouble) = trouble {
             self.trouble(&trouble);
         }
@@ -282,6 +345,27 @@ impl Work<'_> {
                 Ok(Answer::Known(entry))
             }
             _ => Err(client::out_of_step(&self.source.name)),
+        }
+    }
+
+    /// Writes what reproduces an error, if that is wanted, and says where.
+    fn reproducible(&self, request: &Request, inputs: &[&[u8]], error: Error) -> Error {
+        let (Some(parent), Request::Compile(request)) =
+            (&self.executor.config.reproducers, request)
+        else {
+            return error;
+        };
+        let told = match reproducer::write(parent, &self.key, request, inputs, &error) {
+            Ok(folder) => format!("what reproduces it is in {}", folder.display()),
+            Err(why) => format!(
+                "what reproduces it could not be written to {}: {}",
+                parent.display(),
+                reason(&why)
+            ),
+        };
+        Error {
+            message: format!("{}\n{told}", error.message),
+            ..error
         }
     }
 

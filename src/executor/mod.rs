@@ -6,14 +6,17 @@
 mod builtins;
 mod call;
 mod compile;
+mod failed;
 mod library;
 mod link;
 mod main_call;
 mod module;
 mod recompile;
 mod registers;
+mod reproducer;
 pub mod source;
 mod state;
+mod task;
 mod value;
 
 pub use call::{Call, Function};
@@ -21,6 +24,7 @@ pub use compile::key_of;
 pub use main_call::check_main;
 pub use module::{Artifacts, Module, Origin};
 pub use recompile::recompile;
+pub use task::{Callback, Task};
 pub use value::Value;
 
 use crate::cache::cpu;
@@ -33,6 +37,7 @@ use crate::error::{Error, Status};
 use crate::fork;
 use library::Library;
 use state::State;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub struct Executor {
@@ -43,9 +48,11 @@ pub struct Executor {
     /// `None`: nothing is cached.
     store: Option<Store>,
     pool: Pool,
+    told_not_isolated: AtomicBool,
     /// Features of the CPU that is compiled for and that this machine lacks: then nothing may run.
     missing: Vec<&'static str>,
     state: Mutex<State>,
+    queue: Mutex<task::Queue>,
 }
 
 impl Executor {
@@ -55,13 +62,19 @@ impl Executor {
         Arc::new(Executor {
             keys: Keys::new(parts),
             store: config.store(),
-            pool: Pool::new(config.server_path.clone(), config.max_servers),
+            pool: Pool::new(
+                config.server_path.clone(),
+                config.max_servers,
+                config.limits,
+            ),
+            told_not_isolated: AtomicBool::new(false),
             missing: match target {
                 Target::Host(Cpu::Level(level)) => cpu::missing(level),
                 Target::Host(Cpu::Native) | Target::Other(_) => Vec::new(),
             },
             target,
             state: Mutex::default(),
+            queue: Mutex::default(),
             config,
         })
     }

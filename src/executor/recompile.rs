@@ -5,6 +5,7 @@ use crate::cache::catalog::Catalog;
 use crate::cache::entry::EntryError;
 use crate::cache::key::{Key, KeyParts};
 use crate::cache::manifest::{About, Part};
+use crate::compile::cancel::Cancel;
 use crate::compile::client::{Answer, out_of_step};
 use crate::compile::pool::Pool;
 use crate::compile::protocol::{CompileRequest, Cpu, Decision, Emit, Level, Request, Target};
@@ -31,9 +32,13 @@ pub fn recompile(catalog: &Catalog, pool: &Pool, key: &Key) -> Result<(), Error>
         .split_input(&input)
         .ok_or_else(|| damaged(EntryError::Attachment("input")))?;
     let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
-    let answer = pool.request(&request, &inputs, &mut Times::default(), &mut |_| {
-        Decision::Compile
-    })?;
+    let answer = pool.request(
+        &request,
+        &inputs,
+        &mut Times::default(),
+        &Cancel::default(),
+        &mut |_| Decision::Compile,
+    )?;
     let Answer::Compiled(output) = answer else {
         return Err(out_of_step(name));
     };
@@ -85,6 +90,7 @@ pub(super) fn request(about: &About, emit: Emit, purpose: &str) -> Result<Compil
         inputs: about.inputs.clone(),
         keep: about.keep.clone(),
         emit,
+        max_memory: 0,
     })
 }
 

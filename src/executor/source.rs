@@ -83,6 +83,22 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// The same, with copies of all.
+    pub fn copied(&self) -> Source<'static> {
+        let inputs = self.inputs.iter().map(|input| Input {
+            name: Cow::Owned(input.name.clone().into_owned()),
+            content: match &input.content {
+                Content::Memory(bytes) => Content::Memory(Cow::Owned(bytes.to_vec())),
+                Content::File(path) => Content::File(Cow::Owned(path.to_path_buf())),
+            },
+        });
+        Source {
+            name: Cow::Owned(self.name.clone().into_owned()),
+            inputs: inputs.collect(),
+            keep: self.keep.as_deref().map(|keep| Cow::Owned(keep.to_vec())),
+        }
+    }
+
     /// The digest that stands for it in its key. What can be read only once, a pipe, is held in memory from then on.
     pub fn digest(&mut self) -> Result<blake3::Hash, Error> {
         if self.inputs.is_empty() {

@@ -9,6 +9,7 @@ mod libraries;
 mod linker;
 mod symbols;
 
+use crate::compile::cancel::Cancel;
 use crate::compile::client::{Answer, out_of_step};
 use crate::compile::drive;
 use crate::compile::protocol::{Decision, Emit, Input, LinkOutput, LinkRequest, Request, Target};
@@ -357,9 +358,13 @@ fn emit(part: &Part<'_>, emit: Emit) -> Result<Vec<u8>, Error> {
 fn ask(part: &Part<'_>, request: &Request, inputs: &[Vec<u8>]) -> Result<Vec<u8>, Error> {
     let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
     let pool = part.module.executor().pool();
-    let answer = pool.request(request, &inputs, &mut Times::default(), &mut |_| {
-        Decision::Compile
-    })?;
+    let answer = pool.request(
+        request,
+        &inputs,
+        &mut Times::default(),
+        &Cancel::default(),
+        &mut |_| Decision::Compile,
+    )?;
     let Answer::Emitted(file, len) = answer else {
         return Err(out_of_step(part.name()));
     };

@@ -25,6 +25,7 @@ static void frees(void)
     mgenjit_config_free(NULL);
     mgenjit_executor_free(NULL);
     mgenjit_module_free(NULL);
+    mgenjit_task_free(NULL);
     mgenjit_function_free(NULL);
     mgenjit_export_options_free(NULL);
 }
@@ -90,9 +91,31 @@ static void configuration(void)
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_cache_mode(NULL, 0, NULL));
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_server_path(NULL, NULL, NULL));
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_max_servers(NULL, 0, NULL));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_compile_limits(NULL, 0, 0, 0, NULL));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_reproducer_dir(NULL, "/tmp", NULL));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_reproducer_dir(config, "", NULL));
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_lock_timeout(NULL, 0, NULL));
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_event_hook(NULL, NULL, NULL, NULL, NULL));
     mgenjit_config_free(config);
+}
+
+static void tasks(mgenjit_executor *executor, mgenjit_source *source)
+{
+    mgenjit_task *task = NULL;
+    int is_done = 77;
+    REFUSED(mgenjit_executor_compile_async(NULL, source, NULL, NULL, NULL, &task, &failure));
+    REFUSED(mgenjit_executor_compile_async(executor, NULL, NULL, NULL, NULL, &task, &failure));
+    REFUSED(mgenjit_executor_compile_async(executor, source, NULL, NULL, NULL, NULL, &failure));
+    REFUSED(mgenjit_executor_prefetch(NULL, source, &failure));
+    REFUSED(mgenjit_executor_prefetch(executor, NULL, &failure));
+    REFUSED(mgenjit_task_wait(NULL, 0, &is_done, &failure));
+    REFUSED(mgenjit_task_result(NULL, NULL, &failure));
+    REFUSED(mgenjit_task_cancel(NULL, &failure));
+    CHECK_OK(mgenjit_executor_compile_async(executor, source, NULL, NULL, NULL, &task, &failure));
+    REFUSED(mgenjit_task_wait(task, 0, NULL, &failure));
+    CHECK_OK(mgenjit_task_result(task, NULL, &failure));
+    CHECK_INT(77, is_done);
+    mgenjit_task_free(task);
 }
 
 static void sources(void)
@@ -117,6 +140,7 @@ static void sources(void)
     REFUSED(mgenjit_executor_compile_source(executor, NULL, &module, &failure));
     CHECK_OK(mgenjit_source_add(source, "input", IR, strlen(IR), &failure));
     CHECK_OK(mgenjit_executor_compile_source(executor, source, NULL, &failure));
+    tasks(executor, source);
     CHECK(module == NULL);
     mgenjit_source_free(source);
     mgenjit_executor_free(executor);
@@ -311,8 +335,8 @@ static void status_names(void)
     CHECK_STRING("MGENJIT_STATUS_PARSE", mgenjit_status_name(MGENJIT_STATUS_PARSE));
     CHECK_STRING("MGENJIT_STATUS_PANIC", mgenjit_status_name(MGENJIT_STATUS_PANIC));
     CHECK_STRING("unknown status", mgenjit_status_name(-1));
-    CHECK_STRING("unknown status", mgenjit_status_name(MGENJIT_STATUS_UNSUPPORTED + 1));
-    for (mgenjit_status status = 0; status <= MGENJIT_STATUS_UNSUPPORTED; status++)
+    CHECK_STRING("unknown status", mgenjit_status_name(MGENJIT_STATUS_CANCELLED + 1));
+    for (mgenjit_status status = 0; status <= MGENJIT_STATUS_CANCELLED; status++)
         CHECK_CONTAINS("MGENJIT_STATUS_", mgenjit_status_name(status));
 }
 

@@ -280,7 +280,7 @@ impl Server {
             .unwrap();
         loop {
             match transport::receive(&self.socket) {
-                Ok((Reply::Started, None)) => {}
+                Ok((Reply::Started { .. }, None)) => {}
                 other => return other,
             }
         }
@@ -347,6 +347,7 @@ pub fn request(name: &str, input_len: u64) -> CompileRequest {
         }],
         keep: None,
         emit: Emit::Code,
+        max_memory: 0,
     }
 }
 

@@ -9,6 +9,7 @@ mod entry_point;
 mod failures;
 mod images;
 mod inputs;
+mod isolation;
 mod link;
 mod loaded;
 mod process;

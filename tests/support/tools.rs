@@ -22,9 +22,11 @@ pub fn build_in(folder: &Path, tools: &[&str]) {
     std::fs::copy(shared_library(), &library).expect("a copy of the library");
     for tool in tools {
         let mut sources = sources_in(&source("examples-c").join(tool));
-        // The tool for caches shares nothing with those that compile.
-        if *tool != "cache" {
-            sources.extend(sources_in(&source("examples-c/common")));
+        let common = source("examples-c/common");
+        // The tool for caches has reports of its own.
+        match *tool {
+            "cache" => sources.extend(["level.c", "list.c"].map(|name| common.join(name))),
+            _ => sources.extend(sources_in(&common)),
         }
         let output = Command::new("cc")
             .args([
@@ -104,6 +106,13 @@ impl Place {
 
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         std::fs::write(self.path(name), content).expect("a file");
+    }
+
+    /// Writes a script that can be run.
+    pub fn write_program(&self, name: &str, content: &str) {
+        self.write(name, content);
+        let executable = Permissions::from_mode(0o755);
+        std::fs::set_permissions(self.path(name), executable).expect("executable");
     }
 
     /// Compiles a C program to a file here.

@@ -24,6 +24,7 @@ mod globals;
 mod image;
 mod input;
 mod internalise;
+mod isolate;
 mod link;
 mod memory;
 mod names;
@@ -54,6 +55,9 @@ static ALLOCATOR: memory::Allocator = memory::Allocator;
 
 /// Deeply nested IR makes LLVM recurse deeply. The memory is reserved, not used.
 const COMPILE_STACK: usize = 256 << 20;
+
+/// The stack of the thread that watches, and what both threads have beside their stacks.
+const SMALL_STACKS: u64 = 1 << 20;
 
 const USAGE: &str = "usage: mgenjit-server [--linker] [--watch PIDFD] | --version";
 
@@ -89,13 +93,18 @@ fn main() -> ExitCode {
             }
         };
     }
+    // Where there is no `getrandom`, the standard library opens /dev/urandom, once, when it first needs a seed.
+    let _ = std::hash::RandomState::new();
+    let data = process::data_size(COMPILE_STACK as u64 + SMALL_STACKS);
+    // Before there is another thread, which it would not bind.
+    let files = isolate::forbid_files();
     process::set_up_heap();
     let heap = prefault::grow_heap();
     let served = watch::start(&socket, client).and_then(|()| {
         std::thread::Builder::new()
             .name("compile".to_owned())
             .stack_size(COMPILE_STACK)
-            .spawn(move || serve::serve(&socket))
+            .spawn(move || serve::serve(&socket, files, data))
     });
     // This thread has nothing else to do, and the other begins with what is there.
     prefault::provide(heap);

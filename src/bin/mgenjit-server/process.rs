@@ -55,6 +55,35 @@ pub fn set_up_heap() {
 const HEAP_STEP: i32 = 4 << 20;
 const LARGE_BLOCK: i32 = 32 << 20;
 
+/// What this process has of the memory that `RLIMIT_DATA` counts when all threads are there: what it has now, and
+/// their `stacks`. Call it before files are forbidden, and before the threads start.
+pub fn data_size(stacks: u64) -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = statm.split(' ').nth(5).and_then(|field| field.parse().ok());
+    let now = pages.map_or(USUAL_DATA, |pages: u64| {
+        pages * rustix::param::page_size() as u64
+    });
+    now + stacks
+}
+
+/// Where there is no /proc.
+const USUAL_DATA: u64 = 16 << 20;
+
+/// Lets the process have so many bytes of data, or, if that is 0, as many as there are. Allocations beyond it fail.
+pub fn limit_data(bytes: u64) {
+    let resource = rustix::process::Resource::Data;
+    let now = rustix::process::getrlimit(resource);
+    let wanted = Some(bytes).filter(|bytes| *bytes > 0);
+    // The host may have a limit of its own.
+    let current = match (wanted, now.maximum) {
+        (Some(wanted), Some(maximum)) => Some(wanted.min(maximum)),
+        (wanted, maximum) => wanted.or(maximum),
+    };
+    if current != now.current {
+        let _ = rustix::process::setrlimit(resource, rustix::process::Rlimit { current, ..now });
+    }
+}
+
 /// Returns to the system what a large module needed: the server may wait for long until the next.
 pub fn give_back_memory() {
     // SAFETY: both are safe to call at any time.

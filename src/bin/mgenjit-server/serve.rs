@@ -4,7 +4,7 @@ use crate::compile::{Artifacts, Compiler, Job, Options, Output};
 use crate::crash::{self, Phase};
 use crate::input::Input;
 use crate::unit::Named;
-use crate::{memory, process, shared, target};
+use crate::{isolate, memory, process, shared, target};
 use mgenjit::compile::protocol::{
     self, CompileRequest, Decision, Failure, FailureKind, Hello, LLVM_VERSION, LinkRequest, Reply,
     Request,
@@ -13,10 +13,14 @@ use mgenjit::compile::transport::{self, TransportError};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-/// Answers requests until the client closes the connection. An error is a connection that cannot go on.
-pub fn serve(socket: &UnixStream) -> Result<(), String> {
+/// Answers requests until the client closes the connection. An error is a connection that cannot go on. `files`: what
+/// [`isolate::forbid_files`] has said; `data`: [`process::data_size`].
+pub fn serve(socket: &UnixStream, files: Result<(), String>, data: u64) -> Result<(), String> {
     crash::install();
     memory::set_new_handler();
+    let troubles = [files, isolate::forbid_calls()];
+    let troubles: Vec<String> = troubles.into_iter().filter_map(Result::err).collect();
+    let not_isolated = troubles.join("; ");
     let ours = Hello {
         llvm: target::llvm_version(),
         ..Hello::ours()
@@ -24,7 +28,7 @@ pub fn serve(socket: &UnixStream) -> Result<(), String> {
     greet(socket, ours)?;
     let mut compiler = Compiler::new()?;
     loop {
-        let answered = answer(socket, &mut compiler);
+        let answered = answer(socket, &mut compiler, &not_isolated, data);
         crash::enter(Phase::Wait);
         let (reply, payload) = match answered {
             Ok(Some(answer)) => answer,
@@ -109,19 +113,33 @@ fn describe(hello: &Hello) -> String {
 fn answer(
     socket: &UnixStream,
     compiler: &mut Compiler,
+    not_isolated: &str,
+    data: u64,
 ) -> Result<Option<(Reply, Option<OwnedFd>)>, TransportError> {
     let (request, payload) = transport::receive::<Request>(socket)?;
     process::forget_last_words();
     // A client that is gone is noticed when something is awaited from it, or when the reply is sent.
-    let _ = send(socket, &Reply::Started, None);
+    let started = Reply::Started {
+        not_isolated: not_isolated.to_owned(),
+    };
+    let _ = send(socket, &started, None);
     crash::set_module_name(request.name());
     let request = match request {
         Request::Compile(request) => request,
         Request::Link(request) => {
+            process::limit_data(0);
             let linked = link(compiler, &request, payload);
             return Ok(Some(linked.unwrap_or_else(failed)));
         }
     };
+    process::limit_data(match request.max_memory {
+        0 => 0,
+        max => {
+            let inputs = request.inputs.iter().map(|input| input.len);
+            let inputs = inputs.fold(0, u64::saturating_add);
+            data.saturating_add(inputs).saturating_add(max)
+        }
+    });
     let job = match read(compiler, &request, payload) {
         Ok(job) => job,
         Err(failure) => return Ok(Some(failed(failure))),

@@ -1,0 +1,59 @@
+//! What one compile may take, and what is said of one that took more.
+
+use crate::error::{Error, Status};
+use std::time::Duration;
+
+/// 0 is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Limits {
+    /// From the request to the reply.
+    pub time: Duration,
+    /// Bytes of memory, beyond those of an idle server and of the inputs.
+    pub memory: u64,
+    /// Bytes of all inputs together.
+    pub input: u64,
+}
+
+impl Limits {
+    pub fn check_input(&self, name: &str, len: u64) -> Result<(), Error> {
+        if self.input == 0 || len <= self.input {
+            return Ok(());
+        }
+        Err(Error::new(
+            Status::TooLarge,
+            format!(
+                "{name} has {len} bytes, and the limit is {}: raise it with mgenjit_config_set_compile_limits, or \
+                 split the module",
+                self.input
+            ),
+        ))
+    }
+
+    pub fn time_exceeded(&self, name: &str) -> Error {
+        let message = format!(
+            "{name} was not compiled within {} ms, the limit, and the compile was stopped: raise it with \
+             mgenjit_config_set_compile_limits, or optimise less",
+            self.time.as_millis()
+        );
+        Error {
+            repeats: true,
+            ..Error::new(Status::Timeout, message)
+        }
+    }
+
+    /// What a server that died with these last words died of, if that is this limit.
+    pub fn memory_exceeded(&self, name: &str, words: &str) -> Option<Error> {
+        let is_it = self.memory > 0 && words.to_ascii_lowercase().contains("out of memory");
+        is_it.then(|| {
+            let message = format!(
+                "to compile {name} took more than {} bytes of memory, the limit: raise it with \
+                 mgenjit_config_set_compile_limits, or optimise less{words}",
+                self.memory
+            );
+            Error {
+                repeats: true,
+                ..Error::new(Status::Memory, message)
+            }
+        })
+    }
+}

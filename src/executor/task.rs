@@ -1,0 +1,285 @@
+//! Compiles in the background.
+//!
+//! An executor has as many threads for them as it may have servers. They start when there is something to do and end
+//! when there is nothing. The host's signals do not reach them.
+
+use super::source::Source;
+use super::{Executor, Module};
+use crate::compile::cancel::Cancel;
+use crate::config::CacheMode;
+use crate::error::{Error, Status, reason};
+use crate::fork;
+use rustix::thread::futex;
+use std::collections::VecDeque;
+use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What is called once a task is done.
+pub type Callback = Box<dyn FnOnce() + Send>;
+
+/// A compile that was begun. Dropping it leaves the compile alone.
+pub struct Task {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    name: String,
+    cancel: Cancel,
+    result: Mutex<Option<Result<Module, Error>>>,
+    /// A futex: one of the constants below.
+    state: AtomicU32,
+    /// The [`fork::generation`] in which it was begun. A forked child has no thread that works on it.
+    generation: u32,
+}
+
+const UNDONE: u32 = 0;
+const AWAITED: u32 = 1;
+const DONE: u32 = 2;
+const TAKEN: u32 = 3;
+
+/// What is still to be compiled.
+#[derive(Default)]
+pub struct Queue {
+    jobs: VecDeque<Job>,
+    workers: usize,
+    generation: u32,
+}
+
+struct Job {
+    source: Source<'static>,
+    /// `None`: only the cache is to be filled.
+    task: Option<Arc<Shared>>,
+    callback: Option<Callback>,
+    /// Keeps the executor.
+    executor: Arc<Executor>,
+}
+
+impl Executor {
+    /// Compiles a source in the background and adds it as a module.
+    pub fn compile_async(
+        self: &Arc<Self>,
+        source: Source<'static>,
+        callback: Option<Callback>,
+    ) -> Result<Task, Error> {
+        let shared = Arc::new(Shared {
+            name: source.name.clone().into_owned(),
+            cancel: Cancel::new(),
+            result: Mutex::default(),
+            state: AtomicU32::new(UNDONE),
+            generation: fork::generation(),
+        });
+        self.enqueue(source, Some(shared.clone()), callback)?;
+        Ok(Task { shared })
+    }
+
+    /// Compiles a source in the background, for the cache to have it.
+    pub fn prefetch(self: &Arc<Self>, source: Source<'static>) -> Result<(), Error> {
+        if self.store.is_none() || self.config.cache_mode != CacheMode::ReadWrite {
+            return Ok(());
+        }
+        self.enqueue(source, None, None)
+    }
+
+    fn enqueue(
+        self: &Arc<Self>,
+        source: Source<'static>,
+        task: Option<Arc<Shared>>,
+        callback: Option<Callback>,
+    ) -> Result<(), Error> {
+        let job = Job {
+            source,
+            task,
+            callback,
+            executor: self.clone(),
+        };
+        let abandoned;
+        {
+            let mut queue = self.lock_queue();
+            abandoned = queue.forget_parent();
+            queue.jobs.push_back(job);
+            if queue.workers >= self.pool.limit() {
+                return Ok(());
+            }
+            queue.workers += 1;
+        }
+        // Their callbacks' `user` is freed here, which is foreign code.
+        drop(abandoned);
+        if let Err(error) = start_worker(self.clone()) {
+            let mut queue = self.lock_queue();
+            queue.workers -= 1;
+            if queue.workers == 0 {
+                let job = queue.jobs.pop_back();
+                drop(queue);
+                drop(job);
+                return Err(Error::new(
+                    Status::Io,
+                    format!("no thread can be started: {}", reason(&error)),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn lock_queue(&self) -> fork::Guarded<MutexGuard<'_, Queue>> {
+        fork::guard(|| self.queue.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Queue {
+    /// In a forked child, what its parent was about to do is not done.
+    fn forget_parent(&mut self) -> VecDeque<Job> {
+        let generation = fork::generation();
+        if self.generation == generation {
+            return VecDeque::new();
+        }
+        self.generation = generation;
+        self.workers = 0;
+        std::mem::take(&mut self.jobs)
+    }
+}
+
+/// A thread with all signals blocked: their handlers are the host's.
+fn start_worker(executor: Arc<Executor>) -> std::io::Result<()> {
+    let mut all = MaybeUninit::uninit();
+    let mut before = MaybeUninit::uninit();
+    // SAFETY: the sets are written before they are read; the call changes this thread's mask alone.
+    let before = unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+        before.assume_init()
+    };
+    let started = std::thread::Builder::new()
+        .name("mgenjit".to_owned())
+        .stack_size(1 << 20)
+        .spawn(move || work(&executor));
+    // SAFETY: restores the mask that was found.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut()) };
+    started.map(drop)
+}
+
+fn work(executor: &Arc<Executor>) {
+    loop {
+        let job = {
+            let mut queue = executor.lock_queue();
+            match queue.jobs.pop_front() {
+                Some(job) => job,
+                None => {
+                    queue.workers -= 1;
+                    return;
+                }
+            }
+        };
+        job.run();
+    }
+}
+
+impl Job {
+    fn run(self) {
+        let Job {
+            source,
+            task,
+            callback,
+            executor,
+        } = self;
+        let Some(task) = task else {
+            // Whoever compiles it meets the same error.
+            let _ = executor.fill_cache(source);
+            return;
+        };
+        let result = task
+            .cancel
+            .check(&task.name)
+            .and_then(|()| executor.compile_unless(source, &task.cancel));
+        // A module that nobody waits for any more.
+        if let Err(Ok(module)) = task.finish(result) {
+            let _ = module.remove();
+        }
+        if let Some(callback) = callback {
+            callback();
+        }
+    }
+}
+
+impl Shared {
+    /// The first result counts; a later one comes back.
+    fn finish(&self, result: Result<Module, Error>) -> Result<(), Result<Module, Error>> {
+        {
+            let mut place = self.lock();
+            if self.is_done() {
+                return Err(result);
+            }
+            *place = Some(result);
+            if self.state.swap(DONE, Ordering::AcqRel) != AWAITED {
+                return Ok(());
+            }
+        }
+        let _ = futex::wake(&self.state, futex::Flags::PRIVATE, i32::MAX as u32);
+        Ok(())
+    }
+
+    fn is_done(&self) -> bool {
+        matches!(self.state.load(Ordering::Acquire), DONE | TAKEN)
+    }
+
+    fn lock(&self) -> fork::Guarded<MutexGuard<'_, Option<Result<Module, Error>>>> {
+        fork::guard(|| self.result.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Task {
+    /// Whether it is done, after at most this time.
+    pub fn wait(&self, timeout: Duration) -> Result<bool, Error> {
+        let deadline = Instant::now().checked_add(timeout);
+        let state = &self.shared.state;
+        loop {
+            let _ = state.compare_exchange(UNDONE, AWAITED, Ordering::AcqRel, Ordering::Acquire);
+            if self.shared.is_done() {
+                return Ok(true);
+            }
+            if self.shared.generation != fork::generation() {
+                return Err(Error::new(
+                    Status::InvalidArgument,
+                    format!(
+                        "the compile of {} was begun before fork, and is its parent's: begin it anew",
+                        self.shared.name
+                    ),
+                ));
+            }
+            let rest = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if rest.is_some_and(|rest| rest.is_zero()) {
+                return Ok(false);
+            }
+            let rest = rest.and_then(|rest| rustix::fs::Timespec::try_from(rest).ok());
+            let _ = futex::wait(state, futex::Flags::PRIVATE, AWAITED, rest.as_ref());
+        }
+    }
+
+    /// The result, once; waits for it.
+    pub fn take(&self) -> Result<Module, Error> {
+        while !self.wait(Duration::MAX)? {}
+        let result = {
+            let mut place = self.shared.lock();
+            self.shared.state.store(TAKEN, Ordering::Release);
+            place.take()
+        };
+        result.unwrap_or_else(|| {
+            Err(Error::new(
+                Status::InvalidArgument,
+                format!(
+                    "the result of the compile of {} was taken before",
+                    self.shared.name
+                ),
+            ))
+        })
+    }
+
+    /// Ends it, with an error, if it is not done.
+    pub fn cancel(&self) {
+        self.shared.cancel.cancel();
+        if let Err(error) = self.shared.cancel.check(&self.shared.name) {
+            let _ = self.shared.finish(Err(error));
+        }
+    }
+}

@@ -1,0 +1,165 @@
+// runs: once
+
+/* Compiles that take too long, too much memory, or are too large. */
+#include "check.h"
+
+/* So many functions of some hundred instructions each: seconds of work for LLVM, and hundreds of megabytes. */
+static char *large_module(int functions)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    CHECK(out != NULL);
+    for (int f = 0; f < functions; f++) {
+        fprintf(out, "define i64 @f%d(i64 %%x0, ptr %%p) {\n", f);
+        for (int i = 0; i < 100; i++) {
+            fprintf(out, "  %%a%d = mul i64 %%x%d, %d\n  %%b%d = lshr i64 %%a%d, %d\n", i, i, 2 * i + 3, i, i, i % 31 + 1);
+            fprintf(out, "  store volatile i64 %%b%d, ptr %%p\n  %%x%d = xor i64 %%a%d, %%b%d\n", i, i + 1, i, i);
+        }
+        fprintf(out, "  ret i64 %%x100\n}\n");
+    }
+    CHECK_INT(0, fclose(out));
+    return text;
+}
+
+static mgenjit_executor *executor_with_limits(uint64_t milliseconds, uint64_t memory, uint64_t input)
+{
+    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_executor *executor;
+    CHECK_OK(mgenjit_config_set_cache_mode(config, MGENJIT_CACHE_OFF, &failure));
+    CHECK_OK(mgenjit_config_set_max_servers(config, 1, &failure));
+    CHECK_OK(mgenjit_config_set_compile_limits(config, milliseconds, memory, input, &failure));
+    executor = new_executor(config);
+    mgenjit_config_free(config);
+    return executor;
+}
+
+static void time_limit(void)
+{
+    char *large = large_module(3000);
+    mgenjit_executor *executor = executor_with_limits(200, 0, 0);
+    check_usable(executor);
+    CHECK_STATUS(MGENJIT_STATUS_TIMEOUT, try_ir(executor, large));
+    CHECK_MESSAGE("the name was not compiled within 200 ms");
+    /* Another server does what the one that was given up cannot. */
+    check_usable(executor);
+    mgenjit_executor_free(executor);
+    free(large);
+}
+
+static void memory_limit(void)
+{
+    char *large = large_module(800), *small = large_module(5);
+    mgenjit_executor *executor = executor_with_limits(0, 64 << 20, 0);
+    check_usable(executor);
+    CHECK_STATUS(MGENJIT_STATUS_MEMORY, try_ir(executor, large));
+    CHECK_MESSAGE("more than 67108864 bytes of memory");
+    check_usable(executor);
+    CHECK_STATUS(MGENJIT_STATUS_OK, try_ir(executor, small));
+    mgenjit_executor_free(executor);
+
+    /* It was the limit. */
+    executor = executor_with_limits(0, 0, 0);
+    CHECK_STATUS(MGENJIT_STATUS_OK, try_ir(executor, large));
+    mgenjit_executor_free(executor);
+    free(small);
+    free(large);
+}
+
+static void input_limit(void)
+{
+    static const char IR[] = "define i32 @small() {\n  ret i32 7\n}\n";
+    mgenjit_executor *executor = executor_with_limits(0, 0, strlen(IR));
+    char *longer = NULL;
+    CHECK(asprintf(&longer, "%s;", IR) > 0);
+    CHECK_STATUS(MGENJIT_STATUS_OK, try_ir(executor, IR));
+    CHECK_STATUS(MGENJIT_STATUS_TOO_LARGE, try_ir(executor, longer));
+    CHECK_MESSAGE("the limit is 36");
+    CHECK_STATUS(MGENJIT_STATUS_OK, try_ir(executor, IR));
+    mgenjit_executor_free(executor);
+    free(longer);
+}
+
+/* LLVM ends the process over it, while it generates code. */
+#define FATAL                                                                                                  \
+    "declare void @llvm.aarch64.hint(i32)\n"                                                                   \
+    "define void @f() {\n  call void @llvm.aarch64.hint(i32 0)\n  ret void\n}\n"
+
+static int started;
+
+static void on_event(const mgenjit_event *event, void *user)
+{
+    (void)user;
+    started += event->kind == MGENJIT_EVENT_COMPILE_STARTED;
+}
+
+/* What a server did not survive is not given to another one. */
+static void not_again(void)
+{
+    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_executor *one, *other;
+    CHECK_OK(mgenjit_config_set_cache_mode(config, MGENJIT_CACHE_OFF, &failure));
+    CHECK_OK(mgenjit_config_set_event_hook(config, on_event, NULL, NULL, &failure));
+    one = new_executor(config);
+    other = new_executor(config);
+    CHECK_STATUS(MGENJIT_STATUS_SERVER_CRASHED, try_ir(one, FATAL));
+    CHECK_MESSAGE("Cannot select");
+    CHECK_INT(1, started);
+    CHECK_STATUS(MGENJIT_STATUS_SERVER_CRASHED, try_ir(one, FATAL));
+    CHECK_MESSAGE("Cannot select");
+    CHECK_MESSAGE("not tried again");
+    CHECK_STATUS(MGENJIT_STATUS_SERVER_CRASHED, try_ir(other, FATAL));
+    CHECK_INT(1, started);
+    check_usable(one);
+    /* With other options it is another compile. */
+    mgenjit_executor_free(other);
+    CHECK_OK(mgenjit_config_set_compile_limits(config, 60000, 0, 0, &failure));
+    other = new_executor(config);
+    CHECK_STATUS(MGENJIT_STATUS_SERVER_CRASHED, try_ir(other, FATAL));
+    CHECK_INT(3, started);
+    mgenjit_executor_free(other);
+    mgenjit_executor_free(one);
+    mgenjit_config_free(config);
+}
+
+/* The folder's script does with LLVM's tools what the server did. */
+static void reproducers(void)
+{
+    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_executor *executor;
+    char *folder = in_folder("reproducers"), *command = NULL;
+    CHECK_OK(mgenjit_config_set_cache_mode(config, MGENJIT_CACHE_OFF, &failure));
+    CHECK_OK(mgenjit_config_set_reproducer_dir(config, folder, &failure));
+    executor = new_executor(config);
+    CHECK(access(folder, F_OK) == -1);
+    check_usable(executor);
+    CHECK(access(folder, F_OK) == -1);
+    CHECK_STATUS(MGENJIT_STATUS_SERVER_CRASHED, try_ir(executor, FATAL));
+    CHECK_MESSAGE("what reproduces it is in ");
+    CHECK_MESSAGE(folder);
+    CHECK(asprintf(&command,
+                   "cd '%s'/* && grep -q 'Cannot select' request.txt && ls input-0.ll && PATH=$PATH:/usr/lib/llvm-22/bin && "
+                   "export PATH && sed -i 's/-22 / /' reproduce.sh && ! ./reproduce.sh >output 2>&1 && "
+                   "grep -q 'Cannot select: intrinsic %%llvm.aarch64.hint' output",
+                   folder)
+          > 0);
+    CHECK_INT(0, system(command));
+    mgenjit_executor_free(executor);
+
+    /* A folder that cannot be made costs the reproducer, not the error. */
+    CHECK_OK(mgenjit_config_set_reproducer_dir(config, "/proc/nowhere", &failure));
+    executor = new_executor(config);
+    CHECK_STATUS(MGENJIT_STATUS_SERVER_CRASHED, try_ir(executor, "; another\n" FATAL));
+    CHECK_MESSAGE("could not be written to /proc/nowhere");
+    mgenjit_executor_free(executor);
+    mgenjit_config_free(config);
+    free(command);
+}
+
+int main(void)
+{
+    static const check_case cases[] = { CASE(time_limit), CASE(memory_limit), CASE(input_limit), CASE(not_again),
+                                        CASE(reproducers) };
+    check_seconds = 120;
+    return RUN_CASES(cases);
+}
