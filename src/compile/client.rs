@@ -94,7 +94,7 @@ impl Client {
                 patience.receive(socket)
             }
             Err(error) if is_end(&error) => {
-                return Err(RequestError::Unheard(self.lost(name, limits, &error)));
+                return Err(RequestError::Unheard(self.lost(request, limits, &error)));
             }
             other => other,
         };
@@ -127,10 +127,11 @@ impl Client {
             }
             Err(error) => Err(error),
         };
-        answer.map_err(|error| RequestError::Server(self.lost(name, limits, &error)))
+        answer.map_err(|error| RequestError::Server(self.lost(request, limits, &error)))
     }
 
-    fn lost(&self, name: &str, limits: &Limits, error: &TransportError) -> Error {
+    fn lost(&self, request: &Request, limits: &Limits, error: &TransportError) -> Error {
+        let name = request.name();
         if is_timeout(error) {
             return limits.time_exceeded(name);
         }
@@ -153,7 +154,11 @@ impl Client {
         } else {
             format!("cannot be understood ({error})")
         };
-        let message = format!("the compile server {what} while it compiled {name}{told}");
+        let did = match request {
+            Request::Compile(_) => "compiled",
+            Request::Link(_) => "linked",
+        };
+        let message = format!("the compile server {what} while it {did} {name}{told}");
         Error {
             // One that was killed from outside has no last words.
             repeats: words.is_some(),

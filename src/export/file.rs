@@ -52,7 +52,12 @@ fn place(path: &Path) -> io::Result<Place> {
         Ok(metadata) if metadata.is_dir() => return Err(ErrorKind::IsADirectory.into()),
         Ok(metadata) if !metadata.is_file() => return Ok(Place::Stream),
         Ok(_) => {}
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            // It names a folder, and only a folder.
+            if path.as_os_str().as_bytes().ends_with(b"/") {
+                return Err(error);
+            }
+        }
         Err(error) => return Err(error),
     }
     let file = follow(path)?;

@@ -176,6 +176,7 @@ static void unwritable_outputs(void)
     check_refused(folder, "irectory");
     check_refused(join(folder, "nowhere/file"), "No such file");
     check_refused(join(file, "x"), "Not a directory");
+    check_refused(join(folder, "new/"), "No such file");
     CHECK_STATUS(MGENJIT_STATUS_IO, mgenjit_module_export(module, MGENJIT_EXPORT_OBJECT, "", NULL, &failure));
     memset(name, 'a', 301);
     name[301] = '\0';

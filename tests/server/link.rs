@@ -3,7 +3,8 @@
 use crate::client::{Outcome, Server, request};
 use crate::tools::{AARCH64, CLANG, CXX, HOST, Machine, READELF, RISCV64, Tool, folder, run};
 use mgenjit::compile::protocol::{
-    CompileRequest, Cpu, Input, LinkOutput, LinkRequest, OptLevel, Request, Target, TargetSpec,
+    CompileRequest, Cpu, FailureKind, Input, LinkOutput, LinkRequest, OptLevel, Request, Target,
+    TargetSpec,
 };
 use std::path::Path;
 
@@ -280,4 +281,169 @@ fn a_library_of_cplusplus_throws_and_shares() {
 #[test]
 fn one_object_of_several_links_as_they_do() {
     cplusplus(LinkOutput::Object, "unit.o");
+}
+
+#[track_caller]
+fn fails(
+    server: &mut Server,
+    target: Target,
+    inputs: &[(&str, &[u8])],
+    libraries: u32,
+    (kind, input): (FailureKind, Option<u32>),
+    expect: &str,
+) {
+    for output in [shared(None), LinkOutput::Object] {
+        let failure = link(server, target.clone(), output, inputs, libraries).unwrap_failed();
+        assert!(failure.message.contains(expect), "{expect}: {failure:?}");
+        assert!(!failure.message.contains("<input-"), "{failure:?}");
+        assert_eq!((failure.kind, failure.input), (kind, input), "{failure:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_linked_is_said() {
+    let mut server = Server::start();
+    let host = || Target::Host(Cpu::Native);
+    let good = object(&mut server, HOST, "define i32 @good() {\n  ret i32 42\n}\n");
+    let inputs: [(&str, &[u8]); 1] = [("good.o", &good)];
+    for triple in [
+        "wasm32-unknown-unknown",
+        "aarch64-apple-darwin",
+        "i686-linux-gnu",
+    ] {
+        let target = Target::Other(TargetSpec {
+            triple: triple.to_owned(),
+            cpu: String::new(),
+            features: String::new(),
+        });
+        let expect = (FailureKind::Unsupported, None);
+        fails(
+            &mut server,
+            target,
+            &inputs,
+            0,
+            expect,
+            "export objects or an archive",
+        );
+    }
+    let protocol = (FailureKind::Protocol, None);
+    fails(&mut server, host(), &[], 0, protocol, "nothing to link");
+    fails(&mut server, host(), &inputs, 1, protocol, "nothing to link");
+    fails(
+        &mut server,
+        host(),
+        &inputs,
+        u32::MAX,
+        protocol,
+        "nothing to link",
+    );
+
+    let bad = (FailureKind::Link, Some(1));
+    let cut = &good[..good.len() / 2];
+    let arm = object(
+        &mut server,
+        AARCH64,
+        "define void @arm() {\n  ret void\n}\n",
+    );
+    for (bytes, expect) in [
+        (b"".as_slice(), "is neither an object nor an archive"),
+        (b"garbage", "is neither an object nor an archive"),
+        (
+            b"!<arch>\ngarbage",
+            "is an archive that is cut short or damaged",
+        ),
+        (cut, "-o bad"),
+        (&arm, "-o bad"),
+    ] {
+        let inputs = [("good.o", &*good), ("-o bad", bytes)];
+        fails(&mut server, host(), &inputs, 0, bad, expect);
+    }
+    // The server goes on. Names mean nothing to the linker, nor does a soname that looks like an option.
+    for name in ["-o", "--version", "@response", "<input-0>", ""] {
+        let inputs = [(name, &*good), (name, b"!<arch>\n".as_slice())];
+        for output in [
+            shared(Some("-o")),
+            shared(Some("@soname")),
+            LinkOutput::Object,
+        ] {
+            let made = link(&mut server, host(), output.clone(), &inputs, 0).unwrap_emitted();
+            let named = [("good.o", &*good), ("empty.a", b"!<arch>\n".as_slice())];
+            assert!(made == link(&mut server, host(), output, &named, 0).unwrap_emitted());
+        }
+    }
+}
+
+/// Local statics, thread-local objects and handlers of C++: each goes once, when the library does or before.
+const CLOSED: &[u8] = b"
+#include <cstdio>
+#include <cstdlib>
+struct Told {
+  const char *name;
+  Told(const char *name) : name(name) { std::printf(\"+%s\\n\", name); }
+  ~Told() { std::printf(\"-%s\\n\", name); }
+};
+static Told global(\"global\");
+static void handler() { std::puts(\"handler\"); }
+__attribute__((destructor)) static void end() { std::puts(\"end\"); }
+extern \"C\" void use(int handle) {
+  static Told local(\"local\");
+  static thread_local Told own(\"own\");
+  (void)own.name;
+  if (handle) std::atexit(handler);
+}
+";
+const CLOSES: &[u8] = b"
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+static void (*use)(int);
+static void *thread(void *none) { use(0); return none; }
+int main(void) {
+  setvbuf(stdout, NULL, _IONBF, 0);
+  for (int round = 0; round < 2; round++) {
+    pthread_t other;
+    void *library = dlopen(\"./libunit.so\", RTLD_NOW);
+    if (!library) { puts(dlerror()); return 1; }
+    use = (void (*)(int))dlsym(library, \"use\");
+    pthread_create(&other, NULL, thread, NULL);
+    pthread_join(other, NULL);
+    if (round) use(1);
+    dlclose(library);
+    puts(\"closed\");
+  }
+  return 0;
+}
+";
+
+#[test]
+fn a_library_of_cplusplus_ends_as_a_compilers_does() {
+    let mut server = Server::start();
+    for compiler in [CXX, CLANG] {
+        let folder = folder(&[("unit.cpp", CLOSED), ("closes.c", CLOSES)]);
+        let folder = folder.path();
+        run(compiler, folder, ["-O1", "-fPIC", "-c", "unit.cpp"]);
+        let program = [
+            "closes.c",
+            "-o",
+            "closes",
+            "-Wl,--no-as-needed",
+            "-lstdc++",
+            "-ldl",
+        ];
+        run(HOST.cc, folder, program);
+        run(compiler, folder, ["-shared", "unit.o", "-o", "libunit.so"]);
+        let expect = HOST.run("closes", folder);
+        assert!(expect.matches("-own").count() == 3, "{expect}");
+        let unit = read(folder, "unit.o");
+        let made = link(
+            &mut server,
+            Target::Host(Cpu::Native),
+            shared(None),
+            &[("unit.o", &unit), ("libc.so.6", &libc(HOST))],
+            1,
+        )
+        .unwrap_emitted();
+        std::fs::write(folder.join("libunit.so"), made).unwrap();
+        assert_eq!(HOST.run("closes", folder), expect, "{compiler:?}");
+    }
 }

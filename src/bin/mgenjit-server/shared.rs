@@ -1,10 +1,11 @@
 //! Links objects for export: into a shared library that the system's loader loads, with what the C compiler's start-up
 //! files would add, or into one object.
 
+use crate::archive;
 use crate::compile::Compiler;
 use crate::crash::{self, Phase};
 use crate::crt;
-use crate::input::Input;
+use crate::input::{Input, Kind};
 use crate::link::{Object, Output, Plan};
 use crate::target::{Format, Names};
 use crate::tls;
@@ -32,6 +33,20 @@ pub fn link(
             position: None,
         });
     };
+    for (index, input) in (0..).zip(inputs) {
+        // libwild would take text for a script, and does not say which archive is damaged.
+        let checked = match input.kind() {
+            Kind::Ir => Err("is neither an object nor an archive nor a shared library".to_owned()),
+            Kind::Archive => archive::members(input.bytes()).map(|_| ()),
+            Kind::Object => Ok(()),
+        };
+        checked.map_err(|reason| Failure {
+            kind: FailureKind::Link,
+            message: format!("the input {reason}"),
+            input: Some(index),
+            position: None,
+        })?;
+    }
     // Their own names may be options, or those of other inputs.
     let files: Vec<Object> = (0..)
         .zip(inputs)
