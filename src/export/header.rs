@@ -23,8 +23,13 @@ pub fn write(name: &str, functions: &[Function]) -> String {
             )),
         }
     }
-    if !others.is_empty() {
-        others = format!("\n/*\n * Functions that C cannot declare:\n{others} */\n");
+    if seen.is_empty() {
+        others = "\n/* The signatures of functions are known of IR alone, and there is none. */\n"
+            .to_owned();
+    } else if !others.is_empty() {
+        others = format!(
+            "\n/*\n * Not declared here: what C cannot name or type, and what it declares by itself:\n{others} */\n"
+        );
     }
     if !declared.is_empty() {
         declared.insert(0, '\n');
@@ -117,7 +122,7 @@ mod tests {
             int64_t add(int64_t, bool);\n\
             #if defined __cplusplus || (defined __STDC_VERSION__ && __STDC_VERSION__ >= 202311L)\n\
             void any(...);\n#else\nvoid any();\n#endif\n\n\
-            /*\n * Functions that C cannot declare:\n *   i32 @\"a\\2A/b\"()\n *   i32 @main()\n *   i32 @int8_t()\n\
+            /*\n * Not declared here: what C cannot name or type, and what it declares by itself:\n *   i32 @\"a\\2A/b\"()\n *   i32 @main()\n *   i32 @int8_t()\n\
             \x20*   i32 @_Bool()\n */\n\n\
             #ifdef __cplusplus\n}\n#endif\n\n#endif\n";
         assert_eq!(write("some/answer.ll", &functions), expect);

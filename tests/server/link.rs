@@ -1,7 +1,7 @@
 //! Links for export: shared libraries as the system's loader loads them.
 
 use crate::client::{Outcome, Server, request};
-use crate::tools::{AARCH64, CLANG, CXX, HOST, Machine, READELF, RISCV64, Tool, folder, run};
+use crate::tools::{AARCH64, CC, CLANG, CXX, HOST, Machine, READELF, RISCV64, Tool, folder, run};
 use mgenjit::compile::protocol::{
     CompileRequest, Cpu, FailureKind, Input, LinkOutput, LinkRequest, OptLevel, Request, Target,
     TargetSpec,
@@ -445,5 +445,32 @@ fn a_library_of_cplusplus_ends_as_a_compilers_does() {
         .unwrap_emitted();
         std::fs::write(folder.join("libunit.so"), made).unwrap();
         assert_eq!(HOST.run("closes", folder), expect, "{compiler:?}");
+    }
+}
+
+#[test]
+fn common_symbols_are_not_lost_in_silence() {
+    let folder = folder(&[(
+        "common.c",
+        b"int shared;\nint get(void) { return ++shared; }\n",
+    )]);
+    let options = ["-fcommon", "-fPIC", "-c", "common.c", "-o", "common.o"];
+    run(CC, folder.path(), options);
+    run(AR, folder.path(), ["rcs", "common.a", "common.o"]);
+    let mut server = Server::start();
+    let good = object(&mut server, HOST, "define i32 @good() {\n  ret i32 42\n}\n");
+    for name in ["common.o", "common.a"] {
+        let common = read(folder.path(), name);
+        let inputs: [(&str, &[u8]); 2] = [("good.o", &good), (name, &common)];
+        let target = || Target::Host(Cpu::Native);
+        let linked = link(&mut server, target(), LinkOutput::Object, &inputs, 0);
+        let failure = linked.unwrap_failed();
+        assert_eq!(failure.kind, FailureKind::Unsupported);
+        assert_eq!(failure.input, Some(1));
+        for part in ["`shared`", "-fno-common"] {
+            assert!(failure.message.contains(part), "{}", failure.message);
+        }
+        // A library has them.
+        link(&mut server, target(), shared(None), &inputs, 0).unwrap_emitted();
     }
 }

@@ -25,6 +25,7 @@ pub fn members(bytes: &[u8]) -> Result<Vec<Member>, String> {
     let damaged =
         |how: &dyn std::fmt::Display| format!("is an archive that is cut short or damaged: {how}");
     let unreadable = |error: object::read::Error| damaged(&error);
+    check_first(bytes).map_err(|how| damaged(&how))?;
     let file = ArchiveFile::parse(bytes).map_err(unreadable)?;
     let mut members = Vec::new();
     for member in file.members() {
@@ -46,4 +47,50 @@ pub fn members(bytes: &[u8]) -> Result<Vec<Member>, String> {
         }
     }
     Ok(members)
+}
+
+/// Length of a member's header, and where in it the member's length stands, in decimal digits.
+const HEADER: usize = 60;
+const LENGTH: Range<usize> = 48..58;
+
+/// The reader takes an archive that ends inside its first member, if that is a symbol table, for one without members.
+fn check_first(bytes: &[u8]) -> Result<(), &'static str> {
+    let Some(first) = bytes.get(MAGIC.len()..).filter(|rest| !rest.is_empty()) else {
+        return Ok(());
+    };
+    let header = first
+        .get(..HEADER)
+        .ok_or("it ends inside its first header")?;
+    let digits = str::from_utf8(&header[LENGTH]).ok();
+    let len: Option<usize> = digits.and_then(|digits| digits.trim_end().parse().ok());
+    match len {
+        Some(len) if len <= first.len() - HEADER => Ok(()),
+        _ => Err("it ends inside its first member"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_that_is_cut_is_never_taken_for_a_whole_one() {
+        let mut whole = MAGIC.to_vec();
+        for (name, content) in [("/", "index!"), ("a.o/", "12345678")] {
+            let len = content.len();
+            whole.extend(format!("{name:<48}{len:<10}`\n{content}").bytes());
+        }
+        let names = |bytes: &[u8]| -> Result<Vec<String>, String> {
+            Ok(members(bytes)?.into_iter().map(|one| one.name).collect())
+        };
+        assert_eq!(names(&whole), Ok(vec!["a.o".to_owned()]));
+        assert_eq!(names(&MAGIC), Ok(Vec::new()));
+        let first_end = MAGIC.len() + HEADER + 6;
+        for len in MAGIC.len() + 1..whole.len() {
+            // There is nothing to be seen of what followed.
+            if len != first_end {
+                assert!(names(&whole[..len]).is_err(), "{len}");
+            }
+        }
+    }
 }

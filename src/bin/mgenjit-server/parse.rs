@@ -151,7 +151,10 @@ fn locate_text_error(message: &str, bytes: &[u8]) -> Failure {
     Failure {
         kind: FailureKind::Parse,
         message: if is_first && text == "expected top-level entity" {
-            format!("{text}: the input is neither LLVM IR text nor bitcode")
+            format!(
+                "{text}: the input is neither LLVM IR text nor bitcode, nor an object or an archive; source code has to \
+                 be compiled first, for example by clang -S -emit-llvm"
+            )
         } else {
             text.to_owned()
         },

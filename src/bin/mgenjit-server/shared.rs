@@ -10,6 +10,8 @@ use crate::link::{Object, Output, Plan};
 use crate::target::{Format, Names};
 use crate::tls;
 use mgenjit::compile::protocol::{Failure, FailureKind, LinkOutput, LinkRequest, Target};
+use object::read::elf::ElfFile64;
+use object::{LittleEndian, Object as _, ObjectSymbol};
 use std::sync::Arc;
 
 /// Makes what `request` asks for of its inputs.
@@ -66,6 +68,7 @@ pub fn link(
             libraries,
         ),
         LinkOutput::Object => {
+            refuse_common(inputs)?;
             crash::enter(Phase::Link);
             compiler.linker.link(&Plan {
                 emulation,
@@ -76,6 +79,37 @@ pub fn link(
         }
     };
     linked.map_err(|failure| name_inputs(failure, request))
+}
+
+/// libwild 0.10 loses them when it merges objects.
+fn refuse_common(inputs: &[Input]) -> Result<(), Failure> {
+    for (index, input) in (0..).zip(inputs) {
+        let bytes = input.bytes();
+        let members = match input.kind() {
+            Kind::Archive => archive::members(bytes).unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        let parts = members.iter().map(|member| &bytes[member.range.clone()]);
+        let whole = std::iter::once(bytes).filter(|_| input.kind() == Kind::Object);
+        if let Some(symbol) = parts.chain(whole).find_map(common_symbol) {
+            return Err(Failure {
+                kind: FailureKind::Unsupported,
+                message: format!(
+                    "the input has the common symbol `{symbol}`, and cannot be merged into one object: compile it with \
+                     -fno-common, or export an archive"
+                ),
+                input: Some(index),
+                position: None,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn common_symbol(object: &[u8]) -> Option<String> {
+    let file = ElfFile64::<LittleEndian>::parse(object).ok()?;
+    let symbol = file.symbols().find(ObjectSymbol::is_common)?;
+    Some(String::from_utf8_lossy(symbol.name_bytes().ok()?).into_owned())
 }
 
 fn library(
