@@ -58,6 +58,11 @@ fn wrong_usage() {
     check(&["-x", "add.ll"], "wrong option: -x");
     check(&["--cpu"], "a value is missing after --cpu");
     check(&["--with"], "a value is missing after --with");
+    check(
+        &["--max-time", "soon", "add.ll"],
+        "not a number of seconds: soon",
+    );
+    check(&["--max-memory", "-1", "add.ll"], "not a number of MiB: -1");
     check(&["-O4", "add.ll"], "not an optimisation level");
     check(&["--opt", "fast", "add.ll"], "not an optimisation level");
     check(&["--list", "add.ll", "1"], "arguments are for main");
@@ -376,4 +381,41 @@ fn the_programs_of_the_repository() {
     assert!(run("fibonacci.ll").out.ends_with("fibonacci(25)=75025\n"));
     assert!(run("quicksort.ll").out.ends_with("sorted\n"));
     assert_eq!(run("matrix.ll").code, 0);
+}
+
+#[test]
+fn limits_and_reproducers() {
+    let place = place();
+    let large: String = (0..2000)
+        .map(|number| {
+            let body: String = (0..100)
+                .map(|step| {
+                    let next = step + 1;
+                    format!("  %x{next} = mul i64 %x{step}, %x{step}\n  store volatile i64 %x{next}, ptr %p\n")
+                })
+                .collect();
+            format!("define i64 @f{number}(i64 %x0, ptr %p) {{\n{body}  ret i64 %x100\n}}\n")
+        })
+        .collect();
+    place.write("large.ll", &large);
+    let listed = |limit: [&str; 2]| {
+        [limit[0], limit[1], "--no-cache", "--list", "large.ll"].map(str::to_owned)
+    };
+    let check = |limit: [&str; 2], part: &str| {
+        let arguments = listed(limit);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        place.check(&arguments, 65, &["run: ", part]);
+    };
+    check(["--max-time", "0.1"], "was not compiled within 100 ms");
+    check(["--max-memory", "8"], "more than 8388608 bytes of memory");
+    place.write(
+        "fatal.ll",
+        "declare void @llvm.aarch64.hint(i32)\n\
+         define void @main() {\n  call void @llvm.aarch64.hint(i32 0)\n  ret void\n}\n",
+    );
+    place.check(
+        &["--reproducers", "kept", "fatal.ll"],
+        70,
+        &["Cannot select", "what reproduces it is in kept/"],
+    );
 }

@@ -88,19 +88,6 @@ static int check(mgenjit_error *error, int *exit_code)
     return error == NULL;
 }
 
-static int parse_seconds(const char *text, uint64_t *milliseconds)
-{
-    char *end;
-    double seconds = strtod(text, &end);
-    /* Not so that a NaN passes. */
-    if (end == text || *end != '\0' || !(seconds >= 0 && seconds <= 1e9))
-        return 0;
-    /* Rounded up: 0 is for ever. */
-    *milliseconds = (uint64_t)(seconds * 1e3);
-    *milliseconds += (double)*milliseconds < seconds * 1e3;
-    return 1;
-}
-
 /* Takes an option. Returns 1 to go on. */
 static int take(struct options *options, struct pending *pending, int option, const char *wrong_word,
                 int *exit_code)
@@ -132,7 +119,7 @@ static int take(struct options *options, struct pending *pending, int option, co
         break;
     case LINKER: mgenjit_config_set_linker(config, optarg, &error); break;
     case LINKER_TIMEOUT:
-        if (!parse_seconds(optarg, &milliseconds))
+        if (!setup_seconds(optarg, &milliseconds))
             return wrong("not a number of seconds: ", optarg, exit_code);
         mgenjit_config_set_linker_timeout(config, milliseconds, &error);
         break;

@@ -1,7 +1,32 @@
 #include "setup.h"
 
+#include <stdlib.h>
+
 #include "level.h"
 #include "report.h"
+
+int setup_seconds(const char *text, uint64_t *milliseconds)
+{
+    char *end;
+    double seconds = strtod(text, &end);
+    /* Not so that a NaN passes. */
+    if (end == text || *end != '\0' || !(seconds >= 0 && seconds <= 1e9))
+        return 0;
+    /* Rounded up: 0 is for ever. */
+    *milliseconds = (uint64_t)(seconds * 1e3);
+    *milliseconds += (double)*milliseconds < seconds * 1e3;
+    return 1;
+}
+
+static int read_mebibytes(const char *text, uint64_t *bytes)
+{
+    char *end;
+    double mebibytes = strtod(text, &end);
+    if (end == text || *end != '\0' || !(mebibytes >= 0 && mebibytes <= 1e9))
+        return 0;
+    *bytes = (uint64_t)(mebibytes * (1 << 20));
+    return 1;
+}
 
 int setup_take(struct setup *setup, int option, const char *value, const char *usage, int *exit_code)
 {
@@ -18,7 +43,18 @@ int setup_take(struct setup *setup, int option, const char *value, const char *u
         break;
     case SETUP_CACHE_DIR: mgenjit_config_set_cache_dir(config, value, &error); break;
     case SETUP_LAYER: mgenjit_config_add_cache_layer(config, value, &error); break;
+    case SETUP_MAX_MEMORY:
+        if (!read_mebibytes(value, &setup->max_memory))
+            *exit_code = report_wrong_usage(usage, "not a number of MiB: ", value);
+        mgenjit_config_set_compile_limits(config, setup->max_time, setup->max_memory, 0, &error);
+        break;
+    case SETUP_MAX_TIME:
+        if (!setup_seconds(value, &setup->max_time))
+            *exit_code = report_wrong_usage(usage, "not a number of seconds: ", value);
+        mgenjit_config_set_compile_limits(config, setup->max_time, setup->max_memory, 0, &error);
+        break;
     case SETUP_NO_CACHE: mgenjit_config_set_cache_mode(config, MGENJIT_CACHE_OFF, &error); break;
+    case SETUP_REPRODUCERS: mgenjit_config_set_reproducer_dir(config, value, &error); break;
     case SETUP_SIGN: mgenjit_config_set_cache_signing_key(config, value, &error); break;
     case SETUP_TRUST: mgenjit_config_add_cache_trusted_key(config, value, &error); break;
     case SETUP_TIME: setup->time = 1; break;

@@ -9,17 +9,34 @@
 struct setup {
     mgenjit_config *config;
     int time;
+    /* Limits of each compile, in milliseconds and bytes; 0: none. */
+    uint64_t max_time;
+    uint64_t max_memory;
 };
 
 /* Their numbers, behind those of a program's own. The level is -O as well. */
-enum { SETUP_CACHE_DIR = 512, SETUP_LAYER, SETUP_NO_CACHE, SETUP_SIGN, SETUP_TIME, SETUP_TRUST, SETUP_VERBOSE };
+enum {
+    SETUP_CACHE_DIR = 512,
+    SETUP_LAYER,
+    SETUP_MAX_MEMORY,
+    SETUP_MAX_TIME,
+    SETUP_NO_CACHE,
+    SETUP_REPRODUCERS,
+    SETUP_SIGN,
+    SETUP_TIME,
+    SETUP_TRUST,
+    SETUP_VERBOSE
+};
 
 /* Their rows of a program's long options. */
 #define SETUP_LONG_OPTIONS \
     {"cache-dir", required_argument, NULL, SETUP_CACHE_DIR}, \
     {"layer", required_argument, NULL, SETUP_LAYER}, \
+    {"max-memory", required_argument, NULL, SETUP_MAX_MEMORY}, \
+    {"max-time", required_argument, NULL, SETUP_MAX_TIME}, \
     {"no-cache", no_argument, NULL, SETUP_NO_CACHE}, \
     {"opt", required_argument, NULL, 'O'}, \
+    {"reproducers", required_argument, NULL, SETUP_REPRODUCERS}, \
     {"sign", required_argument, NULL, SETUP_SIGN}, \
     {"time", no_argument, NULL, SETUP_TIME}, \
     {"trust", required_argument, NULL, SETUP_TRUST}, \
@@ -35,6 +52,9 @@ enum { SETUP_CACHE_DIR = 512, SETUP_LAYER, SETUP_NO_CACHE, SETUP_SIGN, SETUP_TIM
     "  --layer DIR          a read-only cache below that one (repeatable)\n" \
     "  --trust KEYFILE      a key; what none signed is not taken from the cache (repeatable)\n" \
     "  --sign KEYFILE       sign what is stored with this private key\n" \
+    "  --max-time SECONDS, --max-memory MIB\n" \
+    "                       give up a compile that takes more\n" \
+    "  --reproducers DIR    keep there what shows why a compile server died, for a report\n" \
     "  --time               tell on stderr what each step took, and whether the cache had the code\n" \
     "  --verbose            tell on stderr what happens, as it happens\n"
 
@@ -43,5 +63,8 @@ enum { SETUP_CACHE_DIR = 512, SETUP_LAYER, SETUP_NO_CACHE, SETUP_SIGN, SETUP_TIM
  * value is wrong, which has been said.
  */
 int setup_take(struct setup *setup, int option, const char *value, const char *usage, int *exit_code);
+
+/* Reads a number of seconds as milliseconds, rounded up. Returns 0 if it is none. */
+int setup_seconds(const char *text, uint64_t *milliseconds);
 
 #endif
