@@ -2,8 +2,8 @@
 
 /* Cache directories that cannot be used, or not fully: the code is compiled and runs, and the hook is told. */
 #include "entries.h"
+#include "namespaces.h"
 
-#include <sched.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 
@@ -173,7 +173,7 @@ static void remove_the_filling(const char *folder)
 /* Mounts a file system of one megabyte in a namespace of this process's own. Returns 0 if it may not. */
 static int mount_memory(const char *folder, unsigned long flags)
 {
-    if (unshare(geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER) == 0
+    if (enter_namespaces(CLONE_NEWNS)
         && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0
         && mount("none", folder, "tmpfs", flags, "size=1m,mode=0700") == 0)
         return 1;

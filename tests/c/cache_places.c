@@ -2,9 +2,9 @@
 
 /* Caches in odd places: other kinds of mounts, other namespaces, and systems on which some calls fail. */
 #include "entries.h"
+#include "namespaces.h"
 #include "refusals.h"
 
-#include <sched.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
 
@@ -106,7 +106,7 @@ static void check_all_works(const char *cache)
 /* A namespace in which this process may mount. Returns 0 if it may not. */
 static int may_mount(void)
 {
-    if (unshare(geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER) == 0
+    if (enter_namespaces(CLONE_NEWNS)
         && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0)
         return 1;
     fprintf(stderr, "skipped, for this user may not mount: %s\n", strerror(errno));
@@ -269,7 +269,7 @@ static void two_containers(void)
         containers[i] = fork();
         if (containers[i] == 0) {
             pid_t first;
-            if (unshare(geteuid() == 0 ? CLONE_NEWPID : CLONE_NEWPID | CLONE_NEWUSER) != 0) {
+            if (!enter_namespaces(CLONE_NEWPID)) {
                 fprintf(stderr, "skipped, for this user may make no namespace: %s\n", strerror(errno));
                 exit(77);
             }
