@@ -94,32 +94,34 @@ impl Executor {
             callback,
             executor: self.clone(),
         };
+        let limit = self.pool.limit();
+        // Dropped outside the lock, as what is refused below: it frees what the host gave with it.
         let abandoned;
-        {
+        let refused = {
             let mut queue = self.lock_queue();
             abandoned = queue.forget_parent();
             queue.jobs.push_back(job);
-            if queue.workers >= self.pool.limit() {
+            if queue.workers >= limit {
                 return Ok(());
             }
-            queue.workers += 1;
-        }
-        // Their callbacks' `user` is freed here, which is foreign code.
-        drop(abandoned);
-        if let Err(error) = start_worker(self.clone()) {
-            let mut queue = self.lock_queue();
-            queue.workers -= 1;
-            if queue.workers == 0 {
-                let job = queue.jobs.pop_back();
-                drop(queue);
-                drop(job);
-                return Err(Error::new(
-                    Status::Io,
-                    format!("no thread can be started: {}", reason(&error)),
-                ));
+            match start_worker(self.clone()) {
+                Ok(()) => {
+                    queue.workers += 1;
+                    None
+                }
+                // The others come to it.
+                Err(_) if queue.workers > 0 => None,
+                Err(error) => Some((error, queue.jobs.pop_back())),
             }
+        };
+        drop(abandoned);
+        match refused {
+            None => Ok(()),
+            Some((error, _job)) => Err(Error::new(
+                Status::Io,
+                format!("no thread can be started: {}", reason(&error)),
+            )),
         }
-        Ok(())
     }
 
     fn lock_queue(&self) -> fork::Guarded<MutexGuard<'_, Queue>> {
