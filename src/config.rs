@@ -37,6 +37,12 @@ pub struct Config {
     pub trusted_keys: Vec<PathBuf>,
     /// `None`: look for it, see `compile::locate`.
     pub server_path: Option<PathBuf>,
+    /// `None`: `$MGENJIT_SERVER_MODE`, else private.
+    pub server_mode: Option<ServerMode>,
+    /// How long a shared server that is started waits for a request before it ends.
+    pub server_idle_timeout: Duration,
+    /// Where servers that are started write what they do. `None`: `$MGENJIT_SERVER_LOG`, else nowhere.
+    pub server_log: Option<ServerLog>,
     /// 0: as many as there are cores.
     pub max_servers: usize,
     /// What one compile may take.
@@ -46,6 +52,22 @@ pub struct Config {
     /// How long a miss waits for somebody else who compiles the same code.
     pub lock_timeout: Duration,
     pub hook: Option<Hook>,
+}
+
+/// Who has a compile server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerMode {
+    /// Each executor has servers of its own.
+    Private,
+    /// All of a user's processes have one together.
+    Shared,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerLog {
+    /// The standard error of the process that starts the server.
+    Stderr,
+    File(PathBuf),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +101,9 @@ impl Default for Config {
             trust: None,
             trusted_keys: Vec::new(),
             server_path: None,
+            server_mode: None,
+            server_idle_timeout: Duration::from_secs(600),
+            server_log: None,
             max_servers: 0,
             limits: Limits::default(),
             reproducers: None,

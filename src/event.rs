@@ -1,7 +1,7 @@
 //! What an executor tells of its work.
 
 use crate::cache::key::Key;
-use crate::compile::protocol::CompileTimes;
+use crate::compile::protocol::{CompileTimes, Progress};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,8 @@ pub struct Event<'a> {
     pub message: &'a str,
     pub bytes: u64,
     pub times: &'a Times,
+    /// How far the compile is, if that is what is told.
+    pub progress: Option<Progress>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub enum EventKind {
     CacheTrouble,
     Different,
     NotIsolated,
+    ServerTrouble,
+    Progress,
 }
 
 /// Microseconds that the steps of a compile took. The C API says what each is.

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 /// The order of the header's sections.
-const FILES: [&str; 14] = [
+const FILES: [&str; 15] = [
     "status",
     "error",
     "event",
     "config",
+    "config_server",
     "value",
     "source",
     "executor",

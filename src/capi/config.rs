@@ -491,46 +491,6 @@ pub unsafe extern "C" fn mgenjit_config_add_cache_trusted_key(
     }
 }
 
-/// Sets the path of the compile server's executable file. Default, NULL: $MGENJIT_SERVER, else
-/// mgenjit-server beside this library, else ../libexec/mgenjit/mgenjit-server seen from this library's
-/// folder, else mgenjit-server on $PATH. A path that is set, here or by the variable, is the only one tried.
-///
-/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mgenjit_config_set_server_path(
-    config: *mut mgenjit_config,
-    path: *const c_char,
-    error: *mut *mut mgenjit_error,
-) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let config = ffi::borrow_mut(config, "config")?;
-            config.0.server_path = optional_path(path, "path")?;
-            Ok(())
-        })
-    }
-}
-
-/// Sets how many compile servers an executor may run at once: so many misses are compiled in parallel.
-/// Default, 0: the number of cores this process may use.
-///
-/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mgenjit_config_set_max_servers(
-    config: *mut mgenjit_config,
-    count: u32,
-    error: *mut *mut mgenjit_error,
-) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            ffi::borrow_mut(config, "config")?.0.max_servers = count as usize;
-            Ok(())
-        })
-    }
-}
-
 /// Sets how long a miss waits, in milliseconds, for another process or thread that compiles the same code
 /// already, before it compiles for itself. Default: 60000.
 ///
@@ -591,7 +551,10 @@ unsafe fn required_path(path: *const c_char) -> Result<PathBuf, Error> {
 ///
 /// # Safety
 /// As [`ffi::string`].
-unsafe fn optional_path(path: *const c_char, what: &str) -> Result<Option<PathBuf>, Error> {
+pub(super) unsafe fn optional_path(
+    path: *const c_char,
+    what: &str,
+) -> Result<Option<PathBuf>, Error> {
     if path.is_null() {
         return Ok(None);
     }
@@ -603,6 +566,6 @@ unsafe fn optional_path(path: *const c_char, what: &str) -> Result<Option<PathBu
     Ok(Some(PathBuf::from(path)))
 }
 
-fn invalid(message: impl Into<String>) -> Error {
+pub(super) fn invalid(message: impl Into<String>) -> Error {
     Error::new(Status::InvalidArgument, message)
 }

@@ -27,6 +27,14 @@ pub const MGENJIT_EVENT_DIFFERENT: i32 = 8;
 /// executor. IR that is not trusted might then read files, or worse if it finds a bug in LLVM.
 pub const MGENJIT_EVENT_NOT_ISOLATED: i32 = 9;
 
+/// The shared compile server could not be used, and time is lost, but nothing else: a private one does it. `message`
+/// says why.
+pub const MGENJIT_EVENT_SERVER_TROUBLE: i32 = 10;
+/// A compile goes on. Told some ten times a second while it does, if it takes longer than that. `message`: what is
+/// being done, one of "queue" (another client's compile is waited for), "parse", "optimise", "codegen" and "link".
+/// `done` and `total`: how many functions of the module are done, or how many compiles are before this one in the queue.
+pub const MGENJIT_EVENT_PROGRESS: i32 = 11;
+
 /// Microseconds that the steps of a compile took; 0 for one that did not happen.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
@@ -81,6 +89,9 @@ pub struct mgenjit_event {
     pub bytes: u64,
     /// What the module's steps took so far.
     pub times: *const mgenjit_times,
+    /// How much is done, of `total`; each kind says of what. Both are 0 if that is not known.
+    pub done: u64,
+    pub total: u64,
 }
 
 /// A function that is told of events: see mgenjit_config_set_event_hook.
@@ -144,6 +155,8 @@ pub(super) fn rust_hook(
             message: message.as_ptr(),
             bytes: event.bytes,
             times: ptr::from_ref(&times),
+            done: event.progress.map_or(0, |progress| progress.done.into()),
+            total: event.progress.map_or(0, |progress| progress.total.into()),
         };
         // SAFETY: the hook was given to be called with `user` from any thread; the event lives until it returns.
         unsafe { hook(ptr::from_ref(&c_event), user.pointer()) };
@@ -161,5 +174,7 @@ fn kind_number(kind: EventKind) -> i32 {
         EventKind::CacheTrouble => MGENJIT_EVENT_CACHE_TROUBLE,
         EventKind::Different => MGENJIT_EVENT_DIFFERENT,
         EventKind::NotIsolated => MGENJIT_EVENT_NOT_ISOLATED,
+        EventKind::ServerTrouble => MGENJIT_EVENT_SERVER_TROUBLE,
+        EventKind::Progress => MGENJIT_EVENT_PROGRESS,
     }
 }

@@ -9,6 +9,7 @@ mod blob;
 mod cache;
 mod cache_entry;
 mod config;
+mod config_server;
 mod error;
 mod event;
 mod executor;

@@ -1,11 +1,12 @@
 //! A connection to one compile server.
 
 use super::limits::Limits;
-use super::protocol::{Compiled, Decision, Failure, FailureKind, Hello, Position, Reply, Request};
-use super::spawn::{self, Server};
+use super::protocol::{
+    Compiled, Decision, Failure, FailureKind, Hello, Position, Progress, Reply, Request,
+};
+use super::spawn::{self, Launch, Server};
 use super::transport::{self, TransportError};
 use crate::error::{Error, Status, reason};
-use std::ffi::CStr;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::fd::{AsFd, OwnedFd};
@@ -53,11 +54,28 @@ pub struct Output {
     pub payload: File,
 }
 
+/// Who is told what a server says of a request before the answer.
+pub trait Listener {
+    /// The module's digest, before anything is optimised, if the request asks for it. May say that nothing more is
+    /// needed. Told again if the request has to be given to another server.
+    fn identified(&mut self, _digest: &[u8; 32]) -> Decision {
+        Decision::Compile
+    }
+
+    fn progress(&mut self, _progress: Progress) {}
+
+    /// The shared server could not be used.
+    fn trouble(&mut self, _why: &str) {}
+}
+
+/// Listens to nothing.
+impl Listener for () {}
+
 impl Client {
     /// Starts the server at `path` and checks that it is one of this library's version.
     pub fn start(path: &Path) -> Result<Client, Error> {
         Ok(Client {
-            server: start(path, None)?,
+            server: start(path, &Launch::default())?,
             path: path.to_owned(),
             not_isolated: String::new(),
         })
@@ -67,14 +85,13 @@ impl Client {
         &self.server.socket
     }
 
-    /// Has the server do what is requested. If the request asks for the module's digest, `identified` is called with
-    /// it before anything is optimised, and may say that nothing more is needed.
+    /// Has the server do what is requested.
     pub fn request(
         &mut self,
         request: &Request,
         inputs: &[&[u8]],
         limits: &Limits,
-        identified: &mut dyn FnMut(&[u8; 32]) -> Decision,
+        listener: &mut dyn Listener,
     ) -> Result<Answer, RequestError> {
         let name = request.name();
         let mut patience = Patience::new(limits.time);
@@ -101,7 +118,7 @@ impl Client {
         if let Ok((Reply::Identified { digest }, _)) = &reply
             && request.identifies()
         {
-            let decision = patience.pause(|| identified(digest));
+            let decision = patience.pause(|| listener.identified(digest));
             let sent = transport::send(socket, &decision, None);
             if decision == Decision::Stop {
                 // A server that has died since is noticed by the next request.
@@ -122,7 +139,7 @@ impl Client {
             Ok((Reply::Failed(failure), _)) => {
                 return Err(RequestError::Module(module_error(request, failure)));
             }
-            Ok((Reply::Started { .. } | Reply::Identified { .. }, _)) => {
+            Ok((_, _)) => {
                 return Err(RequestError::Server(out_of_step(name)));
             }
             Err(error) => Err(error),
@@ -156,7 +173,7 @@ impl Client {
         };
         let did = match request {
             Request::Compile(_) => "compiled",
-            Request::Link(_) => "linked",
+            Request::Link(_) | Request::Status | Request::Stop { .. } => "linked",
         };
         let message = format!("the compile server {what} while it {did} {name}{told}");
         Error {
@@ -167,10 +184,9 @@ impl Client {
     }
 }
 
-/// Starts the server at `path`, as a compile server or with the argument that makes it something else, and checks that
-/// it is one of this library's version.
-pub fn start(path: &Path, mode: Option<&CStr>) -> Result<Server, Error> {
-    let server = spawn::start(path, mode).map_err(|error| {
+/// Starts the server at `path` and checks that it is one of this library's version.
+pub fn start(path: &Path, how: &Launch<'_>) -> Result<Server, Error> {
+    let server = spawn::start(path, how).map_err(|error| {
         Error::new(
             Status::ServerUnavailable,
             format!(
@@ -358,9 +374,11 @@ mod tests {
     fn request(identify: bool) -> Request {
         Request::Compile(CompileRequest {
             name: "test".to_owned(),
+            key: [0; 32],
             opt_level: OptLevel::O2,
             target: Target::Host(Cpu::Native),
             identify,
+            progress: false,
             inputs: vec![Input {
                 name: "test".to_owned(),
                 len: 2,
@@ -383,6 +401,16 @@ mod tests {
             },
             path: PathBuf::from("server"),
             not_isolated: String::new(),
+        }
+    }
+
+    /// Decides always so, and notes the digests.
+    struct Decide<'a>(Decision, &'a mut Vec<[u8; 32]>);
+
+    impl Listener for Decide<'_> {
+        fn identified(&mut self, digest: &[u8; 32]) -> Decision {
+            self.1.push(*digest);
+            self.0
         }
     }
 
@@ -431,14 +459,12 @@ mod tests {
         });
         let mut digests = Vec::new();
         let mut compile = |identify, decision| {
+            let mut decide = Decide(decision, &mut digests);
             let result = client.request(
                 &request(identify),
                 &[b"ir"],
                 &Limits::default(),
-                &mut |digest| {
-                    digests.push(*digest);
-                    decision
-                },
+                &mut decide,
             );
             matches!(result.expect("no error"), Answer::Compiled(_))
         };
@@ -455,10 +481,9 @@ mod tests {
             decision: Decision,
             expect: fn(&Result<Answer, RequestError>) -> bool,
         ) {
+            let mut decide = Decide(decision, &mut Vec::new());
             let result =
-                client(serve).request(&request(true), &[b"ir"], &Limits::default(), &mut |_| {
-                    decision
-                });
+                client(serve).request(&request(true), &[b"ir"], &Limits::default(), &mut decide);
             assert!(expect(&result), "{result:?}");
         }
         fn identify(socket: &UnixStream) {

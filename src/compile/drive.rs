@@ -2,6 +2,7 @@
 
 use super::client::{self, is_end};
 use super::driver::{DriverFailure, DriverReply, DriverRequest};
+use super::spawn::Launch;
 use super::transport;
 use crate::error::{Error, Status};
 use std::fs::File;
@@ -30,7 +31,13 @@ pub fn run(
             format!("the objects of {name} cannot be handed to the linker: {error}"),
         )
     })?;
-    let server = client::start(path, Some(c"--linker"))?;
+    let server = client::start(
+        path,
+        &Launch {
+            arguments: &[c"--linker".to_owned()],
+            ..Launch::default()
+        },
+    )?;
     let socket = &server.socket;
     let reply = transport::send(socket, request, Some(payload.as_fd()))
         .and_then(|()| transport::receive(socket));

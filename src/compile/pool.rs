@@ -1,10 +1,10 @@
 //! The compile servers of one executor: as many as compile at once, up to a limit, kept for later.
 
 use super::cancel::Cancel;
-use super::client::{Answer, Client, RequestError};
+use super::client::{Answer, Client, Listener, RequestError};
 use super::limits::Limits;
 use super::locate::locate;
-use super::protocol::{Decision, Request};
+use super::protocol::Request;
 use crate::error::{Error, Status, reason};
 use crate::event::{Stopwatch, Times};
 use crate::fork;
@@ -59,15 +59,14 @@ impl Pool {
         }
     }
 
-    /// Has an idle server do it, or a new one. Waits for one if all that may run are busy. `identified` is as for
-    /// [`Client::request`], and is called at most once.
+    /// Has an idle server do it, or a new one. Waits for one if all that may run are busy.
     pub fn request(
         &self,
         request: &Request,
         inputs: &[&[u8]],
         times: &mut Times,
         cancel: &Cancel,
-        identified: &mut dyn FnMut(&[u8; 32]) -> Decision,
+        listener: &mut dyn Listener,
     ) -> Result<Answer, Error> {
         let len = inputs.iter().map(|input| input.len() as u64).sum();
         self.limits.check_input(request.name(), len)?;
@@ -97,7 +96,7 @@ impl Pool {
                     format!("{} cannot be compiled: {}", request.name(), reason(&error)),
                 )
             })?;
-            let result = client.request(request, inputs, &self.limits, identified);
+            let result = client.request(request, inputs, &self.limits, listener);
             drop(guard);
             times.compile = watch.lap();
             cancel.check(request.name())?;

@@ -2,17 +2,22 @@
 //!
 //! A connection is a stream socket. Both sides first send a [`Hello`]; then the client sends one [`Request`] at
 //! a time, and the server answers each with [`Reply::Started`] and then one other [`Reply`]. If the request asks
-//! for it, the server says in between what it has read, [`Reply::Identified`], and waits for a [`Decision`].
-//! `transport` frames the messages.
+//! for it, the server says in between what it has read, [`Reply::Identified`], and waits for a [`Decision`], and
+//! says now and then how far it is, [`Reply::Progress`]. `transport` frames the messages.
+//!
+//! A shared server speaks this with its clients and, as their client, with its workers. What it adds: it may say
+//! [`Reply::Progress`] before [`Reply::Started`], [`Reply::Died`] when the worker died, and it answers
+//! [`Request::Status`] and [`Request::Stop`].
 //!
 //! A request carries its inputs in a sealed memfd, see [`Input`]; a reply to a successful one carries what was made
 //! in another. The server is a pure function of the request: equal requests get byte-identical replies.
 
 use crate::signature::Function;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// The version of this protocol. It is compared before anything else is read.
-pub const PROTOCOL_VERSION: u32 = 4;
+pub const PROTOCOL_VERSION: u32 = 5;
 
 /// This package's version, as both the library and the server were built with.
 pub const PACKAGE_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -166,6 +171,14 @@ impl TargetSpec {
 pub enum Request {
     Compile(CompileRequest),
     Link(LinkRequest),
+    /// Of a shared server alone: what it does. The answer is [`Reply::Status`], at once.
+    Status,
+    /// Of a shared server alone: to take no more clients, and to end when it has answered the requests that it has.
+    /// The answer is [`Reply::Stopping`], at once, and then the end of the connection when the server ends.
+    Stop {
+        /// To end at once: its clients turn to another server.
+        force: bool,
+    },
 }
 
 impl Request {
@@ -174,6 +187,7 @@ impl Request {
         match self {
             Request::Compile(request) => &request.name,
             Request::Link(request) => &request.name,
+            Request::Status | Request::Stop { .. } => "",
         }
     }
 
@@ -181,6 +195,7 @@ impl Request {
         match self {
             Request::Compile(request) => &request.inputs,
             Request::Link(request) => &request.inputs,
+            Request::Status | Request::Stop { .. } => &[],
         }
     }
 
@@ -228,11 +243,15 @@ pub fn layout(inputs: &[Input]) -> Option<(Vec<u64>, u64)> {
 pub struct CompileRequest {
     /// What messages call the module.
     pub name: String,
+    /// What the cache calls it; for the server's log alone.
+    pub key: [u8; 32],
     pub opt_level: OptLevel,
     /// Functions that name a CPU of their own are compiled for that one.
     pub target: Target,
     /// Whether the server is to send [`Reply::Identified`].
     pub identify: bool,
+    /// Whether the server is to send [`Reply::Progress`].
+    pub progress: bool,
     pub inputs: Vec<Input>,
     /// The symbols that others are to see, sorted, each once; `None`: all that are external.
     pub keep: Option<Vec<String>>,
@@ -287,12 +306,106 @@ pub enum Reply {
     Identified {
         digest: [u8; 32],
     },
+    /// The request is being worked on, or waits for that. It comes every [`PROGRESS_INTERVAL`] or so; a request that
+    /// takes less than that has none.
+    Progress(Progress),
     Compiled(Compiled),
     /// The answer to a request for anything but code. It follows as a sealed memfd.
     Emitted {
         len: u64,
     },
     Failed(Failure),
+    /// The worker that had the request died. A private server cannot say that of itself.
+    Died(Death),
+    Status(Box<ServerStatus>),
+    Stopping,
+}
+
+/// How often a server says how far it is.
+pub const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How far a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    pub phase: Phase,
+    /// How many functions of the module, or requests before this one, are done, of how many; 0 of 0 if that is not
+    /// known.
+    pub done: u32,
+    pub total: u32,
+}
+
+/// What is being done for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Phase {
+    /// It waits for a worker.
+    Queue,
+    /// Read and verify the inputs, and make the module canonical.
+    Parse,
+    Optimise,
+    Codegen,
+    Link,
+}
+
+impl Phase {
+    /// As events tell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Queue => "queue",
+            Phase::Parse => "parse",
+            Phase::Optimise => "optimise",
+            Phase::Codegen => "codegen",
+            Phase::Link => "link",
+        }
+    }
+}
+
+/// How a worker ended in the middle of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Death {
+    /// The signal that ended it; 0 if it exited.
+    pub signal: i32,
+    /// What it, or LLVM in it, said last; empty if nothing.
+    pub words: String,
+}
+
+/// What a shared server does, and what it has done since it started.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerStatus {
+    /// The server's process.
+    pub process: u32,
+    /// Milliseconds since it started.
+    pub uptime: u64,
+    /// Milliseconds without a request after which it ends.
+    pub idle_timeout: u64,
+    /// Whether it takes no more clients.
+    pub stopping: bool,
+    /// Connections now, the asking one included, and the processes that have them.
+    pub connections: u32,
+    pub clients: u32,
+    /// Requests that wait for a worker, and that are worked on.
+    pub queued: u32,
+    pub running: u32,
+    /// Workers now, how many of these wait for a request, and how many may work at once.
+    pub workers: u32,
+    pub idle_workers: u32,
+    pub max_workers: u32,
+    /// Bytes of memory of the server and of all workers together, as far as /proc tells.
+    pub memory: u64,
+    pub worker_memory: u64,
+    /// Requests that came, and what became of them: a result, an error of the module, a result of another client's
+    /// equal request, a client that was gone or wanted no more, a worker that died.
+    pub requests: u64,
+    pub compiled: u64,
+    pub failed: u64,
+    pub joined: u64,
+    pub cancelled: u64,
+    pub crashed: u64,
+    /// Connections that came, and that were refused or cut: too many, too slow, or not understood.
+    pub accepted: u64,
+    pub refused: u64,
+    /// Workers that were started, and that were replaced because they had taken much memory.
+    pub started_workers: u64,
+    pub recycled_workers: u64,
 }
 
 /// The client's answer to [`Reply::Identified`].

@@ -11,10 +11,10 @@
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::PidfdFlags;
-use std::ffi::{CStr, CString, c_int, c_void};
+use std::ffi::{CString, c_int, c_void};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -28,23 +28,35 @@ pub struct Server {
     pub last_words: File,
 }
 
+/// What a server is to be.
+#[derive(Default)]
+pub struct Launch<'a> {
+    /// None: a compile server for this process.
+    pub arguments: &'a [CString],
+    /// Whether it lives on when this process has ended.
+    pub outlives: bool,
+    /// Where it writes what it does.
+    pub log: Option<BorrowedFd<'a>>,
+}
+
 const STACK_LEN: usize = 128 << 10;
+const MAX_DESCRIPTORS: usize = 5;
 
 /// What the two processes need, prepared while memory may still be allocated.
 struct Plan {
     path: *const libc::c_char,
     argv: *const *const libc::c_char,
     envp: *const *const libc::c_char,
-    /// What becomes descriptors 0, 1, 2 and, if there is a pidfd, 3 of the server.
-    descriptors: [RawFd; 4],
+    /// What becomes descriptors 0, 1, 2 and, if there are a pidfd and a log, those after them.
+    descriptors: [RawFd; MAX_DESCRIPTORS],
     count: usize,
     server_stack: *mut c_void,
     /// Written by the grandchild if it cannot become the server.
     errno: c_int,
 }
 
-/// Starts the server at `path`, with an argument if it is to be something else than a compile server.
-pub fn start(path: &Path, mode: Option<&CStr>) -> io::Result<Server> {
+/// Starts the server at `path`.
+pub fn start(path: &Path, how: &Launch<'_>) -> io::Result<Server> {
     let (ours, theirs) = rustix::net::socketpair(
         AddressFamily::UNIX,
         SocketType::STREAM,
@@ -59,29 +71,33 @@ pub fn start(path: &Path, mode: Option<&CStr>) -> io::Result<Server> {
         rustix::fs::Mode::empty(),
     )?;
     // So that the server ends with this process even if a child of it keeps the socket. Old kernels have none.
-    let watch = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty()).ok();
-
-    launch(path, mode, &theirs, &null, &last_words, watch.as_ref())?;
+    let watch = match how.outlives {
+        true => None,
+        false => rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty()).ok(),
+    };
+    let mut descriptors = vec![theirs.as_fd(), null.as_fd(), last_words.as_fd()];
+    let mut arguments = how.arguments.to_vec();
+    for (name, descriptor) in [
+        (c"--watch", watch.as_ref().map(AsFd::as_fd)),
+        (c"--log", how.log),
+    ] {
+        if let Some(descriptor) = descriptor {
+            arguments.push(name.to_owned());
+            arguments.push(CString::new(descriptors.len().to_string())?);
+            descriptors.push(descriptor);
+        }
+    }
+    launch(path, &arguments, &descriptors)?;
     Ok(Server {
         socket: UnixStream::from(ours),
         last_words: File::from(last_words),
     })
 }
 
-fn launch(
-    path: &Path,
-    mode: Option<&CStr>,
-    socket: &OwnedFd,
-    null: &OwnedFd,
-    last_words: &OwnedFd,
-    watch: Option<&OwnedFd>,
-) -> io::Result<()> {
+fn launch(path: &Path, arguments: &[CString], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
     let path = CString::new(path.as_os_str().as_bytes())?;
     let mut argv = vec![path.as_ptr()];
-    argv.extend(mode.map(CStr::as_ptr));
-    if watch.is_some() {
-        argv.extend([c"--watch".as_ptr(), c"3".as_ptr()]);
-    }
+    argv.extend(arguments.iter().map(|argument| argument.as_ptr()));
     argv.push(ptr::null());
     // The output must not depend on the environment. A server with a dynamic LLVM may need this to start.
     let library_path = std::env::var_os("LD_LIBRARY_PATH")
@@ -90,18 +106,17 @@ fn launch(
     envp.extend(library_path.iter().map(|variable| variable.as_ptr()));
     envp.push(ptr::null());
 
+    let mut numbers = [-1; MAX_DESCRIPTORS];
+    for (number, descriptor) in numbers.iter_mut().zip(descriptors) {
+        *number = descriptor.as_raw_fd();
+    }
     let stacks = Stacks::new()?;
     let mut plan = Plan {
         path: path.as_ptr(),
         argv: argv.as_ptr(),
         envp: envp.as_ptr(),
-        descriptors: [
-            socket.as_raw_fd(),
-            null.as_raw_fd(),
-            last_words.as_raw_fd(),
-            watch.map_or(-1, AsRawFd::as_raw_fd),
-        ],
-        count: if watch.is_some() { 4 } else { 3 },
+        descriptors: numbers,
+        count: descriptors.len(),
         server_stack: stacks.top(1),
         errno: 0,
     };
@@ -166,9 +181,9 @@ extern "C" fn become_server(plan: *mut c_void) -> c_int {
             libc::signal(signal, libc::SIG_DFL);
         }
         libc::setsid();
-        // First out of the way of 0 to 3, then there: `dup2` clears the close-on-exec flag.
+        // First out of the way of their new numbers, then there: `dup2` clears the close-on-exec flag.
         for descriptor in &mut plan.descriptors[..plan.count] {
-            *descriptor = libc::fcntl(*descriptor, libc::F_DUPFD_CLOEXEC, 4);
+            *descriptor = libc::fcntl(*descriptor, libc::F_DUPFD_CLOEXEC, MAX_DESCRIPTORS as c_int);
             if *descriptor < 0 {
                 plan.errno = errno();
                 return 1;

@@ -258,9 +258,11 @@ mod tests {
     fn what_is_sent_is_received() {
         let request = Request::Compile(CompileRequest {
             name: "m".to_owned(),
+            key: [1; 32],
             opt_level: OptLevel::Oz,
             target: Target::Host(Cpu::Level(Level::V3)),
             identify: true,
+            progress: true,
             inputs: vec![Input {
                 name: "i".to_owned(),
                 len: 3,
@@ -307,12 +309,12 @@ mod tests {
         // A string that claims 2^64 - 1 bytes.
         check(
             &frame(&[
-                4, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,
+                5, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,
             ]),
             "does not decode",
         );
         // Failed, with an empty message, no input and no position, and one byte more.
-        check(&frame(&[4, 0, 0, 0, 0, 7]), "1 bytes after");
+        check(&frame(&[5, 0, 0, 0, 0, 7]), "1 bytes after");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! From IR to a mapped module: by the cache, or by a compile server.
 
 use super::Executor;
+use super::listen::Listener;
 use super::module::{Attachments, Module, ModuleInfo, Origin};
 use super::source::Source;
 use super::{failed, reproducer};
@@ -12,7 +13,7 @@ use crate::cache::manifest::{About, Manifest, Parts};
 use crate::cache::store::{Found, Store, Trouble};
 use crate::compile::cancel::Cancel;
 use crate::compile::client::{self, Output};
-use crate::compile::protocol::{CompileRequest, Decision, Emit, Input, Request, Target};
+use crate::compile::protocol::{CompileRequest, Emit, Input, Request, Target};
 use crate::config::{CacheMode, Config};
 use crate::error::{Error, Status, reason};
 use crate::event::{Event, EventKind, Stopwatch, Times};
@@ -268,9 +269,11 @@ impl<'a> Work<'a> {
         }
         let request = Request::Compile(CompileRequest {
             name: self.source.name.clone().into_owned(),
+            key: self.key.0,
             opt_level: executor.config.opt_level,
             target: executor.target.clone(),
             identify: store.is_some(),
+            progress: executor.config.hook.is_some(),
             inputs: about_inputs.clone(),
             keep: self.source.keep.as_deref().map(<[String]>::to_vec),
             emit: Emit::Code,
@@ -278,40 +281,32 @@ impl<'a> Work<'a> {
         });
         self.tell(EventKind::CompileStarted, "", len);
         let inputs: Vec<&[u8]> = inputs.iter().map(|bytes| &**bytes).collect();
-        let mut known = None;
-        let mut canonical = None;
-        let mut held = None;
-        let mut trouble = None;
-        let mut identified = |digest: &[u8; 32]| {
-            let key = executor.keys.canonical(digest);
-            canonical = Some(key);
-            let Some(store) = store else {
-                return Decision::Compile;
-            };
-            if let Some(deadline) = lock_until {
-                let timeout = deadline.saturating_duration_since(Instant::now());
-                // This process holds the first key's lock and takes the second's: always in this order.
-                match store.lock(&key, timeout) {
-                    Ok(Outcome::Held(lock)) => held = Some(lock),
-                    Ok(Outcome::TimedOut) => trouble = Some(too_long()),
-                    Err(error) => trouble = Some(error),
-                }
-            }
-            match store.find(&key) {
-                Found::Entry(entry) => {
-                    known = Some(entry);
-                    Decision::Stop
-                }
-                Found::Nothing | Found::Unusable(..) => Decision::Compile,
-            }
+        let mut listener = Listener {
+            executor,
+            name: &self.source.name,
+            key: self.key,
+            times: self.times,
+            store,
+            lock_until,
+            canonical: None,
+            held: None,
+            known: None,
+            trouble: None,
         };
         let answer = executor.pool.request(
             &request,
             &inputs,
             &mut self.times,
             self.cancel,
-            &mut identified,
+            &mut listener,
         );
+        let Listener {
+            canonical,
+            held,
+            known,
+            trouble,
+            ..
+        } = listener;
         if let Some(lacking) = executor.pool.not_isolated()
             && !executor.told_not_isolated.swap(true, Ordering::Relaxed)
         {
@@ -583,12 +578,13 @@ impl<'a> Work<'a> {
                 message,
                 bytes,
                 times: &self.times,
+                progress: None,
             });
         }
     }
 }
 
-fn too_long() -> Trouble {
+pub(super) fn too_long() -> Trouble {
     Trouble(
         "another thread or process has been compiling this for so long that it is compiled here as well"
             .to_owned(),

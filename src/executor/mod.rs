@@ -9,6 +9,7 @@ mod compile;
 mod failed;
 mod library;
 mod link;
+mod listen;
 mod main_call;
 mod module;
 mod recompile;

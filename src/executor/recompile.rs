@@ -8,7 +8,7 @@ use crate::cache::manifest::{About, Part};
 use crate::compile::cancel::Cancel;
 use crate::compile::client::{Answer, out_of_step};
 use crate::compile::pool::Pool;
-use crate::compile::protocol::{CompileRequest, Cpu, Decision, Emit, Level, Request, Target};
+use crate::compile::protocol::{CompileRequest, Cpu, Emit, Level, Request, Target};
 use crate::error::{Error, Status};
 use crate::event::Times;
 use crate::fork;
@@ -37,7 +37,7 @@ pub fn recompile(catalog: &Catalog, pool: &Pool, key: &Key) -> Result<(), Error>
         &inputs,
         &mut Times::default(),
         &Cancel::default(),
-        &mut |_| Decision::Compile,
+        &mut (),
     )?;
     let Answer::Compiled(output) = answer else {
         return Err(out_of_step(name));
@@ -84,9 +84,11 @@ pub(super) fn request(about: &About, emit: Emit, purpose: &str) -> Result<Compil
     }
     Ok(CompileRequest {
         name: name.clone(),
+        key: [0; 32],
         opt_level: about.parts.opt_level,
         target,
         identify: false,
+        progress: false,
         inputs: about.inputs.clone(),
         keep: about.keep.clone(),
         emit,

@@ -12,7 +12,7 @@ mod symbols;
 use crate::compile::cancel::Cancel;
 use crate::compile::client::{Answer, out_of_step};
 use crate::compile::drive;
-use crate::compile::protocol::{Decision, Emit, Input, LinkOutput, LinkRequest, Request, Target};
+use crate::compile::protocol::{Emit, Input, LinkOutput, LinkRequest, Request, Target};
 use crate::error::{Error, Status};
 use crate::event::{Event, EventKind, Times};
 use crate::executor::{Artifacts, Module, check_main};
@@ -350,6 +350,7 @@ fn emit(part: &Part<'_>, emit: Emit) -> Result<Vec<u8>, Error> {
             message: "",
             bytes: part.artifacts.about.input_len(),
             times: &part.module.times(),
+            progress: None,
         });
     }
     ask(part, &request, &inputs)
@@ -363,7 +364,7 @@ fn ask(part: &Part<'_>, request: &Request, inputs: &[Vec<u8>]) -> Result<Vec<u8>
         &inputs,
         &mut Times::default(),
         &Cancel::default(),
-        &mut |_| Decision::Compile,
+        &mut (),
     )?;
     let Answer::Emitted(file, len) = answer else {
         return Err(out_of_step(part.name()));

@@ -338,9 +338,11 @@ impl Drop for Server {
 pub fn request(name: &str, input_len: u64) -> CompileRequest {
     CompileRequest {
         name: name.to_owned(),
+        key: [0; 32],
         opt_level: OptLevel::O2,
         target: Target::Host(Cpu::Native),
         identify: false,
+        progress: false,
         inputs: vec![Input {
             name: name.to_owned(),
             len: input_len,

@@ -26,6 +26,7 @@ mod input;
 mod internalise;
 mod isolate;
 mod link;
+mod log;
 mod memory;
 mod names;
 mod natives;
@@ -46,7 +47,9 @@ mod unit;
 mod verify;
 mod watch;
 
+use log::Log;
 use mgenjit::compile::protocol::{BUILD_ID, PACKAGE_VERSION};
+use process::{Descriptors, Inherited};
 use std::os::fd::RawFd;
 use std::process::ExitCode;
 
@@ -59,12 +62,12 @@ const COMPILE_STACK: usize = 256 << 20;
 /// The stack of the thread that watches, and what both threads have beside their stacks.
 const SMALL_STACKS: u64 = 1 << 20;
 
-const USAGE: &str = "usage: mgenjit-server [--linker] [--watch PIDFD] | --version";
+const USAGE: &str = "usage: mgenjit-server [--linker] [--watch PIDFD] [--log FD] | --version";
 
 fn main() -> ExitCode {
-    let (client, runs_linker) = match parse_arguments() {
-        Ok(Command::Serve { client }) => (client, false),
-        Ok(Command::Linker { client }) => (client, true),
+    let (descriptors, runs_linker) = match parse_arguments() {
+        Ok(Command::Serve(descriptors)) => (descriptors, false),
+        Ok(Command::Linker(descriptors)) => (descriptors, true),
         Ok(Command::Version) => {
             println!(
                 "mgenjit-server {PACKAGE_VERSION}\nbuild {BUILD_ID}\nLLVM {}",
@@ -77,8 +80,12 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let (socket, client) = match process::set_up(client) {
-        Ok(ends) => ends,
+    let Inherited {
+        socket,
+        client,
+        log,
+    } = match process::set_up(&descriptors) {
+        Ok(inherited) => inherited,
         Err(message) => {
             eprintln!("mgenjit-server: {message}");
             return ExitCode::from(2);
@@ -104,7 +111,7 @@ fn main() -> ExitCode {
         std::thread::Builder::new()
             .name("compile".to_owned())
             .stack_size(COMPILE_STACK)
-            .spawn(move || serve::serve(&socket, files, data))
+            .spawn(move || serve::serve(&socket, &Log::new(log), files, data))
     });
     // This thread has nothing else to do, and the other begins with what is there.
     prefault::provide(heap);
@@ -124,36 +131,37 @@ fn main() -> ExitCode {
 }
 
 enum Command {
-    Serve {
-        client: Option<RawFd>,
-    },
+    Serve(Descriptors),
     /// Run a linker, see `driver`.
-    Linker {
-        client: Option<RawFd>,
-    },
+    Linker(Descriptors),
     Version,
 }
 
 fn parse_arguments() -> Result<Command, String> {
     let mut arguments = std::env::args_os().skip(1);
-    let mut client = None;
+    let mut descriptors = Descriptors::default();
     let mut runs_linker = false;
     while let Some(argument) = arguments.next() {
         match argument.to_str() {
             Some("--version") => return Ok(Command::Version),
             Some("--linker") => runs_linker = true,
-            Some("--watch") => {
+            Some(option @ ("--watch" | "--log")) => {
                 let fd: Option<RawFd> = arguments
                     .next()
                     .and_then(|value| value.to_str()?.parse().ok())
                     .filter(|fd| *fd > 2);
-                client = Some(fd.ok_or("--watch needs the number of a descriptor above 2")?);
+                let fd =
+                    fd.ok_or_else(|| format!("{option} needs the number of a descriptor above 2"))?;
+                match option {
+                    "--watch" => descriptors.client = Some(fd),
+                    _ => descriptors.log = Some(fd),
+                }
             }
             _ => return Err(format!("{} is not understood", argument.to_string_lossy())),
         }
     }
     Ok(match runs_linker {
-        true => Command::Linker { client },
-        false => Command::Serve { client },
+        true => Command::Linker(descriptors),
+        false => Command::Serve(descriptors),
     })
 }

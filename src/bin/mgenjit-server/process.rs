@@ -3,19 +3,40 @@
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
-/// Takes the socket on standard input and the client's pidfd, and drops everything else that was inherited.
+/// The numbers of descriptors that the command line names.
+#[derive(Clone, Copy, Default)]
+pub struct Descriptors {
+    /// A pidfd: the server ends when this process ends.
+    pub client: Option<RawFd>,
+    pub log: Option<RawFd>,
+}
+
+/// What a host hands to a server.
+pub struct Inherited {
+    pub socket: UnixStream,
+    pub client: Option<OwnedFd>,
+    pub log: Option<OwnedFd>,
+}
+
+/// Takes the socket on standard input, the client's pidfd and the log, and drops everything else that was inherited.
 /// No other thread may run yet.
-pub fn set_up(client: Option<RawFd>) -> Result<(UnixStream, Option<OwnedFd>), String> {
-    let socket = take_socket()?;
-    let client = client.map(take_pidfd).transpose()?;
+pub fn set_up(descriptors: &Descriptors) -> Result<Inherited, String> {
+    let Descriptors { client, log } = *descriptors;
+    let inherited = Inherited {
+        socket: take_socket()?,
+        client: client.map(|fd| take(fd, "--watch")).transpose()?,
+        log: log.map(|fd| take(fd, "--log")).transpose()?,
+    };
     reset_signals();
     forbid_core_dumps();
-    close_inherited(client.as_ref().map(std::os::fd::AsRawFd::as_raw_fd));
+    let mut kept: Vec<RawFd> = client.into_iter().chain(log).collect();
+    kept.sort_unstable();
+    close_inherited(&kept);
     // LLVM and libwild both look for variables of their own, and libwild for make's job server, whose
     // descriptors the host may have given numbers that mean something else here.
     // SAFETY: no other thread runs yet, so nothing reads the environment at the same time.
     unsafe { libc::clearenv() };
-    Ok((socket, client))
+    Ok(inherited)
 }
 
 /// Ends the process without the destructors of LLVM's globals, which take time and free what the kernel
@@ -120,16 +141,16 @@ fn take_socket() -> Result<UnixStream, String> {
     Ok(socket)
 }
 
-fn take_pidfd(fd: RawFd) -> Result<OwnedFd, String> {
+fn take(fd: RawFd, option: &str) -> Result<OwnedFd, String> {
     // SAFETY: the descriptor is only asked about, and an error is the answer if it is not open.
     let open = unsafe { libc::fcntl(fd, libc::F_GETFD) } >= 0;
     if !open {
-        return Err(format!("--watch {fd}: no such descriptor is open"));
+        return Err(format!("{option} {fd}: no such descriptor is open"));
     }
     // SAFETY: it is open, above standard error, and named to this process for this purpose only.
-    let pidfd = unsafe { OwnedFd::from_raw_fd(fd) };
-    let _ = rustix::io::fcntl_setfd(pidfd.as_fd(), rustix::io::FdFlags::CLOEXEC);
-    Ok(pidfd)
+    let taken = unsafe { OwnedFd::from_raw_fd(fd) };
+    let _ = rustix::io::fcntl_setfd(taken.as_fd(), rustix::io::FdFlags::CLOEXEC);
+    Ok(taken)
 }
 
 /// A host may have ignored or blocked anything, and both are inherited.
@@ -161,18 +182,17 @@ fn forbid_core_dumps() {
 
 /// A descriptor that the host forgot to mark close-on-exec would stay open for as long as the server lives:
 /// a pipe whose reader never sees the end, a lock that is never released.
-fn close_inherited(except: Option<RawFd>) {
+fn close_inherited(kept: &[RawFd]) {
     let close = |first: libc::c_uint, last: libc::c_uint| {
         if first <= last {
             // SAFETY: nothing in this process has opened a descriptor yet but those that are kept.
             unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
         }
     };
-    match except {
-        Some(fd) => {
-            close(3, fd.cast_unsigned() - 1);
-            close(fd.cast_unsigned() + 1, libc::c_uint::MAX);
-        }
-        None => close(3, libc::c_uint::MAX),
+    let mut first = 3;
+    for fd in kept {
+        close(first, fd.cast_unsigned() - 1);
+        first = fd.cast_unsigned() + 1;
     }
+    close(first, libc::c_uint::MAX);
 }

@@ -3,6 +3,7 @@
 use crate::compile::{Artifacts, Compiler, Job, Options, Output};
 use crate::crash::{self, Phase};
 use crate::input::Input;
+use crate::log::Log;
 use crate::unit::Named;
 use crate::{isolate, memory, process, shared, target};
 use mgenjit::compile::protocol::{
@@ -15,7 +16,13 @@ use std::os::unix::net::UnixStream;
 
 /// Answers requests until the client closes the connection. An error is a connection that cannot go on. `files`: what
 /// [`isolate::forbid_files`] has said; `data`: [`process::data_size`].
-pub fn serve(socket: &UnixStream, files: Result<(), String>, data: u64) -> Result<(), String> {
+pub fn serve(
+    socket: &UnixStream,
+    log: &Log,
+    files: Result<(), String>,
+    data: u64,
+) -> Result<(), String> {
+    log.write("started", &[]);
     crash::install();
     memory::set_new_handler();
     let troubles = [files, isolate::forbid_calls()];
@@ -130,6 +137,10 @@ fn answer(
             process::limit_data(0);
             let linked = link(compiler, &request, payload);
             return Ok(Some(linked.unwrap_or_else(failed)));
+        }
+        Request::Status | Request::Stop { .. } => {
+            let message = "this server is not shared: it has no status, and ends with its client";
+            return Ok(Some(failed(protocol_failure(message.to_owned()))));
         }
     };
     process::limit_data(match request.max_memory {

@@ -1,0 +1,78 @@
+//! What a compile does with what its server says before the answer.
+
+use super::Executor;
+use crate::cache::entry::Entry;
+use crate::cache::key::Key;
+use crate::cache::lock::{Lock, Outcome};
+use crate::cache::store::{Found, Store, Trouble};
+use crate::compile::client;
+use crate::compile::protocol::{Decision, Progress};
+use crate::event::{Event, EventKind, Times};
+use std::time::Instant;
+
+pub struct Listener<'a> {
+    pub executor: &'a Executor,
+    pub name: &'a str,
+    pub key: Key,
+    pub times: Times,
+    /// The cache to look into, if any, for the module by another key.
+    pub store: Option<&'a Store>,
+    /// Until when the canonical module's lock is waited for; `None`: it is not taken.
+    pub lock_until: Option<Instant>,
+    /// The canonical module's key, its lock, its entry, and what was wrong with these: once the module is identified.
+    pub canonical: Option<Key>,
+    pub held: Option<Lock>,
+    pub known: Option<Box<Entry>>,
+    pub trouble: Option<Trouble>,
+}
+
+impl Listener<'_> {
+    fn tell(&self, kind: EventKind, message: &str, progress: Option<Progress>) {
+        if let Some(hook) = &self.executor.config.hook {
+            hook(&Event {
+                kind,
+                key: self.key,
+                name: self.name,
+                message,
+                bytes: 0,
+                times: &self.times,
+                progress,
+            });
+        }
+    }
+}
+
+impl client::Listener for Listener<'_> {
+    fn identified(&mut self, digest: &[u8; 32]) -> Decision {
+        let key = self.executor.keys.canonical(digest);
+        self.canonical = Some(key);
+        let Some(store) = self.store else {
+            return Decision::Compile;
+        };
+        // The lock that was taken for a server that is gone still holds.
+        if let Some(deadline) = self.lock_until.filter(|_| self.held.is_none()) {
+            let timeout = deadline.saturating_duration_since(Instant::now());
+            // This process holds the first key's lock and takes the second's: always in this order.
+            match store.lock(&key, timeout) {
+                Ok(Outcome::Held(lock)) => self.held = Some(lock),
+                Ok(Outcome::TimedOut) => self.trouble = Some(super::compile::too_long()),
+                Err(error) => self.trouble = Some(error),
+            }
+        }
+        match store.find(&key) {
+            Found::Entry(entry) => {
+                self.known = Some(entry);
+                Decision::Stop
+            }
+            Found::Nothing | Found::Unusable(..) => Decision::Compile,
+        }
+    }
+
+    fn progress(&mut self, progress: Progress) {
+        self.tell(EventKind::Progress, progress.phase.name(), Some(progress));
+    }
+
+    fn trouble(&mut self, why: &str) {
+        self.tell(EventKind::ServerTrouble, why, None);
+    }
+}
