@@ -7,8 +7,9 @@ use super::protocol::{
 use super::spawn::{self, Launch, Server};
 use super::transport::{self, TransportError};
 use crate::error::{Error, Status, reason};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,9 @@ use std::time::{Duration, Instant};
 
 /// How long a new server may take until it speaks. It needs some 10 ms on an idle machine.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// More progress than a socket holds: how much of it is read past the time limit to find the answer behind it.
+const MAX_LATE: u32 = 1000;
 
 /// A server that is ready for a request.
 #[derive(Debug)]
@@ -104,11 +108,11 @@ impl Client {
         })?;
         let socket = &self.server.socket;
         let started = transport::send(socket, request, Some(payload.as_fd()))
-            .and_then(|()| patience.receive(socket));
+            .and_then(|()| patience.receive(socket, listener));
         let mut reply = match started {
             Ok((Reply::Started { not_isolated }, _)) => {
                 self.not_isolated = not_isolated;
-                patience.receive(socket)
+                patience.receive(socket, listener)
             }
             Err(error) if is_end(&error) => {
                 return Err(RequestError::Unheard(self.lost(request, limits, &error)));
@@ -124,7 +128,7 @@ impl Client {
                 // A server that has died since is noticed by the next request.
                 return Ok(Answer::Stopped);
             }
-            reply = sent.and_then(|()| patience.receive(socket));
+            reply = sent.and_then(|()| patience.receive(socket, listener));
         }
         let answer = match reply {
             Ok((Reply::Compiled(compiled), payload)) => compiled
@@ -265,13 +269,35 @@ impl Patience {
         }
     }
 
-    fn receive(&self, socket: &UnixStream) -> Result<(Reply, Option<OwnedFd>), TransportError> {
-        if let Some(deadline) = self.deadline {
-            // 0 would be for ever.
-            let rest = deadline.saturating_duration_since(Instant::now());
-            socket.set_read_timeout(Some(rest.max(Duration::from_millis(1))))?;
+    /// The next reply that is no progress. That does not make the wait longer.
+    fn receive(
+        &self,
+        socket: &UnixStream,
+        listener: &mut dyn Listener,
+    ) -> Result<(Reply, Option<OwnedFd>), TransportError> {
+        let mut late = 0;
+        loop {
+            let mut is_over = false;
+            if let Some(deadline) = self.deadline {
+                let rest = deadline.saturating_duration_since(Instant::now());
+                is_over = rest.is_zero();
+                // 0 would be for ever.
+                socket.set_read_timeout(Some(rest.max(Duration::from_millis(1))))?;
+            }
+            let progress = match transport::receive(socket)? {
+                (Reply::Progress(progress), _) => progress,
+                reply => return Ok(reply),
+            };
+            // Whoever listens slowly hears the newest alone, and does not hold up the answer that is there already.
+            let is_newest = !has_more(socket);
+            late += u32::from(is_over);
+            if is_over && (is_newest || late > MAX_LATE) {
+                return Err(io::Error::from(io::ErrorKind::TimedOut).into());
+            }
+            if is_newest {
+                listener.progress(progress);
+            }
         }
-        transport::receive(socket)
     }
 
     /// Does what the server waits for.
@@ -284,11 +310,17 @@ impl Patience {
     }
 }
 
+/// Whether something can be read at once, be it the end.
+fn has_more(socket: &UnixStream) -> bool {
+    let mut fds = [PollFd::new(socket, PollFlags::IN)];
+    rustix::event::poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+}
+
 fn is_timeout(error: &TransportError) -> bool {
     match error {
         TransportError::Io(error) => matches!(
             error.kind(),
-            std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
         ),
         _ => false,
     }
@@ -300,7 +332,7 @@ pub fn is_end(error: &TransportError) -> bool {
         TransportError::Closed | TransportError::Truncated => true,
         TransportError::Io(error) => matches!(
             error.kind(),
-            std::io::ErrorKind::BrokenPipe | std::io::ErrorKind::ConnectionReset
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
         ),
         _ => false,
     }
@@ -366,8 +398,9 @@ fn module_error(request: &Request, failure: Failure) -> Error {
 mod tests {
     use super::*;
     use crate::compile::protocol::{
-        CompileRequest, CompileTimes, Cpu, Emit, Input, OptLevel, Target,
+        CompileRequest, CompileTimes, Cpu, Emit, Input, OptLevel, Phase, Target,
     };
+    use std::sync::mpsc::channel;
 
     const DIGEST: [u8; 32] = [7; 32];
 
@@ -521,5 +554,98 @@ mod tests {
             Decision::Compile,
             |result| matches!(result, Err(RequestError::Server(_))),
         );
+    }
+
+    /// Notes what is told, and each time does as the function says.
+    struct Note<F>(Vec<Progress>, F);
+
+    impl<F: FnMut()> Listener for Note<F> {
+        fn progress(&mut self, progress: Progress) {
+            self.0.push(progress);
+            (self.1)();
+        }
+    }
+
+    fn tick(socket: &UnixStream, phase: Phase, done: u32) -> Result<(), TransportError> {
+        let progress = Progress {
+            phase,
+            done,
+            total: 9,
+        };
+        transport::send(socket, &Reply::Progress(progress), None)
+    }
+
+    #[test]
+    fn progress_is_told_before_and_after_the_start() {
+        let (tell, told) = channel();
+        let mut client = client(move |socket| {
+            let tick = |phase, done| {
+                tick(socket, phase, done).expect("the client listens");
+                told.recv().expect("the listener hears it");
+            };
+            transport::receive::<Request>(socket).expect("a request");
+            tick(Phase::Queue, 2);
+            tick(Phase::Queue, 1);
+            send(socket, &started());
+            tick(Phase::Parse, 0);
+            send(socket, &Reply::Identified { digest: DIGEST });
+            transport::receive::<Decision>(socket).expect("a decision");
+            tick(Phase::Codegen, 3);
+            compiled(socket);
+        });
+        let mut note = Note(Vec::new(), || tell.send(()).expect("the server waits"));
+        let answer = client.request(&request(true), &[b"ir"], &Limits::default(), &mut note);
+        assert!(matches!(answer, Ok(Answer::Compiled(_))), "{answer:?}");
+        let heard: Vec<_> = note.0.iter().map(|one| (one.phase, one.done)).collect();
+        let expect = [
+            (Phase::Queue, 2),
+            (Phase::Queue, 1),
+            (Phase::Parse, 0),
+            (Phase::Codegen, 3),
+        ];
+        assert_eq!(heard, expect);
+    }
+
+    #[test]
+    fn a_slow_listener_misses_progress_and_gets_the_answer() {
+        let (tell, told) = channel();
+        let mut client = client(move |socket| {
+            hear(socket);
+            for done in 0..9 {
+                tick(socket, Phase::Optimise, done).expect("the client listens");
+            }
+            compiled(socket);
+            tell.send(()).expect("the listener waits");
+        });
+        let mut note = Note(Vec::new(), || told.recv().expect("the server sends"));
+        let answer = client.request(&request(false), &[b"ir"], &Limits::default(), &mut note);
+        assert!(matches!(answer, Ok(Answer::Compiled(_))), "{answer:?}");
+        assert!(note.0.len() <= 1, "{:?}", note.0);
+    }
+
+    #[test]
+    fn progress_does_not_make_the_time_limit_longer() {
+        fn check(pause: Option<Duration>) {
+            let mut client = client(move |socket| {
+                hear(socket);
+                // Until the client is gone.
+                while tick(socket, Phase::Optimise, 0).is_ok() {
+                    if let Some(pause) = pause {
+                        std::thread::sleep(pause);
+                    }
+                }
+            });
+            let limits = Limits {
+                time: Duration::from_millis(20),
+                ..Limits::default()
+            };
+            let answer = client.request(&request(false), &[b"ir"], &limits, &mut ());
+            let Err(RequestError::Server(error)) = answer else {
+                panic!("{answer:?}");
+            };
+            assert_eq!(error.status, Status::Timeout, "{}", error.message);
+        }
+        check(Some(Duration::from_millis(1)));
+        check(None);
     }
 }
