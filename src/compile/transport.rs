@@ -20,7 +20,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 /// The longest body that is accepted. Signatures of a large module are the largest messages: some 100 bytes
@@ -167,6 +167,44 @@ fn receive_first(
     Ok((received.bytes, payload))
 }
 
+/// Who is at the other end of a connection: who called `connect`, `listen` or `socketpair`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// 0 if it is of another namespace.
+    pub process: u32,
+    pub user: u32,
+}
+
+pub fn peer(socket: impl AsFd) -> rustix::io::Result<Peer> {
+    let mut credentials = libc::ucred {
+        pid: 0,
+        uid: 0,
+        gid: 0,
+    };
+    let mut len = size_of::<libc::ucred>() as libc::socklen_t;
+    // Not rustix's function: its type cannot hold the process 0.
+    // SAFETY: the kernel writes at most `len` bytes, which the struct has.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut credentials).cast(),
+            &raw mut len,
+        )
+    };
+    if result < 0 {
+        return Err(
+            rustix::io::Errno::from_io_error(&io::Error::last_os_error())
+                .unwrap_or(rustix::io::Errno::INVAL),
+        );
+    }
+    Ok(Peer {
+        process: credentials.pid.cast_unsigned(),
+        user: credentials.uid,
+    })
+}
+
 /// Makes a sealed memfd of `parts`, one after the other.
 pub fn seal(parts: &[&[u8]]) -> io::Result<OwnedFd> {
     check_file_size(parts)?;
@@ -232,7 +270,6 @@ mod tests {
     use crate::compile::protocol::{
         CompileRequest, Cpu, Emit, Hello, Input, Level, OptLevel, Reply, Request, Target,
     };
-    use std::os::fd::AsRawFd;
 
     /// What the other side makes of `bytes`, after which the connection ends.
     fn received<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, TransportError> {
