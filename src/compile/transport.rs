@@ -60,15 +60,7 @@ pub fn send<T: Serialize>(
     message: &T,
     payload: Option<BorrowedFd<'_>>,
 ) -> Result<(), TransportError> {
-    let body = postcard::to_stdvec(message).map_err(TransportError::Malformed)?;
-    let len = u32::try_from(body.len())
-        .ok()
-        .filter(|len| *len <= MAX_BODY_LEN)
-        .ok_or(TransportError::TooLong(body.len() as u64))?;
-    let mut frame = Vec::with_capacity(4 + body.len());
-    frame.extend_from_slice(&len.to_le_bytes());
-    frame.extend_from_slice(&body);
-
+    let frame = encode(message)?;
     let fds: Vec<BorrowedFd<'_>> = payload.into_iter().collect();
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = SendAncillaryBuffer::new(&mut space);
@@ -99,6 +91,28 @@ pub fn send<T: Serialize>(
     Ok(())
 }
 
+/// The frame of a message.
+pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, TransportError> {
+    let body = postcard::to_stdvec(message).map_err(TransportError::Malformed)?;
+    let len = u32::try_from(body.len())
+        .ok()
+        .filter(|len| *len <= MAX_BODY_LEN)
+        .ok_or(TransportError::TooLong(body.len() as u64))?;
+    let mut frame = Vec::with_capacity(4 + body.len());
+    frame.extend_from_slice(&len.to_le_bytes());
+    frame.extend_from_slice(&body);
+    Ok(frame)
+}
+
+/// The message that a frame's body is.
+pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, TransportError> {
+    let (message, rest) = postcard::take_from_bytes(body).map_err(TransportError::Malformed)?;
+    match rest.len() {
+        0 => Ok(message),
+        len => Err(TransportError::TrailingBytes(len)),
+    }
+}
+
 /// Receives one message, and the payload that came with it.
 pub fn receive<T: DeserializeOwned>(
     socket: &UnixStream,
@@ -122,11 +136,7 @@ pub fn receive<T: DeserializeOwned>(
     if body.len() < len as usize {
         return Err(TransportError::Truncated);
     }
-    let (message, rest) = postcard::take_from_bytes(&body).map_err(TransportError::Malformed)?;
-    if !rest.is_empty() {
-        return Err(TransportError::TrailingBytes(rest.len()));
-    }
-    Ok((message, payload))
+    Ok((decode(&body)?, payload))
 }
 
 /// Reads the first bytes of a frame together with the descriptor attached to them.

@@ -1,5 +1,6 @@
 //! What the process inherits from its host, made to be what a server needs.
 
+use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
@@ -16,6 +17,8 @@ pub struct Inherited {
     pub socket: UnixStream,
     pub client: Option<OwnedFd>,
     pub log: Option<OwnedFd>,
+    /// What another process of this program needs to start if LLVM is a shared library.
+    pub library_path: Option<OsString>,
 }
 
 /// Takes the socket on standard input, the client's pidfd and the log, and drops everything else that was inherited.
@@ -26,6 +29,7 @@ pub fn set_up(descriptors: &Descriptors) -> Result<Inherited, String> {
         socket: take_socket()?,
         client: client.map(|fd| take(fd, "--watch")).transpose()?,
         log: log.map(|fd| take(fd, "--log")).transpose()?,
+        library_path: std::env::var_os("LD_LIBRARY_PATH"),
     };
     reset_signals();
     forbid_core_dumps();
