@@ -87,6 +87,7 @@ programs! {
     server_discovery.c
     server_killed.c
     server_process.c
+    shared_server.c
     source.c
     source_objects.c
     sqlite.c
