@@ -98,7 +98,8 @@ impl Worker {
         let child = Command::new(program)
             .arg0("mgenjit-server")
             .stdin(Stdio::from(theirs))
-            .stdout(Stdio::null())
+            // There may be no /dev/null.
+            .stdout(Stdio::from(words.try_clone()?))
             .stderr(Stdio::from(words.try_clone()?))
             .envs(library_path.map(|path| ("LD_LIBRARY_PATH", path)))
             .spawn()?;
