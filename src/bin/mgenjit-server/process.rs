@@ -109,6 +109,21 @@ pub fn limit_data(bytes: u64) {
     }
 }
 
+/// Whether this process has used half of the processor's time that the host's limit, if it has one, leaves it. What is
+/// over it is killed, and that would be in the middle of a request that needs little.
+pub fn is_running_out_of_time() -> bool {
+    let Some(limit) = rustix::process::getrlimit(rustix::process::Resource::Cpu).current else {
+        return false;
+    };
+    // SAFETY: the time is written before it is read; all zeros is valid.
+    let used = unsafe {
+        let mut used: libc::timespec = std::mem::zeroed();
+        libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut used);
+        used
+    };
+    used.tv_sec.unsigned_abs().saturating_mul(2) >= limit
+}
+
 /// Returns to the system what a large module needed: the server may wait for long until the next.
 pub fn give_back_memory() {
     // SAFETY: both are safe to call at any time.
