@@ -26,10 +26,11 @@ runtime_sources := $(wildcard examples-c/runtime/*.c) $(compiling) $(measuring)
 RUNTIME := $(patsubst %,target/runtime/%,vector.bc map.bc fail.bc libruntime.a libruntime.so)
 CLANG := $(shell command -v clang-22 || echo $(LLVM_SYS_221_PREFIX)/bin/clang)
 
-BENCHES := bench first_call_mgenjit first_call_dlopen in_process calls
-bench_sources := $(patsubst %,benches/%.c,bench export harness trace) $(measuring)
-first_call_mgenjit_sources := benches/first_call_mgenjit.c examples-c/common/measure.c
-first_call_dlopen_sources := benches/first_call_dlopen.c examples-c/common/measure.c
+BENCHES := bench first_call_mgenjit first_call_dlopen in_process calls compile_many
+bench_sources := $(patsubst %,benches/%.c,bench export harness parallel servers trace) $(measuring)
+first_call_mgenjit_sources := benches/first_call_mgenjit.c benches/memory.c examples-c/common/measure.c
+first_call_dlopen_sources := benches/first_call_dlopen.c benches/memory.c examples-c/common/measure.c
+compile_many_sources := benches/compile_many.c
 in_process_sources := benches/in_process.c examples-c/common/measure.c
 calls_sources := benches/calls.c examples-c/common/measure.c
 measure_sources := benches/eviction/measure.c

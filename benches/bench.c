@@ -2,7 +2,7 @@
  * Measures libmgenjit against its peers: README.md says what. Each benchmark's ways take turns; what is
  * printed are medians.
  *
- * bench [a] [b] [c] [d] [e] [f]   only these; default: all. It runs beside what prepare.sh and make put there.
+ * bench [a] [b] [c] [d] [e] [f] [g] [h] [i]   only these; default: all. It runs beside what prepare.sh and make put there.
  */
 
 #include <stdio.h>
@@ -10,6 +10,7 @@
 
 #include "export.h"
 #include "harness.h"
+#include "servers.h"
 #include "trace.h"
 
 struct subject {
@@ -41,7 +42,7 @@ static void bench_warm_start(const struct subject *subject)
     static double theirs[MOST_ROUNDS];
     const char *const mgenjit[] = {first_call_mgenjit, warm_cache, subject->ir, "length", NULL};
     const char *const dlopen[] = {first_call_dlopen, subject->library, "length", NULL};
-    double numbers[5];
+    double numbers[MOST_NUMBERS];
 
     run(mgenjit, NULL);
     for (int i = 0; i < subject->warm_rounds; i++) {
@@ -70,7 +71,7 @@ static void bench_warm_in_process(const struct subject *subject)
     const char *const both[] = {in_process,     warm_cache, subject->ir, "length", subject->in_process_rounds,
                                 subject->library, NULL};
     const char *const alone[] = {in_process, warm_cache, subject->ir, "length", "", NULL};
-    double numbers[5];
+    double numbers[MOST_NUMBERS];
 
     run(both, numbers);
     printf("\n(b) %s, warm, in one process: %s rounds\n", subject->name, subject->in_process_rounds);
@@ -161,7 +162,7 @@ static void bench_cold(const struct subject *subject)
 /* (d) Calls. */
 static void bench_calls(const char *ir, const char *library)
 {
-    double numbers[5];
+    double numbers[MOST_NUMBERS];
     run((const char *[]){calls, warm_cache, ir, library, NULL}, numbers);
     printf("\n(d) one call of i64 @add(i64, i64)\n");
     row("by address", numbers[0], "ns");
@@ -181,6 +182,27 @@ static int is_wanted(int argc, char **argv, const char *benchmark)
         if (strcmp(argv[i], benchmark) == 0)
             return 1;
     return argc == 1;
+}
+
+/* (g) and (h). */
+static void bench_shared_server(int argc, char **argv)
+{
+    char quicksort[PATH_SIZE];
+    char fibonacci[PATH_SIZE];
+
+    if (path_beside_program(quicksort, "small.ll") != 0 || path_beside_program(fibonacci, "work-fibonacci.ll") != 0) {
+        printf("\n(g) and (h): skipped: prepare.sh has not run\n");
+        return;
+    }
+    if (start_shared_server(first_call_mgenjit, quicksort)) {
+        if (is_wanted(argc, argv, "g")) {
+            bench_warm_server(first_call_mgenjit, "small program", quicksort, 0.35);
+            bench_warm_server(first_call_mgenjit, "fibonacci", fibonacci, 0);
+        }
+        if (is_wanted(argc, argv, "h"))
+            bench_many_modules(quicksort);
+    }
+    stop_shared_server();
 }
 
 int main(int argc, char **argv)
@@ -212,8 +234,12 @@ int main(int argc, char **argv)
                 bench_warm_start(subject);
             if (is_wanted(argc, argv, "b"))
                 bench_warm_in_process(subject);
+            /* A hit reads the IR, which a process with dlopen has no use for. */
+            if (is_wanted(argc, argv, "i"))
+                bench_memory(first_call_mgenjit, first_call_dlopen, subject->name, subject->ir, subject->library,
+                             subject->is_large ? 0 : 3);
         } else {
-            printf("\n(a) and (b) of %s: skipped, opt or llc of LLVM 22 is missing\n", subject->name);
+            printf("\n(a), (b) and (i) of %s: skipped, opt or llc of LLVM 22 is missing\n", subject->name);
         }
         if (is_wanted(argc, argv, "c"))
             bench_cold(subject);
@@ -230,6 +256,8 @@ int main(int argc, char **argv)
 
     if (is_wanted(argc, argv, "f"))
         bench_exported_code();
+    if (is_wanted(argc, argv, "g") || is_wanted(argc, argv, "h"))
+        bench_shared_server(argc, argv);
 
     printf("\n%d of the targets were missed\n", missed);
     remove_folder(folder);

@@ -1,6 +1,6 @@
 /*
- * Calls a function of an IR file, compiled or from the cache, and prints when it had returned: milliseconds
- * of the monotonic clock; and how many of them went into hashing.
+ * Calls a function of an IR file, compiled or from the cache, as a program's main, and prints when it had returned:
+ * milliseconds of the monotonic clock; how many of them went into hashing; and the process's memory, see memory.h.
  *
  * first_call_mgenjit CACHE_DIR FILE FUNCTION
  */
@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "common/measure.h"
+#include "memory.h"
 #include "mgenjit.h"
 
 int main(int argc, char **argv)
@@ -17,7 +18,7 @@ int main(int argc, char **argv)
     mgenjit_module *module = NULL;
     mgenjit_error *error = NULL;
     mgenjit_times times;
-    long long (*function)(void) = NULL;
+    long long (*function)(int, char **) = NULL;
 
     if (argc != 4)
         return 64;
@@ -28,11 +29,12 @@ int main(int argc, char **argv)
         fprintf(stderr, "first_call_mgenjit: %s\n", mgenjit_error_message(error));
         return 1;
     }
-    function();
+    function(1, argv);
     double returned = clock_milliseconds();
 
     times.size = sizeof times;
     mgenjit_module_times(module, &times, NULL);
-    printf("%f %f\n", returned, (double)times.hash / 1e3);
+    printf("%f %f ", returned, (double)times.hash / 1e3);
+    print_memory();
     return 0;
 }

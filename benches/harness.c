@@ -14,6 +14,13 @@ void verdict(const char *what, double ours, double theirs, double target)
     printf("  %-46s %9.2fx   target %.2fx  %s\n", what, ours / theirs, target, met ? "MET" : "MISSED");
 }
 
+void verdict_more(const char *what, double ours, double theirs, double target, const char *unit)
+{
+    int met = ours - theirs <= target;
+    missed += !met;
+    printf("  %-46s %9.3f %s  target %.0f %s  %s\n", what, ours - theirs, unit, target, unit, met ? "MET" : "MISSED");
+}
+
 void ratio(const char *what, double ours, double theirs)
 {
     printf("  %-46s %9.2fx\n", what, ours / theirs);
@@ -24,7 +31,7 @@ void row(const char *what, double value, const char *unit)
     printf("  %-46s %9.3f %s\n", what, value, unit);
 }
 
-struct process_result run(const char *const *argv, double numbers[5])
+struct process_result run(const char *const *argv, double numbers[MOST_NUMBERS])
 {
     struct process_result result;
     int failure = process_run(argv, &result);
@@ -34,8 +41,8 @@ struct process_result run(const char *const *argv, double numbers[5])
         exit(1);
     }
     if (numbers != NULL)
-        sscanf(result.output, "%lf %lf %lf %lf %lf", &numbers[0], &numbers[1], &numbers[2], &numbers[3],
-               &numbers[4]);
+        sscanf(result.output, "%lf %lf %lf %lf %lf %lf", &numbers[0], &numbers[1], &numbers[2], &numbers[3],
+               &numbers[4], &numbers[5]);
     free(result.output);
     return result;
 }

@@ -4,7 +4,7 @@
 #include "common/files.h"
 #include "common/measure.h"
 
-enum { MOST_ROUNDS = 101 };
+enum { MOST_ROUNDS = 101, MOST_NUMBERS = 6 };
 
 /* For temporary files; it is removed at the end. */
 extern char folder[PATH_SIZE];
@@ -15,12 +15,15 @@ extern int missed;
 /* Prints the ratio of two measures, and whether it is within its target. */
 void verdict(const char *what, double ours, double theirs, double target);
 
+/* The same of two measures, of which one may be so much more. */
+void verdict_more(const char *what, double ours, double theirs, double target, const char *unit);
+
 void ratio(const char *what, double ours, double theirs);
 
 void row(const char *what, double value, const char *unit);
 
-/* Runs a program that has to succeed, and reads up to five numbers from its output. `numbers` may be NULL. */
-struct process_result run(const char *const *argv, double numbers[5]);
+/* Runs a program that has to succeed, and reads the numbers that its output begins with. `numbers` may be NULL. */
+struct process_result run(const char *const *argv, double numbers[MOST_NUMBERS]);
 
 /* The milliseconds that a program takes, which has to succeed. */
 double run_time(const char *const *argv);

@@ -155,6 +155,15 @@
 // executor. IR that is not trusted might then read files, or worse if it finds a bug in LLVM.
 #define MGENJIT_EVENT_NOT_ISOLATED 9
 
+// The shared compile server could not be used, and time is lost, but nothing else: a private one does it. `message`
+// says why.
+#define MGENJIT_EVENT_SERVER_TROUBLE 10
+
+// A compile goes on. Told some ten times a second while it does, if it takes longer than that. `message`: what is
+// being done, one of "queue" (another client's compile is waited for), "parse", "optimise", "codegen" and "link".
+// `done` and `total`: how many functions of the module are done, or how many compiles are before this one in the queue.
+#define MGENJIT_EVENT_PROGRESS 11
+
 // No optimisation.
 #define MGENJIT_OPT_O0 0
 
@@ -181,6 +190,13 @@
 
 // No cache: always compile.
 #define MGENJIT_CACHE_OFF 2
+
+// Each executor starts compile servers of its own, which end with it: the default.
+#define MGENJIT_SERVER_PRIVATE 1
+
+// All processes of a user that ask for it have one compile server together, which is warm when they need it and
+// compiles once what several of them want at once. The first that needs it starts it.
+#define MGENJIT_SERVER_SHARED 2
 
 // No value.
 #define MGENJIT_TYPE_VOID 0
@@ -391,6 +407,9 @@ typedef struct mgenjit_event {
   uint64_t bytes;
   // What the module's steps took so far.
   const struct mgenjit_times *times;
+  // How much is done, of `total`; each kind says of what. Both are 0 if that is not known.
+  uint64_t done;
+  uint64_t total;
 } mgenjit_event;
 
 // A function that is told of events: see mgenjit_config_set_event_hook.
@@ -730,23 +749,6 @@ mgenjit_status mgenjit_config_add_cache_trusted_key(struct mgenjit_config *confi
                                                     const char *path,
                                                     struct mgenjit_error **error);
 
-// Sets the path of the compile server's executable file. Default, NULL: $MGENJIT_SERVER, else
-// mgenjit-server beside this library, else ../libexec/mgenjit/mgenjit-server seen from this library's
-// folder, else mgenjit-server on $PATH. A path that is set, here or by the variable, is the only one tried.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_config_set_server_path(struct mgenjit_config *config,
-                                              const char *path,
-                                              struct mgenjit_error **error);
-
-// Sets how many compile servers an executor may run at once: so many misses are compiled in parallel.
-// Default, 0: the number of cores this process may use.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_config_set_max_servers(struct mgenjit_config *config,
-                                              uint32_t count,
-                                              struct mgenjit_error **error);
-
 // Sets how long a miss waits, in milliseconds, for another process or thread that compiles the same code
 // already, before it compiles for itself. Default: 60000.
 //
@@ -768,6 +770,54 @@ mgenjit_status mgenjit_config_set_event_hook(struct mgenjit_config *config,
                                              mgenjit_event_hook hook,
                                              void *user,
                                              void (*user_free)(void *user),
+                                             struct mgenjit_error **error);
+
+// Sets the path of the compile server's executable file. Default, NULL: $MGENJIT_SERVER, else
+// mgenjit-server beside this library, else ../libexec/mgenjit/mgenjit-server seen from this library's
+// folder, else mgenjit-server on $PATH. A path that is set, here or by the variable, is the only one tried.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_server_path(struct mgenjit_config *config,
+                                              const char *path,
+                                              struct mgenjit_error **error);
+
+// Sets how many compile servers an executor may run at once: so many misses are compiled in parallel.
+// Default, 0: the number of cores this process may use.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_max_servers(struct mgenjit_config *config,
+                                              uint32_t count,
+                                              struct mgenjit_error **error);
+
+// Sets whose compile servers are used: one of MGENJIT_SERVER_…. Default: what $MGENJIT_SERVER_MODE says, "private" or
+// "shared"; private if it is not set.
+//
+// A shared server is found by a socket in $XDG_RUNTIME_DIR/mgenjit, else in /run/user/UID/mgenjit, else in
+// mgenjit-UID in $TMPDIR or /tmp. The folder must be the user's alone. It serves processes of the same user and of
+// the same build of this library; each build has its own. Where it cannot be used, a private one is, and the event
+// hook is told why: MGENJIT_EVENT_SERVER_TROUBLE.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_server_mode(struct mgenjit_config *config,
+                                              int32_t mode,
+                                              struct mgenjit_error **error);
+
+// Sets after how many milliseconds without a request a shared server ends. It counts for the server that is started
+// with this configuration, not for one that runs already. Default: 600000.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT, also for 0.
+mgenjit_status mgenjit_config_set_server_idle_timeout(struct mgenjit_config *config,
+                                                      uint64_t milliseconds,
+                                                      struct mgenjit_error **error);
+
+// Sets a file to which compile servers that are started with this configuration add lines that say what they do: one
+// JSON object for each, with the time and, where it is about a compile, the module's key. "-" is this process's
+// standard error. Default, NULL: what $MGENJIT_SERVER_LOG says, in the same way; if that is not set, there is no log.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT. If the file cannot be written when a server is started, the event hook is
+// told: MGENJIT_EVENT_SERVER_TROUBLE.
+mgenjit_status mgenjit_config_set_server_log(struct mgenjit_config *config,
+                                             const char *path,
                                              struct mgenjit_error **error);
 
 // Makes a source without inputs, to be freed with mgenjit_source_free. `name` is what messages call the module; it is

@@ -7,14 +7,21 @@ mod support;
 use support::workspace::{Run, Workspace};
 
 fn check(file: &str) {
-    let workspace = Workspace::new(file);
-    workspace
-        .run(Run::Cold)
-        .expect_success(&format!("{file}, cold"));
-    if !workspace.directives.once {
+    let mut workspace = Workspace::new(file);
+    for (index, servers) in workspace.directives.servers.clone().iter().enumerate() {
+        if index > 0 {
+            // An empty cache again.
+            workspace = Workspace::new(file);
+        }
+        workspace.set_servers(servers);
         workspace
-            .run(Run::Warm)
-            .expect_success(&format!("{file}, warm"));
+            .run(Run::Cold)
+            .expect_success(&format!("{file}, {servers} servers, cold"));
+        if !workspace.directives.once {
+            workspace
+                .run(Run::Warm)
+                .expect_success(&format!("{file}, {servers} servers, warm"));
+        }
     }
 }
 
@@ -66,6 +73,12 @@ programs! {
     flavours.c
     fork.c
     hit.c
+    hosts_children.c
+    hosts_descriptors.c
+    hosts_forks.c
+    hosts_limits.c
+    hosts_places.c
+    hosts_threads.c
     isolation.c
     lifecycle.c
     limits.c
@@ -78,6 +91,7 @@ programs! {
     server_discovery.c
     server_killed.c
     server_process.c
+    shared_server.c
     source.c
     source_objects.c
     sqlite.c

@@ -212,11 +212,7 @@ pub unsafe extern "C" fn mgenjit_cache_open(
             let catalog = Catalog::new(copy_config(config))?;
             let directory = ffi::c_string(catalog.path().to_string_lossy().into_owned());
             let config = catalog.config();
-            let pool = Pool::new(
-                config.server_path.clone(),
-                config.max_servers,
-                config.limits,
-            );
+            let pool = Pool::new(config);
             out.write(
                 mgenjit_cache {
                     catalog,

@@ -62,8 +62,9 @@ unsafe impl SizedStruct for mgenjit_server_statistics {}
 /// `statistics->size` is to be set first.
 ///
 /// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND if there is no such server; MGENJIT_STATUS_TIMEOUT if it does not
-/// answer within some seconds; MGENJIT_STATUS_SERVER_CRASHED if it cannot be understood; MGENJIT_STATUS_UNTRUSTED if its
-/// socket is not this user's alone; MGENJIT_STATUS_INVALID_ARGUMENT.
+/// answer within some seconds; MGENJIT_STATUS_SERVER_UNAVAILABLE if it cannot be reached, or there is no folder for its
+/// socket that is this user's alone; MGENJIT_STATUS_SERVER_CRASHED if it cannot be understood;
+/// MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_server_status(
     statistics: *mut mgenjit_server_statistics,
@@ -107,7 +108,7 @@ pub unsafe extern "C" fn mgenjit_server_stop(
 /// Writes to `path` where the socket of the shared compile server of this build is, or would be: a blob whose bytes are
 /// an absolute path and a NUL, to be freed with mgenjit_blob_free.
 ///
-/// Thread-safe. Errors: MGENJIT_STATUS_UNTRUSTED if there is no folder for it that is this user's alone;
+/// Thread-safe. Errors: MGENJIT_STATUS_SERVER_UNAVAILABLE if there is no folder for it that is this user's alone;
 /// MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_server_socket(

@@ -1,29 +1,41 @@
 //! A connection to one compile server.
 
 use super::limits::Limits;
+use super::patience::{Patience, Silence};
 use super::protocol::{
-    Compiled, Decision, Failure, FailureKind, Hello, Position, Progress, Reply, Request,
+    Compiled, Death, Decision, Failure, FailureKind, Hello, Position, Progress, Reply, Request,
 };
 use super::spawn::{self, Launch, Server};
 use super::transport::{self, TransportError};
 use crate::error::{Error, Status, reason};
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a new server may take until it speaks. It needs some 10 ms on an idle machine.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a shared server that has a request may say nothing. It says every few seconds that it is there.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// A server that is ready for a request.
 #[derive(Debug)]
 pub struct Client {
-    server: Server,
-    path: PathBuf,
+    socket: UnixStream,
+    whose: Whose,
     /// What the server said of this last, see [`Reply::Started`].
     pub not_isolated: String,
+}
+
+#[derive(Debug)]
+enum Whose {
+    /// This client's alone.
+    Private { last_words: File, path: PathBuf },
+    /// Of all the user's processes.
+    Shared,
 }
 
 /// What a request has become.
@@ -43,8 +55,8 @@ pub enum RequestError {
     Module(Error),
     /// The server is lost.
     Server(Error),
-    /// The server was lost before it had the request, which may be given to another one.
-    Unheard(Error),
+    /// The server was lost, and it is not the request's fault: it may be given to another one.
+    Lost(Error),
 }
 
 /// A compiled module: what is known of it, and its image and object one after the other in a sealed memfd.
@@ -74,15 +86,32 @@ impl Listener for () {}
 impl Client {
     /// Starts the server at `path` and checks that it is one of this library's version.
     pub fn start(path: &Path) -> Result<Client, Error> {
+        let Server { socket, last_words } = start(path, &Launch::default())?;
         Ok(Client {
-            server: start(path, &Launch::default())?,
-            path: path.to_owned(),
+            socket,
+            whose: Whose::Private {
+                last_words,
+                path: path.to_owned(),
+            },
             not_isolated: String::new(),
         })
     }
 
+    /// On a connection to a shared server, see `shared`.
+    pub fn of_shared(socket: UnixStream) -> Client {
+        Client {
+            socket,
+            whose: Whose::Shared,
+            not_isolated: String::new(),
+        }
+    }
+
+    pub fn is_shared(&self) -> bool {
+        matches!(self.whose, Whose::Shared)
+    }
+
     pub fn connection(&self) -> &UnixStream {
-        &self.server.socket
+        &self.socket
     }
 
     /// Has the server do what is requested.
@@ -94,7 +123,10 @@ impl Client {
         listener: &mut dyn Listener,
     ) -> Result<Answer, RequestError> {
         let name = request.name();
-        let mut patience = Patience::new(limits.time);
+        let mut patience = match self.whose {
+            Whose::Private { .. } => Patience::new(limits.time, None),
+            Whose::Shared => Patience::new(limits.time, Some(SILENCE)),
+        };
         let payload = transport::seal_inputs(inputs).map_err(|error| {
             let len: usize = inputs.iter().map(|input| input.len()).sum();
             RequestError::Module(Error::new(
@@ -102,16 +134,22 @@ impl Client {
                 format!("{len} bytes of {name} cannot be handed to the compile server: {error}"),
             ))
         })?;
-        let socket = &self.server.socket;
+        let socket = &self.socket;
+        // In a shared server, others may come first.
+        if let Whose::Private { .. } = self.whose {
+            patience.start();
+        }
         let started = transport::send(socket, request, Some(payload.as_fd()))
-            .and_then(|()| patience.receive(socket));
+            .map_err(Silence::from)
+            .and_then(|()| patience.receive(socket, listener));
         let mut reply = match started {
             Ok((Reply::Started { not_isolated }, _)) => {
                 self.not_isolated = not_isolated;
-                patience.receive(socket)
+                patience.start();
+                patience.receive(socket, listener)
             }
-            Err(error) if is_end(&error) => {
-                return Err(RequestError::Unheard(self.lost(request, limits, &error)));
+            Err(Silence::Transport(error)) if is_end(&error) => {
+                return Err(RequestError::Lost(self.lost(request, limits, &error)));
             }
             other => other,
         };
@@ -124,7 +162,9 @@ impl Client {
                 // A server that has died since is noticed by the next request.
                 return Ok(Answer::Stopped);
             }
-            reply = sent.and_then(|()| patience.receive(socket));
+            reply = sent
+                .map_err(Silence::from)
+                .and_then(|()| patience.receive(socket, listener));
         }
         let answer = match reply {
             Ok((Reply::Compiled(compiled), payload)) => compiled
@@ -139,19 +179,35 @@ impl Client {
             Ok((Reply::Failed(failure), _)) => {
                 return Err(RequestError::Module(module_error(request, failure)));
             }
+            Ok((Reply::Died(death), _)) => {
+                let words = Some(death.words.as_str()).filter(|words| !words.is_empty());
+                let told = told_of_worker(&death);
+                return Err(RequestError::Module(died(
+                    request, limits, "died", words, &told,
+                )));
+            }
             Ok((_, _)) => {
                 return Err(RequestError::Server(out_of_step(name)));
             }
-            Err(error) => Err(error),
+            Err(Silence::TimeLimit) => {
+                return Err(RequestError::Server(limits.time_exceeded(name)));
+            }
+            Err(Silence::Hangs) => {
+                return Err(RequestError::Lost(hangs(name)));
+            }
+            Err(Silence::Transport(error)) => Err(error),
         };
-        answer.map_err(|error| RequestError::Server(self.lost(request, limits, &error)))
+        answer.map_err(|error| {
+            let lost = self.lost(request, limits, &error);
+            match self.whose {
+                Whose::Shared if is_end(&error) => RequestError::Lost(lost),
+                _ => RequestError::Server(lost),
+            }
+        })
     }
 
     fn lost(&self, request: &Request, limits: &Limits, error: &TransportError) -> Error {
         let name = request.name();
-        if is_timeout(error) {
-            return limits.time_exceeded(name);
-        }
         // The server is not to blame for what this process could not do.
         if let TransportError::NoDescriptor | TransportError::Io(_) = error
             && !is_end(error)
@@ -161,32 +217,69 @@ impl Client {
                 format!("the compile server's answer about {name} cannot be received: {error}"),
             );
         }
-        let words = last_words(&self.server.last_words);
-        let told = tell(words.as_deref(), &self.path);
-        if let Some(error) = limits.memory_exceeded(name, &told) {
-            return error;
-        }
         let what = if is_end(error) {
             "died".to_owned()
         } else {
             format!("cannot be understood ({error})")
         };
-        let did = match request {
-            Request::Compile(_) => "compiled",
-            Request::Link(_) | Request::Status | Request::Stop { .. } => "linked",
+        let (words, told) = match &self.whose {
+            Whose::Private {
+                last_words: file,
+                path,
+            } => {
+                let words = last_words(file);
+                let told = tell(words.as_deref(), path);
+                (words, told)
+            }
+            Whose::Shared => (None, "; it is shared with other processes".to_owned()),
         };
-        let message = format!("the compile server {what} while it {did} {name}{told}");
-        Error {
-            // One that was killed from outside has no last words.
-            repeats: words.is_some(),
-            ..Error::new(Status::ServerCrashed, message)
+        died(request, limits, &what, words.as_deref(), &told)
+    }
+}
+
+/// Of a server or worker that is gone, with what it said last.
+fn died(request: &Request, limits: &Limits, what: &str, words: Option<&str>, told: &str) -> Error {
+    let name = request.name();
+    if let Some(error) = limits.memory_exceeded(name, told) {
+        return error;
+    }
+    let did = match request {
+        Request::Compile(_) => "compiled",
+        Request::Link(_) | Request::Status | Request::Stop { .. } => "linked",
+    };
+    let message = format!("the compile server {what} while it {did} {name}{told}");
+    Error {
+        // One that was killed from outside has no last words.
+        repeats: words.is_some(),
+        ..Error::new(Status::ServerCrashed, message)
+    }
+}
+
+/// The end of a message about a shared server's worker that is gone.
+fn told_of_worker(death: &Death) -> String {
+    match (death.words.is_empty(), death.signal) {
+        (false, _) => format!("; it said:\n{}", death.words),
+        (true, 0) => "; it said nothing".to_owned(),
+        (true, signal) => {
+            format!("; it was killed by signal {signal} and said nothing, as for want of memory")
         }
     }
 }
 
-/// Starts the server at `path` and checks that it is one of this library's version.
-pub fn start(path: &Path, how: &Launch<'_>) -> Result<Server, Error> {
-    let server = spawn::start(path, how).map_err(|error| {
+/// Of a shared server that is stopped, or has lost its way.
+fn hangs(name: &str) -> Error {
+    Error::new(
+        Status::ServerCrashed,
+        format!(
+            "the shared compile server has said nothing for {} s while it had {name}",
+            SILENCE.as_secs()
+        ),
+    )
+}
+
+/// Starts the server at `path`.
+pub fn spawn(path: &Path, how: &Launch<'_>) -> Result<Server, Error> {
+    spawn::start(path, how).map_err(|error| {
         Error::new(
             Status::ServerUnavailable,
             format!(
@@ -195,7 +288,12 @@ pub fn start(path: &Path, how: &Launch<'_>) -> Result<Server, Error> {
                 reason(&error)
             ),
         )
-    })?;
+    })
+}
+
+/// Starts the server at `path` and checks that it is one of this library's version.
+pub fn start(path: &Path, how: &Launch<'_>) -> Result<Server, Error> {
+    let server = spawn(path, how)?;
     let ours = Hello::ours();
     let socket = &server.socket;
     // Bounded, because what was started may be any program.
@@ -222,7 +320,7 @@ pub fn start(path: &Path, how: &Launch<'_>) -> Result<Server, Error> {
 }
 
 /// What a server wrote to its standard error last, if anything.
-fn last_words(mut file: &File) -> Option<String> {
+pub fn last_words(mut file: &File) -> Option<String> {
     const MAX: u64 = 4096;
     let mut bytes = Vec::new();
     let len = file.metadata().map_or(0, |metadata| metadata.len());
@@ -234,7 +332,7 @@ fn last_words(mut file: &File) -> Option<String> {
 }
 
 /// The end of a message about the server at `path`, which is gone.
-fn tell(words: Option<&str>, path: &Path) -> String {
+pub fn tell(words: Option<&str>, path: &Path) -> String {
     match words {
         Some(words) => format!("; it said:\n{words}"),
         None => format!(
@@ -249,64 +347,19 @@ pub fn told(server: &Server, path: &Path) -> String {
     tell(last_words(&server.last_words).as_deref(), path)
 }
 
-/// How long a reply is waited for.
-struct Patience {
-    /// `None`: for ever.
-    deadline: Option<Instant>,
-}
-
-impl Patience {
-    /// 0 is for ever.
-    fn new(time: Duration) -> Patience {
-        Patience {
-            deadline: (!time.is_zero())
-                .then(|| Instant::now().checked_add(time))
-                .flatten(),
-        }
-    }
-
-    fn receive(&self, socket: &UnixStream) -> Result<(Reply, Option<OwnedFd>), TransportError> {
-        if let Some(deadline) = self.deadline {
-            // 0 would be for ever.
-            let rest = deadline.saturating_duration_since(Instant::now());
-            socket.set_read_timeout(Some(rest.max(Duration::from_millis(1))))?;
-        }
-        transport::receive(socket)
-    }
-
-    /// Does what the server waits for.
-    fn pause<T>(&mut self, work: impl FnOnce() -> T) -> T {
-        let started = Instant::now();
-        let result = work();
-        self.deadline =
-            (self.deadline).and_then(|deadline| deadline.checked_add(started.elapsed()));
-        result
-    }
-}
-
-fn is_timeout(error: &TransportError) -> bool {
-    match error {
-        TransportError::Io(error) => matches!(
-            error.kind(),
-            std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
-        ),
-        _ => false,
-    }
-}
-
 /// Whether the other side is gone.
 pub fn is_end(error: &TransportError) -> bool {
     match error {
         TransportError::Closed | TransportError::Truncated => true,
         TransportError::Io(error) => matches!(
             error.kind(),
-            std::io::ErrorKind::BrokenPipe | std::io::ErrorKind::ConnectionReset
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
         ),
         _ => false,
     }
 }
 
-fn mismatch(path: &Path, ours: &Hello, theirs: &Hello) -> Error {
+pub fn mismatch(path: &Path, ours: &Hello, theirs: &Hello) -> Error {
     let tell = |hello: &Hello| {
         format!(
             "version {} (protocol {}, LLVM {}, build {})",
@@ -366,8 +419,9 @@ fn module_error(request: &Request, failure: Failure) -> Error {
 mod tests {
     use super::*;
     use crate::compile::protocol::{
-        CompileRequest, CompileTimes, Cpu, Emit, Input, OptLevel, Target,
+        CompileRequest, CompileTimes, Cpu, Emit, Input, OptLevel, Phase, Target,
     };
+    use std::sync::mpsc::channel;
 
     const DIGEST: [u8; 32] = [7; 32];
 
@@ -395,11 +449,11 @@ mod tests {
         std::thread::spawn(move || serve(&theirs));
         let words = rustix::fs::memfd_create("words", rustix::fs::MemfdFlags::CLOEXEC);
         Client {
-            server: Server {
-                socket,
+            socket,
+            whose: Whose::Private {
                 last_words: words.expect("a memfd").into(),
+                path: PathBuf::from("server"),
             },
-            path: PathBuf::from("server"),
             not_isolated: String::new(),
         }
     }
@@ -494,7 +548,7 @@ mod tests {
         check(
             |_| {},
             Decision::Compile,
-            |result| matches!(result, Err(RequestError::Unheard(_))),
+            |result| matches!(result, Err(RequestError::Lost(_))),
         );
         check(
             |socket| {
@@ -521,5 +575,98 @@ mod tests {
             Decision::Compile,
             |result| matches!(result, Err(RequestError::Server(_))),
         );
+    }
+
+    /// Notes what is told, and each time does as the function says.
+    struct Note<F>(Vec<Progress>, F);
+
+    impl<F: FnMut()> Listener for Note<F> {
+        fn progress(&mut self, progress: Progress) {
+            self.0.push(progress);
+            (self.1)();
+        }
+    }
+
+    fn tick(socket: &UnixStream, phase: Phase, done: u32) -> Result<(), TransportError> {
+        let progress = Progress {
+            phase,
+            done,
+            total: 9,
+        };
+        transport::send(socket, &Reply::Progress(progress), None)
+    }
+
+    #[test]
+    fn progress_is_told_before_and_after_the_start() {
+        let (tell, told) = channel();
+        let mut client = client(move |socket| {
+            let tick = |phase, done| {
+                tick(socket, phase, done).expect("the client listens");
+                told.recv().expect("the listener hears it");
+            };
+            transport::receive::<Request>(socket).expect("a request");
+            tick(Phase::Queue, 2);
+            tick(Phase::Queue, 1);
+            send(socket, &started());
+            tick(Phase::Parse, 0);
+            send(socket, &Reply::Identified { digest: DIGEST });
+            transport::receive::<Decision>(socket).expect("a decision");
+            tick(Phase::Codegen, 3);
+            compiled(socket);
+        });
+        let mut note = Note(Vec::new(), || tell.send(()).expect("the server waits"));
+        let answer = client.request(&request(true), &[b"ir"], &Limits::default(), &mut note);
+        assert!(matches!(answer, Ok(Answer::Compiled(_))), "{answer:?}");
+        let heard: Vec<_> = note.0.iter().map(|one| (one.phase, one.done)).collect();
+        let expect = [
+            (Phase::Queue, 2),
+            (Phase::Queue, 1),
+            (Phase::Parse, 0),
+            (Phase::Codegen, 3),
+        ];
+        assert_eq!(heard, expect);
+    }
+
+    #[test]
+    fn a_slow_listener_misses_progress_and_gets_the_answer() {
+        let (tell, told) = channel();
+        let mut client = client(move |socket| {
+            hear(socket);
+            for done in 0..9 {
+                tick(socket, Phase::Optimise, done).expect("the client listens");
+            }
+            compiled(socket);
+            tell.send(()).expect("the listener waits");
+        });
+        let mut note = Note(Vec::new(), || told.recv().expect("the server sends"));
+        let answer = client.request(&request(false), &[b"ir"], &Limits::default(), &mut note);
+        assert!(matches!(answer, Ok(Answer::Compiled(_))), "{answer:?}");
+        assert!(note.0.len() <= 1, "{:?}", note.0);
+    }
+
+    #[test]
+    fn progress_does_not_make_the_time_limit_longer() {
+        fn check(pause: Option<Duration>) {
+            let mut client = client(move |socket| {
+                hear(socket);
+                // Until the client is gone.
+                while tick(socket, Phase::Optimise, 0).is_ok() {
+                    if let Some(pause) = pause {
+                        std::thread::sleep(pause);
+                    }
+                }
+            });
+            let limits = Limits {
+                time: Duration::from_millis(20),
+                ..Limits::default()
+            };
+            let answer = client.request(&request(false), &[b"ir"], &limits, &mut ());
+            let Err(RequestError::Server(error)) = answer else {
+                panic!("{answer:?}");
+            };
+            assert_eq!(error.status, Status::Timeout, "{}", error.message);
+        }
+        check(Some(Duration::from_millis(1)));
+        check(None);
     }
 }

@@ -5,6 +5,8 @@ use super::client::{Answer, Client, Listener, RequestError};
 use super::limits::Limits;
 use super::locate::locate;
 use super::protocol::Request;
+use super::shared::{self, Start};
+use crate::config::{Config, ServerLog, ServerMode};
 use crate::error::{Error, Status, reason};
 use crate::event::{Stopwatch, Times};
 use crate::fork;
@@ -14,12 +16,27 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Says whose servers are used where the configuration does not.
+const MODE_VARIABLE: &str = "MGENJIT_SERVER_MODE";
+
+/// How often a request may lose a shared server before it goes to a private one.
+const MOST_LOST: u32 = 5;
+
+/// For how long no shared server is tried once it could not be used.
+const GIVE_UP: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub struct Pool {
     path: Option<PathBuf>,
     max: usize,
     limits: Limits,
+    mode: Option<ServerMode>,
+    idle_timeout: Duration,
+    log: Option<ServerLog>,
+    /// Until then, no shared server is tried.
+    private_until: Mutex<Option<Instant>>,
     cores: OnceCell<usize>,
     state: Mutex<State>,
     /// What kept a server from being isolated as it should be.
@@ -46,12 +63,16 @@ struct Slot<'a> {
 }
 
 impl Pool {
-    /// Starts nothing yet. `max` 0: as many as there are cores that this process may use.
-    pub fn new(path: Option<PathBuf>, max: usize, limits: Limits) -> Pool {
+    /// Starts nothing yet.
+    pub fn new(config: &Config) -> Pool {
         Pool {
-            path,
-            max,
-            limits,
+            path: config.server_path.clone(),
+            max: config.max_servers,
+            limits: config.limits,
+            mode: config.server_mode,
+            idle_timeout: config.server_idle_timeout,
+            log: config.server_log.clone(),
+            private_until: Mutex::new(None),
             cores: OnceCell::new(),
             state: Mutex::default(),
             not_isolated: OnceCell::new(),
@@ -77,6 +98,7 @@ impl Pool {
             request.max_memory = self.limits.memory;
         }
         let request = &*request;
+        let mut lost = 0;
         loop {
             let mut watch = Stopwatch::start();
             let mut slot = self.slot();
@@ -85,7 +107,7 @@ impl Pool {
             let (mut client, idle) = match slot.client.take() {
                 Some(client) => (client, true),
                 None => {
-                    let client = Client::start(&locate(self.path.as_deref())?)?;
+                    let client = self.start(listener)?;
                     times.start += watch.lap();
                     (client, false)
                 }
@@ -113,12 +135,73 @@ impl Pool {
                     return Err(error);
                 }
                 // It died while it was idle. There are only so many of these.
-                Err(RequestError::Unheard(_)) if idle => {}
-                Err(RequestError::Unheard(error) | RequestError::Server(error)) => {
+                Err(RequestError::Lost(_)) if idle => {}
+                // It was lost with all its clients, whatever this one wanted.
+                Err(RequestError::Lost(error)) if client.is_shared() => {
+                    lost += 1;
+                    if lost == MOST_LOST {
+                        self.give_up_shared(&error, listener);
+                    }
+                }
+                Err(RequestError::Lost(error) | RequestError::Server(error)) => {
                     return Err(error);
                 }
             }
         }
+    }
+
+    /// A server that is ready for a request.
+    fn start(&self, listener: &mut dyn Listener) -> Result<Client, Error> {
+        let locate = || locate(self.path.as_deref());
+        if self.mode()? == ServerMode::Shared && !self.has_given_up_shared() {
+            let start = Start {
+                idle_timeout: self.idle_timeout,
+                workers: self.max,
+                log: None,
+            };
+            match shared::connect(&start, locate) {
+                Ok(socket) => return Ok(Client::of_shared(socket)),
+                Err(error) => self.give_up_shared(&error, listener),
+            }
+        }
+        Client::start(&locate()?)
+    }
+
+    fn mode(&self) -> Result<ServerMode, Error> {
+        if let Some(mode) = self.mode {
+            return Ok(mode);
+        }
+        let value = std::env::var_os(MODE_VARIABLE).unwrap_or_default();
+        match value.to_str() {
+            Some("" | "private") => Ok(ServerMode::Private),
+            Some("shared") => Ok(ServerMode::Shared),
+            _ => Err(Error::new(
+                Status::ServerUnavailable,
+                format!(
+                    "${MODE_VARIABLE} is \"{}\": set it to \"private\" or \"shared\"",
+                    value.display()
+                ),
+            )),
+        }
+    }
+
+    /// Private servers do for a while: to try again costs time each time.
+    fn give_up_shared(&self, why: &Error, listener: &mut dyn Listener) {
+        *self.lock_private_until() = Instant::now().checked_add(GIVE_UP);
+        listener.trouble(&why.message);
+    }
+
+    fn has_given_up_shared(&self) -> bool {
+        self.lock_private_until()
+            .is_some_and(|until| Instant::now() < until)
+    }
+
+    fn lock_private_until(&self) -> fork::Guarded<MutexGuard<'_, Option<Instant>>> {
+        fork::guard(|| {
+            self.private_until
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        })
     }
 
     /// What keeps servers from being isolated as they should be, once one has said so.

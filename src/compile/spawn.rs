@@ -50,6 +50,8 @@ struct Plan {
     /// What becomes descriptors 0, 1, 2 and, if there are a pidfd and a log, those after them.
     descriptors: [RawFd; MAX_DESCRIPTORS],
     count: usize,
+    /// The same descriptors in ascending order.
+    kept: [RawFd; MAX_DESCRIPTORS],
     server_stack: *mut c_void,
     /// Written by the grandchild if it cannot become the server.
     errno: c_int,
@@ -65,17 +67,13 @@ pub fn start(path: &Path, how: &Launch<'_>) -> io::Result<Server> {
     )?;
     let last_words =
         rustix::fs::memfd_create("mgenjit-server-stderr", rustix::fs::MemfdFlags::CLOEXEC)?;
-    let null = rustix::fs::open(
-        "/dev/null",
-        rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC,
-        rustix::fs::Mode::empty(),
-    )?;
     // So that the server ends with this process even if a child of it keeps the socket. Old kernels have none.
     let watch = match how.outlives {
         true => None,
         false => rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty()).ok(),
     };
-    let mut descriptors = vec![theirs.as_fd(), null.as_fd(), last_words.as_fd()];
+    // Standard output is a place for last words, too: there may be no /dev/null.
+    let mut descriptors = vec![theirs.as_fd(), last_words.as_fd(), last_words.as_fd()];
     let mut arguments = how.arguments.to_vec();
     for (name, descriptor) in [
         (c"--watch", watch.as_ref().map(AsFd::as_fd)),
@@ -110,6 +108,8 @@ fn launch(path: &Path, arguments: &[CString], descriptors: &[BorrowedFd<'_>]) ->
     for (number, descriptor) in numbers.iter_mut().zip(descriptors) {
         *number = descriptor.as_raw_fd();
     }
+    let mut kept = numbers;
+    kept[..descriptors.len()].sort_unstable();
     let stacks = Stacks::new()?;
     let mut plan = Plan {
         path: path.as_ptr(),
@@ -117,6 +117,7 @@ fn launch(path: &Path, arguments: &[CString], descriptors: &[BorrowedFd<'_>]) ->
         envp: envp.as_ptr(),
         descriptors: numbers,
         count: descriptors.len(),
+        kept,
         server_stack: stacks.top(1),
         errno: 0,
     };
@@ -175,12 +176,24 @@ extern "C" fn intermediate(plan: *mut c_void) -> c_int {
 extern "C" fn become_server(plan: *mut c_void) -> c_int {
     // SAFETY: `launch` passes a plan that outlives this process's time in shared memory.
     let plan = unsafe { &mut *plan.cast::<Plan>() };
-    // SAFETY: system calls on this process alone: its signal table, session and descriptors are not shared.
+    // SAFETY: system calls on this process alone: its signal table, session, limits and descriptors are not shared.
     unsafe {
         for signal in 1..=64 {
             libc::signal(signal, libc::SIG_DFL);
         }
         libc::setsid();
+        for resource in RAISED {
+            raise(resource);
+        }
+        // Whatever the host has open takes no room, and is not the server's, also if it is not close-on-exec.
+        let mut first = 0;
+        for descriptor in &plan.kept[..plan.count] {
+            if first < *descriptor {
+                libc::syscall(libc::SYS_close_range, first, *descriptor - 1, 0);
+            }
+            first = *descriptor + 1;
+        }
+        libc::syscall(libc::SYS_close_range, first, c_int::MAX, 0);
         // First out of the way of their new numbers, then there: `dup2` clears the close-on-exec flag.
         for descriptor in &mut plan.descriptors[..plan.count] {
             *descriptor = libc::fcntl(*descriptor, libc::F_DUPFD_CLOEXEC, MAX_DESCRIPTORS as c_int);
@@ -195,13 +208,6 @@ extern "C" fn become_server(plan: *mut c_void) -> c_int {
                 return 1;
             }
         }
-        // What the host did not mark close-on-exec is not the server's either.
-        libc::syscall(
-            libc::SYS_close_range,
-            plan.count as libc::c_uint,
-            u32::MAX,
-            0,
-        );
         if libc::chdir(c"/".as_ptr()) < 0 {
             plan.errno = errno();
             return 1;
@@ -213,6 +219,29 @@ extern "C" fn become_server(plan: *mut c_void) -> c_int {
     }
     plan.errno = errno();
     1
+}
+
+/// Limits that the host has set itself, for what it does itself: the server has limits of its own. Those that nobody can
+/// raise, it shares.
+const RAISED: [libc::__rlimit_resource_t; 6] = [
+    libc::RLIMIT_AS,
+    libc::RLIMIT_CPU,
+    libc::RLIMIT_DATA,
+    libc::RLIMIT_FSIZE,
+    libc::RLIMIT_NOFILE,
+    libc::RLIMIT_NPROC,
+];
+
+/// A limit that cannot be raised stays as it is.
+fn raise(resource: libc::__rlimit_resource_t) {
+    // SAFETY: the limit is written before it is read, and it is this process's alone.
+    unsafe {
+        let mut limit: libc::rlimit = std::mem::zeroed();
+        if libc::getrlimit(resource, &raw mut limit) == 0 {
+            limit.rlim_cur = limit.rlim_max;
+            libc::setrlimit(resource, &raw const limit);
+        }
+    }
 }
 
 fn errno() -> c_int {

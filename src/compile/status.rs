@@ -1,5 +1,7 @@
 //! What the shared server does, and how to end it.
 
+use super::client::is_end;
+use super::patience::is_timeout;
 use super::protocol::{Reply, Request, ServerStatus};
 use super::shared;
 use super::transport::{self, TransportError};
@@ -20,7 +22,7 @@ pub fn status() -> Result<ServerStatus, Error> {
         Ok(Reply::Status(status)) => Ok(*status),
         Ok(_) => Err(out_of_step("it answered something else")),
         // It may have ended just now, or refuses to be asked.
-        Err(error) => Err(match hung_up(&error) && shared::find()?.is_none() {
+        Err(error) => Err(match is_end(&error) && shared::find()?.is_none() {
             true => none(),
             false => unanswered(&error),
         }),
@@ -42,7 +44,7 @@ pub fn stop(force: bool, wait: Wait) -> Result<(), Error> {
         Ok(Reply::Stopping) => {}
         Ok(_) => return Err(out_of_step("it answered something else")),
         Err(error) => {
-            return match hung_up(&error) && shared::find()?.is_none() {
+            return match is_end(&error) && shared::find()?.is_none() {
                 true => Ok(()),
                 false => Err(unanswered(&error)),
             };
@@ -118,37 +120,19 @@ fn none() -> Error {
     )
 }
 
-fn hung_up(error: &TransportError) -> bool {
-    match error {
-        TransportError::Closed | TransportError::Truncated => true,
-        TransportError::Io(error) => matches!(
-            error.kind(),
-            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
-        ),
-        _ => false,
-    }
-}
-
 fn unanswered(error: &TransportError) -> Error {
-    match error {
-        TransportError::Io(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-            ) =>
-        {
-            Error::new(
-                Status::Timeout,
-                format!(
-                    "the shared compile server does not answer{}: it was silent for {} s; end its process, and the \
-                     next client starts another",
-                    at(),
-                    PATIENCE.as_secs()
-                ),
-            )
-        }
-        error => out_of_step(&error.to_string()),
+    if !is_timeout(error) {
+        return out_of_step(&error.to_string());
     }
+    Error::new(
+        Status::Timeout,
+        format!(
+            "the shared compile server{} does not answer: it was silent for {} s; end its process, and the next client \
+             starts another",
+            at(),
+            PATIENCE.as_secs()
+        ),
+    )
 }
 
 fn out_of_step(why: &str) -> Error {
@@ -202,7 +186,7 @@ mod tests {
     fn a_server_that_is_silent_is_not_waited_for() {
         let (socket, _theirs) = UnixStream::pair().expect("a pair of sockets");
         let error = ask(&socket, &Request::Status, SHORT).expect_err("no answer");
-        assert!(!hung_up(&error), "{error}");
+        assert!(!is_end(&error), "{error}");
         assert_eq!(unanswered(&error).status, Status::Timeout);
     }
 
@@ -210,13 +194,13 @@ mod tests {
     fn a_server_that_hangs_up_or_talks_nonsense_is_an_error() {
         let socket = connection(drop);
         let error = ask(&socket, &Request::Status, PATIENCE).expect_err("an end");
-        assert!(hung_up(&error), "{error}");
+        assert!(is_end(&error), "{error}");
         let socket = connection(|mut socket| {
             hear(&socket);
             socket.write_all(&[1, 0, 0, 0, 0xff]).expect("sent");
         });
         let error = ask(&socket, &Request::Status, PATIENCE).expect_err("nonsense");
-        assert!(!hung_up(&error), "{error}");
+        assert!(!is_end(&error), "{error}");
         assert_eq!(unanswered(&error).status, Status::ServerCrashed);
     }
 

@@ -20,7 +20,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 /// The longest body that is accepted. Signatures of a large module are the largest messages: some 100 bytes
@@ -60,15 +60,7 @@ pub fn send<T: Serialize>(
     message: &T,
     payload: Option<BorrowedFd<'_>>,
 ) -> Result<(), TransportError> {
-    let body = postcard::to_stdvec(message).map_err(TransportError::Malformed)?;
-    let len = u32::try_from(body.len())
-        .ok()
-        .filter(|len| *len <= MAX_BODY_LEN)
-        .ok_or(TransportError::TooLong(body.len() as u64))?;
-    let mut frame = Vec::with_capacity(4 + body.len());
-    frame.extend_from_slice(&len.to_le_bytes());
-    frame.extend_from_slice(&body);
-
+    let frame = encode(message)?;
     let fds: Vec<BorrowedFd<'_>> = payload.into_iter().collect();
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = SendAncillaryBuffer::new(&mut space);
@@ -99,6 +91,28 @@ pub fn send<T: Serialize>(
     Ok(())
 }
 
+/// The frame of a message.
+pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, TransportError> {
+    let body = postcard::to_stdvec(message).map_err(TransportError::Malformed)?;
+    let len = u32::try_from(body.len())
+        .ok()
+        .filter(|len| *len <= MAX_BODY_LEN)
+        .ok_or(TransportError::TooLong(body.len() as u64))?;
+    let mut frame = Vec::with_capacity(4 + body.len());
+    frame.extend_from_slice(&len.to_le_bytes());
+    frame.extend_from_slice(&body);
+    Ok(frame)
+}
+
+/// The message that a frame's body is.
+pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, TransportError> {
+    let (message, rest) = postcard::take_from_bytes(body).map_err(TransportError::Malformed)?;
+    match rest.len() {
+        0 => Ok(message),
+        len => Err(TransportError::TrailingBytes(len)),
+    }
+}
+
 /// Receives one message, and the payload that came with it.
 pub fn receive<T: DeserializeOwned>(
     socket: &UnixStream,
@@ -122,11 +136,7 @@ pub fn receive<T: DeserializeOwned>(
     if body.len() < len as usize {
         return Err(TransportError::Truncated);
     }
-    let (message, rest) = postcard::take_from_bytes(&body).map_err(TransportError::Malformed)?;
-    if !rest.is_empty() {
-        return Err(TransportError::TrailingBytes(rest.len()));
-    }
-    Ok((message, payload))
+    Ok((decode(&body)?, payload))
 }
 
 /// Reads the first bytes of a frame together with the descriptor attached to them.
@@ -165,6 +175,44 @@ fn receive_first(
         return Err(TransportError::NoDescriptor);
     }
     Ok((received.bytes, payload))
+}
+
+/// Who is at the other end of a connection: who called `connect`, `listen` or `socketpair`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// 0 if it is of another namespace.
+    pub process: u32,
+    pub user: u32,
+}
+
+pub fn peer(socket: impl AsFd) -> rustix::io::Result<Peer> {
+    let mut credentials = libc::ucred {
+        pid: 0,
+        uid: 0,
+        gid: 0,
+    };
+    let mut len = size_of::<libc::ucred>() as libc::socklen_t;
+    // Not rustix's function: its type cannot hold the process 0.
+    // SAFETY: the kernel writes at most `len` bytes, which the struct has.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut credentials).cast(),
+            &raw mut len,
+        )
+    };
+    if result < 0 {
+        return Err(
+            rustix::io::Errno::from_io_error(&io::Error::last_os_error())
+                .unwrap_or(rustix::io::Errno::INVAL),
+        );
+    }
+    Ok(Peer {
+        process: credentials.pid.cast_unsigned(),
+        user: credentials.uid,
+    })
 }
 
 /// Makes a sealed memfd of `parts`, one after the other.
@@ -232,7 +280,6 @@ mod tests {
     use crate::compile::protocol::{
         CompileRequest, Cpu, Emit, Hello, Input, Level, OptLevel, Reply, Request, Target,
     };
-    use std::os::fd::AsRawFd;
 
     /// What the other side makes of `bytes`, after which the connection ends.
     fn received<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, TransportError> {

@@ -63,11 +63,7 @@ impl Executor {
         Arc::new(Executor {
             keys: Keys::new(parts),
             store: config.store(),
-            pool: Pool::new(
-                config.server_path.clone(),
-                config.max_servers,
-                config.limits,
-            ),
+            pool: Pool::new(&config),
             told_not_isolated: AtomicBool::new(false),
             missing: match target {
                 Target::Host(Cpu::Level(level)) => cpu::missing(level),

@@ -1,5 +1,7 @@
 //! The C library's shared objects, as this process has them or would load them.
 
+use crate::fork;
+use once_cell::sync::Lazy;
 use std::ffi::{CStr, OsStr, c_char, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -15,10 +17,16 @@ const NAMES: [&CStr; 4] = [
 
 /// The files, in their order; one that is not there is left out.
 pub fn of_this_system() -> Vec<(String, Vec<u8>)> {
-    NAMES
+    static PATHS: Lazy<Vec<(&CStr, PathBuf)>> = Lazy::new(|| {
+        let paths = NAMES.iter().map(|name| Some((*name, find(name)?)));
+        paths.flatten().collect()
+    });
+    // A child that is forked while the dynamic linker is at work could not load a library, or end, ever after.
+    let paths = fork::guard(|| Lazy::force(&PATHS)).into_inner();
+    paths
         .iter()
-        .filter_map(|name| {
-            let bytes = std::fs::read(find(name)?).ok()?;
+        .filter_map(|(name, path)| {
+            let bytes = std::fs::read(path).ok()?;
             Some((name.to_string_lossy().into_owned(), bytes))
         })
         .collect()

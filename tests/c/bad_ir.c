@@ -1,4 +1,5 @@
 // runs: once
+// servers: private shared
 
 /* Input that no code can be made of. After each the same executor compiles and runs good code. */
 #include "check.h"

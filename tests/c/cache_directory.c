@@ -239,7 +239,7 @@ static void limited_file_size(void)
     mgenjit_config *config;
     mgenjit_cache *cache;
     mgenjit_cache_statistics statistics;
-    /* A server that is started under the limit would have it as well. */
+    /* What is stored before there is a limit. */
     check_usable(executor);
     CHECK(getrlimit(RLIMIT_FSIZE, &limit) == 0);
     /* Whoever writes more gets a signal, which ends this program: hits, misses and questions must not. */

@@ -1,4 +1,5 @@
 // runs: once
+// servers: private shared
 
 /* Compiles that take too long, too much memory, or are too large. */
 #include "check.h"

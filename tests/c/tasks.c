@@ -1,4 +1,5 @@
 // runs: once
+// servers: private shared
 
 /* Compiles in the background: results, callbacks, cancelling, prefetching, and forks. */
 #include "check.h"

@@ -1,5 +1,6 @@
 // flags: -pthread
 // runs: once
+// servers: private shared
 
 /* Many threads at once. */
 #include "servers.h"

@@ -13,6 +13,8 @@
 //! - `libs:` are options for linking the program, `flags:` for compiling it.
 //! - `warm: no server` gives the second run a path where there is no server: every compile must be a hit.
 //! - `runs: once` skips the second run.
+//! - `servers: private shared` runs all of it with servers of its own, and then all of it again with a shared one;
+//!   without it, servers are private.
 //! - `timeout:` is in seconds, for each run.
 
 use std::time::Duration;
@@ -34,6 +36,8 @@ pub struct Directives {
     pub flags: Vec<String>,
     pub warm_without_server: bool,
     pub once: bool,
+    /// Values of `$MGENJIT_SERVER_MODE`.
+    pub servers: Vec<String>,
     pub timeout: Duration,
 }
 
@@ -49,6 +53,7 @@ impl Directives {
             flags: Vec::new(),
             warm_without_server: false,
             once: false,
+            servers: Vec::new(),
             timeout: Duration::from_secs(300),
         };
         for line in text.lines().map_while(|line| line.strip_prefix("//")) {
@@ -64,12 +69,16 @@ impl Directives {
                 "flags" => directives.flags.extend(words(value)),
                 "warm" if value == "no server" => directives.warm_without_server = true,
                 "runs" if value == "once" => directives.once = true,
+                "servers" => directives.servers.extend(words(value)),
                 "timeout" => {
                     directives.timeout =
                         Duration::from_secs(value.parse().expect("a timeout in seconds"));
                 }
                 _ => panic!("no such directive: {line}"),
             }
+        }
+        if directives.servers.is_empty() {
+            directives.servers.push("private".to_owned());
         }
         directives
     }

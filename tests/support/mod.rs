@@ -6,6 +6,7 @@
 
 pub mod directives;
 pub mod faults;
+pub mod processes;
 pub mod run;
 pub mod tools;
 pub mod workspace;

@@ -1,6 +1,7 @@
 //! A temporary folder in which one C program is built and run.
 
 use super::directives::{Built, Directives};
+use super::processes;
 use super::run::{Outcome, run};
 use super::{shared_library, source};
 use std::ffi::OsStr;
@@ -19,9 +20,12 @@ pub enum Run {
 /// `lib/`, `bin/`, `fixtures/`, `cache/`, and the program itself.
 ///
 /// The library and the server are copies of their own: a program knows its servers among those of other tests
-/// by their path.
+/// by their path. What serves more than one process has a folder of its own to be found in.
 pub struct Workspace {
     folder: TempDir,
+    runtime: TempDir,
+    /// The value of `$MGENJIT_SERVER_MODE`.
+    servers: String,
     pub directives: Directives,
     program: PathBuf,
 }
@@ -40,10 +44,17 @@ impl Workspace {
             .prefix("c-program-")
             .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
             .expect("a temporary folder");
+        // Below the folder above it could be too long for a socket's path.
+        let runtime = tempfile::Builder::new()
+            .prefix("mgenjit-")
+            .tempdir()
+            .expect("a runtime folder");
         let workspace = Workspace {
             program: folder.path().join("program"),
             directives: Directives::parse(&text),
             folder,
+            runtime,
+            servers: "private".to_owned(),
         };
         for name in ["lib", "bin", "fixtures", "cache"] {
             std::fs::create_dir(workspace.path(name)).expect("a folder");
@@ -76,6 +87,11 @@ impl Workspace {
         self.path("bin/mgenjit-server")
     }
 
+    /// Sets whose servers the program uses: a value of `$MGENJIT_SERVER_MODE`.
+    pub fn set_servers(&mut self, servers: &str) {
+        self.servers = servers.to_owned();
+    }
+
     /// Runs the program once.
     pub fn run(&self, run_kind: Run) -> Outcome {
         let command = self.command(run_kind);
@@ -105,6 +121,8 @@ impl Workspace {
         };
         command
             .env("MGENJIT_SERVER", server)
+            .env("MGENJIT_SERVER_MODE", &self.servers)
+            .env("XDG_RUNTIME_DIR", self.runtime.path())
             .env("MGENJIT_CACHE_DIR", self.path("cache"))
             .env("XDG_CACHE_HOME", self.path("no-cache"))
             .env("HOME", self.folder.path())
@@ -163,6 +181,13 @@ impl Workspace {
             .arg(self.path("fixtures").join(&built.output))
             .arg(input);
         succeed(command);
+    }
+}
+
+impl Drop for Workspace {
+    fn drop(&mut self) {
+        // A shared server would wait for others after a program that failed.
+        processes::kill_all(&self.server());
     }
 }
 

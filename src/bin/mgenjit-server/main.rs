@@ -9,6 +9,7 @@
 //! server reads no file, no environment variable and no clock (but to measure), and keeps nothing of a request.
 
 mod archive;
+mod arguments;
 mod blame;
 mod bundle;
 mod canonical;
@@ -40,6 +41,7 @@ mod rebind;
 mod serve;
 mod shared;
 mod signatures;
+mod supervisor;
 mod symbols;
 mod target;
 mod tls;
@@ -47,10 +49,10 @@ mod unit;
 mod verify;
 mod watch;
 
+use arguments::{Arguments, Mode, USAGE};
 use log::Log;
 use mgenjit::compile::protocol::{BUILD_ID, PACKAGE_VERSION};
-use process::{Descriptors, Inherited};
-use std::os::fd::RawFd;
+use process::Inherited;
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -62,44 +64,50 @@ const COMPILE_STACK: usize = 256 << 20;
 /// The stack of the thread that watches, and what both threads have beside their stacks.
 const SMALL_STACKS: u64 = 1 << 20;
 
-const USAGE: &str = "usage: mgenjit-server [--linker] [--watch PIDFD] [--log FD] | --version";
-
 fn main() -> ExitCode {
-    let (descriptors, runs_linker) = match parse_arguments() {
-        Ok(Command::Serve(descriptors)) => (descriptors, false),
-        Ok(Command::Linker(descriptors)) => (descriptors, true),
-        Ok(Command::Version) => {
-            println!(
-                "mgenjit-server {PACKAGE_VERSION}\nbuild {BUILD_ID}\nLLVM {}",
-                target::llvm_version()
-            );
-            return ExitCode::SUCCESS;
-        }
+    let Arguments { descriptors, mode } = match arguments::parse(std::env::args_os().skip(1)) {
+        Ok(arguments) => arguments,
         Err(message) => {
             eprintln!("mgenjit-server: {message}\n{USAGE}");
             return ExitCode::from(2);
         }
     };
-    let Inherited {
-        socket,
-        client,
-        log,
-    } = match process::set_up(&descriptors) {
+    if let Mode::Version = mode {
+        println!(
+            "mgenjit-server {PACKAGE_VERSION}\nbuild {BUILD_ID}\nLLVM {}",
+            target::llvm_version()
+        );
+        return ExitCode::SUCCESS;
+    }
+    let inherited = match process::set_up(&descriptors) {
         Ok(inherited) => inherited,
         Err(message) => {
             eprintln!("mgenjit-server: {message}");
             return ExitCode::from(2);
         }
     };
-    if runs_linker {
-        return match driver::serve(&socket, client.as_ref()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(message) => {
-                eprintln!("mgenjit-server: {message}");
-                ExitCode::FAILURE
-            }
-        };
+    let ended = match mode {
+        Mode::Linker => driver::serve(&inherited.socket, inherited.client.as_ref()),
+        Mode::Shared(options) => supervisor::run(inherited, options),
+        Mode::Serve | Mode::Version => compile_for(inherited),
+    };
+    match ended {
+        Ok(()) => process::exit(0),
+        Err(message) => {
+            eprintln!("mgenjit-server: {message}");
+            process::exit(1)
+        }
     }
+}
+
+/// Compiles until the client is gone.
+fn compile_for(inherited: Inherited) -> Result<(), String> {
+    let Inherited {
+        socket,
+        client,
+        log,
+        ..
+    } = inherited;
     // Where there is no `getrandom`, the standard library opens /dev/urandom, once, when it first needs a seed.
     let _ = std::hash::RandomState::new();
     let data = process::data_size(COMPILE_STACK as u64 + SMALL_STACKS);
@@ -116,52 +124,9 @@ fn main() -> ExitCode {
     // This thread has nothing else to do, and the other begins with what is there.
     prefault::provide(heap);
     match served.map(|thread| thread.join()) {
-        Ok(Ok(Ok(()))) => process::exit(0),
-        Ok(Ok(Err(message))) => {
-            eprintln!("mgenjit-server: {message}");
-            process::exit(1)
-        }
+        Ok(Ok(served)) => served,
         // The panic's message is on standard error already. A server that panicked is in no known state.
         Ok(Err(_)) => std::process::abort(),
-        Err(error) => {
-            eprintln!("mgenjit-server: a thread could not be started: {error}");
-            process::exit(1)
-        }
+        Err(error) => Err(format!("a thread could not be started: {error}")),
     }
-}
-
-enum Command {
-    Serve(Descriptors),
-    /// Run a linker, see `driver`.
-    Linker(Descriptors),
-    Version,
-}
-
-fn parse_arguments() -> Result<Command, String> {
-    let mut arguments = std::env::args_os().skip(1);
-    let mut descriptors = Descriptors::default();
-    let mut runs_linker = false;
-    while let Some(argument) = arguments.next() {
-        match argument.to_str() {
-            Some("--version") => return Ok(Command::Version),
-            Some("--linker") => runs_linker = true,
-            Some(option @ ("--watch" | "--log")) => {
-                let fd: Option<RawFd> = arguments
-                    .next()
-                    .and_then(|value| value.to_str()?.parse().ok())
-                    .filter(|fd| *fd > 2);
-                let fd =
-                    fd.ok_or_else(|| format!("{option} needs the number of a descriptor above 2"))?;
-                match option {
-                    "--watch" => descriptors.client = Some(fd),
-                    _ => descriptors.log = Some(fd),
-                }
-            }
-            _ => return Err(format!("{} is not understood", argument.to_string_lossy())),
-        }
-    }
-    Ok(match runs_linker {
-        true => Command::Linker(descriptors),
-        false => Command::Serve(descriptors),
-    })
 }

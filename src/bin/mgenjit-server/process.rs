@@ -1,5 +1,6 @@
 //! What the process inherits from its host, made to be what a server needs.
 
+use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
@@ -16,6 +17,8 @@ pub struct Inherited {
     pub socket: UnixStream,
     pub client: Option<OwnedFd>,
     pub log: Option<OwnedFd>,
+    /// What another process of this program needs to start if LLVM is a shared library.
+    pub library_path: Option<OsString>,
 }
 
 /// Takes the socket on standard input, the client's pidfd and the log, and drops everything else that was inherited.
@@ -26,6 +29,7 @@ pub fn set_up(descriptors: &Descriptors) -> Result<Inherited, String> {
         socket: take_socket()?,
         client: client.map(|fd| take(fd, "--watch")).transpose()?,
         log: log.map(|fd| take(fd, "--log")).transpose()?,
+        library_path: std::env::var_os("LD_LIBRARY_PATH"),
     };
     reset_signals();
     forbid_core_dumps();
@@ -103,6 +107,21 @@ pub fn limit_data(bytes: u64) {
     if current != now.current {
         let _ = rustix::process::setrlimit(resource, rustix::process::Rlimit { current, ..now });
     }
+}
+
+/// Whether this process has used half of the processor's time that the host's limit, if it has one, leaves it. What is
+/// over it is killed, and that would be in the middle of a request that needs little.
+pub fn is_running_out_of_time() -> bool {
+    let Some(limit) = rustix::process::getrlimit(rustix::process::Resource::Cpu).current else {
+        return false;
+    };
+    // SAFETY: the time is written before it is read; all zeros is valid.
+    let used = unsafe {
+        let mut used: libc::timespec = std::mem::zeroed();
+        libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut used);
+        used
+    };
+    used.tv_sec.unsigned_abs().saturating_mul(2) >= limit
 }
 
 /// Returns to the system what a large module needed: the server may wait for long until the next.

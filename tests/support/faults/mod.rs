@@ -46,6 +46,7 @@ pub mod damage;
 mod ptrace;
 pub mod self_test;
 
+use super::processes;
 use super::run::run;
 use super::source;
 use super::workspace::{Run, Workspace};
@@ -437,12 +438,7 @@ impl Stage {
     }
 
     fn servers(&self) -> usize {
-        let path = self.workspace.server();
-        std::fs::read_dir("/proc")
-            .expect("/proc")
-            .filter_map(|process| std::fs::read_link(process.ok()?.path().join("exe")).ok())
-            .filter(|executable| *executable == path)
-            .count()
+        processes::running(&self.workspace.server()).len()
     }
 }
 

@@ -1,0 +1,80 @@
+//! The command line. The library writes it; people need `--version` alone.
+
+use crate::process::Descriptors;
+use crate::supervisor;
+use std::ffi::{OsStr, OsString};
+use std::os::fd::RawFd;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+pub const USAGE: &str = "usage: mgenjit-server [--watch PIDFD] [--log FD]
+       mgenjit-server --linker [--watch PIDFD]
+       mgenjit-server --shared SOCKET [--idle-timeout MS] [--workers N] [--worker-memory BYTES] [--patience MS] [--log FD]
+       mgenjit-server --version";
+
+pub struct Arguments {
+    pub descriptors: Descriptors,
+    pub mode: Mode,
+}
+
+pub enum Mode {
+    /// Compile for the process at the other end of standard input.
+    Serve,
+    /// Run a linker, see `driver`.
+    Linker,
+    /// Serve many, see `supervisor`.
+    Shared(supervisor::Options),
+    Version,
+}
+
+pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Arguments, String> {
+    let mut arguments = arguments;
+    let mut descriptors = Descriptors::default();
+    let mut mode = Mode::Serve;
+    while let Some(argument) = arguments.next() {
+        let option = argument.to_string_lossy().into_owned();
+        let mut value = || {
+            let value = arguments.next();
+            value.ok_or_else(|| format!("{option} needs a value"))
+        };
+        match (option.as_str(), &mut mode) {
+            ("--version", _) => mode = Mode::Version,
+            ("--linker", _) => mode = Mode::Linker,
+            ("--shared", _) => {
+                mode = Mode::Shared(supervisor::Options {
+                    socket: PathBuf::from(value()?),
+                    ..supervisor::Options::default()
+                });
+            }
+            ("--watch", _) => descriptors.client = Some(descriptor(&option, &value()?)?),
+            ("--log", _) => descriptors.log = Some(descriptor(&option, &value()?)?),
+            ("--idle-timeout", Mode::Shared(options)) => {
+                options.idle_timeout = Duration::from_millis(number(&option, &value()?)?);
+            }
+            ("--patience", Mode::Shared(options)) => {
+                options.patience = Duration::from_millis(number(&option, &value()?)?);
+            }
+            ("--workers", Mode::Shared(options)) => options.workers = number(&option, &value()?)?,
+            ("--worker-memory", Mode::Shared(options)) => {
+                options.worker_memory = number(&option, &value()?)?;
+            }
+            _ => return Err(format!("{option} is not understood")),
+        }
+    }
+    Ok(Arguments { descriptors, mode })
+}
+
+fn descriptor(option: &str, value: &OsStr) -> Result<RawFd, String> {
+    number(option, value)
+        .ok()
+        .filter(|fd| *fd > 2)
+        .ok_or_else(|| format!("{option} needs the number of a descriptor above 2"))
+}
+
+fn number<T: FromStr>(option: &str, value: &OsStr) -> Result<T, String> {
+    value
+        .to_str()
+        .and_then(|value| value.parse().ok())
+        .ok_or_else(|| format!("{option} needs a number, and not {}", value.display()))
+}

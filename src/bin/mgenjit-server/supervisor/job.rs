@@ -1,0 +1,173 @@
+//! A request that clients wait for, and when two are one.
+
+use super::connection::Frame;
+use crate::input::Input;
+use mgenjit::compile::protocol::{
+    self, CompileRequest, Input as About, LinkRequest, Phase, Progress, Request,
+};
+use mgenjit::compile::transport::{self, TransportError};
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::time::Instant;
+
+/// What a client asked for.
+pub struct Asked {
+    pub request: Request,
+    /// The inputs, sealed.
+    payload: File,
+    len: u64,
+}
+
+/// What one worker does for one or more clients.
+pub struct Job {
+    pub asked: Rc<Asked>,
+    /// Whose turn it was when it came.
+    pub process: u32,
+    /// Those that wait, the one that is asked first at the front.
+    pub clients: Vec<u64>,
+    pub worker: Option<u64>,
+    /// What the worker has said so far.
+    pub started: Option<Frame>,
+    pub digest: Option<[u8; 32]>,
+    pub progress: Progress,
+    /// How many workers died before they had it.
+    pub losses: u32,
+    pub since: Instant,
+}
+
+/// The end of a job.
+pub struct Outcome {
+    pub frame: Frame,
+    pub digest: Option<[u8; 32]>,
+}
+
+impl Asked {
+    pub fn new(request: Request, payload: Option<OwnedFd>) -> Result<Asked, TransportError> {
+        let (_, len) =
+            protocol::layout(request.inputs()).ok_or(TransportError::TooLong(u64::MAX))?;
+        let payload = transport::check_payload(payload, len)?;
+        Ok(Asked {
+            request,
+            payload,
+            len,
+        })
+    }
+
+    /// To be sent to a worker.
+    pub fn frame(&self) -> Result<Frame, TransportError> {
+        let payload = self.payload.try_clone()?;
+        let mut request = self.request.clone();
+        if let Request::Compile(request) = &mut request {
+            // It shows that the worker is alive, too.
+            request.progress = true;
+        }
+        Frame::new(&request, Some(Rc::new(payload.into())))
+    }
+
+    /// Whether the client wants to hear how far it is.
+    pub fn wants_progress(&self) -> bool {
+        matches!(
+            self.request,
+            Request::Compile(CompileRequest { progress: true, .. })
+        )
+    }
+
+    /// What the cache calls it.
+    pub fn key(&self) -> Option<String> {
+        match &self.request {
+            Request::Compile(request) => Some(blake3::Hash::from(request.key).to_hex().to_string()),
+            _ => None,
+        }
+    }
+
+    /// Whether both will be answered with the same bytes, if it is not with an error.
+    pub fn is_same(&self, theirs: &Asked) -> bool {
+        let same_lens = |one: &[About], other: &[About]| {
+            one.iter()
+                .map(|input| input.len)
+                .eq(other.iter().map(|input| input.len))
+        };
+        let same = match (&self.request, &theirs.request) {
+            (Request::Compile(one), Request::Compile(other)) => {
+                let CompileRequest {
+                    name: _,
+                    key: _,
+                    opt_level,
+                    target,
+                    identify,
+                    progress: _,
+                    inputs,
+                    keep,
+                    emit,
+                    max_memory,
+                } = one;
+                *opt_level == other.opt_level
+                    && *target == other.target
+                    && *identify == other.identify
+                    && same_lens(inputs, &other.inputs)
+                    && *keep == other.keep
+                    && *emit == other.emit
+                    && *max_memory == other.max_memory
+            }
+            (Request::Link(one), Request::Link(other)) => {
+                let LinkRequest {
+                    name: _,
+                    target,
+                    output,
+                    inputs,
+                    libraries,
+                } = one;
+                *target == other.target
+                    && *output == other.output
+                    && same_lens(inputs, &other.inputs)
+                    && *libraries == other.libraries
+                    // The linker is told the names.
+                    && self.has_names_of(theirs)
+            }
+            _ => false,
+        };
+        same && self.has_bytes_of(theirs)
+    }
+
+    /// Whether errors would be the same too: they have names in them.
+    pub fn has_names_of(&self, other: &Asked) -> bool {
+        self.request.name() == other.request.name()
+            && self
+                .request
+                .inputs()
+                .iter()
+                .map(|input| &input.name)
+                .eq(other.request.inputs().iter().map(|input| &input.name))
+    }
+
+    fn has_bytes_of(&self, other: &Asked) -> bool {
+        let (Ok(one), Ok(other)) = (
+            Input::map(&self.payload, 0, self.len),
+            Input::map(&other.payload, 0, other.len),
+        ) else {
+            return false;
+        };
+        one.bytes() == other.bytes()
+    }
+}
+
+impl Job {
+    pub fn new(asked: Rc<Asked>, process: u32, client: u64) -> Job {
+        Job {
+            asked,
+            process,
+            clients: vec![client],
+            worker: None,
+            started: None,
+            digest: None,
+            progress: Progress {
+                phase: Phase::Queue,
+                done: 0,
+                total: 0,
+            },
+            losses: 0,
+            since: Instant::now(),
+        }
+    }
+}

@@ -1,0 +1,616 @@
+//! The processes that compile: started ahead of need, warmed up, given one job at a time, and replaced.
+
+use super::connection::{Connection, Frame, Peer};
+use super::job::{Asked, Outcome};
+use super::{Supervisor, frame};
+use mgenjit::compile::protocol::{
+    CompileRequest, Cpu, Death, Decision, Emit, Hello, Input, OptLevel, Reply, Request, Target,
+};
+use mgenjit::compile::transport::{self, TransportError};
+use rustix::event::epoll::EventFlags;
+use rustix::fs::MemfdFlags;
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use serde_json::json;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+pub struct Worker {
+    connection: Connection,
+    child: Child,
+    /// Its standard error.
+    words: File,
+    state: State,
+    since: Instant,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// It has not said who it is.
+    Starting,
+    /// It compiles something to have compiled once.
+    Warming,
+    Idle,
+    Working(u64),
+    /// It waits for a client to decide about its job, and takes no core meanwhile.
+    Deciding(u64),
+}
+
+/// A worker that has ended or was killed, and is still to be waited for.
+pub struct Dying {
+    child: Child,
+    words: File,
+    job: Option<u64>,
+    was_of_use: bool,
+}
+
+/// How many there may be for each that may work: those that wait for a decision do not work.
+const WORKERS_PER_CORE: usize = 4;
+
+/// How long a worker may take to be ready.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a worker more than one may be idle.
+const SPARE: Duration = Duration::from_secs(10);
+
+/// How often a job is given to another worker because one died before it had it.
+const MOST_LOSSES: u32 = 3;
+
+/// After so many workers that ended before they were of use there will be none that is.
+const MOST_FAILED_STARTS: u32 = 5;
+
+/// What is kept of a worker's last words.
+const MOST_WORDS: u64 = 4096;
+
+/// What a worker compiles first.
+const WARM_UP: &str = include_str!("warm_up.ll");
+
+impl Worker {
+    pub fn is_idle(&self) -> bool {
+        self.state == State::Idle
+    }
+
+    /// Bytes that it has in memory.
+    pub fn memory(&self) -> u64 {
+        resident(&self.child.id().to_string())
+    }
+
+    fn start(library_path: Option<&OsStr>) -> io::Result<Worker> {
+        let flags = SocketFlags::CLOEXEC;
+        let (ours, theirs) =
+            rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        let words = File::from(rustix::fs::memfd_create(
+            "mgenjit-server-stderr",
+            MemfdFlags::CLOEXEC,
+        )?);
+        // Also after another build was installed in its place.
+        let this = Path::new("/proc/self/exe");
+        let program = match this.exists() {
+            true => this.to_owned(),
+            false => std::env::args_os()
+                .next()
+                .map(PathBuf::from)
+                .unwrap_or_default(),
+        };
+        let child = Command::new(program)
+            .arg0("mgenjit-server")
+            .stdin(Stdio::from(theirs))
+            // There may be no /dev/null.
+            .stdout(Stdio::from(words.try_clone()?))
+            .stderr(Stdio::from(words.try_clone()?))
+            .envs(library_path.map(|path| ("LD_LIBRARY_PATH", path)))
+            .spawn()?;
+        let mut connection = Connection::new(ours);
+        let hello = Frame::new(&Hello::ours(), None).map_err(io::Error::other)?;
+        // One that has ended already is noticed as every other.
+        let _ = connection.send(hello);
+        Ok(Worker {
+            connection,
+            child,
+            words,
+            state: State::Starting,
+            since: Instant::now(),
+        })
+    }
+
+    fn set_state(&mut self, state: State) {
+        self.state = state;
+        self.since = Instant::now();
+    }
+
+    fn job(&self) -> Option<u64> {
+        match self.state {
+            State::Working(job) | State::Deciding(job) => Some(job),
+            State::Starting | State::Warming | State::Idle => None,
+        }
+    }
+}
+
+/// Bytes that a process has in memory; 0 where there is no /proc.
+pub fn resident(process: &str) -> u64 {
+    let statm = std::fs::read_to_string(format!("/proc/{process}/statm")).unwrap_or_default();
+    let pages: Option<u64> = statm.split(' ').nth(1).and_then(|field| field.parse().ok());
+    pages.unwrap_or_default() * rustix::param::page_size() as u64
+}
+
+impl Supervisor {
+    /// Gives the jobs that wait to workers, as many as may work at once.
+    pub fn dispatch(&mut self) {
+        let mut gave = false;
+        while !self.queue.is_empty() && self.working() < self.status.max_workers as usize {
+            let idle = self.workers.iter().find(|(_, worker)| worker.is_idle());
+            let Some(worker) = idle.map(|(id, _)| *id) else {
+                break;
+            };
+            if let Some(job) = self.queue.pop() {
+                self.give(job, worker);
+                gave = true;
+            }
+        }
+        if gave {
+            self.hear_waiting();
+        }
+        self.provide_workers();
+    }
+
+    /// How many workers need a core.
+    fn working(&self) -> usize {
+        let works = |worker: &&Worker| matches!(worker.state, State::Working(_));
+        self.workers.values().filter(works).count()
+    }
+
+    /// Starts workers for what waits, and one more, so that the next client need not wait for it.
+    pub fn provide_workers(&mut self) {
+        if self.listener.is_none() && self.jobs.is_empty() {
+            return;
+        }
+        let working = self.working();
+        let ready = self
+            .workers
+            .values()
+            .filter(|worker| worker.job().is_none())
+            .count();
+        let could = (self.status.max_workers as usize).saturating_sub(working);
+        let wanted = self.queue.len().min(could).max(1);
+        let most = WORKERS_PER_CORE * self.status.max_workers as usize + 1;
+        let room = most.saturating_sub(self.workers.len());
+        for _ in (ready..wanted).take(room) {
+            match Worker::start(self.library_path.as_deref()) {
+                Ok(worker) => self.add_worker(worker),
+                Err(error) => {
+                    self.failed_start(&error.to_string());
+                    return;
+                }
+            }
+        }
+    }
+
+    fn add_worker(&mut self, worker: Worker) {
+        let id = self.new_id();
+        if let Err(error) = self.watch(id, worker.connection.socket(), EventFlags::IN) {
+            let _ = self.kill(worker, None);
+            return self.failed_start(&error.to_string());
+        }
+        self.status.started_workers += 1;
+        self.log
+            .write("worker_started", &[("worker", json!(worker.child.id()))]);
+        self.workers.insert(id, worker);
+    }
+
+    fn failed_start(&mut self, why: &str) {
+        self.failed_starts += 1;
+        self.log.write(
+            "worker_failed",
+            &[("reason", json!(why)), ("times", json!(self.failed_starts))],
+        );
+        if self.failed_starts >= MOST_FAILED_STARTS {
+            self.broken = Some(format!("no worker can be started: {why}"));
+        }
+    }
+
+    fn give(&mut self, job: u64, worker: u64) {
+        let (Some(found), Some(chosen)) = (self.jobs.get_mut(&job), self.workers.get_mut(&worker))
+        else {
+            return;
+        };
+        found.worker = Some(worker);
+        chosen.set_state(State::Working(job));
+        let sent = found
+            .asked
+            .frame()
+            .map_err(|error| error.to_string())
+            .and_then(|frame| {
+                chosen
+                    .connection
+                    .send(frame)
+                    .map_err(|error| error.to_string())
+            });
+        if sent.is_err() {
+            self.lose(worker);
+        } else {
+            self.watch_worker(worker);
+        }
+    }
+
+    /// Whether a worker waits for a decision about a job.
+    pub fn awaits_decision(&self, job: u64) -> bool {
+        self.worker_of(job)
+            .and_then(|id| self.workers.get(&id))
+            .is_some_and(|worker| worker.state == State::Deciding(job))
+    }
+
+    fn worker_of(&self, job: u64) -> Option<u64> {
+        self.jobs.get(&job)?.worker
+    }
+
+    /// Tells a job's worker what was decided.
+    pub fn go_on(&mut self, job: u64, decision: Decision) {
+        let Some(id) = self.worker_of(job) else {
+            return;
+        };
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        worker.set_state(match decision {
+            Decision::Compile => State::Working(job),
+            Decision::Stop => State::Idle,
+        });
+        let sent = Frame::new(&decision, None)
+            .map_err(io::Error::other)
+            .and_then(|frame| worker.connection.send(frame));
+        match sent {
+            Ok(()) => self.watch_worker(id),
+            Err(_) => self.lose(id),
+        }
+    }
+
+    /// Nobody waits for a job any more.
+    pub fn abandon(&mut self, job: u64) {
+        if self.awaits_decision(job) {
+            self.go_on(job, Decision::Stop);
+            self.jobs.remove(&job);
+            return;
+        }
+        let Some(found) = self.jobs.remove(&job) else {
+            return;
+        };
+        match found.worker {
+            None => self.queue.remove(found.process, &job),
+            Some(id) => {
+                if let Some(worker) = self.workers.remove(&id) {
+                    self.kill(worker, None);
+                }
+            }
+        }
+    }
+
+    pub fn on_worker(&mut self, id: u64, flags: EventFlags) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        if flags.contains(EventFlags::OUT) && worker.connection.flush().is_err() {
+            return self.lose(id);
+        }
+        loop {
+            let Some(worker) = self.workers.get_mut(&id) else {
+                return;
+            };
+            let peer = match worker.connection.read() {
+                Ok(peer) => peer,
+                Err(_) => return self.lose(id),
+            };
+            match worker.connection.next() {
+                Ok(Some(body)) => {
+                    if self.on_worker_body(id, &body).is_err() {
+                        return self.lose(id);
+                    }
+                }
+                Ok(None) if peer == Peer::Gone => return self.lose(id),
+                Ok(None) => break,
+                Err(_) => return self.lose(id),
+            }
+        }
+        self.watch_worker(id);
+    }
+
+    /// An error is a worker that is out of step.
+    fn on_worker_body(&mut self, id: u64, body: &[u8]) -> Result<(), TransportError> {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return Ok(());
+        };
+        if worker.state == State::Starting {
+            let theirs: Hello = transport::decode(body)?;
+            if theirs != Hello::ours() {
+                self.broken = Some("another build was installed".to_owned());
+                return Ok(());
+            }
+            return self.warm_up(id);
+        }
+        let reply: Reply = transport::decode(body)?;
+        let payload = match reply {
+            Reply::Compiled(_) | Reply::Emitted { .. } => worker.connection.take_descriptor(),
+            _ => None,
+        };
+        let Some(job) = worker.job() else {
+            if !matches!(reply, Reply::Started { .. } | Reply::Progress(_)) {
+                worker.set_state(State::Idle);
+                self.failed_starts = 0;
+            }
+            return Ok(());
+        };
+        match reply {
+            Reply::Started { .. } => self.on_started(job, Frame::of_body(body, None)),
+            Reply::Progress(progress) => {
+                if let Some(found) = self.jobs.get_mut(&job) {
+                    found.progress = progress;
+                }
+                self.tell_progress(job, progress, false);
+            }
+            Reply::Identified { digest } => {
+                worker.set_state(State::Deciding(job));
+                if let Some(found) = self.jobs.get_mut(&job) {
+                    found.digest = Some(digest);
+                }
+                self.ask(job);
+            }
+            Reply::Compiled(_) | Reply::Emitted { .. } | Reply::Failed(_) => {
+                let failed = matches!(reply, Reply::Failed(_));
+                let frame = Frame::of_body(body, payload.map(Rc::new));
+                self.on_done(id, job, frame, failed);
+            }
+            Reply::Died(_) | Reply::Status(_) | Reply::Stopping => {
+                return Err(TransportError::Closed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Has a new worker compile something, so that its first client finds LLVM's tables made and its pages there.
+    /// If clients wait already, theirs is the first.
+    fn warm_up(&mut self, id: u64) -> Result<(), TransportError> {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return Ok(());
+        };
+        worker.set_state(State::Idle);
+        if !self.queue.is_empty() {
+            return Ok(());
+        }
+        let request = Request::Compile(CompileRequest {
+            name: "warm-up".to_owned(),
+            key: [0; 32],
+            opt_level: OptLevel::O2,
+            target: Target::Host(Cpu::Native),
+            identify: false,
+            progress: false,
+            inputs: vec![Input {
+                name: "warm-up".to_owned(),
+                len: WARM_UP.len() as u64,
+            }],
+            keep: None,
+            emit: Emit::Code,
+            max_memory: 0,
+        });
+        let payload = transport::seal(&[WARM_UP.as_bytes()])?;
+        worker.set_state(State::Warming);
+        worker
+            .connection
+            .send(Frame::new(&request, Some(Rc::new(payload)))?)?;
+        self.watch_worker(id);
+        Ok(())
+    }
+
+    fn on_started(&mut self, job: u64, frame: Frame) {
+        let Some(found) = self.jobs.get_mut(&job) else {
+            return;
+        };
+        // Another worker may have begun before this one.
+        if found.started.replace(frame.clone()).is_some() {
+            return;
+        }
+        for client in found.clients.clone() {
+            self.send(client, frame.clone());
+        }
+    }
+
+    fn on_done(&mut self, worker: u64, job: u64, frame: Frame, failed: bool) {
+        if let Some(worker) = self.workers.get_mut(&worker) {
+            worker.set_state(State::Idle);
+            self.failed_starts = 0;
+        }
+        self.recycle(worker);
+        let Some(done) = self.jobs.remove(&job) else {
+            return;
+        };
+        self.active = Instant::now();
+        let event = match failed {
+            true => {
+                self.status.failed += 1;
+                "failed"
+            }
+            false => {
+                self.status.compiled += 1;
+                "compiled"
+            }
+        };
+        let time = done.since.elapsed().as_micros() as u64;
+        let clients = done.clients.len();
+        let details = [("time_us", json!(time)), ("clients", json!(clients))];
+        self.log_of(event, &done.asked, done.process, &details);
+        let digest = done.digest;
+        self.settle(done, Outcome { frame, digest }, failed);
+    }
+
+    /// Replaces a worker that has taken much memory and might not give it back.
+    fn recycle(&mut self, id: u64) {
+        let Some(worker) = self.workers.get(&id) else {
+            return;
+        };
+        let memory = worker.memory();
+        if memory <= self.options.worker_memory {
+            return;
+        }
+        self.status.recycled_workers += 1;
+        self.log.write(
+            "worker_recycled",
+            &[
+                ("worker", json!(worker.child.id())),
+                ("memory", json!(memory)),
+            ],
+        );
+        if let Some(worker) = self.workers.remove(&id) {
+            self.kill(worker, None);
+        }
+    }
+
+    /// A worker that has ended, or that cannot be understood.
+    fn lose(&mut self, id: u64) {
+        if let Some(worker) = self.workers.remove(&id) {
+            let job = worker.job();
+            self.kill(worker, job);
+        }
+    }
+
+    /// Ends a worker. `job`: who waits for that is told when it has ended.
+    fn kill(&mut self, worker: Worker, job: Option<u64>) {
+        let Worker {
+            mut child,
+            words,
+            state,
+            ..
+        } = worker;
+        // It may have ended by itself, which is what is then told.
+        let _ = child.kill();
+        self.dying.push(Dying {
+            child,
+            words,
+            job,
+            was_of_use: !matches!(state, State::Starting | State::Warming),
+        });
+    }
+
+    /// Takes the status of those that have ended.
+    pub fn reap(&mut self) {
+        let mut index = 0;
+        while index < self.dying.len() {
+            match self.dying[index].child.try_wait() {
+                Ok(None) => index += 1,
+                Ok(Some(status)) => {
+                    let dead = self.dying.swap_remove(index);
+                    self.bury(dead, status);
+                }
+                Err(_) => {
+                    let dead = self.dying.swap_remove(index);
+                    self.bury(dead, ExitStatus::from_raw(0));
+                }
+            }
+        }
+    }
+
+    fn bury(&mut self, dead: Dying, status: ExitStatus) {
+        let words = last_words(&dead.words);
+        if !dead.was_of_use {
+            return self.failed_start(&format!("it ended with {status}: {words}"));
+        }
+        let Some(job) = dead.job else {
+            return;
+        };
+        let Some(found) = self.jobs.get_mut(&job) else {
+            return;
+        };
+        found.worker = None;
+        if found.started.is_none() && found.losses < MOST_LOSSES {
+            found.losses += 1;
+            let process = found.process;
+            self.queue.push_first(process, job);
+            return;
+        }
+        let death = Death {
+            signal: status.signal().unwrap_or_default(),
+            words,
+        };
+        self.status.crashed += 1;
+        let Some(job) = self.jobs.remove(&job) else {
+            return;
+        };
+        self.log_died(&job.asked, job.process, &death);
+        if let Some(frame) = frame(&Reply::Died(death)) {
+            let digest = None;
+            self.settle(job, Outcome { frame, digest }, false);
+        }
+    }
+
+    fn log_died(&self, asked: &Asked, process: u32, death: &Death) {
+        let details = [
+            ("signal", json!(death.signal)),
+            ("words", json!(death.words)),
+        ];
+        self.log_of("died", asked, process, &details);
+    }
+
+    /// One is kept warm; more were for more to do.
+    pub fn end_idle_workers(&mut self) {
+        let late = |worker: &Worker| {
+            matches!(worker.state, State::Starting | State::Warming)
+                && worker.since.elapsed() >= START_TIMEOUT
+        };
+        let late: Vec<u64> = self
+            .workers
+            .iter()
+            .filter(|(_, worker)| late(worker))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in late {
+            self.lose(id);
+        }
+        let mut idle: Vec<(Instant, u64)> = self
+            .workers
+            .iter()
+            .filter(|(_, worker)| worker.is_idle())
+            .map(|(id, worker)| (worker.since, *id))
+            .collect();
+        idle.sort_unstable();
+        idle.pop();
+        for (since, id) in idle {
+            if since.elapsed() >= SPARE
+                && let Some(worker) = self.workers.remove(&id)
+            {
+                self.kill(worker, None);
+            }
+        }
+    }
+
+    /// What is waited for from a worker.
+    fn watch_worker(&mut self, id: u64) {
+        let Some(worker) = self.workers.get(&id) else {
+            return;
+        };
+        let mut interest = EventFlags::IN;
+        if worker.connection.is_full() {
+            interest |= EventFlags::OUT;
+        }
+        let data = rustix::event::epoll::EventData::new_u64(id);
+        let socket = worker.connection.socket();
+        if rustix::event::epoll::modify(&self.epoll, socket, data, interest).is_err() {
+            self.lose(id);
+        }
+    }
+}
+
+/// What a worker wrote to its standard error last.
+fn last_words(file: &File) -> String {
+    let len = file.metadata().map_or(0, |metadata| metadata.len());
+    let kept = len.min(MOST_WORDS);
+    let mut bytes = vec![0; kept as usize];
+    // Not by its position, which the worker shares.
+    let read = file.read_exact_at(&mut bytes, len - kept);
+    match read {
+        Ok(()) => String::from_utf8_lossy(&bytes).trim().to_owned(),
+        Err(_) => String::new(),
+    }
+}
