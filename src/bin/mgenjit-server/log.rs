@@ -73,16 +73,6 @@ impl Log {
     }
 }
 
-/// A key as the cache's tools show it.
-pub fn key(key: &[u8; 32]) -> Value {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-    let digits = key
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
-    digits.collect::<String>().into()
-}
-
 /// Longer texts are cut, so that a line is one that a pipe takes in one piece.
 const MAX_TEXT: usize = 1000;
 
@@ -182,7 +172,7 @@ mod tests {
         let long = "é".repeat(2 * MAX_TEXT);
         let details = [
             ("name", Value::from(name)),
-            ("key", key(&[0xa5; 32])),
+            ("key", "a5".repeat(32).into()),
             ("words", long.into()),
         ];
         let line = format("failed", &details, 0, UNIX_EPOCH);
