@@ -30,9 +30,9 @@ void print_status(const char *socket, const mgenjit_server_statistics *statistic
     snprintf(line, sizeof line, "after %s without a request",
              format_duration(one, statistics->idle_timeout * 1000));
     table_fact("ends", line);
-    snprintf(line, sizeof line, "%" PRIu64 ", on %" PRIu64 " connections with this one", statistics->clients,
-             statistics->connections);
-    table_fact("clients", line);
+    print_count("clients", statistics->clients);
+    snprintf(line, sizeof line, "%" PRIu64 ", with this one", statistics->connections);
+    table_fact("connections", line);
     snprintf(line, sizeof line, "%" PRIu64 " worked on, %" PRIu64 " waiting", statistics->running,
              statistics->queued);
     table_fact("requests", line);
