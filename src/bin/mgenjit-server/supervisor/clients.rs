@@ -351,7 +351,10 @@ impl Supervisor {
             else {
                 continue;
             };
-            if index == 0 {
+            if self.is_deciding(id) {
+                // Its worker died meanwhile. What it says next is the decision, and no request.
+                self.set_state(id, State::Settling(outcome.clone()));
+            } else if index == 0 {
                 self.send(id, outcome.frame.clone());
                 self.release(id);
             } else if failed && !asked.has_names_of(&job.asked) {
@@ -365,6 +368,12 @@ impl Supervisor {
                 self.release(id);
             }
         }
+    }
+
+    fn is_deciding(&self, id: u64) -> bool {
+        self.clients
+            .get(&id)
+            .is_some_and(|client| matches!(client.state, State::Deciding(_)))
     }
 
     /// Tells those who wait for a job, if they want to know, or must.
