@@ -206,6 +206,6 @@ fn a_worker_that_dies_while_a_client_decides_leaves_the_client_in_step() {
             assert!(matches!(client.answer(), Answer::Died(_)));
         }
         // What it says next is a request again, with its own inputs.
-        client.check(GOOD, "good");
+        client.check(GOOD, "i32 @good()");
     }
 }
