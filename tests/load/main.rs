@@ -43,6 +43,8 @@ fn clients_get_right_answers_and_nothing_is_left() {
     // What a server takes that has compiled a little.
     Clients::run_one(&workspace, &["work", "0", "20", "20"]);
     server.wait_until_idle(PATIENCE);
+    // After the last of those connections was closed.
+    std::thread::sleep(Duration::from_millis(500));
     let before = Resources::of(&server);
     println!("before: {before}");
 
@@ -60,7 +62,7 @@ fn clients_get_right_answers_and_nothing_is_left() {
     );
 
     server.wait_until_idle(PATIENCE);
-    let after = Resources::of(&server);
+    let after = Resources::settled(&server, &before);
     println!("after: {after}");
     after.check_against(&before);
     server.stop(PATIENCE);

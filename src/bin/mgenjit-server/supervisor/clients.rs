@@ -227,8 +227,9 @@ impl Supervisor {
             }
             Request::Stop { force } => {
                 self.set_state(id, State::Stopping);
-                self.reply(id, &Reply::Stopping);
+                // Whoever hears the answer does not find this server any more.
                 self.stop("asked to");
+                self.reply(id, &Reply::Stopping);
                 if force {
                     self.broken = Some("asked to end at once".to_owned());
                 }
