@@ -74,7 +74,11 @@ programs! {
     fork.c
     hit.c
     hosts_children.c
+    hosts_descriptors.c
     hosts_forks.c
+    hosts_limits.c
+    hosts_places.c
+    hosts_threads.c
     isolation.c
     lifecycle.c
     limits.c

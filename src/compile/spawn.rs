@@ -67,17 +67,13 @@ pub fn start(path: &Path, how: &Launch<'_>) -> io::Result<Server> {
     )?;
     let last_words =
         rustix::fs::memfd_create("mgenjit-server-stderr", rustix::fs::MemfdFlags::CLOEXEC)?;
-    let null = rustix::fs::open(
-        "/dev/null",
-        rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC,
-        rustix::fs::Mode::empty(),
-    )?;
     // So that the server ends with this process even if a child of it keeps the socket. Old kernels have none.
     let watch = match how.outlives {
         true => None,
         false => rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty()).ok(),
     };
-    let mut descriptors = vec![theirs.as_fd(), null.as_fd(), last_words.as_fd()];
+    // Standard output is a place for last words, too: there may be no /dev/null.
+    let mut descriptors = vec![theirs.as_fd(), last_words.as_fd(), last_words.as_fd()];
     let mut arguments = how.arguments.to_vec();
     for (name, descriptor) in [
         (c"--watch", watch.as_ref().map(AsFd::as_fd)),

@@ -39,13 +39,16 @@ pub enum State {
     Stopping,
 }
 
+/// After so many new connections, what the others say is heard.
+const ACCEPTED_AT_ONCE: usize = 64;
+
 /// How many times as long as for all else a client may take to decide: it may have to wait for a lock of the cache.
 const DECISION_PATIENCE: u32 = 12;
 
 impl Supervisor {
-    /// Takes all connections that wait.
+    /// Takes connections that wait. More of them are an event again.
     pub fn accept(&mut self) {
-        loop {
+        for _ in 0..ACCEPTED_AT_ONCE {
             let Some(listener) = &self.listener else {
                 return;
             };
@@ -351,11 +354,12 @@ impl Supervisor {
             else {
                 continue;
             };
-            if index == 0 {
+            // Whoever led before may have gone.
+            if failed && !asked.has_names_of(&job.asked) {
+                self.submit(id, asked);
+            } else if index == 0 {
                 self.send(id, outcome.frame.clone());
                 self.release(id);
-            } else if failed && !asked.has_names_of(&job.asked) {
-                self.submit(id, asked);
             } else if let Some(digest) = outcome.digest.filter(|_| !failed) {
                 self.set_state(id, State::Settling(outcome.clone()));
                 self.reply(id, &Reply::Identified { digest });

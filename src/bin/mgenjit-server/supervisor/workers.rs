@@ -50,6 +50,9 @@ pub struct Dying {
     was_of_use: bool,
 }
 
+/// How many there may be for each that may work: those that wait for a decision do not work.
+const WORKERS_PER_CORE: usize = 4;
+
 /// How long a worker may take to be ready.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -98,7 +101,8 @@ impl Worker {
         let child = Command::new(program)
             .arg0("mgenjit-server")
             .stdin(Stdio::from(theirs))
-            .stdout(Stdio::null())
+            // There may be no /dev/null.
+            .stdout(Stdio::from(words.try_clone()?))
             .stderr(Stdio::from(words.try_clone()?))
             .envs(library_path.map(|path| ("LD_LIBRARY_PATH", path)))
             .spawn()?;
@@ -174,7 +178,9 @@ impl Supervisor {
             .count();
         let could = (self.status.max_workers as usize).saturating_sub(working);
         let wanted = self.queue.len().min(could).max(1);
-        for _ in ready..wanted {
+        let most = WORKERS_PER_CORE * self.status.max_workers as usize + 1;
+        let room = most.saturating_sub(self.workers.len());
+        for _ in (ready..wanted).take(room) {
             match Worker::start(self.library_path.as_deref()) {
                 Ok(worker) => self.add_worker(worker),
                 Err(error) => {
@@ -324,7 +330,6 @@ impl Supervisor {
                 self.broken = Some("another build was installed".to_owned());
                 return Ok(());
             }
-            self.failed_starts = 0;
             return self.warm_up(id);
         }
         let reply: Reply = transport::decode(body)?;
@@ -335,6 +340,7 @@ impl Supervisor {
         let Some(job) = worker.job() else {
             if !matches!(reply, Reply::Started { .. } | Reply::Progress(_)) {
                 worker.set_state(State::Idle);
+                self.failed_starts = 0;
             }
             return Ok(());
         };
@@ -415,6 +421,7 @@ impl Supervisor {
     fn on_done(&mut self, worker: u64, job: u64, frame: Frame, failed: bool) {
         if let Some(worker) = self.workers.get_mut(&worker) {
             worker.set_state(State::Idle);
+            self.failed_starts = 0;
         }
         self.recycle(worker);
         let Some(done) = self.jobs.remove(&job) else {
