@@ -85,22 +85,6 @@ impl Frame {
         }
     }
 
-    /// Reads frames from any bytes: of each, a byte for the descriptor, the length and the body, as far as it goes.
-    pub fn parse(mut bytes: &[u8]) -> Vec<Frame> {
-        let mut frames = Vec::new();
-        while let Some(([kind, len @ ..], rest)) = bytes.split_first_chunk::<5>() {
-            let claimed = u32::from_le_bytes(*len);
-            let (body, rest) = rest.split_at(rest.len().min(claimed as usize));
-            frames.push(Frame {
-                claimed,
-                body: body.to_vec(),
-                descriptor: Descriptor::ALL[*kind as usize % Descriptor::ALL.len()],
-            });
-            bytes = rest;
-        }
-        frames
-    }
-
     /// Sends it, with what `payload` is made of. `false`: the peer is gone, or takes no more.
     pub fn send(&self, socket: &UnixStream, payload: &[u8]) -> bool {
         let descriptors = self.descriptor.open(payload);
