@@ -24,7 +24,9 @@ impl Resources {
             number.unwrap().parse().unwrap()
         };
         Resources {
-            descriptors: std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count(),
+            descriptors: std::fs::read_dir(format!("/proc/{pid}/fd"))
+                .unwrap()
+                .count(),
             memory: field("VmRSS:"),
             most_memory: field("VmHWM:"),
         }
