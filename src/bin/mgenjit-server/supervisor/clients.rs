@@ -227,8 +227,9 @@ impl Supervisor {
             }
             Request::Stop { force } => {
                 self.set_state(id, State::Stopping);
-                self.reply(id, &Reply::Stopping);
+                // Whoever hears it finds another server from then on.
                 self.stop("asked to");
+                self.reply(id, &Reply::Stopping);
                 if force {
                     self.broken = Some("asked to end at once".to_owned());
                 }
@@ -533,8 +534,6 @@ impl Supervisor {
             .iter()
             .filter(|(_, client)| {
                 let owes = client.connection.owes_since();
-                // What waits because the queue is full is not the client's fault.
-                let owes = owes.filter(|_| !client.connection.is_whole().unwrap_or(false));
                 owes.is_some_and(|since| is_over(since, patience))
                     || match client.state {
                         State::Greeting => is_over(client.since, patience),
