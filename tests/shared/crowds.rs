@@ -82,7 +82,7 @@ fn play() {
                     transport::send(&socket, &Hello::ours(), None).unwrap();
                     let client = Client { socket };
                     for round in 0..3 {
-                        let ir = slow(300);
+                        let ir = slow(150);
                         client.ask("flood", &format!("{ir}\n; {index} {round}\n"));
                     }
                     client
@@ -135,7 +135,7 @@ fn a_flood_of_one_process_does_not_hold_up_another() {
     let mut flood = Player::start(&server, "flood");
     flood.wait();
     let deadline = std::time::Instant::now() + PATIENCE;
-    for value in 0..5 {
+    for value in 0..4 {
         let before = server.wait_for("a full queue", |status| status.queued >= 60);
         steady.check(&constant(value), "i32 @f()");
         let after = server.status();
