@@ -69,5 +69,10 @@ fn changed_conversations_harm_nobody_else() {
     }
     open.clear();
     steady.check(&constant(0), "i32 @f()");
+    let status = server.status();
+    assert!(
+        status.requests > 100 && status.refused > 50,
+        "this tests too little: {status:?}"
+    );
     before.wait_for_return(&server);
 }

@@ -1,5 +1,5 @@
-//! Peers that were made to harm, on both sides of a connection: none may do more than be refused. The tests here try the
-//! same few thousand conversations each time; the targets below `fuzz/` look for others.
+//! Peers that were made to harm, on both sides of a connection: none may do more than be refused. The tests here try
+//! the same few thousand conversations each time; the targets below `fuzz/` look for others.
 
 mod frames;
 #[cfg(test)]
