@@ -7,6 +7,8 @@ pub(crate) mod cancel;
 pub(crate) mod client;
 pub(crate) mod drive;
 pub mod driver;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub(crate) mod limits;
 pub(crate) mod locate;
 pub(crate) mod log;

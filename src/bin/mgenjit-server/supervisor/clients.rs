@@ -544,8 +544,6 @@ impl Supervisor {
             .iter()
             .filter(|(_, client)| {
                 let owes = client.connection.owes_since();
-                // What waits because the queue is full is not the client's fault.
-                let owes = owes.filter(|_| !client.connection.is_whole().unwrap_or(false));
                 owes.is_some_and(|since| is_over(since, patience))
                     || match client.state {
                         State::Greeting => is_over(client.since, patience),
