@@ -155,8 +155,8 @@
 // executor. IR that is not trusted might then read files, or worse if it finds a bug in LLVM.
 #define MGENJIT_EVENT_NOT_ISOLATED 9
 
-// The shared compile server could not be used, and time is lost, but nothing else: a private one does it. `message`
-// says why.
+// The shared compile server could not be used, and time is lost, but nothing else: a private one does it. Or the log of
+// a server that is started cannot be written. `message` says which, and why.
 #define MGENJIT_EVENT_SERVER_TROUBLE 10
 
 // A compile goes on. Told some ten times a second while it does, if it takes longer than that. `message`: what is
