@@ -13,6 +13,7 @@ mod isolation;
 mod link;
 mod loaded;
 mod process;
+mod progress;
 mod protocol;
 mod targets;
 mod tools;
