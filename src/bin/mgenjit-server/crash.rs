@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 /// What the compile thread is doing.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     Wait,
     Parse,
@@ -17,9 +17,31 @@ pub enum Phase {
     Link,
 }
 
+const PHASES: [(Phase, &[u8]); 8] = [
+    (Phase::Wait, b"waiting for a request"),
+    (Phase::Parse, b"parsing "),
+    (Phase::Verify, b"verifying "),
+    (Phase::Canonical, b"making canonical "),
+    (Phase::Prepare, b"preparing "),
+    (Phase::Optimise, b"optimising "),
+    (Phase::Codegen, b"generating code for "),
+    (Phase::Link, b"linking "),
+];
+
 /// Notes what begins now, so that last words can name it.
 pub fn enter(phase: Phase) {
     PHASE.store(phase as u8, Ordering::Relaxed);
+}
+
+/// What began last.
+pub fn phase() -> Phase {
+    words().0
+}
+
+fn words() -> (Phase, &'static [u8]) {
+    let phase = PHASE.load(Ordering::Relaxed);
+    let known = PHASES.iter().find(|(each, _)| *each as u8 == phase);
+    known.copied().unwrap_or(PHASES[0])
 }
 
 /// Notes which module is worked on. The name is cut to what there is room for.
@@ -122,20 +144,10 @@ extern "C" fn on_signal(signal: c_int, info: *mut libc::siginfo_t, _context: *mu
 }
 
 fn write_circumstances() {
-    const PHASES: [&[u8]; 8] = [
-        b"waiting for a request",
-        b"parsing ",
-        b"verifying ",
-        b"making canonical ",
-        b"preparing ",
-        b"optimising ",
-        b"generating code for ",
-        b"linking ",
-    ];
-    let phase = usize::from(PHASE.load(Ordering::Relaxed));
+    let (phase, doing) = words();
     write(b" while ");
-    write(PHASES.get(phase).copied().unwrap_or_default());
-    if phase != Phase::Wait as usize {
+    write(doing);
+    if phase != Phase::Wait {
         let mut name = [0; NAME.len()];
         for (to, from) in name.iter_mut().zip(&NAME) {
             *to = from.load(Ordering::Relaxed);

@@ -37,6 +37,7 @@ mod parse;
 mod prefault;
 mod prepare;
 mod process;
+mod progress;
 mod rebind;
 mod serve;
 mod shared;
@@ -53,7 +54,9 @@ use arguments::{Arguments, Mode, USAGE};
 use log::Log;
 use mgenjit::compile::protocol::{BUILD_ID, PACKAGE_VERSION};
 use process::Inherited;
+use progress::Teller;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 #[global_allocator]
 static ALLOCATOR: memory::Allocator = memory::Allocator;
@@ -115,14 +118,19 @@ fn compile_for(inherited: Inherited) -> Result<(), String> {
     let files = isolate::forbid_files();
     process::set_up_heap();
     let heap = prefault::grow_heap();
+    let socket = Arc::new(socket);
+    let teller = Arc::new(Teller::new(socket.clone()));
+    let end = progress::End(teller.clone());
     let served = watch::start(&socket, client).and_then(|()| {
         std::thread::Builder::new()
             .name("compile".to_owned())
             .stack_size(COMPILE_STACK)
-            .spawn(move || serve::serve(&socket, &Log::new(log), files, data))
+            .spawn(move || serve::serve(&socket, &end.0, &Log::new(log), files, data))
     });
     // This thread has nothing else to do, and the other begins with what is there.
     prefault::provide(heap);
+    // Until the other ends, or at once if it could not be started.
+    teller.run();
     match served.map(|thread| thread.join()) {
         Ok(Ok(served)) => served,
         // The panic's message is on standard error already. A server that panicked is in no known state.

@@ -4,6 +4,7 @@ use crate::compile::{Artifacts, Compiler, Job, Options, Output};
 use crate::crash::{self, Phase};
 use crate::input::Input;
 use crate::log::Log;
+use crate::progress::Teller;
 use crate::unit::Named;
 use crate::{isolate, memory, process, shared, target};
 use mgenjit::compile::protocol::{
@@ -18,6 +19,7 @@ use std::os::unix::net::UnixStream;
 /// [`isolate::forbid_files`] has said; `data`: [`process::data_size`].
 pub fn serve(
     socket: &UnixStream,
+    teller: &Teller,
     log: &Log,
     files: Result<(), String>,
     data: u64,
@@ -35,7 +37,7 @@ pub fn serve(
     greet(socket, ours)?;
     let mut compiler = Compiler::new()?;
     loop {
-        let answered = answer(socket, &mut compiler, &not_isolated, data);
+        let answered = answer(socket, teller, &mut compiler, &not_isolated, data);
         crash::enter(Phase::Wait);
         let (reply, payload) = match answered {
             Ok(Some(answer)) => answer,
@@ -121,6 +123,7 @@ fn describe(hello: &Hello) -> String {
 /// Waits for a request and works on it. Nothing is the answer if the client wants none.
 fn answer(
     socket: &UnixStream,
+    teller: &Teller,
     compiler: &mut Compiler,
     not_isolated: &str,
     data: u64,
@@ -153,20 +156,24 @@ fn answer(
             data.saturating_add(inputs).saturating_add(max)
         }
     });
+    let mut telling = teller.start(request.progress);
     let job = match read(compiler, &request, payload) {
         Ok(job) => job,
         Err(failure) => return Ok(Some(failed(failure))),
     };
     if request.identify {
         let digest = job.digest();
+        drop(telling);
         crash::enter(Phase::Wait);
         let _ = send(socket, &Reply::Identified { digest }, None);
         match transport::receive::<Decision>(socket)? {
-            (Decision::Compile, _) => {}
+            (Decision::Compile, _) => telling = teller.start(request.progress),
             (Decision::Stop, _) => return Ok(None),
         }
     }
-    Ok(Some(compile(compiler, job).unwrap_or_else(failed)))
+    let compiled = compile(compiler, job);
+    drop(telling);
+    Ok(Some(compiled.unwrap_or_else(failed)))
 }
 
 fn failed(failure: Failure) -> (Reply, Option<OwnedFd>) {
