@@ -12,13 +12,15 @@ export LLVM_SYS_221_PREFIX ?= /usr/lib/llvm-22
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p;' Cargo.toml | head -n 1)
 SONAME := libmgenjit.so.$(firstword $(subst ., ,$(VERSION)))
 
-EXAMPLES := quickstart run build cache compare runtime
+EXAMPLES := quickstart run build cache server compare runtime
 compiling := $(patsubst %,examples-c/common/%.c,level list report setup unit)
+printing := $(patsubst %,examples-c/common/%.c,json table text units)
 measuring := $(patsubst %,examples-c/common/%.c,files measure)
 quickstart_sources := examples-c/quickstart.c
 run_sources := $(wildcard examples-c/run/*.c) $(compiling)
 build_sources := $(wildcard examples-c/build/*.c) $(compiling)
-cache_sources := $(wildcard examples-c/cache/*.c) $(patsubst %,examples-c/common/%.c,level list)
+cache_sources := $(wildcard examples-c/cache/*.c) $(printing) $(patsubst %,examples-c/common/%.c,level list)
+server_sources := $(wildcard examples-c/server/*.c) $(printing)
 compare_sources := examples-c/compare.c $(measuring)
 runtime_sources := $(wildcard examples-c/runtime/*.c) $(compiling) $(measuring)
 
@@ -150,7 +152,7 @@ DEMO_BUILD := target/examples-c/build --time --cache-dir target/demo-cache
 demo: export SETUP_FOR := demo
 demo: setup ## set up, build, and see it work
 	@$(MAKE) --no-print-directory all
-	@rm -rf target/demo-cache
+	@rm -rf target/demo-cache target/demo-runtime && mkdir -m 700 target/demo-runtime
 	@set -e; show() { printf '\n$$ %s\n' "$$*"; "$$@"; }; \
 	show target/examples-c/quickstart; \
 	for program in fibonacci quicksort matrix; do \
@@ -167,7 +169,12 @@ demo: setup ## set up, build, and see it work
 	show target/demo-program; \
 	show target/examples-c/runtime; \
 	show target/examples-c/cache stats --cache-dir target/demo-cache; \
-	show target/examples-c/cache list --cache-dir target/demo-cache
+	show target/examples-c/cache list --cache-dir target/demo-cache; \
+	export MGENJIT_SERVER_MODE=shared XDG_RUNTIME_DIR=$(CURDIR)/target/demo-runtime; \
+	show target/examples-c/run --no-cache examples-c/programs/quicksort.ll; \
+	show target/examples-c/run --no-cache examples-c/programs/matrix.ll; \
+	show target/examples-c/server status; \
+	show target/examples-c/server stop
 
 test: setup ## set up, build, and test everything
 	@$(MAKE) --no-print-directory all check-c

@@ -2,7 +2,8 @@
  * Measures libmgenjit against its peers: README.md says what. Each benchmark's ways take turns; what is
  * printed are medians.
  *
- * bench [a] [b] [c] [d] [e] [f] [g] [h] [i]   only these; default: all. It runs beside what prepare.sh and make put there.
+ * bench [a] [b] [c] [d] [e] [f] [g] [h] [i]   only these; default: all. It runs beside what prepare.sh and make put
+ * there.
  */
 
 #include <stdio.h>

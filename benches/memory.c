@@ -25,6 +25,6 @@ void print_memory(void)
     long most = field("/proc/self/status", "VmHWM");
     long resident = field("/proc/self/smaps_rollup", "Rss");
     long share = field("/proc/self/smaps_rollup", "Pss");
-    long own = field("/proc/self/smaps_rollup", "Private_Dirty");
+    long own = field("/proc/self/smaps_rollup", "Anonymous");
     printf("%ld %ld %ld %ld\n", most, resident, share, own);
 }

@@ -231,8 +231,8 @@ void bench_memory(const char *client, const char *peer, const char *name, const 
                   double target)
 {
     enum { MOST, RESIDENT, SHARE, OWN, KINDS };
-    static const char *const kinds[KINDS] = {"most (VmHWM)", "at the end (Rss)", "a share of what others have too (Pss)",
-                                             "its own (Private_Dirty)"};
+    static const char *const kinds[KINDS] = {"most (VmHWM)", "at the end (Rss)",
+                                             "a share of what others have too (Pss)", "its own (Anonymous)"};
     static double ours[KINDS][MEMORY_ROUNDS];
     static double theirs[KINDS][MEMORY_ROUNDS];
     char cache[PATH_SIZE];

@@ -114,7 +114,7 @@
 // A target, or what was compiled, cannot be exported as that.
 #define MGENJIT_STATUS_UNSUPPORTED 24
 
-// A compile took longer than the limit, and was stopped.
+// A compile took longer than the limit, and was stopped; or a compile server did not answer or end in time.
 #define MGENJIT_STATUS_TIMEOUT 25
 
 // A compile took more memory than the limit, and was stopped.
@@ -155,8 +155,8 @@
 // executor. IR that is not trusted might then read files, or worse if it finds a bug in LLVM.
 #define MGENJIT_EVENT_NOT_ISOLATED 9
 
-// The shared compile server could not be used, and time is lost, but nothing else: a private one does it. `message`
-// says why.
+// The shared compile server could not be used, and time is lost, but nothing else: a private one does it. Or the log of
+// a server that is started cannot be written. `message` says which, and why.
 #define MGENJIT_EVENT_SERVER_TROUBLE 10
 
 // A compile goes on. Told some ten times a second while it does, if it takes longer than that. `message`: what is
@@ -533,6 +533,47 @@ typedef struct mgenjit_cache_info {
 // Told how much of how much is done, on the thread that made the call. `total` may be too large until all is done;
 // then it is `done`.
 typedef void (*mgenjit_progress)(uint64_t done, uint64_t total, void *user);
+
+// What a shared compile server does, and what it has done since it started. Times are in milliseconds.
+typedef struct mgenjit_server_statistics {
+  // The caller sets it to the size of this struct; the library writes how much it filled in.
+  size_t size;
+  // The id of the server's process.
+  uint64_t process;
+  // Since it started.
+  uint64_t uptime;
+  // Without a request for so long, it ends.
+  uint64_t idle_timeout;
+  // 1 if it takes no more clients and ends when it has answered the requests that it has.
+  uint64_t stopping;
+  // Connections now, with that of this call, and the processes that have them.
+  uint64_t connections;
+  uint64_t clients;
+  // Requests that wait for a worker, and those that are worked on.
+  uint64_t queued;
+  uint64_t running;
+  // The worker processes, how many of them wait for a request, and how many there may be at once.
+  uint64_t workers;
+  uint64_t idle_workers;
+  uint64_t max_workers;
+  // Bytes of memory of the server's own process, and of all workers together, as far as /proc tells.
+  uint64_t memory;
+  uint64_t worker_memory;
+  // Requests that came, and those of them that had a result; an error of the module; the result of an equal request
+  // of another client; a client that was gone or wanted no more; a worker that died.
+  uint64_t requests;
+  uint64_t compiled;
+  uint64_t failed;
+  uint64_t joined;
+  uint64_t cancelled;
+  uint64_t crashed;
+  // Connections that came, and those that were refused or cut: too many, too slow, or not understood.
+  uint64_t accepted;
+  uint64_t refused;
+  // Workers that were started, and those that were replaced because they had taken much memory.
+  uint64_t started_workers;
+  uint64_t recycled_workers;
+} mgenjit_server_statistics;
 
 #ifdef __cplusplus
 extern "C" {
@@ -1475,6 +1516,35 @@ uint64_t mgenjit_explanation_time(const struct mgenjit_explanation *explanation)
 
 // The same in words. "" for NULL.
 const char *mgenjit_explanation_message(const struct mgenjit_explanation *explanation);
+
+// Writes what the shared compile server of this build does: see mgenjit_config_set_server_mode. It starts none.
+// `statistics->size` is to be set first.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND if there is no such server; MGENJIT_STATUS_TIMEOUT if it does not
+// answer within some seconds; MGENJIT_STATUS_SERVER_UNAVAILABLE if it cannot be reached, or there is no folder for its
+// socket that is this user's alone; MGENJIT_STATUS_SERVER_CRASHED if it cannot be understood;
+// MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_server_status(struct mgenjit_server_statistics *statistics,
+                                     struct mgenjit_error **error);
+
+// Ends the shared compile server of this build. It takes no more clients at once, and ends when it has answered the
+// requests that it has; if `force` is not 0, without that. Clients that need a server then start another one, and
+// give it what they have no answer to: no compile fails for this.
+//
+// Waits until it has ended, at most `milliseconds`; 0 is not at all, MGENJIT_FOREVER as long as it takes.
+//
+// Thread-safe. Errors: those of mgenjit_server_status; MGENJIT_STATUS_TIMEOUT also if it has not ended by then.
+mgenjit_status mgenjit_server_stop(int force,
+                                   uint64_t milliseconds,
+                                   struct mgenjit_error **error);
+
+// Writes to `path` where the socket of the shared compile server of this build is, or would be: a blob whose bytes are
+// an absolute path and a NUL, to be freed with mgenjit_blob_free.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_SERVER_UNAVAILABLE if there is no folder for it that is this user's alone;
+// MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_server_socket(struct mgenjit_blob **path,
+                                     struct mgenjit_error **error);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -27,4 +27,5 @@ pub mod signature;
 pub mod fuzz {
     pub use crate::cache::bundle::fuzz::check as bundle;
     pub use crate::cache::entry::fuzz::check as entry;
+    pub use crate::compile::fuzz::{reply, requests};
 }

@@ -92,6 +92,7 @@ programs! {
     server_discovery.c
     server_killed.c
     server_process.c
+    server_status.c
     shared_server.c
     source.c
     source_objects.c

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// The order of the header's sections.
-const FILES: [&str; 15] = [
+const FILES: [&str; 16] = [
     "status",
     "error",
     "event",
@@ -19,6 +19,7 @@ const FILES: [&str; 15] = [
     "export",
     "cache",
     "cache_entry",
+    "server",
 ];
 
 #[test]

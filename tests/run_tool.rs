@@ -63,6 +63,14 @@ fn wrong_usage() {
         "not a number of seconds: soon",
     );
     check(&["--max-memory", "-1", "add.ll"], "not a number of MiB: -1");
+    check(
+        &["--server", "both", "add.ll"],
+        "not private and not shared: both",
+    );
+    check(
+        &["--server-idle", "long", "add.ll"],
+        "not a number of seconds: long",
+    );
     check(&["-O4", "add.ll"], "not an optimisation level");
     check(&["--opt", "fast", "add.ll"], "not an optimisation level");
     check(&["--list", "add.ll", "1"], "arguments are for main");
@@ -77,6 +85,8 @@ fn values_that_the_library_refuses() {
     let place = place();
     place.check(&["--cpu", "i386", "add.ll"], 64, &["run: ", "i386"]);
     place.check(&["--cache-dir", "", "add.ll"], 64, &["run: "]);
+    place.check(&["--server-idle", "0", "add.ll"], 64, &["0 ms"]);
+    place.check(&["--server-log", "", "add.ll"], 64, &["run: "]);
     place.check(
         &["--keep", "", "add.ll"],
         64,
@@ -100,6 +110,9 @@ fn help_and_version() {
         "--list",
         "--no-cache",
         "--opt",
+        "--server",
+        "--server-idle",
+        "--server-log",
         "--sign",
         "--time",
         "--trust",

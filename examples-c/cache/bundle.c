@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "commands.h"
+#include "common/json.h"
+#include "common/text.h"
 #include "entries.h"
-#include "json.h"
 #include "progress.h"
 #include "report.h"
-#include "text.h"
 
 /* Keys, as many as there are. */
 struct keys {

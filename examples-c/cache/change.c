@@ -7,11 +7,11 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "common/json.h"
+#include "common/units.h"
 #include "entries.h"
-#include "json.h"
 #include "progress.h"
 #include "report.h"
-#include "units.h"
 
 /* Returns an exit code. */
 static int get_stats(mgenjit_cache *cache, mgenjit_cache_statistics *stats)

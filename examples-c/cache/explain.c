@@ -2,11 +2,11 @@
 #include <string.h>
 
 #include "commands.h"
-#include "json.h"
+#include "common/json.h"
+#include "common/table.h"
+#include "common/text.h"
+#include "common/units.h"
 #include "report.h"
-#include "table.h"
-#include "text.h"
-#include "units.h"
 
 static const struct {
     int32_t verdict;

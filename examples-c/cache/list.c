@@ -4,11 +4,12 @@
 #include <string.h>
 
 #include "commands.h"
+#include "common/json.h"
+#include "common/table.h"
+#include "common/units.h"
 #include "entries.h"
-#include "json.h"
+#include "info.h"
 #include "report.h"
-#include "table.h"
-#include "units.h"
 
 /* Digits of a key in a table: enough that two entries hardly ever share them, and cut and paste finds one. */
 enum { KEY_DIGITS = 12 };

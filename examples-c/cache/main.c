@@ -2,8 +2,8 @@
  * Looks into a cache, and changes it.
  *
  * options.c reads the command line and has the table of commands; each command is in the file of its group, with
- * change.c for those that change something and bundle.c for import and export. text.c, units.c, table.c and json.c
- * print; report.c says what failed, and has the exit codes.
+ * change.c for those that change something and bundle.c for import and export. info.c
+ * and text, units, table and json of ../common print; report.c says what failed, and has the exit codes.
  */
 
 #include <stdio.h>

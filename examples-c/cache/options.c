@@ -7,8 +7,8 @@
 
 #include "commands.h"
 #include "common/level.h"
+#include "common/units.h"
 #include "report.h"
-#include "units.h"
 
 static const struct command commands[] = {
     {"stats", "", 0, 0, "what the cache holds, and what it did", "", command_stats},

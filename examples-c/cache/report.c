@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/text.h"
 #include "progress.h"
-#include "text.h"
 
 int report_exit_code(mgenjit_status status)
 {

@@ -10,13 +10,14 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "common/json.h"
+#include "common/table.h"
+#include "common/text.h"
+#include "common/units.h"
 #include "entries.h"
-#include "json.h"
+#include "info.h"
 #include "progress.h"
 #include "report.h"
-#include "table.h"
-#include "text.h"
-#include "units.h"
 
 extern char **environ;
 

@@ -4,12 +4,12 @@
 #include <string.h>
 
 #include "commands.h"
+#include "common/json.h"
+#include "common/table.h"
+#include "common/text.h"
 #include "entries.h"
-#include "json.h"
 #include "progress.h"
 #include "report.h"
-#include "table.h"
-#include "text.h"
 
 /* What became of the entries so far. */
 struct round {

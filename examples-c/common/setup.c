@@ -1,6 +1,7 @@
 #include "setup.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "level.h"
 #include "report.h"
@@ -28,11 +29,18 @@ static int read_mebibytes(const char *text, uint64_t *bytes)
     return 1;
 }
 
+static int read_server_mode(const char *text, int32_t *mode)
+{
+    *mode = strcmp(text, "shared") == 0 ? MGENJIT_SERVER_SHARED : MGENJIT_SERVER_PRIVATE;
+    return *mode == MGENJIT_SERVER_SHARED || strcmp(text, "private") == 0;
+}
+
 int setup_take(struct setup *setup, int option, const char *value, const char *usage, int *exit_code)
 {
     mgenjit_config *config = setup->config;
     mgenjit_error *error = NULL;
-    int32_t level;
+    int32_t level, mode;
+    uint64_t idle;
 
     switch (option) {
     case 'O':
@@ -55,6 +63,19 @@ int setup_take(struct setup *setup, int option, const char *value, const char *u
         break;
     case SETUP_NO_CACHE: mgenjit_config_set_cache_mode(config, MGENJIT_CACHE_OFF, &error); break;
     case SETUP_REPRODUCERS: mgenjit_config_set_reproducer_dir(config, value, &error); break;
+    case SETUP_SERVER:
+        if (read_server_mode(value, &mode))
+            mgenjit_config_set_server_mode(config, mode, &error);
+        else
+            *exit_code = report_wrong_usage(usage, "not private and not shared: ", value);
+        break;
+    case SETUP_SERVER_IDLE:
+        if (setup_seconds(value, &idle))
+            mgenjit_config_set_server_idle_timeout(config, idle, &error);
+        else
+            *exit_code = report_wrong_usage(usage, "not a number of seconds: ", value);
+        break;
+    case SETUP_SERVER_LOG: mgenjit_config_set_server_log(config, value, &error); break;
     case SETUP_SIGN: mgenjit_config_set_cache_signing_key(config, value, &error); break;
     case SETUP_TRUST: mgenjit_config_add_cache_trusted_key(config, value, &error); break;
     case SETUP_TIME: setup->time = 1; break;

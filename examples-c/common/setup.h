@@ -22,6 +22,9 @@ enum {
     SETUP_MAX_TIME,
     SETUP_NO_CACHE,
     SETUP_REPRODUCERS,
+    SETUP_SERVER,
+    SETUP_SERVER_IDLE,
+    SETUP_SERVER_LOG,
     SETUP_SIGN,
     SETUP_TIME,
     SETUP_TRUST,
@@ -37,6 +40,9 @@ enum {
     {"no-cache", no_argument, NULL, SETUP_NO_CACHE}, \
     {"opt", required_argument, NULL, 'O'}, \
     {"reproducers", required_argument, NULL, SETUP_REPRODUCERS}, \
+    {"server", required_argument, NULL, SETUP_SERVER}, \
+    {"server-idle", required_argument, NULL, SETUP_SERVER_IDLE}, \
+    {"server-log", required_argument, NULL, SETUP_SERVER_LOG}, \
     {"sign", required_argument, NULL, SETUP_SIGN}, \
     {"time", no_argument, NULL, SETUP_TIME}, \
     {"trust", required_argument, NULL, SETUP_TRUST}, \
@@ -55,6 +61,11 @@ enum {
     "  --max-time SECONDS, --max-memory MIB\n" \
     "                       give up a compile that takes more\n" \
     "  --reproducers DIR    keep there what shows why a compile server died, for a report\n" \
+    "  --server WHOSE       private: compile servers of its own; shared: the one of all the user's programs;\n" \
+    "                       default: $MGENJIT_SERVER_MODE, else private\n" \
+    "  --server-idle SECONDS\n" \
+    "                       a shared server that is started ends after so long without a request; default: 600\n" \
+    "  --server-log FILE    where servers that are started add lines of JSON that say what they do; - for stderr\n" \
     "  --time               tell on stderr what each step took, and whether the cache had the code\n" \
     "  --verbose            tell on stderr what happens, as it happens\n"
 

@@ -27,8 +27,8 @@ pub const MGENJIT_EVENT_DIFFERENT: i32 = 8;
 /// executor. IR that is not trusted might then read files, or worse if it finds a bug in LLVM.
 pub const MGENJIT_EVENT_NOT_ISOLATED: i32 = 9;
 
-/// The shared compile server could not be used, and time is lost, but nothing else: a private one does it. `message`
-/// says why.
+/// The shared compile server could not be used, and time is lost, but nothing else: a private one does it. Or the log of
+/// a server that is started cannot be written. `message` says which, and why.
 pub const MGENJIT_EVENT_SERVER_TROUBLE: i32 = 10;
 /// A compile goes on. Told some ten times a second while it does, if it takes longer than that. `message`: what is
 /// being done, one of "queue" (another client's compile is waited for), "parse", "optimise", "codegen" and "link".

@@ -17,6 +17,7 @@ mod export;
 mod ffi;
 mod function;
 mod module;
+mod server;
 mod source;
 mod status;
 mod task;

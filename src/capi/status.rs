@@ -59,7 +59,7 @@ pub const MGENJIT_STATUS_DIFFERENT: i32 = 22;
 pub const MGENJIT_STATUS_LINKER: i32 = 23;
 /// A target, or what was compiled, cannot be exported as that.
 pub const MGENJIT_STATUS_UNSUPPORTED: i32 = 24;
-/// A compile took longer than the limit, and was stopped.
+/// A compile took longer than the limit, and was stopped; or a compile server did not answer or end in time.
 pub const MGENJIT_STATUS_TIMEOUT: i32 = 25;
 /// A compile took more memory than the limit, and was stopped.
 pub const MGENJIT_STATUS_MEMORY: i32 = 26;

@@ -10,7 +10,7 @@ use super::transport::{self, TransportError};
 use crate::error::{Error, Status, reason};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -85,8 +85,14 @@ impl Listener for () {}
 
 impl Client {
     /// Starts the server at `path` and checks that it is one of this library's version.
-    pub fn start(path: &Path) -> Result<Client, Error> {
-        let Server { socket, last_words } = start(path, &Launch::default())?;
+    pub fn start(path: &Path, log: Option<BorrowedFd<'_>>) -> Result<Client, Error> {
+        let Server { socket, last_words } = start(
+            path,
+            &Launch {
+                log,
+                ..Launch::default()
+            },
+        )?;
         Ok(Client {
             socket,
             whose: Whose::Private {

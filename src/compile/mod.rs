@@ -7,11 +7,15 @@ pub(crate) mod cancel;
 pub(crate) mod client;
 pub(crate) mod drive;
 pub mod driver;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub(crate) mod limits;
 pub(crate) mod locate;
+pub(crate) mod log;
 pub(crate) mod patience;
 pub(crate) mod pool;
 pub mod protocol;
 pub(crate) mod shared;
 pub(crate) mod spawn;
+pub(crate) mod status;
 pub mod transport;

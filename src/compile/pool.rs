@@ -4,6 +4,7 @@ use super::cancel::Cancel;
 use super::client::{Answer, Client, Listener, RequestError};
 use super::limits::Limits;
 use super::locate::locate;
+use super::log;
 use super::protocol::Request;
 use super::shared::{self, Start};
 use crate::config::{Config, ServerLog, ServerMode};
@@ -13,6 +14,7 @@ use crate::fork;
 use once_cell::sync::OnceCell;
 use rustix::thread::futex;
 use std::borrow::Cow;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -154,17 +156,27 @@ impl Pool {
     fn start(&self, listener: &mut dyn Listener) -> Result<Client, Error> {
         let locate = || locate(self.path.as_deref());
         if self.mode()? == ServerMode::Shared && !self.has_given_up_shared() {
-            let start = Start {
+            let mut start = Start {
                 idle_timeout: self.idle_timeout,
                 workers: self.max,
-                log: None,
+                log: &mut || self.open_log(listener),
             };
-            match shared::connect(&start, locate) {
+            match shared::connect(&mut start, locate) {
                 Ok(socket) => return Ok(Client::of_shared(socket)),
                 Err(error) => self.give_up_shared(&error, listener),
             }
         }
-        Client::start(&locate()?)
+        let path = locate()?;
+        let log = self.open_log(listener);
+        Client::start(&path, log.as_ref().map(AsFd::as_fd))
+    }
+
+    /// Where a server that is started writes what it does. One that cannot be written is done without.
+    fn open_log(&self, listener: &mut dyn Listener) -> Option<OwnedFd> {
+        log::open(self.log.as_ref()).unwrap_or_else(|error| {
+            listener.trouble(&error.message);
+            None
+        })
     }
 
     fn mode(&self) -> Result<ServerMode, Error> {

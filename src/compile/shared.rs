@@ -16,7 +16,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use std::ffi::CString;
 use std::fs::DirBuilder;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixStream;
@@ -40,13 +40,14 @@ pub struct Start<'a> {
     pub idle_timeout: Duration,
     /// 0: as many as there are cores.
     pub workers: usize,
-    pub log: Option<BorrowedFd<'a>>,
+    /// Opens where it writes what it does.
+    pub log: &'a mut dyn FnMut() -> Option<OwnedFd>,
 }
 
 /// A connection to the server of this user and build, which is started if it does not run. `locate` tells where its
 /// program is. The error says why a server of one's own must do.
 pub fn connect(
-    start: &Start<'_>,
+    start: &mut Start<'_>,
     locate: impl Fn() -> Result<PathBuf, Error>,
 ) -> Result<UnixStream, Error> {
     let path = socket_path()?;
@@ -220,7 +221,7 @@ fn open(path: &Path) -> rustix::io::Result<OwnedFd> {
 }
 
 /// Starts a server and waits until it can be reached, or has ended because there is one.
-fn launch(path: &Path, start: &Start<'_>, program: &Path) -> Result<(), Error> {
+fn launch(path: &Path, start: &mut Start<'_>, program: &Path) -> Result<(), Error> {
     let number = |number: u128| CString::new(number.to_string()).unwrap_or_default();
     let socket = CString::new(path.as_os_str().as_bytes())
         .map_err(|_| unavailable(format!("{} has a NUL in it", path.display())))?;
@@ -232,12 +233,13 @@ fn launch(path: &Path, start: &Start<'_>, program: &Path) -> Result<(), Error> {
         c"--workers".to_owned(),
         number(start.workers as u128),
     ];
+    let log = (start.log)();
     let server = client::spawn(
         program,
         &Launch {
             arguments: &arguments,
             outlives: true,
-            log: start.log,
+            log: log.as_ref().map(AsFd::as_fd),
         },
     )?;
     let Server { socket, .. } = &server;

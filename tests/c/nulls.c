@@ -61,6 +61,14 @@ static void configuration(void)
     REFUSED(mgenjit_config_set_cache_mode(NULL, MGENJIT_CACHE_OFF, &failure));
     REFUSED(mgenjit_config_set_server_path(NULL, "/tmp", &failure));
     REFUSED(mgenjit_config_set_max_servers(NULL, 1, &failure));
+    REFUSED(mgenjit_config_set_server_mode(NULL, MGENJIT_SERVER_SHARED, &failure));
+    REFUSED(mgenjit_config_set_server_idle_timeout(NULL, 1, &failure));
+    REFUSED(mgenjit_config_set_server_log(NULL, "-", &failure));
+    REFUSED(mgenjit_server_status(NULL, &failure));
+    REFUSED(mgenjit_server_socket(NULL, &failure));
+    /* Where there is no server. */
+    CHECK(setenv("XDG_RUNTIME_DIR", in_folder(""), 1) == 0);
+    CHECK_INT(MGENJIT_STATUS_NOT_FOUND, mgenjit_server_stop(0, 0, NULL));
     REFUSED(mgenjit_config_set_lock_timeout(NULL, 1, &failure));
     REFUSED(mgenjit_config_set_target(NULL, "aarch64-linux-gnu", NULL, NULL, &failure));
     REFUSED(mgenjit_config_set_target(config, "", NULL, NULL, &failure));

@@ -7,11 +7,16 @@ mod cpu;
 mod driver;
 mod entry_point;
 mod failures;
+#[path = "../../src/compile/fuzz/frames.rs"]
+mod frames;
 mod images;
 mod inputs;
 mod isolation;
 mod link;
 mod loaded;
+#[path = "../../src/compile/fuzz/mutate.rs"]
+mod mutate;
+mod mutated;
 mod process;
 mod progress;
 mod protocol;

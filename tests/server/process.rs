@@ -174,3 +174,22 @@ fn a_log_file_as_standard_error_is_not_emptied() {
     log.read_to_string(&mut text).unwrap();
     assert_eq!(text, "precious\n");
 }
+
+/// A log that cannot be written ends no server: it starts, serves and goes on.
+#[test]
+fn a_log_that_takes_nothing_is_no_harm() {
+    fn check(open: &str) {
+        let script = format!(r#"{open}; exec "$0" "$@" --log 8"#);
+        let mut server = Server::start_with(Spawn {
+            script: Some(&script),
+            ..Spawn::default()
+        });
+        server.check(GOOD, Expect::Compiles("i32 @good()"));
+        server.check(GOOD, Expect::Compiles("i32 @good()"));
+    }
+    check("exec 8>/dev/full");
+    // A pipe whose reader has gone.
+    check("d=$(mktemp -d); mkfifo $d/p; exec 9<>$d/p 8>$d/p 9<&-; rm -r $d");
+    // A file that is as long as files may be.
+    check("f=$(mktemp); truncate -s 1M $f; exec 8>>$f; rm $f; ulimit -f 1024");
+}

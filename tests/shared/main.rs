@@ -1,6 +1,14 @@
 //! The shared server as a process: many clients, workers that die, and how it begins and ends.
 
 mod beginning;
+mod crowds;
+#[path = "../../src/compile/fuzz/frames.rs"]
+mod frames;
+mod hostile;
 mod joining;
+#[path = "../../src/compile/fuzz/mutate.rs"]
+mod mutate;
+mod mutated;
+mod resources;
 mod server;
 mod workers;

@@ -184,3 +184,28 @@ fn workers_end_with_the_server() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
 }
+
+#[test]
+fn a_worker_that_dies_while_a_client_decides_leaves_the_client_in_step() {
+    let server = Server::start();
+    let client = server.client();
+    for decision in [Decision::Compile, Decision::Stop] {
+        let asked = CompileRequest {
+            identify: true,
+            ..request("undecided", GOOD)
+        };
+        client.ask_for(asked, GOOD);
+        client.digest();
+        let before = server.status().crashed;
+        for worker in server.workers() {
+            kill(worker, libc::SIGKILL);
+        }
+        server.wait_for("it is known", |status| status.crashed > before);
+        client.decide(decision);
+        if decision == Decision::Compile {
+            assert!(matches!(client.answer(), Answer::Died(_)));
+        }
+        // What it says next is a request again, with its own inputs.
+        client.check(GOOD, "i32 @good()");
+    }
+}

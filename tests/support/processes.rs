@@ -21,3 +21,33 @@ pub fn kill_all(program: &Path) {
         let _ = kill_process(process, Signal::KILL);
     }
 }
+
+pub fn parent(process: Pid) -> Option<Pid> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name, in parentheses, may have anything in it.
+    let (_, rest) = stat.rsplit_once(')')?;
+    Pid::from_raw(rest.split_whitespace().nth(1)?.parse().ok()?)
+}
+
+/// What its descriptors are, in order.
+pub fn descriptors(process: Pid) -> Vec<String> {
+    let folder = std::fs::read_dir(format!("/proc/{process}/fd"));
+    let mut targets: Vec<String> = folder
+        .expect("a process's descriptors")
+        .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
+        .map(|target| target.display().to_string())
+        .collect();
+    targets.sort();
+    targets
+}
+
+/// Bytes in memory.
+pub fn resident(process: Pid) -> u64 {
+    let statm = std::fs::read_to_string(format!("/proc/{process}/statm")).expect("a process");
+    let pages: u64 = statm
+        .split_whitespace()
+        .nth(1)
+        .and_then(|pages| pages.parse().ok())
+        .expect("pages");
+    pages * rustix::param::page_size() as u64
+}

@@ -23,10 +23,15 @@ pub fn build_in(folder: &Path, tools: &[&str]) {
     for tool in tools {
         let mut sources = sources_in(&source("examples-c").join(tool));
         let common = source("examples-c/common");
-        // The tool for caches has reports of its own.
+        const PRINTING: [&str; 4] = ["json.c", "table.c", "text.c", "units.c"];
+        // The tools that compile nothing have reports of their own.
         match *tool {
             "cache" => sources.extend(["level.c", "list.c"].map(|name| common.join(name))),
+            "server" => {}
             _ => sources.extend(sources_in(&common)),
+        }
+        if ["cache", "server"].contains(tool) {
+            sources.extend(PRINTING.map(|name| common.join(name)));
         }
         let output = Command::new("cc")
             .args([

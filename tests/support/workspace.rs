@@ -87,6 +87,11 @@ impl Workspace {
         self.path("bin/mgenjit-server")
     }
 
+    /// What programs get as `$XDG_RUNTIME_DIR`.
+    pub fn runtime(&self) -> &Path {
+        self.runtime.path()
+    }
+
     /// Sets whose servers the program uses: a value of `$MGENJIT_SERVER_MODE`.
     pub fn set_servers(&mut self, servers: &str) {
         self.servers = servers.to_owned();

@@ -34,30 +34,31 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Arguments, Str
     let mut mode = Mode::Serve;
     while let Some(argument) = arguments.next() {
         let option = argument.to_string_lossy().into_owned();
-        let mut value = || {
-            let value = arguments.next();
-            value.ok_or_else(|| format!("{option} needs a value"))
-        };
+        let mut value = || arguments.next().unwrap_or_default();
         match (option.as_str(), &mut mode) {
             ("--version", _) => mode = Mode::Version,
             ("--linker", _) => mode = Mode::Linker,
             ("--shared", _) => {
+                let socket = PathBuf::from(value());
+                if socket.as_os_str().is_empty() {
+                    return Err(format!("{option} needs the path of a socket"));
+                }
                 mode = Mode::Shared(supervisor::Options {
-                    socket: PathBuf::from(value()?),
+                    socket,
                     ..supervisor::Options::default()
                 });
             }
-            ("--watch", _) => descriptors.client = Some(descriptor(&option, &value()?)?),
-            ("--log", _) => descriptors.log = Some(descriptor(&option, &value()?)?),
+            ("--watch", _) => descriptors.client = Some(descriptor(&option, &value())?),
+            ("--log", _) => descriptors.log = Some(descriptor(&option, &value())?),
             ("--idle-timeout", Mode::Shared(options)) => {
-                options.idle_timeout = Duration::from_millis(number(&option, &value()?)?);
+                options.idle_timeout = Duration::from_millis(number(&option, &value())?);
             }
             ("--patience", Mode::Shared(options)) => {
-                options.patience = Duration::from_millis(number(&option, &value()?)?);
+                options.patience = Duration::from_millis(number(&option, &value())?);
             }
-            ("--workers", Mode::Shared(options)) => options.workers = number(&option, &value()?)?,
+            ("--workers", Mode::Shared(options)) => options.workers = number(&option, &value())?,
             ("--worker-memory", Mode::Shared(options)) => {
-                options.worker_memory = number(&option, &value()?)?;
+                options.worker_memory = number(&option, &value())?;
             }
             _ => return Err(format!("{option} is not understood")),
         }
@@ -76,5 +77,5 @@ fn number<T: FromStr>(option: &str, value: &OsStr) -> Result<T, String> {
     value
         .to_str()
         .and_then(|value| value.parse().ok())
-        .ok_or_else(|| format!("{option} needs a number, and not {}", value.display()))
+        .ok_or_else(|| format!("{option} needs a number, and not \"{}\"", value.display()))
 }

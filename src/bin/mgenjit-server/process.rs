@@ -179,9 +179,12 @@ fn reset_signals() {
         // that changes nothing.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
     }
-    // A limit on the size of files counts for a memfd too; then writing to it must fail, not kill.
-    // SAFETY: as above.
-    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+    // A limit on the size of files counts for a memfd too, and the log may be a pipe that nobody reads any more: then
+    // writing must fail, not kill.
+    for signal in [libc::SIGXFSZ, libc::SIGPIPE] {
+        // SAFETY: as above.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
     // SAFETY: the set is initialised by `sigemptyset` before it is used.
     unsafe {
         let mut none: libc::sigset_t = std::mem::zeroed();

@@ -227,8 +227,9 @@ impl Supervisor {
             }
             Request::Stop { force } => {
                 self.set_state(id, State::Stopping);
-                self.reply(id, &Reply::Stopping);
+                // Whoever hears the answer does not find this server any more.
                 self.stop("asked to");
+                self.reply(id, &Reply::Stopping);
                 if force {
                     self.broken = Some("asked to end at once".to_owned());
                 }
@@ -294,7 +295,8 @@ impl Supervisor {
             }
             State::Settling(outcome) => {
                 let outcome = outcome.clone();
-                self.status.joined += 1;
+                // Without a digest it is a death.
+                self.status.joined += u64::from(outcome.digest.is_some());
                 if decision == Decision::Compile {
                     self.send(id, outcome.frame.clone());
                 }
@@ -354,8 +356,11 @@ impl Supervisor {
             else {
                 continue;
             };
-            // Whoever led before may have gone.
-            if failed && !asked.has_names_of(&job.asked) {
+            if self.is_deciding(id) {
+                // Its worker died meanwhile. What it says next is the decision, and no request.
+                self.set_state(id, State::Settling(outcome.clone()));
+            } else if failed && !asked.has_names_of(&job.asked) {
+                // Whoever led before may have gone.
                 self.submit(id, asked);
             } else if index == 0 {
                 self.send(id, outcome.frame.clone());
@@ -369,6 +374,12 @@ impl Supervisor {
                 self.release(id);
             }
         }
+    }
+
+    fn is_deciding(&self, id: u64) -> bool {
+        self.clients
+            .get(&id)
+            .is_some_and(|client| matches!(client.state, State::Deciding(_)))
     }
 
     /// Tells those who wait for a job, if they want to know, or must.
@@ -533,8 +544,6 @@ impl Supervisor {
             .iter()
             .filter(|(_, client)| {
                 let owes = client.connection.owes_since();
-                // What waits because the queue is full is not the client's fault.
-                let owes = owes.filter(|_| !client.connection.is_whole().unwrap_or(false));
                 owes.is_some_and(|since| is_over(since, patience))
                     || match client.state {
                         State::Greeting => is_over(client.since, patience),

@@ -143,11 +143,12 @@ impl Connection {
                 let rest = self.incoming.split_off(4 + len);
                 let mut frame = std::mem::replace(&mut self.incoming, rest);
                 frame.drain(..4);
+                // What is left belongs to the next one.
+                self.part_since = None;
                 Some(frame)
             }
             _ => None,
         };
-        self.part_since = None;
         self.note_part();
         Ok(body)
     }
@@ -207,7 +208,11 @@ impl Connection {
 
     /// Since when the peer owes something: the rest of a frame, or to read.
     pub fn owes_since(&self) -> Option<Instant> {
-        self.part_since.into_iter().chain(self.full_since).min()
+        // A whole frame waits because it is not its turn, which is not the peer's fault.
+        let part = self
+            .part_since
+            .filter(|_| !matches!(self.is_whole(), Ok(true)));
+        part.into_iter().chain(self.full_since).min()
     }
 
     /// Bytes that are kept for the peer.

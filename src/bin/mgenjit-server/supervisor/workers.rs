@@ -194,7 +194,7 @@ impl Supervisor {
     fn add_worker(&mut self, worker: Worker) {
         let id = self.new_id();
         if let Err(error) = self.watch(id, worker.connection.socket(), EventFlags::IN) {
-            let _ = self.kill(worker, None);
+            self.kill(worker, None);
             return self.failed_start(&error.to_string());
         }
         self.status.started_workers += 1;

@@ -1,5 +1,5 @@
-#ifndef CACHE_TABLE_H
-#define CACHE_TABLE_H
+#ifndef COMMON_TABLE_H
+#define COMMON_TABLE_H
 
 #include <stddef.h>
 

@@ -90,38 +90,3 @@ void json_bool(const char *name, int value)
     start(name);
     fputs(value ? "true" : "false", stdout);
 }
-
-const char *opt_level_name(int32_t level)
-{
-    switch (level) {
-    case MGENJIT_OPT_O0: return "O0";
-    case MGENJIT_OPT_O1: return "O1";
-    case MGENJIT_OPT_O2: return "O2";
-    case MGENJIT_OPT_O3: return "O3";
-    case MGENJIT_OPT_OS: return "Os";
-    case MGENJIT_OPT_OZ: return "Oz";
-    default: return "?";
-    }
-}
-
-void json_info(const mgenjit_cache_info *info)
-{
-    json_string("key", info->key);
-    json_string("name", info->name);
-    json_string("opt_level", opt_level_name(info->opt_level));
-    json_bool("pinned", info->pinned);
-    json_string("triple", info->triple);
-    json_string("cpu", info->cpu);
-    json_string("machine", info->machine);
-    json_string("llvm_version", info->llvm_version);
-    json_string("version", info->version);
-    json_string("build", info->build);
-    json_number("ir_bytes", info->ir_bytes);
-    json_number("bytes", info->bytes);
-    json_number("image_bytes", info->image_bytes);
-    json_number("compile_time", info->compile_time);
-    json_number("created", info->created);
-    json_number("last_used", info->last_used);
-    json_number("hits", info->hits);
-    json_number("saved_time", info->saved_time);
-}

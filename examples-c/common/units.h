@@ -1,5 +1,5 @@
-#ifndef CACHE_UNITS_H
-#define CACHE_UNITS_H
+#ifndef COMMON_UNITS_H
+#define COMMON_UNITS_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
-#ifndef CACHE_TEXT_H
-#define CACHE_TEXT_H
+#ifndef COMMON_TEXT_H
+#define COMMON_TEXT_H
 
 #include <stddef.h>
 #include <stdint.h>

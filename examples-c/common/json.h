@@ -1,9 +1,7 @@
-#ifndef CACHE_JSON_H
-#define CACHE_JSON_H
+#ifndef COMMON_JSON_H
+#define COMMON_JSON_H
 
 #include <stdint.h>
-
-#include "mgenjit.h"
 
 /*
  * Writes JSON to stdout, an object for each line. A member's name is NULL where there is none: in an array, and
@@ -20,11 +18,5 @@ void json_end(void);
 void json_string(const char *name, const char *value);
 void json_number(const char *name, uint64_t value);
 void json_bool(const char *name, int value);
-
-/* The members that tell of an entry. */
-void json_info(const mgenjit_cache_info *info);
-
-/* The level as mgenjit.h calls it, such as "O2". */
-const char *opt_level_name(int32_t level);
 
 #endif

@@ -1,0 +1,69 @@
+/*
+ * Shows what the shared compile server does, and ends it.
+ *
+ * options.c reads the command line, print.c prints.
+ */
+
+#include <stdio.h>
+
+#include "common/text.h"
+#include "mgenjit.h"
+#include "options.h"
+#include "print.h"
+
+/* Prints an error, frees it, and returns the exit code for it. */
+static int report(mgenjit_error *error)
+{
+    mgenjit_status status = mgenjit_error_status(error);
+    fputs("server: ", stderr);
+    text_put_lines(stderr, mgenjit_error_message(error));
+    fputc('\n', stderr);
+    mgenjit_error_free(error);
+    return status == MGENJIT_STATUS_NOT_FOUND ? EXIT_NO_SERVER : EXIT_TROUBLE;
+}
+
+static int show(const struct options *options)
+{
+    mgenjit_server_statistics statistics;
+    mgenjit_blob *socket = NULL;
+    mgenjit_error *error = NULL;
+
+    statistics.size = sizeof statistics;
+    if (mgenjit_server_status(&statistics, &error) != MGENJIT_STATUS_OK
+        || mgenjit_server_socket(&socket, &error) != MGENJIT_STATUS_OK)
+        return report(error);
+    const char *path = mgenjit_blob_data(socket);
+    if (options->command == STATS && options->json)
+        print_stats_json(&statistics);
+    else if (options->command == STATS)
+        print_stats(&statistics);
+    else if (options->json)
+        print_status_json(path, &statistics);
+    else
+        print_status(path, &statistics);
+    mgenjit_blob_free(socket);
+    return EXIT_DONE;
+}
+
+static int stop(const struct options *options)
+{
+    mgenjit_error *error = NULL;
+    if (mgenjit_server_stop(options->force, options->timeout, &error) != MGENJIT_STATUS_OK)
+        return report(error);
+    puts(options->timeout == 0 ? "told to end" : "ended");
+    return EXIT_DONE;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    int exit_code;
+
+    if (options_parse(&options, argc, argv, &exit_code))
+        exit_code = options.command == STOP ? stop(&options) : show(&options);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        perror("server: stdout");
+        return EXIT_TROUBLE;
+    }
+    return exit_code;
+}

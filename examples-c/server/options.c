@@ -1,0 +1,102 @@
+#include "options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/units.h"
+#include "mgenjit.h"
+
+static const char usage[] = "usage: server status|stats [--json]\n"
+                            "       server stop [--force] [--timeout MS]\n";
+
+static const char help[] =
+    "\n"
+    "Shows what the shared compile server of this user and build does, and ends it. It starts none: programs do that\n"
+    "need one, if they are told to with MGENJIT_SERVER_MODE=shared or in their configuration.\n"
+    "\n"
+    "  status           whether it runs, for whom, and what it does now\n"
+    "  stats            what it has done since it started\n"
+    "  stop             end it when it has answered what it was asked; programs that need one start another\n"
+    "\n"
+    "  --json           of status and stats: print a JSON object with the names of the fields of mgenjit.h; times\n"
+    "                   are in milliseconds, memory is in bytes\n"
+    "  --force          of stop: end it at once; its clients give their modules to another\n"
+    "  --timeout MS     of stop: how long to wait for its end; 0: not at all; default: 60000\n"
+    "  --help, --version\n"
+    "\n"
+    "The server's socket is in $XDG_RUNTIME_DIR/mgenjit, else in /run/user/UID/mgenjit, else in mgenjit-UID in\n"
+    "$TMPDIR or /tmp.\n"
+    "\n"
+    "Exit status:\n"
+    "  0  it runs; stop: it was ended\n"
+    "  1  none runs\n"
+    "  2  wrong usage\n"
+    "  3  it does not answer, cannot be reached, or has not ended in time; or stdout could not be written\n";
+
+enum { FORCE = 256, HELP, JSON, TIMEOUT, VERSION };
+
+static const struct option long_options[] = {
+    {"force", no_argument, NULL, FORCE},
+    {"help", no_argument, NULL, HELP},
+    {"json", no_argument, NULL, JSON},
+    {"timeout", required_argument, NULL, TIMEOUT},
+    {"version", no_argument, NULL, VERSION},
+    {NULL, 0, NULL, 0},
+};
+
+static int wrong(const char *message, const char *what, int *exit_code)
+{
+    fprintf(stderr, "server: %s%s\n%sTry server --help.\n", message, what, usage);
+    *exit_code = EXIT_USAGE;
+    return 0;
+}
+
+static int parse_command(const char *name, enum command *command)
+{
+    static const char *const names[] = {"status", "stats", "stop"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(name, names[i]) == 0) {
+            *command = (enum command)i;
+            return 1;
+        }
+    return 0;
+}
+
+int options_parse(struct options *options, int argc, char **argv, int *exit_code)
+{
+    int option, has_timeout = 0;
+
+    memset(options, 0, sizeof *options);
+    options->timeout = 60000;
+    *exit_code = EXIT_DONE;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
+        switch (option) {
+        case FORCE: options->force = 1; break;
+        case JSON: options->json = 1; break;
+        case TIMEOUT:
+            has_timeout = 1;
+            if (!parse_count(optarg, &options->timeout))
+                return wrong("not a number of milliseconds: ", optarg, exit_code);
+            break;
+        case HELP: printf("%s%s", usage, help); return 0;
+        case VERSION:
+            printf("server, with libmgenjit %s and LLVM %s\n", mgenjit_version_string(), mgenjit_llvm_version());
+            return 0;
+        case ':': return wrong("a value is missing after ", argv[optind - 1], exit_code);
+        default: return wrong("wrong option: ", argv[optind - 1], exit_code);
+        }
+    }
+    if (optind == argc)
+        return wrong("no command was given", "", exit_code);
+    if (!parse_command(argv[optind], &options->command))
+        return wrong("no such command: ", argv[optind], exit_code);
+    if (optind + 1 < argc)
+        return wrong("too many arguments: ", argv[optind + 1], exit_code);
+    if (options->command == STOP && options->json)
+        return wrong("--json is for status and stats", "", exit_code);
+    if (options->command != STOP && (options->force || has_timeout))
+        return wrong("--force and --timeout are for stop", "", exit_code);
+    return 1;
+}

@@ -1,0 +1,101 @@
+#include "print.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "common/json.h"
+#include "common/table.h"
+#include "common/units.h"
+
+enum { LINE_SIZE = 160 };
+
+static void print_count(const char *label, uint64_t count)
+{
+    char line[LINE_SIZE];
+    snprintf(line, sizeof line, "%" PRIu64, count);
+    table_fact(label, line);
+}
+
+void print_status(const char *socket, const mgenjit_server_statistics *statistics)
+{
+    char line[LINE_SIZE], one[UNITS_SIZE], two[UNITS_SIZE];
+
+    if (statistics->stopping)
+        printf("%sending%s when it has answered what it was asked\n", color(YELLOW), color_end());
+    else
+        printf("%srunning%s\n", color(GREEN), color_end());
+    print_count("process", statistics->process);
+    table_fact("socket", socket);
+    table_fact("up", format_duration(one, statistics->uptime * 1000));
+    snprintf(line, sizeof line, "after %s without a request",
+             format_duration(one, statistics->idle_timeout * 1000));
+    table_fact("ends", line);
+    print_count("clients", statistics->clients);
+    snprintf(line, sizeof line, "%" PRIu64 ", with this one", statistics->connections);
+    table_fact("connections", line);
+    snprintf(line, sizeof line, "%" PRIu64 " worked on, %" PRIu64 " waiting", statistics->running,
+             statistics->queued);
+    table_fact("requests", line);
+    snprintf(line, sizeof line, "%" PRIu64 ", %" PRIu64 " of them idle; %" PRIu64 " may work at once",
+             statistics->workers, statistics->idle_workers, statistics->max_workers);
+    table_fact("workers", line);
+    snprintf(line, sizeof line, "%s, and %s of the workers", format_size(one, statistics->memory),
+             format_size(two, statistics->worker_memory));
+    table_fact("memory", line);
+}
+
+void print_stats(const mgenjit_server_statistics *statistics)
+{
+    char line[LINE_SIZE], one[UNITS_SIZE];
+
+    table_fact("up", format_duration(one, statistics->uptime * 1000));
+    print_count("requests", statistics->requests);
+    print_count("compiled", statistics->compiled);
+    print_count("failed", statistics->failed);
+    print_count("joined", statistics->joined);
+    print_count("cancelled", statistics->cancelled);
+    print_count("crashed", statistics->crashed);
+    snprintf(line, sizeof line, "%" PRIu64 " accepted, %" PRIu64 " refused or cut", statistics->accepted,
+             statistics->refused);
+    table_fact("connections", line);
+    snprintf(line, sizeof line, "%" PRIu64 " started, %" PRIu64 " replaced for their memory",
+             statistics->started_workers, statistics->recycled_workers);
+    table_fact("workers", line);
+}
+
+void print_status_json(const char *socket, const mgenjit_server_statistics *statistics)
+{
+    json_open(NULL);
+    json_string("socket", socket);
+    json_number("process", statistics->process);
+    json_number("uptime", statistics->uptime);
+    json_number("idle_timeout", statistics->idle_timeout);
+    json_bool("stopping", statistics->stopping != 0);
+    json_number("connections", statistics->connections);
+    json_number("clients", statistics->clients);
+    json_number("queued", statistics->queued);
+    json_number("running", statistics->running);
+    json_number("workers", statistics->workers);
+    json_number("idle_workers", statistics->idle_workers);
+    json_number("max_workers", statistics->max_workers);
+    json_number("memory", statistics->memory);
+    json_number("worker_memory", statistics->worker_memory);
+    json_end();
+}
+
+void print_stats_json(const mgenjit_server_statistics *statistics)
+{
+    json_open(NULL);
+    json_number("uptime", statistics->uptime);
+    json_number("requests", statistics->requests);
+    json_number("compiled", statistics->compiled);
+    json_number("failed", statistics->failed);
+    json_number("joined", statistics->joined);
+    json_number("cancelled", statistics->cancelled);
+    json_number("crashed", statistics->crashed);
+    json_number("accepted", statistics->accepted);
+    json_number("refused", statistics->refused);
+    json_number("started_workers", statistics->started_workers);
+    json_number("recycled_workers", statistics->recycled_workers);
+    json_end();
+}
