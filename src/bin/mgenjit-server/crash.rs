@@ -1,8 +1,10 @@
 //! Last words: what a server that dies leaves on standard error, for the client to make an error of.
 
+use crate::names;
 use crate::process;
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicI32, AtomicU8, AtomicUsize, Ordering};
 
 /// What the compile thread is doing.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -102,6 +104,13 @@ const SIGNALS: [(c_int, &[u8]); 5] = [
     (libc::SIGABRT, b"SIGABRT"),
 ];
 
+/// Where last words go while standard error is something else.
+pub fn set_stderr(fd: RawFd) {
+    STDERR.store(fd, Ordering::Relaxed);
+}
+
+static STDERR: AtomicI32 = AtomicI32::new(2);
+
 // Signal handlers may only touch atomics, so everything that last words need is kept in such.
 static PHASE: AtomicU8 = AtomicU8::new(Phase::Wait as u8);
 static NAME: [AtomicU8; 256] = [const { AtomicU8::new(0) }; 256];
@@ -110,11 +119,14 @@ static NAME_LEN: AtomicUsize = AtomicUsize::new(0);
 static STACK_LOW: AtomicUsize = AtomicUsize::new(0);
 
 extern "C" fn on_fatal_error(reason: *const c_char) {
-    write(b"LLVM ERROR: ");
-    if !reason.is_null() {
+    let reason = match reason.is_null() {
+        true => c"",
         // SAFETY: LLVM passes a NUL-terminated string that lives until the handler returns.
-        write(unsafe { CStr::from_ptr(reason) }.to_bytes());
-    }
+        false => unsafe { CStr::from_ptr(reason) },
+    };
+    names::give_up(&reason.to_string_lossy());
+    write(b"LLVM ERROR: ");
+    write(reason.to_bytes());
     write(b"\nmgenjit-server: LLVM gave up");
     write_circumstances();
     process::exit(EXIT_SOFTWARE)
@@ -161,7 +173,13 @@ fn write_circumstances() {
 fn write(bytes: &[u8]) {
     // SAFETY: `write` is async-signal-safe, and the pointer and length belong together. What cannot be
     // written is lost: there is nowhere else to say it.
-    unsafe { libc::write(2, bytes.as_ptr().cast(), bytes.len()) };
+    unsafe {
+        libc::write(
+            STDERR.load(Ordering::Relaxed),
+            bytes.as_ptr().cast(),
+            bytes.len(),
+        )
+    };
 }
 
 fn write_number(mut number: u32) {

@@ -41,6 +41,10 @@ impl Teller {
         }
     }
 
+    pub fn socket(&self) -> &UnixStream {
+        &self.socket
+    }
+
     /// Tells what there is to tell, until the [`End`].
     pub fn run(&self) {
         let mut state = self.lock();

@@ -6,7 +6,7 @@ use crate::input::Input;
 use crate::log::Log;
 use crate::progress::Teller;
 use crate::unit::Named;
-use crate::{isolate, memory, process, shared, target};
+use crate::{isolate, memory, names, process, shared, target};
 use mgenjit::compile::protocol::{
     self, CompileRequest, Decision, Failure, FailureKind, Hello, LLVM_VERSION, LinkRequest, Reply,
     Request,
@@ -14,12 +14,13 @@ use mgenjit::compile::protocol::{
 use mgenjit::compile::transport::{self, TransportError};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 
 /// Answers requests until the client closes the connection. An error is a connection that cannot go on. `files`: what
 /// [`isolate::forbid_files`] has said; `data`: [`process::data_size`].
 pub fn serve(
     socket: &UnixStream,
-    teller: &Teller,
+    teller: &Arc<Teller>,
     log: &Log,
     files: Result<(), String>,
     data: u64,
@@ -35,6 +36,12 @@ pub fn serve(
         ..Hello::ours()
     };
     greet(socket, ours)?;
+    let last = teller.clone();
+    names::set_answer(move |message| {
+        last.stop();
+        let reply = Reply::Failed(target::target_failure(message));
+        let _ = send(last.socket(), &reply, None);
+    });
     let mut compiler = Compiler::new()?;
     loop {
         let answered = answer(socket, teller, &mut compiler, &not_isolated, data);
@@ -66,6 +73,8 @@ pub fn serve(
         match sent {
             // The client starts another one for its next request.
             Ok(()) if process::is_running_out_of_time() => return Ok(()),
+            // The next request starts another server.
+            Ok(()) if names::is_spent() => return Ok(()),
             Ok(()) => {}
             Err(TransportError::TooLong(len)) => {
                 let message = format!("the reply would have {len} bytes: too many functions");
