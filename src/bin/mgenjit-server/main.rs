@@ -34,6 +34,7 @@ mod natives;
 mod object_file;
 mod other_targets;
 mod parse;
+mod passes;
 mod prefault;
 mod prepare;
 mod process;
@@ -65,7 +66,7 @@ static ALLOCATOR: memory::Allocator = memory::Allocator;
 const COMPILE_STACK: usize = 256 << 20;
 
 /// The stack of the thread that watches, and what both threads have beside their stacks.
-const SMALL_STACKS: u64 = 1 << 20;
+const SMALL_STACKS: u64 = 2 << 20;
 
 fn main() -> ExitCode {
     let Arguments { descriptors, mode } = match arguments::parse(std::env::args_os().skip(1)) {
