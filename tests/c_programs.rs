@@ -85,6 +85,7 @@ programs! {
     linking.c
     module_info.c
     nulls.c
+    progress.c
     real_programs.c
     removal.c
     run_main.c

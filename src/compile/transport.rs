@@ -135,6 +135,33 @@ pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, TransportError> {
     }
 }
 
+/// Sends a short message if there is room for it now, else not at all. Returns whether it was sent.
+pub fn send_at_once<T: Serialize>(
+    socket: &UnixStream,
+    message: &T,
+) -> Result<bool, TransportError> {
+    let mut frame = [0; SHORT_FRAME];
+    let (header, body) = frame.split_at_mut(size_of::<u32>());
+    let len = postcard::to_slice(message, body)
+        .map_err(TransportError::Malformed)?
+        .len();
+    header.copy_from_slice(&(len as u32).to_le_bytes());
+    let frame = &frame[..size_of::<u32>() + len];
+    loop {
+        // A frame that is as short as this goes into one buffer of the kernel, so it is never cut.
+        match rustix::net::send(socket, frame, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+            Ok(sent) if sent == frame.len() => return Ok(true),
+            Ok(_) => return Err(TransportError::Truncated),
+            Err(rustix::io::Errno::AGAIN) => return Ok(false),
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(error) => return Err(io::Error::from(error).into()),
+        }
+    }
+}
+
+/// The longest frame that is sent at once or not at all.
+const SHORT_FRAME: usize = 64;
+
 /// Receives one message, and the payload that came with it.
 pub fn receive<T: DeserializeOwned>(
     socket: &UnixStream,

@@ -105,6 +105,7 @@ static void not_again(void)
     other = new_executor(config);
     CHECK_STATUS(MGENJIT_STATUS_SERVER_CRASHED, try_ir(one, FATAL));
     CHECK_MESSAGE("Cannot select");
+    CHECK_MESSAGE("on function '@f'");
     CHECK_INT(1, started);
     CHECK_STATUS(MGENJIT_STATUS_SERVER_CRASHED, try_ir(one, FATAL));
     CHECK_MESSAGE("Cannot select");

@@ -302,6 +302,25 @@ impl Server {
         assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
     }
 
+    /// Sends a signal to the thread of this name.
+    pub fn kill_thread(&self, name: &str, signal: libc::c_int) {
+        let pid = self.child.id();
+        let thread = std::fs::read_dir(format!("/proc/{pid}/task"))
+            .unwrap()
+            .map(|thread| thread.unwrap())
+            .find(|thread| {
+                std::fs::read_to_string(thread.path().join("comm"))
+                    .unwrap()
+                    .trim()
+                    == name
+            })
+            .expect(name);
+        let id: libc::pid_t = thread.file_name().to_str().unwrap().parse().unwrap();
+        // SAFETY: the process was not waited for, so the numbers are still its own.
+        let sent = unsafe { libc::syscall(libc::SYS_tgkill, pid as libc::pid_t, id, signal) };
+        assert_eq!(sent, 0);
+    }
+
     /// Waits for the process to end by itself.
     pub fn wait(&mut self) -> (ExitStatus, String) {
         let deadline = Instant::now() + Duration::from_secs(20);

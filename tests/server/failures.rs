@@ -1,8 +1,10 @@
 //! IR that cannot be compiled, and what kills a server.
 
-use crate::client::{Expect, Outcome, Server, Spawn, memfd};
-use crate::inputs::{GOOD, bitcode, with_producer};
-use mgenjit::compile::protocol::{FailureKind, OptLevel, Reply};
+use crate::client::{Expect, Outcome, Server, Spawn, memfd, request};
+use crate::inputs::{GOOD, bitcode, loops, with_producer};
+use mgenjit::compile::protocol::{CompileRequest, FailureKind, OptLevel, Phase, Reply, Request};
+use mgenjit::compile::transport;
+use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
@@ -189,7 +191,8 @@ fn a_death_says_why() {
          define void @f() {\n  call void @llvm.aarch64.hint(i32 0)\n  ret void\n}",
         &[
             "LLVM ERROR: Cannot select: intrinsic %llvm.aarch64.hint",
-            "while generating code for the module",
+            "while generating code for the module\n",
+            "Running pass 'X86 DAG->DAG Instruction Selection' on function '@f'\n",
         ],
     );
     check(
@@ -226,6 +229,48 @@ fn a_signal_is_named() {
             words,
             format!("mgenjit-server: {name} while waiting for a request\n")
         );
+    }
+}
+
+#[test]
+fn a_crash_at_any_moment_says_where_and_ends() {
+    for (level, functions, phase, pass) in [
+        (OptLevel::O2, 2000, Phase::Optimise, "Running pass \""),
+        (OptLevel::O0, 20_000, Phase::Codegen, "Running pass '"),
+    ] {
+        let ir = loops(functions);
+        let mut named = 0;
+        for _ in 0..8 {
+            let mut server = Server::start();
+            let about = CompileRequest {
+                opt_level: level,
+                progress: true,
+                ..request("loops", ir.len() as u64)
+            };
+            let payload = transport::seal(&[ir.as_bytes()]).unwrap();
+            let about = Request::Compile(about);
+            transport::send(&server.socket, &about, Some(payload.as_fd())).unwrap();
+            loop {
+                match server.receive() {
+                    Ok((Reply::Progress(progress), _)) if progress.phase == phase => break,
+                    Ok((Reply::Progress(_), _)) => {}
+                    other => panic!("{other:?}"),
+                }
+            }
+            server.kill_thread("compile", libc::SIGSEGV);
+            let (status, words) = server.wait();
+            assert_eq!(status.signal(), Some(libc::SIGSEGV), "{words}");
+            let (first, rest) = words.split_once('\n').unwrap();
+            assert!(
+                first.starts_with("mgenjit-server: signal 11 (SIGSEGV) while ")
+                    && first.ends_with(" loops"),
+                "{words}"
+            );
+            // What is interrupted may be what would tell.
+            named += usize::from(rest.starts_with(pass) && rest.contains(" on function "));
+            assert!(rest.lines().count() <= 1, "{words}");
+        }
+        assert!(named > 0, "{phase:?}");
     }
 }
 

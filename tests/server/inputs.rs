@@ -7,7 +7,12 @@ pub const GOOD: &str = "define i32 @good() {\n  ret i32 42\n}\n";
 
 /// IR that takes LLVM many seconds.
 pub fn slow_module() -> String {
-    (0..20_000)
+    loops(20_000)
+}
+
+/// So many functions with a loop each.
+pub fn loops(functions: u32) -> String {
+    (0..functions)
         .map(|index| {
             format!(
                 "define i64 @f{index}(ptr %p, i64 %n) {{\nentry:\n  br label %loop\nloop:\n  \

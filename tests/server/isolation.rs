@@ -4,6 +4,7 @@ use crate::client::{Expect, Outcome, Server};
 use crate::inputs::GOOD;
 use mgenjit::compile::protocol::{FailureKind, OptLevel, Reply};
 use mgenjit::compile::transport;
+use std::ptr;
 
 #[test]
 fn assembly_cannot_read_files() {
@@ -87,5 +88,101 @@ fn it_says_so_if_the_kernel_cannot_isolate_it() {
             assert_eq!(not_isolated.is_empty(), version >= 6, "{not_isolated}");
         }
         other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn it_can_start_nothing_and_open_nothing() {
+    let mut server = Server::start();
+    let outcome = server.compile("good", GOOD.as_bytes(), OptLevel::O2);
+    assert!(matches!(outcome, Outcome::Compiled(_)));
+    let pid = libc::pid_t::try_from(server.child.id()).unwrap();
+    let traced = Traced::attach(pid);
+    // What is allowed shows that calls are made at all.
+    assert_eq!(traced.call(libc::SYS_getpid, [0; 3]), i64::from(pid));
+    let path = c"/proc/self/exe".as_ptr() as u64;
+    for (call, arguments) in [
+        (libc::SYS_fork, [0; 3]),
+        (libc::SYS_vfork, [0; 3]),
+        (libc::SYS_clone, [libc::SIGCHLD as u64, 0, 0]),
+        (
+            libc::SYS_clone,
+            [(libc::CLONE_VM | libc::CLONE_THREAD) as u64, 0, 0],
+        ),
+        (libc::SYS_clone3, [0, 0, 0]),
+        (libc::SYS_execve, [path, 0, 0]),
+        (libc::SYS_wait4, [u64::MAX, 0, 0]),
+        (libc::SYS_pipe2, [0, 0, 0]),
+        (libc::SYS_open, [path, 0, 0]),
+        (libc::SYS_openat, [u64::MAX, path, 0]),
+        (
+            libc::SYS_socket,
+            [libc::AF_UNIX as u64, libc::SOCK_STREAM as u64, 0],
+        ),
+        (libc::SYS_kill, [1, 0, 0]),
+        (libc::SYS_ptrace, [0, 0, 0]),
+    ] {
+        assert_eq!(
+            traced.call(call, arguments),
+            -i64::from(libc::EPERM),
+            "call {call}"
+        );
+    }
+}
+
+/// A process that is made to do system calls.
+struct Traced(libc::pid_t);
+
+impl Traced {
+    fn attach(pid: libc::pid_t) -> Traced {
+        // SAFETY: stops the process, which is a child of this one; the address and the data are not used.
+        let attached = unsafe { libc::ptrace(libc::PTRACE_ATTACH, pid, 0, 0) };
+        assert_eq!(attached, 0, "{}", std::io::Error::last_os_error());
+        let traced = Traced(pid);
+        traced.wait();
+        traced
+    }
+
+    /// Has its first thread, which waits in a system call, do another one, and returns the result.
+    fn call(&self, call: libc::c_long, arguments: [u64; 3]) -> i64 {
+        const INSTRUCTION: u64 = 2;
+        let before = self.registers();
+        let mut registers = before;
+        registers.rip -= INSTRUCTION;
+        registers.rax = call as u64;
+        // Nothing is to be done again.
+        registers.orig_rax = u64::MAX;
+        [registers.rdi, registers.rsi, registers.rdx] = arguments;
+        self.set_registers(&registers);
+        // SAFETY: lets the process, which is stopped, make one step.
+        unsafe { libc::ptrace(libc::PTRACE_SINGLESTEP, self.0, 0, 0) };
+        self.wait();
+        let result = self.registers().rax as i64;
+        self.set_registers(&before);
+        result
+    }
+
+    fn wait(&self) {
+        let mut status = 0;
+        // SAFETY: waits for a child of this process to stop.
+        let waited = unsafe { libc::waitpid(self.0, &raw mut status, libc::__WALL) };
+        assert!(waited == self.0 && libc::WIFSTOPPED(status), "{status:x}");
+    }
+
+    fn registers(&self) -> libc::user_regs_struct {
+        // SAFETY: the kernel writes all of the struct, of which any bytes are values.
+        unsafe {
+            let mut registers: libc::user_regs_struct = std::mem::zeroed();
+            let got = libc::ptrace(libc::PTRACE_GETREGS, self.0, 0, &raw mut registers);
+            assert_eq!(got, 0, "{}", std::io::Error::last_os_error());
+            registers
+        }
+    }
+
+    fn set_registers(&self, registers: &libc::user_regs_struct) {
+        // SAFETY: the struct is read during the call alone. The process is another one.
+        let set =
+            unsafe { libc::ptrace(libc::PTRACE_SETREGS, self.0, 0, ptr::from_ref(registers)) };
+        assert_eq!(set, 0, "{}", std::io::Error::last_os_error());
     }
 }

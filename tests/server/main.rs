@@ -18,6 +18,7 @@ mod loaded;
 mod mutate;
 mod mutated;
 mod process;
+mod progress;
 mod protocol;
 mod targets;
 mod tools;

@@ -1,7 +1,7 @@
 //! Optimisation, and the emission of the object or of what else is asked for.
 
 use crate::diagnostics::Diagnostics;
-use inkwell::module::Module;
+use inkwell::module::{Linkage, Module};
 use inkwell::passes::PassBuilderOptions;
 use inkwell::targets::{FileType, TargetMachine};
 use mgenjit::compile::protocol::{Emit, Failure, FailureKind, OptLevel};
@@ -23,6 +23,15 @@ pub fn optimise(
         .run_passes(&passes, machine, options)
         .map_err(|error| failure(error.to_string()))?;
     diagnostics.check()
+}
+
+/// How many functions code is generated for.
+pub fn functions(module: &Module<'_>) -> u32 {
+    let functions = module.get_functions().filter(|function| {
+        function.count_basic_blocks() > 0
+            && function.as_global_value().get_linkage() != Linkage::AvailableExternally
+    });
+    u32::try_from(functions.count()).unwrap_or(u32::MAX)
 }
 
 /// Generates the relocatable object, or writes the module in another form.

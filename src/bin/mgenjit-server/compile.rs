@@ -11,7 +11,7 @@ use crate::link::{self, Linker, Object, Plan};
 use crate::symbols::Symbols;
 use crate::target::{Machine, Names, Targets};
 use crate::unit::{Named, Unit};
-use crate::{codegen, image, object_file, prepare, signatures, verify};
+use crate::{codegen, image, object_file, prepare, progress, signatures, verify};
 use inkwell::context::Context;
 use mgenjit::compile::protocol::{
     CompileTimes, Compiled, Emit, Failure, FailureKind, OptLevel, Target,
@@ -274,6 +274,9 @@ fn compile_module(
     functions.retain(|function| left.contains(function.name.as_str()));
     times.optimise = microseconds(started);
 
+    if progress::is_wanted() {
+        progress::begin(codegen::functions(&module));
+    }
     let started = enter(Phase::Codegen);
     let emitted = codegen::emit(&module, &machine.llvm, emit, &diagnostics)?;
     times.codegen = microseconds(started);

@@ -1,6 +1,7 @@
 //! Collects what LLVM reports while it works on a module. Without a handler it would print errors and end the
 //! process.
 
+use crate::progress;
 use inkwell::context::{AsContextRef, Context};
 use inkwell::llvm_sys::LLVMDiagnosticSeverity;
 use inkwell::llvm_sys::core::{
@@ -66,12 +67,23 @@ pub unsafe fn take_message(message: *mut c_char) -> String {
     }
 }
 
+/// How the remark ends that LLVM makes of each function when it has written its code, whether remarks are wanted or not:
+/// `AsmPrinter::emitFunctionBody`, "InstructionCount".
+const FUNCTION_DONE: &str = " instructions in function";
+
 /// Warnings and remarks are LLVM's opinion on code that it compiles all the same.
 extern "C" fn on_diagnostic(info: LLVMDiagnosticInfoRef, diagnostics: *mut c_void) {
     // SAFETY: LLVM passes what `collect` gave it, and a diagnostic that is valid during this call; its
     // description belongs to the receiver.
     unsafe {
-        if LLVMGetDiagInfoSeverity(info) != LLVMDiagnosticSeverity::LLVMDSError {
+        let severity = LLVMGetDiagInfoSeverity(info);
+        if severity == LLVMDiagnosticSeverity::LLVMDSRemark && progress::is_wanted() {
+            let message = take_message(LLVMGetDiagInfoDescription(info));
+            if message.ends_with(FUNCTION_DONE) {
+                progress::add_one();
+            }
+        }
+        if severity != LLVMDiagnosticSeverity::LLVMDSError {
             return;
         }
         let message = take_message(LLVMGetDiagInfoDescription(info));

@@ -34,9 +34,11 @@ mod natives;
 mod object_file;
 mod other_targets;
 mod parse;
+mod passes;
 mod prefault;
 mod prepare;
 mod process;
+mod progress;
 mod rebind;
 mod serve;
 mod shared;
@@ -53,7 +55,9 @@ use arguments::{Arguments, Mode, USAGE};
 use log::Log;
 use mgenjit::compile::protocol::{BUILD_ID, PACKAGE_VERSION};
 use process::Inherited;
+use progress::Teller;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 #[global_allocator]
 static ALLOCATOR: memory::Allocator = memory::Allocator;
@@ -62,7 +66,7 @@ static ALLOCATOR: memory::Allocator = memory::Allocator;
 const COMPILE_STACK: usize = 256 << 20;
 
 /// The stack of the thread that watches, and what both threads have beside their stacks.
-const SMALL_STACKS: u64 = 1 << 20;
+const SMALL_STACKS: u64 = 2 << 20;
 
 fn main() -> ExitCode {
     let Arguments { descriptors, mode } = match arguments::parse(std::env::args_os().skip(1)) {
@@ -115,14 +119,19 @@ fn compile_for(inherited: Inherited) -> Result<(), String> {
     let files = isolate::forbid_files();
     process::set_up_heap();
     let heap = prefault::grow_heap();
+    let socket = Arc::new(socket);
+    let teller = Arc::new(Teller::new(socket.clone()));
+    let end = progress::End(teller.clone());
     let served = watch::start(&socket, client).and_then(|()| {
         std::thread::Builder::new()
             .name("compile".to_owned())
             .stack_size(COMPILE_STACK)
-            .spawn(move || serve::serve(&socket, &Log::new(log), files, data))
+            .spawn(move || serve::serve(&socket, &end.0, &Log::new(log), files, data))
     });
     // This thread has nothing else to do, and the other begins with what is there.
     prefault::provide(heap);
+    // Until the other ends, or at once if it could not be started.
+    teller.run();
     match served.map(|thread| thread.join()) {
         Ok(Ok(served)) => served,
         // The panic's message is on standard error already. A server that panicked is in no known state.

@@ -4,8 +4,9 @@ use crate::compile::{Artifacts, Compiler, Job, Options, Output};
 use crate::crash::{self, Phase};
 use crate::input::Input;
 use crate::log::Log;
+use crate::progress::Teller;
 use crate::unit::Named;
-use crate::{isolate, memory, process, shared, target};
+use crate::{isolate, memory, names, process, shared, target};
 use mgenjit::compile::protocol::{
     self, CompileRequest, Decision, Failure, FailureKind, Hello, LLVM_VERSION, LinkRequest, Reply,
     Request,
@@ -13,11 +14,13 @@ use mgenjit::compile::protocol::{
 use mgenjit::compile::transport::{self, TransportError};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 
 /// Answers requests until the client closes the connection. An error is a connection that cannot go on. `files`: what
 /// [`isolate::forbid_files`] has said; `data`: [`process::data_size`].
 pub fn serve(
     socket: &UnixStream,
+    teller: &Arc<Teller>,
     log: &Log,
     files: Result<(), String>,
     data: u64,
@@ -33,9 +36,15 @@ pub fn serve(
         ..Hello::ours()
     };
     greet(socket, ours)?;
+    let last = teller.clone();
+    names::set_answer(move |message| {
+        last.stop();
+        let reply = Reply::Failed(target::target_failure(message));
+        let _ = send(last.socket(), &reply, None);
+    });
     let mut compiler = Compiler::new()?;
     loop {
-        let answered = answer(socket, &mut compiler, &not_isolated, data);
+        let answered = answer(socket, teller, &mut compiler, &not_isolated, data);
         crash::enter(Phase::Wait);
         let (reply, payload) = match answered {
             Ok(Some(answer)) => answer,
@@ -64,6 +73,8 @@ pub fn serve(
         match sent {
             // The client starts another one for its next request.
             Ok(()) if process::is_running_out_of_time() => return Ok(()),
+            // The next request starts another server.
+            Ok(()) if names::is_spent() => return Ok(()),
             Ok(()) => {}
             Err(TransportError::TooLong(len)) => {
                 let message = format!("the reply would have {len} bytes: too many functions");
@@ -121,6 +132,7 @@ fn describe(hello: &Hello) -> String {
 /// Waits for a request and works on it. Nothing is the answer if the client wants none.
 fn answer(
     socket: &UnixStream,
+    teller: &Teller,
     compiler: &mut Compiler,
     not_isolated: &str,
     data: u64,
@@ -153,20 +165,24 @@ fn answer(
             data.saturating_add(inputs).saturating_add(max)
         }
     });
+    let mut telling = teller.start(request.progress);
     let job = match read(compiler, &request, payload) {
         Ok(job) => job,
         Err(failure) => return Ok(Some(failed(failure))),
     };
     if request.identify {
         let digest = job.digest();
+        drop(telling);
         crash::enter(Phase::Wait);
         let _ = send(socket, &Reply::Identified { digest }, None);
         match transport::receive::<Decision>(socket)? {
-            (Decision::Compile, _) => {}
+            (Decision::Compile, _) => telling = teller.start(request.progress),
             (Decision::Stop, _) => return Ok(None),
         }
     }
-    Ok(Some(compile(compiler, job).unwrap_or_else(failed)))
+    let compiled = compile(compiler, job);
+    drop(telling);
+    Ok(Some(compiled.unwrap_or_else(failed)))
 }
 
 fn failed(failure: Failure) -> (Reply, Option<OwnedFd>) {

@@ -388,7 +388,7 @@ fn is_compatible(wanted: &TargetTriple, ours: &TargetTriple) -> bool {
         && matches!(part(&wanted, 4).as_str(), "unknown" | "elf")
 }
 
-fn target_failure(message: String) -> Failure {
+pub fn target_failure(message: String) -> Failure {
     Failure {
         kind: FailureKind::Target,
         message,
