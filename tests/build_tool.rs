@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::OnceLock;
 use support::source;
+use support::terminal::{check_progress, run_on_terminal, screen};
 use support::tools::{self, Place, Ran};
 
 fn programs() -> &'static Path {
@@ -700,6 +701,39 @@ fn from_a_warm_cache() {
         "{warm}"
     );
     assert_eq!(read(&place, "x"), read(&place, "y"));
+}
+
+/// A line that is gone when the compile ends, before an error is told too. Nothing of it where there is no terminal.
+#[test]
+fn progress_on_a_terminal() {
+    let place = place();
+    let arguments = ["--no-cache", "-o", "large.o", "large.ll"];
+    place.write_large("large.ll", 1000, "");
+    let ran = run_on_terminal(place.tool(&arguments), "xterm");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    check_progress("build", &ran.err, 1000);
+    assert_eq!(screen(&ran.err), "");
+    let dumb = run_on_terminal(place.tool(&arguments), "dumb");
+    assert_eq!((dumb.code, dumb.err.as_str()), (0, ""), "{dumb:?}");
+    let piped = place.tool(&arguments).env("TERM", "xterm").output();
+    let piped = Ran::from(piped.expect("build"));
+    assert_eq!((piped.code, piped.err.as_str()), (0, ""), "{piped:?}");
+
+    // An error that LLVM finds when there is code for all the others.
+    place.write_large(
+        "large.ll",
+        1000,
+        "declare void @llvm.aarch64.hint(i32)\n\
+         define void @last() {\n  call void @llvm.aarch64.hint(i32 0)\n  ret void\n}\n",
+    );
+    let failed = run_on_terminal(place.tool(&arguments), "xterm");
+    assert_eq!(failed.code, 70, "{failed:?}");
+    check_progress("build", &failed.err, 1001);
+    let screen = screen(&failed.err);
+    assert!(
+        screen.starts_with("build: the compile server died"),
+        "{screen}"
+    );
 }
 
 #[test]

@@ -5,13 +5,13 @@ mod support;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{Read, Write};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use support::terminal::{shown, terminal};
 use support::tools::{self, Ran};
 use tempfile::TempDir;
 
@@ -1169,41 +1169,6 @@ fn stdout_that_is_full() {
         assert_eq!(ran.code, 74, "{arguments:?}: {ran:?}");
         assert!(ran.err.contains("stdout"), "{arguments:?}: {ran:?}");
     }
-}
-
-/// A terminal: what the user types into, and what the program has as stdin, stdout or stderr.
-fn terminal() -> (File, File) {
-    // SAFETY: these calls take no pointers but the buffer, which is as long as it is said to be.
-    unsafe {
-        let ours = libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC);
-        assert!(ours >= 0, "no terminal");
-        let ours = OwnedFd::from_raw_fd(ours);
-        assert_eq!(libc::grantpt(ours.as_raw_fd()), 0);
-        assert_eq!(libc::unlockpt(ours.as_raw_fd()), 0);
-        let mut name = [0; 128];
-        assert_eq!(
-            libc::ptsname_r(ours.as_raw_fd(), name.as_mut_ptr(), name.len()),
-            0
-        );
-        let name = std::ffi::CStr::from_ptr(name.as_ptr());
-        let theirs = File::options()
-            .read(true)
-            .write(true)
-            .open(name.to_str().expect("UTF-8"))
-            .expect("the terminal");
-        (File::from(ours), theirs)
-    }
-}
-
-/// What a terminal shows once nobody has it open any more.
-fn shown(mut ours: File) -> String {
-    let mut text = Vec::new();
-    let mut chunk = [0; 4096];
-    // The end is an error, EIO.
-    while let Ok(length @ 1..) = ours.read(&mut chunk) {
-        text.extend_from_slice(&chunk[..length]);
-    }
-    String::from_utf8(text).expect("UTF-8")
 }
 
 #[test]

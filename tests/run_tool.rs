@@ -5,6 +5,7 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use support::source;
+use support::terminal::{check_progress, run_on_terminal, screen};
 use support::tools::{self, Place};
 
 fn programs() -> &'static Path {
@@ -37,6 +38,37 @@ const CALLER: &str = "declare i64 @twice(i64)\n\
     define i64 @main() {\n  %r = call i64 @twice(i64 21)\n  ret i64 %r\n}\n";
 
 const TWICE: &str = "define i64 @twice(i64 %x) {\n  %r = mul i64 %x, 2\n  ret i64 %r\n}\n";
+
+/// Has four threads that call the event hook of `run --verbose`.
+const THREADS: &str = r#"#include "common/events.h"
+#include <pthread.h>
+#include <stddef.h>
+const char program_name[] = "threads";
+static const mgenjit_times times = {sizeof times};
+static void tell(int kind, const char *message, uint64_t total)
+{
+    mgenjit_event event = {sizeof event, kind, "key", "a.ll", message, 0, &times, 0, total};
+    events_print(&event, NULL);
+}
+static void *work(void *unused)
+{
+    for (int i = 0; i < 100; i++) {
+        tell(MGENJIT_EVENT_PROGRESS, "queue", i % 3);
+        tell(MGENJIT_EVENT_MISS, "", 0);
+    }
+    return unused;
+}
+int main(void)
+{
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++)
+        if (pthread_create(&threads[i], NULL, work, NULL) != 0)
+            return 1;
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    return 0;
+}
+"#;
 
 fn place() -> Place {
     let place = Place::new(programs().join("run"));
@@ -336,6 +368,92 @@ fn times_and_events() {
         .check(&["--no-cache", "--time", "--list", "add.ll"], 0, &[])
         .err;
     assert!(without.contains("compiled (miss)"), "{without}");
+}
+
+/// A line that is gone when anything else is told.
+#[test]
+fn progress_on_a_terminal() {
+    let place = place();
+    let arguments = ["--verbose", "--no-cache", "--list", "large.ll"];
+    place.write_large("large.ll", 1000, "");
+    let ran = run_on_terminal(place.tool(&arguments), "xterm");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    check_progress("run", &ran.err, 1000);
+    let screen = screen(&ran.err);
+    let said: Vec<&str> = screen.lines().collect();
+    assert_eq!(said.len(), 4, "{screen}");
+    for (line, part) in said
+        .iter()
+        .zip(["not in", "compiling", "compiled", "mapped"])
+    {
+        assert!(line.starts_with("run: large.ll "), "{screen}");
+        assert!(line.contains(part), "{screen}");
+    }
+    // Nothing of it without --verbose, on a terminal that cannot draw it, or on none.
+    let quiet = run_on_terminal(place.tool(&arguments[1..]), "xterm");
+    assert_eq!((quiet.code, quiet.err.as_str()), (0, ""), "{quiet:?}");
+    let dumb = run_on_terminal(place.tool(&arguments), "dumb").err;
+    let piped = place.tool(&arguments).env("TERM", "xterm").output();
+    let piped = tools::Ran::from(piped.expect("run")).err;
+    for plain in [dumb.replace("\r\n", "\n"), piped] {
+        assert_eq!(plain.lines().count(), 4, "{plain}");
+        assert!(!plain.contains(['\r', '\x1b']), "{plain}");
+    }
+}
+
+/// What the line says of a queue, and that threads that draw and remove it leave nothing of it.
+#[test]
+fn progress_of_several_threads() {
+    let place = place();
+    place.write("threads.c", THREADS);
+    let sources = ["events.c", "line.c"].map(|name| source("examples-c/common").join(name));
+    let folders = ["include", "examples-c"].map(source);
+    let [events, line] = sources.each_ref().map(|path| path.to_str().expect("UTF-8"));
+    let [include, examples] = folders.each_ref().map(|path| path.to_str().expect("UTF-8"));
+    place.cc(&[
+        "-pthread",
+        "-I",
+        include,
+        "-I",
+        examples,
+        "-o",
+        "threads",
+        "threads.c",
+        events,
+        line,
+    ]);
+    let ran = run_on_terminal(place.command(place.path("threads")), "xterm");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    for part in [
+        "\x1b[?7lthreads: queue: 2 compiles come first, ",
+        "\x1b[?7lthreads: queue: 1 compile comes first, ",
+        "\x1b[?7lthreads: queue, ",
+    ] {
+        assert!(ran.err.contains(part), "{part:?} in {:?}", ran.err);
+    }
+    let screen = screen(&ran.err);
+    let said: Vec<&str> = screen.lines().collect();
+    assert_eq!(said, vec!["threads: a.ll key: not in the cache"; 400]);
+}
+
+#[test]
+fn trouble_with_the_server() {
+    let place = place();
+    let arguments = [
+        "--verbose",
+        "--server-log",
+        "nowhere/log",
+        "--list",
+        "add.ll",
+    ];
+    let said = place.check(&arguments, 0, &["i64 @add(i64, i64)\n"]).err;
+    let told = said
+        .lines()
+        .find(|line| line.contains(": trouble with the compile server: "));
+    assert!(
+        told.is_some_and(|line| line.contains("nowhere/log")),
+        "{said}"
+    );
 }
 
 #[test]

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "common/events.h"
+#include "common/line.h"
 #include "common/report.h"
 
 static const char usage[] = "usage: build -o OUT [options] FILES...\n";
@@ -33,6 +35,8 @@ static const char help[] =
     "                       stop a linker that takes longer; 0: never; default: 300\n"
     SETUP_HELP
     "  --help, --version\n"
+    "\n"
+    "On a terminal, a line on stderr shows how far a long compile is, while it lasts.\n"
     "\n"
     "Exit status (sysexits.h):\n"
     "  0  OUT was written         70 a crash of the compile server or a defect of the library\n"
@@ -197,6 +201,13 @@ int options_parse(struct options *options, int argc, char **argv, int *exit_code
         return 0;
     }
 
+    /* --verbose has another hook, which does this too. */
+    if (line_is_possible()) {
+        mgenjit_error *error = NULL;
+        mgenjit_config_set_event_hook(options->setup.config, events_show_progress, NULL, NULL, &error);
+        if (!check(error, exit_code))
+            return 0;
+    }
     opterr = 0;
     while ((option = getopt_long(argc, argv, ":O:l:o:", long_options, NULL)) != -1)
         if (!take(options, &pending, option, argv[optind - 1], exit_code))

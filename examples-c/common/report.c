@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "line.h"
+
 int report_wrong_usage(const char *usage, const char *message, const char *what)
 {
     fprintf(stderr, "%s: %s%s\n%sTry %s --help.\n", program_name, message, what, usage, program_name);
@@ -63,6 +65,7 @@ int report_error(const char *subject, mgenjit_error *error)
     const char *source_line = mgenjit_error_source_line(error);
     mgenjit_status status = mgenjit_error_status(error);
 
+    line_clear();
     /* The message names the file, and the place in it, by itself. */
     fprintf(stderr, "%s: ", program_name);
     if (subject != NULL)
@@ -72,34 +75,6 @@ int report_error(const char *subject, mgenjit_error *error)
         print_source_line(source_line, column);
     mgenjit_error_free(error);
     return exit_code_of(status);
-}
-
-void report_event(const mgenjit_event *event, void *user)
-{
-    (void)user;
-    const mgenjit_times *times = event->times;
-    fprintf(stderr, "%s: %s %.12s: ", program_name, event->name, event->key);
-    switch (event->kind) {
-    case MGENJIT_EVENT_HIT:
-        fprintf(stderr, "in the cache: %" PRIu64 " bytes, found in %" PRIu64 " µs", event->bytes,
-                times->hash + times->find);
-        break;
-    case MGENJIT_EVENT_MISS: fprintf(stderr, "not in the cache"); break;
-    case MGENJIT_EVENT_COMPILE_STARTED: fprintf(stderr, "compiling %" PRIu64 " bytes of IR", event->bytes); break;
-    case MGENJIT_EVENT_COMPILED:
-        fprintf(stderr, "compiled to %" PRIu64 " bytes in %" PRIu64 " µs", event->bytes, times->compile);
-        break;
-    case MGENJIT_EVENT_STORED:
-        fprintf(stderr, "stored %" PRIu64 " bytes in %" PRIu64 " µs", event->bytes, times->store);
-        break;
-    case MGENJIT_EVENT_LOADED:
-        fprintf(stderr, "mapped %" PRIu64 " bytes in %" PRIu64 " µs", event->bytes, times->map);
-        break;
-    case MGENJIT_EVENT_CACHE_TROUBLE: fprintf(stderr, "trouble with the cache"); break;
-    case MGENJIT_EVENT_NOT_ISOLATED: fprintf(stderr, "the compile server is not isolated"); break;
-    default: fprintf(stderr, "event %" PRId32, event->kind);
-    }
-    fprintf(stderr, "%s%s\n", event->message[0] != '\0' ? ": " : "", event->message);
 }
 
 void report_times(const mgenjit_module *module)

@@ -13,9 +13,6 @@ int report_wrong_usage(const char *usage, const char *message, const char *what)
  * itself does not; it may be NULL. */
 int report_error(const char *subject, mgenjit_error *error);
 
-/* An event hook: prints a line to stderr. */
-void report_event(const mgenjit_event *event, void *user);
-
 /* Prints to stderr where a module came from and what its steps took. */
 void report_times(const mgenjit_module *module);
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "events.h"
 #include "level.h"
 #include "report.h"
 
@@ -79,7 +80,7 @@ int setup_take(struct setup *setup, int option, const char *value, const char *u
     case SETUP_SIGN: mgenjit_config_set_cache_signing_key(config, value, &error); break;
     case SETUP_TRUST: mgenjit_config_add_cache_trusted_key(config, value, &error); break;
     case SETUP_TIME: setup->time = 1; break;
-    case SETUP_VERBOSE: mgenjit_config_set_event_hook(config, report_event, NULL, NULL, &error); break;
+    case SETUP_VERBOSE: mgenjit_config_set_event_hook(config, events_print, NULL, NULL, &error); break;
     default: return 0;
     }
     if (error != NULL)

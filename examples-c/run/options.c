@@ -24,6 +24,8 @@ static const char help[] =
     SETUP_HELP
     "  --help, --version\n"
     "\n"
+    "On a terminal, --verbose also shows how far a long compile is, in a line that goes when it ends.\n"
+    "\n"
     "Exit status, other than the program's own (sysexits.h):\n"
     "  64 wrong usage             70 a crash of the compile server or a defect of the library\n"
     "  65 a file's content is bad 71 the code could not be mapped\n"

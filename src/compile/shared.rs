@@ -14,11 +14,11 @@ use rustix::io::Errno;
 use rustix::net::sockopt::Timeout;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use std::ffi::CString;
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, Permissions};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -120,8 +120,11 @@ fn candidates(user: u32) -> Vec<PathBuf> {
 /// Makes the folder if it is not there, and checks that nobody else can put a socket into it.
 fn prepare(folder: &Path, user: u32) -> Result<(), String> {
     match DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(reason(&error)),
-        _ => {}
+        // The host's umask may have left the user nothing.
+        Ok(()) => std::fs::set_permissions(folder, Permissions::from_mode(0o700))
+            .map_err(|error| reason(&error))?,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(reason(&error)),
     }
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let stat = rustix::fs::open(folder, flags, Mode::empty())
@@ -278,6 +281,7 @@ impl StartLock {
             OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let mode = Mode::RUSR | Mode::WUSR;
         let file = rustix::fs::open(path, flags, mode).map_err(failed)?;
+        let _ = rustix::fs::fchmod(&file, mode);
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(StartLock(file))),
             Err(Errno::WOULDBLOCK | Errno::INTR) => Ok(None),

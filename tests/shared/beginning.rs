@@ -1,10 +1,11 @@
 //! How a shared server begins, whom it serves, and how it ends.
 
-use crate::server::{Answer, GOOD, SLOW, Server, kill, slow, spawn};
+use crate::server::{Answer, GOOD, SERVER, SLOW, Server, kill, slow, spawn};
 use mgenjit::compile::protocol::{Hello, Reply, Request};
 use mgenjit::compile::transport;
 use std::io::Write;
 use std::os::unix::net::UnixListener;
+use std::process::Command;
 use std::time::Duration;
 
 #[test]
@@ -144,14 +145,23 @@ fn clients_that_stop_in_the_middle_are_cut() {
 }
 
 #[test]
+fn it_runs_on_all_cores_whoever_starts_it() {
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let mut taskset = Command::new("taskset");
+    taskset.args(["1", SERVER]);
+    let server = Server::start_by(taskset, &[]);
+    assert_eq!(server.status().max_workers as usize, cores);
+}
+
+#[test]
 fn a_limit_of_whoever_starts_it_is_nobody_elses() {
     fn check(limit: &str, starts: bool) {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("socket");
         let (starter, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
         let script = format!("ulimit {limit} && exec \"$0\" --shared \"$1\"");
-        let mut child = std::process::Command::new("bash")
-            .args(["-c", &script, env!("CARGO_BIN_EXE_mgenjit-server")])
+        let mut child = Command::new("bash")
+            .args(["-c", &script, SERVER])
             .arg(&socket)
             .stdin(std::os::fd::OwnedFd::from(theirs))
             .stderr(std::process::Stdio::null())

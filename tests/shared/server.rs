@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-const SERVER: &str = env!("CARGO_BIN_EXE_mgenjit-server");
+pub const SERVER: &str = env!("CARGO_BIN_EXE_mgenjit-server");
 
 /// How long anything may take: much longer than it does.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -47,9 +47,14 @@ impl Server {
 
     /// With more options on the command line.
     pub fn start_with(options: &[&str]) -> Server {
+        Server::start_by(Command::new(SERVER), options)
+    }
+
+    /// By a command that gets the server's arguments.
+    pub fn start_by(command: Command, options: &[&str]) -> Server {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("socket");
-        let (starter, child) = spawn(&socket, options);
+        let (starter, child) = spawn_by(command, &socket, options);
         let server = Server {
             child,
             socket,
@@ -135,9 +140,17 @@ impl Drop for Server {
 
 /// Starts a server at a socket.
 pub fn spawn(socket: &std::path::Path, options: &[&str]) -> (UnixStream, Child) {
+    spawn_by(Command::new(SERVER), socket, options)
+}
+
+fn spawn_by(
+    mut command: Command,
+    socket: &std::path::Path,
+    options: &[&str],
+) -> (UnixStream, Child) {
     let (starter, theirs) = UnixStream::pair().unwrap();
     starter.set_read_timeout(Some(PATIENCE)).unwrap();
-    let child = Command::new(SERVER)
+    let child = command
         .arg("--shared")
         .arg(socket)
         .args(options)

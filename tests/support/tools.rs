@@ -1,6 +1,7 @@
 //! The command-line tools of `examples-c`, built from their sources against the library of this test.
 
 use super::{shared_library, source};
+use std::fmt::Write as _;
 use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -26,7 +27,9 @@ pub fn build_in(folder: &Path, tools: &[&str]) {
         const PRINTING: [&str; 4] = ["json.c", "table.c", "text.c", "units.c"];
         // The tools that compile nothing have reports of their own.
         match *tool {
-            "cache" => sources.extend(["level.c", "list.c"].map(|name| common.join(name))),
+            "cache" => {
+                sources.extend(["level.c", "line.c", "list.c"].map(|name| common.join(name)))
+            }
             "server" => {}
             _ => sources.extend(sources_in(&common)),
         }
@@ -111,6 +114,25 @@ impl Place {
 
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         std::fs::write(self.path(name), content).expect("a file");
+    }
+
+    /// Writes a module whose compile takes long enough that there is progress to show: of so many functions, and what
+    /// comes after them.
+    pub fn write_large(&self, name: &str, functions: usize, after: &str) {
+        let mut text = String::new();
+        for number in 0..functions {
+            let _ = writeln!(text, "define i64 @f{number}(i64 %x0, ptr %p) {{");
+            for step in 0..10 {
+                let (factor, shift, next) = (2 * step + 3, step + 1, step + 1);
+                let _ = write!(
+                    text,
+                    "  %a{step} = mul i64 %x{step}, {factor}\n  %b{step} = lshr i64 %a{step}, {shift}\n  \
+                     store volatile i64 %b{step}, ptr %p\n  %x{next} = xor i64 %a{step}, %b{step}\n"
+                );
+            }
+            text.push_str("  ret i64 %x10\n}\n");
+        }
+        self.write(name, text + after);
     }
 
     /// Writes a script that can be run.

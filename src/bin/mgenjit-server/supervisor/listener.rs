@@ -29,6 +29,8 @@ impl Listener {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let lock = rustix::fs::open(path.with_extension("lock"), flags, Mode::RUSR | Mode::WUSR)
             .map_err(|error| trouble("locked", error))?;
+        // Whatever the umask of the process that started this one.
+        let _ = rustix::fs::fchmod(&lock, Mode::RUSR | Mode::WUSR);
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => return Ok(None),
@@ -96,6 +98,21 @@ impl Drop for Listener {
 fn identity(path: &Path) -> rustix::io::Result<(u64, u64)> {
     let stat = rustix::fs::lstat(path)?;
     Ok((stat.st_dev, stat.st_ino))
+}
+
+/// Takes back, as far as it may, that the process that happened to start the server runs on some cores alone, or after
+/// all others: its clients have not asked for that.
+pub fn lift_scheduling() {
+    // SAFETY: both change this process alone; the set is valid with all bits set, and the kernel takes of it the cores
+    // that this process may use.
+    unsafe {
+        let mut all: libc::cpu_set_t = std::mem::zeroed();
+        for core in 0..libc::CPU_SETSIZE as usize {
+            libc::CPU_SET(core, &mut all);
+        }
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const all);
+        libc::setpriority(libc::PRIO_PROCESS, 0, 0);
+    }
 }
 
 /// How many files may be open at once. The limits of the process that happened to start the server must not be those of

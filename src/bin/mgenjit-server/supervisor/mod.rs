@@ -89,6 +89,7 @@ pub fn run(inherited: Inherited, options: Options) -> Result<(), String> {
         ..
     } = inherited;
     let log = Log::new(log);
+    listener::lift_scheduling();
     let files = listener::lift_limits()?;
     let Some(listener) = Listener::new(&options.socket)? else {
         // The starter finds the other one.
