@@ -114,7 +114,7 @@ fn compile_for(inherited: Inherited) -> Result<(), String> {
     } = inherited;
     // Where there is no `getrandom`, the standard library opens /dev/urandom, once, when it first needs a seed.
     let _ = std::hash::RandomState::new();
-    let data = process::data_size(COMPILE_STACK as u64 + SMALL_STACKS);
+    let data = process::DataSize::new(COMPILE_STACK as u64 + SMALL_STACKS);
     // Before there is another thread, which it would not bind.
     let files = isolate::forbid_files();
     process::set_up_heap();
@@ -126,7 +126,7 @@ fn compile_for(inherited: Inherited) -> Result<(), String> {
         std::thread::Builder::new()
             .name("compile".to_owned())
             .stack_size(COMPILE_STACK)
-            .spawn(move || serve::serve(&socket, &end.0, &Log::new(log), files, data))
+            .spawn(move || serve::serve(&socket, &end.0, &Log::new(log), files, &data))
     });
     // This thread has nothing else to do, and the other begins with what is there.
     prefault::provide(heap);

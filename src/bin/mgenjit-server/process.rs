@@ -1,7 +1,9 @@
 //! What the process inherits from its host, made to be what a server needs.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 
 /// The numbers of descriptors that the command line names.
@@ -80,18 +82,39 @@ pub fn set_up_heap() {
 const HEAP_STEP: i32 = 4 << 20;
 const LARGE_BLOCK: i32 = 32 << 20;
 
-/// What this process has of the memory that `RLIMIT_DATA` counts when all threads are there: what it has now, and
-/// their `stacks`. Call it before files are forbidden, and before the threads start.
-pub fn data_size(stacks: u64) -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = statm.split(' ').nth(5).and_then(|field| field.parse().ok());
-    let now = pages.map_or(USUAL_DATA, |pages: u64| {
-        pages * rustix::param::page_size() as u64
-    });
-    now + stacks
+/// What this process has of the memory that `RLIMIT_DATA` counts. A heap that served large requests may not become small
+/// again, so it is asked anew for each request that has a limit.
+pub struct DataSize {
+    /// /proc/self/statm, opened before files were forbidden.
+    statm: Option<File>,
+    /// Where there is no /proc: what is usual for a server that has just started.
+    usual: u64,
 }
 
-/// Where there is no /proc.
+impl DataSize {
+    /// Call it before files are forbidden. `stacks`: of the threads that are to be started.
+    pub fn new(stacks: u64) -> DataSize {
+        DataSize {
+            statm: File::open("/proc/self/statm").ok(),
+            usual: USUAL_DATA + stacks,
+        }
+    }
+
+    pub fn now(&self) -> u64 {
+        let mut text = [0; 256];
+        let len = (self.statm.as_ref())
+            .and_then(|statm| statm.read_at(&mut text, 0).ok())
+            .unwrap_or(0);
+        std::str::from_utf8(&text[..len])
+            .ok()
+            .and_then(|text| text.split(' ').nth(5)?.parse().ok())
+            .map_or(self.usual, |pages: u64| {
+                pages * rustix::param::page_size() as u64
+            })
+    }
+}
+
+/// Of a server that has just started, without the stacks of its threads.
 const USUAL_DATA: u64 = 16 << 20;
 
 /// Lets the process have so many bytes of data, or, if that is 0, as many as there are. Allocations beyond it fail.

@@ -4,6 +4,7 @@ use crate::compile::{Artifacts, Compiler, Job, Options, Output};
 use crate::crash::{self, Phase};
 use crate::input::Input;
 use crate::log::Log;
+use crate::process::DataSize;
 use crate::progress::Teller;
 use crate::unit::Named;
 use crate::{isolate, memory, names, process, shared, target};
@@ -17,13 +18,14 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 /// Answers requests until the client closes the connection. An error is a connection that cannot go on. `files`: what
-/// [`isolate::forbid_files`] has said; `data`: [`process::data_size`].
+/// [`isolate::forbid_files`] has said; `data`: what
+/// the process has.
 pub fn serve(
     socket: &UnixStream,
     teller: &Arc<Teller>,
     log: &Log,
     files: Result<(), String>,
-    data: u64,
+    data: &DataSize,
 ) -> Result<(), String> {
     log.write("started", &[]);
     crash::install();
@@ -135,7 +137,7 @@ fn answer(
     teller: &Teller,
     compiler: &mut Compiler,
     not_isolated: &str,
-    data: u64,
+    data: &DataSize,
 ) -> Result<Option<(Reply, Option<OwnedFd>)>, TransportError> {
     let (request, payload) = transport::receive::<Request>(socket)?;
     process::forget_last_words();
@@ -162,7 +164,7 @@ fn answer(
         max => {
             let inputs = request.inputs.iter().map(|input| input.len);
             let inputs = inputs.fold(0, u64::saturating_add);
-            data.saturating_add(inputs).saturating_add(max)
+            data.now().saturating_add(inputs).saturating_add(max)
         }
     });
     let mut telling = teller.start(request.progress);
