@@ -26,6 +26,8 @@ pub struct Spawn<'a> {
     pub script: Option<&'a str>,
     pub watch: Option<&'a OwnedFd>,
     pub stderr: Option<File>,
+    /// How many bytes may wait for the client to read them; the kernel has a least value.
+    pub send_buffer: Option<usize>,
 }
 
 pub struct Server {
@@ -125,6 +127,9 @@ impl Server {
 
     pub fn spawn(spawn: Spawn<'_>) -> Server {
         let (socket, theirs) = UnixStream::pair().unwrap();
+        if let Some(bytes) = spawn.send_buffer {
+            rustix::net::sockopt::set_socket_send_buffer_size(&theirs, bytes).unwrap();
+        }
         let stderr = spawn.stderr.unwrap_or_else(|| {
             rustix::fs::memfd_create("last-words", rustix::fs::MemfdFlags::CLOEXEC)
                 .unwrap()

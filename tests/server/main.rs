@@ -14,6 +14,7 @@ mod inputs;
 mod isolation;
 mod link;
 mod loaded;
+mod log;
 mod memory;
 #[path = "../../src/compile/fuzz/mutate.rs"]
 mod mutate;

@@ -1,5 +1,6 @@
 //! Last words: what a server that dies leaves on standard error, for the client to make an error of.
 
+use crate::log;
 use crate::names;
 use crate::passes;
 use crate::process;
@@ -18,6 +19,21 @@ pub enum Phase {
     Optimise,
     Codegen,
     Link,
+}
+
+impl Phase {
+    fn name(self) -> &'static str {
+        match self {
+            Phase::Wait => "wait",
+            Phase::Parse => "parse",
+            Phase::Verify => "verify",
+            Phase::Canonical => "canonical",
+            Phase::Prepare => "prepare",
+            Phase::Optimise => "optimise",
+            Phase::Codegen => "codegen",
+            Phase::Link => "link",
+        }
+    }
 }
 
 const PHASES: [(Phase, &[u8]); 8] = [
@@ -164,6 +180,7 @@ extern "C" fn on_alarm(_signal: c_int) {
 /// process ends as it would have without.
 fn write_pass(signal: c_int) {
     DYING.store(signal, Ordering::Relaxed);
+    log::write_death(signal, phase().name());
     let stderr = STDERR.load(Ordering::Relaxed);
     // SAFETY: all but the last are async-signal-safe. The last is what the alarm and `end_if_dying` are for.
     unsafe {

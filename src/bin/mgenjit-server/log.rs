@@ -9,8 +9,9 @@ use rustix::io::Errno;
 use rustix::net::SendFlags;
 use serde_json::{Map, Value};
 use std::fs::File;
-use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::io::Write;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Nothing is written if there is no file. The file was opened to append, so that servers can share it.
@@ -73,6 +74,61 @@ impl Log {
     }
 }
 
+impl Log {
+    /// Makes ready the line that [`write_death`] writes if the process dies now.
+    pub fn prepare_death(&self, details: &[(&str, Value)]) {
+        let Some(file) = &self.file else {
+            return;
+        };
+        let line = format("died", details, 0, UNIX_EPOCH);
+        let line = line.trim_end_matches("}\n").as_bytes();
+        // Half a line would be worse than none.
+        DEATH_LEN.store(0, Ordering::Relaxed);
+        if line.len() <= DEATH.len() {
+            for (to, from) in DEATH.iter().zip(line) {
+                to.store(*from, Ordering::Relaxed);
+            }
+            DEATH_IN.store(file.as_raw_fd(), Ordering::Relaxed);
+            DEATH_LEN.store(line.len(), Ordering::Relaxed);
+        }
+    }
+}
+
+// The line without its end, and the file that it is for. Signal handlers may only touch atomics.
+static DEATH: [AtomicU8; 4096] = [const { AtomicU8::new(0) }; 4096];
+static DEATH_LEN: AtomicUsize = AtomicUsize::new(0);
+static DEATH_IN: AtomicI32 = AtomicI32::new(-1);
+
+/// Says that the process dies, of `signal` if that is not 0, and in the middle of what. Async-signal-safe.
+pub fn write_death(signal: i32, doing: &str) {
+    let len = DEATH_LEN.load(Ordering::Relaxed);
+    if len == 0 {
+        return;
+    }
+    let mut line = [0; DEATH.len() + 100];
+    for (to, from) in line[..len].iter_mut().zip(&DEATH) {
+        *to = from.load(Ordering::Relaxed);
+    }
+    let time = stamp(SystemTime::now());
+    line[TIME_AT..][..time.len()].copy_from_slice(&time);
+    let mut end = &mut line[len..];
+    // To memory, and there is room.
+    let _ = writeln!(end, r#","signal":{signal},"phase":"{doing}"}}"#);
+    let rest = end.len();
+    let len = line.len() - rest;
+    let file = DEATH_IN.load(Ordering::Relaxed);
+    // SAFETY: the pointer and the length belong together. Where the log is a socket, it is told not to wait.
+    unsafe {
+        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        if libc::send(file, line.as_ptr().cast(), len, flags) < 0 {
+            libc::write(file, line.as_ptr().cast(), len);
+        }
+    }
+}
+
+/// Where a line has its time.
+const TIME_AT: usize = r#"{"time":""#.len();
+
 /// Longer texts are cut, so that a line is one that a pipe takes in one piece.
 const MAX_TEXT: usize = 1000;
 
@@ -99,18 +155,28 @@ fn format(event: &str, details: &[(&str, Value)], lost: u64, now: SystemTime) ->
     line
 }
 
-/// As in RFC 3339, in UTC and to the microsecond.
 fn timestamp(time: SystemTime) -> String {
+    String::from_utf8_lossy(&stamp(time)).into_owned()
+}
+
+/// As in RFC 3339, in UTC and to the microsecond. Allocates nothing.
+fn stamp(time: SystemTime) -> [u8; STAMP_LEN] {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
     let (year, month, day) = date(days);
     let (hour, minute) = (second / 3600, second / 60 % 60);
-    format!(
+    let mut text = [b' '; STAMP_LEN];
+    // To memory, and there is room until the year 10000.
+    let _ = write!(
+        &mut text[..],
         "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{:02}.{:06}Z",
         second % 60,
         since.subsec_micros()
-    )
+    );
+    text
 }
+
+const STAMP_LEN: usize = "1970-01-01T00:00:00.000000Z".len();
 
 /// The date so many days after 1970-01-01, counted in years that begin in March, so that a leap day is a year's last.
 fn date(days: u64) -> (u64, u64, u64) {

@@ -40,6 +40,7 @@ mod prepare;
 mod process;
 mod progress;
 mod rebind;
+mod record;
 mod serve;
 mod shared;
 mod signatures;
@@ -56,6 +57,7 @@ use log::Log;
 use mgenjit::compile::protocol::{BUILD_ID, PACKAGE_VERSION};
 use process::Inherited;
 use progress::Teller;
+use record::{CLIENT_GONE, Record};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -122,18 +124,23 @@ fn compile_for(inherited: Inherited) -> Result<(), String> {
     let socket = Arc::new(socket);
     let teller = Arc::new(Teller::new(socket.clone()));
     let end = progress::End(teller.clone());
-    let served = watch::start(&socket, client).and_then(|()| {
+    let record = Arc::new(Record::new(Log::new(log), &socket));
+    let kept = record.clone();
+    let served = watch::start(&socket, client, record.clone()).and_then(|()| {
         std::thread::Builder::new()
             .name("compile".to_owned())
             .stack_size(COMPILE_STACK)
-            .spawn(move || serve::serve(&socket, &end.0, &Log::new(log), files, &data))
+            .spawn(move || serve::serve(&socket, &end.0, &record, files, &data))
     });
     // This thread has nothing else to do, and the other begins with what is there.
     prefault::provide(heap);
     // Until the other ends, or at once if it could not be started.
     teller.run();
     match served.map(|thread| thread.join()) {
-        Ok(Ok(served)) => served,
+        Ok(Ok(served)) => {
+            kept.finish(served.as_ref().err().map_or(CLIENT_GONE, String::as_str));
+            served
+        }
         // The panic's message is on standard error already. A server that panicked is in no known state.
         Ok(Err(_)) => std::process::abort(),
         Err(error) => Err(format!("a thread could not be started: {error}")),

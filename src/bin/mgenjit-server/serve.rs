@@ -3,9 +3,9 @@
 use crate::compile::{Artifacts, Compiler, Job, Options, Output};
 use crate::crash::{self, Phase};
 use crate::input::Input;
-use crate::log::Log;
 use crate::process::DataSize;
 use crate::progress::Teller;
+use crate::record::Record;
 use crate::unit::Named;
 use crate::{isolate, memory, names, process, shared, target};
 use mgenjit::compile::protocol::{
@@ -18,16 +18,15 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 /// Answers requests until the client closes the connection. An error is a connection that cannot go on. `files`: what
-/// [`isolate::forbid_files`] has said; `data`: what
-/// the process has.
+/// [`isolate::forbid_files`] has said; `data`: what the process
+/// has.
 pub fn serve(
     socket: &UnixStream,
     teller: &Arc<Teller>,
-    log: &Log,
+    record: &Arc<Record>,
     files: Result<(), String>,
     data: &DataSize,
 ) -> Result<(), String> {
-    log.write("started", &[]);
     crash::install();
     memory::set_new_handler();
     let troubles = [files, isolate::forbid_calls()];
@@ -38,19 +37,22 @@ pub fn serve(
         ..Hello::ours()
     };
     greet(socket, ours)?;
-    let last = teller.clone();
+    let (last, ending) = (teller.clone(), record.clone());
     names::set_answer(move |message| {
         last.stop();
         let reply = Reply::Failed(target::target_failure(message));
+        ending.end(Some(&reply));
         let _ = send(last.socket(), &reply, None);
+        ending.finish(SPENT);
     });
     let mut compiler = Compiler::new()?;
     loop {
-        let answered = answer(socket, teller, &mut compiler, &not_isolated, data);
+        let answered = answer(socket, teller, record, &mut compiler, &not_isolated, data);
         crash::enter(Phase::Wait);
         let (reply, payload) = match answered {
             Ok(Some(answer)) => answer,
             Ok(None) => {
+                record.end(None);
                 process::give_back_memory();
                 continue;
             }
@@ -70,13 +72,22 @@ pub fn serve(
                 return Err(message);
             }
         };
+        record.end(Some(&reply));
         let sent = send(socket, &reply, payload);
         process::give_back_memory();
         match sent {
             // The client starts another one for its next request.
-            Ok(()) if process::is_running_out_of_time() => return Ok(()),
+            Ok(()) if process::is_running_out_of_time() => {
+                record.finish(
+                    "it has used much of the processor's time that its host's limit leaves it",
+                );
+                return Ok(());
+            }
             // The next request starts another server.
-            Ok(()) if names::is_spent() => return Ok(()),
+            Ok(()) if names::is_spent() => {
+                record.finish(SPENT);
+                return Ok(());
+            }
             Ok(()) => {}
             Err(TransportError::TooLong(len)) => {
                 let message = format!("the reply would have {len} bytes: too many functions");
@@ -90,6 +101,9 @@ pub fn serve(
         }
     }
 }
+
+/// Why a server ends that could answer.
+const SPENT: &str = "LLVM lists the names that it knows once in a process";
 
 /// Both sides say who they are, and neither goes on if the other is another build: the client trusts that
 /// equal keys mean equal code.
@@ -135,12 +149,14 @@ fn describe(hello: &Hello) -> String {
 fn answer(
     socket: &UnixStream,
     teller: &Teller,
+    record: &Record,
     compiler: &mut Compiler,
     not_isolated: &str,
     data: &DataSize,
 ) -> Result<Option<(Reply, Option<OwnedFd>)>, TransportError> {
     let (request, payload) = transport::receive::<Request>(socket)?;
     process::forget_last_words();
+    record.begin(&request);
     // A client that is gone is noticed when something is awaited from it, or when the reply is sent.
     let started = Reply::Started {
         not_isolated: not_isolated.to_owned(),
