@@ -72,8 +72,7 @@ impl Asked {
             }) => keep.len(),
             _ => 0,
         };
-        let size =
-            body.len() + kept * size_of::<String>() + request.inputs().len() * size_of::<About>();
+        let size = body.len() + kept * size_of::<String>() + size_of_val(request.inputs());
         Ok(Asked {
             request,
             payload,
