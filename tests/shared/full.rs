@@ -43,7 +43,7 @@ fn more_than_may_wait_have_their_turn_when_the_others_leave() {
     let waiting: Vec<Client> = (0..EACH as u32).map(ask).collect();
     server.wait_for("a full queue", |status| status.queued == EACH as u32);
     let held: Vec<Client> = (100..103).map(ask).collect();
-    // It still says how it is, and what it is told that it does not do at once it is not silent about.
+    // It still says how it is, and those that are not in the queue hear of it.
     server.wait_for("all came", |status| status.queued == EACH as u32 + 3);
     for client in &held {
         match transport::receive(&client.socket) {
