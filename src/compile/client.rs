@@ -13,7 +13,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a new server may take until it speaks. It needs some 10 ms on an idle machine.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -145,8 +145,8 @@ impl Client {
         if let Whose::Private { .. } = self.whose {
             patience.start();
         }
-        let started = transport::send(socket, request, Some(payload.as_fd()))
-            .map_err(Silence::from)
+        let started = patience
+            .send(socket, request, Some(payload.as_fd()))
             .and_then(|()| patience.receive(socket, listener));
         let mut reply = match started {
             Ok((Reply::Started { not_isolated }, _)) => {
@@ -163,14 +163,12 @@ impl Client {
             && request.identifies()
         {
             let decision = patience.pause(|| listener.identified(digest));
-            let sent = transport::send(socket, &decision, None);
+            let sent = patience.send(socket, &decision, None);
             if decision == Decision::Stop {
                 // A server that has died since is noticed by the next request.
                 return Ok(Answer::Stopped);
             }
-            reply = sent
-                .map_err(Silence::from)
-                .and_then(|()| patience.receive(socket, listener));
+            reply = sent.and_then(|()| patience.receive(socket, listener));
         }
         let answer = match reply {
             Ok((Reply::Compiled(compiled), payload)) => compiled
@@ -303,12 +301,9 @@ pub fn start(path: &Path, how: &Launch<'_>) -> Result<Server, Error> {
     let ours = Hello::ours();
     let socket = &server.socket;
     // Bounded, because what was started may be any program.
-    let theirs: Result<(Hello, _), _> = socket
-        .set_read_timeout(Some(HANDSHAKE_TIMEOUT))
-        .map_err(TransportError::from)
-        .and_then(|()| transport::send(socket, &ours, None))
-        .and_then(|()| transport::receive(socket))
-        .and_then(|hello| Ok(socket.set_read_timeout(None).map(|()| hello)?));
+    let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
+    let theirs: Result<(Hello, _), _> = transport::send(socket, &ours, None)
+        .and_then(|()| transport::receive_by(socket, Some(deadline)));
     match theirs {
         Ok((theirs, _)) if theirs == ours => Ok(server),
         Ok((theirs, _)) => Err(mismatch(path, &ours, &theirs)),

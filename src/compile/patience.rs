@@ -4,8 +4,9 @@ use super::client::Listener;
 use super::protocol::Reply;
 use super::transport::{self, TransportError};
 use rustix::event::{PollFd, PollFlags, Timespec};
+use serde::Serialize;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -64,22 +65,10 @@ impl Patience {
             let rest =
                 (self.deadline).map(|deadline| deadline.saturating_duration_since(Instant::now()));
             let is_over = rest.is_some_and(|rest| rest.is_zero());
-            let wait = rest.into_iter().chain(self.silence).min();
-            // 0 would be for ever.
-            let wait = wait.map(|wait| wait.max(Duration::from_millis(1)));
-            socket
-                .set_read_timeout(wait)
-                .map_err(TransportError::from)?;
-            let progress = match transport::receive(socket) {
+            let progress = match transport::receive_by(socket, self.next_deadline()) {
                 Ok((Reply::Progress(progress), _)) => progress,
                 Ok(reply) => return Ok(reply),
-                Err(error) if is_timeout(&error) => {
-                    return Err(match self.is_over() {
-                        true => Silence::TimeLimit,
-                        false => Silence::Hangs,
-                    });
-                }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(self.silence_of(error)),
             };
             // Whoever listens slowly hears the newest alone, and does not hold up the answer that is there already.
             let is_newest = !has_more(socket);
@@ -90,6 +79,33 @@ impl Patience {
             if is_newest {
                 listener.progress(progress);
             }
+        }
+    }
+
+    /// Sends a message, for which the server may take as long as for a reply.
+    pub fn send<T: Serialize>(
+        &self,
+        socket: &UnixStream,
+        message: &T,
+        payload: Option<BorrowedFd<'_>>,
+    ) -> Result<(), Silence> {
+        transport::send_by(socket, message, payload, self.next_deadline())
+            .map_err(|error| self.silence_of(error))
+    }
+
+    /// Until when the server is to do something.
+    fn next_deadline(&self) -> Option<Instant> {
+        let silence = self
+            .silence
+            .and_then(|silence| Instant::now().checked_add(silence));
+        self.deadline.into_iter().chain(silence).min()
+    }
+
+    fn silence_of(&self, error: TransportError) -> Silence {
+        match (is_timeout(&error), self.is_over()) {
+            (false, _) => Silence::Transport(error),
+            (true, true) => Silence::TimeLimit,
+            (true, false) => Silence::Hangs,
         }
     }
 
@@ -124,5 +140,52 @@ pub fn is_timeout(error: &TransportError) -> bool {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
         ),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::thread::JoinHandleExt;
+
+    extern "C" fn nothing(_signal: libc::c_int) {}
+
+    #[test]
+    fn signals_of_the_host_do_not_make_the_wait_longer() {
+        // SAFETY: the handler does nothing, and nothing else here uses the signal.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = nothing as *const () as usize;
+            libc::sigaction(libc::SIGURG, &raw const action, std::ptr::null_mut());
+        }
+        let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
+        let limit = Duration::from_millis(100);
+        let waiting = std::thread::spawn(move || {
+            let mut patience = Patience::new(limit, None);
+            patience.start();
+            let received = patience.receive(&ours, &mut ());
+            // More than a socket holds, to one that does not read.
+            let mut patience = Patience::new(Duration::ZERO, Some(limit));
+            patience.start();
+            let long = "x".repeat(8 << 20);
+            let sent = patience.send(&ours, &long, None);
+            (received.err(), sent.err())
+        });
+        // More often than the limit, and for much longer.
+        for _ in 0..4000 {
+            if waiting.is_finished() {
+                break;
+            }
+            // SAFETY: the thread was not joined yet.
+            unsafe { libc::pthread_kill(waiting.as_pthread_t(), libc::SIGURG) };
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(waiting.is_finished(), "it waits on");
+        let ends = waiting.join().expect("no panic");
+        assert!(matches!(
+            ends,
+            (Some(Silence::TimeLimit), Some(Silence::Hangs))
+        ));
+        drop(theirs);
     }
 }

@@ -174,11 +174,10 @@ fn try_connect(path: &Path) -> Result<Option<UnixStream>, Error> {
     }
     let socket = UnixStream::from(socket);
     let ours = Hello::ours();
-    let theirs: Result<(Hello, _), TransportError> = socket
-        .set_read_timeout(Some(GREETING_TIMEOUT))
-        .map_err(TransportError::from)
-        .and_then(|()| transport::send(&socket, &ours, None))
-        .and_then(|()| transport::receive(&socket));
+    let deadline = Some(Instant::now() + GREETING_TIMEOUT);
+    let theirs: Result<(Hello, _), TransportError> =
+        transport::send_by(&socket, &ours, None, deadline)
+            .and_then(|()| transport::receive_by(&socket, deadline));
     match theirs {
         Ok((theirs, _)) if theirs == ours => {}
         Ok((theirs, _)) => return Err(mismatch(path, &ours, &theirs)),
@@ -197,8 +196,7 @@ fn try_connect(path: &Path) -> Result<Option<UnixStream>, Error> {
         }
     }
     socket
-        .set_read_timeout(None)
-        .and_then(|()| socket.set_write_timeout(None))
+        .set_write_timeout(None)
         .map_err(|error| unavailable(reason(&error)))?;
     Ok(Some(socket))
 }
@@ -214,9 +212,12 @@ fn open(path: &Path) -> rustix::io::Result<OwnedFd> {
     // It counts for `connect` too, which would wait while others wait to be accepted.
     rustix::net::sockopt::set_socket_timeout(&socket, Timeout::Send, Some(GREETING_TIMEOUT))?;
     let address = SocketAddrUnix::new(path)?;
+    let deadline = Instant::now() + GREETING_TIMEOUT;
     loop {
         match rustix::net::connect(&socket, &address) {
             Ok(()) => return Ok(socket),
+            // The timeout begins anew.
+            Err(Errno::INTR) if Instant::now() >= deadline => return Err(Errno::AGAIN),
             Err(Errno::INTR) => {}
             Err(error) => return Err(error),
         }
@@ -247,10 +248,8 @@ fn launch(path: &Path, start: &mut Start<'_>, program: &Path) -> Result<(), Erro
     )?;
     let Server { socket, .. } = &server;
     let ours = Hello::ours();
-    let theirs: Result<(Hello, _), TransportError> = socket
-        .set_read_timeout(Some(HANDSHAKE_TIMEOUT))
-        .map_err(TransportError::from)
-        .and_then(|()| transport::receive(socket));
+    let deadline = Some(Instant::now() + HANDSHAKE_TIMEOUT);
+    let theirs: Result<(Hello, _), TransportError> = transport::receive_by(socket, deadline);
     match theirs {
         Ok((theirs, _)) if theirs == ours => Ok(()),
         Ok((theirs, _)) => Err(mismatch(program, &ours, &theirs)),

@@ -74,10 +74,9 @@ fn ask(
     request: &Request,
     patience: Duration,
 ) -> Result<Reply, TransportError> {
-    socket.set_write_timeout(Some(patience))?;
-    socket.set_read_timeout(Some(patience))?;
-    transport::send(socket, request, None)?;
-    Ok(transport::receive(socket)?.0)
+    let deadline = Some(Instant::now() + patience);
+    transport::send_by(socket, request, None, deadline)?;
+    Ok(transport::receive_by(socket, deadline)?.0)
 }
 
 /// Whether the connection has ended within that time; `None` is for ever.

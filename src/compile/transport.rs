@@ -11,6 +11,7 @@
 //! accepted only if it is sealed against every change, so that what was checked stays what it was.
 
 use super::protocol::INPUT_ALIGNMENT;
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
@@ -22,6 +23,7 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::time::Instant;
 
 /// The longest body that is accepted. Signatures of a large module are the largest messages: some 100 bytes
 /// for each function.
@@ -60,6 +62,20 @@ pub fn send<T: Serialize>(
     message: &T,
     payload: Option<BorrowedFd<'_>>,
 ) -> Result<(), TransportError> {
+    send_by(socket, message, payload, None)
+}
+
+/// Sends `message`, all of it by the deadline, if there is one. The error is otherwise [`io::ErrorKind::TimedOut`].
+pub fn send_by<T: Serialize>(
+    socket: &UnixStream,
+    message: &T,
+    payload: Option<BorrowedFd<'_>>,
+    deadline: Option<Instant>,
+) -> Result<(), TransportError> {
+    let flags = match deadline {
+        Some(_) => SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
+        None => SendFlags::NOSIGNAL,
+    };
     let frame = encode(message)?;
     let fds: Vec<BorrowedFd<'_>> = payload.into_iter().collect();
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
@@ -68,27 +84,33 @@ pub fn send<T: Serialize>(
         control.push(SendAncillaryMessage::ScmRights(&fds));
     }
     let sent = loop {
+        wait_for(socket, PollFlags::OUT, deadline)?;
         // NOSIGNAL: a peer that is gone must be an error here, not a SIGPIPE in the host.
-        match rustix::net::sendmsg(
-            socket,
-            &[IoSlice::new(&frame)],
-            &mut control,
-            SendFlags::NOSIGNAL,
-        ) {
+        match rustix::net::sendmsg(socket, &[IoSlice::new(&frame)], &mut control, flags) {
             Ok(sent) => break sent,
-            Err(rustix::io::Errno::INTR) => continue,
+            Err(error) if is_for_now(error, deadline) => {}
             Err(error) => return Err(io::Error::from(error).into()),
         }
     };
     let mut rest = &frame[sent..];
     while !rest.is_empty() {
-        match rustix::net::send(socket, rest, SendFlags::NOSIGNAL) {
+        wait_for(socket, PollFlags::OUT, deadline)?;
+        match rustix::net::send(socket, rest, flags) {
             Ok(sent) => rest = &rest[sent..],
-            Err(rustix::io::Errno::INTR) => continue,
+            Err(error) if is_for_now(error, deadline) => {}
             Err(error) => return Err(io::Error::from(error).into()),
         }
     }
     Ok(())
+}
+
+/// Whether it is to be tried again.
+fn is_for_now(error: rustix::io::Errno, deadline: Option<Instant>) -> bool {
+    match error {
+        rustix::io::Errno::INTR => true,
+        rustix::io::Errno::AGAIN => deadline.is_some(),
+        _ => false,
+    }
 }
 
 /// The frame of a message.
@@ -144,10 +166,20 @@ const SHORT_FRAME: usize = 64;
 pub fn receive<T: DeserializeOwned>(
     socket: &UnixStream,
 ) -> Result<(T, Option<OwnedFd>), TransportError> {
+    receive_by(socket, None)
+}
+
+/// Receives one message, whole by the deadline, if there is one. The error is otherwise [`io::ErrorKind::TimedOut`].
+pub fn receive_by<T: DeserializeOwned>(
+    socket: &UnixStream,
+    deadline: Option<Instant>,
+) -> Result<(T, Option<OwnedFd>), TransportError> {
+    let mut reader = Reader { socket, deadline };
     let mut header = [0u8; 4];
+    wait_for(socket, PollFlags::IN, deadline)?;
     let (mut filled, payload) = receive_first(socket, &mut header)?;
     while filled < header.len() {
-        match (&*socket).read(&mut header[filled..]) {
+        match reader.read(&mut header[filled..]) {
             Ok(0) => return Err(TransportError::Truncated),
             Ok(read) => filled += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -159,11 +191,43 @@ pub fn receive<T: DeserializeOwned>(
         return Err(TransportError::TooLong(len.into()));
     }
     let mut body = Vec::new();
-    socket.take(len.into()).read_to_end(&mut body)?;
+    reader.take(len.into()).read_to_end(&mut body)?;
     if body.len() < len as usize {
         return Err(TransportError::Truncated);
     }
     Ok((decode(&body)?, payload))
+}
+
+/// Reads until a deadline.
+struct Reader<'a> {
+    socket: &'a UnixStream,
+    deadline: Option<Instant>,
+}
+
+impl Read for Reader<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        wait_for(self.socket, PollFlags::IN, self.deadline)?;
+        self.socket.read(bytes)
+    }
+}
+
+/// Waits until a socket can be read or written, or has ended, but not past the deadline. A timeout of the socket itself
+/// would begin anew with each signal that the host gets.
+fn wait_for(socket: &UnixStream, what: PollFlags, deadline: Option<Instant>) -> io::Result<()> {
+    let Some(deadline) = deadline else {
+        return Ok(());
+    };
+    loop {
+        let rest = deadline.saturating_duration_since(Instant::now());
+        // So long a time is for ever.
+        let timeout = Timespec::try_from(rest).ok();
+        match rustix::event::poll(&mut [PollFd::new(socket, what)], timeout.as_ref()) {
+            Ok(0) if rest.is_zero() => return Err(io::ErrorKind::TimedOut.into()),
+            Ok(0) | Err(rustix::io::Errno::INTR) => {}
+            Ok(_) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// Reads the first bytes of a frame together with the descriptor attached to them.

@@ -180,3 +180,60 @@ fn a_limit_of_whoever_starts_it_is_nobody_elses() {
     check("-d 4000000", false);
     check("-f 4000000", false);
 }
+
+/// Has a server have no more open files than it has now. Returns what it might have had.
+fn limit_files(server: &Server, files: libc::rlim_t) -> libc::rlim_t {
+    // SAFETY: the limits are written before they are read, and the process is this test's.
+    unsafe {
+        let mut before: libc::rlimit = std::mem::zeroed();
+        let mut limit: libc::rlimit = std::mem::zeroed();
+        let none = std::ptr::null_mut();
+        assert_eq!(
+            libc::prlimit(server.pid(), libc::RLIMIT_NOFILE, none, &raw mut before),
+            0
+        );
+        limit.rlim_max = before.rlim_max;
+        limit.rlim_cur = files;
+        let set = libc::prlimit(
+            server.pid(),
+            libc::RLIMIT_NOFILE,
+            &raw const limit,
+            none.cast(),
+        );
+        assert_eq!(set, 0);
+        before.rlim_cur
+    }
+}
+
+/// Clock ticks of processor time that a process has taken.
+fn time_of(process: i32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap()
+        .split_whitespace()
+        .collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+#[test]
+fn one_that_may_open_no_more_files_waits_and_keeps_what_it_works_on() {
+    let server = Server::start();
+    let client = server.client();
+    client.ask("slow", &slow(700));
+    client.wait_for_start();
+    server.wait_for("a spare worker", |status| status.idle_workers > 0);
+    let before = limit_files(&server, 3);
+    // Nobody can be cut for it.
+    let stranger = server.stranger();
+    std::thread::sleep(Duration::from_millis(100));
+    let used = time_of(server.pid());
+    std::thread::sleep(Duration::from_secs(2));
+    let used = time_of(server.pid()) - used;
+    assert!(used < 40, "{used} ticks for nothing");
+    limit_files(&server, before);
+    client.answer().check(SLOW);
+    transport::receive::<Hello>(&stranger.socket).expect("it is taken");
+    server.client().check(GOOD, "i32 @good()");
+}

@@ -1,7 +1,8 @@
 //! Equal requests of several clients are one.
 
-use crate::server::{Answer, Client, GOOD, SLOW, Server, request, slow};
-use mgenjit::compile::protocol::{CompileRequest, Decision, FailureKind};
+use crate::server::{Answer, Client, GOOD, SLOW, Server, kill, request, slow};
+use mgenjit::compile::protocol::{CompileRequest, Decision, FailureKind, Reply};
+use mgenjit::compile::transport;
 
 /// Clients that have all asked for the same before any of them is answered.
 fn ask_together(server: &Server, ir: &str, requests: &[CompileRequest]) -> Vec<Client> {
@@ -140,4 +141,104 @@ fn a_client_that_dies_while_it_decides_is_not_waited_for() {
     server.wait_for("all are free", |status| {
         status.running == 0 && status.idle_workers == status.workers
     });
+}
+
+/// What a server says up to the answer, progress left out.
+fn told(client: &Client) -> Vec<Reply> {
+    let mut told = Vec::new();
+    loop {
+        match transport::receive(&client.socket).unwrap().0 {
+            Reply::Progress(_) => {}
+            reply @ (Reply::Started { .. } | Reply::Identified { .. }) => {
+                if matches!(reply, Reply::Identified { .. }) {
+                    client.decide(Decision::Compile);
+                }
+                told.push(reply);
+            }
+            reply => {
+                told.push(reply);
+                return told;
+            }
+        }
+    }
+}
+
+#[test]
+fn whoever_is_given_to_another_job_hears_nothing_twice() {
+    let server = Server::start();
+    let bad = format!("{}define i32 @bad() {{\n  ret i32 %x\n}}\n", slow(3000));
+    let requests = ["a", "b"].map(|name| request(name, &bad));
+    for client in ask_together(&server, &bad, &requests) {
+        let told = told(&client);
+        assert!(
+            matches!(told[..], [Reply::Started { .. }, Reply::Failed(_)]),
+            "{told:?}"
+        );
+    }
+    // One that has decided already, in a job with another's names.
+    let bad = format!(
+        "{}define void @bad() {{\n  call void asm sideeffect \"nonsense\", \"\"()\n  ret void\n}}\n",
+        slow(200)
+    );
+    let requests = ["a", "b"].map(|name| identified(name, &bad));
+    let clients = ask_together(&server, &bad, &requests);
+    clients[0].digest();
+    clients[0].decide(Decision::Stop);
+    let told = told(&clients[1]);
+    assert!(
+        matches!(
+            told[..],
+            [
+                Reply::Started { .. },
+                Reply::Identified { .. },
+                Reply::Failed(_)
+            ]
+        ),
+        "{told:?}"
+    );
+    let status = server.status();
+    assert_eq!((status.requests, status.failed), (4, 3), "{status:?}");
+    assert_eq!(status.cancelled, 1, "{status:?}");
+}
+
+#[test]
+fn whoever_takes_over_is_asked_too() {
+    let server = Server::start();
+    let ir = slow(400);
+    let requests = [identified("a", &ir), identified("b", &ir)];
+    let mut clients = ask_together(&server, &ir, &requests);
+    clients[0].digest();
+    clients[0].decide(Decision::Compile);
+    drop(clients.remove(0));
+    let told = told(&clients[0]);
+    assert!(
+        matches!(
+            told[..],
+            [
+                Reply::Started { .. },
+                Reply::Identified { .. },
+                Reply::Compiled(_)
+            ]
+        ),
+        "{told:?}"
+    );
+    let status = server.status();
+    assert_eq!((status.compiled, status.cancelled), (1, 1), "{status:?}");
+    assert_eq!(status.joined, 0, "{status:?}");
+}
+
+#[test]
+fn one_that_asks_for_the_same_again_at_once_is_answered() {
+    let server = Server::start();
+    let client = server.client();
+    client.ask_for(identified("m", GOOD), GOOD);
+    client.digest();
+    // The server finds both at once.
+    kill(server.pid(), libc::SIGSTOP);
+    client.decide(Decision::Stop);
+    client.ask_for(identified("m", GOOD), GOOD);
+    kill(server.pid(), libc::SIGCONT);
+    client.digest();
+    client.decide(Decision::Compile);
+    client.answer().check("i32 @good()");
 }

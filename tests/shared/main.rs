@@ -4,6 +4,7 @@ mod beginning;
 mod crowds;
 #[path = "../../src/compile/fuzz/frames.rs"]
 mod frames;
+mod full;
 mod hostile;
 mod joining;
 #[path = "../../src/compile/fuzz/mutate.rs"]

@@ -209,3 +209,14 @@ fn a_worker_that_dies_while_a_client_decides_leaves_the_client_in_step() {
         client.check(GOOD, "i32 @good()");
     }
 }
+
+#[test]
+fn a_worker_that_does_not_begin_is_replaced() {
+    let server = Server::start();
+    server.wait_for("an idle worker", |status| status.idle_workers > 0);
+    for worker in server.workers() {
+        kill(worker, libc::SIGSTOP);
+    }
+    server.client().check(GOOD, "i32 @good()");
+    assert_eq!(server.status().crashed, 0);
+}

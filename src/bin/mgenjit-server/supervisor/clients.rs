@@ -1,9 +1,11 @@
 //! What clients do, and what becomes of it.
 
 use super::connection::{Connection, Frame, Peer};
-use super::job::{Asked, Job, Outcome};
-use super::{MOST_BUFFERED, Supervisor, frame};
-use mgenjit::compile::protocol::{Decision, Failure, FailureKind, Hello, Progress, Reply, Request};
+use super::job::{Asked, End, Job, Outcome};
+use super::{LISTENER, MOST_BUFFERED, Supervisor, frame};
+use mgenjit::compile::protocol::{
+    Decision, Failure, FailureKind, Hello, Phase, Progress, Reply, Request,
+};
 use mgenjit::compile::transport::{self, TransportError};
 use rustix::event::epoll::{self, EventFlags};
 use rustix::io::Errno;
@@ -21,7 +23,11 @@ pub struct Client {
     since: Instant,
     interest: EventFlags,
     /// What it waits for.
-    asked: Option<Rc<Asked>>,
+    pub asked: Option<Rc<Asked>>,
+    /// Whether it has heard that this has begun, and has said that it is to go on. Neither comes twice, also if another
+    /// job has to do it.
+    started: bool,
+    decided: bool,
 }
 
 pub enum State {
@@ -29,6 +35,8 @@ pub enum State {
     Greeting,
     /// It may ask for something.
     Idle,
+    /// It waits until what it asks for may wait for a worker.
+    Held,
     /// It waits for a job.
     Waiting(u64),
     /// It is asked whether its job is to go on.
@@ -62,12 +70,9 @@ impl Supervisor {
                 }
                 Ok(None) => return,
                 // No more files, for all the room that was left: somebody has to go.
-                Err(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS) => {
-                    if !self.make_room() {
-                        return;
-                    }
-                }
-                Err(_) => return,
+                Err(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS)
+                    if self.make_room() => {}
+                Err(_) => return self.set_accepting(false),
             }
         }
     }
@@ -92,6 +97,8 @@ impl Supervisor {
             since: Instant::now(),
             interest,
             asked: None,
+            started: false,
+            decided: false,
         };
         self.clients.insert(id, client);
         if let Ok(hello) = Frame::new(&Hello::ours(), None) {
@@ -105,10 +112,9 @@ impl Supervisor {
         for client in self.clients.values() {
             *counts.entry(client.process).or_default() += 1;
         }
-        let idle = self
-            .clients
-            .iter()
-            .filter(|(_, client)| matches!(client.state, State::Greeting | State::Idle));
+        let idle = self.clients.iter().filter(|(_, client)| {
+            matches!(client.state, State::Greeting | State::Idle | State::Held)
+        });
         let chosen = idle.min_by_key(|(_, client)| {
             let count = counts.get(&client.process).copied().unwrap_or_default();
             (std::cmp::Reverse(count), client.since)
@@ -170,8 +176,8 @@ impl Supervisor {
         while let Some(client) = self.clients.get_mut(&id) {
             let may = match client.state {
                 State::Greeting | State::Deciding(_) | State::Settling(_) => true,
-                State::Idle => self.queue.has_room(client.process) && !client.connection.is_full(),
-                State::Waiting(_) | State::Stopping => false,
+                State::Idle => !client.connection.is_full(),
+                State::Held | State::Waiting(_) | State::Stopping => false,
             };
             if !may {
                 return;
@@ -234,10 +240,10 @@ impl Supervisor {
                     self.broken = Some("asked to end at once".to_owned());
                 }
             }
-            Request::Compile(_) | Request::Link(_) => match Asked::new(request, payload) {
+            Request::Compile(_) | Request::Link(_) => match Asked::new(request, payload, body) {
                 Ok(asked) => {
                     self.status.requests += 1;
-                    self.submit(id, Rc::new(asked));
+                    self.admit(id, asked);
                 }
                 Err(error) => self.fail(id, error.to_string()),
             },
@@ -251,7 +257,6 @@ impl Supervisor {
         let Some(client) = self.clients.get_mut(&id) else {
             return;
         };
-        client.asked = Some(asked.clone());
         let process = client.process;
         let same = self
             .jobs
@@ -265,7 +270,7 @@ impl Supervisor {
             if let Some(found) = self.jobs.get_mut(&job) {
                 found.clients.push(id);
                 if let Some(started) = found.started.clone() {
-                    self.send(id, started);
+                    self.tell_started(id, started);
                 }
             }
         } else {
@@ -285,22 +290,22 @@ impl Supervisor {
             State::Deciding(job) => {
                 let job = *job;
                 if decision == Decision::Compile {
+                    client.decided = true;
                     self.set_state(id, State::Waiting(job));
                     self.go_on(job, Decision::Compile);
                 } else {
                     self.status.cancelled += 1;
-                    self.release(id);
+                    // First, because it may ask for the same again at once.
                     self.leave(id, job);
+                    self.release(id);
                 }
             }
             State::Settling(outcome) => {
                 let outcome = outcome.clone();
-                // Without a digest it is a death.
-                self.status.joined += u64::from(outcome.digest.is_some());
-                if decision == Decision::Compile {
-                    self.send(id, outcome.frame.clone());
+                match decision {
+                    Decision::Compile => self.answer(id, outcome.frame.clone()),
+                    Decision::Stop => self.release(id),
                 }
-                self.release(id);
             }
             _ => {}
         }
@@ -339,47 +344,69 @@ impl Supervisor {
         let Some(found) = self.jobs.get(&job) else {
             return;
         };
-        if let (Some(digest), Some(id)) = (found.digest, found.clients.first().copied()) {
-            self.set_state(id, State::Deciding(job));
-            self.reply(id, &Reply::Identified { digest });
+        let (Some(digest), Some(id)) = (found.digest, found.clients.first().copied()) else {
+            return;
+        };
+        if self.clients.get(&id).is_some_and(|client| client.decided) {
+            return self.go_on(job, Decision::Compile);
+        }
+        self.set_state(id, State::Deciding(job));
+        self.reply(id, &Reply::Identified { digest });
+    }
+
+    /// Tells a client that what it asked for is being done.
+    pub fn tell_started(&mut self, id: u64, frame: Frame) {
+        if let Some(client) = self.clients.get_mut(&id)
+            && !std::mem::replace(&mut client.started, true)
+        {
+            self.send(id, frame);
         }
     }
 
-    /// Gives the end of a job to all who wait for it. `failed`: it is an error with names in it.
-    pub fn settle(&mut self, job: Job, outcome: Outcome, failed: bool) {
+    /// Gives the end of a job to all who wait for it. The job is what the first of them asked for, and the others have
+    /// joined it: that is how they are counted, whatever they then make of it.
+    pub fn settle(&mut self, job: Job, outcome: Outcome) {
         let outcome = Rc::new(outcome);
         for (index, id) in job.clients.iter().copied().enumerate() {
-            let Some(asked) = self
-                .clients
-                .get(&id)
-                .and_then(|client| client.asked.clone())
-            else {
+            let Some(client) = self.clients.get(&id) else {
                 continue;
             };
-            if self.is_deciding(id) {
-                // Its worker died meanwhile. What it says next is the decision, and no request.
-                self.set_state(id, State::Settling(outcome.clone()));
-            } else if failed && !asked.has_names_of(&job.asked) {
+            let (is_deciding, decided) =
+                (matches!(client.state, State::Deciding(_)), client.decided);
+            if outcome.end == End::Failed
+                && let Some(asked) = client.asked.clone()
+                && !asked.has_names_of(&job.asked)
+            {
                 // Whoever led before may have gone.
                 self.submit(id, asked);
-            } else if index == 0 {
-                self.send(id, outcome.frame.clone());
-                self.release(id);
-            } else if let Some(digest) = outcome.digest.filter(|_| !failed) {
+                continue;
+            }
+            let count = match outcome.end {
+                _ if index > 0 => &mut self.status.joined,
+                End::Compiled => &mut self.status.compiled,
+                End::Failed => &mut self.status.failed,
+                End::Died => &mut self.status.crashed,
+            };
+            *count += 1;
+            let digest = outcome.digest.filter(|_| outcome.end == End::Compiled);
+            if is_deciding {
+                // Its worker died meanwhile. What it says next is the decision, and no request.
+                self.set_state(id, State::Settling(outcome.clone()));
+            } else if let Some(digest) = digest.filter(|_| !decided) {
                 self.set_state(id, State::Settling(outcome.clone()));
                 self.reply(id, &Reply::Identified { digest });
             } else {
-                self.status.joined += 1;
-                self.send(id, outcome.frame.clone());
-                self.release(id);
+                self.answer(id, outcome.frame.clone());
             }
         }
     }
 
-    fn is_deciding(&self, id: u64) -> bool {
-        self.clients
-            .get(&id)
-            .is_some_and(|client| matches!(client.state, State::Deciding(_)))
+    /// Gives a client the end of what it asked for.
+    fn answer(&mut self, id: u64, frame: Frame) {
+        // If it is gone, there is nothing to cancel any more.
+        self.set_state(id, State::Idle);
+        self.send(id, frame);
+        self.release(id);
     }
 
     /// Tells those who wait for a job, if they want to know, or must.
@@ -426,21 +453,72 @@ impl Supervisor {
         self.update_interest(id);
     }
 
-    /// Those who could not ask because too many wait.
-    pub fn hear_waiting(&mut self) {
-        let ids: Vec<u64> = self
-            .clients
-            .iter()
-            .filter(|(_, client)| {
-                matches!(client.state, State::Idle)
-                    && (!client.interest.contains(EventFlags::IN)
-                        || client.connection.is_whole().unwrap_or(true))
-            })
-            .map(|(id, _)| *id)
-            .collect();
-        for id in ids {
-            self.hear(id);
-            self.update_interest(id);
+    /// A request that has just come waits for a worker, or, while too many do that, for its turn to.
+    fn admit(&mut self, id: u64, asked: Asked) {
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
+        let asked = Rc::new(asked);
+        client.asked = Some(asked.clone());
+        client.started = false;
+        client.decided = false;
+        if self.queue.has_room(client.process) {
+            self.submit(id, asked);
+        } else {
+            self.held.push(id);
+            self.set_state(id, State::Held);
+        }
+    }
+
+    /// Has those wait for a worker for whom there is room now. Whether there was one.
+    pub fn admit_held(&mut self) -> bool {
+        let mut admitted = false;
+        for id in std::mem::take(&mut self.held) {
+            let Some(client) = self.clients.get(&id) else {
+                continue;
+            };
+            if !self.queue.has_room(client.process) {
+                self.held.push(id);
+            } else if let Some(asked) = client.asked.clone() {
+                self.submit(id, asked);
+                admitted = true;
+            }
+        }
+        admitted
+    }
+
+    /// Those that are not in the queue yet hear how long it is.
+    pub fn tell_held(&mut self) {
+        let progress = Progress {
+            phase: Phase::Queue,
+            done: 0,
+            total: self.queue.len() as u32,
+        };
+        let Some(told) = frame(&Reply::Progress(progress)) else {
+            return;
+        };
+        for id in self.held.clone() {
+            let reads = |client: &Client| !client.connection.is_full();
+            if self.clients.get(&id).is_some_and(reads) {
+                self.send(id, told.clone());
+            }
+        }
+    }
+
+    /// While nothing can be taken, connections that wait would be an event again and again.
+    pub fn set_accepting(&mut self, accepting: bool) {
+        if self.accepting == accepting {
+            return;
+        }
+        if let Some(listener) = &self.listener {
+            let flags = match accepting {
+                true => EventFlags::IN,
+                false => EventFlags::empty(),
+            };
+            let data = epoll::EventData::new_u64(LISTENER);
+            if epoll::modify(&self.epoll, listener.socket(), data, flags).is_ok() {
+                self.accepting = accepting;
+            }
         }
     }
 
@@ -467,15 +545,16 @@ impl Supervisor {
         let mut interest = EventFlags::RDHUP;
         interest |= match client.state {
             State::Greeting | State::Deciding(_) | State::Settling(_) => EventFlags::IN,
-            State::Idle if self.queue.has_room(client.process) && !client.connection.is_full() => {
-                EventFlags::IN
-            }
+            State::Idle if !client.connection.is_full() => EventFlags::IN,
             _ => EventFlags::empty(),
         };
         if client.connection.is_full() {
             interest |= EventFlags::OUT;
         }
         if interest != client.interest {
+            if interest.contains(EventFlags::IN) && !client.interest.contains(EventFlags::IN) {
+                client.connection.restart_part();
+            }
             client.interest = interest;
             let data = epoll::EventData::new_u64(id);
             let socket = client.connection.socket();
@@ -527,11 +606,16 @@ impl Supervisor {
         let Some(client) = self.clients.remove(&id) else {
             return;
         };
-        if let State::Waiting(job) | State::Deciding(job) = client.state {
-            self.status.cancelled += 1;
-            if let Some(asked) = &client.asked {
-                self.log_of("cancelled", asked, client.process, &[]);
-            }
+        let job = match client.state {
+            State::Waiting(job) | State::Deciding(job) => Some(job),
+            State::Held => None,
+            _ => return,
+        };
+        self.status.cancelled += 1;
+        if let Some(asked) = &client.asked {
+            self.log_of("cancelled", asked, client.process, &[]);
+        }
+        if let Some(job) = job {
             self.leave(id, job);
         }
     }
@@ -543,7 +627,9 @@ impl Supervisor {
             .clients
             .iter()
             .filter(|(_, client)| {
-                let owes = client.connection.owes_since();
+                // What is not read now, it does not owe.
+                let is_read = client.interest.contains(EventFlags::IN);
+                let owes = client.connection.owes_since(is_read);
                 owes.is_some_and(|since| is_over(since, patience))
                     || match client.state {
                         State::Greeting => is_over(client.since, patience),
@@ -561,10 +647,12 @@ impl Supervisor {
         }
     }
 
-    /// Cuts whoever has sent the most of what is not whole, if it is too much in all.
+    /// Cuts whoever has sent the most of what is kept, if it is too much in all.
     fn bound_buffers(&mut self) {
         loop {
-            let buffered = |client: &Client| client.connection.buffered();
+            let buffered = |client: &Client| {
+                client.connection.buffered() + client.asked.as_ref().map_or(0, |asked| asked.size)
+            };
             let all: usize = self.clients.values().map(buffered).sum();
             if all <= MOST_BUFFERED {
                 return;
@@ -577,7 +665,7 @@ impl Supervisor {
                 return;
             };
             let (id, process) = (*id, client.process);
-            self.refuse(process, "too much that is not whole");
+            self.refuse(process, "too much to keep");
             self.drop_client(id);
         }
     }

@@ -206,13 +206,18 @@ impl Connection {
         !self.outgoing.is_empty()
     }
 
-    /// Since when the peer owes something: the rest of a frame, or to read.
-    pub fn owes_since(&self) -> Option<Instant> {
+    /// Since when the peer owes something: the rest of a frame, if what it sends `is_read`, or to read.
+    pub fn owes_since(&self, is_read: bool) -> Option<Instant> {
         // A whole frame waits because it is not its turn, which is not the peer's fault.
         let part = self
             .part_since
-            .filter(|_| !matches!(self.is_whole(), Ok(true)));
+            .filter(|_| is_read && !matches!(self.is_whole(), Ok(true)));
         part.into_iter().chain(self.full_since).min()
+    }
+
+    /// The peer is read again, and may send the rest of a frame from now on.
+    pub fn restart_part(&mut self) {
+        self.part_since = self.part_since.map(|_| Instant::now());
     }
 
     /// Bytes that are kept for the peer.

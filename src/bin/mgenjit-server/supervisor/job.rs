@@ -17,6 +17,8 @@ pub struct Asked {
     /// The inputs, sealed.
     payload: File,
     len: u64,
+    /// Bytes of memory that it takes, or so.
+    pub size: usize,
 }
 
 /// What one worker does for one or more clients.
@@ -38,19 +40,44 @@ pub struct Job {
 
 /// The end of a job.
 pub struct Outcome {
+    pub end: End,
     pub frame: Frame,
     pub digest: Option<[u8; 32]>,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Compiled,
+    /// An error, with names in it.
+    Failed,
+    Died,
+}
+
+/// Longer inputs are not compared: everybody waits meanwhile, and what is missing in a file is made.
+const MOST_COMPARED: u64 = 64 << 20;
+
 impl Asked {
-    pub fn new(request: Request, payload: Option<OwnedFd>) -> Result<Asked, TransportError> {
+    /// `body`: what the request was decoded from.
+    pub fn new(
+        request: Request,
+        payload: Option<OwnedFd>,
+        body: &[u8],
+    ) -> Result<Asked, TransportError> {
         let (_, len) =
             protocol::layout(request.inputs()).ok_or(TransportError::TooLong(u64::MAX))?;
         let payload = transport::check_payload(payload, len)?;
+        let kept = match &request {
+            Request::Compile(CompileRequest {
+                keep: Some(keep), ..
+            }) => keep.len(),
+            _ => 0,
+        };
+        let size = body.len() + kept * size_of::<String>() + size_of_val(request.inputs());
         Ok(Asked {
             request,
             payload,
             len,
+            size,
         })
     }
 
@@ -142,6 +169,9 @@ impl Asked {
     }
 
     fn has_bytes_of(&self, other: &Asked) -> bool {
+        if self.len > MOST_COMPARED {
+            return false;
+        }
         let (Ok(one), Ok(other)) = (
             Input::map(&self.payload, 0, self.len),
             Input::map(&other.payload, 0, other.len),

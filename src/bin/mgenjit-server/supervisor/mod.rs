@@ -115,6 +115,8 @@ struct Supervisor {
     epoll: OwnedFd,
     /// `None`: it takes no more clients.
     listener: Option<Listener>,
+    /// Whether new connections are taken now.
+    accepting: bool,
     started: Instant,
     /// When there was last something to do.
     active: Instant,
@@ -123,6 +125,8 @@ struct Supervisor {
     clients: HashMap<u64, Client>,
     jobs: HashMap<u64, Job>,
     queue: Queue<u64>,
+    /// Clients whose requests wait for room in the queue, the first that came first.
+    held: Vec<u64>,
     workers: HashMap<u64, Worker>,
     dying: Vec<Dying>,
     /// Workers that ended before they were of use, one after the other.
@@ -177,6 +181,7 @@ impl Supervisor {
             log,
             epoll,
             listener: Some(listener),
+            accepting: true,
             started: Instant::now(),
             active: Instant::now(),
             next_id: LISTENER + 1,
@@ -184,6 +189,7 @@ impl Supervisor {
             clients: HashMap::new(),
             jobs: HashMap::new(),
             queue: Queue::new(BOUNDS),
+            held: Vec::new(),
             workers: HashMap::new(),
             dying: Vec::new(),
             failed_starts: 0,
@@ -233,8 +239,12 @@ impl Supervisor {
 
     fn tick(&mut self) {
         self.cut_slow_clients();
+        self.lose_late_workers();
         self.end_idle_workers();
         self.tell_waiting();
+        self.tell_held();
+        self.set_accepting(true);
+        self.start_again();
         if !self.jobs.is_empty() {
             self.active = Instant::now();
         }
@@ -296,7 +306,7 @@ impl Supervisor {
             uptime: self.started.elapsed().as_millis() as u64,
             connections: self.clients.len() as u32,
             clients: processes.len() as u32,
-            queued: self.queue.len() as u32,
+            queued: (self.queue.len() + self.held.len()) as u32,
             running: self
                 .jobs
                 .values()

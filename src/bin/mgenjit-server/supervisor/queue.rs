@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-/// How many may wait of one process, and of all. What is beyond stays with the clients, unread.
+/// How many may wait of one process, and of all. What is beyond is held, one request of a connection.
 #[derive(Clone, Copy)]
 pub struct Bounds {
     pub each: usize,

@@ -1,7 +1,7 @@
 //! The processes that compile: started ahead of need, warmed up, given one job at a time, and replaced.
 
 use super::connection::{Connection, Frame, Peer};
-use super::job::{Asked, Outcome};
+use super::job::{Asked, End, Outcome};
 use super::{Supervisor, frame};
 use mgenjit::compile::protocol::{
     CompileRequest, Cpu, Death, Decision, Emit, Hello, Input, OptLevel, Reply, Request, Target,
@@ -53,7 +53,7 @@ pub struct Dying {
 /// How many there may be for each that may work: those that wait for a decision do not work.
 const WORKERS_PER_CORE: usize = 4;
 
-/// How long a worker may take to be ready.
+/// How long a worker may take to be ready, and to say that it has begun with a job.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a worker more than one may be idle.
@@ -142,19 +142,20 @@ pub fn resident(process: &str) -> u64 {
 impl Supervisor {
     /// Gives the jobs that wait to workers, as many as may work at once.
     pub fn dispatch(&mut self) {
-        let mut gave = false;
-        while !self.queue.is_empty() && self.working() < self.status.max_workers as usize {
-            let idle = self.workers.iter().find(|(_, worker)| worker.is_idle());
-            let Some(worker) = idle.map(|(id, _)| *id) else {
-                break;
-            };
-            if let Some(job) = self.queue.pop() {
-                self.give(job, worker);
-                gave = true;
+        loop {
+            while !self.queue.is_empty() && self.working() < self.status.max_workers as usize {
+                let idle = self.workers.iter().find(|(_, worker)| worker.is_idle());
+                let Some(worker) = idle.map(|(id, _)| *id) else {
+                    break;
+                };
+                if let Some(job) = self.queue.pop() {
+                    self.give(job, worker);
+                }
             }
-        }
-        if gave {
-            self.hear_waiting();
+            // Whatever was given to a worker or is wanted no more has left room.
+            if !self.admit_held() {
+                break;
+            }
         }
         self.provide_workers();
     }
@@ -167,7 +168,9 @@ impl Supervisor {
 
     /// Starts workers for what waits, and one more, so that the next client need not wait for it.
     pub fn provide_workers(&mut self) {
-        if self.listener.is_none() && self.jobs.is_empty() {
+        if self.listener.is_none() && self.jobs.is_empty()
+            || self.failed_starts >= MOST_FAILED_STARTS
+        {
             return;
         }
         let working = self.working();
@@ -209,9 +212,15 @@ impl Supervisor {
             "worker_failed",
             &[("reason", json!(why)), ("times", json!(self.failed_starts))],
         );
-        if self.failed_starts >= MOST_FAILED_STARTS {
+        // What the others work on is not lost for this.
+        if self.failed_starts >= MOST_FAILED_STARTS && self.working() == 0 {
             self.broken = Some(format!("no worker can be started: {why}"));
         }
+    }
+
+    /// Where too many starts have failed, one more may be tried.
+    pub fn start_again(&mut self) {
+        self.failed_starts = self.failed_starts.min(MOST_FAILED_STARTS - 1);
     }
 
     fn give(&mut self, job: u64, worker: u64) {
@@ -414,7 +423,7 @@ impl Supervisor {
             return;
         }
         for client in found.clients.clone() {
-            self.send(client, frame.clone());
+            self.tell_started(client, frame.clone());
         }
     }
 
@@ -428,22 +437,16 @@ impl Supervisor {
             return;
         };
         self.active = Instant::now();
-        let event = match failed {
-            true => {
-                self.status.failed += 1;
-                "failed"
-            }
-            false => {
-                self.status.compiled += 1;
-                "compiled"
-            }
+        let (end, event) = match failed {
+            true => (End::Failed, "failed"),
+            false => (End::Compiled, "compiled"),
         };
         let time = done.since.elapsed().as_micros() as u64;
         let clients = done.clients.len();
         let details = [("time_us", json!(time)), ("clients", json!(clients))];
         self.log_of(event, &done.asked, done.process, &details);
         let digest = done.digest;
-        self.settle(done, Outcome { frame, digest }, failed);
+        self.settle(done, Outcome { end, frame, digest });
     }
 
     /// Replaces a worker that has taken much memory and might not give it back.
@@ -534,14 +537,13 @@ impl Supervisor {
             signal: status.signal().unwrap_or_default(),
             words,
         };
-        self.status.crashed += 1;
         let Some(job) = self.jobs.remove(&job) else {
             return;
         };
         self.log_died(&job.asked, job.process, &death);
         if let Some(frame) = frame(&Reply::Died(death)) {
-            let digest = None;
-            self.settle(job, Outcome { frame, digest }, false);
+            let (end, digest) = (End::Died, None);
+            self.settle(job, Outcome { end, frame, digest });
         }
     }
 
@@ -553,12 +555,17 @@ impl Supervisor {
         self.log_of("died", asked, process, &details);
     }
 
-    /// One is kept warm; more were for more to do.
-    pub fn end_idle_workers(&mut self) {
-        let late = |worker: &Worker| {
-            matches!(worker.state, State::Starting | State::Warming)
-                && worker.since.elapsed() >= START_TIMEOUT
+    /// Those that say nothing although they have nothing to do first.
+    pub fn lose_late_workers(&mut self) {
+        let owes = |worker: &Worker| match worker.state {
+            State::Starting | State::Warming => true,
+            State::Working(job) => {
+                let found = self.jobs.get(&job);
+                found.is_some_and(|found| found.started.is_none())
+            }
+            State::Idle | State::Deciding(_) => false,
         };
+        let late = |worker: &Worker| owes(worker) && worker.since.elapsed() >= START_TIMEOUT;
         let late: Vec<u64> = self
             .workers
             .iter()
@@ -568,6 +575,10 @@ impl Supervisor {
         for id in late {
             self.lose(id);
         }
+    }
+
+    /// One is kept warm; more were for more to do.
+    pub fn end_idle_workers(&mut self) {
         let mut idle: Vec<(Instant, u64)> = self
             .workers
             .iter()
