@@ -259,9 +259,11 @@ impl Pool {
     pub fn limit(&self) -> usize {
         match self.max {
             // Asked once: it reads the files of control groups.
-            0 => *self
-                .cores
-                .get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from)),
+            0 => fork::guard(|| {
+                let count = || std::thread::available_parallelism().map_or(1, usize::from);
+                *self.cores.get_or_init(count)
+            })
+            .into_inner(),
             max => max,
         }
     }

@@ -53,10 +53,25 @@ const ACCEPTED_AT_ONCE: usize = 64;
 /// How many times as long as for all else a client may take to decide: it may have to wait for a lock of the cache.
 const DECISION_PATIENCE: u32 = 12;
 
+impl Client {
+    /// Whether nothing is being done for it.
+    fn is_idle(&self) -> bool {
+        matches!(self.state, State::Greeting | State::Idle | State::Held)
+    }
+}
+
 impl Supervisor {
+    fn has_idle(&self) -> bool {
+        self.clients.values().any(Client::is_idle)
+    }
+
     /// Takes connections that wait. More of them are an event again.
     pub fn accept(&mut self) {
         for _ in 0..ACCEPTED_AT_ONCE {
+            // Those that come now wait until somebody leaves.
+            if self.clients.len() >= self.most_clients && !self.has_idle() {
+                return self.set_accepting(false);
+            }
             let Some(listener) = &self.listener else {
                 return;
             };
@@ -78,9 +93,8 @@ impl Supervisor {
     }
 
     fn take_client(&mut self, socket: OwnedFd, process: u32) {
-        if self.clients.len() >= self.most_clients && !self.make_room() {
-            self.refuse(process, "too many clients wait");
-            return;
+        if self.clients.len() >= self.most_clients {
+            self.make_room();
         }
         let id = self.new_id();
         let interest = EventFlags::IN | EventFlags::RDHUP;
@@ -112,9 +126,7 @@ impl Supervisor {
         for client in self.clients.values() {
             *counts.entry(client.process).or_default() += 1;
         }
-        let idle = self.clients.iter().filter(|(_, client)| {
-            matches!(client.state, State::Greeting | State::Idle | State::Held)
-        });
+        let idle = self.clients.iter().filter(|(_, client)| client.is_idle());
         let chosen = idle.min_by_key(|(_, client)| {
             let count = counts.get(&client.process).copied().unwrap_or_default();
             (std::cmp::Reverse(count), client.since)
@@ -606,6 +618,7 @@ impl Supervisor {
         let Some(client) = self.clients.remove(&id) else {
             return;
         };
+        self.set_accepting(true);
         let job = match client.state {
             State::Waiting(job) | State::Deciding(job) => Some(job),
             State::Held => None,

@@ -92,6 +92,11 @@ impl Asked {
         Frame::new(&request, Some(Rc::new(payload.into())))
     }
 
+    /// Whether the worker says how far it is.
+    pub fn tells_progress(&self) -> bool {
+        matches!(self.request, Request::Compile(_))
+    }
+
     /// Whether the client wants to hear how far it is.
     pub fn wants_progress(&self) -> bool {
         matches!(

@@ -66,7 +66,8 @@ const BOUNDS: Bounds = Bounds { each: 64, all: 512 };
 /// How many clients there may be, where there may be enough open files: each has a socket, and a payload or two.
 const MOST_CLIENTS: usize = 1024;
 const FILES_FOR_CLIENT: u64 = 4;
-const FILES_FOR_REST: u64 = 40;
+const FILES_FOR_WORKER: u64 = 3;
+const FILES_FOR_REST: u64 = 32;
 
 /// Bytes of all clients' unfinished frames together.
 const MOST_BUFFERED: usize = 256 << 20;
@@ -168,7 +169,8 @@ impl Supervisor {
                 ),
             ],
         );
-        let clients = files.saturating_sub(FILES_FOR_REST) / FILES_FOR_CLIENT;
+        let for_workers = FILES_FOR_WORKER * workers::most(workers) as u64;
+        let clients = files.saturating_sub(FILES_FOR_REST + for_workers) / FILES_FOR_CLIENT;
         Ok(Supervisor {
             status: ServerStatus {
                 process: std::process::id(),
@@ -185,7 +187,7 @@ impl Supervisor {
             started: Instant::now(),
             active: Instant::now(),
             next_id: LISTENER + 1,
-            most_clients: MOST_CLIENTS.min(clients as usize),
+            most_clients: MOST_CLIENTS.min(clients as usize).max(1),
             clients: HashMap::new(),
             jobs: HashMap::new(),
             queue: Queue::new(BOUNDS),

@@ -28,6 +28,8 @@ pub struct Worker {
     words: File,
     state: State,
     since: Instant,
+    /// When it last said something.
+    heard: Instant,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,6 +57,9 @@ const WORKERS_PER_CORE: usize = 4;
 
 /// How long a worker may take to be ready, and to say that it has begun with a job.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a worker that compiles may say nothing: it is stopped, or has lost its way.
+const SILENCE: Duration = Duration::from_secs(120);
 
 /// How long a worker more than one may be idle.
 const SPARE: Duration = Duration::from_secs(10);
@@ -116,6 +121,7 @@ impl Worker {
             words,
             state: State::Starting,
             since: Instant::now(),
+            heard: Instant::now(),
         })
     }
 
@@ -137,6 +143,11 @@ pub fn resident(process: &str) -> u64 {
     let statm = std::fs::read_to_string(format!("/proc/{process}/statm")).unwrap_or_default();
     let pages: Option<u64> = statm.split(' ').nth(1).and_then(|field| field.parse().ok());
     pages.unwrap_or_default() * rustix::param::page_size() as u64
+}
+
+/// How many workers there may be if so many may work at once.
+pub fn most(working: usize) -> usize {
+    WORKERS_PER_CORE * working + 1
 }
 
 impl Supervisor {
@@ -181,7 +192,7 @@ impl Supervisor {
             .count();
         let could = (self.status.max_workers as usize).saturating_sub(working);
         let wanted = self.queue.len().min(could).max(1);
-        let most = WORKERS_PER_CORE * self.status.max_workers as usize + 1;
+        let most = most(self.status.max_workers as usize);
         let room = most.saturating_sub(self.workers.len());
         for _ in (ready..wanted).take(room) {
             match Worker::start(self.library_path.as_deref()) {
@@ -333,6 +344,7 @@ impl Supervisor {
         let Some(worker) = self.workers.get_mut(&id) else {
             return Ok(());
         };
+        worker.heard = Instant::now();
         if worker.state == State::Starting {
             let theirs: Hello = transport::decode(body)?;
             if theirs != Hello::ours() {
@@ -565,7 +577,18 @@ impl Supervisor {
             }
             State::Idle | State::Deciding(_) => false,
         };
-        let late = |worker: &Worker| owes(worker) && worker.since.elapsed() >= START_TIMEOUT;
+        // One that compiles says so ten times a second, on a thread that does nothing else.
+        let hangs = |worker: &Worker| match worker.state {
+            State::Working(job) => {
+                let found = self.jobs.get(&job);
+                found.is_some_and(|found| found.asked.tells_progress())
+                    && worker.heard.max(worker.since).elapsed() >= SILENCE
+            }
+            _ => false,
+        };
+        let late = |worker: &Worker| {
+            hangs(worker) || owes(worker) && worker.since.elapsed() >= START_TIMEOUT
+        };
         let late: Vec<u64> = self
             .workers
             .iter()
