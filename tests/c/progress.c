@@ -2,30 +2,12 @@
 // servers: private shared
 
 /* What the event hook is told while a compile goes on. */
-#include "check.h"
+#include "large.h"
 
 #include <pthread.h>
 
-#define FUNCTIONS 300
-
 /* A second of work or so. */
-static char *large_module(void)
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-    CHECK(out != NULL);
-    for (int f = 0; f < FUNCTIONS; f++) {
-        fprintf(out, "define i64 @f%d(i64 %%x0, ptr %%p) {\n", f);
-        for (int i = 0; i < 100; i++) {
-            fprintf(out, "  %%a%d = mul i64 %%x%d, %d\n  %%b%d = lshr i64 %%a%d, %d\n", i, i, 2 * i + 3, i, i, i % 31 + 1);
-            fprintf(out, "  store volatile i64 %%b%d, ptr %%p\n  %%x%d = xor i64 %%a%d, %%b%d\n", i, i + 1, i, i);
-        }
-        fprintf(out, "  ret i64 %%x100\n}\n");
-    }
-    CHECK_INT(0, fclose(out));
-    return text;
-}
+#define FUNCTIONS 300
 
 static int told, started, compiled;
 static char key[65];
@@ -62,7 +44,7 @@ static void check_told(int cache_mode, struct timespec *pause)
 {
     mgenjit_config *config = mgenjit_config_new();
     mgenjit_executor *executor;
-    char *large = large_module();
+    char *large = large_module(FUNCTIONS);
     told = started = compiled = 0;
     compiling = pthread_self();
     CHECK_OK(mgenjit_config_set_cache_mode(config, cache_mode, &failure));

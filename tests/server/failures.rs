@@ -1,7 +1,8 @@
 //! IR that cannot be compiled, and what kills a server.
 
 use crate::client::{Expect, Outcome, Server, Spawn, memfd, request};
-use crate::inputs::{GOOD, bitcode, loops, with_producer};
+use crate::inputs::{GOOD, bitcode, with_producer};
+use crate::slow::slow;
 use mgenjit::compile::protocol::{CompileRequest, FailureKind, OptLevel, Phase, Reply, Request};
 use mgenjit::compile::transport;
 use std::os::fd::AsFd;
@@ -238,7 +239,7 @@ fn a_crash_at_any_moment_says_where_and_ends() {
         (OptLevel::O2, 2000, Phase::Optimise, "Running pass \""),
         (OptLevel::O0, 20_000, Phase::Codegen, "Running pass '"),
     ] {
-        let ir = loops(functions);
+        let ir = slow(functions);
         let mut named = 0;
         for _ in 0..8 {
             let mut server = Server::start();

@@ -7,22 +7,7 @@ pub const GOOD: &str = "define i32 @good() {\n  ret i32 42\n}\n";
 
 /// IR that takes LLVM many seconds.
 pub fn slow_module() -> String {
-    loops(20_000)
-}
-
-/// So many functions with a loop each.
-pub fn loops(functions: u32) -> String {
-    (0..functions)
-        .map(|index| {
-            format!(
-                "define i64 @f{index}(ptr %p, i64 %n) {{\nentry:\n  br label %loop\nloop:\n  \
-                 %i = phi i64 [0, %entry], [%next, %loop]\n  %s = phi i64 [{index}, %entry], [%t, %loop]\n  \
-                 %q = getelementptr i64, ptr %p, i64 %i\n  %v = load i64, ptr %q\n  %m = mul i64 %v, %s\n  \
-                 %t = add i64 %m, %i\n  %next = add i64 %i, 1\n  %c = icmp ult i64 %next, %n\n  \
-                 br i1 %c, label %loop, label %done\ndone:\n  ret i64 %t\n}}\n"
-            )
-        })
-        .collect()
+    crate::slow::slow(20_000)
 }
 
 /// The same module, assembled by the LLVM that the server is built with.

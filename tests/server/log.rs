@@ -1,7 +1,8 @@
 //! What a server that compiles for one client writes to its log.
 
 use crate::client::{Expect, Outcome, Server, Spawn, request};
-use crate::inputs::{GOOD, loops};
+use crate::inputs::GOOD;
+use crate::slow::slow;
 use mgenjit::compile::protocol::{CompileRequest, Decision, FailureKind, OptLevel, Reply, Request};
 use mgenjit::compile::transport;
 use serde_json::Value;
@@ -121,7 +122,7 @@ fn a_death_is_the_last_line() {
 fn a_client_that_does_not_listen_holds_nothing_up() {
     let log = tempfile::NamedTempFile::new().unwrap();
     let server = start(log.path(), Some(1));
-    let ir = loops(2500);
+    let ir = slow(2500);
     let about = Request::Compile(CompileRequest {
         progress: true,
         ..request("unheard", ir.len() as u64)

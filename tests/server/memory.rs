@@ -1,7 +1,7 @@
 //! The limit of a request's memory.
 
 use crate::client::{Outcome, Server, request};
-use crate::inputs::loops;
+use crate::slow::slow;
 use mgenjit::compile::protocol::{CompileRequest, Emit, OptLevel, Request};
 
 fn compile(server: &mut Server, ir: &str, max_memory: u64, emit: Emit) -> Outcome {
@@ -29,7 +29,7 @@ fn is_enough(ir: &str, max_memory: u64) -> bool {
 #[test]
 fn what_earlier_requests_left_is_not_counted() {
     const STEP: u64 = 1 << 20;
-    let ir = loops(200);
+    let ir = slow(200);
     let (mut low, mut high) = (0, 256 * STEP);
     assert!(is_enough(&ir, high));
     while high - low > STEP {
@@ -43,7 +43,7 @@ fn what_earlier_requests_left_is_not_counted() {
     for round in 0..2 {
         for functions in [1500, 300, 20] {
             // Of other names, and so of other sizes here and there.
-            let large = loops(functions + round).replace("@f", &format!("@large{round}_"));
+            let large = slow(functions + round).replace("@f", &format!("@large{round}_"));
             let outcome = compile(&mut server, &large, 0, Emit::Ir);
             assert!(matches!(outcome, Outcome::Emitted(_)), "{outcome:?}");
         }

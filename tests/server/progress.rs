@@ -1,7 +1,8 @@
 //! What a server says of a compile before it is done.
 
 use crate::client::{Server, request};
-use crate::inputs::{GOOD, loops};
+use crate::inputs::GOOD;
+use crate::slow::slow;
 use mgenjit::compile::protocol::{
     CompileRequest, Decision, Emit, OptLevel, PROGRESS_INTERVAL, Phase, Progress, Reply, Request,
 };
@@ -50,7 +51,7 @@ fn a_long_compile_says_how_far_it_is_and_makes_the_same_code() {
         (Emit::Assembly, OptLevel::O2, FUNCTIONS),
         (Emit::Code, OptLevel::O0, 20 * FUNCTIONS),
     ] {
-        let ir = loops(functions);
+        let ir = slow(functions);
         let about = |progress| CompileRequest {
             emit,
             opt_level,
@@ -120,7 +121,7 @@ fn a_short_compile_says_nothing() {
 #[test]
 fn nothing_is_said_while_a_decision_is_awaited() {
     let server = Server::start();
-    let ir = loops(FUNCTIONS);
+    let ir = slow(FUNCTIONS);
     for decision in [Decision::Stop, Decision::Compile] {
         let about = CompileRequest {
             progress: true,

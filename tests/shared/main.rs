@@ -12,4 +12,6 @@ mod mutate;
 mod mutated;
 mod resources;
 mod server;
+#[path = "../support/slow.rs"]
+mod slow;
 mod workers;

@@ -9,9 +9,11 @@
 
 mod clients;
 mod connection;
+mod crowd;
 mod job;
 mod listener;
 mod queue;
+mod worker;
 mod workers;
 
 use crate::log::Log;
@@ -32,7 +34,7 @@ use std::ffi::OsString;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use workers::{Dying, Worker};
+use worker::{Dying, Worker};
 
 /// What the command line says of a shared server.
 pub struct Options {
@@ -320,7 +322,7 @@ impl Supervisor {
                 .values()
                 .filter(|worker| worker.is_idle())
                 .count() as u32,
-            memory: workers::resident("self"),
+            memory: worker::resident("self"),
             worker_memory: self.workers.values().map(Worker::memory).sum(),
             ..self.status.clone()
         }

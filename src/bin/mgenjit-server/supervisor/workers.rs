@@ -1,56 +1,18 @@
 //! The processes that compile: started ahead of need, warmed up, given one job at a time, and replaced.
 
-use super::connection::{Connection, Frame, Peer};
+use super::connection::{Frame, Peer};
 use super::job::{Asked, End, Outcome};
+use super::worker::{self, Dying, State, Worker, last_words};
 use super::{Supervisor, frame};
-use mgenjit::compile::protocol::{
-    CompileRequest, Cpu, Death, Decision, Emit, Hello, Input, OptLevel, Reply, Request, Target,
-};
+use mgenjit::compile::protocol::{Death, Decision, Hello, Reply};
 use mgenjit::compile::transport::{self, TransportError};
-use rustix::event::epoll::EventFlags;
-use rustix::fs::MemfdFlags;
-use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use rustix::event::epoll::{self, EventFlags};
 use serde_json::json;
-use std::ffi::OsStr;
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-
-pub struct Worker {
-    connection: Connection,
-    child: Child,
-    /// Its standard error.
-    words: File,
-    state: State,
-    since: Instant,
-    /// When it last said something.
-    heard: Instant,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// It has not said who it is.
-    Starting,
-    /// It compiles something to have compiled once.
-    Warming,
-    Idle,
-    Working(u64),
-    /// It waits for a client to decide about its job, and takes no core meanwhile.
-    Deciding(u64),
-}
-
-/// A worker that has ended or was killed, and is still to be waited for.
-pub struct Dying {
-    child: Child,
-    words: File,
-    job: Option<u64>,
-    was_of_use: bool,
-}
 
 /// How many there may be for each that may work: those that wait for a decision do not work.
 const WORKERS_PER_CORE: usize = 4;
@@ -69,81 +31,6 @@ const MOST_LOSSES: u32 = 3;
 
 /// After so many workers that ended before they were of use there will be none that is.
 const MOST_FAILED_STARTS: u32 = 5;
-
-/// What is kept of a worker's last words.
-const MOST_WORDS: u64 = 4096;
-
-/// What a worker compiles first.
-const WARM_UP: &str = include_str!("warm_up.ll");
-
-impl Worker {
-    pub fn is_idle(&self) -> bool {
-        self.state == State::Idle
-    }
-
-    /// Bytes that it has in memory.
-    pub fn memory(&self) -> u64 {
-        resident(&self.child.id().to_string())
-    }
-
-    fn start(library_path: Option<&OsStr>) -> io::Result<Worker> {
-        let flags = SocketFlags::CLOEXEC;
-        let (ours, theirs) =
-            rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-        let words = File::from(rustix::fs::memfd_create(
-            "mgenjit-server-stderr",
-            MemfdFlags::CLOEXEC,
-        )?);
-        // Also after another build was installed in its place.
-        let this = Path::new("/proc/self/exe");
-        let program = match this.exists() {
-            true => this.to_owned(),
-            false => std::env::args_os()
-                .next()
-                .map(PathBuf::from)
-                .unwrap_or_default(),
-        };
-        let child = Command::new(program)
-            .arg0("mgenjit-server")
-            .stdin(Stdio::from(theirs))
-            // There may be no /dev/null.
-            .stdout(Stdio::from(words.try_clone()?))
-            .stderr(Stdio::from(words.try_clone()?))
-            .envs(library_path.map(|path| ("LD_LIBRARY_PATH", path)))
-            .spawn()?;
-        let mut connection = Connection::new(ours);
-        let hello = Frame::new(&Hello::ours(), None).map_err(io::Error::other)?;
-        // One that has ended already is noticed as every other.
-        let _ = connection.send(hello);
-        Ok(Worker {
-            connection,
-            child,
-            words,
-            state: State::Starting,
-            since: Instant::now(),
-            heard: Instant::now(),
-        })
-    }
-
-    fn set_state(&mut self, state: State) {
-        self.state = state;
-        self.since = Instant::now();
-    }
-
-    fn job(&self) -> Option<u64> {
-        match self.state {
-            State::Working(job) | State::Deciding(job) => Some(job),
-            State::Starting | State::Warming | State::Idle => None,
-        }
-    }
-}
-
-/// Bytes that a process has in memory; 0 where there is no /proc.
-pub fn resident(process: &str) -> u64 {
-    let statm = std::fs::read_to_string(format!("/proc/{process}/statm")).unwrap_or_default();
-    let pages: Option<u64> = statm.split(' ').nth(1).and_then(|field| field.parse().ok());
-    pages.unwrap_or_default() * rustix::param::page_size() as u64
-}
 
 /// How many workers there may be if so many may work at once.
 pub fn most(working: usize) -> usize {
@@ -207,7 +94,7 @@ impl Supervisor {
 
     fn add_worker(&mut self, worker: Worker) {
         let id = self.new_id();
-        if let Err(error) = self.watch(id, worker.connection.socket(), EventFlags::IN) {
+        if let Err(error) = self.watch(id, worker.connection.socket(), worker.interest) {
             self.kill(worker, None);
             return self.failed_start(&error.to_string());
         }
@@ -402,26 +289,8 @@ impl Supervisor {
         if !self.queue.is_empty() {
             return Ok(());
         }
-        let request = Request::Compile(CompileRequest {
-            name: "warm-up".to_owned(),
-            key: [0; 32],
-            opt_level: OptLevel::O2,
-            target: Target::Host(Cpu::Native),
-            identify: false,
-            progress: false,
-            inputs: vec![Input {
-                name: "warm-up".to_owned(),
-                len: WARM_UP.len() as u64,
-            }],
-            keep: None,
-            emit: Emit::Code,
-            max_memory: 0,
-        });
-        let payload = transport::seal(&[WARM_UP.as_bytes()])?;
         worker.set_state(State::Warming);
-        worker
-            .connection
-            .send(Frame::new(&request, Some(Rc::new(payload)))?)?;
+        worker.connection.send(worker::warm_up()?)?;
         self.watch_worker(id);
         Ok(())
     }
@@ -621,30 +490,20 @@ impl Supervisor {
 
     /// What is waited for from a worker.
     fn watch_worker(&mut self, id: u64) {
-        let Some(worker) = self.workers.get(&id) else {
+        let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
         let mut interest = EventFlags::IN;
         if worker.connection.is_full() {
             interest |= EventFlags::OUT;
         }
-        let data = rustix::event::epoll::EventData::new_u64(id);
-        let socket = worker.connection.socket();
-        if rustix::event::epoll::modify(&self.epoll, socket, data, interest).is_err() {
+        if interest == worker.interest {
+            return;
+        }
+        worker.interest = interest;
+        let data = epoll::EventData::new_u64(id);
+        if epoll::modify(&self.epoll, worker.connection.socket(), data, interest).is_err() {
             self.lose(id);
         }
-    }
-}
-
-/// What a worker wrote to its standard error last.
-fn last_words(file: &File) -> String {
-    let len = file.metadata().map_or(0, |metadata| metadata.len());
-    let kept = len.min(MOST_WORDS);
-    let mut bytes = vec![0; kept as usize];
-    // Not by its position, which the worker shares.
-    let read = file.read_exact_at(&mut bytes, len - kept);
-    match read {
-        Ok(()) => String::from_utf8_lossy(&bytes).trim().to_owned(),
-        Err(_) => String::new(),
     }
 }

@@ -1,0 +1,162 @@
+//! One process that compiles: how it is started, and what it is given first.
+
+use super::connection::{Connection, Frame};
+use mgenjit::compile::protocol::{
+    CompileRequest, Cpu, Emit, Hello, Input, OptLevel, Request, Target,
+};
+use mgenjit::compile::transport::{self, TransportError};
+use rustix::event::epoll::EventFlags;
+use rustix::fs::MemfdFlags;
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
+use std::time::Instant;
+
+pub struct Worker {
+    pub connection: Connection,
+    pub child: Child,
+    /// Its standard error.
+    pub words: File,
+    pub state: State,
+    pub since: Instant,
+    /// What is waited for from it.
+    pub interest: EventFlags,
+    /// When it last said something.
+    pub heard: Instant,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It has not said who it is.
+    Starting,
+    /// It compiles something to have compiled once.
+    Warming,
+    Idle,
+    Working(u64),
+    /// It waits for a client to decide about its job, and takes no core meanwhile.
+    Deciding(u64),
+}
+
+/// A worker that has ended or was killed, and is still to be waited for.
+pub struct Dying {
+    pub child: Child,
+    pub words: File,
+    pub job: Option<u64>,
+    pub was_of_use: bool,
+}
+
+/// What is kept of a worker's last words.
+const MOST_WORDS: u64 = 4096;
+
+/// What a worker compiles first.
+const WARM_UP: &str = include_str!("warm_up.ll");
+
+impl Worker {
+    pub fn is_idle(&self) -> bool {
+        self.state == State::Idle
+    }
+
+    /// Bytes that it has in memory.
+    pub fn memory(&self) -> u64 {
+        resident(&self.child.id().to_string())
+    }
+
+    pub fn start(library_path: Option<&OsStr>) -> io::Result<Worker> {
+        let flags = SocketFlags::CLOEXEC;
+        let (ours, theirs) =
+            rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        let words = File::from(rustix::fs::memfd_create(
+            "mgenjit-server-stderr",
+            MemfdFlags::CLOEXEC,
+        )?);
+        // Also after another build was installed in its place.
+        let this = Path::new("/proc/self/exe");
+        let program = match this.exists() {
+            true => this.to_owned(),
+            false => std::env::args_os()
+                .next()
+                .map(PathBuf::from)
+                .unwrap_or_default(),
+        };
+        let child = Command::new(program)
+            .arg0("mgenjit-server")
+            .stdin(Stdio::from(theirs))
+            // There may be no /dev/null.
+            .stdout(Stdio::from(words.try_clone()?))
+            .stderr(Stdio::from(words.try_clone()?))
+            .envs(library_path.map(|path| ("LD_LIBRARY_PATH", path)))
+            .spawn()?;
+        let mut connection = Connection::new(ours);
+        let hello = Frame::new(&Hello::ours(), None).map_err(io::Error::other)?;
+        // One that has ended already is noticed as every other.
+        let _ = connection.send(hello);
+        Ok(Worker {
+            connection,
+            child,
+            words,
+            state: State::Starting,
+            since: Instant::now(),
+            interest: EventFlags::IN,
+            heard: Instant::now(),
+        })
+    }
+
+    pub fn set_state(&mut self, state: State) {
+        self.state = state;
+        self.since = Instant::now();
+    }
+
+    pub fn job(&self) -> Option<u64> {
+        match self.state {
+            State::Working(job) | State::Deciding(job) => Some(job),
+            State::Starting | State::Warming | State::Idle => None,
+        }
+    }
+}
+
+/// Bytes that a process has in memory; 0 where there is no /proc.
+pub fn resident(process: &str) -> u64 {
+    let statm = std::fs::read_to_string(format!("/proc/{process}/statm")).unwrap_or_default();
+    let pages: Option<u64> = statm.split(' ').nth(1).and_then(|field| field.parse().ok());
+    pages.unwrap_or_default() * rustix::param::page_size() as u64
+}
+
+/// The request that warms a worker up.
+pub fn warm_up() -> Result<Frame, TransportError> {
+    let request = Request::Compile(CompileRequest {
+        name: "warm-up".to_owned(),
+        key: [0; 32],
+        opt_level: OptLevel::O2,
+        target: Target::Host(Cpu::Native),
+        identify: false,
+        progress: false,
+        inputs: vec![Input {
+            name: "warm-up".to_owned(),
+            len: WARM_UP.len() as u64,
+        }],
+        keep: None,
+        emit: Emit::Code,
+        max_memory: 0,
+    });
+    let payload = transport::seal(&[WARM_UP.as_bytes()])?;
+    Frame::new(&request, Some(Rc::new(payload)))
+}
+
+/// What a worker wrote to its standard error last.
+pub fn last_words(file: &File) -> String {
+    let len = file.metadata().map_or(0, |metadata| metadata.len());
+    let kept = len.min(MOST_WORDS);
+    let mut bytes = vec![0; kept as usize];
+    // Not by its position, which the worker shares.
+    let read = file.read_exact_at(&mut bytes, len - kept);
+    match read {
+        Ok(()) => String::from_utf8_lossy(&bytes).trim().to_owned(),
+        Err(_) => String::new(),
+    }
+}
