@@ -1,6 +1,5 @@
 # `make help` lists what there is to make.
 
-CARGO ?= cargo
 PREFIX ?= /usr/local
 CFLAGS ?= -O2 -g
 C_STANDARD := -std=c99 -Wall -Wextra -pedantic -Werror
@@ -8,6 +7,11 @@ C_STANDARD := -std=c99 -Wall -Wextra -pedantic -Werror
 # Everything is built below this folder, wherever the environment would have cargo build.
 export CARGO_TARGET_DIR := $(CURDIR)/target
 export LLVM_SYS_221_PREFIX ?= /usr/lib/llvm-22
+
+# How to run cargo: found once, where it is used, for `make setup` may have to install it first.
+ifeq ($(origin CARGO),undefined)
+CARGO = $(eval CARGO := $(shell ./setup.sh cargo))$(CARGO)
+endif
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p;' Cargo.toml | head -n 1)
 SONAME := libmgenjit.so.$(firstword $(subst ., ,$(VERSION)))
@@ -40,12 +44,12 @@ workload_sources := benches/eviction/workload.c
 
 HEADERS := include/mgenjit.h $(wildcard examples-c/*/*.h benches/*.h)
 
-.PHONY: all library setup demo test check-c lint header bench bench-cache bench-scale record-trace install uninstall clean help
+.PHONY: all library ready setup demo test check-c lint header bench bench-cache bench-scale record-trace install uninstall clean help
 .DELETE_ON_ERROR:
 
 all: library $(EXAMPLES:%=target/examples-c/%) $(RUNTIME) ## build the library, the compile server and the examples (default)
 
-library:
+library: ready
 	$(CARGO) build --release
 	@ln -sfn libmgenjit.so target/release/$(SONAME)
 
@@ -58,11 +62,11 @@ target/examples-c/%: $$($$*_sources) $(HEADERS) | library
 
 RUNTIME_CFLAGS := $(C_STANDARD) -O2 -fPIC
 
-target/runtime/%.bc: examples-c/runtime/library/%.c examples-c/runtime/library/runtime.h
+target/runtime/%.bc: examples-c/runtime/library/%.c examples-c/runtime/library/runtime.h | ready
 	@mkdir -p $(@D)
 	$(CLANG) $(RUNTIME_CFLAGS) -Xclang -disable-llvm-passes -emit-llvm -c -o $@ $<
 
-target/runtime/%.o: examples-c/runtime/library/%.c examples-c/runtime/library/runtime.h
+target/runtime/%.o: examples-c/runtime/library/%.c examples-c/runtime/library/runtime.h | ready
 	@mkdir -p $(@D)
 	$(CC) $(RUNTIME_CFLAGS) -c -o $@ $<
 
@@ -78,79 +82,17 @@ target/benches/%: $$($$*_sources) $(HEADERS) | library
 	$(CC) $(C_STANDARD) $(CFLAGS) -Iinclude -Iexamples-c -Ibenches -o $@ $($*_sources) \
 	    -Wl,--as-needed -Ltarget/release -lmgenjit -lffi -ldl -Wl,-rpath,'$$ORIGIN/../release'
 
-# What the build and the tests need, and the Debian package that has it. A tool may also be on PATH with -22
-# after its name. $SETUP_FOR is demo where other targets than this machine are not needed.
-define setup_script
-missing=''
-prefix=$$LLVM_SYS_221_PREFIX
-tool() { [ -x "$$prefix/bin/$$1" ] || command -v "$$1-22" >/dev/null || missing="$$missing $$2"; }
-header() { echo "#include <$$1>" | $(CC) -I/usr/include/libxml2 -E - >/dev/null 2>&1 || missing="$$missing $$2"; }
-if [ "$$prefix" = /usr/lib/llvm-22 ]; then
-    [ -x "$$prefix/bin/llvm-config" ] && [ -e "$$prefix/lib/libLLVMCore.a" ] || missing="$$missing llvm-22-dev"
-    [ -e "$$prefix/lib/libPolly.a" ] || missing="$$missing libpolly-22-dev"
-elif [ ! -x "$$prefix/bin/llvm-config" ]; then
-    echo "setup: LLVM_SYS_221_PREFIX is $$prefix, but there is no $$prefix/bin/llvm-config" >&2
-    exit 1
-fi
-tool llc llvm-22
-tool clang clang-22
-tool ld.lld lld-22
-header zstd.h libzstd-dev
-header zlib.h zlib1g-dev
-header libxml/xmlversion.h libxml2-dev
-header z3.h libz3-dev
-header ffi.h libffi-dev
-command -v g++ >/dev/null || missing="$$missing g++"
-command -v strace >/dev/null || missing="$$missing strace"
-if [ "$$SETUP_FOR" != demo ]; then
-    command -v aarch64-linux-gnu-gcc >/dev/null || missing="$$missing gcc-aarch64-linux-gnu"
-    [ -e /usr/aarch64-linux-gnu/lib/crt1.o ] || missing="$$missing libc6-dev-arm64-cross"
-    command -v riscv64-linux-gnu-gcc >/dev/null || missing="$$missing gcc-riscv64-linux-gnu"
-    [ -e /usr/riscv64-linux-gnu/lib/crt1.o ] || missing="$$missing libc6-dev-riscv64-cross"
-    command -v qemu-aarch64 >/dev/null && command -v qemu-riscv64 >/dev/null || missing="$$missing qemu-user"
-    command -v node >/dev/null || missing="$$missing nodejs"
-fi
-if ! command -v $(CARGO) >/dev/null; then
-    echo "setup: $(CARGO) is not on PATH: install Rust 1.95 or later, for example with rustup" >&2
-    exit 1
-fi
-[ -n "$$missing" ] || exit 0
-
-echo "setup: missing:$$missing"
-if ! command -v apt-get >/dev/null; then
-    echo "setup: there is no apt-get here: install what these Debian packages have by other means; for LLVM" \
-        "elsewhere than in /usr/lib/llvm-22, set LLVM_SYS_221_PREFIX" >&2
-    exit 1
-fi
-if [ "$$(id -u)" = 0 ]; then
-    as_root='env'
-elif command -v sudo >/dev/null; then
-    as_root='sudo'
-else
-    echo "setup: this needs root. As root, run: apt-get update && apt-get install$$missing" >&2
-    exit 1
-fi
-$$as_root apt-get update -qq || exit
-for package in $$missing; do
-    if [ -z "$$(apt-cache show "$$package" 2>/dev/null)" ]; then
-        echo "setup: apt knows no package $$package. For LLVM 22, add a source that has it, such as" \
-            "the LLVM project's own, or set LLVM_SYS_221_PREFIX to where it is installed" >&2
-        exit 1
-    fi
-done
-echo "setup: installing"
-$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null
-endef
-export setup_script
+ready:
+	@./setup.sh check build
 
 setup: ## install what is missing (Debian); does nothing if all is there
-	@sh -c "$$setup_script"
+	@./setup.sh install all
 
 DEMO_RUN := target/examples-c/run --time --cache-dir target/demo-cache
 DEMO_BUILD := target/examples-c/build --time --cache-dir target/demo-cache
 
-demo: export SETUP_FOR := demo
-demo: setup ## set up, build, and see it work
+demo: ## set up, build, and see it work
+	@./setup.sh install demo
 	@$(MAKE) --no-print-directory all
 	@rm -rf target/demo-cache target/demo-runtime && mkdir -m 700 target/demo-runtime
 	@set -e; show() { printf '\n$$ %s\n' "$$*"; "$$@"; }; \
@@ -178,8 +120,7 @@ demo: setup ## set up, build, and see it work
 
 test: setup ## set up, build, and test everything
 	@$(MAKE) --no-print-directory all check-c
-	@if $(CARGO) fmt --version >/dev/null 2>&1; then $(CARGO) fmt --check; fi
-	$(CARGO) test --release
+	@tests/run.sh $(CARGO)
 
 check-c: ## check the examples and the header with gcc and clang
 	@set -e; \
@@ -201,7 +142,7 @@ header: ## write include/mgenjit.h from src/capi
 	MGENJIT_WRITE_HEADER=1 $(CARGO) test --release --test header
 
 bench: all $(BENCHES:%=target/benches/%) ## measure against other ways to do the same
-	@benches/prepare.sh target/benches
+	@CARGO='$(CARGO)' benches/prepare.sh target/benches
 	@target/benches/bench
 
 bench-cache: ## what eviction saves on a recorded trace, beside LRU and others
@@ -211,7 +152,7 @@ bench-scale: ## a cache of a million entries beside one of a thousand: 13 GB of 
 	$(CARGO) test --release --lib cache::scale -- --ignored --nocapture
 
 record-trace: all target/benches/measure target/benches/workload ## record the trace of bench-cache anew
-	@benches/eviction/record.sh $(CURDIR)/target/eviction
+	@CARGO='$(CARGO)' benches/eviction/record.sh $(CURDIR)/target/eviction
 
 INSTALL_TO := $(DESTDIR)$(PREFIX)
 

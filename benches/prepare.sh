@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes, in the folder $1, what the benchmarks run: IR, and shared libraries built from it ahead of time. What
-# is there already stays.
+# is there already stays. $CARGO is how to run cargo.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=$1
@@ -24,11 +24,6 @@ build_ahead() {
     cc -shared -o "$out/$1.so" "$out/$1.o"
 }
 
-find_sqlite() {
-    cargo metadata --format-version 1 --offline --filter-platform x86_64-unknown-linux-gnu 2>/dev/null | tr ',' '\n' \
-        | sed -n 's|.*"manifest_path":"\(.*/libsqlite3-sys-[^/]*\)/Cargo.toml".*|\1/sqlite3|p' | head -n 1
-}
-
 mkdir -p "$out"
 cp -u examples-c/programs/quicksort.ll "$out/small.ll"
 cp -u benches/add.ll "$out/add.ll"
@@ -42,13 +37,12 @@ sed 's/^define double @"multiply"/define double @"multiply_once"/' examples-c/pr
     | cat - benches/multiply_often.ll >"$out/work-matrix.ll"
 
 if [ ! -e "$out/sqlite.ll" ] && clang=$(tool clang); then
-    sqlite=$(find_sqlite)
-    if [ -n "$sqlite" ]; then
+    if sqlite=$(benches/crate.sh libsqlite3-sys)/sqlite3; then
         # As a front end emits it: for the optimiser, but not optimised.
         "$clang" -O2 -Xclang -disable-llvm-passes -fPIC -w -S -emit-llvm -I"$sqlite" -DSQLITE_OMIT_LOAD_EXTENSION \
             -DSQLITE_THREADSAFE=0 -o "$out/sqlite.ll" benches/sqlite.c
     else
-        echo "bench: cargo has no source of libsqlite3-sys here: SQLite is skipped" >&2
+        echo "bench: without libsqlite3-sys, SQLite is skipped" >&2
     fi
 fi
 if [ -e "$out/sqlite.ll" ]; then

@@ -1,17 +1,12 @@
 #!/usr/bin/env bash
 # Records benches/eviction/trace.zst: compiles real sources to measure what each module costs and takes, and has
 # workload.c write the order in which a simulated developer asks for them. Takes some minutes, in the folder $1.
-# `make record-trace` calls it.
+# `make record-trace` calls it, with $CARGO, how to run cargo.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=$1
 bin=${LLVM_SYS_221_PREFIX:-/usr/lib/llvm-22}/bin
 EDITS=3
-
-crate() {
-    cargo metadata --format-version 1 --offline 2>/dev/null | tr ',' '\n' \
-        | sed -n "s|.*\"manifest_path\":\"\(.*/$1-[0-9][^/]*\)/Cargo.toml\".*|\1|p" | head -n 1
-}
 
 # compile PROJECT SOURCE FLAGS…: the IR of a source and of its edits, which add one function each.
 compile() {
@@ -32,11 +27,11 @@ compile() {
     done
 }
 
-zstd=$(crate zstd-sys)/zstd/lib
-blake3=$(crate blake3)/c
-sqlite=$(crate libsqlite3-sys)/sqlite3
+zstd=$(benches/crate.sh zstd-sys)/zstd/lib
+blake3=$(benches/crate.sh blake3)/c
+sqlite=$(benches/crate.sh libsqlite3-sys)/sqlite3
 # Not a dependency: used if cargo has it for something else.
-fuzzer=$(ls -d "$(dirname "$(crate blake3)")"/libfuzzer-sys-*/libfuzzer 2>/dev/null | head -n 1 || true)
+fuzzer=$(ls -d "$(dirname "$(benches/crate.sh blake3)")"/libfuzzer-sys-*/libfuzzer 2>/dev/null | head -n 1 || true)
 
 mkdir -p "$out/repl"
 {

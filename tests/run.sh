@@ -1,0 +1,65 @@
+#!/bin/sh
+# Runs all tests, whether or not some fail, and ends with a summary. The arguments are how to run cargo.
+#
+# A test that cannot be made here appends a line to the file $MGENJIT_TESTS_SKIPPED: its name and why.
+
+cd "$(dirname "$0")/.." || exit
+mkdir -p "$CARGO_TARGET_DIR" || exit
+log=$CARGO_TARGET_DIR/tests.log
+export MGENJIT_TESTS_SKIPPED="$CARGO_TARGET_DIR/tests-skipped.log"
+: >"$MGENJIT_TESTS_SKIPPED" || exit
+
+if ! "$@" fmt --version >/dev/null 2>&1; then
+    echo 'the format of the sources: there is no cargo fmt' >>"$MGENJIT_TESTS_SKIPPED"
+    format=0
+else
+    "$@" fmt --check
+    format=$?
+fi
+
+# The status of cargo, past `tee`.
+{ { "$@" test --release --no-fail-fast 2>&1; echo $? >&3; } | tee "$log" >&4; } 3>"$log.status" 4>&1
+read -r status <"$log.status" || status=1
+rm -f "$log.status"
+
+awk -v status="$status" -v format="$format" -v skipped_file="$MGENJIT_TESTS_SKIPPED" '
+    # A program of tests that was begun must end with a result.
+    function begin(name) { end(); program = name }
+    function end() {
+        if (program != "") { failed++; names[++n] = program ": it did not run to its end" }
+        program = ""
+    }
+    /^ +Running .*\(.*\)$/ { begin($2 == "unittests" ? $3 : $2) }
+    /^ +Doc-tests / { begin("doc-tests") }
+    /^test .* \.\.\. ignored/ {
+        reason = $0
+        sub(/^.* \.\.\. ignored,? ?/, "", reason)
+        skipped[++s] = $2 ": " (reason == "" ? "ignored" : reason)
+    }
+    # The names come last, after what the tests printed.
+    /^failures:$/ { in_list = 1; count = 0; next }
+    in_list && /^    [^ ]/ { list[++count] = $1; next }
+    in_list && !/^$/ && !/^test result: / { in_list = 0 }
+    /^test result: / {
+        if ($3 == "FAILED.") for (i = 1; i <= count; i++) names[++n] = program ": " list[i]
+        for (i = 1; i < NF; i++) {
+            if ($(i + 1) == "passed;") passed += $i
+            if ($(i + 1) == "failed;") failed += $i
+        }
+        in_list = count = 0
+        program = ""
+    }
+    END {
+        end()
+        if (format != 0) { failed++; names[++n] = "the format of the sources: run cargo fmt" }
+        if (status != 0 && failed == 0) { failed++; names[++n] = "cargo test ended with status " status }
+        while ((getline line < skipped_file) > 0) if (!(line in seen)) { seen[line] = 1; skipped[++s] = line }
+        if (passed + failed == 0) { failed++; names[++n] = "no test was run" }
+        print ""
+        if (s) print "Skipped:"
+        for (i = 1; i <= s; i++) print "  " skipped[i]
+        if (n) print "Failed:"
+        for (i = 1; i <= n; i++) print "  " names[i]
+        print passed + 0 " passed, " failed + 0 " failed, " s + 0 " skipped"
+        exit failed != 0
+    }' "$log"
