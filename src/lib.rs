@@ -18,7 +18,6 @@ mod export;
 mod fork;
 mod image;
 mod prototype;
-mod shortage;
 #[doc(hidden)]
 pub mod signature;
 

@@ -67,6 +67,7 @@ programs! {
     export_bad.c
     export_files.c
     export_hit.c
+    export_layouts.c
     export_programs.c
     export_sqlite.c
     export_targets.c
@@ -94,7 +95,6 @@ programs! {
     server_process.c
     server_status.c
     shared_server.c
-    shortage.c
     source.c
     source_objects.c
     sqlite.c

@@ -36,7 +36,7 @@ impl Limits {
             self.time.as_millis()
         );
         Error {
-            reproduces: true,
+            repeats: true,
             ..Error::new(Status::Timeout, message)
         }
     }
@@ -52,7 +52,6 @@ impl Limits {
             );
             Error {
                 repeats: true,
-                reproduces: true,
                 ..Error::new(Status::Memory, message)
             }
         })

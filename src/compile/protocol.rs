@@ -16,6 +16,10 @@ use crate::signature::Function;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+/// How images spell the `@` of a symbol that is wanted or defined in one version (`memcpy@GLIBC_2.2.5`): linkers take
+/// the character itself for their own business.
+pub const VERSION_MARK: u8 = 1;
+
 /// The version of this protocol. It is compared before anything else is read.
 pub const PROTOCOL_VERSION: u32 = 5;
 

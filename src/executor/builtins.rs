@@ -1,6 +1,6 @@
 //! Names that code may refer to and that neither modules nor the process define.
 
-use super::library::Library;
+use super::library::{self, Library};
 use crate::fork;
 use crate::image::thread_exit::thread_atexit;
 use crate::image::tls::tls_get_addr;
@@ -38,10 +38,7 @@ pub fn fallback(name: &CStr) -> Option<usize> {
         b"__truncdfbf2" => Some(truncate_double_to_bfloat as *const () as usize),
         // In libgcc_s under a version that a plain look-up does not see: programs link them statically.
         b"__cpu_model" | b"__cpu_indicator_init" => {
-            // SAFETY: both strings are terminated.
-            let address =
-                unsafe { libc::dlvsym(libc::RTLD_DEFAULT, name.as_ptr(), c"GCC_4.8.0".as_ptr()) };
-            (!address.is_null()).then(|| address.addr())
+            library::find_version_in_process(name, c"GCC_4.8.0")
         }
         _ => None,
     }

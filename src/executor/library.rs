@@ -38,6 +38,11 @@ impl Library {
     pub fn find(&self, name: &CStr) -> Option<usize> {
         find(self.0.as_ptr(), name)
     }
+
+    /// One version of a symbol.
+    pub fn find_version(&self, name: &CStr, version: &CStr) -> Option<usize> {
+        find_version(self.0.as_ptr(), name, version)
+    }
 }
 
 impl Drop for Library {
@@ -50,6 +55,17 @@ impl Drop for Library {
 /// A symbol of the process: of the program and of the libraries that it started with or loaded globally.
 pub fn find_in_process(name: &CStr) -> Option<usize> {
     find(libc::RTLD_DEFAULT, name)
+}
+
+/// As [`find_in_process`], one version of it.
+pub fn find_version_in_process(name: &CStr, version: &CStr) -> Option<usize> {
+    find_version(libc::RTLD_DEFAULT, name, version)
+}
+
+fn find_version(handle: *mut c_void, name: &CStr, version: &CStr) -> Option<usize> {
+    // SAFETY: the handle is open, or the constant for all of the process.
+    let address = unsafe { libc::dlvsym(handle, name.as_ptr(), version.as_ptr()) };
+    (!address.is_null()).then(|| address.addr())
 }
 
 fn find(handle: *mut c_void, name: &CStr) -> Option<usize> {

@@ -4,6 +4,7 @@ use super::builtins;
 use super::library::{self, Library};
 use super::state::{Found, State};
 use super::{Executor, module::ModuleInfo};
+use crate::compile::protocol::VERSION_MARK;
 use crate::error::{Error, Status};
 use crate::event::Stopwatch;
 use crate::fork;
@@ -176,7 +177,7 @@ impl Report {
         let symbols: Vec<String> = self
             .missing
             .iter()
-            .map(|name| String::from_utf8_lossy(name).into_owned())
+            .map(|name| String::from_utf8_lossy(name).replace(char::from(VERSION_MARK), "@"))
             .collect();
         let mut message = format!(
             "{} not defined, which {} to: {}\ndefine {}, add a module that does, or load a library that does",
@@ -212,7 +213,7 @@ impl Report {
 impl Job {
     fn error(&self, why: &LoadError) -> Error {
         Error::new(
-            why.status(),
+            Status::Load,
             format!("{} cannot be linked: {why}", self.info.name()),
         )
     }
@@ -334,6 +335,14 @@ impl Job {
 
 /// A symbol of the libraries or of the process.
 pub fn find_outside(libraries: &[Arc<Library>], name: &[u8]) -> Option<usize> {
+    if let Some(at) = name.iter().position(|byte| *byte == VERSION_MARK) {
+        let version = CString::new(&name[at + 1..]).ok()?;
+        let name = CString::new(&name[..at]).ok()?;
+        return libraries
+            .iter()
+            .find_map(|library| library.find_version(&name, &version))
+            .or_else(|| library::find_version_in_process(&name, &version));
+    }
     let name = CString::new(name).ok()?;
     libraries
         .iter()

@@ -14,6 +14,8 @@ pub const PAGE: usize = 4096;
 pub struct Headers {
     /// In ascending order, the first one at address 0, each one's pages behind those of the one before.
     pub segments: Vec<Segment>,
+    /// What the base must be a multiple of.
+    pub align: usize,
     pub dynamic: Range<usize>,
     pub tls: Option<TlsSegment>,
     pub relro: Option<Range<usize>>,
@@ -48,6 +50,8 @@ pub struct Dynamic {
     pub rela_len: usize,
     pub plt_rela: usize,
     pub plt_rela_len: usize,
+    pub preinit_array: usize,
+    pub preinit_array_len: usize,
     pub init: usize,
     pub init_array: usize,
     pub init_array_len: usize,
@@ -85,6 +89,7 @@ impl Headers {
 
         let mut headers = Headers {
             segments: Vec::with_capacity(4),
+            align: PAGE,
             dynamic: 0..0,
             tls: None,
             relro: None,
@@ -97,14 +102,13 @@ impl Headers {
                 elf::PT_DYNAMIC => headers.dynamic = memory,
                 elf::PT_TLS => {
                     let file_len = range(0, entry.p_filesz.get(LE))?.end;
-                    let align = usize::try_from(entry.p_align.get(LE)).unwrap_or(usize::MAX);
-                    if file_len > memory.len() || !align.max(1).is_power_of_two() || align > PAGE {
+                    if file_len > memory.len() {
                         return Err(bad("its thread-local storage is impossible"));
                     }
                     headers.tls = Some(TlsSegment {
                         template: memory.start..memory.start + file_len,
                         memory_len: memory.len(),
-                        align: align.max(1),
+                        align: alignment(entry)?,
                     });
                 }
                 elf::PT_GNU_RELRO => headers.relro = Some(memory),
@@ -138,15 +142,14 @@ impl Headers {
         if memory.is_empty() {
             return Ok(());
         }
+        let inside = |end| end <= image_len;
         if file_len > memory.len()
-            || offset
-                .checked_add(file_len as u64)
-                .is_none_or(|end| end > image_len)
+            || (file_len > 0 && !offset.checked_add(file_len as u64).is_some_and(inside))
         {
             return Err(bad("a segment is longer than the file"));
         }
-        // A segment of zeros alone (`.bss`) may have any offset.
-        if file_len > 0 && offset % PAGE as u64 != (memory.start % PAGE) as u64 {
+        // So the system's loader wants it, of a segment of zeros alone (`.bss`) too.
+        if offset % PAGE as u64 != (memory.start % PAGE) as u64 {
             return Err(bad("a segment's file offset does not fit its address"));
         }
         let first_page = memory.start / PAGE * PAGE;
@@ -158,6 +161,7 @@ impl Headers {
         if writable && executable {
             return Err(bad("a segment is writable and executable"));
         }
+        self.align = self.align.max(alignment(entry)?);
         self.segments.push(Segment {
             address: memory.start,
             memory_len: memory.len(),
@@ -188,6 +192,8 @@ impl Dynamic {
                 elf::DT_RELASZ => dynamic.rela_len = value,
                 elf::DT_JMPREL => dynamic.plt_rela = value,
                 elf::DT_PLTRELSZ => dynamic.plt_rela_len = value,
+                elf::DT_PREINIT_ARRAY => dynamic.preinit_array = value,
+                elf::DT_PREINIT_ARRAYSZ => dynamic.preinit_array_len = value,
                 elf::DT_INIT => dynamic.init = value,
                 elf::DT_INIT_ARRAY => dynamic.init_array = value,
                 elf::DT_INIT_ARRAYSZ => dynamic.init_array_len = value,
@@ -196,7 +202,7 @@ impl Dynamic {
                 elf::DT_FINI_ARRAYSZ => dynamic.fini_array_len = value,
                 elf::DT_NEEDED => return Err(unsupported("a needed library")),
                 elf::DT_TEXTREL => return Err(unsupported("relocations in its code")),
-                elf::DT_REL | elf::DT_RELR | elf::DT_PREINIT_ARRAY => {
+                elf::DT_REL | elf::DT_RELR => {
                     return Err(unsupported(&format!("a dynamic entry of type {tag:#x}")));
                 }
                 _ => {}
@@ -208,6 +214,14 @@ impl Dynamic {
 
 fn unsupported(what: &str) -> LoadError {
     LoadError::Unsupported(what.to_owned())
+}
+
+fn alignment(entry: &ProgramHeader64<LE>) -> Result<usize, LoadError> {
+    const MAX: u64 = 1 << 32;
+    match entry.p_align.get(LE).max(1) {
+        align if align.is_power_of_two() && align <= MAX => Ok(align as usize),
+        _ => Err(LoadError::Malformed("a segment's alignment is impossible")),
+    }
 }
 
 /// The range of a start and a length that the file claims; both bounded, so that sums cannot overflow.

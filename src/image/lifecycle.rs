@@ -28,6 +28,7 @@ unsafe extern "C" {
 /// What is to be called when. Addresses are absolute; 0 where there is none.
 #[derive(Debug)]
 pub struct Lifecycle {
+    preinit_array: (usize, usize),
     init: usize,
     init_array: (usize, usize),
     fini: usize,
@@ -50,9 +51,10 @@ impl Lifecycle {
             address => mapping.base() + address,
         };
         let word = size_of::<usize>();
+        let preinit_array = (dynamic.preinit_array, dynamic.preinit_array_len / word);
         let init_array = (dynamic.init_array, dynamic.init_array_len / word);
         let fini_array = (dynamic.fini_array, dynamic.fini_array_len / word);
-        for (at, count) in [init_array, fini_array] {
+        for (at, count) in [preinit_array, init_array, fini_array] {
             mapping.slice::<u64>(at, count)?;
         }
         let handle = symbols
@@ -60,6 +62,7 @@ impl Lifecycle {
             .map(|symbol| mapping.base() + symbol.value as usize);
         let fini = absolute(dynamic.fini);
         Ok(Lifecycle {
+            preinit_array,
             init: absolute(dynamic.init),
             init_array,
             fini,
@@ -87,6 +90,9 @@ impl Image {
                     lifecycle.dso as *mut c_void,
                 )
             };
+        }
+        for address in self.array(lifecycle.preinit_array)? {
+            call_constructor(*address as usize);
         }
         if lifecycle.init != 0 {
             call_constructor(lifecycle.init);

@@ -40,7 +40,7 @@ impl Mapping {
         match (Mapping::try_new(source, headers), source) {
             // The file lies where code may not be run from, such as a file system mounted `noexec`, or on one that
             // cannot map files.
-            (Err(error), Source::File(file)) if ![Errno::NOMEM, Errno::AGAIN].contains(&error) => {
+            (Err(error), Source::File(file)) if error != Errno::NOMEM => {
                 let image = read(file, len)?;
                 Ok(Mapping::try_new(Source::Memory(&image), headers)?)
             }
@@ -51,25 +51,22 @@ impl Mapping {
     fn try_new(source: Source<'_>, headers: &Headers) -> Result<Mapping, Errno> {
         let first = headers.segments.first().ok_or(Errno::INVAL)?;
         let len = headers.span();
+        let aligned = headers.align > PAGE;
         // Room for all segments: they go over it. A file's first one is there already.
-        // SAFETY: the kernel chooses where; nothing that exists is touched.
-        let base = unsafe {
-            match source {
-                Source::File(file) => rustix::mm::mmap(
+        let base = match source {
+            Source::File(_) if aligned => reserve(len, headers.align, ProtFlags::empty())?,
+            // SAFETY: the kernel chooses where; nothing that exists is touched.
+            Source::File(file) => unsafe {
+                rustix::mm::mmap(
                     ptr::null_mut(),
                     len,
                     protection(first),
                     MapFlags::PRIVATE,
                     file,
                     0,
-                )?,
-                Source::Memory(_) => rustix::mm::mmap_anonymous(
-                    ptr::null_mut(),
-                    len,
-                    ProtFlags::READ | ProtFlags::WRITE,
-                    MapFlags::PRIVATE,
-                )?,
-            }
+                )?
+            },
+            Source::Memory(_) => reserve(len, headers.align, ProtFlags::READ | ProtFlags::WRITE)?,
         };
         let mut mapping = Mapping {
             base,
@@ -79,7 +76,7 @@ impl Mapping {
         for (index, segment) in headers.segments.iter().enumerate() {
             match source {
                 Source::File(file) => {
-                    if index > 0 {
+                    if index > 0 || aligned {
                         mapping.map_file(file, segment)?;
                     }
                     mapping.map_zeros(segment)?;
@@ -244,6 +241,29 @@ impl Drop for Mapping {
     }
 }
 
+/// Empty pages from a multiple of `align` on.
+fn reserve(len: usize, align: usize, protection: ProtFlags) -> Result<*mut c_void, Errno> {
+    // The kernel's own choice is a multiple of a page.
+    let room = len.checked_add(align - PAGE).ok_or(Errno::NOMEM)?;
+    // SAFETY: the kernel chooses where; nothing that exists is touched.
+    let start = unsafe {
+        rustix::mm::mmap_anonymous(ptr::null_mut(), room, protection, MapFlags::PRIVATE)?
+    };
+    let before = start.addr().next_multiple_of(align) - start.addr();
+    let base = start.wrapping_byte_add(before);
+    let after = room - before - len;
+    // SAFETY: these pages were mapped just now, lie outside of what is returned, and nobody knows of them.
+    unsafe {
+        if before > 0 {
+            rustix::mm::munmap(start, before)?;
+        }
+        if after > 0 {
+            rustix::mm::munmap(base.byte_add(len), after)?;
+        }
+    }
+    Ok(base)
+}
+
 fn protection(segment: &Segment) -> ProtFlags {
     let mut protection = ProtFlags::READ;
     protection.set(ProtFlags::WRITE, segment.writable);
@@ -253,10 +273,7 @@ fn protection(segment: &Segment) -> ProtFlags {
 
 /// The first `len` bytes of `file`.
 fn read(file: BorrowedFd<'_>, len: u64) -> Result<Vec<u8>, Errno> {
-    let len = usize::try_from(len).map_err(|_| Errno::FBIG)?;
-    let mut image = Vec::new();
-    image.try_reserve_exact(len).map_err(|_| Errno::NOMEM)?;
-    image.resize(len, 0);
+    let mut image = vec![0; usize::try_from(len).map_err(|_| Errno::FBIG)?];
     let mut filled = 0;
     while filled < image.len() {
         match rustix::io::pread(file, &mut image[filled..], filled as u64) {
@@ -317,8 +334,8 @@ mod tests {
     fn a_file_and_memory_give_the_same() {
         for (offset, file_len, data) in [
             (0x1100, 8, b"the data"),
-            // Zeros alone, for which the offset does not matter.
-            (0x1108, 0, b"\0\0\0\0\0\0\0\0"),
+            // Zeros alone.
+            (0x1100, 0, b"\0\0\0\0\0\0\0\0"),
         ] {
             let image = image(offset, file_len);
             let headers = Headers::parse(&image, image.len() as u64).expect("an image");
@@ -355,6 +372,8 @@ mod tests {
             parse(&image[..len], 0x3000).expect_err("cut headers");
         }
         parse(&image, 0x1104).expect_err("a cut segment");
+        let zeros = self::image(0x1108, 0);
+        parse(&zeros, 0x3000).expect_err("zeros at an offset that the system refuses");
         let broken = |at: usize, value: u8| {
             let mut image = image.clone();
             image[at] = value;

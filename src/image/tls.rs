@@ -105,7 +105,11 @@ impl TlsModule {
             .ok_or(LoadError::Malformed(
                 "its thread-local storage is too large",
             ))?;
-        let template: &[u8] = mapping.slice(segment.template.start, segment.template.len())?;
+        // Zeros alone have no place in memory, and need not be given one.
+        let template: &[u8] = match segment.template.len() {
+            0 => &[],
+            len => mapping.slice(segment.template.start, len)?,
+        };
         let template = Some(Template {
             start: template.as_ptr(),
             len: template.len(),

@@ -1,5 +1,7 @@
 //! Objects into an image, in memory.
 
+use crate::headers;
+use crate::mend::{self, For, ThreadLocals};
 use libwild::error::Result as WildResult;
 use libwild::{FileSystem, FileType, InputFileData, OutputFileData, OutputOptions};
 use mgenjit::compile::protocol::{Failure, FailureKind};
@@ -168,8 +170,29 @@ fn run(plan: &Plan<'_>) -> WildResult<Vec<u8>> {
     arguments.extend(on_demand.iter().map(|object| object.name.as_str()));
     arguments.extend(["--end-lib", "--as-needed"]);
     arguments.extend(plan.libraries.iter().map(|object| object.name.as_str()));
-    for object in plan.objects.iter().chain(on_demand).chain(plan.libraries) {
-        inputs.insert(PathBuf::from(&object.name), object.bytes.clone());
+    let target = match plan.output {
+        Output::Shared { .. } => For::Image,
+        Output::Library { .. } => For::Library,
+        Output::Relocatable => For::Object,
+    };
+    let objects: Vec<&Object> = plan.objects.iter().chain(on_demand).collect();
+    let thread_locals: Vec<_> = objects
+        .iter()
+        .map(|object| ThreadLocals::of((*object.bytes).as_ref()))
+        .collect();
+    let to_align = ThreadLocals::to_align(&thread_locals);
+    for (index, object) in objects.into_iter().enumerate() {
+        let align = to_align.filter(|(first, _)| *first == index);
+        let mended = mend::mended(
+            (*object.bytes).as_ref(),
+            target,
+            align.map(|(_, align)| align),
+        );
+        let bytes = mended.map_or_else(|| object.bytes.clone(), |bytes| Arc::new(bytes) as Bytes);
+        inputs.insert(PathBuf::from(&object.name), bytes);
+    }
+    for library in plan.libraries {
+        inputs.insert(PathBuf::from(&library.name), library.bytes.clone());
     }
     let files = Files {
         inputs,
@@ -182,9 +205,13 @@ fn run(plan: &Plan<'_>) -> WildResult<Vec<u8>> {
     args.parse(arguments)?;
     let linker = libwild::Linker::with_file_system(files.clone());
     drop(linker.run(&args)?);
-    files
+    let mut linked = files
         .take_output()
-        .ok_or_else(|| libwild::error!("the linker wrote no output"))
+        .ok_or_else(|| libwild::error!("the linker wrote no output"))?;
+    if target != For::Object {
+        headers::mend(&mut linked)?;
+    }
+    Ok(linked)
 }
 
 /// Exports these symbols, and what the loader needs, and no other.

@@ -245,12 +245,9 @@ impl Natives {
     /// What is linked beside the module's object, for an image.
     pub fn objects(&self) -> Vec<link::Object> {
         self.numbered_objects()
-            .map(|(number, file)| {
-                let unique = object_file::with_weak_for_unique(file.bytes());
-                link::Object {
-                    name: file.link_name(number),
-                    bytes: unique.map_or_else(|| file.shared(), |bytes| Arc::new(bytes) as Bytes),
-                }
+            .map(|(number, file)| link::Object {
+                name: file.link_name(number),
+                bytes: file.shared(),
             })
             .collect()
     }

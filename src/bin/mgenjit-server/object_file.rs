@@ -303,33 +303,6 @@ fn is_slim<H: FileHeader<Endian = Endianness>>(file: &ElfFile<'_, H>) -> Result<
     Ok(has_lto)
 }
 
-/// The object with weak symbols in place of those that are unique in a whole process (`STB_GNU_UNIQUE`, by which
-/// gcc marks inline variables of C++). The linker would bind them inside the image, and each image would have its
-/// own. `None`: it has no such symbol.
-pub fn with_weak_for_unique(bytes: &[u8]) -> Option<Vec<u8>> {
-    let file = ElfFile::<elf::FileHeader64<Endianness>>::parse(bytes).ok()?;
-    let table = file.elf_symbol_table();
-    let section = file.elf_section_table().section(table.section()).ok()?;
-    let start = usize::try_from(section.sh_offset(file.endian())).ok()?;
-    let places: Vec<usize> = table
-        .symbols()
-        .iter()
-        .enumerate()
-        .filter(|(_, symbol)| symbol.st_bind() == elf::STB_GNU_UNIQUE)
-        // `st_info` is behind the four bytes of `st_name`.
-        .map(|(index, _)| start + index * size_of::<elf::Sym64<Endianness>>() + 4)
-        .collect();
-    if places.is_empty() {
-        return None;
-    }
-    let mut changed = bytes.to_vec();
-    for place in places {
-        let info = changed.get_mut(place)?;
-        *info = (elf::STB_WEAK.0 << 4) | (*info & 0xf);
-    }
-    Some(changed)
-}
-
 /// What a relocation means for an image that is loaded at any address.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
@@ -375,7 +348,7 @@ pub fn fault(bytes: &[u8], matters: impl Fn(Fault, &str) -> bool) -> Option<(Fau
                 elf::R_X86_64_32 | elf::R_X86_64_32S | elf::R_X86_64_16 | elf::R_X86_64_8 => {
                     Fault::Absolute
                 }
-                elf::R_X86_64_64 if !flags.contains(elf::SHF_WRITE) => Fault::Absolute,
+                elf::R_X86_64_64 if flags.contains(elf::SHF_EXECINSTR) => Fault::Absolute,
                 elf::R_X86_64_TPOFF32 | elf::R_X86_64_TPOFF64 | elf::R_X86_64_GOTTPOFF => {
                     Fault::StaticTls
                 }

@@ -6,11 +6,12 @@ use crate::{entry_point, rebind};
 use inkwell::context::AsContextRef;
 use inkwell::llvm_sys::core::{
     LLVMAddAttributeAtIndex, LLVMConstInt, LLVMCreateEnumAttribute, LLVMGetEnumAttributeAtIndex,
-    LLVMGetEnumAttributeKindForName, LLVMGetFirstFunction, LLVMGetFirstGlobal, LLVMGetLinkage,
-    LLVMGetMDNodeNumOperands, LLVMGetMDNodeOperands, LLVMGetMDString,
-    LLVMGetNamedMetadataNumOperands, LLVMGetNamedMetadataOperands, LLVMGetNextFunction,
-    LLVMGetNextGlobal, LLVMInt32TypeInContext, LLVMIsDeclaration, LLVMIsThreadLocal,
-    LLVMReplaceMDNodeOperandWith, LLVMSetLinkage, LLVMSetThreadLocalMode, LLVMValueAsMetadata,
+    LLVMGetEnumAttributeKindForName, LLVMGetFirstFunction, LLVMGetFirstGlobal,
+    LLVMGetFirstGlobalAlias, LLVMGetLinkage, LLVMGetMDNodeNumOperands, LLVMGetMDNodeOperands,
+    LLVMGetMDString, LLVMGetNamedMetadataNumOperands, LLVMGetNamedMetadataOperands,
+    LLVMGetNextFunction, LLVMGetNextGlobal, LLVMGetNextGlobalAlias, LLVMInt32TypeInContext,
+    LLVMIsDeclaration, LLVMIsThreadLocal, LLVMReplaceMDNodeOperandWith, LLVMSetLinkage,
+    LLVMSetThreadLocalMode, LLVMValueAsMetadata,
 };
 use inkwell::llvm_sys::prelude::{LLVMContextRef, LLVMModuleRef, LLVMValueRef};
 use inkwell::llvm_sys::{LLVMLinkage, LLVMThreadLocalMode};
@@ -28,7 +29,8 @@ pub fn prepare(module: &Module<'_>, level: OptLevel, format: Format) {
     unsafe {
         if format == Format::Elf {
             assume_shared_object(context, module);
-            for global in globals(module) {
+            // LLVM keeps an alias's model where it keeps a variable's, and its C API takes both.
+            for global in globals(module).into_iter().chain(aliases(module)) {
                 if LLVMIsThreadLocal(global) != 0 {
                     // The other models need a place in the static TLS block, which a loaded image has not.
                     let general = LLVMThreadLocalMode::LLVMGeneralDynamicTLSModel;
@@ -70,6 +72,22 @@ pub unsafe fn globals(module: LLVMModuleRef) -> Vec<LLVMValueRef> {
         while !next.is_null() {
             all.push(next);
             next = LLVMGetNextGlobal(next);
+        }
+        all
+    }
+}
+
+/// # Safety
+///
+/// `module` must be valid.
+unsafe fn aliases(module: LLVMModuleRef) -> Vec<LLVMValueRef> {
+    // SAFETY: the caller's module is valid, and so is each of its aliases.
+    unsafe {
+        let mut next = LLVMGetFirstGlobalAlias(module);
+        let mut all = Vec::new();
+        while !next.is_null() {
+            all.push(next);
+            next = LLVMGetNextGlobalAlias(next);
         }
         all
     }
