@@ -44,7 +44,7 @@ workload_sources := benches/eviction/workload.c
 
 HEADERS := include/mgenjit.h $(wildcard examples-c/*/*.h benches/*.h)
 
-.PHONY: all library ready setup demo test check-c lint header bench bench-cache bench-scale record-trace install uninstall clean help
+.PHONY: all library ready setup demo test check-c lint header notices bench bench-cache bench-scale record-trace install uninstall clean help
 .DELETE_ON_ERROR:
 
 all: library $(EXAMPLES:%=target/examples-c/%) $(RUNTIME) ## build the library, the compile server and the examples (default)
@@ -140,6 +140,9 @@ lint: check-c ## check the style of all code
 
 header: ## write include/mgenjit.h from src/capi
 	MGENJIT_WRITE_HEADER=1 $(CARGO) test --release --test header
+
+notices: ## write THIRD-PARTY.md from Cargo.lock
+	MGENJIT_WRITE_NOTICES=1 $(CARGO) test --release --test notices
 
 bench: all $(BENCHES:%=target/benches/%) ## measure against other ways to do the same
 	@CARGO='$(CARGO)' benches/prepare.sh target/benches
