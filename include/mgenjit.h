@@ -913,7 +913,8 @@ mgenjit_status mgenjit_executor_new(const struct mgenjit_config *config,
 
 // Gives up the executor's handle. Once the handles of its modules and functions are freed as well, its
 // destructors and atexit handlers run, newest module first, and its code is unmapped: no thread may be
-// running it then. NULL does nothing.
+// running it then. The destructors of thread_local objects run before: those of this thread now, those of others when
+// their threads end, and the module with them. NULL does nothing.
 void mgenjit_executor_free(struct mgenjit_executor *executor);
 
 // Compiles a module of IR text or bitcode, `length` bytes at `ir`, or finds it in the cache, and adds it to
@@ -1004,11 +1005,26 @@ mgenjit_status mgenjit_executor_lookup_function(struct mgenjit_executor *executo
                                                 struct mgenjit_function **function,
                                                 struct mgenjit_error **error);
 
+// Sets the arguments of the program that the modules are: `argc` strings at `argv`, argv[0] the program's name. Static
+// constructors of modules that link from now on are called with them, and with the environment, as glibc does it;
+// without them, with those of this process. mgenjit_executor_run_main sets its own. The strings are copied, and the
+// copies live as long as the executor.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_executor_set_arguments(struct mgenjit_executor *executor,
+                                              int argc,
+                                              const char *const *argv,
+                                              struct mgenjit_error **error);
+
 // Calls the function `main` of the modules, and flushes stdout and stderr when it returns.
 //
-// `argv` has `argc` arguments, argv[0] the program's name; it may be NULL if `argc` is 0. `main` may return
+// `argv` has `argc` arguments, argv[0] the program's name. It may be NULL if `argc` is 0: then they are those of
+// mgenjit_executor_set_arguments, or none. `main` may return
 // i8 to i64 or void and take nothing, (argc), (argc, argv) or (argc, argv, envp). `exit_status` receives its
-// result, 0 for void; it may be NULL. If the program calls exit, the process ends.
+// result, 0 for void; it may be NULL. A `main` that an object file defines is taken to be `int main(int, char **, char
+// **)`. If the program calls exit, the process ends. A host that is to end as the program would calls exit with the
+// result, and leaves the executor as it is: then destructors and handlers run in their usual order, and threads that
+// the program has left still have their code.
 //
 // Errors: MGENJIT_STATUS_NOT_FOUND if no module defines main, MGENJIT_STATUS_TYPE if it has another form, and
 // those of mgenjit_executor_link.
@@ -1034,12 +1050,13 @@ mgenjit_status mgenjit_run_file(const char *path,
 void mgenjit_module_free(struct mgenjit_module *module);
 
 // Removes the module from its executor: its symbols are no longer found. Once nothing else needs it (other
-// modules that linked to it, function handles, thread_local destructors that wait for their threads to end),
-// its destructors and atexit handlers run and its memory is returned: no thread may be running its code then,
+// modules that linked to it, function handles, thread_local destructors that wait for other threads to end; those of
+// this thread run now), its destructors and atexit handlers run and its memory is returned: no thread may be running its code then,
 // and its addresses are no longer valid. The handle stays, to be freed.
 //
 // Thread-safe. Errors: MGENJIT_STATUS_REMOVED if it was removed before; MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_module_remove(struct mgenjit_module *module, struct mgenjit_error **error);
+mgenjit_status mgenjit_module_remove(struct mgenjit_module *module,
+                                     struct mgenjit_error **error);
 
 // The module's name: what it was compiled with, or its path. NULL for NULL.
 const char *mgenjit_module_name(const struct mgenjit_module *module);

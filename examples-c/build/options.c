@@ -48,23 +48,25 @@ static const char help[] =
 enum { CPU = 256, FEATURES, HELP, KEEP, KIND, LINKER, LINKER_TIMEOUT, LINK_FLAG, SEPARATE, SONAME, STATIC, TARGET,
        VERSION };
 
-static const struct option long_options[] = {
-    {"cpu", required_argument, NULL, CPU},
-    {"features", required_argument, NULL, FEATURES},
-    {"help", no_argument, NULL, HELP},
-    {"keep", required_argument, NULL, KEEP},
-    {"kind", required_argument, NULL, KIND},
-    {"linker", required_argument, NULL, LINKER},
-    {"linker-timeout", required_argument, NULL, LINKER_TIMEOUT},
-    {"link-flag", required_argument, NULL, LINK_FLAG},
-    {"output", required_argument, NULL, 'o'},
-    {"separate", no_argument, NULL, SEPARATE},
-    {"soname", required_argument, NULL, SONAME},
-    {"static", no_argument, NULL, STATIC},
-    {"target", required_argument, NULL, TARGET},
-    {"version", no_argument, NULL, VERSION},
-    SETUP_LONG_OPTIONS,
-    {NULL, 0, NULL, 0},
+static const struct argument_row rows[] = {
+    {"cpu", VALUE, CPU},
+    {"features", VALUE, FEATURES},
+    {"help", NO_VALUE, HELP},
+    {"keep", VALUE, KEEP},
+    {"kind", VALUE, KIND},
+    {"linker", VALUE, LINKER},
+    {"linker-timeout", VALUE, LINKER_TIMEOUT},
+    {"link-flag", VALUE, LINK_FLAG},
+    {"output", VALUE, 'o'},
+    {"separate", NO_VALUE, SEPARATE},
+    {"soname", VALUE, SONAME},
+    {"static", NO_VALUE, STATIC},
+    {"target", VALUE, TARGET},
+    {"version", NO_VALUE, VERSION},
+    {"l", VALUE, 'l'},
+    {"o", VALUE, 'o'},
+    SETUP_OPTIONS,
+    {NULL, NO_VALUE, 0},
 };
 
 /* Options that count together with others: they are judged when all are read. */
@@ -93,54 +95,54 @@ static int check(mgenjit_error *error, int *exit_code)
 }
 
 /* Takes an option. Returns 1 to go on. */
-static int take(struct options *options, struct pending *pending, int option, const char *wrong_word,
-                int *exit_code)
+static int take(struct options *options, struct pending *pending, int option, const char *value, int *exit_code)
 {
     mgenjit_config *config = options->setup.config;
     mgenjit_error *error = NULL;
     uint64_t milliseconds;
 
     *exit_code = EX_OK;
-    if (setup_take(&options->setup, option, optarg, usage, exit_code))
+    if (setup_take(&options->setup, option, value, usage, exit_code))
         return *exit_code == EX_OK;
     switch (option) {
-    case 'o': options->output = optarg; break;
+    case 'o': options->output = value; break;
     case 'l':
         pending->has_link_arguments = 1;
-        mgenjit_export_options_add_library(options->export, optarg, &error);
+        mgenjit_export_options_add_library(options->export, value, &error);
         break;
     case LINK_FLAG:
         pending->has_link_arguments = 1;
-        mgenjit_export_options_add_flag(options->export, optarg, &error);
+        mgenjit_export_options_add_flag(options->export, value, &error);
         break;
-    case CPU: pending->cpu = optarg; break;
-    case FEATURES: pending->features = optarg; break;
-    case KEEP: list_push(&options->keep, optarg); break;
+    case CPU: pending->cpu = value; break;
+    case FEATURES: pending->features = value; break;
+    case KEEP: list_push(&options->keep, value); break;
     case KIND:
-        options->kind = kind_named(optarg);
+        options->kind = kind_named(value);
         if (options->kind == NULL)
-            return wrong("not a kind (exe, lib, archive, object, asm, bitcode, ir, header): ", optarg, exit_code);
+            return wrong("not a kind (exe, lib, archive, object, asm, bitcode, ir, header): ", value, exit_code);
         break;
-    case LINKER: mgenjit_config_set_linker(config, optarg, &error); break;
+    case LINKER: mgenjit_config_set_linker(config, value, &error); break;
     case LINKER_TIMEOUT:
-        if (!setup_seconds(optarg, &milliseconds))
-            return wrong("not a number of seconds: ", optarg, exit_code);
+        if (!setup_seconds(value, &milliseconds))
+            return wrong("not a number of seconds: ", value, exit_code);
         mgenjit_config_set_linker_timeout(config, milliseconds, &error);
         break;
     case SEPARATE: options->separate = 1; break;
     case SONAME:
         pending->has_soname = 1;
-        mgenjit_export_options_set_soname(options->export, optarg, &error);
+        mgenjit_export_options_set_soname(options->export, value, &error);
         break;
     case STATIC:
         pending->is_static = 1;
         mgenjit_export_options_set_static(options->export, 1, &error);
         break;
-    case TARGET: pending->target = optarg; break;
+    case TARGET: pending->target = value; break;
     case HELP: printf("%s%s", usage, help); return 0;
     case VERSION: report_version(); return 0;
-    case ':': return wrong("a value is missing after ", wrong_word, exit_code);
-    default: return wrong("wrong option: ", wrong_word, exit_code);
+    case ARGUMENT_OPERAND: list_push(&options->files, value); break;
+    case ARGUMENT_VALUE_MISSING: return wrong("a value is missing after ", value, exit_code);
+    default: return wrong("wrong option: ", value, exit_code);
     }
     return check(error, exit_code);
 }
@@ -189,7 +191,9 @@ static int settle(struct options *options, const struct pending *pending, int *e
 
 int options_parse(struct options *options, int argc, char **argv, int *exit_code)
 {
+    struct arguments arguments = arguments_new(argc, argv);
     struct pending pending;
+    const char *value;
     int option;
 
     memset(&pending, 0, sizeof pending);
@@ -208,12 +212,9 @@ int options_parse(struct options *options, int argc, char **argv, int *exit_code
         if (!check(error, exit_code))
             return 0;
     }
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":O:l:o:", long_options, NULL)) != -1)
-        if (!take(options, &pending, option, argv[optind - 1], exit_code))
+    while ((option = arguments_next(&arguments, rows, &value)) != ARGUMENT_END)
+        if (!take(options, &pending, option, value, exit_code))
             return 0;
-    for (int i = optind; i < argc; i++)
-        list_push(&options->files, argv[i]);
     return settle(options, &pending, exit_code);
 }
 

@@ -1,11 +1,11 @@
 #include "options.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "commands.h"
+#include "common/arguments.h"
 #include "common/level.h"
 #include "common/units.h"
 #include "report.h"
@@ -102,47 +102,47 @@ enum id {
 /* An option, and the commands that have it, between spaces; "" for all. */
 static const struct row {
     enum id id;
-    char letter;
+    const char *letter;
     const char *name;
     const char *value;
     const char *commands;
     const char *help;
 } rows[] = {
-    {NAME, 0, "name", "GLOB", " list export ", "only modules of such names: * ? and [...], as in 'lib*'"},
-    {NAME, 0, "name", "NAME", " explain ", "what the module is called, if not as FILE"},
-    {PINNED, 0, "pinned", NULL, " list ", "only pinned entries"},
-    {UNPINNED, 0, "unpinned", NULL, " list ", "only those that are not"},
-    {UNUSED_FOR, 0, "unused-for", "DURATION", " list ", "only what was not used for so long"},
-    {MIN_SIZE, 0, "min-size", "SIZE", " list ", "only entries of at least that size"},
-    {SORT, 0, "sort", "WHAT", " list ", "size, used, hits, saved or created, the most first; or name"},
-    {LONG, 'l', "long", NULL, " list ", "tell more of each"},
-    {KEYS, 0, "keys", NULL, " list ", "print whole keys and nothing else, for scripts"},
-    {DISASSEMBLE, 'd', "disassemble", NULL, " show ", "the machine code, by objdump ($OBJDUMP)"},
-    {IR, 0, "ir", "[=FILE]", " show ", "the IR that was compiled, to FILE or stdout"},
-    {OBJECT, 0, "object", "FILE", " show ", "the object file, to FILE or (-) stdout"},
-    {IMAGE, 0, "image", "FILE", " show ", "the shared object, to FILE or (-) stdout"},
-    {RECOMPILE, 0, "recompile", NULL, " verify ", "compile each once more, and compare"},
-    {MAX_SIZE, 0, "max-size", "SIZE", " trim ", "of all entries together, or none"},
-    {MAX_ENTRIES, 0, "max-entries", "N", " trim ", "their number, or none"},
-    {MAX_AGE, 0, "max-age", "DURATION", " trim ", "since an entry was last used, or none"},
-    {PINNED_TOO, 0, "pinned-too", NULL, " clear ", "remove pinned entries as well"},
-    {YES, 'y', "yes", NULL, " clear ", "do not ask; needed where stdin is no terminal"},
-    {OPT, 'O', "opt", "LEVEL", " explain ", "how far it is optimised: 0, 1, 2, 3, s, z; default: 2"},
-    {CPU, 0, "cpu", "NAME", " explain ", "what it is compiled for: native (default), x86-64, x86-64-v2, -v3, -v4"},
-    {TARGET, 0, "target", "TRIPLE", " explain ", "another target; --cpu is then by LLVM's name"},
-    {FEATURES, 0, "features", "LIST", " explain ", "features of the target's CPU, such as +sve,-crc"},
-    {KEEP, 0, "keep", "SYMBOL", " explain ", "a symbol that stays visible, and no other (repeatable)"},
-    {OUTPUT, 'o', "output", "BUNDLE", " export ", "the file to write"},
-    {ALL, 0, "all", NULL, " export ", "all entries"},
-    {SIGN, 0, "sign", "KEYFILE", " export ", "sign them with this private key"},
-    {LAYER, 0, "layer", "DIR", " explain ", "a read-only cache below this one (repeatable)"},
-    {TRUST, 0, "trust", "KEYFILE", " verify explain import ", "a key; what none signed is refused (repeatable)"},
-    {JSON, 0, "json", NULL, " stats list show verify trim clear remove pin unpin explain export import rebuild ",
+    {NAME, NULL, "name", "GLOB", " list export ", "only modules of such names: * ? and [...], as in 'lib*'"},
+    {NAME, NULL, "name", "NAME", " explain ", "what the module is called, if not as FILE"},
+    {PINNED, NULL, "pinned", NULL, " list ", "only pinned entries"},
+    {UNPINNED, NULL, "unpinned", NULL, " list ", "only those that are not"},
+    {UNUSED_FOR, NULL, "unused-for", "DURATION", " list ", "only what was not used for so long"},
+    {MIN_SIZE, NULL, "min-size", "SIZE", " list ", "only entries of at least that size"},
+    {SORT, NULL, "sort", "WHAT", " list ", "size, used, hits, saved or created, the most first; or name"},
+    {LONG, "l", "long", NULL, " list ", "tell more of each"},
+    {KEYS, NULL, "keys", NULL, " list ", "print whole keys and nothing else, for scripts"},
+    {DISASSEMBLE, "d", "disassemble", NULL, " show ", "the machine code, by objdump ($OBJDUMP)"},
+    {IR, NULL, "ir", "[=FILE]", " show ", "the IR that was compiled, to FILE or stdout"},
+    {OBJECT, NULL, "object", "FILE", " show ", "the object file, to FILE or (-) stdout"},
+    {IMAGE, NULL, "image", "FILE", " show ", "the shared object, to FILE or (-) stdout"},
+    {RECOMPILE, NULL, "recompile", NULL, " verify ", "compile each once more, and compare"},
+    {MAX_SIZE, NULL, "max-size", "SIZE", " trim ", "of all entries together, or none"},
+    {MAX_ENTRIES, NULL, "max-entries", "N", " trim ", "their number, or none"},
+    {MAX_AGE, NULL, "max-age", "DURATION", " trim ", "since an entry was last used, or none"},
+    {PINNED_TOO, NULL, "pinned-too", NULL, " clear ", "remove pinned entries as well"},
+    {YES, "y", "yes", NULL, " clear ", "do not ask; needed where stdin is no terminal"},
+    {OPT, "O", "opt", "LEVEL", " explain ", "how far it is optimised: 0, 1, 2, 3, s, z; default: 2"},
+    {CPU, NULL, "cpu", "NAME", " explain ", "what it is compiled for: native (default), x86-64, x86-64-v2, -v3, -v4"},
+    {TARGET, NULL, "target", "TRIPLE", " explain ", "another target; --cpu is then by LLVM's name"},
+    {FEATURES, NULL, "features", "LIST", " explain ", "features of the target's CPU, such as +sve,-crc"},
+    {KEEP, NULL, "keep", "SYMBOL", " explain ", "a symbol that stays visible, and no other (repeatable)"},
+    {OUTPUT, "o", "output", "BUNDLE", " export ", "the file to write"},
+    {ALL, NULL, "all", NULL, " export ", "all entries"},
+    {SIGN, NULL, "sign", "KEYFILE", " export ", "sign them with this private key"},
+    {LAYER, NULL, "layer", "DIR", " explain ", "a read-only cache below this one (repeatable)"},
+    {TRUST, NULL, "trust", "KEYFILE", " verify explain import ", "a key; what none signed is refused (repeatable)"},
+    {JSON, NULL, "json", NULL, " stats list show verify trim clear remove pin unpin explain export import rebuild ",
      "print JSON, a line for each object"},
-    {CACHE_DIR, 0, "cache-dir", "DIR", "", "default: $MGENJIT_CACHE_DIR, else $XDG_CACHE_HOME/mgenjit,\n"
+    {CACHE_DIR, NULL, "cache-dir", "DIR", "", "default: $MGENJIT_CACHE_DIR, else $XDG_CACHE_HOME/mgenjit,\n"
                                            "                         else ~/.cache/mgenjit"},
-    {HELP, 'h', "help", NULL, "", "this; after a COMMAND, about it"},
-    {VERSION, 0, "version", NULL, "", ""},
+    {HELP, "h", "help", NULL, "", "this; after a COMMAND, about it"},
+    {VERSION, NULL, "version", NULL, "", ""},
 };
 
 enum { ROWS = sizeof rows / sizeof rows[0] };
@@ -165,8 +165,8 @@ static void print_options(const struct command *command)
         char text[64], letter[8] = "";
         if (!has_option(command, row) || row->help[0] == '\0')
             continue;
-        if (row->letter != 0)
-            snprintf(letter, sizeof letter, "-%c, ", row->letter);
+        if (row->letter != NULL)
+            snprintf(letter, sizeof letter, "-%s, ", row->letter);
         snprintf(text, sizeof text, "%s--%s%s%s", letter, row->name,
                  row->value == NULL || row->value[0] == '[' ? "" : " ", row->value == NULL ? "" : row->value);
         printf("  %-21s  %s\n", text, row->help);
@@ -237,62 +237,62 @@ static int parse_seconds(const char *text, uint64_t *seconds)
 }
 
 /* Takes one option. Returns 0, or an exit code if its value is wrong. */
-static int take(struct options *options, enum id id)
+static int take(struct options *options, enum id id, const char *value)
 {
     uint64_t now = clock_now(), duration;
     switch (id) {
     case ALL: options->all = 1; break;
-    case CACHE_DIR: options->cache_dir = optarg; break;
-    case CPU: options->cpu = optarg; break;
+    case CACHE_DIR: options->cache_dir = value; break;
+    case CPU: options->cpu = value; break;
     case DISASSEMBLE: options->disassemble = 1; break;
-    case FEATURES: options->features = optarg; break;
-    case IMAGE: options->image_file = optarg; break;
+    case FEATURES: options->features = value; break;
+    case IMAGE: options->image_file = value; break;
     case IR:
         options->ir = 1;
-        options->ir_file = optarg != NULL ? optarg : "-";
+        options->ir_file = value != NULL ? value : "-";
         break;
     case JSON: options->json = 1; break;
-    case KEEP: list_push(&options->kept, optarg); break;
+    case KEEP: list_push(&options->kept, value); break;
     case KEYS: options->keys_only = 1; break;
-    case LAYER: list_push(&options->layers, optarg); break;
+    case LAYER: list_push(&options->layers, value); break;
     case LONG: options->is_long = 1; break;
     case MAX_AGE:
-        if (!parse_limit(optarg, parse_seconds, &options->max_age))
-            return options_wrong(options, "not a duration, such as 12h, 30d or none: ", optarg);
+        if (!parse_limit(value, parse_seconds, &options->max_age))
+            return options_wrong(options, "not a duration, such as 12h, 30d or none: ", value);
         break;
     case MAX_ENTRIES:
-        if (!parse_limit(optarg, parse_count, &options->max_entries))
-            return options_wrong(options, "not a number from 1 on, or none: ", optarg);
+        if (!parse_limit(value, parse_count, &options->max_entries))
+            return options_wrong(options, "not a number from 1 on, or none: ", value);
         break;
     case MAX_SIZE:
-        if (!parse_limit(optarg, parse_size, &options->max_bytes))
-            return options_wrong(options, "not a size, such as 500M, 2G or none: ", optarg);
+        if (!parse_limit(value, parse_size, &options->max_bytes))
+            return options_wrong(options, "not a size, such as 500M, 2G or none: ", value);
         break;
     case MIN_SIZE:
-        if (!parse_size(optarg, &options->min_bytes))
-            return options_wrong(options, "not a size, such as 100K or 2M: ", optarg);
+        if (!parse_size(value, &options->min_bytes))
+            return options_wrong(options, "not a size, such as 100K or 2M: ", value);
         break;
-    case NAME: options->name = optarg; break;
-    case OBJECT: options->object_file = optarg; break;
+    case NAME: options->name = value; break;
+    case OBJECT: options->object_file = value; break;
     case OPT:
-        if (!level_parse(optarg, &options->opt_level))
-            return options_wrong(options, "not an optimisation level (0, 1, 2, 3, s, z): ", optarg);
+        if (!level_parse(value, &options->opt_level))
+            return options_wrong(options, "not an optimisation level (0, 1, 2, 3, s, z): ", value);
         break;
-    case OUTPUT: options->output = optarg; break;
+    case OUTPUT: options->output = value; break;
     case PINNED: options->pinned = 1; break;
     case PINNED_TOO: options->pinned_too = 1; break;
     case RECOMPILE: options->recompile = 1; break;
-    case SIGN: options->sign = optarg; break;
+    case SIGN: options->sign = value; break;
     case SORT:
-        if (!parse_sort(optarg, &options->sort))
-            return options_wrong(options, "not an order (size, used, hits, saved, created, name): ", optarg);
+        if (!parse_sort(value, &options->sort))
+            return options_wrong(options, "not an order (size, used, hits, saved, created, name): ", value);
         break;
-    case TARGET: options->target = optarg; break;
-    case TRUST: list_push(&options->trusted, optarg); break;
+    case TARGET: options->target = value; break;
+    case TRUST: list_push(&options->trusted, value); break;
     case UNPINNED: options->pinned = 2; break;
     case UNUSED_FOR:
-        if (!parse_duration(optarg, &duration))
-            return options_wrong(options, "not a duration, such as 90s, 12h or 30d: ", optarg);
+        if (!parse_duration(value, &duration))
+            return options_wrong(options, "not a duration, such as 90s, 12h or 30d: ", value);
         options->unused_since = duration < now ? now - duration : 1;
         break;
     case YES: options->yes = 1; break;
@@ -302,61 +302,49 @@ static int take(struct options *options, enum id id)
     return 0;
 }
 
-/* What getopt is to know: the options of a command, or before it. */
-static void describe(const struct command *command, struct option *longs, char *letters)
+/* The options of a command, or those before it. */
+static void describe(const struct command *command, struct argument_row *known)
 {
     size_t count = 0;
-    /* "+": the command's own options are read later. ":": tell a missing value from a wrong option. */
-    letters += sprintf(letters, "%s:", command == NULL ? "+" : "");
     for (size_t i = 0; i < ROWS; i++) {
         if (!has_option(command, &rows[i]))
             continue;
         const char *value = rows[i].value;
-        int kind = value == NULL ? no_argument : value[0] == '[' ? optional_argument : required_argument;
-        longs[count++] = (struct option){rows[i].name, kind, NULL, rows[i].id};
-        if (rows[i].letter != 0)
-            letters += sprintf(letters, "%c%s", rows[i].letter, kind == no_argument ? "" : ":");
+        enum argument_value kind = value == NULL ? NO_VALUE : value[0] == '[' ? OPTIONAL_VALUE : VALUE;
+        known[count++] = (struct argument_row){rows[i].name, kind, rows[i].id};
+        if (rows[i].letter != NULL)
+            known[count++] = (struct argument_row){rows[i].letter, kind, rows[i].id};
     }
-    longs[count] = (struct option){NULL, 0, NULL, 0};
+    known[count] = (struct argument_row){NULL, NO_VALUE, 0};
 }
 
-static int id_of_letter(int option)
+/* Reads the options before the command, whose name becomes `*name`, or the command's own. Returns 1 to go on. */
+static int read_options(struct options *options, struct arguments *arguments, const char **name, int *exit_code)
 {
-    for (size_t i = 0; i < ROWS; i++)
-        if (option < 256 && rows[i].letter == option)
-            return rows[i].id;
-    return option;
-}
-
-/* Reads the options before the command, or the command's own. Returns 1 to go on. */
-static int read_options(struct options *options, int argc, char **argv, int *exit_code)
-{
-    struct option longs[ROWS + 1];
-    char letters[4 + 2 * ROWS];
+    struct argument_row known[2 * ROWS + 1];
+    const char *value;
     int option;
-    describe(options->command, longs, letters);
-    opterr = 0;
-    /* 0, not 1: GNU's getopt starts afresh. */
-    optind = 0;
-    while ((option = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
-        if (option == '?' || option == ':') {
-            char letter[] = {'-', (char)optopt, '\0'};
-            int is_letter = optopt > 0 && optopt < 256;
-            *exit_code = options_wrong(options, option == ':' ? "a value is missing after " : "wrong option: ",
-                                       is_letter ? letter : argv[optind - 1]);
-            return 0;
-        }
-        int id = id_of_letter(option);
+    describe(options->command, known);
+    while ((option = arguments_next(arguments, known, &value)) != ARGUMENT_END) {
         *exit_code = EXIT_DONE;
-        if (id == HELP) {
-            print_help(options->command);
+        switch (option) {
+        case ARGUMENT_OPERAND:
+            if (options->command == NULL) {
+                *name = value;
+                return 1;
+            }
+            list_push(&options->arguments, value);
+            continue;
+        case ARGUMENT_WRONG: *exit_code = options_wrong(options, "wrong option: ", value); return 0;
+        case ARGUMENT_VALUE_MISSING:
+            *exit_code = options_wrong(options, "a value is missing after ", value);
             return 0;
-        }
-        if (id == VERSION) {
+        case HELP: print_help(options->command); return 0;
+        case VERSION:
             printf("cache, with libmgenjit %s and LLVM %s\n", mgenjit_version_string(), mgenjit_llvm_version());
             return 0;
+        default: *exit_code = take(options, (enum id)option, value);
         }
-        *exit_code = take(options, (enum id)id);
         if (*exit_code != EXIT_DONE)
             return 0;
     }
@@ -393,6 +381,8 @@ static int check(const struct options *options)
 
 int options_parse(struct options *options, int argc, char **argv, int *exit_code)
 {
+    struct arguments arguments = arguments_new(argc, argv);
+    const char *name = NULL;
     memset(options, 0, sizeof *options);
     options->opt_level = MGENJIT_OPT_O2;
     options->max_bytes = options->max_entries = options->max_age = NO_LIMIT_GIVEN;
@@ -401,25 +391,21 @@ int options_parse(struct options *options, int argc, char **argv, int *exit_code
         *exit_code = report_no_memory();
         return 0;
     }
-    if (!read_options(options, argc, argv, exit_code))
+    if (!read_options(options, &arguments, &name, exit_code))
         return 0;
-    if (optind >= argc) {
+    if (name == NULL) {
         *exit_code = options_wrong(options, "no command was given", "");
         return 0;
     }
-    argc -= optind;
-    argv += optind;
     for (size_t i = 0; i < COMMANDS; i++)
-        if (strcmp(argv[0], commands[i].name) == 0)
+        if (strcmp(name, commands[i].name) == 0)
             options->command = &commands[i];
     if (options->command == NULL) {
-        *exit_code = options_wrong(options, "no such command: ", argv[0]);
+        *exit_code = options_wrong(options, "no such command: ", name);
         return 0;
     }
-    if (!read_options(options, argc, argv, exit_code))
+    if (!read_options(options, &arguments, &name, exit_code))
         return 0;
-    for (int i = optind; i < argc; i++)
-        list_push(&options->arguments, argv[i]);
     *exit_code = check(options);
     return *exit_code == EXIT_DONE;
 }

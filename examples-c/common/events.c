@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "line.h"
 #include "report.h"
@@ -43,33 +44,34 @@ static void show(const mgenjit_event *event)
         started = seconds();
 }
 
+/* Past stdio, as the line: the program that runs later finds stderr as it was. */
 static void print(const mgenjit_event *event)
 {
     const mgenjit_times *times = event->times;
-    fprintf(stderr, "%s: %s %.12s: ", program_name, event->name, event->key);
+    dprintf(STDERR_FILENO, "%s: %s %.12s: ", program_name, event->name, event->key);
     switch (event->kind) {
     case MGENJIT_EVENT_HIT:
-        fprintf(stderr, "in the cache: %" PRIu64 " bytes, found in %" PRIu64 " µs", event->bytes,
+        dprintf(STDERR_FILENO, "in the cache: %" PRIu64 " bytes, found in %" PRIu64 " µs", event->bytes,
                 times->hash + times->find);
         break;
-    case MGENJIT_EVENT_MISS: fprintf(stderr, "not in the cache"); break;
-    case MGENJIT_EVENT_COMPILE_STARTED: fprintf(stderr, "compiling %" PRIu64 " bytes of IR", event->bytes); break;
+    case MGENJIT_EVENT_MISS: dprintf(STDERR_FILENO, "not in the cache"); break;
+    case MGENJIT_EVENT_COMPILE_STARTED: dprintf(STDERR_FILENO, "compiling %" PRIu64 " bytes of IR", event->bytes); break;
     case MGENJIT_EVENT_COMPILED:
-        fprintf(stderr, "compiled to %" PRIu64 " bytes in %" PRIu64 " µs", event->bytes, times->compile);
+        dprintf(STDERR_FILENO, "compiled to %" PRIu64 " bytes in %" PRIu64 " µs", event->bytes, times->compile);
         break;
     case MGENJIT_EVENT_STORED:
-        fprintf(stderr, "stored %" PRIu64 " bytes in %" PRIu64 " µs", event->bytes, times->store);
+        dprintf(STDERR_FILENO, "stored %" PRIu64 " bytes in %" PRIu64 " µs", event->bytes, times->store);
         break;
     case MGENJIT_EVENT_LOADED:
-        fprintf(stderr, "mapped %" PRIu64 " bytes in %" PRIu64 " µs", event->bytes, times->map);
+        dprintf(STDERR_FILENO, "mapped %" PRIu64 " bytes in %" PRIu64 " µs", event->bytes, times->map);
         break;
-    case MGENJIT_EVENT_CACHE_TROUBLE: fprintf(stderr, "trouble with the cache"); break;
-    case MGENJIT_EVENT_DIFFERENT: fprintf(stderr, "compiled again, it is not what the cache has"); break;
-    case MGENJIT_EVENT_NOT_ISOLATED: fprintf(stderr, "the compile server is not isolated"); break;
-    case MGENJIT_EVENT_SERVER_TROUBLE: fprintf(stderr, "trouble with the compile server"); break;
-    default: fprintf(stderr, "event %" PRId32, event->kind);
+    case MGENJIT_EVENT_CACHE_TROUBLE: dprintf(STDERR_FILENO, "trouble with the cache"); break;
+    case MGENJIT_EVENT_DIFFERENT: dprintf(STDERR_FILENO, "compiled again, it is not what the cache has"); break;
+    case MGENJIT_EVENT_NOT_ISOLATED: dprintf(STDERR_FILENO, "the compile server is not isolated"); break;
+    case MGENJIT_EVENT_SERVER_TROUBLE: dprintf(STDERR_FILENO, "trouble with the compile server"); break;
+    default: dprintf(STDERR_FILENO, "event %" PRId32, event->kind);
     }
-    fprintf(stderr, "%s%s\n", event->message[0] != '\0' ? ": " : "", event->message);
+    dprintf(STDERR_FILENO, "%s%s\n", event->message[0] != '\0' ? ": " : "", event->message);
 }
 
 void events_show_progress(const mgenjit_event *event, void *user)

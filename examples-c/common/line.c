@@ -30,8 +30,7 @@ void line_draw(const char *format, ...)
     va_end(values);
     flockfile(stderr);
     is_shown = 1;
-    fprintf(stderr, "\r\033[?7l%s\033[K\033[?7h", text);
-    fflush(stderr);
+    dprintf(STDERR_FILENO, "\r\033[?7l%s\033[K\033[?7h", text);
     funlockfile(stderr);
 }
 
@@ -39,7 +38,7 @@ void line_clear(void)
 {
     flockfile(stderr);
     if (is_shown)
-        fputs("\r\033[K", stderr);
+        dprintf(STDERR_FILENO, "\r\033[K");
     is_shown = 0;
     funlockfile(stderr);
 }

@@ -1,3 +1,5 @@
+#define _POSIX_C_SOURCE 200809L
+
 #include "report.h"
 
 #include <errno.h>
@@ -5,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "line.h"
 
@@ -103,12 +106,12 @@ void report_times(const mgenjit_module *module)
                       + times.bind},
     };
 
-    fprintf(stderr, "%s: %s\nkey %s\n", mgenjit_module_name(module),
+    dprintf(STDERR_FILENO, "%s: %s\nkey %s\n", mgenjit_module_name(module),
             mgenjit_module_origin(module) == MGENJIT_ORIGIN_CACHE ? "from the cache (hit)" : "compiled (miss)",
             mgenjit_module_key(module));
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (rows[i].microseconds > 0)
-            fprintf(stderr, "  %-28s %9" PRIu64 " µs\n", rows[i].name, rows[i].microseconds);
+            dprintf(STDERR_FILENO, "  %-28s %9" PRIu64 " µs\n", rows[i].name, rows[i].microseconds);
 }
 
 void report_version(void)

@@ -1,8 +1,7 @@
 #ifndef COMMON_SETUP_H
 #define COMMON_SETUP_H
 
-#include <getopt.h>
-
+#include "arguments.h"
 #include "mgenjit.h"
 
 /* The options that all programs have that compile: what they set. */
@@ -31,22 +30,23 @@ enum {
     SETUP_VERBOSE
 };
 
-/* Their rows of a program's long options. */
-#define SETUP_LONG_OPTIONS \
-    {"cache-dir", required_argument, NULL, SETUP_CACHE_DIR}, \
-    {"layer", required_argument, NULL, SETUP_LAYER}, \
-    {"max-memory", required_argument, NULL, SETUP_MAX_MEMORY}, \
-    {"max-time", required_argument, NULL, SETUP_MAX_TIME}, \
-    {"no-cache", no_argument, NULL, SETUP_NO_CACHE}, \
-    {"opt", required_argument, NULL, 'O'}, \
-    {"reproducers", required_argument, NULL, SETUP_REPRODUCERS}, \
-    {"server", required_argument, NULL, SETUP_SERVER}, \
-    {"server-idle", required_argument, NULL, SETUP_SERVER_IDLE}, \
-    {"server-log", required_argument, NULL, SETUP_SERVER_LOG}, \
-    {"sign", required_argument, NULL, SETUP_SIGN}, \
-    {"time", no_argument, NULL, SETUP_TIME}, \
-    {"trust", required_argument, NULL, SETUP_TRUST}, \
-    {"verbose", no_argument, NULL, SETUP_VERBOSE}
+/* Their rows of a program's options. */
+#define SETUP_OPTIONS \
+    {"O", VALUE, 'O'}, \
+    {"cache-dir", VALUE, SETUP_CACHE_DIR}, \
+    {"layer", VALUE, SETUP_LAYER}, \
+    {"max-memory", VALUE, SETUP_MAX_MEMORY}, \
+    {"max-time", VALUE, SETUP_MAX_TIME}, \
+    {"no-cache", NO_VALUE, SETUP_NO_CACHE}, \
+    {"opt", VALUE, 'O'}, \
+    {"reproducers", VALUE, SETUP_REPRODUCERS}, \
+    {"server", VALUE, SETUP_SERVER}, \
+    {"server-idle", VALUE, SETUP_SERVER_IDLE}, \
+    {"server-log", VALUE, SETUP_SERVER_LOG}, \
+    {"sign", VALUE, SETUP_SIGN}, \
+    {"time", NO_VALUE, SETUP_TIME}, \
+    {"trust", VALUE, SETUP_TRUST}, \
+    {"verbose", NO_VALUE, SETUP_VERBOSE}
 
 /* Their lines of a program's help. */
 #define SETUP_HELP \

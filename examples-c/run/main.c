@@ -4,8 +4,12 @@
  * options.c reads the command line, call.c the calls in it; print.c prints what was asked for.
  */
 
+#define _GNU_SOURCE
+
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 
 #include "call.h"
@@ -21,6 +25,9 @@ const char program_name[] = "run";
 static int load(mgenjit_executor *executor, const struct options *options, mgenjit_module **modules)
 {
     mgenjit_error *error = NULL;
+    if (mgenjit_executor_set_arguments(executor, options->argument_count, options->arguments, &error)
+        != MGENJIT_STATUS_OK)
+        return report_error(NULL, error);
     for (int i = 0; i < options->libraries.count; i++) {
         const char *path = options->libraries.items[i];
         if (mgenjit_executor_load_library(executor, path, &error) != MGENJIT_STATUS_OK)
@@ -46,6 +53,14 @@ static int run_calls(mgenjit_executor *executor, const struct options *options, 
             return exit_code;
     }
     return 0;
+}
+
+/* Gives the process the program's name, which the C library prints in messages. */
+static void become(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    program_invocation_name = (char *)path;
+    program_invocation_short_name = slash == NULL ? (char *)path : (char *)slash + 1;
 }
 
 /* Does what the options ask for, with the modules loaded. Returns the exit code. */
@@ -74,10 +89,11 @@ static int run(mgenjit_executor *executor, const struct options *options, mgenji
         return 0;
     if (options->calls.count > 0)
         return run_calls(executor, options, calls);
-    if (mgenjit_executor_run_main(executor, options->argument_count, options->arguments, &exit_code,
-                                  &error) != MGENJIT_STATUS_OK)
+    become(options->arguments[0]);
+    if (mgenjit_executor_run_main(executor, 0, NULL, &exit_code, &error) != MGENJIT_STATUS_OK)
         return report_error(NULL, error);
-    return exit_code;
+    /* As if it had called exit: its destructors run in their usual order, and threads that it has left still have code. */
+    exit(report_end(exit_code));
 }
 
 int main(int argc, char **argv)

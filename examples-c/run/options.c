@@ -34,18 +34,18 @@ static const char help[] =
 
 enum { ADD = 256, CALL, CPU, HELP, KEEP, LIB, LIST, VERSION, WITH };
 
-static const struct option long_options[] = {
-    {"add", required_argument, NULL, ADD},
-    {"call", required_argument, NULL, CALL},
-    {"cpu", required_argument, NULL, CPU},
-    {"help", no_argument, NULL, HELP},
-    {"keep", required_argument, NULL, KEEP},
-    {"lib", required_argument, NULL, LIB},
-    {"list", no_argument, NULL, LIST},
-    {"version", no_argument, NULL, VERSION},
-    {"with", required_argument, NULL, WITH},
-    SETUP_LONG_OPTIONS,
-    {NULL, 0, NULL, 0},
+static const struct argument_row rows[] = {
+    {"add", VALUE, ADD},
+    {"call", VALUE, CALL},
+    {"cpu", VALUE, CPU},
+    {"help", NO_VALUE, HELP},
+    {"keep", VALUE, KEEP},
+    {"lib", VALUE, LIB},
+    {"list", NO_VALUE, LIST},
+    {"version", NO_VALUE, VERSION},
+    {"with", VALUE, WITH},
+    SETUP_OPTIONS,
+    {NULL, NO_VALUE, 0},
 };
 
 static int wrong(const char *message, const char *what, int *exit_code)
@@ -55,33 +55,35 @@ static int wrong(const char *message, const char *what, int *exit_code)
 }
 
 /* Takes an option. Returns 1 to go on. */
-static int take(struct options *options, int option, const char *wrong_word, int *exit_code)
+static int take(struct options *options, int option, const char *value, int *exit_code)
 {
     mgenjit_error *error = NULL;
     *exit_code = EX_OK;
-    if (setup_take(&options->setup, option, optarg, usage, exit_code))
+    if (setup_take(&options->setup, option, value, usage, exit_code))
         return *exit_code == EX_OK;
     switch (option) {
-    case ADD: list_push(&options->additions, optarg); return 1;
-    case CALL: list_push(&options->calls, optarg); return 1;
+    case ADD: list_push(&options->additions, value); return 1;
+    case CALL: list_push(&options->calls, value); return 1;
     case CPU:
-        if (mgenjit_config_set_cpu(options->setup.config, optarg, &error) == MGENJIT_STATUS_OK)
+        if (mgenjit_config_set_cpu(options->setup.config, value, &error) == MGENJIT_STATUS_OK)
             return 1;
         *exit_code = report_error(NULL, error);
         return 0;
-    case KEEP: list_push(&options->keep, optarg); return 1;
-    case LIB: list_push(&options->libraries, optarg); return 1;
+    case KEEP: list_push(&options->keep, value); return 1;
+    case LIB: list_push(&options->libraries, value); return 1;
     case LIST: options->list = 1; return 1;
-    case WITH: list_push(&options->files, optarg); return 1;
+    case WITH: list_push(&options->files, value); return 1;
     case HELP: printf("%s%s", usage, help); return 0;
     case VERSION: report_version(); return 0;
-    case ':': return wrong("a value is missing after ", wrong_word, exit_code);
-    default: return wrong("wrong option: ", wrong_word, exit_code);
+    case ARGUMENT_VALUE_MISSING: return wrong("a value is missing after ", value, exit_code);
+    default: return wrong("wrong option: ", value, exit_code);
     }
 }
 
 int options_parse(struct options *options, int argc, char **argv, int *exit_code)
 {
+    struct arguments arguments = arguments_new(argc, argv);
+    const char *value;
     int option;
     memset(options, 0, sizeof *options);
     options->setup.config = mgenjit_config_new();
@@ -93,20 +95,21 @@ int options_parse(struct options *options, int argc, char **argv, int *exit_code
 
     /* The file, which comes last. */
     list_push(&options->files, NULL);
-    opterr = 0;
-    /* "+": what follows FILE is the program's, "-x" too. ":": tell a missing value from a wrong option. */
-    while ((option = getopt_long(argc, argv, "+:O:", long_options, NULL)) != -1)
-        if (!take(options, option, argv[optind - 1], exit_code))
+    /* What follows FILE is the program's, "-x" too. */
+    while ((option = arguments_next(&arguments, rows, &value)) != ARGUMENT_OPERAND) {
+        if (option == ARGUMENT_END)
+            return wrong("no file was given", "", exit_code);
+        if (!take(options, option, value, exit_code))
             return 0;
+    }
 
-    if (optind == argc)
-        return wrong("no file was given", "", exit_code);
-    options->files.items[0] = argv[optind];
-    options->arguments = (const char *const *)argv + optind;
-    options->argument_count = argc - optind;
+    int place = arguments.next - 1;
+    options->files.items[0] = value;
+    options->arguments = (const char *const *)argv + place;
+    options->argument_count = argc - place;
     int calls_main = options->calls.count == 0 && !options->list;
     if (options->argument_count > 1 && !calls_main)
-        return wrong("arguments are for main, which is not called here: ", argv[optind + 1], exit_code);
+        return wrong("arguments are for main, which is not called here: ", options->arguments[1], exit_code);
     if (options->keep.count > 0 && calls_main)
         list_push(&options->keep, "main");
     return 1;

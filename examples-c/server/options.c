@@ -1,9 +1,9 @@
 #include "options.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "common/arguments.h"
 #include "common/units.h"
 #include "mgenjit.h"
 
@@ -36,13 +36,13 @@ static const char help[] =
 
 enum { FORCE = 256, HELP, JSON, TIMEOUT, VERSION };
 
-static const struct option long_options[] = {
-    {"force", no_argument, NULL, FORCE},
-    {"help", no_argument, NULL, HELP},
-    {"json", no_argument, NULL, JSON},
-    {"timeout", required_argument, NULL, TIMEOUT},
-    {"version", no_argument, NULL, VERSION},
-    {NULL, 0, NULL, 0},
+static const struct argument_row rows[] = {
+    {"force", NO_VALUE, FORCE},
+    {"help", NO_VALUE, HELP},
+    {"json", NO_VALUE, JSON},
+    {"timeout", VALUE, TIMEOUT},
+    {"version", NO_VALUE, VERSION},
+    {NULL, NO_VALUE, 0},
 };
 
 static int wrong(const char *message, const char *what, int *exit_code)
@@ -65,35 +65,42 @@ static int parse_command(const char *name, enum command *command)
 
 int options_parse(struct options *options, int argc, char **argv, int *exit_code)
 {
+    struct arguments arguments = arguments_new(argc, argv);
+    const char *value, *command = NULL, *extra = NULL;
     int option, has_timeout = 0;
 
     memset(options, 0, sizeof *options);
     options->timeout = 60000;
     *exit_code = EXIT_DONE;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
+    while ((option = arguments_next(&arguments, rows, &value)) != ARGUMENT_END) {
         switch (option) {
         case FORCE: options->force = 1; break;
         case JSON: options->json = 1; break;
         case TIMEOUT:
             has_timeout = 1;
-            if (!parse_count(optarg, &options->timeout))
-                return wrong("not a number of milliseconds: ", optarg, exit_code);
+            if (!parse_count(value, &options->timeout))
+                return wrong("not a number of milliseconds: ", value, exit_code);
             break;
         case HELP: printf("%s%s", usage, help); return 0;
         case VERSION:
             printf("server, with libmgenjit %s and LLVM %s\n", mgenjit_version_string(), mgenjit_llvm_version());
             return 0;
-        case ':': return wrong("a value is missing after ", argv[optind - 1], exit_code);
-        default: return wrong("wrong option: ", argv[optind - 1], exit_code);
+        case ARGUMENT_OPERAND:
+            if (command == NULL)
+                command = value;
+            else if (extra == NULL)
+                extra = value;
+            break;
+        case ARGUMENT_VALUE_MISSING: return wrong("a value is missing after ", value, exit_code);
+        default: return wrong("wrong option: ", value, exit_code);
         }
     }
-    if (optind == argc)
+    if (command == NULL)
         return wrong("no command was given", "", exit_code);
-    if (!parse_command(argv[optind], &options->command))
-        return wrong("no such command: ", argv[optind], exit_code);
-    if (optind + 1 < argc)
-        return wrong("too many arguments: ", argv[optind + 1], exit_code);
+    if (!parse_command(command, &options->command))
+        return wrong("no such command: ", command, exit_code);
+    if (extra != NULL)
+        return wrong("too many arguments: ", extra, exit_code);
     if (options->command == STOP && options->json)
         return wrong("--json is for status and stats", "", exit_code);
     if (options->command != STOP && (options->force || has_timeout))

@@ -42,7 +42,8 @@ pub unsafe extern "C" fn mgenjit_executor_new(
 
 /// Gives up the executor's handle. Once the handles of its modules and functions are freed as well, its
 /// destructors and atexit handlers run, newest module first, and its code is unmapped: no thread may be
-/// running it then. NULL does nothing.
+/// running it then. The destructors of thread_local objects run before: those of this thread now, those of others when
+/// their threads end, and the module with them. NULL does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_executor_free(executor: *mut mgenjit_executor) {
     // SAFETY: the caller passes NULL or an executor that it owns and will not use again.
@@ -255,11 +256,38 @@ pub unsafe extern "C" fn mgenjit_executor_lookup_function(
     }
 }
 
+/// Sets the arguments of the program that the modules are: `argc` strings at `argv`, argv[0] the program's name. Static
+/// constructors of modules that link from now on are called with them, and with the environment, as glibc does it;
+/// without them, with those of this process. mgenjit_executor_run_main sets its own. The strings are copied, and the
+/// copies live as long as the executor.
+///
+/// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_executor_set_arguments(
+    executor: *mut mgenjit_executor,
+    argc: c_int,
+    argv: *const *const c_char,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    // SAFETY: the caller passes NULL or live pointers, as the header asks.
+    unsafe {
+        ffi::guard(error, || {
+            let executor = ffi::borrow(executor, "executor")?;
+            executor.0.set_arguments(&arguments(argc, argv)?);
+            Ok(())
+        })
+    }
+}
+
 /// Calls the function `main` of the modules, and flushes stdout and stderr when it returns.
 ///
-/// `argv` has `argc` arguments, argv[0] the program's name; it may be NULL if `argc` is 0. `main` may return
+/// `argv` has `argc` arguments, argv[0] the program's name. It may be NULL if `argc` is 0: then they are those of
+/// mgenjit_executor_set_arguments, or none. `main` may return
 /// i8 to i64 or void and take nothing, (argc), (argc, argv) or (argc, argv, envp). `exit_status` receives its
-/// result, 0 for void; it may be NULL. If the program calls exit, the process ends.
+/// result, 0 for void; it may be NULL. A `main` that an object file defines is taken to be `int main(int, char **, char
+/// **)`. If the program calls exit, the process ends. A host that is to end as the program would calls exit with the
+/// result, and leaves the executor as it is: then destructors and handlers run in their usual order, and threads that
+/// the program has left still have their code.
 ///
 /// Errors: MGENJIT_STATUS_NOT_FOUND if no module defines main, MGENJIT_STATUS_TYPE if it has another form, and
 /// those of mgenjit_executor_link.
@@ -276,7 +304,9 @@ pub unsafe extern "C-unwind" fn mgenjit_executor_run_main(
     let status = unsafe {
         ffi::guard(error, || {
             let executor = ffi::borrow(executor, "executor")?;
-            prepared = Some(executor.0.prepare_main(&arguments(argc, argv)?)?);
+            let arguments = arguments(argc, argv)?;
+            let given = (!argv.is_null()).then_some(arguments.as_slice());
+            prepared = Some(executor.0.prepare_main(given)?);
             Ok(())
         })
     };
@@ -312,7 +342,9 @@ pub unsafe extern "C-unwind" fn mgenjit_run_file(
             let path = ffi::string(path, "path")?;
             let executor = Executor::new(copy_config(config));
             executor.compile(Source::file(Path::new(path)))?;
-            prepared = Some(executor.prepare_main(&arguments(argc, argv)?)?);
+            let arguments = arguments(argc, argv)?;
+            let given = (!argv.is_null()).then_some(arguments.as_slice());
+            prepared = Some(executor.prepare_main(given)?);
             Ok(())
         })
     };

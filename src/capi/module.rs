@@ -42,8 +42,8 @@ pub unsafe extern "C" fn mgenjit_module_free(module: *mut mgenjit_module) {
 }
 
 /// Removes the module from its executor: its symbols are no longer found. Once nothing else needs it (other
-/// modules that linked to it, function handles, thread_local destructors that wait for their threads to end),
-/// its destructors and atexit handlers run and its memory is returned: no thread may be running its code then,
+/// modules that linked to it, function handles, thread_local destructors that wait for other threads to end; those of
+/// this thread run now), its destructors and atexit handlers run and its memory is returned: no thread may be running its code then,
 /// and its addresses are no longer valid. The handle stays, to be freed.
 ///
 /// Thread-safe. Errors: MGENJIT_STATUS_REMOVED if it was removed before; MGENJIT_STATUS_INVALID_ARGUMENT.

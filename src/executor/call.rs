@@ -19,8 +19,16 @@ pub struct Function {
     /// `None`: the module is for another system.
     module: Option<u64>,
     info: Arc<ModuleInfo>,
-    index: usize,
+    signature: Signature,
     callee: OnceCell<Callee>,
+}
+
+/// A function's signature.
+pub enum Signature {
+    /// By its place among those of the module, which are decoded.
+    Stated(usize),
+    /// The usual one of what nothing states.
+    Assumed(Box<signature::Function>),
 }
 
 /// What a call needs, found once.
@@ -65,7 +73,7 @@ impl Function {
         executor: Arc<Executor>,
         module: Option<u64>,
         info: Arc<ModuleInfo>,
-        index: usize,
+        signature: Signature,
     ) -> Result<Function, Error> {
         if let Some(module) = module {
             let mut state = executor.lock();
@@ -79,14 +87,16 @@ impl Function {
             executor,
             module,
             info,
-            index,
+            signature,
             callee: OnceCell::new(),
         })
     }
 
     pub fn signature(&self) -> &signature::Function {
-        // `new` was given an index into the decoded list.
-        &self.info.decoded_functions()[self.index]
+        match &self.signature {
+            Signature::Stated(index) => &self.info.decoded_functions()[*index],
+            Signature::Assumed(signature) => signature,
+        }
     }
 
     pub fn address(&self) -> Result<usize, Error> {

@@ -76,7 +76,7 @@ impl Executor {
     /// lacks a symbol waits for it and does not keep others from linking.
     pub(super) fn link_pending(&self) -> Result<Report, Error> {
         let me = this_thread();
-        let (report, batch, jobs) = loop {
+        let (report, batch, jobs, arguments) = loop {
             let mut state = self.lock();
             if !state.batches.is_empty() {
                 // In a forked child, the other threads' batches have nobody to end them.
@@ -116,7 +116,7 @@ impl Executor {
                 state: AtomicU32::new(RUNNING),
             });
             state.batches.push(batch.clone());
-            break (report, batch, jobs);
+            break (report, batch, jobs, state.arguments());
         };
 
         // From here on foreign code runs: outside the lock. Whatever it does, nobody may wait for this batch
@@ -131,7 +131,12 @@ impl Executor {
             finished.map_err(|why| job.error(&why))?;
         }
         for job in &jobs {
-            job.image.initialise().map_err(|why| job.error(&why))?;
+            job.image.begin();
+        }
+        for job in &jobs {
+            job.image
+                .construct(arguments)
+                .map_err(|why| job.error(&why))?;
             job.info.set_bind_time(watch.lap());
         }
         drop(running);

@@ -4,9 +4,11 @@ use super::call::Function;
 use super::value::Value;
 use super::{Call, Executor};
 use crate::error::{Error, Status};
-use crate::signature::{self, Type};
+use crate::image::arguments::{Arguments, Strings};
+use crate::signature::{self, Extension, Parameter, Type};
+use std::arch::asm;
 use std::ffi::{CStr, c_char, c_int};
-use std::ptr;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 unsafe extern "C" {
@@ -18,33 +20,61 @@ unsafe extern "C" {
 /// A `main` that was found, with its arguments.
 pub struct MainCall {
     function: Function,
-    /// What `argv` points to.
-    _strings: Vec<Box<[u8]>>,
-    argv: Vec<*mut c_char>,
+    arguments: Arc<Strings>,
 }
 
 impl Executor {
-    pub fn prepare_main(self: &Arc<Self>, arguments: &[&CStr]) -> Result<MainCall, Error> {
-        let function = self.lookup_function("main")?;
+    /// What constructors get from now on, and `main` if it is given nothing else.
+    pub fn set_arguments(&self, arguments: &[&CStr]) {
+        let strings = Arc::new(Strings::new(arguments));
+        self.lock().set_arguments(strings);
+    }
+
+    /// `None`: the arguments that were set.
+    pub fn prepare_main(self: &Arc<Self>, arguments: Option<&[&CStr]>) -> Result<MainCall, Error> {
+        let function = self.find_function("main", Some(usual_main()))?;
         check_main(function.signature())?;
-        // Copies, which the program may change.
-        let mut strings: Vec<Box<[u8]>> = arguments
-            .iter()
-            .map(|text| text.to_bytes_with_nul().into())
-            .collect();
-        let mut argv: Vec<*mut c_char> = strings
-            .iter_mut()
-            .map(|text| text.as_mut_ptr().cast())
-            .collect();
-        argv.push(ptr::null_mut());
+        if let Some(arguments) = arguments {
+            self.set_arguments(arguments);
+        }
+        let set = self.lock().program_arguments().cloned();
         let main = MainCall {
             function,
-            _strings: strings,
-            argv,
+            arguments: set.unwrap_or_else(|| Arc::new(Strings::new(&[]))),
         };
         // Links, and so finds out what is missing, before anything runs.
         main.prepare(&mut Call::new())?;
         Ok(main)
+    }
+}
+
+/// Clears `errno` and the floating-point exception flags, which C says are clear when a program begins.
+fn clear_state() {
+    const FLAGS: u32 = 0x3f;
+    let mut state = 0_u32;
+    // SAFETY: all of it is this thread's; the modes, which are not changed, stay in the upper bits.
+    unsafe {
+        *libc::__errno_location() = 0;
+        asm!("stmxcsr [{}]", in(reg) &raw mut state, options(nostack));
+        state &= !FLAGS;
+        asm!("ldmxcsr [{}]", "fnclex", in(reg) &raw const state, options(nostack));
+    }
+}
+
+/// The signature of a `main` whose own is not known: of one that takes less, what is passed besides does not matter.
+fn usual_main() -> signature::Function {
+    let parameter = |ty| Parameter {
+        ty,
+        extension: Extension::None,
+    };
+    signature::Function {
+        name: "main".to_owned(),
+        result: Type::I32,
+        parameters: [Type::I32, Type::Pointer, Type::Pointer]
+            .map(parameter)
+            .into(),
+        variadic: false,
+        convention: String::new(),
     }
 }
 
@@ -73,13 +103,23 @@ pub fn check_main(signature: &signature::Function) -> Result<(), Error> {
 }
 
 impl MainCall {
-    /// Runs it and flushes what it wrote. An exception passes through.
-    pub fn run(&self) -> c_int {
+    /// Runs it and flushes what it wrote. What unwinds passes through: an exception, whose type the program may have
+    /// defined, or the end of the thread by `pthread_exit`, which other threads of the program outlive. So then the
+    /// program is not given up.
+    pub fn run(self) -> c_int {
+        let main = ManuallyDrop::new(self);
+        let result = main.call();
+        drop(ManuallyDrop::into_inner(main));
+        result
+    }
+
+    fn call(&self) -> c_int {
         let mut call = Call::new();
         if self.prepare(&mut call).is_err() {
             // `prepare_main` has done the same before.
             return 0;
         }
+        clear_state();
         let result = match call.run() {
             Value::I8(result) | Value::I16(result) | Value::I32(result) | Value::I64(result) => {
                 result as c_int
@@ -95,7 +135,8 @@ impl MainCall {
     }
 
     fn prepare(&self, call: &mut Call) -> Result<(), Error> {
-        let argc = (self.argv.len() - 1) as i64;
+        let Arguments { argc, argv } = self.arguments.arguments();
+        let argc = i64::from(argc);
         let parameters = &self.function.signature().parameters;
         let count = parameters.len();
         let argc = match parameters.first().map(|first| &first.ty) {
@@ -108,7 +149,7 @@ impl MainCall {
         let envp = unsafe { environ };
         let values = [
             argc,
-            Value::Pointer(self.argv.as_ptr().addr()),
+            Value::Pointer(argv.addr()),
             Value::Pointer(envp.addr()),
         ];
         self.function.prepare(call, values.into_iter().take(count))

@@ -20,6 +20,7 @@ mod state;
 mod task;
 mod value;
 
+use call::Signature;
 pub use call::{Call, Function};
 pub use compile::key_of;
 pub use main_call::check_main;
@@ -36,6 +37,7 @@ use crate::compile::protocol::{Cpu, Target};
 use crate::config::Config;
 use crate::error::{Error, Status};
 use crate::fork;
+use crate::signature;
 use library::Library;
 use state::State;
 use std::sync::atomic::AtomicBool;
@@ -154,7 +156,16 @@ impl Executor {
 
     /// A function of the modules, with its signature.
     pub fn lookup_function(self: &Arc<Self>, name: &str) -> Result<Function, Error> {
-        let (id, info) = {
+        self.find_function(name, None)
+    }
+
+    /// As `lookup_function`; `assumed` is the signature of one that no IR states, because an object has it.
+    fn find_function(
+        self: &Arc<Self>,
+        name: &str,
+        assumed: Option<signature::Function>,
+    ) -> Result<Function, Error> {
+        let (id, info, is_variable) = {
             let state = self.lock();
             let Some(found) = state.find(name.as_bytes(), |_, _| true) else {
                 return Err(self.not_found(
@@ -165,20 +176,27 @@ impl Executor {
             (
                 found.id,
                 state.module(found.id).map(|module| module.info.clone()),
+                found.symbol.object,
             )
         };
         let info = info.ok_or_else(module::removed)?;
         let index = info
             .functions()?
             .iter()
-            .position(|function| function.name == name)
-            .ok_or_else(|| {
-                Error::new(
+            .position(|function| function.name == name);
+        let signature = match (index, assumed) {
+            (Some(index), _) => Signature::Stated(index),
+            (None, Some(assumed)) if !is_variable => Signature::Assumed(Box::new(assumed)),
+            (None, _) => {
+                return Err(Error::new(
                     Status::NotFound,
-                    format!("`{name}` is not a function: look up its address"),
-                )
-            })?;
-        Function::new(self.clone(), Some(id), info, index)
+                    format!(
+                        "`{name}` is no function with a known signature: it is a variable, or an object file has it. Look up its address"
+                    ),
+                ));
+            }
+        };
+        Function::new(self.clone(), Some(id), info, signature)
     }
 
     fn lock(&self) -> fork::Guarded<MutexGuard<'_, State>> {

@@ -1,6 +1,6 @@
 //! A module's handle, and what is known of it.
 
-use super::call::Function;
+use super::call::{Function, Signature};
 use super::link;
 use super::{Executor, recompile, state};
 use crate::cache::entry::{self, Entry, EntryError, RawManifest};
@@ -231,7 +231,12 @@ impl Module {
                 ),
             ));
         }
-        Function::new(self.executor.clone(), self.id, self.info.clone(), index)
+        Function::new(
+            self.executor.clone(),
+            self.id,
+            self.info.clone(),
+            Signature::Stated(index),
+        )
     }
 
     /// The address of a symbol that this module defines.

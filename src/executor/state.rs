@@ -4,6 +4,8 @@ use super::library::Library;
 use super::link::Batch;
 use super::module::ModuleInfo;
 use crate::image::Image;
+use crate::image::arguments::{self, Arguments, Strings};
+use crate::image::lifecycle;
 use crate::image::relocate::Target;
 use crate::image::symbols::{Symbol, SymbolKind, gnu_hash};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -13,6 +15,8 @@ use std::sync::Arc;
 pub struct State {
     pub definitions: HashMap<Box<[u8]>, usize>,
     pub libraries: Vec<Arc<Library>>,
+    /// What programs were given; the last one counts. Programs may keep pointers to any.
+    arguments: Vec<Arc<Strings>>,
     /// Batches whose constructors still run.
     pub batches: Vec<Arc<Batch>>,
     /// By id, which is the order in which they were added.
@@ -90,6 +94,23 @@ impl State {
         );
         self.pending.push(id);
         id
+    }
+
+    pub fn set_arguments(&mut self, arguments: Arc<Strings>) {
+        self.arguments.push(arguments);
+    }
+
+    /// What a program was given, if it was.
+    pub fn program_arguments(&self) -> Option<&Arc<Strings>> {
+        self.arguments.last()
+    }
+
+    /// What constructors are called with.
+    pub fn arguments(&self) -> Arguments {
+        match self.program_arguments() {
+            Some(strings) => strings.arguments(),
+            None => arguments::of_the_process(),
+        }
     }
 
     pub fn module(&self, id: u64) -> Option<&Loaded> {
@@ -241,11 +262,7 @@ impl State {
     }
 }
 
-/// Runs the destructors of modules, of the one that was linked last first, and then unmaps them all: until then
-/// they may need each other.
-pub fn unload(mut modules: Vec<Loaded>) {
-    modules.sort_by_key(|module| std::cmp::Reverse(module.link_order));
-    for module in &modules {
-        module.image.finalize();
-    }
+/// Unloads modules that were taken out.
+pub fn unload(modules: Vec<Loaded>) {
+    lifecycle::unload(modules.into_iter().map(|module| module.image).collect());
 }

@@ -1,12 +1,15 @@
 //! Constructors and destructors of an image.
 
+use super::arguments::Arguments;
 use super::elf::Dynamic;
 use super::map::Mapping;
 use super::symbols::Symbols;
-use super::{Image, LoadError};
+use super::{Image, LoadError, thread_exit};
+use std::cmp::Reverse;
 use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// The symbol by which the server's linker names an image's `__dso_handle`, if it has one.
 const DSO_HANDLE: &[u8] = b"__mgenjit_dso_handle";
@@ -38,6 +41,8 @@ pub struct Lifecycle {
     /// Whether it can have handlers at all.
     has_handlers: bool,
     state: AtomicU8,
+    /// The place in the order in which images were begun.
+    order: AtomicU64,
 }
 
 impl Lifecycle {
@@ -70,18 +75,22 @@ impl Lifecycle {
             dso: handle.unwrap_or(mapping.base()),
             has_handlers: handle.is_some() || fini != 0 || fini_array.1 != 0,
             state: AtomicU8::new(MAPPED),
+            order: AtomicU64::new(0),
         })
     }
 }
 
 impl Image {
-    /// Runs the constructors. The image must not move afterwards.
-    pub fn initialise(&self) -> Result<(), LoadError> {
+    /// Has the destructors run at the process's end, or at `finalize`. Of images that are linked together all are begun
+    /// before a constructor runs: so the handlers that constructors and the program register run before any destructor, as
+    /// in one program. The image must not move afterwards.
+    pub fn begin(&self) {
+        static LAST: AtomicU64 = AtomicU64::new(0);
         let lifecycle = &self.lifecycle;
+        let order = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+        lifecycle.order.store(order, Ordering::Relaxed);
         lifecycle.state.store(INITIALISED, Ordering::Release);
         if lifecycle.fini != 0 || lifecycle.fini_array.1 != 0 {
-            // First of all, so that destructors run after the handlers that constructors and the program
-            // register: at the process's end, or at `finalize`.
             // SAFETY: the image stays where it is, and `finalize` takes the handler back before it goes.
             unsafe {
                 __cxa_atexit(
@@ -91,14 +100,19 @@ impl Image {
                 )
             };
         }
+    }
+
+    /// Runs the constructors.
+    pub fn construct(&self, arguments: Arguments) -> Result<(), LoadError> {
+        let lifecycle = &self.lifecycle;
         for address in self.array(lifecycle.preinit_array)? {
-            call_constructor(*address as usize);
+            call_constructor(*address as usize, arguments);
         }
         if lifecycle.init != 0 {
-            call_constructor(lifecycle.init);
+            call_constructor(lifecycle.init, arguments);
         }
         for address in self.array(lifecycle.init_array)? {
-            call_constructor(*address as usize);
+            call_constructor(*address as usize, arguments);
         }
         Ok(())
     }
@@ -124,18 +138,38 @@ impl Drop for Image {
     }
 }
 
-/// Calls a constructor as the dynamic linker does, but for the argument vector, which it alone knows.
-fn call_constructor(address: usize) {
+/// Unloads images that nobody can reach any more: runs the destructors of this thread's `thread_local` objects, then
+/// those of the images, of the one that was begun last first, and then unmaps them all: until then they may need each
+/// other.
+///
+/// As with libraries of the system, an image that has `thread_local` objects in other threads stays, with what it needs: its
+/// destructors run when the last of these objects has ended, which may use what they destroy.
+pub fn unload(images: Vec<Arc<Image>>) {
+    thread_exit::run_own(&images);
+    finalize_last(images);
+}
+
+/// Gives up images, and unloads those that nobody else has.
+pub fn finalize_last(images: Vec<Arc<Image>>) {
+    let mut last = thread_exit::give_up(images);
+    last.sort_by_key(|image| Reverse(image.lifecycle.order.load(Ordering::Relaxed)));
+    for image in &last {
+        image.finalize();
+    }
+}
+
+/// Calls a constructor as the dynamic linker does.
+fn call_constructor(address: usize, arguments: Arguments) {
     // SAFETY: the image's initialisation array holds functions of this kind.
     unsafe {
         let constructor: extern "C" fn(c_int, *const *const c_char, *const *const c_char) =
             std::mem::transmute(address);
-        constructor(0, [ptr::null()].as_ptr(), environ);
+        constructor(arguments.argc, arguments.argv, environ);
     }
 }
 
 unsafe extern "C" fn run_destructors(image: *mut c_void) {
-    // SAFETY: `initialise` registered the image, and it is mapped until its handlers are taken back.
+    // SAFETY: `begin` registered the image, and it is mapped until its handlers are taken back.
     let image = unsafe { &*image.cast::<Image>() };
     let destructors = image.array(image.lifecycle.fini_array).unwrap_or_default();
     let last = image.lifecycle.fini as u64;

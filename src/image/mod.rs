@@ -9,6 +9,7 @@
 //! Architecture Invariant: raw addresses of an image are read and written through [`map::Mapping`] alone, which
 //! checks that they lie in it.
 
+pub mod arguments;
 pub mod elf;
 pub mod lifecycle;
 pub mod map;

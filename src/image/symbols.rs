@@ -27,6 +27,8 @@ pub struct Symbol {
     pub value: u64,
     pub defined: bool,
     pub weak: bool,
+    /// Whether it is said to be a variable.
+    pub object: bool,
     pub kind: SymbolKind,
 }
 
@@ -89,6 +91,7 @@ impl Symbols {
             value: raw.st_value.get(LE),
             defined: raw.st_shndx.get(LE) != elf::SHN_UNDEF,
             weak: raw.st_bind() == elf::STB_WEAK,
+            object: raw.st_type() == elf::STT_OBJECT,
             kind,
         })
     }

@@ -274,8 +274,13 @@ fn call_at_thread_exit(table: *mut Table) {
     }
 }
 
-/// Frees the table of a thread that ends.
+/// Frees the table of a thread that ends, unless it is the main one: if that calls `pthread_exit`, its `thread_local`
+/// destructors run later than this, at the process's end.
 unsafe extern "C" fn free_table(table: *mut c_void) {
+    // SAFETY: both only return a number.
+    if unsafe { libc::gettid() == libc::getpid() } {
+        return;
+    }
     let table = table.cast::<Table>();
     let mut registry = lock();
     registry.tables.retain(|other| *other != table);

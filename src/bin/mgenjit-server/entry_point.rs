@@ -11,9 +11,9 @@ use inkwell::llvm_sys::core::{
     LLVMBuildRet, LLVMConstInt, LLVMCountParamTypes, LLVMCreateBuilderInContext,
     LLVMDisposeBuilder, LLVMFunctionType, LLVMGetFunctionCallConv, LLVMGetIntTypeWidth,
     LLVMGetLinkage, LLVMGetNamedFunction, LLVMGetParam, LLVMGetParamTypes,
-    LLVMGetPointerAddressSpace, LLVMGetReturnType, LLVMGetTypeKind, LLVMGetVisibility,
-    LLVMGlobalGetValueType, LLVMInt32TypeInContext, LLVMIsDeclaration, LLVMIsFunctionVarArg,
-    LLVMPointerTypeInContext, LLVMPositionBuilderAtEnd, LLVMSetVisibility,
+    LLVMGetPointerAddressSpace, LLVMGetReturnType, LLVMGetTypeKind, LLVMGlobalGetValueType,
+    LLVMInt32TypeInContext, LLVMIsDeclaration, LLVMIsFunctionVarArg, LLVMPointerTypeInContext,
+    LLVMPositionBuilderAtEnd, LLVMSetVisibility,
 };
 use inkwell::llvm_sys::prelude::{LLVMContextRef, LLVMModuleRef, LLVMTypeRef, LLVMValueRef};
 use inkwell::llvm_sys::{LLVMLinkage, LLVMTypeKind, LLVMVisibility};
@@ -35,7 +35,7 @@ pub unsafe fn add(context: LLVMContextRef, module: LLVMModuleRef, format: Format
     // and calls get as many arguments, of the callee's types. The builder is disposed of once.
     unsafe {
         let main = LLVMGetNamedFunction(module, c"main".as_ptr());
-        if main.is_null() || !is_visible(main) {
+        if main.is_null() || !is_callable(main) {
             return;
         }
         let ty = LLVMGlobalGetValueType(main);
@@ -144,17 +144,16 @@ unsafe fn parameters(ty: LLVMTypeRef) -> Vec<LLVMTypeRef> {
     }
 }
 
-/// Whether it is a definition in the C convention that others may call.
+/// Whether it is a definition in the C convention that other objects may call: hidden or not, an executable has it.
 ///
 /// # Safety
 ///
 /// `function` must be valid.
-unsafe fn is_visible(function: LLVMValueRef) -> bool {
+unsafe fn is_callable(function: LLVMValueRef) -> bool {
     // SAFETY: the caller's.
     unsafe {
         LLVMIsDeclaration(function) == 0
             && LLVMGetFunctionCallConv(function) == 0
-            && LLVMGetVisibility(function) != LLVMVisibility::LLVMHiddenVisibility
             && !matches!(
                 LLVMGetLinkage(function),
                 LLVMLinkage::LLVMInternalLinkage
