@@ -17,13 +17,13 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p;' Cargo.toml | head -n 1)
 SONAME := libmgenjit.so.$(firstword $(subst ., ,$(VERSION)))
 
 EXAMPLES := quickstart run build cache server compare runtime
-compiling := $(patsubst %,examples-c/common/%.c,arguments events level line list report setup unit)
+compiling := $(patsubst %,examples-c/common/%.c,arguments events input level line list report setup unit)
 printing := $(patsubst %,examples-c/common/%.c,arguments json table text units)
 measuring := $(patsubst %,examples-c/common/%.c,files measure)
 quickstart_sources := examples-c/quickstart.c
 run_sources := $(wildcard examples-c/run/*.c) $(compiling)
 build_sources := $(wildcard examples-c/build/*.c) $(compiling)
-cache_sources := $(wildcard examples-c/cache/*.c) $(printing) $(patsubst %,examples-c/common/%.c,level line list)
+cache_sources := $(wildcard examples-c/cache/*.c) $(printing) $(patsubst %,examples-c/common/%.c,input level line list)
 server_sources := $(wildcard examples-c/server/*.c) $(printing)
 compare_sources := examples-c/compare.c $(measuring)
 runtime_sources := $(wildcard examples-c/runtime/*.c) $(compiling) $(measuring)

@@ -2,7 +2,9 @@
 
 mod support;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::OnceLock;
 use support::source;
 use support::terminal::{check_progress, run_on_terminal, screen};
@@ -110,6 +112,58 @@ fn wrong_usage() {
         &["--call", "add(1, 2)", "add.ll", "1"],
         "arguments are for main",
     );
+}
+
+#[test]
+fn any_kind_of_file_runs() {
+    let place = place();
+    place.write("five.c", "int main(void) { return 5; }\n");
+    place.write(
+        "count.c",
+        "extern int calls; int main(int argc, char **argv) { (void)argv; return argc + calls; }\n",
+    );
+    place.write("calls.c", "int calls = 10;\n");
+    place.cc(&["-c", "five.c", "count.c", "calls.c"]);
+    place.cc(&["-c", "-fPIC", "-o", "pic.o", "count.c"]);
+    let members = ["rcs", "all.a", "pic.o", "calls.o"];
+    let status = place.command("ar").args(members).status();
+    assert!(status.expect("ar").success());
+    place.write("marked.ll", format!("\u{feff}{CALLER}"));
+    place.write("hidden.ll", "define hidden i32 @main() {\n  ret i32 6\n}\n");
+    place.check(&["five.o"], 5, &[]);
+    place.check(&["all.a", "x", "y"], 13, &[]);
+    place.check(&["--with", "calls.o", "pic.o"], 11, &[]);
+    place.check(&["--add", "calls.o", "pic.o"], 11, &[]);
+    place.check(&["--with", "twice.ll", "marked.ll"], 42, &[]);
+    place.write("data.c", "int main = 5;\n");
+    place.cc(&["-c", "-w", "data.c"]);
+    place.check(&["data.o"], 65, &["`main` is no function"]);
+}
+
+#[test]
+fn stdin_is_a_file() {
+    let place = place();
+    let check = |arguments: &[&str], input: &str, code: i32, said: &str| {
+        let mut child = place
+            .tool(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("run");
+        let mut stdin = child.stdin.take().expect("stdin");
+        stdin.write_all(input.as_bytes()).expect("written");
+        drop(stdin);
+        let output = child.wait_with_output().expect("run");
+        let ran = tools::Ran::from(output);
+        assert_eq!(ran.code, code, "{arguments:?}: {ran:?}");
+        assert!(ran.out.contains(said) || ran.err.contains(said), "{ran:?}");
+    };
+    check(&["-", "x"], ARGUMENTS, 2, "-\nx\n");
+    check(&["--with", "twice.ll", "-"], CALLER, 42, "");
+    check(&["--with", "-", "caller.ll"], TWICE, 42, "");
+    check(&["-"], "", 65, "<stdin>: the input is empty");
+    check(&["-"], "define", 65, "<stdin>:1:7: ");
 }
 
 #[test]

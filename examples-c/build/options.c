@@ -14,7 +14,7 @@ static const char usage[] = "usage: build -o OUT [options] FILES...\n";
 static const char help[] =
     "\n"
     "Compiles FILES, or finds their code in the cache, and writes it to OUT, ahead of time. FILES are IR text,\n"
-    "bitcode, object files and static archives; they are compiled together, optimised as one.\n"
+    "bitcode, object files and static archives, or -, stdin; they are compiled together, optimised as one.\n"
     "\n"
     "  -o, --output OUT     the file to write, which is replaced only whole; - for stdout, if it is text\n"
     "  --kind KIND          what to write: exe, lib, archive, object, asm, bitcode, ir, header;\n"

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "common/input.h"
 #include "common/json.h"
 #include "common/table.h"
 #include "common/text.h"
@@ -91,9 +92,7 @@ static int gather(const struct options *options, mgenjit_source *source)
 {
     mgenjit_error *error = NULL;
     for (int i = 0; i < options->arguments.count; i++) {
-        const char *path = options->arguments.items[i];
-        if (mgenjit_source_add_file(source, strcmp(path, "-") == 0 ? "/dev/stdin" : path, &error)
-            != MGENJIT_STATUS_OK)
+        if (input_add(source, options->arguments.items[i], &error) != MGENJIT_STATUS_OK)
             return report_error(error);
     }
     for (int i = 0; i < options->kept.count; i++)
@@ -112,7 +111,7 @@ int command_explain(struct context *context)
     mgenjit_error *error = NULL;
 
     if (name == NULL)
-        name = strcmp(path, "-") == 0 ? "<memory>" : path;
+        name = input_name(path);
     if (mgenjit_source_new(name, &source, &error) != MGENJIT_STATUS_OK)
         return report_error(error);
     int exit_code = gather(options, source);

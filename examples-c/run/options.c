@@ -11,7 +11,8 @@ static const char usage[] = "usage: run [options] FILE [ARGS...]\n";
 static const char help[] =
     "\n"
     "Compiles LLVM IR, or finds the code in the cache, and calls its main with ARGS.\n"
-    "Ends with main's exit status. FILE is IR text, bitcode, an object file or a static archive.\n"
+    "Ends with main's exit status. FILE is IR text, bitcode, an object file or a static archive;\n"
+    "- is stdin.\n"
     "\n"
     "  --call 'NAME(ARGS)'  call this function instead of main, and print its result (repeatable);\n"
     "                       arguments: 1, -2, 0xff, 3.5, true, false, \"text\", null\n"

@@ -206,6 +206,12 @@ static void executor_functions(void)
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_executor_lookup_function(executor, "f", NULL, NULL));
     CHECK_INT(MGENJIT_STATUS_NOT_FOUND, mgenjit_executor_lookup_function(executor, "nowhere", &function, NULL));
 
+    REFUSED(mgenjit_executor_set_arguments(NULL, 0, NULL, &failure));
+    REFUSED(mgenjit_executor_set_arguments(executor, 1, NULL, &failure));
+    REFUSED(mgenjit_executor_set_arguments(executor, -1, argv, &failure));
+    REFUSED(mgenjit_executor_set_arguments(executor, 3, argv_with_a_hole, &failure));
+    CHECK_OK(mgenjit_executor_set_arguments(executor, 0, NULL, &failure));
+
     REFUSED(mgenjit_executor_run_main(NULL, 0, NULL, &status, &failure));
     REFUSED(mgenjit_executor_run_main(executor, 1, NULL, &status, &failure));
     REFUSED(mgenjit_executor_run_main(executor, -1, argv, &status, &failure));

@@ -27,9 +27,8 @@ pub fn build_in(folder: &Path, tools: &[&str]) {
         const PRINTING: [&str; 5] = ["arguments.c", "json.c", "table.c", "text.c", "units.c"];
         // The tools that compile nothing have reports of their own.
         match *tool {
-            "cache" => {
-                sources.extend(["level.c", "line.c", "list.c"].map(|name| common.join(name)))
-            }
+            "cache" => sources
+                .extend(["input.c", "level.c", "line.c", "list.c"].map(|name| common.join(name))),
             "server" => {}
             _ => sources.extend(sources_in(&common)),
         }

@@ -22,12 +22,14 @@ pub fn parse<'context>(
     context: &'context Context,
     input: &Input,
 ) -> Result<Module<'context>, Failure> {
+    // A byte order mark, which some editors write, says nothing of UTF-8.
     let bytes = input.bytes();
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     if is_bitcode(bytes) {
         return parse_bitcode(context, bytes);
     }
     reject_other_formats(bytes)?;
-    // SAFETY: the input has a NUL behind its end.
+    // SAFETY: the input, to whose end the bytes go, has a NUL behind it.
     unsafe { read(context, bytes, true) }.map_err(|message| locate_text_error(&message, bytes))
 }
 
