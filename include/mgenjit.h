@@ -237,10 +237,12 @@
 // As long as it takes.
 #define MGENJIT_FOREVER UINT64_MAX
 
-// A relocatable object.
+// A relocatable object. As with those of clang, what uses it may have to be linked with `-lm`, and for atomic operations
+// on 16 bytes with `-latomic`.
 #define MGENJIT_EXPORT_OBJECT 1
 
-// A static archive, with a member for each module, and for each object that was linked into one.
+// A static archive, with a member for each module, and for each object that was linked into one. What it has to be
+// linked with is as for an object.
 #define MGENJIT_EXPORT_ARCHIVE 2
 
 // A shared library. It is linked by the compile server, or by the linker if one was named, if there are libraries or
@@ -248,6 +250,7 @@
 #define MGENJIT_EXPORT_SHARED_LIBRARY 3
 
 // An executable. `main` may return i8 to i64 or void, and may take its arguments as for mgenjit_executor_run_main.
+// The libraries of mathematics and of atomic operations are linked if it needs them.
 #define MGENJIT_EXPORT_EXECUTABLE 4
 
 // The IR as it was after the optimiser, as bitcode. Objects that were linked into the module are not in it.

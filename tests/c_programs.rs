@@ -66,6 +66,7 @@ programs! {
     export.c
     export_bad.c
     export_files.c
+    export_helpers.c
     export_hit.c
     export_layouts.c
     export_programs.c

@@ -11,14 +11,17 @@ use crate::export::{self, Argument, Kind, Options};
 use std::ffi::{c_char, c_int};
 use std::path::Path;
 
-/// A relocatable object.
+/// A relocatable object. As with those of clang, what uses it may have to be linked with `-lm`, and for atomic operations
+/// on 16 bytes with `-latomic`.
 pub const MGENJIT_EXPORT_OBJECT: i32 = 1;
-/// A static archive, with a member for each module, and for each object that was linked into one.
+/// A static archive, with a member for each module, and for each object that was linked into one. What it has to be
+/// linked with is as for an object.
 pub const MGENJIT_EXPORT_ARCHIVE: i32 = 2;
 /// A shared library. It is linked by the compile server, or by the linker if one was named, if there are libraries or
 /// flags, or if it needs what only a compiler knows where to find, such as what __builtin_cpu_supports reads.
 pub const MGENJIT_EXPORT_SHARED_LIBRARY: i32 = 3;
 /// An executable. `main` may return i8 to i64 or void, and may take its arguments as for mgenjit_executor_run_main.
+/// The libraries of mathematics and of atomic operations are linked if it needs them.
 pub const MGENJIT_EXPORT_EXECUTABLE: i32 = 4;
 /// The IR as it was after the optimiser, as bitcode. Objects that were linked into the module are not in it.
 pub const MGENJIT_EXPORT_BITCODE: i32 = 5;

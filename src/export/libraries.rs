@@ -15,21 +15,31 @@ const NAMES: [&CStr; 4] = [
     c"ld-linux-x86-64.so.2",
 ];
 
+/// Has atomic operations on what is larger than a register. It is not everywhere.
+const ATOMIC: &CStr = c"libatomic.so.1";
+
 /// The files, in their order; one that is not there is left out.
-pub fn of_this_system() -> Vec<(String, Vec<u8>)> {
-    static PATHS: Lazy<Vec<(&CStr, PathBuf)>> = Lazy::new(|| {
-        let paths = NAMES.iter().map(|name| Some((*name, find(name)?)));
-        paths.flatten().collect()
-    });
+pub fn of_this_system(with_atomic: bool) -> Vec<(String, Vec<u8>)> {
+    static PATHS: Lazy<Vec<(&CStr, PathBuf)>> = Lazy::new(|| find_all(&NAMES));
+    static ATOMIC_PATH: Lazy<Vec<(&CStr, PathBuf)>> = Lazy::new(|| find_all(&[ATOMIC]));
     // A child that is forked while the dynamic linker is at work could not load a library, or end, ever after.
-    let paths = fork::guard(|| Lazy::force(&PATHS)).into_inner();
+    let paths = fork::guard(|| {
+        let atomic = with_atomic.then(|| ATOMIC_PATH.iter());
+        Vec::from_iter(PATHS.iter().chain(atomic.into_iter().flatten()))
+    })
+    .into_inner();
     paths
-        .iter()
+        .into_iter()
         .filter_map(|(name, path)| {
             let bytes = std::fs::read(path).ok()?;
             Some((name.to_string_lossy().into_owned(), bytes))
         })
         .collect()
+}
+
+fn find_all(names: &[&'static CStr]) -> Vec<(&'static CStr, PathBuf)> {
+    let paths = names.iter().map(|name| Some((*name, find(name)?)));
+    paths.flatten().collect()
 }
 
 /// As much of glibc's `struct link_map` as is public.
@@ -69,7 +79,7 @@ fn find(name: &CStr) -> Option<PathBuf> {
 mod tests {
     #[test]
     fn the_c_library_is_found() {
-        let libraries = super::of_this_system();
+        let libraries = super::of_this_system(false);
         let (name, bytes) = libraries.first().expect("a library");
         assert_eq!(name, "libc.so.6");
         assert!(bytes.starts_with(b"\x7fELF"));

@@ -20,6 +20,7 @@ pub struct Plan<'a> {
     pub triple: &'a str,
     /// Whether an object has an entry point that is to be called in the place of `main`.
     pub wraps_main: bool,
+    pub needs_atomic: bool,
     pub options: &'a Options,
 }
 
@@ -148,6 +149,13 @@ impl Linker {
                     Extra::Library(name) => text(&format!("-l{name}")),
                 }),
         );
+        // What code may call for that LLVM has generated. With a C compiler, which knows where it is.
+        if !bare && plan.triple.contains("linux") {
+            arguments.extend(for_linker(&["--as-needed"]));
+            arguments.push(text("-lm"));
+            arguments.extend(plan.needs_atomic.then(|| text("-latomic")));
+            arguments.extend(for_linker(&["--no-as-needed"]));
+        }
         arguments
     }
 

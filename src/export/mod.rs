@@ -124,8 +124,10 @@ struct Objects {
     wraps_main: bool,
     /// Whether the symbols of all could be read.
     all_read: bool,
-    /// Whether they need what only a compiler knows where to find, see [`symbols::is_of_compiler`].
+    /// Whether they need what only a compiler knows where to find, see [`symbols::is_of_compiler`], or what only the
+    /// system's linker knows how to make, see [`symbols::has_version`].
     needs_compiler: bool,
+    needs_atomic: bool,
 }
 
 impl Objects {
@@ -137,6 +139,7 @@ impl Objects {
             wraps_main: false,
             all_read: true,
             needs_compiler: false,
+            needs_atomic: false,
         };
         let mut definers: HashMap<Vec<u8>, usize> = HashMap::new();
         for (index, part) in parts.iter().enumerate() {
@@ -146,8 +149,12 @@ impl Objects {
                     objects.members.push(member);
                     continue;
                 };
-                let mut undefined = symbols.undefined.iter();
-                objects.needs_compiler |= undefined.any(|name| symbols::is_of_compiler(name));
+                for name in &symbols.undefined {
+                    objects.needs_compiler |= symbols::is_of_compiler(name);
+                    objects.needs_atomic |= symbols::is_atomic(name);
+                }
+                let mut names = symbols.undefined.iter().chain(&symbols.defined);
+                objects.needs_compiler |= names.any(|name| symbols::has_version(name));
                 objects.has_main |= symbols.defined.contains(&b"main".as_slice());
                 objects.wraps_main |= symbols.defined.contains(&b"__wrap_main".as_slice());
                 // One module was linked already.
@@ -257,7 +264,7 @@ fn to_shared_library(parts: &[Part<'_>], options: &Options) -> Result<Vec<u8>, E
         return link_by_program(parts, &objects, true, options);
     }
     let libraries = match parts[0].artifacts.target() {
-        Target::Host(_) => libraries::of_this_system(),
+        Target::Host(_) => libraries::of_this_system(objects.needs_atomic),
         Target::Other(_) => Vec::new(),
     };
     let output = LinkOutput::SharedLibrary {
@@ -305,6 +312,7 @@ fn link_by_program(
         objects: &objects.members,
         triple,
         wraps_main: objects.wraps_main,
+        needs_atomic: objects.needs_atomic,
         options,
     };
     Linker::for_target(config, &target, triple)?.link(&plan, config)

@@ -21,6 +21,16 @@ pub fn is_of_compiler(name: &[u8]) -> bool {
     NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
+/// Whether a name is of the library of atomic operations on what is larger than a register or not aligned.
+pub fn is_atomic(name: &[u8]) -> bool {
+    name.starts_with(b"__atomic_")
+}
+
+/// Whether a name has a version (`memcpy@GLIBC_2.2.5`), which the system's linker makes what it should be.
+pub fn has_version(name: &[u8]) -> bool {
+    name.contains(&b'@')
+}
+
 /// `None`: it is no ELF object that can be read.
 pub fn read(object: &[u8]) -> Option<Symbols<'_>> {
     let file = File::parse(object).ok()?;

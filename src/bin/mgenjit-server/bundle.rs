@@ -1,5 +1,6 @@
 //! The archive that stands for the object when more than the module's own was linked.
 
+use crate::link::Object;
 use crate::natives::Natives;
 use crate::object_file;
 use ar_archive_writer::{ArchiveKind, NewArchiveMember, ObjectReader, write_archive_to_stream};
@@ -7,14 +8,24 @@ use mgenjit::compile::protocol::{Failure, FailureKind};
 use std::collections::HashSet;
 use std::io;
 
-/// A GNU archive of the module's object and of all objects that are linked to it, the same whenever it is made.
-pub fn archive(module: Option<&Vec<u8>>, natives: &Natives) -> Result<Vec<u8>, Failure> {
+/// A GNU archive of the module's object, of all objects that are linked to it, and of the helpers that these need, the
+/// same whenever it is made.
+pub fn archive(
+    module: Option<&Vec<u8>>,
+    natives: &Natives,
+    helpers: &[Object],
+) -> Result<Vec<u8>, Failure> {
     let module = module.map(|bytes| ("module.o".to_owned(), bytes.as_slice()));
     let mut taken = HashSet::new();
     // A new member has no date, belongs to user and group 0, and has the mode 644.
     let members: Vec<NewArchiveMember<'_>> = module
         .into_iter()
         .chain(natives.members())
+        .chain(
+            helpers
+                .iter()
+                .map(|one| (format!("{}.o", one.name), (*one.bytes).as_ref())),
+        )
         .map(|(name, bytes)| NewArchiveMember::new(bytes, &READER, unused(&mut taken, name)))
         .collect();
     let mut archive = io::Cursor::new(Vec::new());

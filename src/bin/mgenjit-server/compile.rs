@@ -11,7 +11,7 @@ use crate::link::{self, Linker, Object, Plan};
 use crate::symbols::Symbols;
 use crate::target::{Machine, Names, Targets};
 use crate::unit::{Named, Unit};
-use crate::{codegen, image, object_file, prepare, progress, signatures, verify};
+use crate::{codegen, helpers, image, object_file, prepare, progress, signatures, verify};
 use inkwell::context::Context;
 use mgenjit::compile::protocol::{
     CompileTimes, Compiled, Emit, Failure, FailureKind, OptLevel, Target,
@@ -119,7 +119,9 @@ impl Compiler {
         let started = enter(Phase::Link);
         let object = object.map(Arc::new);
         let mut image = Vec::new();
-        if matches!(options.target, Target::Host(_)) || !unit.natives.is_empty() {
+        let mut helpers = Vec::new();
+        let may_lack = helpers::may_be_lacking(&names);
+        if may_lack || !unit.natives.is_empty() {
             let symbols = object
                 .as_deref()
                 .map(|object| symbols(object))
@@ -127,16 +129,23 @@ impl Compiler {
             if !unit.natives.is_empty() {
                 unit.complete(symbols.as_ref())?;
             }
+            let all = all_symbols(symbols.as_ref(), &unit);
+            if may_lack {
+                for piece in helpers::needed(&all) {
+                    helpers.push(self.crt_object(piece, &options.target)?);
+                }
+                enter(Phase::Link);
+            }
             if matches!(options.target, Target::Host(_)) {
-                image = self.link(object.as_ref(), symbols.as_ref(), &unit, &options.target)?;
+                image = self.link(object.as_ref(), &all, &helpers, &unit, &options.target)?;
             }
         }
         if let Some(keep) = &unit.keep {
             functions.retain(|function| keep.binary_search(&function.name).is_ok());
         }
         let object = match object {
-            Some(object) if !unit.natives.has_objects() => object,
-            object => Arc::new(bundle::archive(object.as_deref(), &unit.natives)?),
+            Some(object) if !unit.natives.has_objects() && helpers.is_empty() => object,
+            object => Arc::new(bundle::archive(object.as_deref(), &unit.natives, &helpers)?),
         };
         times.link = microseconds(started);
         let compiled = Compiled {
@@ -155,7 +164,8 @@ impl Compiler {
     fn link(
         &mut self,
         object: Option<&Arc<Vec<u8>>>,
-        module: Option<&Symbols>,
+        all: &[&Symbols],
+        helpers: &[Object],
         unit: &Unit,
         target: &Target,
     ) -> Result<Vec<u8>, Failure> {
@@ -167,16 +177,12 @@ impl Compiler {
             .into_iter()
             .collect();
         objects.extend(unit.natives.objects());
+        objects.extend_from_slice(helpers);
         if objects.is_empty() {
             let message = "there is nothing to link: the archives have no members".to_owned();
             return Err(failure(FailureKind::Link, message));
         }
         blame::check_thread_locals(&unit.natives)?;
-        let files = unit.natives.selected().filter(|file| file.is_object());
-        let all: Vec<&Symbols> = module
-            .into_iter()
-            .chain(files.map(|file| &file.symbols))
-            .collect();
         let defined: HashSet<&str> = all
             .iter()
             .flat_map(|symbols| symbols.defined.iter().map(|one| one.name.as_str()))
@@ -200,7 +206,7 @@ impl Compiler {
         });
         linked
             .and_then(|mut image| image::finish(&mut image).map(|()| image))
-            .map_err(|failure| blame::blame(failure, &unit.natives, &all))
+            .map_err(|failure| blame::blame(failure, &unit.natives, all))
     }
 
     pub fn names(&self, target: &Target) -> Result<Names, Failure> {
@@ -281,6 +287,13 @@ fn compile_module(
     let emitted = codegen::emit(&module, &machine.llvm, emit, &diagnostics)?;
     times.codegen = microseconds(started);
     Ok((emitted, functions))
+}
+
+/// What the module's object and those that are linked to it say of their symbols.
+fn all_symbols<'a>(module: Option<&'a Symbols>, unit: &'a Unit) -> Vec<&'a Symbols> {
+    let files = unit.natives.selected().filter(|file| file.is_object());
+    let files = files.map(|file| &file.symbols);
+    module.into_iter().chain(files).collect()
 }
 
 /// The symbols of an object that LLVM has just made.

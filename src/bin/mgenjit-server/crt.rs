@@ -7,7 +7,7 @@ use std::collections::HashSet;
 pub struct Piece {
     pub name: &'static str,
     /// Names of other pieces that this one needs.
-    needs: &'static [&'static str],
+    pub needs: &'static [&'static str],
     pub ir: &'static str,
 }
 

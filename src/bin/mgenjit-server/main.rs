@@ -23,6 +23,7 @@ mod driver;
 mod entry_point;
 mod globals;
 mod headers;
+mod helpers;
 mod image;
 mod input;
 mod internalise;
