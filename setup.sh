@@ -60,6 +60,9 @@ need_bench() {
 need_all() {
     need_bench
     llvm ld.lld lld-22
+    # Of clang's sanitizers; gcc brings its own.
+    clang=$(command -v clang-22 || echo "$prefix/bin/clang")
+    file "$("$clang" -print-file-name=libclang_rt.tsan-x86_64.a 2>/dev/null)" libclang-rt-22-dev
     program openssl openssl
     program aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
     file /usr/aarch64-linux-gnu/lib/crt1.o libc6-dev-arm64-cross

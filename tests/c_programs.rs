@@ -91,6 +91,7 @@ programs! {
     real_programs.c
     removal.c
     run_main.c
+    sanitized.cpp
     server_discovery.c
     server_killed.c
     server_process.c

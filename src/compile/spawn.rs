@@ -6,8 +6,9 @@
 //! is sent. The server has a session of its own, so that Ctrl-C at the host's terminal does not reach it.
 //!
 //! Both processes share the host's memory until the server's `execve` (`CLONE_VM | CLONE_VFORK`, as
-//! `posix_spawn` does): the cost does not grow with the host, and no `pthread_atfork` handler runs. They call
-//! nothing but system calls.
+//! `posix_spawn` does): the cost does not grow with the host, and no `pthread_atfork` handler runs. They make system
+//! calls by their numbers and call no function of libc: in a host with a sanitizer, or with libraries that interpose,
+//! such a function may be another's, which would note in the host's memory what is done to these processes.
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::PidfdFlags;
@@ -127,7 +128,7 @@ fn launch(path: &Path, arguments: &[CString], descriptors: &[BorrowedFd<'_>]) ->
     // SAFETY: the stack is the child's alone; with CLONE_VFORK this thread waits until the child has ended, so
     // that the plan and the stacks outlive it. `intermediate` calls nothing but system calls.
     let pid = unsafe {
-        libc::clone(
+        __clone(
             intermediate,
             stacks.top(0),
             libc::CLONE_VM | libc::CLONE_VFORK,
@@ -159,7 +160,7 @@ extern "C" fn intermediate(plan: *mut c_void) -> c_int {
     let plan = unsafe { &mut *plan.cast::<Plan>() };
     // SAFETY: as in `launch`: the grandchild has a stack of its own, and this process waits until it has left it.
     let pid = unsafe {
-        libc::clone(
+        __clone(
             become_server,
             plan.server_stack,
             libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD,
@@ -177,11 +178,19 @@ extern "C" fn become_server(plan: *mut c_void) -> c_int {
     // SAFETY: `launch` passes a plan that outlives this process's time in shared memory.
     let plan = unsafe { &mut *plan.cast::<Plan>() };
     // SAFETY: system calls on this process alone: its signal table, session, limits and descriptors are not shared.
+    // What they read and write lies in the plan or on this stack.
     unsafe {
-        for signal in 1..=64 {
-            libc::signal(signal, libc::SIG_DFL);
+        let by_default = [0_usize; 4];
+        for signal in 1..=SIGNALS {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                by_default.as_ptr(),
+                NOWHERE,
+                SIGNAL_SET_LEN,
+            );
         }
-        libc::setsid();
+        libc::syscall(libc::SYS_setsid);
         for resource in RAISED {
             raise(resource);
         }
@@ -196,30 +205,48 @@ extern "C" fn become_server(plan: *mut c_void) -> c_int {
         libc::syscall(libc::SYS_close_range, first, c_int::MAX, 0);
         // First out of the way of their new numbers, then there: `dup2` clears the close-on-exec flag.
         for descriptor in &mut plan.descriptors[..plan.count] {
-            *descriptor = libc::fcntl(*descriptor, libc::F_DUPFD_CLOEXEC, MAX_DESCRIPTORS as c_int);
-            if *descriptor < 0 {
+            let moved = libc::syscall(
+                libc::SYS_fcntl,
+                *descriptor,
+                libc::F_DUPFD_CLOEXEC,
+                MAX_DESCRIPTORS,
+            );
+            if moved < 0 {
                 plan.errno = errno();
                 return 1;
             }
+            *descriptor = moved as RawFd;
         }
         for (number, descriptor) in plan.descriptors[..plan.count].iter().enumerate() {
-            if libc::dup2(*descriptor, number as c_int) < 0 {
+            if libc::syscall(libc::SYS_dup2, *descriptor, number) < 0 {
                 plan.errno = errno();
                 return 1;
             }
         }
-        if libc::chdir(c"/".as_ptr()) < 0 {
+        if libc::syscall(libc::SYS_chdir, c"/".as_ptr()) < 0 {
             plan.errno = errno();
             return 1;
         }
-        let mut none: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&raw mut none);
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
-        libc::execve(plan.path, plan.argv, plan.envp);
+        let none = 0_u64;
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            &raw const none,
+            NOWHERE,
+            SIGNAL_SET_LEN,
+        );
+        libc::syscall(libc::SYS_execve, plan.path, plan.argv, plan.envp);
     }
     plan.errno = errno();
     1
 }
+
+/// The kernel's signals, a set of which has a bit for each.
+const SIGNALS: c_int = 64;
+const SIGNAL_SET_LEN: usize = SIGNALS as usize / 8;
+
+/// Where a system call writes what is not wanted.
+const NOWHERE: *mut c_void = ptr::null_mut();
 
 /// Limits that the host has set itself, for what it does itself: the server has limits of its own. Those that nobody can
 /// raise, it shares.
@@ -234,14 +261,43 @@ const RAISED: [libc::__rlimit_resource_t; 6] = [
 
 /// A limit that cannot be raised stays as it is.
 fn raise(resource: libc::__rlimit_resource_t) {
-    // SAFETY: the limit is written before it is read, and it is this process's alone.
+    let mut limit = libc::rlimit64 {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    let (this, unchanged) = (0, ptr::null::<libc::rlimit64>());
+    // SAFETY: the limit outlives the calls, and it is this process's alone.
     unsafe {
-        let mut limit: libc::rlimit = std::mem::zeroed();
-        if libc::getrlimit(resource, &raw mut limit) == 0 {
+        if libc::syscall(
+            libc::SYS_prlimit64,
+            this,
+            resource,
+            unchanged,
+            &raw mut limit,
+        ) == 0
+        {
             limit.rlim_cur = limit.rlim_max;
-            libc::setrlimit(resource, &raw const limit);
+            libc::syscall(
+                libc::SYS_prlimit64,
+                this,
+                resource,
+                &raw const limit,
+                NOWHERE,
+            );
         }
     }
+}
+
+unsafe extern "C" {
+    /// glibc's other name of `clone`. The usual one is intercepted by clang's ThreadSanitizer, which then takes the
+    /// child for one that has memory of its own and ends the host.
+    fn __clone(
+        run: extern "C" fn(*mut c_void) -> c_int,
+        stack: *mut c_void,
+        flags: c_int,
+        argument: *mut c_void,
+        ...
+    ) -> c_int;
 }
 
 fn errno() -> c_int {

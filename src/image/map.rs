@@ -2,6 +2,7 @@
 
 use super::LoadError;
 use super::elf::{Headers, PAGE, Segment};
+use super::leaks;
 use object::pod::Pod;
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
@@ -88,9 +89,18 @@ impl Mapping {
                 mapping
                     .writable
                     .push(start..segment.address + segment.memory_len);
+                let (variables, len) = mapping.variables(mapping.writable.len() - 1);
+                // SAFETY: they are mapped, and `drop` tells that they go.
+                unsafe { leaks::tell(variables, len) };
             }
         }
         Ok(mapping)
+    }
+
+    /// Where the writable range of that index is, and how long it is.
+    fn variables(&self, index: usize) -> (*const c_void, usize) {
+        let range = &self.writable[index];
+        (self.base.wrapping_byte_add(range.start), range.len())
     }
 
     /// Maps the part of a segment that the file has.
@@ -236,6 +246,11 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
+        for index in 0..self.writable.len() {
+            let (variables, len) = self.variables(index);
+            // SAFETY: `try_new` told of each of them.
+            unsafe { leaks::forget(variables, len) };
+        }
         // SAFETY: the address space is this value's own, and whoever drops it vouches that no code in it runs.
         let _ = unsafe { rustix::mm::munmap(self.base, self.len) };
     }

@@ -11,6 +11,7 @@
 
 pub mod arguments;
 pub mod elf;
+mod leaks;
 pub mod lifecycle;
 pub mod map;
 pub mod relocate;

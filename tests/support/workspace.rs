@@ -26,7 +26,9 @@ pub struct Workspace {
     runtime: TempDir,
     /// The value of `$MGENJIT_SERVER_MODE`.
     servers: String,
+    variables: Vec<(String, String)>,
     pub directives: Directives,
+    source: PathBuf,
     program: PathBuf,
 }
 
@@ -55,6 +57,8 @@ impl Workspace {
             folder,
             runtime,
             servers: "private".to_owned(),
+            variables: Vec::new(),
+            source: path.to_owned(),
         };
         for name in ["lib", "bin", "fixtures", "cache"] {
             std::fs::create_dir(workspace.path(name)).expect("a folder");
@@ -75,7 +79,8 @@ impl Workspace {
         for built in &workspace.directives.so {
             workspace.clang(built, &["-shared", "-fPIC"]);
         }
-        workspace.build(path);
+        let cpp = path.extension() == Some(OsStr::new("cpp"));
+        workspace.build_with(if cpp { "g++" } else { "cc" }, &[]);
         workspace
     }
 
@@ -95,6 +100,11 @@ impl Workspace {
     /// Sets whose servers the program uses: a value of `$MGENJIT_SERVER_MODE`.
     pub fn set_servers(&mut self, servers: &str) {
         self.servers = servers.to_owned();
+    }
+
+    /// Sets a variable of the program's environment.
+    pub fn set_variable(&mut self, name: &str, value: &str) {
+        self.variables.push((name.to_owned(), value.to_owned()));
     }
 
     /// Runs the program once.
@@ -143,25 +153,24 @@ impl Workspace {
             )
             // Cargo's own, in which another build of the library may lie.
             .env_remove("LD_LIBRARY_PATH")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .current_dir(self.folder.path());
     }
 
-    fn build(&self, path: &Path) {
-        let cpp = path.extension() == Some(OsStr::new("cpp"));
-        let (compiler, standard) = if cpp {
-            ("g++", "-std=c++17")
-        } else {
-            ("cc", "-std=c99")
-        };
+    /// Builds the program by that compiler, with these options as well.
+    pub fn build_with(&self, compiler: &str, flags: &[&str]) {
+        let cpp = self.source.extension() == Some(OsStr::new("cpp"));
+        let standard = if cpp { "-std=c++17" } else { "-std=c99" };
         let mut command = Command::new(compiler);
         command
             .args([standard, "-g", "-Wall", "-Wextra", "-Werror"])
             .args(&self.directives.flags)
+            .args(flags)
             .arg("-I")
             .arg(source("include"))
             .arg("-o")
             .arg(&self.program)
-            .arg(path)
+            .arg(&self.source)
             .arg(self.path("lib/libmgenjit.so.0"))
             .args(&self.directives.libs)
             .arg(format!("-Wl,-rpath,{}", self.path("lib").display()));
