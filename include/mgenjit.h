@@ -164,6 +164,10 @@
 // `done` and `total`: how many functions of the module are done, or how many compiles are before this one in the queue.
 #define MGENJIT_EVENT_PROGRESS 11
 
+// The module is compiled, but something about its inputs is odd: `message` says what. Today: an input calls a function in
+// a way that its definition in another one cannot follow. Told when it is compiled, not when the cache has it.
+#define MGENJIT_EVENT_WARNING 12
+
 // No optimisation.
 #define MGENJIT_OPT_O0 0
 
@@ -953,7 +957,7 @@ mgenjit_status mgenjit_executor_compile_file(struct mgenjit_executor *executor,
 // again, and must not change it meanwhile.
 //
 // Errors: MGENJIT_STATUS_IO if a file cannot be read; MGENJIT_STATUS_LINK if inputs contradict each other (two define
-// a symbol, types or targets differ) or cannot be linked; MGENJIT_STATUS_NOT_FOUND for a symbol to keep that no input
+// a symbol, targets differ) or cannot be linked; MGENJIT_STATUS_NOT_FOUND for a symbol to keep that no input
 // defines; and those of mgenjit_executor_compile.
 mgenjit_status mgenjit_executor_compile_source(struct mgenjit_executor *executor,
                                                const struct mgenjit_source *source,

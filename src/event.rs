@@ -32,6 +32,7 @@ pub enum EventKind {
     NotIsolated,
     ServerTrouble,
     Progress,
+    Warning,
 }
 
 /// Microseconds that the steps of a compile took. The C API says what each is.

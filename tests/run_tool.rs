@@ -141,6 +141,29 @@ fn any_kind_of_file_runs() {
 }
 
 #[test]
+fn declarations_that_differ() {
+    let place = place();
+    let program = "%S = type { ptr, i64, i64 }\ndeclare %S @make()\ndeclare void @seven()\n\
+        @mark = external global [0 x i8]\n\
+        define i32 @main() {\n  %v = load i8, ptr @mark\n  %a = zext i8 %v to i32\n  \
+        %b = call i32 @seven(i64 0)\n  %r = add i32 %a, %b\n  ret i32 %r\n}\n";
+    let runtime = "@mark = global i32 9\n\
+        define void @make(ptr %out) {\n  ret void\n}\n\
+        define i64 @seven(ptr %p) {\n  ret i64 7\n}\n";
+    place.write("program.ll", program);
+    place.write("runtime.ll", runtime);
+    place.write("fewer.ll", program.replace("@seven(i64 0)", "@seven()"));
+    for way in ["--with", "--add"] {
+        let ran = place.check(&["--verbose", way, "runtime.ll", "program.ll"], 16, &[]);
+        assert!(!ran.err.contains("warning"), "{ran:?}");
+    }
+    let ran = place.check(&["--verbose", "--with", "runtime.ll", "fewer.ll"], 16, &[]);
+    let expected =
+        ": warning: fewer.ll calls `seven` as `i32 ()`, but runtime.ll defines it as `i64 (ptr)`";
+    assert!(ran.err.contains(expected), "{ran:?}");
+}
+
+#[test]
 fn stdin_is_a_file() {
     let place = place();
     let check = |arguments: &[&str], input: &str, code: i32, said: &str| {

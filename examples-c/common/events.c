@@ -69,6 +69,7 @@ static void print(const mgenjit_event *event)
     case MGENJIT_EVENT_DIFFERENT: dprintf(STDERR_FILENO, "compiled again, it is not what the cache has"); break;
     case MGENJIT_EVENT_NOT_ISOLATED: dprintf(STDERR_FILENO, "the compile server is not isolated"); break;
     case MGENJIT_EVENT_SERVER_TROUBLE: dprintf(STDERR_FILENO, "trouble with the compile server"); break;
+    case MGENJIT_EVENT_WARNING: dprintf(STDERR_FILENO, "warning"); break;
     default: dprintf(STDERR_FILENO, "event %" PRId32, event->kind);
     }
     dprintf(STDERR_FILENO, "%s%s\n", event->message[0] != '\0' ? ": " : "", event->message);

@@ -34,6 +34,9 @@ pub const MGENJIT_EVENT_SERVER_TROUBLE: i32 = 10;
 /// being done, one of "queue" (another client's compile is waited for), "parse", "optimise", "codegen" and "link".
 /// `done` and `total`: how many functions of the module are done, or how many compiles are before this one in the queue.
 pub const MGENJIT_EVENT_PROGRESS: i32 = 11;
+/// The module is compiled, but something about its inputs is odd: `message` says what. Today: an input calls a function in
+/// a way that its definition in another one cannot follow. Told when it is compiled, not when the cache has it.
+pub const MGENJIT_EVENT_WARNING: i32 = 12;
 
 /// Microseconds that the steps of a compile took; 0 for one that did not happen.
 #[repr(C)]
@@ -176,5 +179,6 @@ fn kind_number(kind: EventKind) -> i32 {
         EventKind::NotIsolated => MGENJIT_EVENT_NOT_ISOLATED,
         EventKind::ServerTrouble => MGENJIT_EVENT_SERVER_TROUBLE,
         EventKind::Progress => MGENJIT_EVENT_PROGRESS,
+        EventKind::Warning => MGENJIT_EVENT_WARNING,
     }
 }

@@ -120,7 +120,7 @@ pub unsafe extern "C" fn mgenjit_executor_compile_file(
 /// again, and must not change it meanwhile.
 ///
 /// Errors: MGENJIT_STATUS_IO if a file cannot be read; MGENJIT_STATUS_LINK if inputs contradict each other (two define
-/// a symbol, types or targets differ) or cannot be linked; MGENJIT_STATUS_NOT_FOUND for a symbol to keep that no input
+/// a symbol, targets differ) or cannot be linked; MGENJIT_STATUS_NOT_FOUND for a symbol to keep that no input
 /// defines; and those of mgenjit_executor_compile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_executor_compile_source(

@@ -487,6 +487,7 @@ mod tests {
             cpu: String::new(),
             features: String::new(),
             functions: Vec::new(),
+            warnings: Vec::new(),
             times: CompileTimes::default(),
         });
         let payload = transport::seal(&[b"image"]).expect("a memfd");

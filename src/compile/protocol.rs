@@ -21,7 +21,7 @@ use std::time::Duration;
 pub const VERSION_MARK: u8 = 1;
 
 /// The version of this protocol. It is compared before anything else is read.
-pub const PROTOCOL_VERSION: u32 = 5;
+pub const PROTOCOL_VERSION: u32 = 6;
 
 /// This package's version, as both the library and the server were built with.
 pub const PACKAGE_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -432,6 +432,8 @@ pub struct Compiled {
     pub features: String,
     /// The functions that the image exports, in the module's order.
     pub functions: Vec<Function>,
+    /// What is odd about the inputs, and no error.
+    pub warnings: Vec<String>,
     pub times: CompileTimes,
 }
 

@@ -326,6 +326,9 @@ impl<'a> Work<'a> {
         match (answer, known) {
             (client::Answer::Compiled(output), _) => {
                 self.times.server = output.compiled.times;
+                for warning in &output.compiled.warnings {
+                    self.tell(EventKind::Warning, warning, 0);
+                }
                 self.tell(EventKind::Compiled, "", output.compiled.image_len);
                 let (image, object) = self.unpack(&output)?;
                 Ok(Answer::Compiled {

@@ -155,6 +155,7 @@ impl Compiler {
             cpu: names.cpu,
             features: names.features,
             functions,
+            warnings: unit.warnings,
             times,
         };
         Ok(Output::Code(compiled, Artifacts { image, object }))

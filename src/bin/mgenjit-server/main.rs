@@ -12,6 +12,7 @@ mod archive;
 mod arguments;
 mod blame;
 mod bundle;
+mod calls;
 mod canonical;
 mod codegen;
 mod compile;

@@ -1,5 +1,6 @@
 //! What the inputs of a request are together: one module, and what is linked to it.
 
+use crate::calls;
 use crate::canonical::Canonical;
 use crate::conflicts;
 use crate::crash::{self, Phase};
@@ -32,6 +33,8 @@ pub struct Unit {
     pub natives: Natives,
     /// The only symbols that others are to see; `None`: all that are external.
     pub keep: Option<Vec<String>>,
+    /// What is odd about the inputs, and no error.
+    pub warnings: Vec<String>,
     /// The inputs and members of archives that are IR, for messages.
     parts: Vec<(String, Symbols)>,
 }
@@ -88,6 +91,7 @@ impl Unit {
                 canonical: Some(canonical(&part.module)),
                 natives,
                 keep,
+                warnings: Vec::new(),
                 parts: Vec::new(),
             });
         }
@@ -108,6 +112,7 @@ impl Unit {
             canonical: None,
             natives,
             keep,
+            warnings: Vec::new(),
             parts: about,
         };
         unit.check_definitions()?;
@@ -115,7 +120,8 @@ impl Unit {
             .iter()
             .map(|part| (part.name.as_str(), &part.module))
             .collect();
-        conflicts::check_types(&modules)?;
+        let exact = machine.format == Format::Wasm;
+        unit.warnings = calls::check(&modules, exact)?;
         unit.check_kept()?;
         let module = link(parts, &diagnostics)?;
         if let (Some(module), Some(keep)) = (&module, &unit.keep) {

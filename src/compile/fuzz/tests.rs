@@ -33,6 +33,7 @@ fn compiled() -> Frame {
             variadic: false,
             convention: "fastcc".to_owned(),
         }],
+        warnings: vec!["odd".to_owned()],
         times: CompileTimes::default(),
     });
     frame(&compiled, Descriptor::Sealed)
