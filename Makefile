@@ -51,6 +51,7 @@ all: library $(EXAMPLES:%=target/examples-c/%) $(RUNTIME) ## build the library, 
 
 library: ready
 	$(CARGO) build --release
+	@install/archive.sh target/release/libmgenjit.a
 	@ln -sfn libmgenjit.so target/release/$(SONAME)
 
 .SECONDEXPANSION:

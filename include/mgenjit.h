@@ -968,6 +968,9 @@ mgenjit_status mgenjit_executor_compile_source(struct mgenjit_executor *executor
 // definition. A later definition of the same name replaces an earlier one. What `address` points to must
 // live as long as modules use it.
 //
+// In a program that is linked statically (-static), nothing can be found by name: what modules refer to is defined so,
+// but for what compilers count on, such as memcpy.
+//
 // Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT (also for a NULL address).
 mgenjit_status mgenjit_executor_define(struct mgenjit_executor *executor,
                                        const char *name,

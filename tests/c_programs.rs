@@ -84,6 +84,7 @@ programs! {
     isolation.c
     lifecycle.c
     limits.c
+    linked_in.c
     linking.c
     module_info.c
     nulls.c

@@ -184,8 +184,9 @@ impl Report {
             .iter()
             .map(|name| String::from_utf8_lossy(name).replace(char::from(VERSION_MARK), "@"))
             .collect();
+        let is_static = !tls::has_dynamic_linker();
         let mut message = format!(
-            "{} not defined, which {} to: {}\ndefine {}, add a module that does, or load a library that does",
+            "{} not defined, which {} to: {}\n{} {}, or add a module that does{}",
             if symbols.len() == 1 {
                 "a symbol is".to_owned()
             } else {
@@ -196,7 +197,18 @@ impl Report {
                 all => format!("{} refer", all.join(", ")),
             },
             symbols.join(", "),
+            if is_static {
+                "this program is statically linked: its own functions and variables, and those of its libraries, cannot \
+                 be found by name; define"
+            } else {
+                "define"
+            },
             if symbols.len() == 1 { "it" } else { "them" },
+            if is_static {
+                ""
+            } else {
+                ", or load a library that does"
+            },
         );
         let cpp = |name: &String| {
             name.starts_with("_ZNS")
@@ -205,7 +217,7 @@ impl Report {
                 || name.starts_with("__gxx_")
                 || name.starts_with("_ZTVN10__cxxabiv")
         };
-        if symbols.iter().any(cpp) {
+        if !is_static && symbols.iter().any(cpp) {
             message.push_str(" (for the C++ runtime: libstdc++.so.6)");
         }
         Error {

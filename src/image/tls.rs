@@ -200,6 +200,7 @@ pub fn of_the_system(address: usize) -> Option<TlsIndex> {
         0
     }
 
+    system_tls_get_addr()?;
     let mut search = Search {
         address,
         found: None,
@@ -215,18 +216,39 @@ const SYSTEM: usize = 1 << (usize::BITS - 1);
 /// Finds or makes what this thread's table does not have: a block of the system, or a new one of an image.
 #[cold]
 fn find_block(module: usize) -> *mut u8 {
-    unsafe extern "C" {
-        fn __tls_get_addr(index: *const TlsIndex) -> *mut u8;
+    if module & SYSTEM == 0 {
+        return make_block(module);
     }
-    if module & SYSTEM != 0 {
-        let index = TlsIndex {
-            module: module & !SYSTEM,
-            offset: 0,
-        };
-        // SAFETY: the number is that of a loaded module: the executor keeps the library that has it.
-        return unsafe { __tls_get_addr(&raw const index) };
+    let Some(system_tls_get_addr) = system_tls_get_addr() else {
+        // `of_the_system`, which alone gives such numbers, found it.
+        std::process::abort();
+    };
+    let index = TlsIndex {
+        module: module & !SYSTEM,
+        offset: 0,
+    };
+    // SAFETY: the number is that of a loaded module: the executor keeps the library that has it.
+    unsafe { system_tls_get_addr(&index) }
+}
+
+/// Whether the system's dynamic linker is in this process. A statically linked program has none: it cannot be asked for
+/// symbols.
+pub fn has_dynamic_linker() -> bool {
+    system_tls_get_addr().is_some()
+}
+
+/// The dynamic linker's own `__tls_get_addr`. It is looked for, because a reference to it could not be linked into a
+/// static program.
+fn system_tls_get_addr() -> Option<unsafe extern "C" fn(&TlsIndex) -> *mut u8> {
+    static FOUND: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
+    let mut found = FOUND.load(Ordering::Relaxed);
+    if found.is_null() {
+        // SAFETY: the name is a string, and the handle is the constant for all of the process.
+        found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"__tls_get_addr".as_ptr()) };
+        FOUND.store(found, Ordering::Relaxed);
     }
-    make_block(module)
+    // SAFETY: null, or the address of a function that the ABI gives this type.
+    unsafe { std::mem::transmute(found) }
 }
 
 /// Makes this thread's block of an image.

@@ -159,8 +159,16 @@ impl Workspace {
 
     /// Builds the program by that compiler, with these options as well.
     pub fn build_with(&self, compiler: &str, flags: &[&str]) {
+        self.link(compiler, flags, &self.path("lib/libmgenjit.so.0"));
+    }
+
+    /// As `build_with`, with another library.
+    pub fn link(&self, compiler: &str, flags: &[&str], library: &Path) {
         let cpp = self.source.extension() == Some(OsStr::new("cpp"));
         let standard = if cpp { "-std=c++17" } else { "-std=c99" };
+        // A static program that is position-independent must not have one: glibc asserts it.
+        let shared = library.extension() != Some(OsStr::new("a"));
+        let rpath = shared.then(|| format!("-Wl,-rpath,{}", self.path("lib").display()));
         let mut command = Command::new(compiler);
         command
             .args([standard, "-g", "-Wall", "-Wextra", "-Werror"])
@@ -171,9 +179,9 @@ impl Workspace {
             .arg("-o")
             .arg(&self.program)
             .arg(&self.source)
-            .arg(self.path("lib/libmgenjit.so.0"))
+            .arg(library)
             .args(&self.directives.libs)
-            .arg(format!("-Wl,-rpath,{}", self.path("lib").display()));
+            .args(rpath);
         succeed(command);
     }
 
