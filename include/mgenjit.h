@@ -117,7 +117,7 @@
 // A compile took longer than the limit, and was stopped; or a compile server did not answer or end in time.
 #define MGENJIT_STATUS_TIMEOUT 25
 
-// A compile took more memory than the limit, and was stopped.
+// A compile took more memory than the limit, and was stopped; or this process may have no more memory or mappings of it.
 #define MGENJIT_STATUS_MEMORY 26
 
 // The inputs of a compile are larger than the limit.
@@ -1183,6 +1183,8 @@ mgenjit_status mgenjit_executor_compile_async(struct mgenjit_executor *executor,
 
 // Begins to compile a source for the cache alone: a later compile of it finds it there, or waits until it is. Whatever
 // goes wrong, that compile tells. Nothing is done if there is no cache that is written.
+//
+// It is no use of what the cache has already: that is left as it is, counts as no hit, and is no event.
 //
 // Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT; MGENJIT_STATUS_IO if there can be no thread.
 mgenjit_status mgenjit_executor_prefetch(struct mgenjit_executor *executor,

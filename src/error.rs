@@ -1,6 +1,7 @@
 //! The one error of the library: what kind it is, what went wrong, and where.
 
 use crate::compile::protocol::Position;
+use crate::shortage;
 
 /// The kinds of error that a caller can tell apart. The C API documents each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,16 +45,25 @@ pub struct Error {
     pub position: Option<Position>,
     /// The symbols it is about.
     pub symbols: Vec<String>,
-    /// It would end so again.
+    /// It would end so again, however busy the machine is and whatever else it does.
     pub repeats: bool,
+    /// It is about what one compile took or did, so that what reproduces it is of use.
+    pub reproduces: bool,
 }
 
-/// What the system said, in words: without the number that the standard library adds.
+/// What the system said, in words: without the number that the standard library adds, and with the limit that was met
+/// if memory is what lacks.
 pub fn reason(error: &std::io::Error) -> String {
     let text = error.to_string();
-    match text.split_once(" (os error ") {
-        Some((words, _)) => words.to_owned(),
-        None => text,
+    let words = text
+        .split_once(" (os error ")
+        .map_or(&*text, |(words, _)| words);
+    let limit = (error.kind() == std::io::ErrorKind::OutOfMemory)
+        .then(shortage::of_memory)
+        .flatten();
+    match limit {
+        Some(limit) => format!("{words}: {limit}"),
+        None => words.to_owned(),
     }
 }
 
@@ -65,6 +75,7 @@ impl Error {
             position: None,
             symbols: Vec::new(),
             repeats: false,
+            reproduces: false,
         }
     }
 }

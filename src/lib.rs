@@ -18,6 +18,7 @@ mod export;
 mod fork;
 mod image;
 mod prototype;
+mod shortage;
 #[doc(hidden)]
 pub mod signature;
 

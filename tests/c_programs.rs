@@ -98,6 +98,7 @@ programs! {
     server_process.c
     server_status.c
     shared_server.c
+    shortage.c
     source.c
     source_objects.c
     sqlite.c

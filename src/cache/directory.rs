@@ -18,7 +18,7 @@ use super::key::Key;
 use super::store::Trouble;
 use crate::fork;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use std::fs::{DirBuilder, File};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
@@ -258,7 +258,10 @@ impl Root {
             Mode::empty()
         };
         if !PLAIN.load(Ordering::Relaxed) {
-            match rustix::fs::openat2(&self.fd, path, flags, mode, ResolveFlags::NO_SYMLINKS) {
+            let open =
+                || rustix::fs::openat2(&self.fd, path, flags, mode, ResolveFlags::NO_SYMLINKS);
+            // File systems that ask a server may be interrupted by the host's signals.
+            match retry_on_intr(open) {
                 Err(error @ (Errno::NOSYS | Errno::PERM)) => {
                     // Some files are refused, and some sandboxes refuse the call.
                     let known = rustix::fs::openat2(
@@ -285,7 +288,7 @@ impl Root {
             rest = behind;
         }
         let parent = folder.as_ref().map_or(self.fd.as_fd(), |fd| fd.as_fd());
-        rustix::fs::openat(parent, rest, flags, mode)
+        retry_on_intr(|| rustix::fs::openat(parent, rest, flags, mode))
     }
 
     /// What files that are made here may be read by.

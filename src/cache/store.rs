@@ -75,6 +75,15 @@ pub enum Found {
     Unusable(MissReason, Trouble),
 }
 
+/// What an entry is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be run: a hit, which is recorded.
+    Run,
+    /// For the cache to have it, which is no use of it.
+    Fill,
+}
+
 impl Store {
     pub fn new(path: PathBuf, options: Options) -> Store {
         // What it is now, whatever the working directory becomes.
@@ -102,9 +111,13 @@ impl Store {
         &self.options
     }
 
-    /// The entry of `key`, verified just now: the writable cache's, else that of the first layer that has one.
-    /// A hit is recorded.
+    #[cfg(test)]
     pub fn find(&self, key: &Key) -> Found {
+        self.find_for(key, Purpose::Run)
+    }
+
+    /// The entry of `key`, verified just now: the writable cache's, else that of the first layer that has one.
+    pub fn find_for(&self, key: &Key, purpose: Purpose) -> Found {
         let mut unusable = None;
         for (index, directory) in std::iter::once(&*self.directory)
             .chain(&self.layers)
@@ -113,7 +126,9 @@ impl Store {
             match self.find_in(directory, key) {
                 Ok(Some((entry, via))) => {
                     let in_layer = index > 0 || via == Via::Layer;
-                    self.record_hit(&entry, in_layer, via == Via::Alias);
+                    if purpose == Purpose::Run {
+                        self.record_hit(&entry, in_layer, via == Via::Alias);
+                    }
                     return Found::Entry(Box::new(entry));
                 }
                 Ok(None) => {}
@@ -146,7 +161,7 @@ impl Store {
         let target = match root.open_file(&path, OFlags::RDONLY) {
             Ok(file) => entry::read_alias(&file, key, trust),
             Err(OpenError::Io(Errno::NOENT)) => return Ok(None),
-            Err(error) => return Err((MissReason::Damaged, directory.trouble_at(&path, error))),
+            Err(error) => return Err(unopened(directory, &path, error)),
         };
         let target = target.map_err(|error| unusable(directory, &path, &error))?;
         if let Some(entry) = self.read_entry(directory, &root, &target)? {
@@ -197,7 +212,7 @@ impl Store {
         let (file, stat) = match root.open_examined(&path, OFlags::RDONLY) {
             Ok(opened) => opened,
             Err(OpenError::Io(Errno::NOENT)) => return Ok(None),
-            Err(error) => return Err((MissReason::Damaged, directory.trouble_at(&path, error))),
+            Err(error) => return Err(unopened(directory, &path, error)),
         };
         Entry::verify_examined(file, &stat, key, self.options.trust.as_deref())
             .map(Some)
@@ -395,9 +410,23 @@ impl Drop for Store {
     }
 }
 
+fn unopened(directory: &Directory, path: &str, error: OpenError) -> (MissReason, Trouble) {
+    let reason = match error {
+        OpenError::Io(error) if is_shortage(error) => MissReason::Absent,
+        _ => MissReason::Damaged,
+    };
+    (reason, directory.trouble_at(path, error))
+}
+
+/// Whether this process or the system lacks something for the moment: the file is not at fault.
+fn is_shortage(error: Errno) -> bool {
+    [Errno::MFILE, Errno::NFILE, Errno::NOMEM].contains(&error)
+}
+
 fn unusable(directory: &Directory, path: &str, error: &EntryError) -> (MissReason, Trouble) {
     let reason = match error {
         EntryError::Untrusted(_) => MissReason::Untrusted,
+        EntryError::Io(error) if is_shortage(*error) => MissReason::Absent,
         _ => MissReason::Damaged,
     };
     (reason, directory.trouble_at(path, error))

@@ -61,7 +61,7 @@ pub const MGENJIT_STATUS_LINKER: i32 = 23;
 pub const MGENJIT_STATUS_UNSUPPORTED: i32 = 24;
 /// A compile took longer than the limit, and was stopped; or a compile server did not answer or end in time.
 pub const MGENJIT_STATUS_TIMEOUT: i32 = 25;
-/// A compile took more memory than the limit, and was stopped.
+/// A compile took more memory than the limit, and was stopped; or this process may have no more memory or mappings of it.
 pub const MGENJIT_STATUS_MEMORY: i32 = 26;
 /// The inputs of a compile are larger than the limit.
 pub const MGENJIT_STATUS_TOO_LARGE: i32 = 27;

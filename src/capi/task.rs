@@ -70,6 +70,8 @@ pub unsafe extern "C" fn mgenjit_executor_compile_async(
 /// Begins to compile a source for the cache alone: a later compile of it finds it there, or waits until it is. Whatever
 /// goes wrong, that compile tells. Nothing is done if there is no cache that is written.
 ///
+/// It is no use of what the cache has already: that is left as it is, counts as no hit, and is no event.
+///
 /// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT; MGENJIT_STATUS_IO if there can be no thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_executor_prefetch(

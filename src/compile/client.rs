@@ -253,10 +253,21 @@ fn died(request: &Request, limits: &Limits, what: &str, words: Option<&str>, tol
     };
     let message = format!("the compile server {what} while it {did} {name}{told}");
     Error {
+        repeats: words.is_some_and(is_its_own_doing),
         // One that was killed from outside has no last words.
-        repeats: words.is_some(),
+        reproduces: words.is_some(),
         ..Error::new(Status::ServerCrashed, message)
     }
+}
+
+/// Whether what a server said last is of a compile that ends so each time: LLVM gave up, or crashed. The machine may have
+/// more memory another time, and SIGBUS is a page that it could not provide.
+fn is_its_own_doing(words: &str) -> bool {
+    let crashed = words.contains("LLVM ERROR: ")
+        || words.contains("mgenjit-server: signal ")
+        || words.contains("mgenjit-server: stack overflow");
+    let lacked = ["out of memory", "(SIGBUS)"];
+    crashed && !lacked.iter().any(|lacked| words.contains(lacked))
 }
 
 /// The end of a message about a shared server's worker that is gone.

@@ -36,7 +36,7 @@ impl Limits {
             self.time.as_millis()
         );
         Error {
-            repeats: true,
+            reproduces: true,
             ..Error::new(Status::Timeout, message)
         }
     }
@@ -52,6 +52,7 @@ impl Limits {
             );
             Error {
                 repeats: true,
+                reproduces: true,
                 ..Error::new(Status::Memory, message)
             }
         })

@@ -10,7 +10,7 @@ use crate::cache::journal::{self, MissReason};
 use crate::cache::key::{Key, KeyParts, Keys};
 use crate::cache::lock::{Lock, Outcome};
 use crate::cache::manifest::{About, Manifest, Parts};
-use crate::cache::store::{Found, Store, Trouble};
+use crate::cache::store::{Found, Purpose, Store, Trouble};
 use crate::compile::cancel::Cancel;
 use crate::compile::client::{self, Output};
 use crate::compile::protocol::{CompileRequest, Emit, Input, Request, Target};
@@ -65,6 +65,7 @@ struct Work<'a> {
     /// [`Source::digest`]
     digest: blake3::Hash,
     key: Key,
+    purpose: Purpose,
     times: Times,
     /// Why the cache had nothing.
     missed: MissReason,
@@ -91,12 +92,13 @@ impl Executor {
         Work::new(self, &source, digest, &mut watch, cancel).run()
     }
 
-    /// Has the cache keep what a source is compiled to, and adds nothing.
+    /// Has the cache keep what a source is compiled to, and adds nothing. What it has already is not used by this.
     pub fn fill_cache(self: &Arc<Self>, mut source: Source<'_>) -> Result<(), Error> {
         let mut watch = Stopwatch::start();
         let digest = source.digest()?;
         let cancel = Cancel::default();
         let mut work = Work::new(self, &source, digest, &mut watch, &cancel);
+        work.purpose = Purpose::Fill;
         if work.find().is_some() {
             return Ok(());
         }
@@ -128,6 +130,7 @@ impl<'a> Work<'a> {
             cancel,
             digest,
             key: executor.keys.key(&digest),
+            purpose: Purpose::Run,
             times: Times {
                 hash: watch.lap(),
                 ..Times::default()
@@ -149,6 +152,8 @@ impl<'a> Work<'a> {
             let code = Code::Stored { entry, image: None };
             match self.map(&code) {
                 Ok(image) => return Ok(self.add(image, code, Origin::Cache)),
+                // To compile takes more of it, and ends in the same way.
+                Err(error) if error.status == Status::Memory => return Err(error),
                 // It is what was stored, but not what can be run.
                 Err(error) => {
                     self.trouble(&Trouble(error.message));
@@ -202,12 +207,18 @@ impl<'a> Work<'a> {
     /// Looks in the cache, and tells of a hit.
     fn look(&mut self, store: &Store) -> Found {
         let mut watch = Stopwatch::start();
-        let found = store.find(&self.key);
+        let found = store.find_for(&self.key, self.purpose);
         self.times.find += watch.lap();
         if let Found::Entry(entry) = &found {
-            self.tell(EventKind::Hit, "", entry.len);
+            self.tell_hit("", entry);
         }
         found
+    }
+
+    fn tell_hit(&self, how: &str, entry: &Entry) {
+        if self.purpose == Purpose::Run {
+            self.tell(EventKind::Hit, how, entry.len);
+        }
     }
 
     /// Compiles, unless somebody else does so first, and stores. `anew`: what the cache has is of no use.
@@ -264,7 +275,7 @@ impl<'a> Work<'a> {
         let about_inputs = self.about_inputs(inputs);
         let len = about_inputs.iter().map(|input| input.len).sum();
         let limits = executor.config.limits;
-        if let Some(error) = failed::find(&self.key, &limits) {
+        if let Some(error) = failed::find(&self.key, &limits, &self.source.name) {
             return Err(error);
         }
         let request = Request::Compile(CompileRequest {
@@ -286,6 +297,7 @@ impl<'a> Work<'a> {
             name: &self.source.name,
             key: self.key,
             times: self.times,
+            purpose: self.purpose,
             store,
             lock_until,
             canonical: None,
@@ -313,11 +325,13 @@ impl<'a> Work<'a> {
             self.tell(EventKind::NotIsolated, lacking, 0);
         }
         let answer = answer.map_err(|error| {
-            if !error.repeats {
-                return error;
+            let error = match error.reproduces {
+                true => self.reproducible(&request, &inputs, error),
+                false => error,
+            };
+            if error.repeats {
+                failed::remember(self.key, limits, &self.source.name, &error);
             }
-            let error = self.reproducible(&request, &inputs, error);
-            failed::remember(self.key, limits, &error);
             error
         })?;
         if let Some(trouble) = trouble {
@@ -339,7 +353,7 @@ impl<'a> Work<'a> {
                 })
             }
             (client::Answer::Stopped, Some(entry)) => {
-                self.tell(EventKind::Hit, "by its canonical module", entry.len);
+                self.tell_hit("by its canonical module", &entry);
                 Ok(Answer::Known(entry))
             }
             _ => Err(client::out_of_step(&self.source.name)),
@@ -509,6 +523,9 @@ impl<'a> Work<'a> {
                 else {
                     return Err(error);
                 };
+                if error.status == Status::Memory {
+                    return Err(error);
+                }
                 self.trouble(&Trouble(error.message));
                 Some(Image::map(
                     map::Source::Memory(bytes),
@@ -538,7 +555,13 @@ impl<'a> Work<'a> {
             }
         };
         self.times.map = watch.lap();
-        image.map(Some)
+        image.map(Some).map_err(|error| match error.status {
+            Status::Memory => Error {
+                message: format!("{}: {}", self.source.name, error.message),
+                ..error
+            },
+            _ => error,
+        })
     }
 
     fn add(self, image: Option<Image>, code: Code, origin: Origin) -> Module {

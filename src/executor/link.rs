@@ -230,7 +230,7 @@ impl Report {
 impl Job {
     fn error(&self, why: &LoadError) -> Error {
         Error::new(
-            Status::Load,
+            why.status(),
             format!("{} cannot be linked: {why}", self.info.name()),
         )
     }

@@ -4,7 +4,7 @@ use super::Executor;
 use crate::cache::entry::Entry;
 use crate::cache::key::Key;
 use crate::cache::lock::{Lock, Outcome};
-use crate::cache::store::{Found, Store, Trouble};
+use crate::cache::store::{Found, Purpose, Store, Trouble};
 use crate::compile::client;
 use crate::compile::protocol::{Decision, Progress};
 use crate::event::{Event, EventKind, Times};
@@ -15,6 +15,7 @@ pub struct Listener<'a> {
     pub name: &'a str,
     pub key: Key,
     pub times: Times,
+    pub purpose: Purpose,
     /// The cache to look into, if any, for the module by another key.
     pub store: Option<&'a Store>,
     /// Until when the canonical module's lock is waited for; `None`: it is not taken.
@@ -59,7 +60,7 @@ impl client::Listener for Listener<'_> {
                 Err(error) => self.trouble = Some(error),
             }
         }
-        match store.find(&key) {
+        match store.find_for(&key, self.purpose) {
             Found::Entry(entry) => {
                 self.known = Some(entry);
                 Decision::Stop

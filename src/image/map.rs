@@ -41,7 +41,7 @@ impl Mapping {
         match (Mapping::try_new(source, headers), source) {
             // The file lies where code may not be run from, such as a file system mounted `noexec`, or on one that
             // cannot map files.
-            (Err(error), Source::File(file)) if error != Errno::NOMEM => {
+            (Err(error), Source::File(file)) if ![Errno::NOMEM, Errno::AGAIN].contains(&error) => {
                 let image = read(file, len)?;
                 Ok(Mapping::try_new(Source::Memory(&image), headers)?)
             }
@@ -288,7 +288,10 @@ fn protection(segment: &Segment) -> ProtFlags {
 
 /// The first `len` bytes of `file`.
 fn read(file: BorrowedFd<'_>, len: u64) -> Result<Vec<u8>, Errno> {
-    let mut image = vec![0; usize::try_from(len).map_err(|_| Errno::FBIG)?];
+    let len = usize::try_from(len).map_err(|_| Errno::FBIG)?;
+    let mut image = Vec::new();
+    image.try_reserve_exact(len).map_err(|_| Errno::NOMEM)?;
+    image.resize(len, 0);
     let mut filled = 0;
     while filled < image.len() {
         match rustix::io::pread(file, &mut image[filled..], filled as u64) {

@@ -20,10 +20,11 @@ pub mod thread_exit;
 pub mod tls;
 pub mod unwind;
 
-use crate::error::{Error, Status};
+use crate::error::{Error, Status, reason};
 use elf::Headers;
 use lifecycle::Lifecycle;
 use map::{Mapping, Source};
+use rustix::io::Errno;
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock, Weak};
 use symbols::{Symbol, Symbols};
@@ -48,7 +49,7 @@ impl Image {
     /// initialised.
     pub fn map(source: Source<'_>, header: &[u8], len: u64) -> Result<Image, Error> {
         Image::map_checked(source, header, len)
-            .map_err(|why| Error::new(Status::Load, format!("the image cannot be mapped: {why}")))
+            .map_err(|why| Error::new(why.status(), format!("the image cannot be mapped: {why}")))
     }
 
     fn map_checked(source: Source<'_>, header: &[u8], len: u64) -> Result<Image, LoadError> {
@@ -143,6 +144,17 @@ pub enum LoadError {
     Malformed(&'static str),
     #[error("it has {0}, which images do not have")]
     Unsupported(String),
-    #[error("the system refuses: {0}")]
+    #[error("the system refuses: {}", reason(&(*.0).into()))]
     System(#[from] rustix::io::Errno),
+}
+
+impl LoadError {
+    /// Which kind of error it is.
+    pub fn status(&self) -> Status {
+        match self {
+            // The second: it would be locked into memory, of which there may be only so much.
+            LoadError::System(Errno::NOMEM | Errno::AGAIN) => Status::Memory,
+            _ => Status::Load,
+        }
+    }
 }

@@ -29,6 +29,38 @@ static void time_limit(void)
     free(large);
 }
 
+static int started;
+
+static void on_event(const mgenjit_event *event, void *user)
+{
+    (void)user;
+    started += event->kind == MGENJIT_EVENT_COMPILE_STARTED;
+}
+
+/* How long it takes depends on what else the machine does: it is tried again, under whatever name, and named so. */
+static void time_limit_again(void)
+{
+    static const char *const NAMES[] = { "first.ll", "second.ll", "first.ll" };
+    char *large = large_module(3000);
+    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_executor *executor;
+    CHECK_OK(mgenjit_config_set_cache_mode(config, MGENJIT_CACHE_OFF, &failure));
+    CHECK_OK(mgenjit_config_set_event_hook(config, on_event, NULL, NULL, &failure));
+    CHECK_OK(mgenjit_config_set_compile_limits(config, 5, 0, 0, &failure));
+    executor = new_executor(config);
+    for (int i = 0; i < 3; i++) {
+        check_reset();
+        CHECK_STATUS(MGENJIT_STATUS_TIMEOUT,
+                     mgenjit_executor_compile(executor, NAMES[i], large, strlen(large), NULL, &failure));
+        CHECK(strncmp(mgenjit_error_message(failure), NAMES[i], strlen(NAMES[i])) == 0);
+        CHECK(strstr(mgenjit_error_message(failure), "not tried again") == NULL);
+        CHECK_INT(i + 1, started);
+    }
+    mgenjit_executor_free(executor);
+    mgenjit_config_free(config);
+    free(large);
+}
+
 static void memory_limit(void)
 {
     char *large = large_module(800), *small = large_module(5);
@@ -67,14 +99,6 @@ static void input_limit(void)
     "declare void @llvm.aarch64.hint(i32)\n"                                                                   \
     "define void @f() {\n  call void @llvm.aarch64.hint(i32 0)\n  ret void\n}\n"
 
-static int started;
-
-static void on_event(const mgenjit_event *event, void *user)
-{
-    (void)user;
-    started += event->kind == MGENJIT_EVENT_COMPILE_STARTED;
-}
-
 /* What a server did not survive is not given to another one. */
 static void not_again(void)
 {
@@ -92,6 +116,14 @@ static void not_again(void)
     CHECK_MESSAGE("Cannot select");
     CHECK_MESSAGE("not tried again");
     CHECK_STATUS(MGENJIT_STATUS_SERVER_CRASHED, try_ir(other, FATAL));
+    CHECK_INT(1, started);
+    /* Under another name, the error is about that one, and says where it comes from. */
+    check_reset();
+    CHECK_STATUS(MGENJIT_STATUS_SERVER_CRASHED,
+                 mgenjit_executor_compile(other, "another.ll", FATAL, strlen(FATAL), NULL, &failure));
+    CHECK_MESSAGE("another.ll is the module that was compiled as the name before");
+    CHECK_MESSAGE("not tried again");
+    CHECK_MESSAGE("Cannot select");
     CHECK_INT(1, started);
     check_usable(one);
     /* With other options it is another compile. */
@@ -141,7 +173,7 @@ static void reproducers(void)
 
 int main(void)
 {
-    static const check_case cases[] = { CASE(time_limit), CASE(memory_limit), CASE(input_limit), CASE(not_again),
+    static const check_case cases[] = { CASE(time_limit), CASE(time_limit_again), CASE(memory_limit), CASE(input_limit), CASE(not_again),
                                         CASE(reproducers) };
     check_seconds = 120;
     return RUN_CASES(cases);

@@ -2,7 +2,7 @@
 // servers: private shared
 
 /* Compiles in the background: results, callbacks, cancelling, prefetching, and forks. */
-#include "check.h"
+#include "caches.h"
 
 #include <pthread.h>
 
@@ -263,6 +263,41 @@ static void prefetching(void)
     mgenjit_executor_free(executor);
 }
 
+/* Compiles source `number` in the background: what was begun before on the only thread is done then. */
+static void drain(mgenjit_executor *executor, int number)
+{
+    mgenjit_task *task = begin(executor, numbered(number));
+    CHECK_OK(mgenjit_task_result(task, NULL, &failure));
+    mgenjit_task_free(task);
+}
+
+/* What the cache has is left alone, by its name or by its canonical module, and counts as no hit. */
+static void prefetching_is_no_use(void)
+{
+    mgenjit_executor *executor = new_limited_executor("prefetched-again", 1);
+    mgenjit_source *source = numbered(1), *renamed = source_of("; a comment\ndefine i32 @f1() {\n  ret i32 1\n}\n");
+    mgenjit_cache_statistics statistics;
+    drain(executor, 1);
+    for (int i = 0; i < 3; i++) {
+        CHECK_OK(mgenjit_executor_prefetch(executor, source, &failure));
+        CHECK_OK(mgenjit_executor_prefetch(executor, renamed, &failure));
+    }
+    drain(executor, 2);
+    CHECK_INT(0, events.count[MGENJIT_EVENT_HIT]);
+    CHECK_INT(2, events.count[MGENJIT_EVENT_STORED]);
+    statistics = statistics_in(in_folder("prefetched-again"));
+    CHECK_INT(0, statistics.hits + statistics.hits_by_alias);
+    CHECK_INT(2, statistics.stores);
+    /* A use is one. */
+    drain(executor, 1);
+    CHECK_INT(1, events.count[MGENJIT_EVENT_HIT]);
+    statistics = statistics_in(in_folder("prefetched-again"));
+    CHECK_INT(1, statistics.hits);
+    mgenjit_executor_free(executor);
+    mgenjit_source_free(source);
+    mgenjit_source_free(renamed);
+}
+
 static void nowhere_to_prefetch_to(void)
 {
     mgenjit_executor *executor = new_limited_executor(NULL, 1);
@@ -310,7 +345,7 @@ static void forks(void)
 int main(void)
 {
     static const check_case cases[] = { CASE(results),    CASE(errors),       CASE(callbacks),   CASE(cancelling),
-                                        CASE(nobody_waits), CASE(prefetching),
+                                        CASE(nobody_waits), CASE(prefetching), CASE(prefetching_is_no_use),
                                         CASE(nowhere_to_prefetch_to), CASE(forks) };
     return RUN_CASES(cases);
 }
