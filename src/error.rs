@@ -2,6 +2,7 @@
 
 use crate::compile::protocol::Position;
 use crate::shortage;
+use std::any::Any;
 
 /// The kinds of error that a caller can tell apart. The C API documents each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,5 +78,18 @@ impl Error {
             repeats: false,
             reproduces: false,
         }
+    }
+
+    /// Of a panic that was caught.
+    pub fn of_panic(panic: &(dyn Any + Send)) -> Error {
+        let text = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("no message");
+        Error::new(
+            Status::Panic,
+            format!("a defect in libmgenjit was caught; please report it: {text}"),
+        )
     }
 }

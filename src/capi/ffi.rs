@@ -39,7 +39,7 @@ pub(super) unsafe fn guard(
     let failure = match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(())) => return MGENJIT_STATUS_OK,
         Ok(Err(failure)) => failure,
-        Err(panic) => Error::new(Status::Panic, panic_message(&*panic)),
+        Err(panic) => Error::of_panic(&*panic),
     };
     let number = status::number(failure.status);
     if !error.is_null() {
@@ -52,15 +52,6 @@ pub(super) unsafe fn guard(
 /// Runs a body that cannot fail, for the queries that return a value; `fallback` if it panics.
 pub(super) fn guard_value<T>(fallback: T, body: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or(fallback)
-}
-
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("no message");
-    format!("a defect in libmgenjit was caught; please report it: {text}")
 }
 
 /// Borrows a handle.

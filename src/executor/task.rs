@@ -12,6 +12,7 @@ use crate::fork;
 use rustix::thread::futex;
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -173,7 +174,8 @@ fn work(executor: &Arc<Executor>) {
                 }
             }
         };
-        job.run();
+        // The thread goes on with the others, and is counted until it ends.
+        let _ = catch_unwind(AssertUnwindSafe(|| job.run()));
     }
 }
 
@@ -190,13 +192,17 @@ impl Job {
             let _ = executor.fill_cache(source);
             return;
         };
-        let result = task
-            .cancel
-            .check(&task.name)
-            .and_then(|()| executor.compile_unless(source, &task.cancel));
-        // A module that nobody waits for any more.
-        if let Err(Ok(module)) = task.finish(result) {
-            let _ = module.remove();
+        let compile = || {
+            let compile = |()| executor.compile_unless(source, &task.cancel);
+            let result = task.cancel.check(&task.name).and_then(compile);
+            // A module that nobody waits for any more.
+            if let Err(Ok(module)) = task.finish(result) {
+                let _ = module.remove();
+            }
+        };
+        // Whatever happens, whoever waits for the task is told.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(compile)) {
+            let _ = task.finish(Err(Error::of_panic(&*panic)));
         }
         if let Some(callback) = callback {
             callback();
@@ -283,5 +289,80 @@ impl Task {
         if let Err(error) = self.shared.cancel.check(&self.shared.name) {
             let _ = self.shared.finish(Err(error));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::event::EventKind;
+    use std::path::PathBuf;
+    use std::sync::atomic::AtomicBool;
+    use std::sync::mpsc::channel;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// An executor with one thread and no server, in which a compile panics when it tells that the cache has nothing.
+    fn executor(cache: Option<PathBuf>, panics: Arc<AtomicBool>) -> Arc<Executor> {
+        let config = Config {
+            cache_mode: match cache {
+                Some(_) => CacheMode::ReadWrite,
+                None => CacheMode::Off,
+            },
+            cache_dir: cache,
+            server_path: Some(PathBuf::from("/nowhere/mgenjit-server")),
+            max_servers: 1,
+            hook: Some(Arc::new(move |event| {
+                assert!(
+                    event.kind != EventKind::Miss || !panics.load(Ordering::SeqCst),
+                    "injected"
+                );
+            })),
+            ..Config::default()
+        };
+        Executor::new(config)
+    }
+
+    fn source() -> Source<'static> {
+        Source::memory("the task", b"define void @f() {\n  ret void\n}\n")
+    }
+
+    fn status(task: &Task) -> Option<Status> {
+        assert!(task.wait(LONG).expect("no fork"));
+        task.take().err().map(|error| error.status)
+    }
+
+    #[test]
+    fn a_panic_ends_its_task_and_no_other() {
+        let panics = Arc::new(AtomicBool::new(true));
+        let executor = executor(None, panics.clone());
+        let (called, calls) = channel();
+        for expect in [Status::Panic, Status::Panic, Status::ServerUnavailable] {
+            panics.store(expect == Status::Panic, Ordering::SeqCst);
+            let called = called.clone();
+            // It panics, too.
+            let callback = move || {
+                called.send(()).expect("the test waits");
+                panic!("injected");
+            };
+            let task = executor
+                .compile_async(source(), Some(Box::new(callback)))
+                .expect("begun");
+            assert_eq!(status(&task), Some(expect));
+            calls.recv_timeout(LONG).expect("the callback is called");
+        }
+    }
+
+    #[test]
+    fn a_panic_while_the_cache_is_filled_does_not_end_what_comes_next() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let panics = Arc::new(AtomicBool::new(true));
+        let executor = executor(Some(folder.path().join("cache")), panics);
+        for _ in 0..3 {
+            executor.prefetch(source()).expect("begun");
+        }
+        let task = executor.compile_async(source(), None).expect("begun");
+        assert_eq!(status(&task), Some(Status::Panic));
     }
 }
