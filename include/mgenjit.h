@@ -202,6 +202,9 @@
 // compiles once what several of them want at once. The first that needs it starts it.
 #define MGENJIT_SERVER_SHARED 2
 
+// The shared server's own limit.
+#define MGENJIT_SERVER_DEFAULT UINT64_MAX
+
 // No value.
 #define MGENJIT_TYPE_VOID 0
 
@@ -580,6 +583,20 @@ typedef struct mgenjit_server_statistics {
   // Workers that were started, and those that were replaced because they had taken much memory.
   uint64_t started_workers;
   uint64_t recycled_workers;
+  // What one request may take, see mgenjit_config_set_server_limits: milliseconds of the processor's time, and bytes of
+  // memory. 0: as much as there is.
+  uint64_t max_time;
+  uint64_t max_memory;
+  // Milliseconds that a request waits for a worker until a private server compiles it, 0: for ever; how many such
+  // servers there are now, and how many there may be.
+  uint64_t queue_timeout;
+  uint64_t private_servers;
+  uint64_t max_private_servers;
+  // Requests that took more than one may; workers that were replaced because they were stopped or hung; requests that
+  // a private server was to compile because they had waited for too long.
+  uint64_t limited;
+  uint64_t hung_workers;
+  uint64_t sent_away;
 } mgenjit_server_statistics;
 
 #ifdef __cplusplus
@@ -682,7 +699,8 @@ mgenjit_status mgenjit_config_set_linker_timeout(struct mgenjit_config *config,
                                                  uint64_t milliseconds,
                                                  struct mgenjit_error **error);
 
-// Limits what one compile may take: milliseconds from the request to the answer, bytes of memory beyond what an idle
+// Limits what one compile may take: milliseconds from the request to the answer, in which the wait for a busy server
+// counts and the start of one does not; bytes of memory beyond what an idle
 // compile server has and what holds the inputs, and bytes of all inputs together. 0 is no limit, and the default of
 // each.
 //
@@ -857,6 +875,23 @@ mgenjit_status mgenjit_config_set_server_mode(struct mgenjit_config *config,
 mgenjit_status mgenjit_config_set_server_idle_timeout(struct mgenjit_config *config,
                                                       uint64_t milliseconds,
                                                       struct mgenjit_error **error);
+
+// Limits what one request may take of a shared server, whatever its client's own limits are
+// (mgenjit_config_set_compile_limits): milliseconds of the processor's time; bytes of memory, of which a link is not
+// limited; and milliseconds that it waits for one of the server's workers. 0 is no limit, and MGENJIT_SERVER_DEFAULT the
+// server's default: 600000, ten minutes; half of the machine's memory; and 10000, ten seconds. They count for the server
+// that is started with this configuration, not for one that runs already; mgenjit_server_status tells them.
+//
+// What takes more is MGENJIT_STATUS_TIMEOUT or MGENJIT_STATUS_MEMORY. What waits for longer is compiled by a private
+// server, and the event hook is told: MGENJIT_EVENT_SERVER_TROUBLE. As many of these may be at once, for all of the
+// user's processes together, as the shared server has workers at work; the others wait on.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_server_limits(struct mgenjit_config *config,
+                                                uint64_t processor_milliseconds,
+                                                uint64_t memory_bytes,
+                                                uint64_t queue_milliseconds,
+                                                struct mgenjit_error **error);
 
 // Sets a file to which compile servers that are started with this configuration add lines that say what they do: one
 // JSON object for each, with the time and, where it is about a compile, the module's key. "-" is this process's

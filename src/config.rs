@@ -41,6 +41,8 @@ pub struct Config {
     pub server_mode: Option<ServerMode>,
     /// How long a shared server that is started waits for a request before it ends.
     pub server_idle_timeout: Duration,
+    /// What a shared server that is started lets one request take.
+    pub server_limits: ServerLimits,
     /// Where servers that are started write what they do. `None`: `$MGENJIT_SERVER_LOG`, else nowhere.
     pub server_log: Option<ServerLog>,
     /// 0: as many as there are cores.
@@ -61,6 +63,17 @@ pub enum ServerMode {
     Private,
     /// All of a user's processes have one together.
     Shared,
+}
+
+/// `None`: the server's default. 0: no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServerLimits {
+    /// Milliseconds of processor time.
+    pub time: Option<u64>,
+    /// Bytes of memory.
+    pub memory: Option<u64>,
+    /// Milliseconds that a request waits for a worker until its client has a private server do it.
+    pub queue: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +116,7 @@ impl Default for Config {
             server_path: None,
             server_mode: None,
             server_idle_timeout: Duration::from_secs(600),
+            server_limits: ServerLimits::default(),
             server_log: None,
             max_servers: 0,
             limits: Limits::default(),

@@ -161,7 +161,23 @@ fn one_that_runs() {
         assert_eq!(stats[name], 0, "{name} in {stats}");
     }
     let process = format!("process         {}\n", status["process"]);
-    place.check(&["status"], 0, &["running\n", &process, "ends", "10 min"]);
+    assert_eq!(status["max_time"], 600_000, "{status}");
+    assert_eq!(status["queue_timeout"], 10_000, "{status}");
+    assert_eq!(status["private_servers"], 0, "{status}");
+    assert!(status["max_memory"].as_u64() >= Some(1 << 30), "{status}");
+    let limits = "10 min 0 s of processor time";
+    place.check(
+        &["status"],
+        0,
+        &[
+            "running\n",
+            &process,
+            "ends",
+            "10 min",
+            limits,
+            "then a private server",
+        ],
+    );
     place.check(
         &["stats"],
         0,

@@ -16,6 +16,12 @@ static void print_count(const char *label, uint64_t count)
     table_fact(label, line);
 }
 
+/* A limit, of which 0 is none. */
+static const char *limit_text(uint64_t limit, const char *text)
+{
+    return limit == 0 ? "any amount" : text;
+}
+
 void print_status(const char *socket, const mgenjit_server_statistics *statistics)
 {
     char line[LINE_SIZE], one[UNITS_SIZE], two[UNITS_SIZE];
@@ -42,6 +48,17 @@ void print_status(const char *socket, const mgenjit_server_statistics *statistic
     snprintf(line, sizeof line, "%s, and %s of the workers", format_size(one, statistics->memory),
              format_size(two, statistics->worker_memory));
     table_fact("memory", line);
+    snprintf(line, sizeof line, "%s of processor time, %s of memory",
+             limit_text(statistics->max_time, format_duration(one, statistics->max_time * 1000)),
+             limit_text(statistics->max_memory, format_size(two, statistics->max_memory)));
+    table_fact("a request", line);
+    if (statistics->queue_timeout == 0)
+        snprintf(line, sizeof line, "for ever");
+    else
+        snprintf(line, sizeof line, "%s, then a private server; %" PRIu64 " of %" PRIu64 " run",
+                 format_duration(one, statistics->queue_timeout * 1000), statistics->private_servers,
+                 statistics->max_private_servers);
+    table_fact("waits", line);
 }
 
 void print_stats(const mgenjit_server_statistics *statistics)
@@ -61,6 +78,10 @@ void print_stats(const mgenjit_server_statistics *statistics)
     snprintf(line, sizeof line, "%" PRIu64 " started, %" PRIu64 " replaced for their memory",
              statistics->started_workers, statistics->recycled_workers);
     table_fact("workers", line);
+    snprintf(line, sizeof line, "%" PRIu64 " requests, %" PRIu64 " workers that did nothing", statistics->limited,
+             statistics->hung_workers);
+    table_fact("ended", line);
+    print_count("sent away", statistics->sent_away);
 }
 
 void print_status_json(const char *socket, const mgenjit_server_statistics *statistics)
@@ -80,6 +101,11 @@ void print_status_json(const char *socket, const mgenjit_server_statistics *stat
     json_number("max_workers", statistics->max_workers);
     json_number("memory", statistics->memory);
     json_number("worker_memory", statistics->worker_memory);
+    json_number("max_time", statistics->max_time);
+    json_number("max_memory", statistics->max_memory);
+    json_number("queue_timeout", statistics->queue_timeout);
+    json_number("private_servers", statistics->private_servers);
+    json_number("max_private_servers", statistics->max_private_servers);
     json_end();
 }
 
@@ -97,5 +123,8 @@ void print_stats_json(const mgenjit_server_statistics *statistics)
     json_number("refused", statistics->refused);
     json_number("started_workers", statistics->started_workers);
     json_number("recycled_workers", statistics->recycled_workers);
+    json_number("limited", statistics->limited);
+    json_number("hung_workers", statistics->hung_workers);
+    json_number("sent_away", statistics->sent_away);
     json_end();
 }

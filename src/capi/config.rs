@@ -209,7 +209,8 @@ pub unsafe extern "C" fn mgenjit_config_set_linker_timeout(
     }
 }
 
-/// Limits what one compile may take: milliseconds from the request to the answer, bytes of memory beyond what an idle
+/// Limits what one compile may take: milliseconds from the request to the answer, in which the wait for a busy server
+/// counts and the start of one does not; bytes of memory beyond what an idle
 /// compile server has and what holds the inputs, and bytes of all inputs together. 0 is no limit, and the default of
 /// each.
 ///

@@ -4,7 +4,7 @@ use super::config::{invalid, mgenjit_config, optional_path};
 use super::error::mgenjit_error;
 use super::ffi;
 use super::status::mgenjit_status;
-use crate::config::{ServerLog, ServerMode};
+use crate::config::{ServerLimits, ServerLog, ServerMode};
 use std::ffi::c_char;
 use std::path::Path;
 use std::time::Duration;
@@ -14,6 +14,9 @@ pub const MGENJIT_SERVER_PRIVATE: i32 = 1;
 /// All processes of a user that ask for it have one compile server together, which is warm when they need it and
 /// compiles once what several of them want at once. The first that needs it starts it.
 pub const MGENJIT_SERVER_SHARED: i32 = 2;
+
+/// The shared server's own limit.
+pub const MGENJIT_SERVER_DEFAULT: u64 = u64::MAX;
 
 /// Sets the path of the compile server's executable file. Default, NULL: $MGENJIT_SERVER, else
 /// mgenjit-server beside this library, else ../libexec/mgenjit/mgenjit-server seen from this library's
@@ -102,6 +105,39 @@ pub unsafe extern "C" fn mgenjit_config_set_server_idle_timeout(
                 return Err(invalid("a server that waits 0 ms can serve nobody"));
             }
             config.0.server_idle_timeout = Duration::from_millis(milliseconds);
+            Ok(())
+        })
+    }
+}
+
+/// Limits what one request may take of a shared server, whatever its client's own limits are
+/// (mgenjit_config_set_compile_limits): milliseconds of the processor's time; bytes of memory, of which a link is not
+/// limited; and milliseconds that it waits for one of the server's workers. 0 is no limit, and MGENJIT_SERVER_DEFAULT the
+/// server's default: 600000, ten minutes; half of the machine's memory; and 10000, ten seconds. They count for the server
+/// that is started with this configuration, not for one that runs already; mgenjit_server_status tells them.
+///
+/// What takes more is MGENJIT_STATUS_TIMEOUT or MGENJIT_STATUS_MEMORY. What waits for longer is compiled by a private
+/// server, and the event hook is told: MGENJIT_EVENT_SERVER_TROUBLE. As many of these may be at once, for all of the
+/// user's processes together, as the shared server has workers at work; the others wait on.
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_config_set_server_limits(
+    config: *mut mgenjit_config,
+    processor_milliseconds: u64,
+    memory_bytes: u64,
+    queue_milliseconds: u64,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    // SAFETY: the caller passes NULL or live pointers, as the header asks.
+    unsafe {
+        ffi::guard(error, || {
+            let limit = |value| Some(value).filter(|value| *value != MGENJIT_SERVER_DEFAULT);
+            ffi::borrow_mut(config, "config")?.0.server_limits = ServerLimits {
+                time: limit(processor_milliseconds),
+                memory: limit(memory_bytes),
+                queue: limit(queue_milliseconds),
+            };
             Ok(())
         })
     }

@@ -53,6 +53,20 @@ pub struct mgenjit_server_statistics {
     /// Workers that were started, and those that were replaced because they had taken much memory.
     pub started_workers: u64,
     pub recycled_workers: u64,
+    /// What one request may take, see mgenjit_config_set_server_limits: milliseconds of the processor's time, and bytes of
+    /// memory. 0: as much as there is.
+    pub max_time: u64,
+    pub max_memory: u64,
+    /// Milliseconds that a request waits for a worker until a private server compiles it, 0: for ever; how many such
+    /// servers there are now, and how many there may be.
+    pub queue_timeout: u64,
+    pub private_servers: u64,
+    pub max_private_servers: u64,
+    /// Requests that took more than one may; workers that were replaced because they were stopped or hung; requests that
+    /// a private server was to compile because they had waited for too long.
+    pub limited: u64,
+    pub hung_workers: u64,
+    pub sent_away: u64,
 }
 
 // SAFETY: it is `repr(C)`, and `size` comes first.
@@ -152,6 +166,14 @@ fn c_statistics(status: ServerStatus) -> mgenjit_server_statistics {
         refused,
         started_workers,
         recycled_workers,
+        max_time,
+        max_memory,
+        queue_timeout,
+        private_servers,
+        max_private_servers,
+        limited,
+        hung_workers,
+        sent_away,
     } = status;
     mgenjit_server_statistics {
         size: size_of::<mgenjit_server_statistics>(),
@@ -178,5 +200,13 @@ fn c_statistics(status: ServerStatus) -> mgenjit_server_statistics {
         refused,
         started_workers,
         recycled_workers,
+        max_time,
+        max_memory,
+        queue_timeout,
+        private_servers: private_servers.into(),
+        max_private_servers: max_private_servers.into(),
+        limited,
+        hung_workers,
+        sent_away,
     }
 }

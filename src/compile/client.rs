@@ -3,7 +3,8 @@
 use super::limits::Limits;
 use super::patience::{Patience, Silence};
 use super::protocol::{
-    Compiled, Death, Decision, Failure, FailureKind, Hello, Position, Progress, Reply, Request,
+    Cause, Compiled, Death, Decision, Failure, FailureKind, Hello, Position, Progress, Reply,
+    Request,
 };
 use super::spawn::{self, Launch, Server};
 use super::transport::{self, TransportError};
@@ -57,6 +58,8 @@ pub enum RequestError {
     Server(Error),
     /// The server was lost, and it is not the request's fault: it may be given to another one.
     Lost(Error),
+    /// The shared server has had no worker for it for so long: a private server may do it, for as long as this client lives.
+    Elsewhere(Duration),
 }
 
 /// A compiled module: what is known of it, and its image and object one after the other in a sealed memfd.
@@ -120,12 +123,13 @@ impl Client {
         &self.socket
     }
 
-    /// Has the server do what is requested.
+    /// Has the server do what is requested. `spent`: how much of the time limit has passed.
     pub fn request(
         &mut self,
         request: &Request,
         inputs: &[&[u8]],
         limits: &Limits,
+        spent: Duration,
         listener: &mut dyn Listener,
     ) -> Result<Answer, RequestError> {
         let name = request.name();
@@ -141,18 +145,21 @@ impl Client {
             ))
         })?;
         let socket = &self.socket;
-        // In a shared server, others may come first.
-        if let Whose::Private { .. } = self.whose {
-            patience.start();
-        }
+        patience.start(spent);
         let started = patience
             .send(socket, request, Some(payload.as_fd()))
             .and_then(|()| patience.receive(socket, listener));
         let mut reply = match started {
             Ok((Reply::Started { not_isolated }, _)) => {
                 self.not_isolated = not_isolated;
-                patience.start();
                 patience.receive(socket, listener)
+            }
+            Ok((Reply::Elsewhere { waited }, _)) if self.is_shared() => {
+                return Err(RequestError::Elsewhere(Duration::from_millis(waited)));
+            }
+            Err(Silence::TimeLimit) if self.is_shared() => {
+                let error = limits.time_waited(name, "all workers of the shared compile server");
+                return Err(RequestError::Server(error));
             }
             Err(Silence::Transport(error)) if is_end(&error) => {
                 return Err(RequestError::Lost(self.lost(request, limits, &error)));
@@ -184,11 +191,7 @@ impl Client {
                 return Err(RequestError::Module(module_error(request, failure)));
             }
             Ok((Reply::Died(death), _)) => {
-                let words = Some(death.words.as_str()).filter(|words| !words.is_empty());
-                let told = told_of_worker(&death);
-                return Err(RequestError::Module(died(
-                    request, limits, "died", words, &told,
-                )));
+                return Err(RequestError::Module(worker_died(request, limits, &death)));
             }
             Ok((_, _)) => {
                 return Err(RequestError::Server(out_of_step(name)));
@@ -247,10 +250,7 @@ fn died(request: &Request, limits: &Limits, what: &str, words: Option<&str>, tol
     if let Some(error) = limits.memory_exceeded(name, told) {
         return error;
     }
-    let did = match request {
-        Request::Compile(_) => "compiled",
-        Request::Link(_) | Request::Status | Request::Stop { .. } => "linked",
-    };
+    let did = did(request);
     let message = format!("the compile server {what} while it {did} {name}{told}");
     Error {
         repeats: words.is_some_and(is_its_own_doing),
@@ -270,14 +270,51 @@ fn is_its_own_doing(words: &str) -> bool {
     crashed && !lacked.iter().any(|lacked| words.contains(lacked))
 }
 
-/// The end of a message about a shared server's worker that is gone.
-fn told_of_worker(death: &Death) -> String {
-    match (death.words.is_empty(), death.signal) {
-        (false, _) => format!("; it said:\n{}", death.words),
-        (true, 0) => "; it said nothing".to_owned(),
-        (true, signal) => {
-            format!("; it was killed by signal {signal} and said nothing, as for want of memory")
+/// Of a shared server's worker that is gone.
+fn worker_died(request: &Request, limits: &Limits, death: &Death) -> Error {
+    let name = request.name();
+    let words = Some(death.words.as_str()).filter(|words| !words.is_empty());
+    let exceeded = |status, took: String| Error {
+        reproduces: true,
+        ..Error::new(
+            status,
+            format!(
+                "to compile {name} took more than {took}, the shared compile server's limit: start the server with a \
+                 higher one (mgenjit_config_set_server_limits), use a private server, or optimise less"
+            ),
+        )
+    };
+    let ended = |why: String| {
+        let did = did(request);
+        Error::new(
+            Status::ServerCrashed,
+            format!("the shared compile server ended its worker while it {did} {name}: {why}"),
+        )
+    };
+    match death.cause {
+        Cause::Time(limit) => exceeded(Status::Timeout, format!("{limit} ms of processor time")),
+        Cause::Memory(limit) => exceeded(Status::Memory, format!("{limit} bytes of memory")),
+        Cause::Hung(time) => ended(format!(
+            "it did nothing for {time} ms, because it was stopped or hung; try again"
+        )),
+        Cause::OutOfStep => ended("what it said could not be understood".to_owned()),
+        Cause::Unknown => {
+            let told = match (words, death.signal) {
+                (Some(words), _) => format!("; it said:\n{words}"),
+                (None, 0) => "; it said nothing".to_owned(),
+                (None, signal) => format!(
+                    "; it was killed by signal {signal} and said nothing, as for want of memory"
+                ),
+            };
+            died(request, limits, "died", words, &told)
         }
+    }
+}
+
+fn did(request: &Request) -> &'static str {
+    match request {
+        Request::Compile(_) => "compiled",
+        Request::Link(_) | Request::Status | Request::Stop { .. } => "linked",
     }
 }
 
@@ -531,6 +568,7 @@ mod tests {
                 &request(identify),
                 &[b"ir"],
                 &Limits::default(),
+                Duration::ZERO,
                 &mut decide,
             );
             matches!(result.expect("no error"), Answer::Compiled(_))
@@ -549,8 +587,13 @@ mod tests {
             expect: fn(&Result<Answer, RequestError>) -> bool,
         ) {
             let mut decide = Decide(decision, &mut Vec::new());
-            let result =
-                client(serve).request(&request(true), &[b"ir"], &Limits::default(), &mut decide);
+            let result = client(serve).request(
+                &request(true),
+                &[b"ir"],
+                &Limits::default(),
+                Duration::ZERO,
+                &mut decide,
+            );
             assert!(expect(&result), "{result:?}");
         }
         fn identify(socket: &UnixStream) {
@@ -628,7 +671,13 @@ mod tests {
             compiled(socket);
         });
         let mut note = Note(Vec::new(), || tell.send(()).expect("the server waits"));
-        let answer = client.request(&request(true), &[b"ir"], &Limits::default(), &mut note);
+        let answer = client.request(
+            &request(true),
+            &[b"ir"],
+            &Limits::default(),
+            Duration::ZERO,
+            &mut note,
+        );
         assert!(matches!(answer, Ok(Answer::Compiled(_))), "{answer:?}");
         let heard: Vec<_> = note.0.iter().map(|one| (one.phase, one.done)).collect();
         let expect = [
@@ -652,7 +701,13 @@ mod tests {
             tell.send(()).expect("the listener waits");
         });
         let mut note = Note(Vec::new(), || told.recv().expect("the server sends"));
-        let answer = client.request(&request(false), &[b"ir"], &Limits::default(), &mut note);
+        let answer = client.request(
+            &request(false),
+            &[b"ir"],
+            &Limits::default(),
+            Duration::ZERO,
+            &mut note,
+        );
         assert!(matches!(answer, Ok(Answer::Compiled(_))), "{answer:?}");
         assert!(note.0.len() <= 1, "{:?}", note.0);
     }
@@ -673,7 +728,8 @@ mod tests {
                 time: Duration::from_millis(20),
                 ..Limits::default()
             };
-            let answer = client.request(&request(false), &[b"ir"], &limits, &mut ());
+            let answer =
+                client.request(&request(false), &[b"ir"], &limits, Duration::ZERO, &mut ());
             let Err(RequestError::Server(error)) = answer else {
                 panic!("{answer:?}");
             };

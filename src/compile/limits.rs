@@ -6,7 +6,7 @@ use std::time::Duration;
 /// 0 is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Limits {
-    /// From the request to the reply.
+    /// From the request to the reply, without the start of a server.
     pub time: Duration,
     /// Bytes of memory, beyond those of an idle server and of the inputs.
     pub memory: u64,
@@ -39,6 +39,16 @@ impl Limits {
             reproduces: true,
             ..Error::new(Status::Timeout, message)
         }
+    }
+
+    /// Nobody worked on it: `busy` were busy, as in "all workers of the shared compile server".
+    pub fn time_waited(&self, name: &str, busy: &str) -> Error {
+        let message = format!(
+            "{name} was not compiled within {} ms, the limit: {busy} were busy, and its turn did not come. Try again, or \
+             raise the limit with mgenjit_config_set_compile_limits",
+            self.time.as_millis()
+        );
+        Error::new(Status::Timeout, message)
     }
 
     /// What a server that died with these last words died of, if that is this limit.

@@ -47,10 +47,10 @@ impl Patience {
         }
     }
 
-    /// Lets the time run, if it does not run yet.
-    pub fn start(&mut self) {
-        if self.deadline.is_none() && !self.time.is_zero() {
-            self.deadline = Instant::now().checked_add(self.time);
+    /// Lets the time run, of which so much has passed already.
+    pub fn start(&mut self, spent: Duration) {
+        if !self.time.is_zero() {
+            self.deadline = Instant::now().checked_add(self.time.saturating_sub(spent));
         }
     }
 
@@ -162,11 +162,11 @@ mod tests {
         let limit = Duration::from_millis(100);
         let waiting = std::thread::spawn(move || {
             let mut patience = Patience::new(limit, None);
-            patience.start();
+            patience.start(Duration::ZERO);
             let received = patience.receive(&ours, &mut ());
             // More than a socket holds, to one that does not read.
             let mut patience = Patience::new(Duration::ZERO, Some(limit));
-            patience.start();
+            patience.start(Duration::ZERO);
             let long = "x".repeat(8 << 20);
             let sent = patience.send(&ours, &long, None);
             (received.err(), sent.err())

@@ -1,17 +1,18 @@
 //! The compile servers of one executor: as many as compile at once, up to a limit, kept for later.
 
-use super::cancel::Cancel;
-use super::client::{Answer, Client, Listener, RequestError};
+use super::cancel::{self, Cancel};
+use super::client::{self, Answer, Client, Listener, RequestError};
 use super::limits::Limits;
 use super::locate::locate;
 use super::log;
 use super::protocol::Request;
 use super::shared::{self, Start};
-use crate::config::{Config, ServerLog, ServerMode};
+use crate::config::{Config, ServerLimits, ServerLog, ServerMode};
 use crate::error::{Error, Status, reason};
 use crate::event::{Stopwatch, Times};
 use crate::fork;
 use once_cell::sync::OnceCell;
+use rustix::event::Timespec;
 use rustix::thread::futex;
 use std::borrow::Cow;
 use std::os::fd::{AsFd, OwnedFd};
@@ -36,6 +37,7 @@ pub struct Pool {
     limits: Limits,
     mode: Option<ServerMode>,
     idle_timeout: Duration,
+    server_limits: ServerLimits,
     log: Option<ServerLog>,
     /// Until then, no shared server is tried.
     private_until: Mutex<Option<Instant>>,
@@ -73,6 +75,7 @@ impl Pool {
             limits: config.limits,
             mode: config.server_mode,
             idle_timeout: config.server_idle_timeout,
+            server_limits: config.server_limits,
             log: config.server_log.clone(),
             private_until: Mutex::new(None),
             cores: OnceCell::new(),
@@ -101,9 +104,18 @@ impl Pool {
         }
         let request = &*request;
         let mut lost = 0;
+        // Of the time limit.
+        let mut spent = Duration::ZERO;
         loop {
             let mut watch = Stopwatch::start();
-            let mut slot = self.slot();
+            let since = Instant::now();
+            let limit = Some(self.limits.time).filter(|time| !time.is_zero());
+            let rest = limit.map(|time| time.saturating_sub(spent));
+            let Some(mut slot) = self.slot(rest) else {
+                let busy = format!("the {} compile servers of this executor", self.limit());
+                return Err(self.limits.time_waited(request.name(), &busy));
+            };
+            spent += since.elapsed();
             times.wait += watch.lap();
             cancel.check(request.name())?;
             let (mut client, idle) = match slot.client.take() {
@@ -114,32 +126,45 @@ impl Pool {
                     (client, false)
                 }
             };
-            let guard = cancel.guard(client.connection()).map_err(|error| {
-                Error::new(
-                    Status::Io,
-                    format!("{} cannot be compiled: {}", request.name(), reason(&error)),
-                )
-            })?;
-            let result = client.request(request, inputs, &self.limits, listener);
+            let guard = self.guard(cancel, &client, request.name())?;
+            let since = Instant::now();
+            let mut result = client.request(request, inputs, &self.limits, spent, listener);
+            spent += since.elapsed();
             drop(guard);
+            // The connection is what lets this process have a private server.
+            let permit = match result {
+                Err(RequestError::Elsewhere(waited)) => {
+                    listener.trouble(&went_elsewhere(request.name(), waited));
+                    let private = self.start_private(listener)?;
+                    let shared = std::mem::replace(&mut client, private);
+                    let guard = self.guard(cancel, &client, request.name())?;
+                    result = client.request(request, inputs, &self.limits, spent, listener);
+                    drop(guard);
+                    Some(shared)
+                }
+                _ => None,
+            };
             times.compile = watch.lap();
             cancel.check(request.name())?;
             if !client.not_isolated.is_empty() {
                 let _ = self.not_isolated.set(client.not_isolated.clone());
             }
+            // A private server that the shared one lets this process have ends with its request.
+            let kept = permit.is_none().then_some(client);
+            let is_shared = kept.as_ref().is_some_and(Client::is_shared);
             match result {
                 Ok(output) => {
-                    slot.client = Some(client);
+                    slot.client = kept;
                     return Ok(output);
                 }
                 Err(RequestError::Module(error)) => {
-                    slot.client = Some(client);
+                    slot.client = kept;
                     return Err(error);
                 }
                 // It died while it was idle. There are only so many of these.
-                Err(RequestError::Lost(_)) if idle => {}
+                Err(RequestError::Lost(_)) if idle && permit.is_none() => {}
                 // It was lost with all its clients, whatever this one wanted.
-                Err(RequestError::Lost(error)) if client.is_shared() => {
+                Err(RequestError::Lost(error)) if is_shared => {
                     lost += 1;
                     if lost == MOST_LOST {
                         self.give_up_shared(&error, listener);
@@ -147,6 +172,10 @@ impl Pool {
                 }
                 Err(RequestError::Lost(error) | RequestError::Server(error)) => {
                     return Err(error);
+                }
+                // A private server says no such thing.
+                Err(RequestError::Elsewhere(_)) => {
+                    return Err(client::out_of_step(request.name()));
                 }
             }
         }
@@ -159,6 +188,7 @@ impl Pool {
             let mut start = Start {
                 idle_timeout: self.idle_timeout,
                 workers: self.max,
+                limits: self.server_limits,
                 log: &mut || self.open_log(listener),
             };
             match shared::connect(&mut start, locate) {
@@ -166,9 +196,28 @@ impl Pool {
                 Err(error) => self.give_up_shared(&error, listener),
             }
         }
-        let path = locate()?;
+        self.start_private(listener)
+    }
+
+    fn start_private(&self, listener: &mut dyn Listener) -> Result<Client, Error> {
+        let path = locate(self.path.as_deref())?;
         let log = self.open_log(listener);
         Client::start(&path, log.as_ref().map(AsFd::as_fd))
+    }
+
+    /// Lets the compile be cancelled until the result is dropped.
+    fn guard<'a>(
+        &self,
+        cancel: &'a Cancel,
+        client: &Client,
+        name: &str,
+    ) -> Result<cancel::Guard<'a>, Error> {
+        cancel.guard(client.connection()).map_err(|error| {
+            Error::new(
+                Status::Io,
+                format!("{name} cannot be compiled: {}", reason(&error)),
+            )
+        })
     }
 
     /// Where a server that is started writes what it does. One that cannot be written is done without.
@@ -221,8 +270,10 @@ impl Pool {
         self.not_isolated.get().map(String::as_str)
     }
 
-    fn slot(&self) -> Slot<'_> {
+    /// `None`: there was none within this time.
+    fn slot(&self, timeout: Option<Duration>) -> Option<Slot<'_>> {
         let owner = std::process::id();
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
             let freed = self.freed.load(Ordering::Acquire);
             {
@@ -235,23 +286,28 @@ impl Pool {
                     };
                 }
                 if let Some(client) = state.idle.pop() {
-                    return Slot {
+                    return Some(Slot {
                         pool: self,
                         client: Some(client),
                         owner,
-                    };
+                    });
                 }
                 if state.running < self.limit() {
                     state.running += 1;
-                    return Slot {
+                    return Some(Slot {
                         pool: self,
                         client: None,
                         owner,
-                    };
+                    });
                 }
             }
             // Returns at once if a server became free since `freed` was read; also for no reason, now and then.
-            let _ = futex::wait(&self.freed, futex::Flags::PRIVATE, freed, None);
+            let rest = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if rest.is_some_and(|rest| rest.is_zero()) {
+                return None;
+            }
+            let rest = rest.and_then(|rest| Timespec::try_from(rest).ok());
+            let _ = futex::wait(&self.freed, futex::Flags::PRIVATE, freed, rest.as_ref());
         }
     }
 
@@ -271,6 +327,14 @@ impl Pool {
     fn lock(&self) -> fork::Guarded<MutexGuard<'_, State>> {
         fork::guard(|| self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn went_elsewhere(name: &str, waited: Duration) -> String {
+    format!(
+        "the shared compile server has had no worker for {name} for {} ms, so that a private server compiles it: see what \
+         the shared one does with mgenjit_server_status",
+        waited.as_millis()
+    )
 }
 
 impl Drop for Slot<'_> {

@@ -6,8 +6,8 @@
 //! says now and then how far it is, [`Reply::Progress`]. `transport` frames the messages.
 //!
 //! A shared server speaks this with its clients and, as their client, with its workers. What it adds: it may say
-//! [`Reply::Progress`] before [`Reply::Started`], [`Reply::Died`] when the worker died, and it answers
-//! [`Request::Status`] and [`Request::Stop`].
+//! [`Reply::Progress`] before [`Reply::Started`], [`Reply::Elsewhere`] in its place, [`Reply::Died`] when the worker died,
+//! and it answers [`Request::Status`] and [`Request::Stop`].
 //!
 //! A request carries its inputs in a sealed memfd, see [`Input`]; a reply to a successful one carries what was made
 //! in another. The server is a pure function of the request: equal requests get byte-identical replies.
@@ -321,6 +321,11 @@ pub enum Reply {
     Failed(Failure),
     /// The worker that had the request died. A private server cannot say that of itself.
     Died(Death),
+    /// The request has waited for a worker for so many milliseconds: the client may have a private server do it, for as
+    /// long as it keeps the connection open. Nothing more is sent for this request.
+    Elsewhere {
+        waited: u64,
+    },
     Status(Box<ServerStatus>),
     Stopping,
 }
@@ -370,6 +375,23 @@ pub struct Death {
     pub signal: i32,
     /// What it, or LLVM in it, said last; empty if nothing.
     pub words: String,
+    pub cause: Cause,
+}
+
+/// Why a worker ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Cause {
+    /// By itself, or by something that the server knows nothing of.
+    #[default]
+    Unknown,
+    /// The server ended it: it took more milliseconds of processor time than one request may.
+    Time(u64),
+    /// It took more bytes of memory than the server lets one request have.
+    Memory(u64),
+    /// The server ended it: it took no processor time for so many milliseconds, because it was stopped or hung.
+    Hung(u64),
+    /// The server ended it: it could not be understood.
+    OutOfStep,
 }
 
 /// What a shared server does, and what it has done since it started.
@@ -410,6 +432,19 @@ pub struct ServerStatus {
     /// Workers that were started, and that were replaced because they had taken much memory.
     pub started_workers: u64,
     pub recycled_workers: u64,
+    /// What one request may take: milliseconds of processor time and bytes of memory. 0: no limit.
+    pub max_time: u64,
+    pub max_memory: u64,
+    /// Milliseconds that a request waits for a worker until its client may use a private server; 0: for ever. How many
+    /// clients do so now, and how many may.
+    pub queue_timeout: u64,
+    pub private_servers: u32,
+    pub max_private_servers: u32,
+    /// Requests that took more than one may, workers that were ended because they were stopped or hung, and requests that
+    /// waited so long that their clients were sent to a private server.
+    pub limited: u64,
+    pub hung_workers: u64,
+    pub sent_away: u64,
 }
 
 /// The client's answer to [`Reply::Identified`].

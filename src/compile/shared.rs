@@ -8,6 +8,7 @@ use super::patience::is_timeout;
 use super::protocol::{BUILD_ID, Hello, PACKAGE_VERSION};
 use super::spawn::{Launch, Server};
 use super::transport::{self, TransportError};
+use crate::config::ServerLimits;
 use crate::error::{Error, Status, reason};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
@@ -40,6 +41,7 @@ pub struct Start<'a> {
     pub idle_timeout: Duration,
     /// 0: as many as there are cores.
     pub workers: usize,
+    pub limits: ServerLimits,
     /// Opens where it writes what it does.
     pub log: &'a mut dyn FnMut() -> Option<OwnedFd>,
 }
@@ -229,7 +231,7 @@ fn launch(path: &Path, start: &mut Start<'_>, program: &Path) -> Result<(), Erro
     let number = |number: u128| CString::new(number.to_string()).unwrap_or_default();
     let socket = CString::new(path.as_os_str().as_bytes())
         .map_err(|_| unavailable(format!("{} has a NUL in it", path.display())))?;
-    let arguments = [
+    let mut arguments = vec![
         c"--shared".to_owned(),
         socket,
         c"--idle-timeout".to_owned(),
@@ -237,6 +239,20 @@ fn launch(path: &Path, start: &mut Start<'_>, program: &Path) -> Result<(), Erro
         c"--workers".to_owned(),
         number(start.workers as u128),
     ];
+    let ServerLimits {
+        time,
+        memory,
+        queue,
+    } = start.limits;
+    for (option, limit) in [
+        (c"--max-time", time),
+        (c"--max-memory", memory),
+        (c"--queue-timeout", queue),
+    ] {
+        if let Some(limit) = limit {
+            arguments.extend([option.to_owned(), number(limit.into())]);
+        }
+    }
     let log = (start.log)();
     let server = client::spawn(
         program,

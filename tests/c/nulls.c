@@ -63,6 +63,7 @@ static void configuration(void)
     REFUSED(mgenjit_config_set_max_servers(NULL, 1, &failure));
     REFUSED(mgenjit_config_set_server_mode(NULL, MGENJIT_SERVER_SHARED, &failure));
     REFUSED(mgenjit_config_set_server_idle_timeout(NULL, 1, &failure));
+    REFUSED(mgenjit_config_set_server_limits(NULL, 1, 1, 1, &failure));
     REFUSED(mgenjit_config_set_server_log(NULL, "-", &failure));
     REFUSED(mgenjit_server_status(NULL, &failure));
     REFUSED(mgenjit_server_socket(NULL, &failure));

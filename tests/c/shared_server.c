@@ -357,6 +357,109 @@ static void it_ends_when_it_is_not_used(void)
     mgenjit_config_free(config);
 }
 
+/* A server whose only worker has more to do than a test has time for. Returns the process that wants it. */
+static pid_t keep_busy(const mgenjit_config *config)
+{
+    int begun[2];
+    char byte;
+    pid_t child;
+    CHECK(pipe(begun) == 0);
+    child = fork();
+    if (child == 0) {
+        mgenjit_executor *executor = new_executor(config);
+        compile_fresh(executor);
+        CHECK(write(begun[1], "x", 1) == 1);
+        mgenjit_module_free(add(executor, large_ir(20000)));
+        _exit(1);
+    }
+    CHECK(read(begun[0], &byte, 1) == 1);
+    close(begun[0]);
+    close(begun[1]);
+    for (mgenjit_server_statistics statistics = { .size = sizeof statistics }; statistics.running == 0;
+         nanosleep(&(struct timespec){ 0, 2000000 }, NULL))
+        CHECK_OK(mgenjit_server_status(&statistics, &failure));
+    return child;
+}
+
+static void end(pid_t child)
+{
+    kill(child, SIGKILL);
+    wait_for(child, 60);
+}
+
+static void who_waits_too_long_has_a_private_server(void)
+{
+    check_events events;
+    mgenjit_config *config = new_watched_config(&events);
+    mgenjit_server_statistics statistics = { .size = sizeof statistics };
+    mgenjit_executor *executor;
+    pid_t child;
+    CHECK_OK(mgenjit_config_set_max_servers(config, 1, &failure));
+    CHECK_OK(mgenjit_config_set_server_limits(config, MGENJIT_SERVER_DEFAULT, MGENJIT_SERVER_DEFAULT, 1, &failure));
+    child = keep_busy(config);
+    executor = new_executor(config);
+    for (int i = 1; i <= 2; i++) {
+        compile_fresh(executor);
+        CHECK_INT(i, events.count[MGENJIT_EVENT_SERVER_TROUBLE]);
+        CHECK(strstr(events.server_trouble, "has had no worker for") != NULL);
+    }
+    CHECK_OK(mgenjit_server_status(&statistics, &failure));
+    CHECK_INT(2, statistics.sent_away);
+    CHECK_INT(1, statistics.queue_timeout);
+    CHECK_INT(600000, statistics.max_time);
+    CHECK(statistics.max_memory >= 1 << 30);
+    end(child);
+    mgenjit_executor_free(executor);
+    mgenjit_config_free(config);
+}
+
+static void a_time_limit_counts_the_queue(void)
+{
+    check_events events;
+    mgenjit_config *config = new_watched_config(&events);
+    mgenjit_executor *executor;
+    pid_t child;
+    char *ir = fresh_ir();
+    CHECK_OK(mgenjit_config_set_max_servers(config, 1, &failure));
+    CHECK_OK(mgenjit_config_set_server_limits(config, 0, 0, 0, &failure));
+    child = keep_busy(config);
+    CHECK_OK(mgenjit_config_set_compile_limits(config, 300, 0, 0, &failure));
+    executor = new_executor(config);
+    for (int i = 0; i < 2; i++) {
+        CHECK_STATUS(MGENJIT_STATUS_TIMEOUT, try_ir(executor, ir));
+        CHECK_MESSAGE("the name was not compiled within 300 ms");
+        CHECK_MESSAGE("its turn did not come");
+    }
+    CHECK_INT(0, events.count[MGENJIT_EVENT_SERVER_TROUBLE]);
+    end(child);
+    mgenjit_executor_free(executor);
+    mgenjit_config_free(config);
+    free(ir);
+}
+
+/* Until the server's own limit ends it, whatever its client allows. */
+static void a_server_has_limits_of_its_own(void)
+{
+    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_executor *executor;
+    char *ir = large_ir(20000);
+    CHECK_OK(mgenjit_config_set_server_limits(config, 100, 64 << 20, 0, &failure));
+    executor = new_executor(config);
+    CHECK_STATUS(MGENJIT_STATUS_TIMEOUT, try_ir(executor, ir));
+    CHECK_MESSAGE("100 ms of processor time, the shared compile server's limit");
+    compile_fresh(executor);
+    end_servers();
+    CHECK_OK(mgenjit_config_set_server_limits(config, 0, 64 << 20, 0, &failure));
+    mgenjit_executor_free(executor);
+    executor = new_executor(config);
+    CHECK_STATUS(MGENJIT_STATUS_MEMORY, try_ir(executor, ir));
+    CHECK_MESSAGE("67108864 bytes of memory, the shared compile server's limit");
+    compile_fresh(executor);
+    mgenjit_executor_free(executor);
+    mgenjit_config_free(config);
+    free(ir);
+}
+
 static void what_many_want_is_compiled_once(void)
 {
     enum { CLIENTS = 8 };
@@ -408,6 +511,9 @@ int main(void)
         CASE(modes),
         CASE(it_ends_when_it_is_not_used),
         CASE(what_many_want_is_compiled_once),
+        CASE(who_waits_too_long_has_a_private_server),
+        CASE(a_time_limit_counts_the_queue),
+        CASE(a_server_has_limits_of_its_own),
     };
     return RUN_HOSTS(cases);
 }

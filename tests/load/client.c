@@ -51,6 +51,8 @@ static mgenjit_config *new_config(void)
 {
     mgenjit_config *config = mgenjit_config_new();
     mgenjit_error *error = NULL;
+    /* However many wait, it is the shared server that is looked at. */
+    mgenjit_config_set_server_limits(config, MGENJIT_SERVER_DEFAULT, MGENJIT_SERVER_DEFAULT, 0, &error);
     expect(mgenjit_config_set_event_hook(config, on_event, NULL, NULL, &error), "the hook", error);
     return config;
 }

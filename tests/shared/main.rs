@@ -7,6 +7,7 @@ mod frames;
 mod full;
 mod hostile;
 mod joining;
+mod limits;
 #[path = "../../src/compile/fuzz/mutate.rs"]
 mod mutate;
 mod mutated;

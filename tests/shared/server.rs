@@ -45,7 +45,7 @@ impl Server {
         Server::start_with(&[])
     }
 
-    /// With more options on the command line.
+    /// With more options on the command line. Clients wait for as long as the machine takes, if these do not say otherwise.
     pub fn start_with(options: &[&str]) -> Server {
         Server::start_by(Command::new(SERVER), options)
     }
@@ -54,7 +54,8 @@ impl Server {
     pub fn start_by(command: Command, options: &[&str]) -> Server {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("socket");
-        let (starter, child) = spawn_by(command, &socket, options);
+        let options = [&["--queue-timeout", "0"], options].concat();
+        let (starter, child) = spawn_by(command, &socket, &options);
         let server = Server {
             child,
             socket,

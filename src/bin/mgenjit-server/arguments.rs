@@ -10,7 +10,8 @@ use std::time::Duration;
 
 pub const USAGE: &str = "usage: mgenjit-server [--watch PIDFD] [--log FD]
        mgenjit-server --linker [--watch PIDFD]
-       mgenjit-server --shared SOCKET [--idle-timeout MS] [--workers N] [--worker-memory BYTES] [--patience MS] [--log FD]
+       mgenjit-server --shared SOCKET [--idle-timeout MS] [--workers N] [--worker-memory BYTES] [--patience MS]
+                      [--max-time MS] [--max-memory BYTES] [--queue-timeout MS] [--silence MS] [--log FD]
        mgenjit-server --version";
 
 pub struct Arguments {
@@ -55,6 +56,18 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Arguments, Str
             }
             ("--patience", Mode::Shared(options)) => {
                 options.patience = Duration::from_millis(number(&option, &value())?);
+            }
+            ("--max-time", Mode::Shared(options)) => {
+                options.max_time = Duration::from_millis(number(&option, &value())?);
+            }
+            ("--max-memory", Mode::Shared(options)) => {
+                options.max_memory = number(&option, &value())?;
+            }
+            ("--queue-timeout", Mode::Shared(options)) => {
+                options.queue_timeout = Duration::from_millis(number(&option, &value())?);
+            }
+            ("--silence", Mode::Shared(options)) => {
+                options.silence = Duration::from_millis(number(&option, &value())?);
             }
             ("--workers", Mode::Shared(options)) => options.workers = number(&option, &value())?,
             ("--worker-memory", Mode::Shared(options)) => {

@@ -2,7 +2,7 @@ use super::frames::Descriptor;
 use super::mutate::{Random, mutate};
 use super::*;
 use crate::compile::protocol::{
-    CompileTimes, Compiled, Death, Failure, FailureKind, Phase, Position, Progress, Reply,
+    Cause, CompileTimes, Compiled, Death, Failure, FailureKind, Phase, Position, Progress, Reply,
     TargetSpec,
 };
 use crate::signature::{Extension, Function, Parameter, Type};
@@ -64,6 +64,7 @@ fn replies() -> Vec<Vec<Frame>> {
     let died = plain(&Reply::Died(Death {
         signal: 11,
         words: "stack overflow".to_owned(),
+        cause: Cause::Time(7),
     }));
     let status = plain(&Reply::Status(Box::default()));
     let stopping = plain(&Reply::Stopping);

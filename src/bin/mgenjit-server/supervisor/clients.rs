@@ -21,6 +21,8 @@ pub struct Client {
     pub interest: EventFlags,
     /// What it waits for.
     pub asked: Option<Rc<Asked>>,
+    /// When it asked for that.
+    pub came: Instant,
     /// Whether it has heard that this has begun, and has said that it is to go on. Neither comes twice, also if another
     /// job has to do it.
     pub started: bool,
@@ -40,6 +42,8 @@ pub enum State {
     Deciding(u64),
     /// It is asked whether it wants what another client's job came to.
     Settling(Rc<Outcome>),
+    /// A private server does what it asked for. It has that until it goes.
+    Elsewhere,
     /// It waits for the server to end.
     Stopping,
 }
@@ -91,7 +95,7 @@ impl Supervisor {
             let may = match client.state {
                 State::Greeting | State::Deciding(_) | State::Settling(_) => true,
                 State::Idle => !client.connection.is_full(),
-                State::Held | State::Waiting(_) | State::Stopping => false,
+                State::Held | State::Waiting(_) | State::Elsewhere | State::Stopping => false,
             };
             if !may {
                 return;
@@ -227,7 +231,7 @@ impl Supervisor {
     }
 
     /// A client does not wait for a job any more.
-    fn leave(&mut self, id: u64, job: u64) {
+    pub fn leave(&mut self, id: u64, job: u64) {
         let Some(found) = self.jobs.get_mut(&job) else {
             return;
         };
@@ -374,6 +378,7 @@ impl Supervisor {
         };
         let asked = Rc::new(asked);
         client.asked = Some(asked.clone());
+        client.came = Instant::now();
         client.started = false;
         client.decided = false;
         if self.queue.has_room(client.process) {

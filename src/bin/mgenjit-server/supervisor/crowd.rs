@@ -68,6 +68,7 @@ impl Supervisor {
             since: Instant::now(),
             interest,
             asked: None,
+            came: Instant::now(),
             started: false,
             decided: false,
         };

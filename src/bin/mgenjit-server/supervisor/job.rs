@@ -81,20 +81,26 @@ impl Asked {
         })
     }
 
-    /// To be sent to a worker.
-    pub fn frame(&self) -> Result<Frame, TransportError> {
+    /// To be sent to a worker, which may take so much memory; 0: as much as there is.
+    pub fn frame(&self, max_memory: u64) -> Result<Frame, TransportError> {
         let payload = self.payload.try_clone()?;
         let mut request = self.request.clone();
         if let Request::Compile(request) = &mut request {
-            // It shows that the worker is alive, too.
             request.progress = true;
+            request.max_memory = least(request.max_memory, max_memory);
         }
         Frame::new(&request, Some(Rc::new(payload.into())))
     }
 
-    /// Whether the worker says how far it is.
-    pub fn tells_progress(&self) -> bool {
-        matches!(self.request, Request::Compile(_))
+    /// Whether what limits its memory, if that may be so much, is this and not what the client wants.
+    pub fn is_limited_by(&self, max_memory: u64) -> bool {
+        match &self.request {
+            Request::Compile(request) => {
+                let own = request.max_memory;
+                max_memory > 0 && (own == 0 || max_memory < own)
+            }
+            _ => false,
+        }
     }
 
     /// Whether the client wants to hear how far it is.
@@ -184,6 +190,14 @@ impl Asked {
             return false;
         };
         one.bytes() == other.bytes()
+    }
+}
+
+/// The lower one of two limits, of which 0 is none.
+fn least(one: u64, other: u64) -> u64 {
+    match (one, other) {
+        (0, limit) | (limit, 0) => limit,
+        (one, other) => one.min(other),
     }
 }
 

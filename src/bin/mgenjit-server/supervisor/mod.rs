@@ -11,6 +11,7 @@ mod clients;
 mod connection;
 mod crowd;
 mod job;
+mod limits;
 mod listener;
 mod queue;
 mod worker;
@@ -48,6 +49,13 @@ pub struct Options {
     pub worker_memory: u64,
     /// How long a client may take to say who it is, to send the rest of a frame, and to read what it is sent.
     pub patience: Duration,
+    /// Processor time and bytes of memory that one request may take; 0: as much as there is.
+    pub max_time: Duration,
+    pub max_memory: u64,
+    /// How long a request waits for a worker until its client may use a private server; 0: for ever.
+    pub queue_timeout: Duration,
+    /// How long a worker that has a request may take no processor time.
+    pub silence: Duration,
 }
 
 impl Default for Options {
@@ -58,6 +66,10 @@ impl Default for Options {
             workers: 0,
             worker_memory: 512 << 20,
             patience: Duration::from_secs(10),
+            max_time: Duration::from_secs(600),
+            max_memory: limits::default_memory(),
+            queue_timeout: Duration::from_secs(10),
+            silence: Duration::from_secs(120),
         }
     }
 }
@@ -169,6 +181,12 @@ impl Supervisor {
                     "idle_timeout_ms",
                     json!(options.idle_timeout.as_millis() as u64),
                 ),
+                ("max_time_ms", json!(options.max_time.as_millis() as u64)),
+                ("max_memory", json!(options.max_memory)),
+                (
+                    "queue_timeout_ms",
+                    json!(options.queue_timeout.as_millis() as u64),
+                ),
             ],
         );
         let for_workers = FILES_FOR_WORKER * workers::most(workers) as u64;
@@ -178,6 +196,10 @@ impl Supervisor {
                 process: std::process::id(),
                 idle_timeout: options.idle_timeout.as_millis() as u64,
                 max_workers: workers as u32,
+                max_time: options.max_time.as_millis() as u64,
+                max_memory: options.max_memory,
+                queue_timeout: options.queue_timeout.as_millis() as u64,
+                max_private_servers: workers as u32,
                 ..ServerStatus::default()
             },
             options,
@@ -244,6 +266,8 @@ impl Supervisor {
     fn tick(&mut self) {
         self.cut_slow_clients();
         self.lose_late_workers();
+        self.end_limited_workers();
+        self.send_away();
         self.end_idle_workers();
         self.tell_waiting();
         self.tell_held();
@@ -323,6 +347,7 @@ impl Supervisor {
                 .filter(|worker| worker.is_idle())
                 .count() as u32,
             memory: worker::resident("self"),
+            private_servers: self.sent_away() as u32,
             worker_memory: self.workers.values().map(Worker::memory).sum(),
             ..self.status.clone()
         }

@@ -1,8 +1,9 @@
 //! One process that compiles: how it is started, and what it is given first.
 
 use super::connection::{Connection, Frame};
+use super::limits::Usage;
 use mgenjit::compile::protocol::{
-    CompileRequest, Cpu, Emit, Hello, Input, OptLevel, Request, Target,
+    Cause, CompileRequest, Cpu, Emit, Hello, Input, OptLevel, Request, Target,
 };
 use mgenjit::compile::transport::{self, TransportError};
 use rustix::event::epoll::EventFlags;
@@ -16,7 +17,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub struct Worker {
     pub connection: Connection,
@@ -27,8 +28,8 @@ pub struct Worker {
     pub since: Instant,
     /// What is waited for from it.
     pub interest: EventFlags,
-    /// When it last said something.
-    pub heard: Instant,
+    /// What it has taken of the processor.
+    pub usage: Usage,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -49,6 +50,7 @@ pub struct Dying {
     pub words: File,
     pub job: Option<u64>,
     pub was_of_use: bool,
+    pub cause: Cause,
 }
 
 /// What is kept of a worker's last words.
@@ -98,18 +100,27 @@ impl Worker {
         let _ = connection.send(hello);
         Ok(Worker {
             connection,
+            usage: Usage::now(child.id()),
             child,
             words,
             state: State::Starting,
             since: Instant::now(),
             interest: EventFlags::IN,
-            heard: Instant::now(),
         })
     }
 
     pub fn set_state(&mut self, state: State) {
         self.state = state;
         self.since = Instant::now();
+    }
+
+    pub fn is_working(&self) -> bool {
+        matches!(self.state, State::Working(_))
+    }
+
+    /// Whether it has something to do, be it to start.
+    pub fn has_to_work(&self) -> bool {
+        !matches!(self.state, State::Idle | State::Deciding(_))
     }
 
     pub fn job(&self) -> Option<u64> {
@@ -125,6 +136,21 @@ pub fn resident(process: &str) -> u64 {
     let statm = std::fs::read_to_string(format!("/proc/{process}/statm")).unwrap_or_default();
     let pages: Option<u64> = statm.split(' ').nth(1).and_then(|field| field.parse().ok());
     pages.unwrap_or_default() * rustix::param::page_size() as u64
+}
+
+/// Processor time that a child has taken, of all its threads.
+pub fn processor_time(process: u32) -> Option<Duration> {
+    let process = libc::pid_t::try_from(process).ok()?;
+    // SAFETY: the clock and the time are written before they are read; all zeros is valid.
+    let time = unsafe {
+        let mut clock = 0;
+        let mut time: libc::timespec = std::mem::zeroed();
+        let known = libc::clock_getcpuclockid(process, &raw mut clock) == 0
+            && libc::clock_gettime(clock, &raw mut time) == 0;
+        known.then_some(time)?
+    };
+    let seconds = Duration::from_secs(u64::try_from(time.tv_sec).ok()?);
+    Some(seconds + Duration::from_nanos(u64::try_from(time.tv_nsec).ok()?))
 }
 
 /// The request that warms a worker up.

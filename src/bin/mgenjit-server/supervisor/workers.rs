@@ -2,9 +2,10 @@
 
 use super::connection::{Frame, Peer};
 use super::job::{Asked, End, Outcome};
+use super::limits::{self, Usage};
 use super::worker::{self, Dying, State, Worker, last_words};
 use super::{Supervisor, frame};
-use mgenjit::compile::protocol::{Death, Decision, Hello, Reply};
+use mgenjit::compile::protocol::{Cause, Death, Decision, Hello, Reply};
 use mgenjit::compile::transport::{self, TransportError};
 use rustix::event::epoll::{self, EventFlags};
 use serde_json::json;
@@ -19,9 +20,6 @@ const WORKERS_PER_CORE: usize = 4;
 
 /// How long a worker may take to be ready, and to say that it has begun with a job.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How long a worker that compiles may say nothing: it is stopped, or has lost its way.
-const SILENCE: Duration = Duration::from_secs(120);
 
 /// How long a worker more than one may be idle.
 const SPARE: Duration = Duration::from_secs(10);
@@ -60,8 +58,10 @@ impl Supervisor {
 
     /// How many workers need a core.
     fn working(&self) -> usize {
-        let works = |worker: &&Worker| matches!(worker.state, State::Working(_));
-        self.workers.values().filter(works).count()
+        self.workers
+            .values()
+            .filter(|worker| worker.is_working())
+            .count()
     }
 
     /// Starts workers for what waits, and one more, so that the next client need not wait for it.
@@ -95,7 +95,7 @@ impl Supervisor {
     fn add_worker(&mut self, worker: Worker) {
         let id = self.new_id();
         if let Err(error) = self.watch(id, worker.connection.socket(), worker.interest) {
-            self.kill(worker, None);
+            self.kill(worker, None, Cause::Unknown);
             return self.failed_start(&error.to_string());
         }
         self.status.started_workers += 1;
@@ -128,9 +128,10 @@ impl Supervisor {
         };
         found.worker = Some(worker);
         chosen.set_state(State::Working(job));
+        chosen.usage = Usage::now(chosen.child.id());
         let sent = found
             .asked
-            .frame()
+            .frame(self.options.max_memory)
             .map_err(|error| error.to_string())
             .and_then(|frame| {
                 chosen
@@ -139,7 +140,7 @@ impl Supervisor {
                     .map_err(|error| error.to_string())
             });
         if sent.is_err() {
-            self.lose(worker);
+            self.lose(worker, Cause::Unknown);
         } else {
             self.watch_worker(worker);
         }
@@ -164,6 +165,7 @@ impl Supervisor {
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
+        worker.usage.go_on();
         worker.set_state(match decision {
             Decision::Compile => State::Working(job),
             Decision::Stop => State::Idle,
@@ -173,7 +175,7 @@ impl Supervisor {
             .and_then(|frame| worker.connection.send(frame));
         match sent {
             Ok(()) => self.watch_worker(id),
-            Err(_) => self.lose(id),
+            Err(_) => self.lose(id, Cause::Unknown),
         }
     }
 
@@ -191,7 +193,7 @@ impl Supervisor {
             None => self.queue.remove(found.process, &job),
             Some(id) => {
                 if let Some(worker) = self.workers.remove(&id) {
-                    self.kill(worker, None);
+                    self.kill(worker, None, Cause::Unknown);
                 }
             }
         }
@@ -202,7 +204,7 @@ impl Supervisor {
             return;
         };
         if flags.contains(EventFlags::OUT) && worker.connection.flush().is_err() {
-            return self.lose(id);
+            return self.lose(id, Cause::Unknown);
         }
         loop {
             let Some(worker) = self.workers.get_mut(&id) else {
@@ -210,17 +212,17 @@ impl Supervisor {
             };
             let peer = match worker.connection.read() {
                 Ok(peer) => peer,
-                Err(_) => return self.lose(id),
+                Err(_) => return self.lose(id, Cause::Unknown),
             };
             match worker.connection.next() {
                 Ok(Some(body)) => {
                     if self.on_worker_body(id, &body).is_err() {
-                        return self.lose(id);
+                        return self.lose(id, Cause::OutOfStep);
                     }
                 }
-                Ok(None) if peer == Peer::Gone => return self.lose(id),
+                Ok(None) if peer == Peer::Gone => return self.lose(id, Cause::Unknown),
                 Ok(None) => break,
-                Err(_) => return self.lose(id),
+                Err(_) => return self.lose(id, Cause::OutOfStep),
             }
         }
         self.watch_worker(id);
@@ -231,7 +233,6 @@ impl Supervisor {
         let Some(worker) = self.workers.get_mut(&id) else {
             return Ok(());
         };
-        worker.heard = Instant::now();
         if worker.state == State::Starting {
             let theirs: Hello = transport::decode(body)?;
             if theirs != Hello::ours() {
@@ -272,7 +273,7 @@ impl Supervisor {
                 let frame = Frame::of_body(body, payload.map(Rc::new));
                 self.on_done(id, job, frame, failed);
             }
-            Reply::Died(_) | Reply::Status(_) | Reply::Stopping => {
+            Reply::Died(_) | Reply::Elsewhere { .. } | Reply::Status(_) | Reply::Stopping => {
                 return Err(TransportError::Closed);
             }
         }
@@ -348,20 +349,20 @@ impl Supervisor {
             ],
         );
         if let Some(worker) = self.workers.remove(&id) {
-            self.kill(worker, None);
+            self.kill(worker, None, Cause::Unknown);
         }
     }
 
-    /// A worker that has ended, or that cannot be understood.
-    fn lose(&mut self, id: u64) {
+    /// A worker that has ended, or that is to end, for this reason if it has not.
+    pub fn lose(&mut self, id: u64, cause: Cause) {
         if let Some(worker) = self.workers.remove(&id) {
             let job = worker.job();
-            self.kill(worker, job);
+            self.kill(worker, job, cause);
         }
     }
 
     /// Ends a worker. `job`: who waits for that is told when it has ended.
-    fn kill(&mut self, worker: Worker, job: Option<u64>) {
+    fn kill(&mut self, worker: Worker, job: Option<u64>, cause: Cause) {
         let Worker {
             mut child,
             words,
@@ -375,6 +376,7 @@ impl Supervisor {
             words,
             job,
             was_of_use: !matches!(state, State::Starting | State::Warming),
+            cause,
         });
     }
 
@@ -414,13 +416,25 @@ impl Supervisor {
             self.queue.push_first(process, job);
             return;
         }
-        let death = Death {
-            signal: status.signal().unwrap_or_default(),
-            words,
-        };
         let Some(job) = self.jobs.remove(&job) else {
             return;
         };
+        let max_memory = self.options.max_memory;
+        let death = Death {
+            signal: status.signal().unwrap_or_default(),
+            cause: match (status.signal(), dead.cause) {
+                (Some(libc::SIGKILL), cause) => cause,
+                // It ended by itself.
+                _ if job.asked.is_limited_by(max_memory) && limits::is_out_of_memory(&words) => {
+                    Cause::Memory(max_memory)
+                }
+                _ => Cause::Unknown,
+            },
+            words,
+        };
+        if let Cause::Time(_) | Cause::Memory(_) = death.cause {
+            self.status.limited += 1;
+        }
         self.log_died(&job.asked, job.process, &death);
         if let Some(frame) = frame(&Reply::Died(death)) {
             let (end, digest) = (End::Died, None);
@@ -432,6 +446,7 @@ impl Supervisor {
         let details = [
             ("signal", json!(death.signal)),
             ("words", json!(death.words)),
+            ("reason", json!(told(death.cause))),
         ];
         self.log_of("died", asked, process, &details);
     }
@@ -446,18 +461,7 @@ impl Supervisor {
             }
             State::Idle | State::Deciding(_) => false,
         };
-        // One that compiles says so ten times a second, on a thread that does nothing else.
-        let hangs = |worker: &Worker| match worker.state {
-            State::Working(job) => {
-                let found = self.jobs.get(&job);
-                found.is_some_and(|found| found.asked.tells_progress())
-                    && worker.heard.max(worker.since).elapsed() >= SILENCE
-            }
-            _ => false,
-        };
-        let late = |worker: &Worker| {
-            hangs(worker) || owes(worker) && worker.since.elapsed() >= START_TIMEOUT
-        };
+        let late = |worker: &Worker| owes(worker) && worker.since.elapsed() >= START_TIMEOUT;
         let late: Vec<u64> = self
             .workers
             .iter()
@@ -465,7 +469,7 @@ impl Supervisor {
             .map(|(id, _)| *id)
             .collect();
         for id in late {
-            self.lose(id);
+            self.lose(id, Cause::Hung(START_TIMEOUT.as_millis() as u64));
         }
     }
 
@@ -483,7 +487,7 @@ impl Supervisor {
             if since.elapsed() >= SPARE
                 && let Some(worker) = self.workers.remove(&id)
             {
-                self.kill(worker, None);
+                self.kill(worker, None, Cause::Unknown);
             }
         }
     }
@@ -503,7 +507,22 @@ impl Supervisor {
         worker.interest = interest;
         let data = epoll::EventData::new_u64(id);
         if epoll::modify(&self.epoll, worker.connection.socket(), data, interest).is_err() {
-            self.lose(id);
+            self.lose(id, Cause::Unknown);
         }
+    }
+}
+
+/// Why a worker ended, for the log.
+fn told(cause: Cause) -> String {
+    match cause {
+        Cause::Unknown => "it ended by itself, or something else ended it".to_owned(),
+        Cause::Time(limit) => {
+            format!("it took more than {limit} ms of processor time, the server's limit")
+        }
+        Cause::Memory(limit) => {
+            format!("it took more than {limit} bytes of memory, the server's limit")
+        }
+        Cause::Hung(time) => format!("it was stopped or hung: it did nothing for {time} ms"),
+        Cause::OutOfStep => "it could not be understood".to_owned(),
     }
 }
