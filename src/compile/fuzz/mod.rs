@@ -60,7 +60,13 @@ fn ask(choice: u8, frames: &[Frame]) -> usize {
             0 => Decision::Compile,
             _ => Decision::Stop,
         });
-        match client.request(&request, &[b"ir"], &limits, Duration::ZERO, &mut decide) {
+        match client.request(
+            &request,
+            &[b"ir"],
+            &limits,
+            std::time::Duration::ZERO,
+            &mut decide,
+        ) {
             Ok(Answer::Compiled(output)) => {
                 let compiled = &output.compiled;
                 check_payload(&output.payload, compiled.image_len + compiled.object_len);
