@@ -443,7 +443,7 @@ mod tests {
         check(&MAX_BODY_LEN.to_le_bytes(), "inside a frame");
         check(&frame(b""), "does not decode");
         // No variant of this number.
-        check(&frame(&[9]), "does not decode");
+        check(&frame(&[0x7f]), "does not decode");
         // A string that claims 2^64 - 1 bytes.
         check(
             &frame(&[
