@@ -48,14 +48,14 @@ void print_status(const char *socket, const mgenjit_server_statistics *statistic
     snprintf(line, sizeof line, "%s, and %s of the workers", format_size(one, statistics->memory),
              format_size(two, statistics->worker_memory));
     table_fact("memory", line);
-    snprintf(line, sizeof line, "%s of processor time, %s of memory",
+    snprintf(line, sizeof line, "%s of processor time and %s of memory at most",
              limit_text(statistics->max_time, format_duration(one, statistics->max_time * 1000)),
              limit_text(statistics->max_memory, format_size(two, statistics->max_memory)));
     table_fact("a request", line);
     if (statistics->queue_timeout == 0)
         snprintf(line, sizeof line, "for ever");
     else
-        snprintf(line, sizeof line, "%s, then a private server; %" PRIu64 " of %" PRIu64 " run",
+        snprintf(line, sizeof line, "for %s, and then uses a private server: %" PRIu64 " of %" PRIu64 " run now",
                  format_duration(one, statistics->queue_timeout * 1000), statistics->private_servers,
                  statistics->max_private_servers);
     table_fact("waits", line);
