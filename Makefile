@@ -17,8 +17,8 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p;' Cargo.toml | head -n 1)
 SONAME := libmgenjit.so.$(firstword $(subst ., ,$(VERSION)))
 
 EXAMPLES := quickstart run build cache server compare runtime
-compiling := $(patsubst %,examples-c/common/%.c,arguments events input level line list report setup unit)
-printing := $(patsubst %,examples-c/common/%.c,arguments json table text units)
+compiling := $(patsubst %,examples-c/common/%.c,arguments events input level line list message report setup unit)
+printing := $(patsubst %,examples-c/common/%.c,arguments json message table text units)
 measuring := $(patsubst %,examples-c/common/%.c,files measure)
 quickstart_sources := examples-c/quickstart.c
 run_sources := $(wildcard examples-c/run/*.c) $(compiling)

@@ -1,8 +1,10 @@
 #include "report.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "common/message.h"
 #include "common/text.h"
 #include "progress.h"
 
@@ -32,10 +34,12 @@ int report_exit_code(mgenjit_status status)
 int report_error(mgenjit_error *error)
 {
     mgenjit_status status = mgenjit_error_status(error);
+    char *message = message_for_tools(mgenjit_error_message(error));
     progress_end();
     fputs("cache: ", stderr);
-    text_put_lines(stderr, mgenjit_error_message(error));
+    text_put_lines(stderr, message != NULL ? message : mgenjit_error_message(error));
     fputc('\n', stderr);
+    free(message);
     mgenjit_error_free(error);
     return report_exit_code(status);
 }

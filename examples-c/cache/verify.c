@@ -5,6 +5,7 @@
 
 #include "commands.h"
 #include "common/json.h"
+#include "common/message.h"
 #include "common/table.h"
 #include "common/text.h"
 #include "entries.h"
@@ -56,11 +57,13 @@ static void print_json(const char *key, const char *name, const char *result, co
 
 static void print_text(const char *key, const char *name, const char *result, const mgenjit_error *error)
 {
+    char *message = message_for_tools(mgenjit_error_message(error));
     printf("%s%-12s%s  %.12s  ", color(RED), result, color_end(), key);
     text_put(stdout, name == NULL ? "" : name);
     fputs("\n    ", stdout);
-    text_put_lines(stdout, mgenjit_error_message(error));
+    text_put_lines(stdout, message != NULL ? message : mgenjit_error_message(error));
     putchar('\n');
+    free(message);
 }
 
 /* Verifies one entry. `name` may be NULL. Returns an exit code: not 0 if the round cannot go on. */

@@ -4,11 +4,13 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "line.h"
+#include "message.h"
 #include "report.h"
 
 /* When the compile began that the line is about: the one that began last. Whoever changes it has stderr locked. */
@@ -72,7 +74,9 @@ static void print(const mgenjit_event *event)
     case MGENJIT_EVENT_WARNING: dprintf(STDERR_FILENO, "warning"); break;
     default: dprintf(STDERR_FILENO, "event %" PRId32, event->kind);
     }
-    dprintf(STDERR_FILENO, "%s%s\n", event->message[0] != '\0' ? ": " : "", event->message);
+    char *message = message_for_tools(event->message);
+    dprintf(STDERR_FILENO, "%s%s\n", event->message[0] != '\0' ? ": " : "", message != NULL ? message : event->message);
+    free(message);
 }
 
 void events_show_progress(const mgenjit_event *event, void *user)

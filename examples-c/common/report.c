@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "line.h"
+#include "message.h"
 
 int report_wrong_usage(const char *usage, const char *message, const char *what)
 {
@@ -67,13 +69,15 @@ int report_error(const char *subject, mgenjit_error *error)
     uint32_t column = mgenjit_error_column(error);
     const char *source_line = mgenjit_error_source_line(error);
     mgenjit_status status = mgenjit_error_status(error);
+    char *message = message_for_tools(mgenjit_error_message(error));
 
     line_clear();
     /* The message names the file, and the place in it, by itself. */
     fprintf(stderr, "%s: ", program_name);
     if (subject != NULL)
         fprintf(stderr, "%s: ", subject);
-    fprintf(stderr, "%s\n", mgenjit_error_message(error));
+    fprintf(stderr, "%s\n", message != NULL ? message : mgenjit_error_message(error));
+    free(message);
     if (source_line != NULL)
         print_source_line(source_line, column);
     mgenjit_error_free(error);

@@ -5,7 +5,9 @@
  */
 
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "common/message.h"
 #include "common/text.h"
 #include "mgenjit.h"
 #include "options.h"
@@ -15,9 +17,11 @@
 static int report(mgenjit_error *error)
 {
     mgenjit_status status = mgenjit_error_status(error);
+    char *message = message_for_tools(mgenjit_error_message(error));
     fputs("server: ", stderr);
-    text_put_lines(stderr, mgenjit_error_message(error));
+    text_put_lines(stderr, message != NULL ? message : mgenjit_error_message(error));
     fputc('\n', stderr);
+    free(message);
     mgenjit_error_free(error);
     return status == MGENJIT_STATUS_NOT_FOUND ? EXIT_NO_SERVER : EXIT_TROUBLE;
 }

@@ -175,10 +175,13 @@ pub(super) unsafe fn string<'a>(text: *const c_char, what: &str) -> Result<&'a s
     }
     // SAFETY: the caller vouches for a non-null string.
     let text = unsafe { CStr::from_ptr(text) };
-    text.to_str().map_err(|error| {
+    text.to_str().map_err(|_| {
         Error::new(
             Status::InvalidArgument,
-            format!("`{what}` is not UTF-8: {error}"),
+            format!(
+                "\"{}\" is not UTF-8, which the {what} has to be",
+                text.to_bytes().escape_ascii()
+            ),
         )
     })
 }

@@ -24,7 +24,14 @@ pub fn build_in(folder: &Path, tools: &[&str]) {
     for tool in tools {
         let mut sources = sources_in(&source("examples-c").join(tool));
         let common = source("examples-c/common");
-        const PRINTING: [&str; 5] = ["arguments.c", "json.c", "table.c", "text.c", "units.c"];
+        const PRINTING: [&str; 6] = [
+            "arguments.c",
+            "json.c",
+            "message.c",
+            "table.c",
+            "text.c",
+            "units.c",
+        ];
         // The tools that compile nothing have reports of their own.
         match *tool {
             "cache" => sources

@@ -120,10 +120,11 @@ fn explain(error: &str) -> String {
         .filter(|line| !line.is_empty() && *line != "Caused by:")
         .collect();
     let mut text = causes.join(": ");
-    if text.contains("-fPIC") {
+    // gcc's code and clang's fail in different ways.
+    if text.contains("-fPIC") || text.contains("copy relocations are disabled") {
         text.push_str(
-            ". Code in an image must be position-independent. LLVM's is; inline assembly has to be written so \
-             (`lea symbol(%rip)`, `call symbol@PLT`)",
+            ". Code in an image or a library must be position-independent: compile objects with -fPIC, and write inline \
+             assembly so (`lea symbol(%rip)`, `call symbol@PLT`)",
         );
     }
     text

@@ -1,0 +1,52 @@
+#include "message.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What messages say, and what the tools call it. Of names that begin alike the longer is first. */
+static const struct {
+    const char *library;
+    const char *tool;
+} words[] = {
+    {"mgenjit_cache_resolve finds one by its first", "as many of the first as no other key has will do"},
+    {"mgenjit_config_set_cache_keep_ir", "or with --no-cache"},
+    {"mgenjit_config_set_compile_limits", "--max-time or --max-memory"},
+    {"mgenjit_config_set_cpu", "--cpu"},
+    {"mgenjit_config_set_linker_timeout", "--linker-timeout"},
+    {"mgenjit_config_set_linker", "--linker"},
+    {"mgenjit_config_set_target", "--target"},
+    {"mgenjit_export_options_add_library", "-l"},
+    {"mgenjit_source_keep", "--keep"},
+    {"define it, add a module that does, or load a library that does",
+     "add a file that defines it (--with, --add) or a library that does (--lib)"},
+    {"define them, add a module that does, or load a library that does",
+     "add a file that defines them (--with, --add) or a library that does (--lib)"},
+};
+
+enum { WORDS = sizeof words / sizeof words[0] };
+
+char *message_for_tools(const char *text)
+{
+    size_t room = strlen(text) + 1;
+    for (size_t i = 0; i < WORDS; i++)
+        for (const char *at = text; (at = strstr(at, words[i].library)) != NULL; at++)
+            room += strlen(words[i].tool);
+    char *message = malloc(room);
+    if (message == NULL)
+        return NULL;
+    char *out = message;
+    while (*text != '\0') {
+        size_t i = 0;
+        while (i < WORDS && strncmp(text, words[i].library, strlen(words[i].library)) != 0)
+            i++;
+        if (i == WORDS) {
+            *out++ = *text++;
+            continue;
+        }
+        memcpy(out, words[i].tool, strlen(words[i].tool));
+        out += strlen(words[i].tool);
+        text += strlen(words[i].library);
+    }
+    *out = '\0';
+    return message;
+}
