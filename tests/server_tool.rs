@@ -175,7 +175,7 @@ fn one_that_runs() {
             "ends",
             "10 min",
             limits,
-            "then a private server",
+            "uses a private server",
         ],
     );
     place.check(
