@@ -152,7 +152,9 @@ pub fn unload(images: Vec<Arc<Image>>) {
 /// Gives up images, and unloads those that nobody else has.
 pub fn finalize_last(images: Vec<Arc<Image>>) {
     let mut last = thread_exit::give_up(images);
-    last.sort_by_key(|image| Reverse(image.lifecycle.order.load(Ordering::Relaxed)));
+    // Without room of its own: a process that may have no more memory can still give back what it has. Those that have
+    // no place in the order have nothing to be called either.
+    last.sort_unstable_by_key(|image| Reverse(image.lifecycle.order.load(Ordering::Relaxed)));
     for image in &last {
         image.finalize();
     }

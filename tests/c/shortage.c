@@ -45,14 +45,20 @@ static void a_hit_without_memory(void)
     mgenjit_config_free(config);
 }
 
+static long most_mappings(void)
+{
+    long most = 0;
+    FILE *file = fopen("/proc/sys/vm/max_map_count", "r");
+    CHECK(file != NULL && fscanf(file, "%ld", &most) == 1 && fclose(file) == 0);
+    return most;
+}
+
 /* All mappings that a process may have. Returns where they are, or NULL where that would be too many for a test. */
 static char *use_up_mappings(size_t *length)
 {
     const size_t page = 4096;
-    long most = 0;
-    FILE *file = fopen("/proc/sys/vm/max_map_count", "r");
+    const long most = most_mappings();
     char *region;
-    CHECK(file != NULL && fscanf(file, "%ld", &most) == 1 && fclose(file) == 0);
     if (most > 300000) {
         fprintf(stderr, "skipped: vm.max_map_count is %ld\n", most);
         return NULL;
@@ -96,6 +102,30 @@ static void a_hit_and_a_miss_without_mappings(void)
     mgenjit_config_free(config);
 }
 
+/* The last one that does not fit is an error, and the others can be freed. */
+static void as_many_modules_as_there_may_be(void)
+{
+    mgenjit_config *config = config_for(in_folder("many-modules"), NULL);
+    mgenjit_executor *executor = new_executor(config);
+    long count = 0;
+    if (most_mappings() > 100000) {
+        fprintf(stderr, "skipped: vm.max_map_count is %ld\n", most_mappings());
+        return;
+    }
+    while (try_ir(executor, ENTRY_IR) == MGENJIT_STATUS_OK) {
+        CHECK_OK(mgenjit_executor_lookup(executor, "entry", &(void *){ NULL }, &failure));
+        count++;
+    }
+    CHECK_INT(MGENJIT_STATUS_MEMORY, mgenjit_error_status(failure));
+    CHECK_MESSAGE("vm.max_map_count allows");
+    CHECK(count > most_mappings() / 3);
+    mgenjit_executor_free(executor);
+    executor = new_executor(config);
+    use_entry(executor);
+    mgenjit_executor_free(executor);
+    mgenjit_config_free(config);
+}
+
 static void a_hit_without_files(void)
 {
     check_events events;
@@ -120,6 +150,6 @@ static void a_hit_without_files(void)
 int main(void)
 {
     static const check_case cases[] = { CASE(a_hit_without_memory), CASE(a_hit_and_a_miss_without_mappings),
-                                        CASE(a_hit_without_files) };
+                                        CASE(as_many_modules_as_there_may_be), CASE(a_hit_without_files) };
     return RUN_CASES(cases);
 }
