@@ -96,7 +96,7 @@ fn build_id() -> String {
         PathBuf::from("Cargo.lock"),
         PathBuf::from("src/signature.rs"),
     ];
-    for folder in ["src/bin/mgenjit-server", "src/compile"] {
+    for folder in ["src/bin/mgenjit-server", "src/compile", "src/cpu"] {
         println!("cargo:rerun-if-changed={folder}");
         list(Path::new(folder), &mut files);
     }

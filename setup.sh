@@ -70,6 +70,7 @@ need_all() {
     file /usr/riscv64-linux-gnu/lib/crt1.o libc6-dev-riscv64-cross
     program qemu-aarch64 qemu-user
     program qemu-riscv64 qemu-user
+    program qemu-x86_64 qemu-user
     program node nodejs
 }
 

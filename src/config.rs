@@ -4,7 +4,7 @@ use crate::cache::maintain;
 use crate::cache::store::{Options, Store};
 use crate::cache::trust::{Signer, Trust};
 use crate::compile::limits::Limits;
-use crate::compile::protocol::{Cpu, OptLevel, Target, TargetSpec};
+use crate::compile::protocol::{Cpu, Level, OptLevel, Target, TargetSpec};
 use crate::event::Hook;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +13,8 @@ use std::time::Duration;
 #[derive(Clone)]
 pub struct Config {
     pub opt_level: OptLevel,
-    pub cpu: Cpu,
+    /// Compile for this level. `None`: for all that the CPU of this process can do.
+    pub level: Option<Level>,
     /// Compile for this instead, to export and not to run.
     pub target: Option<TargetSpec>,
     /// The C compiler driver or linker that links what is exported. `None`: `$MGENJIT_CC`, else `cc`.
@@ -94,7 +95,7 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             opt_level: OptLevel::O2,
-            cpu: Cpu::Native,
+            level: None,
             target: None,
             linker: None,
             linker_timeout: Duration::from_secs(300),
@@ -132,7 +133,7 @@ impl Config {
     pub fn target(&self) -> Target {
         match &self.target {
             Some(target) => Target::Other(target.clone()),
-            None => Target::Host(self.cpu),
+            None => Target::Host(self.level.map_or_else(Cpu::native, Cpu::Level)),
         }
     }
 

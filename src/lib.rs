@@ -11,6 +11,8 @@ mod capi;
 #[doc(hidden)]
 pub mod compile;
 mod config;
+#[doc(hidden)]
+pub mod cpu;
 mod error;
 mod event;
 mod executor;

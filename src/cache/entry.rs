@@ -36,6 +36,7 @@ use super::bytes::{array_at, u32_at, u64_at};
 use super::key::Key;
 use super::manifest::{About, Manifest, Stored};
 use super::trust::{Signature, Signer, Trust, Untrusted};
+use crate::compile::protocol::OptLevel;
 use rustix::fs::Stat;
 use rustix::io::pread;
 use std::fs::File;
@@ -130,6 +131,16 @@ impl RawManifest {
         postcard::from_bytes(&self.0).map_err(|_| UNDECODABLE)
     }
 
+    /// What the code was compiled for, see [`Parts::machine`](super::manifest::Parts). A hit asks: nothing is copied.
+    pub fn machine(&self) -> Result<&str, EntryError> {
+        // The fields before it, in their order.
+        type Start<'a> = (&'a str, [u8; 32], OptLevel, &'a str);
+        match postcard::take_from_bytes::<Start<'_>>(&self.0) {
+            Ok(((_name, _input, _level, machine), _)) => Ok(machine),
+            Err(_) => Err(UNDECODABLE),
+        }
+    }
+
     /// All but the functions, of which there may be thousands.
     pub fn decode_about(&self) -> Result<About, EntryError> {
         match postcard::take_from_bytes(&self.0) {
@@ -153,6 +164,8 @@ pub enum EntryError {
     Version(u32),
     #[error("it belongs to the key {0}")]
     WrongKey(Key),
+    #[error("it is code for {theirs}, not for {ours}")]
+    Machine { theirs: String, ours: String },
     #[error("its bytes do not match its digest")]
     Digest,
     #[error("the {0} in it does not match its digest")]
@@ -332,6 +345,17 @@ impl Entry {
             header,
             manifest: RawManifest(manifest),
         })
+    }
+
+    /// Refuses code for another CPU or system than `machine`.
+    pub fn expect_machine(&self, machine: &str) -> Result<(), EntryError> {
+        match self.manifest.machine()? {
+            theirs if theirs == machine => Ok(()),
+            theirs => Err(EntryError::Machine {
+                theirs: theirs.to_owned(),
+                ours: machine.to_owned(),
+            }),
+        }
     }
 
     /// The image's bytes.

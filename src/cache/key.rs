@@ -1,11 +1,11 @@
 //! The key of an entry: a digest of everything that can change the code.
 
-use super::cpu;
 use super::entry::FORMAT_VERSION;
 use super::manifest::Parts;
 use crate::compile::protocol::{
     BUILD_ID, Cpu, LLVM_VERSION, Level, OptLevel, PACKAGE_VERSION, Target, TargetSpec,
 };
+use crate::cpu::Model;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -88,8 +88,8 @@ pub struct KeyParts<'a> {
 /// The machine that is compiled for.
 #[derive(Clone, Copy, Debug)]
 pub enum TargetPart<'a> {
-    /// This one, see [`cpu::identity`].
-    Native(&'a [u8]),
+    /// One with a CPU like the client's.
+    Native(Model),
     /// Any of this system and a level: the same key on all of them.
     Level(Level),
     /// Another system, or another CPU.
@@ -103,8 +103,8 @@ impl TargetPart<'_> {
     /// The level's name, "native" with the first digits of a digest, or a target.
     pub fn describe(self) -> String {
         match self {
-            TargetPart::Native(identity) => {
-                format!("native {}", &blake3::hash(identity).to_hex()[..16])
+            TargetPart::Native(model) => {
+                format!("native {}", &blake3::hash(&model.bytes()).to_hex()[..16])
             }
             TargetPart::Level(level) => level.name().to_owned(),
             TargetPart::Other(target) => target.describe(),
@@ -117,7 +117,7 @@ impl<'a> KeyParts<'a> {
         KeyParts {
             opt_level,
             target: match target {
-                Target::Host(Cpu::Native) => TargetPart::Native(cpu::identity()),
+                Target::Host(Cpu::Native(model)) => TargetPart::Native(*model),
                 Target::Host(Cpu::Level(level)) => TargetPart::Level(*level),
                 Target::Other(target) => TargetPart::Other(target),
             },
@@ -195,10 +195,10 @@ impl Keys {
         };
         part(&[opt_level as u8]);
         match target {
-            TargetPart::Native(identity) => {
+            TargetPart::Native(model) => {
                 part(HOST_SYSTEM.as_bytes());
                 part(b"native");
-                part(identity);
+                part(&model.bytes());
             }
             TargetPart::Level(level) => {
                 part(HOST_SYSTEM.as_bytes());
@@ -248,7 +248,7 @@ mod tests {
 
     const PARTS: KeyParts<'static> = KeyParts {
         opt_level: OptLevel::O2,
-        target: TargetPart::Native(b"cpu"),
+        target: TargetPart::Native(Model::from_bits(1, 2)),
         llvm: "1",
         package: "2",
         build: "3",
@@ -295,17 +295,17 @@ mod tests {
             ),
             key(
                 KeyParts {
-                    target: TargetPart::Native(b"other"),
+                    target: TargetPart::Native(Model::from_bits(3, 2)),
                     ..PARTS
                 },
                 b"ir",
             ),
             key(level(Level::V1), b"ir"),
             key(level(Level::V3), b"ir"),
-            // A machine whose identity is a level's name is still not the level.
+            // Tuned for another model.
             key(
                 KeyParts {
-                    target: TargetPart::Native(b"x86-64-v3"),
+                    target: TargetPart::Native(Model::from_bits(1, 3)),
                     ..PARTS
                 },
                 b"ir",
@@ -394,11 +394,16 @@ mod tests {
         let target = Target::Host(Cpu::Level(Level::V2));
         let parts = KeyParts::new(OptLevel::O2, &target);
         assert!(matches!(parts.target, TargetPart::Level(Level::V2)));
-        let target = Target::Host(Cpu::Native);
-        let parts = KeyParts::new(OptLevel::O2, &target);
-        assert!(
-            matches!(parts.target, TargetPart::Native(identity) if identity == cpu::identity())
-        );
+        // Another on each: what native code may use there.
+        let native = |bits| {
+            let target = Target::Host(Cpu::Native(Model::from_bits(bits, 0)));
+            let parts = KeyParts::new(OptLevel::O2, &target);
+            assert!(matches!(parts.target, TargetPart::Native(_)));
+            (key(parts, b"ir"), parts.target.describe())
+        };
+        assert_eq!(native(1), native(1));
+        assert_ne!(native(1).0, native(3).0);
+        assert_ne!(native(1).1, native(3).1);
     }
 
     #[test]

@@ -9,7 +9,6 @@
 pub mod bundle;
 mod bytes;
 pub mod catalog;
-pub mod cpu;
 pub mod directory;
 pub mod entry;
 pub mod file;

@@ -112,19 +112,26 @@ impl Store {
     }
 
     #[cfg(test)]
-    pub fn find(&self, key: &Key) -> Found {
-        self.find_for(key, Purpose::Run)
+    pub fn find(&self, key: &Key, machine: &str) -> Found {
+        self.find_for(key, machine, Purpose::Run)
     }
 
-    /// The entry of `key`, verified just now: the writable cache's, else that of the first layer that has one.
-    pub fn find_for(&self, key: &Key, purpose: Purpose) -> Found {
-        let mut unusable = None;
+    /// The entry of `key`, verified just now: the writable cache's, else that of the first layer that has one. It must
+    /// say that its code is for `machine`: what was compiled for other CPUs could end the process.
+    pub fn find_for(&self, key: &Key, machine: &str, purpose: Purpose) -> Found {
+        let mut unfit = None;
         for (index, directory) in std::iter::once(&*self.directory)
             .chain(&self.layers)
             .enumerate()
         {
             match self.find_in(directory, key) {
                 Ok(Some((entry, via))) => {
+                    if let Err(error) = entry.expect_machine(machine) {
+                        let path = entry_path(&entry.tail.key());
+                        let (reason, trouble) = unusable(directory, &path, &error);
+                        unfit.get_or_insert(Found::Unusable(reason, trouble));
+                        continue;
+                    }
                     let in_layer = index > 0 || via == Via::Layer;
                     if purpose == Purpose::Run {
                         self.record_hit(&entry, in_layer, via == Via::Alias);
@@ -133,11 +140,11 @@ impl Store {
                 }
                 Ok(None) => {}
                 Err((reason, trouble)) => {
-                    unusable.get_or_insert(Found::Unusable(reason, trouble));
+                    unfit.get_or_insert(Found::Unusable(reason, trouble));
                 }
             }
         }
-        unusable.unwrap_or(Found::Nothing)
+        unfit.unwrap_or(Found::Nothing)
     }
 
     /// The entry of `key` in one directory, or the one that an alias there names, and how it was found.

@@ -21,6 +21,9 @@ struct Cache {
     store: Store,
 }
 
+/// What the entries of [`Manifest::example`] are for.
+const MACHINE: &str = "native 1";
+
 impl Cache {
     fn new() -> Cache {
         Cache::with(|_| {})
@@ -61,7 +64,7 @@ impl Cache {
     }
 
     fn hit(&self, key: &Key) -> bool {
-        matches!(self.store.find(key), Found::Entry(_))
+        matches!(self.store.find(key, MACHINE), Found::Entry(_))
     }
 
     fn stats(&self) -> Stats {
@@ -241,7 +244,7 @@ fn an_alias_leads_to_its_entry_and_goes_with_it() {
         .store
         .publish_alias(&key(2), &key(1))
         .expect("an alias");
-    assert!(matches!(cache.store.find(&key(2)), Found::Nothing));
+    assert!(matches!(cache.store.find(&key(2), MACHINE), Found::Nothing));
     cache.catalog().rebuild(&mut |_, _| true).expect("rebuilt");
     assert!(!cache.path().join(alias_path(&key(2))).exists());
 }
@@ -255,7 +258,7 @@ fn the_canonical_key_leads_to_the_entry() {
         .store
         .publish(&key(1), b"image", b"object", b"input", &mut manifest)
         .expect("stored");
-    let Found::Entry(entry) = cache.store.find(&key(5)) else {
+    let Found::Entry(entry) = cache.store.find(&key(5), MACHINE) else {
         panic!("no entry");
     };
     assert_eq!(entry.tail.key(), key(1));
@@ -507,7 +510,10 @@ fn a_layer_is_used_in_place() {
     assert_eq!(below.stats().hits, 0);
     std::fs::set_permissions(below.path(), PermissionsExt::from_mode(0o777)).expect("chmod");
     let again = Cache::with(|config| config.cache_layers = vec![below.path()]);
-    assert!(matches!(again.store.find(&key(1)), Found::Unusable(..)));
+    assert!(matches!(
+        again.store.find(&key(1), MACHINE),
+        Found::Unusable(..)
+    ));
 }
 
 #[test]
@@ -551,6 +557,31 @@ fn what_the_dead_left_goes_when_it_is_old() {
     assert!(!old.exists() && new.exists() && !lock.exists() && held.exists());
 }
 
+/// Whoever wrote it: a hit would run instructions that the CPU may lack.
+#[test]
+fn code_for_another_machine_is_no_hit() {
+    let cache = Cache::new();
+    cache.put(key(1), "m", 10_000, 1000);
+    cache
+        .store
+        .publish_alias(&key(2), &key(1))
+        .expect("an alias");
+    for number in [1, 2] {
+        for machine in ["native 2", "native 10", "x86-64-v4", ""] {
+            let found = cache.store.find(&key(number), machine);
+            let Found::Unusable(MissReason::Damaged, trouble) = found else {
+                panic!("{machine}: {found:?}");
+            };
+            let said = format!("code for {MACHINE}, not for {machine}");
+            assert!(trouble.0.contains(&said), "{trouble}");
+        }
+        assert!(cache.hit(&key(number)));
+    }
+    // No hit was counted but these two.
+    let stats = cache.stats();
+    assert_eq!((stats.hits, stats.hits_by_alias), (1, 1));
+}
+
 #[test]
 fn torn_entries_are_misses_and_go_with_a_scan() {
     let cache = Cache::new();
@@ -566,7 +597,7 @@ fn torn_entries_are_misses_and_go_with_a_scan() {
     std::fs::write(path(2), torn).expect("torn");
     for number in 0..3 {
         assert!(matches!(
-            cache.store.find(&key(number)),
+            cache.store.find(&key(number), MACHINE),
             Found::Unusable(MissReason::Damaged, _)
         ));
         cache.catalog().verify(&key(number)).expect_err("damaged");
@@ -586,7 +617,10 @@ fn a_folder_that_is_a_link_is_not_followed() {
     let elsewhere = cache.path().join("elsewhere");
     std::fs::rename(&folder, &elsewhere).expect("moved");
     std::os::unix::fs::symlink(&elsewhere, &folder).expect("a link");
-    assert!(matches!(cache.store.find(&key(1)), Found::Unusable(..)));
+    assert!(matches!(
+        cache.store.find(&key(1), MACHINE),
+        Found::Unusable(..)
+    ));
     let mut manifest = manifest("m", key(2));
     cache
         .store

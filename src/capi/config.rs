@@ -7,7 +7,7 @@ use super::status::mgenjit_status;
 use crate::cache::maintain::Limits;
 use crate::cache::trust::{Signer, Trust};
 use crate::compile;
-use crate::compile::protocol::{Cpu, OptLevel, TargetSpec};
+use crate::compile::protocol::{Level, OptLevel, TargetSpec};
 use crate::config::{CacheMode, Config};
 use crate::error::{Error, Status};
 use std::ffi::{c_char, c_void};
@@ -106,18 +106,19 @@ pub unsafe extern "C" fn mgenjit_config_set_cpu(
         ffi::guard(error, || {
             let config = ffi::borrow_mut(config, "config")?;
             let name = if cpu.is_null() {
-                Cpu::Native.name()
+                "native"
             } else {
                 ffi::string(cpu, "cpu")?
             };
-            let known = Cpu::ALL.into_iter().find(|cpu| cpu.name() == name);
-            config.0.cpu = known.ok_or_else(|| {
-                let names = Cpu::ALL.map(|cpu| format!("\"{}\"", cpu.name()));
-                invalid(format!(
-                    "\"{name}\" is no CPU that code can be generated for: use one of {}",
+            let level = Level::ALL.into_iter().find(|level| level.name() == name);
+            if level.is_none() && name != "native" {
+                let names = Level::ALL.map(|level| format!("\"{}\"", level.name()));
+                return Err(invalid(format!(
+                    "\"{name}\" is no CPU that code can be generated for: use one of \"native\", {}",
                     names.join(", ")
-                ))
-            })?;
+                )));
+            }
+            config.0.level = level;
             Ok(())
         })
     }

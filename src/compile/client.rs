@@ -468,7 +468,7 @@ fn module_error(request: &Request, failure: Failure) -> Error {
 mod tests {
     use super::*;
     use crate::compile::protocol::{
-        CompileRequest, CompileTimes, Cpu, Emit, Input, OptLevel, Phase, Target,
+        CompileRequest, CompileTimes, Cpu, Emit, Input, Level, OptLevel, Phase, Target,
     };
     use std::sync::mpsc::channel;
 
@@ -479,7 +479,7 @@ mod tests {
             name: "test".to_owned(),
             key: [0; 32],
             opt_level: OptLevel::O2,
-            target: Target::Host(Cpu::Native),
+            target: Target::Host(Cpu::Level(Level::V1)),
             identify,
             progress: false,
             inputs: vec![Input {

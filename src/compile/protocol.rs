@@ -12,6 +12,7 @@
 //! A request carries its inputs in a sealed memfd, see [`Input`]; a reply to a successful one carries what was made
 //! in another. The server is a pure function of the request: equal requests get byte-identical replies.
 
+use crate::cpu::Model;
 use crate::signature::Function;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -91,8 +92,8 @@ impl OptLevel {
 /// What code is generated for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Cpu {
-    /// This machine, with all that it can do.
-    Native,
+    /// The client's, with all that it can do: what the server itself runs on may be another one.
+    Native(Model),
     /// Every machine of a level.
     Level(Level),
 }
@@ -107,18 +108,10 @@ pub enum Level {
 }
 
 impl Cpu {
-    pub const ALL: [Cpu; 5] = [
-        Cpu::Native,
-        Cpu::Level(Level::V1),
-        Cpu::Level(Level::V2),
-        Cpu::Level(Level::V3),
-        Cpu::Level(Level::V4),
-    ];
-
     /// As compilers call it after `-march=`.
     pub fn name(self) -> &'static str {
         match self {
-            Cpu::Native => "native",
+            Cpu::Native(_) => "native",
             Cpu::Level(level) => level.name(),
         }
     }

@@ -125,16 +125,23 @@ fn launch(path: &Path, arguments: &[CString], descriptors: &[BorrowedFd<'_>]) ->
 
     // No handler of the host may run in a process that shares its memory.
     let signals = BlockedSignals::new();
-    // SAFETY: the stack is the child's alone; with CLONE_VFORK this thread waits until the child has ended, so
-    // that the plan and the stacks outlive it. `intermediate` calls nothing but system calls.
-    let pid = unsafe {
-        __clone(
-            intermediate,
-            stacks.top(0),
-            libc::CLONE_VM | libc::CLONE_VFORK,
-            (&raw mut plan).cast(),
-        )
+    let mut clone = |exit_signal| {
+        // SAFETY: the stack is the child's alone; with CLONE_VFORK this thread waits until the child has ended, so
+        // that the plan and the stacks outlive it. `intermediate` calls nothing but system calls.
+        unsafe {
+            __clone(
+                intermediate,
+                stacks.top(0),
+                libc::CLONE_VM | libc::CLONE_VFORK | exit_signal,
+                (&raw mut plan).cast(),
+            )
+        }
     };
+    let mut pid = clone(0);
+    // An emulator, qemu-user, knows no children that end in silence.
+    if pid < 0 && errno() == libc::EINVAL {
+        pid = clone(libc::SIGCHLD);
+    }
     let failed = (pid < 0).then(io::Error::last_os_error);
     drop(signals);
     if let Some(error) = failed {
@@ -142,7 +149,7 @@ fn launch(path: &Path, arguments: &[CString], descriptors: &[BorrowedFd<'_>]) ->
     }
     loop {
         // SAFETY: waits for the child that was just made and for no other.
-        let waited = unsafe { libc::waitpid(pid, ptr::null_mut(), libc::__WCLONE) };
+        let waited = unsafe { libc::waitpid(pid, ptr::null_mut(), libc::__WALL) };
         if waited >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
             break;
         }

@@ -207,7 +207,7 @@ impl<'a> Work<'a> {
     /// Looks in the cache, and tells of a hit.
     fn look(&mut self, store: &Store) -> Found {
         let mut watch = Stopwatch::start();
-        let found = store.find_for(&self.key, self.purpose);
+        let found = store.find_for(&self.key, &self.executor.machine, self.purpose);
         self.times.find += watch.lap();
         if let Found::Entry(entry) = &found {
             self.tell_hit("", entry);
@@ -339,6 +339,7 @@ impl<'a> Work<'a> {
         }
         match (answer, known) {
             (client::Answer::Compiled(output), _) => {
+                self.check_answer(&output)?;
                 self.times.server = output.compiled.times;
                 for warning in &output.compiled.warnings {
                     self.tell(EventKind::Warning, warning, 0);
@@ -358,6 +359,25 @@ impl<'a> Work<'a> {
             }
             _ => Err(client::out_of_step(&self.source.name)),
         }
+    }
+
+    /// Code for another CPU than was asked for could end the process.
+    fn check_answer(&self, output: &Output) -> Result<(), Error> {
+        let Target::Host(cpu) = &self.executor.target else {
+            return Ok(());
+        };
+        let (name, features) = cpu.llvm_names();
+        let compiled = &output.compiled;
+        if (name, &features) == (&compiled.cpu, &compiled.features) {
+            return Ok(());
+        }
+        Err(self.bad_code(
+            "cannot be used",
+            &format!(
+                "the server compiled for the CPU \"{}\" with the features \"{}\", not for \"{name}\" with \"{features}\"",
+                compiled.cpu, compiled.features
+            ),
+        ))
     }
 
     /// Writes what reproduces an error, if that is wanted, and says where.

@@ -60,7 +60,7 @@ impl client::Listener for Listener<'_> {
                 Err(error) => self.trouble = Some(error),
             }
         }
-        match store.find_for(&key, self.purpose) {
+        match store.find_for(&key, &self.executor.machine, self.purpose) {
             Found::Entry(entry) => {
                 self.known = Some(entry);
                 Decision::Stop

@@ -29,12 +29,12 @@ pub use recompile::recompile;
 pub use task::{Callback, Task};
 pub use value::Value;
 
-use crate::cache::cpu;
 use crate::cache::key::{KeyParts, Keys};
 use crate::cache::store::Store;
 use crate::compile::pool::Pool;
 use crate::compile::protocol::{Cpu, Target};
 use crate::config::Config;
+use crate::cpu;
 use crate::error::{Error, Status};
 use crate::fork;
 use crate::signature;
@@ -50,6 +50,8 @@ pub struct Executor {
     target: Target,
     /// `None`: nothing is cached.
     store: Option<Store>,
+    /// What entries say that they were compiled for, if it is what this compiles for.
+    machine: String,
     pool: Pool,
     told_not_isolated: AtomicBool,
     /// Features of the CPU that is compiled for and that this machine lacks: then nothing may run.
@@ -64,12 +66,13 @@ impl Executor {
         let parts = fork::guard(|| KeyParts::new(config.opt_level, &target)).into_inner();
         Arc::new(Executor {
             keys: Keys::new(parts),
+            machine: parts.target.describe(),
             store: config.store(),
             pool: Pool::new(&config),
             told_not_isolated: AtomicBool::new(false),
             missing: match target {
                 Target::Host(Cpu::Level(level)) => cpu::missing(level),
-                Target::Host(Cpu::Native) | Target::Other(_) => Vec::new(),
+                Target::Host(Cpu::Native(_)) | Target::Other(_) => Vec::new(),
             },
             target,
             state: Mutex::default(),
@@ -93,15 +96,15 @@ impl Executor {
 
     /// Code for features that the CPU lacks would end the process when it runs.
     fn check_cpu(&self) -> Result<(), Error> {
-        if self.missing.is_empty() {
+        let (false, Target::Host(cpu)) = (self.missing.is_empty(), &self.target) else {
             return Ok(());
-        }
+        };
         Err(Error::new(
             Status::Cpu,
             format!(
                 "code for {} cannot run on this machine, which lacks {}: choose a lower level, or \"native\"; to export code for \
                  other machines, set a target",
-                self.config.cpu.name(),
+                cpu.name(),
                 self.missing.join(", ")
             ),
         ))

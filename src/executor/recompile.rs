@@ -103,6 +103,6 @@ pub(super) fn target(about: &About) -> Target {
         .find(|level| level.name() == about.parts.machine);
     match &about.target {
         Some(target) => Target::Other(target.clone()),
-        None => Target::Host(level.map_or(Cpu::Native, Cpu::Level)),
+        None => Target::Host(level.map_or_else(Cpu::native, Cpu::Level)),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::cache::key::Key;
 use crate::compile::protocol::{
-    BUILD_ID, CompileRequest, Cpu, LLVM_VERSION, OptLevel, PACKAGE_VERSION, Target,
+    BUILD_ID, CompileRequest, LLVM_VERSION, OptLevel, PACKAGE_VERSION, Target,
 };
 use crate::error::Error;
 use std::fmt::Write;
@@ -80,9 +80,13 @@ fn commands(request: &CompileRequest, names: &[String]) -> String {
     let major = LLVM_VERSION.split('.').next().unwrap_or_default();
     let is_ir = |name: &&String| name.ends_with(".ll") || name.ends_with(".bc");
     let modules: Vec<&str> = names.iter().filter(is_ir).map(String::as_str).collect();
+    let host_features;
     let (triple, cpu, features) = match &request.target {
-        Target::Host(Cpu::Native) => ("x86_64-pc-linux-gnu", "native", ""),
-        Target::Host(cpu) => ("x86_64-pc-linux-gnu", cpu.name(), ""),
+        Target::Host(cpu) => {
+            let (name, listed) = cpu.llvm_names();
+            host_features = listed;
+            ("x86_64-pc-linux-gnu", name, host_features.as_str())
+        }
         Target::Other(target) => (
             target.triple.as_str(),
             target.cpu.as_str(),

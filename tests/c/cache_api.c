@@ -584,7 +584,7 @@ static void entry_of_a_module(void)
     CHECK_INT(0, info.hits);
     CHECK_INT(0, info.saved_time);
 
-    CHECK_CONTAINS("sse2", mgenjit_cache_entry_features(entry));
+    CHECK_CONTAINS("sse3", mgenjit_cache_entry_features(entry));
     CHECK_CONTAINS(folder, mgenjit_cache_entry_path(entry));
     CHECK(stat(mgenjit_cache_entry_path(entry), &status) == -1);
     CHECK_INT(1, mgenjit_cache_entry_alias_count(entry));

@@ -198,14 +198,24 @@ impl Server {
     }
 
     pub fn compile(&mut self, name: &str, ir: &[u8], opt_level: OptLevel) -> Outcome {
-        self.compile_for(name, ir, opt_level, Cpu::Native)
+        self.compile_for(name, ir, opt_level, Cpu::native())
     }
 
     pub fn compile_for(&mut self, name: &str, ir: &[u8], opt_level: OptLevel, cpu: Cpu) -> Outcome {
+        self.compile_to(Target::Host(cpu), name, ir, opt_level)
+    }
+
+    pub fn compile_to(
+        &mut self,
+        target: Target,
+        name: &str,
+        ir: &[u8],
+        opt_level: OptLevel,
+    ) -> Outcome {
         let payload = transport::seal(&[ir]).unwrap();
         let request = Request::Compile(CompileRequest {
             opt_level,
-            target: Target::Host(cpu),
+            target,
             ..request(name, ir.len() as u64)
         });
         transport::send(&self.socket, &request, Some(payload.as_fd())).unwrap();
@@ -364,7 +374,7 @@ pub fn request(name: &str, input_len: u64) -> CompileRequest {
         name: name.to_owned(),
         key: [0; 32],
         opt_level: OptLevel::O2,
-        target: Target::Host(Cpu::Native),
+        target: Target::Host(Cpu::native()),
         identify: false,
         progress: false,
         inputs: vec![Input {

@@ -1,7 +1,8 @@
 //! Code for a level of the architecture instead of this machine.
 
 use crate::client::Server;
-use mgenjit::compile::protocol::{Cpu, Level, OptLevel};
+use mgenjit::compile::protocol::{Cpu, Level, OptLevel, Target, TargetSpec};
+use mgenjit::cpu::Model;
 use object::read::elf::ElfFile64;
 use object::{LittleEndian, Object, ObjectSymbol};
 
@@ -46,10 +47,90 @@ fn a_level_decides_which_instructions_there_are() {
         let own = FMA.replace(") {", ") \"target-cpu\"=\"x86-64\" {");
         assert!(calls_fma(&compile(&own, cpu).object), "{name}");
     }
-    let native = compile(FMA, Cpu::Native);
+    let native = compile(FMA, Cpu::native());
     assert!(!native.reply.features.is_empty());
     let has_fma = std::arch::is_x86_feature_detected!("fma");
     assert_eq!(calls_fma(&native.object), !has_fma);
+}
+
+#[test]
+fn native_is_what_the_client_can_do() {
+    // A client that can do nothing that not every x86-64 can, on whatever machine the server is.
+    let oldest: Model = postcard::from_bytes(&[0, 0]).unwrap();
+    let mut server = Server::start();
+    let mut compile = |ir: &str, model| {
+        server
+            .compile_for("test", ir.as_bytes(), OptLevel::O2, Cpu::Native(model))
+            .unwrap_compiled()
+    };
+    let compiled = compile(FMA, oldest);
+    assert!(calls_fma(&compiled.object));
+    assert_eq!(compiled.reply.cpu, "generic");
+    assert!(
+        !compiled.reply.features.contains('+'),
+        "{}",
+        compiled.reply.features
+    );
+    // What it can do and no more: the bit of `fma`, which is nothing without AVX, and both.
+    let with = |names: &[&str]| {
+        let bits = (0..127_u32).map(|bit| 1_u128 << bit);
+        let model = |bits: u128| -> Model {
+            postcard::from_bytes(&postcard::to_stdvec(&(bits, 0_u8)).unwrap()).unwrap()
+        };
+        let wanted = bits.filter(|bit| {
+            let features = model(*bit).features;
+            names.iter().any(|name| features.has(name))
+        });
+        model(wanted.sum())
+    };
+    assert!(calls_fma(&compile(FMA, with(&["fma"])).object));
+    let mut avx: Vec<&str> = "sse3 ssse3 sse4.1 sse4.2 crc32 avx".split(' ').collect();
+    assert!(calls_fma(&compile(FMA, with(&avx)).object));
+    avx.push("fma");
+    assert!(!calls_fma(&compile(FMA, with(&avx)).object));
+    // A function that names its own CPU and features keeps them.
+    let own = FMA.replace(
+        ") {",
+        ") \"target-cpu\"=\"haswell\" \"target-features\"=\"+avx2,+fma\" {",
+    );
+    assert!(!calls_fma(&compile(&own, oldest).object));
+    // Tuning changes the code, and adds no instructions. One that is not known is none.
+    let tuned: Model = postcard::from_bytes(&[0, 9]).unwrap();
+    let unknown: Model = postcard::from_bytes(&[0, 250]).unwrap();
+    assert!(calls_fma(&compile(FMA, tuned).object));
+    assert_eq!(compile(FMA, unknown).reply.cpu, "generic");
+}
+
+/// LLVM prints the names that it does not know, and goes on without.
+#[test]
+fn llvm_knows_all_names() {
+    let target = |cpu: &str, features: &str| {
+        Target::Other(TargetSpec {
+            triple: "x86_64-linux-gnu".to_owned(),
+            cpu: cpu.to_owned(),
+            features: features.to_owned(),
+        })
+    };
+    let mut server = Server::start();
+    for tuning in 0..128 {
+        let model: Model = postcard::from_bytes(&[0, tuning]).unwrap();
+        let features = if tuning == 0 {
+            model.llvm_features()
+        } else {
+            String::new()
+        };
+        if tuning > 0 && model.tuning() == "generic" {
+            break;
+        }
+        server
+            .compile_to(
+                target(model.tuning(), &features),
+                "test",
+                FMA.as_bytes(),
+                OptLevel::O0,
+            )
+            .unwrap_compiled();
+    }
 }
 
 #[test]
@@ -66,6 +147,6 @@ fn what_the_server_adds_is_for_the_same_level() {
     let mut fresh = Server::start();
     let expect = compile(&mut fresh, Cpu::Level(Level::V1));
     let mut used = Server::start();
-    compile(&mut used, Cpu::Native);
+    compile(&mut used, Cpu::native());
     assert!(compile(&mut used, Cpu::Level(Level::V1)) == expect);
 }

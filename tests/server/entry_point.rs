@@ -29,7 +29,7 @@ const PRINTS: &str = "@text = private constant [6 x i8] c\"hello\\00\"\ndeclare 
 
 /// The status of a program that was started with two arguments more than its name.
 fn status(server: &mut Server, main: &str, level: OptLevel) -> Option<i32> {
-    let object = object(server, main, Target::Host(Cpu::Native), level);
+    let object = object(server, main, Target::Host(Cpu::native()), level);
     let folder = folder(&[("main.o", &object)]);
     let arguments = ["main.o", "-Wl,--wrap=main", "-o", "main"];
     run(CC, folder.path(), arguments);
@@ -84,7 +84,7 @@ fn an_odd_main_returns_its_status_to_the_system() {
 #[test]
 fn a_main_that_c_can_call_or_nobody_can_gets_no_wrapper() {
     fn check(server: &mut Server, main: &str, expect: bool) {
-        let object = object(server, main, Target::Host(Cpu::Native), OptLevel::O2);
+        let object = object(server, main, Target::Host(Cpu::native()), OptLevel::O2);
         let folder = folder(&[("main.o", &object)]);
         let symbols = run(READELF, folder.path(), ["-sW", "main.o"]);
         assert_eq!(

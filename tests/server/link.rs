@@ -97,7 +97,7 @@ const LINKED: &str = "constructed 8 8 26\nhandler 12\ndestructor\n";
 
 fn target(machine: Machine) -> Target {
     match machine.triple {
-        "" => Target::Host(Cpu::Native),
+        "" => Target::Host(Cpu::native()),
         triple => Target::Other(TargetSpec {
             triple: triple.to_owned(),
             cpu: String::new(),
@@ -259,7 +259,7 @@ fn cplusplus(output: LinkOutput, name: &str) {
         }
         let (a, b) = (read(folder, "a.o"), read(folder, "b.o"));
         let inputs: [(&str, &[u8]); 2] = [("a.o", &a), ("b.o", &b)];
-        let target = Target::Host(Cpu::Native);
+        let target = Target::Host(Cpu::native());
         let made = link(&mut server, target, output.clone(), &inputs, 0).unwrap_emitted();
         std::fs::write(folder.join(name), made).unwrap();
         for linker in [CXX, CLANG] {
@@ -303,7 +303,7 @@ fn fails(
 #[test]
 fn what_cannot_be_linked_is_said() {
     let mut server = Server::start();
-    let host = || Target::Host(Cpu::Native);
+    let host = || Target::Host(Cpu::native());
     let good = object(&mut server, HOST, "define i32 @good() {\n  ret i32 42\n}\n");
     let inputs: [(&str, &[u8]); 1] = [("good.o", &good)];
     for triple in [
@@ -437,7 +437,7 @@ fn a_library_of_cplusplus_ends_as_a_compilers_does() {
         let unit = read(folder, "unit.o");
         let made = link(
             &mut server,
-            Target::Host(Cpu::Native),
+            Target::Host(Cpu::native()),
             shared(None),
             &[("unit.o", &unit), ("libc.so.6", &libc(HOST))],
             1,
@@ -462,7 +462,7 @@ fn common_symbols_are_not_lost_in_silence() {
     for name in ["common.o", "common.a"] {
         let common = read(folder.path(), name);
         let inputs: [(&str, &[u8]); 2] = [("good.o", &good), (name, &common)];
-        let target = || Target::Host(Cpu::Native);
+        let target = || Target::Host(Cpu::native());
         let linked = link(&mut server, target(), LinkOutput::Object, &inputs, 0);
         let failure = linked.unwrap_failed();
         assert_eq!(failure.kind, FailureKind::Unsupported);

@@ -397,7 +397,7 @@ fn what_is_emitted_is_the_object_in_another_form() {
         assert_eq!(text, bits);
     }
     let mut server = Server::start();
-    check(&mut server, Target::Host(Cpu::Native), &|assembly| {
+    check(&mut server, Target::Host(Cpu::native()), &|assembly| {
         let folder = folder(&[("m.s", assembly)]);
         run(CC, folder.path(), ["m.s", "-o", "m", "-lm"]);
         run_program(&folder.path().join("m"), folder.path(), [""; 0])
@@ -412,7 +412,7 @@ fn what_is_emitted_is_the_object_in_another_form() {
 #[test]
 fn equal_requests_for_a_target_get_equal_bytes() {
     let targets = [
-        Target::Host(Cpu::Native),
+        Target::Host(Cpu::native()),
         spec("aarch64-linux-gnu", "", ""),
         spec("riscv64-linux-gnu", "", ""),
         spec("wasm32-wasi", "", ""),
@@ -453,7 +453,7 @@ define i32 @f() {
 ";
     let mut server = Server::start();
     for emit in [Emit::Code, Emit::Assembly, Emit::Ir] {
-        for target in [Target::Host(Cpu::Native), spec("wasm32-wasi", "", "")] {
+        for target in [Target::Host(Cpu::native()), spec("wasm32-wasi", "", "")] {
             let failure = compile(&mut server, ir, target, emit).unwrap_failed();
             assert_eq!(failure.kind, FailureKind::Codegen);
             assert!(failure.message.contains("llvm.no.such"), "{failure:?}");
@@ -517,7 +517,7 @@ fn with_objects(machine: Machine) {
     assert_eq!(machine.run("unit", folder), "hi\n");
     // For this machine they are another's.
     let failure = server
-        .request(&unit(Target::Host(Cpu::Native)), &bytes)
+        .request(&unit(Target::Host(Cpu::native())), &bytes)
         .unwrap_failed();
     assert_eq!(
         (failure.kind, failure.input),

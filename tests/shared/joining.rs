@@ -1,7 +1,7 @@
 //! Equal requests of several clients are one.
 
 use crate::server::{Answer, Client, GOOD, SLOW, Server, kill, request, slow};
-use mgenjit::compile::protocol::{CompileRequest, Decision, FailureKind, Reply};
+use mgenjit::compile::protocol::{CompileRequest, Cpu, Decision, FailureKind, Reply, Target};
 use mgenjit::compile::transport;
 
 /// Clients that have all asked for the same before any of them is answered.
@@ -45,11 +45,16 @@ fn what_many_want_is_compiled_once() {
         opt_level: mgenjit::compile::protocol::OptLevel::O0,
         ..request("a", &ir)
     };
-    let clients = ask_together(&server, &ir, &[requests[0].clone(), other]);
+    // So is code for a client that sees another CPU.
+    let old = CompileRequest {
+        target: Target::Host(Cpu::Native(postcard::from_bytes(&[0, 0]).unwrap())),
+        ..request("a", &ir)
+    };
+    let clients = ask_together(&server, &ir, &[requests[0].clone(), other, old]);
     for client in clients {
         client.answer().check(SLOW);
     }
-    assert_eq!(server.status().compiled, 3);
+    assert_eq!(server.status().compiled, 4);
 }
 
 #[test]

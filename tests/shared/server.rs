@@ -263,7 +263,7 @@ pub fn request(name: &str, ir: &str) -> CompileRequest {
         name: name.to_owned(),
         key: [7; 32],
         opt_level: OptLevel::O2,
-        target: Target::Host(Cpu::Native),
+        target: Target::Host(Cpu::native()),
         identify: false,
         progress: false,
         inputs: vec![Input {

@@ -271,7 +271,7 @@ fn compile_module(
     let started = enter(Phase::Prepare);
     // The optimiser may change what a signature says, for functions that are not exported.
     let mut functions = signatures::signatures(&module);
-    prepare::prepare(&module, level, machine.format);
+    prepare::prepare(&module, level, machine);
     enter(Phase::Optimise);
     codegen::optimise(&module, &machine.llvm, level, &diagnostics)?;
     verify::intrinsics(&module)?;

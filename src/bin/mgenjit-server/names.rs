@@ -113,6 +113,7 @@ fn compare(names: &Names, complaint: &str, help: &str) -> String {
         triple,
         cpu,
         features,
+        tuned: _,
     } = names;
     // A CPU or a feature called "help" has had the lists printed before.
     let help = format!("{complaint}{help}");

@@ -1,17 +1,17 @@
 //! Makes a module fit to become an image that is loaded beside others, or an object that can be linked into
 //! anything: what a front end assumed about the final link is undone here.
 
-use crate::target::Format;
+use crate::target::{Format, Machine};
 use crate::{entry_point, rebind};
 use inkwell::context::AsContextRef;
 use inkwell::llvm_sys::core::{
-    LLVMAddAttributeAtIndex, LLVMConstInt, LLVMCreateEnumAttribute, LLVMGetEnumAttributeAtIndex,
-    LLVMGetEnumAttributeKindForName, LLVMGetFirstFunction, LLVMGetFirstGlobal,
-    LLVMGetFirstGlobalAlias, LLVMGetLinkage, LLVMGetMDNodeNumOperands, LLVMGetMDNodeOperands,
-    LLVMGetMDString, LLVMGetNamedMetadataNumOperands, LLVMGetNamedMetadataOperands,
-    LLVMGetNextFunction, LLVMGetNextGlobal, LLVMGetNextGlobalAlias, LLVMInt32TypeInContext,
-    LLVMIsDeclaration, LLVMIsThreadLocal, LLVMReplaceMDNodeOperandWith, LLVMSetLinkage,
-    LLVMSetThreadLocalMode, LLVMValueAsMetadata,
+    LLVMAddAttributeAtIndex, LLVMConstInt, LLVMCreateEnumAttribute, LLVMCreateStringAttribute,
+    LLVMGetEnumAttributeAtIndex, LLVMGetEnumAttributeKindForName, LLVMGetFirstFunction,
+    LLVMGetFirstGlobal, LLVMGetFirstGlobalAlias, LLVMGetLinkage, LLVMGetMDNodeNumOperands,
+    LLVMGetMDNodeOperands, LLVMGetMDString, LLVMGetNamedMetadataNumOperands,
+    LLVMGetNamedMetadataOperands, LLVMGetNextFunction, LLVMGetNextGlobal, LLVMGetNextGlobalAlias,
+    LLVMGetStringAttributeAtIndex, LLVMInt32TypeInContext, LLVMIsDeclaration, LLVMIsThreadLocal,
+    LLVMReplaceMDNodeOperandWith, LLVMSetLinkage, LLVMSetThreadLocalMode, LLVMValueAsMetadata,
 };
 use inkwell::llvm_sys::prelude::{LLVMContextRef, LLVMModuleRef, LLVMValueRef};
 use inkwell::llvm_sys::{LLVMLinkage, LLVMThreadLocalMode};
@@ -20,7 +20,9 @@ use mgenjit::compile::protocol::OptLevel;
 use std::ffi::{CStr, c_uint};
 
 /// Prepares a verified module.
-pub fn prepare(module: &Module<'_>, level: OptLevel, format: Format) {
+pub fn prepare(module: &Module<'_>, level: OptLevel, machine: &Machine) {
+    let format = machine.format;
+    let tune = machine.names.tuned.then_some(machine.names.cpu.as_str());
     let prepared = module;
     let context = module.get_context().as_ctx_ref();
     let module = module.as_mut_ptr();
@@ -53,6 +55,9 @@ pub fn prepare(module: &Module<'_>, level: OptLevel, format: Format) {
         for function in functions(module) {
             if LLVMIsDeclaration(function) == 0 {
                 add_attributes(context, function, level);
+                if let Some(cpu) = tune {
+                    tune_for(context, function, cpu);
+                }
             }
         }
     }
@@ -166,6 +171,35 @@ unsafe fn add_attributes(context: LLVMContextRef, function: LLVMValueRef, level:
         }
         if optimised && level == OptLevel::Oz {
             add_missing(context, function, c"minsize", 0);
+        }
+    }
+}
+
+/// Has LLVM choose among a CPU's instructions as is best for this one, unless the function names a CPU of its own.
+///
+/// # Safety
+///
+/// `function` must be a valid definition, and `context` its own.
+unsafe fn tune_for(context: LLVMContextRef, function: LLVMValueRef, cpu: &str) {
+    let len = |text: &str| text.len() as c_uint;
+    // SAFETY: all pointers and lengths are those of strings; the attribute is made in the function's own context.
+    unsafe {
+        let names = ["target-cpu", "tune-cpu"];
+        let has_own = names.into_iter().any(|name| {
+            let name_len = len(name);
+            !LLVMGetStringAttributeAtIndex(function, FUNCTION_INDEX, name.as_ptr().cast(), name_len)
+                .is_null()
+        });
+        if !has_own {
+            let [_, name] = names;
+            let attribute = LLVMCreateStringAttribute(
+                context,
+                name.as_ptr().cast(),
+                len(name),
+                cpu.as_ptr().cast(),
+                len(cpu),
+            );
+            LLVMAddAttributeAtIndex(function, FUNCTION_INDEX, attribute);
         }
     }
 }

@@ -17,8 +17,8 @@ pub fn llvm_version() -> String {
 
 /// The targets that code can be generated for.
 pub struct Targets {
-    /// What LLVM calls this machine.
-    host: Names,
+    /// What LLVM calls this system.
+    host: String,
 }
 
 /// A target as LLVM calls it.
@@ -26,7 +26,9 @@ pub struct Targets {
 pub struct Names {
     pub triple: String,
     pub cpu: String,
-    /// Those beyond what the CPU's name implies.
+    /// Code is only tuned for the CPU: it may use what the oldest one has, and the features.
+    pub tuned: bool,
+    /// Those beyond what the CPU's name implies, if code is not only tuned for it.
     pub features: String,
 }
 
@@ -53,23 +55,22 @@ impl Targets {
         inkwell::targets::Target::initialize_x86(&InitializationConfig::default());
         let triple = TargetMachine::get_default_triple();
         Ok(Targets {
-            host: Names {
-                triple: triple.as_str().to_string_lossy().into_owned(),
-                cpu: TargetMachine::get_host_cpu_name().to_string(),
-                features: sort_features(&TargetMachine::get_host_cpu_features().to_string()),
-            },
+            host: triple.as_str().to_string_lossy().into_owned(),
         })
     }
 
     /// What LLVM calls a target.
     pub fn names(&self, target: &Target) -> Result<Names, Failure> {
         Ok(match target {
-            Target::Host(Cpu::Native) => self.host.clone(),
-            Target::Host(Cpu::Level(level)) => Names {
-                triple: self.host.triple.clone(),
-                cpu: level.name().to_owned(),
-                features: String::new(),
-            },
+            Target::Host(cpu) => {
+                let (name, features) = cpu.llvm_names();
+                Names {
+                    triple: self.host.clone(),
+                    cpu: name.to_owned(),
+                    tuned: matches!(cpu, Cpu::Native(_)),
+                    features,
+                }
+            }
             Target::Other(spec) => other(spec)?,
         })
     }
@@ -134,6 +135,7 @@ fn other(spec: &TargetSpec) -> Result<Names, Failure> {
             .filter(|cpu| !cpu.is_empty())
             .unwrap_or(generic)
             .to_owned(),
+        tuned: false,
         features: match family {
             // What distributions and their C compilers are made for; LLVM's own default has no floating point.
             Family::RiscV if is_plain && system.starts_with("linux") => RISCV_GC.to_owned(),
@@ -239,7 +241,7 @@ impl Names {
             .ok()?
             .create_target_machine(
                 &triple,
-                &self.cpu,
+                if self.tuned { "x86-64" } else { &self.cpu },
                 &self.features,
                 level,
                 reloc,
@@ -306,13 +308,6 @@ impl Machine {
         module.set_data_layout(&layout);
         Ok(())
     }
-}
-
-/// LLVM lists them in the order of a hash table, which another build of LLVM may order otherwise.
-fn sort_features(features: &str) -> String {
-    let mut features: Vec<&str> = features.split(',').collect();
-    features.sort_unstable_by_key(|feature| feature.trim_start_matches(['+', '-']));
-    features.join(",")
 }
 
 /// LLVM's parsers repair debug info, and end the process if the rest of the module is broken too. That is the
@@ -394,5 +389,32 @@ pub fn target_failure(message: String) -> Failure {
         message,
         input: None,
         position: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    /// Clients find out what their CPU can do without LLVM, and as it does.
+    #[test]
+    fn llvm_finds_the_same_features() {
+        fn parse(text: &str) -> HashMap<&str, bool> {
+            text.split(',')
+                .filter_map(|one| Some((one.get(1..)?, one.starts_with('+'))))
+                .collect()
+        }
+        let (_, ours) = Cpu::native().llvm_names();
+        let llvm = TargetMachine::get_host_cpu_features().to_string();
+        let llvm = parse(&llvm);
+        let mut compared = 0;
+        for (name, has) in parse(&ours) {
+            if let Some(theirs) = llvm.get(name) {
+                assert_eq!(has, *theirs, "{name}");
+                compared += 1;
+            }
+        }
+        assert!(compared > 50, "{llvm:?}");
     }
 }

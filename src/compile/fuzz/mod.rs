@@ -8,8 +8,8 @@ mod mutate;
 use super::client::{Answer, Client, Listener, RequestError};
 use super::limits::Limits;
 use super::protocol::{
-    self, CompileRequest, Cpu, Decision, Emit, Hello, Input, LinkOutput, LinkRequest, OptLevel,
-    Request, Target,
+    self, CompileRequest, Cpu, Decision, Emit, Hello, Input, Level, LinkOutput, LinkRequest,
+    OptLevel, Request, Target,
 };
 use super::transport::{self, TransportError};
 use crate::error::Status;
@@ -113,7 +113,7 @@ fn request(choice: u8) -> Request {
             name: "test".to_owned(),
             key: [3; 32],
             opt_level: OptLevel::O2,
-            target: Target::Host(Cpu::Native),
+            target: Target::Host(Cpu::Level(Level::V1)),
             identify: choice & 2 != 0,
             progress: choice & 4 != 0,
             inputs,
@@ -123,7 +123,7 @@ fn request(choice: u8) -> Request {
         }),
         _ => Request::Link(LinkRequest {
             name: "test".to_owned(),
-            target: Target::Host(Cpu::Native),
+            target: Target::Host(Cpu::Level(Level::V1)),
             output: LinkOutput::SharedLibrary {
                 soname: Some("test.so".to_owned()),
             },

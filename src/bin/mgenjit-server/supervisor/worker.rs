@@ -159,7 +159,7 @@ pub fn warm_up() -> Result<Frame, TransportError> {
         name: "warm-up".to_owned(),
         key: [0; 32],
         opt_level: OptLevel::O2,
-        target: Target::Host(Cpu::Native),
+        target: Target::Host(Cpu::native()),
         identify: false,
         progress: false,
         inputs: vec![Input {
