@@ -483,9 +483,10 @@ fn progress_on_a_terminal() {
 fn progress_of_several_threads() {
     let place = place();
     place.write("threads.c", THREADS);
-    let sources = ["events.c", "line.c"].map(|name| source("examples-c/common").join(name));
+    let sources =
+        ["events.c", "line.c", "message.c"].map(|name| source("examples-c/common").join(name));
     let folders = ["include", "examples-c"].map(source);
-    let [events, line] = sources.each_ref().map(|path| path.to_str().expect("UTF-8"));
+    let [events, line, message] = sources.each_ref().map(|path| path.to_str().expect("UTF-8"));
     let [include, examples] = folders.each_ref().map(|path| path.to_str().expect("UTF-8"));
     place.cc(&[
         "-pthread",
@@ -498,6 +499,7 @@ fn progress_of_several_threads() {
         "threads.c",
         events,
         line,
+        message,
     ]);
     let ran = run_on_terminal(place.command(place.path("threads")), "xterm");
     assert_eq!(ran.code, 0, "{ran:?}");
