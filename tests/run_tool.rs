@@ -129,7 +129,6 @@ fn any_kind_of_file_runs() {
     let status = place.command("ar").args(members).status();
     assert!(status.expect("ar").success());
     place.write("marked.ll", format!("\u{feff}{CALLER}"));
-    place.write("hidden.ll", "define hidden i32 @main() {\n  ret i32 6\n}\n");
     place.check(&["five.o"], 5, &[]);
     place.check(&["all.a", "x", "y"], 13, &[]);
     place.check(&["--with", "calls.o", "pic.o"], 11, &[]);
