@@ -16,15 +16,15 @@ endif
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p;' Cargo.toml | head -n 1)
 SONAME := libmgenjit.so.$(firstword $(subst ., ,$(VERSION)))
 
-EXAMPLES := quickstart run build cache server compare runtime
-compiling := $(patsubst %,examples-c/common/%.c,arguments events input level line list message report setup unit)
-printing := $(patsubst %,examples-c/common/%.c,arguments json message table text units)
+EXAMPLES := quickstart mgenjit compare runtime
+# Its commands, each of which is a program by its own name, too.
+TOOLS := run build cache server
+compiling := $(patsubst %,examples-c/common/%.c,arguments events input level line list message program report setup unit)
+printing := $(patsubst %,examples-c/common/%.c,arguments json message program table text units)
 measuring := $(patsubst %,examples-c/common/%.c,files measure)
 quickstart_sources := examples-c/quickstart.c
-run_sources := $(wildcard examples-c/run/*.c) $(compiling)
-build_sources := $(wildcard examples-c/build/*.c) $(compiling)
-cache_sources := $(wildcard examples-c/cache/*.c) $(printing) $(patsubst %,examples-c/common/%.c,input level line list)
-server_sources := $(wildcard examples-c/server/*.c) $(printing)
+mgenjit_sources := $(wildcard $(patsubst %,examples-c/%/*.c,mgenjit run build cache server)) \
+    $(sort $(compiling) $(printing))
 compare_sources := examples-c/compare.c $(measuring)
 runtime_sources := $(wildcard examples-c/runtime/*.c) $(compiling) $(measuring)
 
@@ -47,7 +47,7 @@ HEADERS := include/mgenjit.h $(wildcard examples-c/*/*.h benches/*.h)
 .PHONY: all library ready setup demo test check-c lint header notices bench bench-cache bench-scale record-trace install uninstall clean help
 .DELETE_ON_ERROR:
 
-all: library $(EXAMPLES:%=target/examples-c/%) $(RUNTIME) ## build the library, the compile server and the examples (default)
+all: library $(patsubst %,target/examples-c/%,$(EXAMPLES) $(TOOLS)) $(RUNTIME) ## build the library, the compile server and the examples (default)
 
 library: ready
 	$(CARGO) build --release
@@ -60,6 +60,9 @@ target/examples-c/%: $$($$*_sources) $(HEADERS) | library
 	@mkdir -p $(@D)
 	$(CC) $(C_STANDARD) $(CFLAGS) -Iinclude -Iexamples-c -o $@ $($*_sources) \
 	    -Wl,--as-needed -Ltarget/release -lmgenjit -Wl,-rpath,'$$ORIGIN/../release'
+
+$(TOOLS:%=target/examples-c/%): target/examples-c/mgenjit
+	@ln -f $< $@
 
 RUNTIME_CFLAGS := $(C_STANDARD) -O2 -fPIC
 

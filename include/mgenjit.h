@@ -616,6 +616,10 @@ const char *mgenjit_version_string(void);
 // The version of LLVM that compiles, such as "22.1.8". It is part of every key. The string is static.
 const char *mgenjit_llvm_version(void);
 
+// A digest of the sources that decide what code comes out, 16 hexadecimal digits. A compile server is used by libraries
+// of its own build alone. It is part of every key. The string is static.
+const char *mgenjit_build_id(void);
+
 // The status of the call that failed. MGENJIT_STATUS_OK for NULL.
 mgenjit_status mgenjit_error_status(const struct mgenjit_error *error);
 
@@ -1609,6 +1613,16 @@ mgenjit_status mgenjit_server_stop(int force,
 // MGENJIT_STATUS_INVALID_ARGUMENT.
 mgenjit_status mgenjit_server_socket(struct mgenjit_blob **path,
                                      struct mgenjit_error **error);
+
+// Writes to `path` which program is the compile server that executors of this configuration start, NULL for the
+// default one: a blob whose bytes are an absolute path and a NUL, to be freed with mgenjit_blob_free. It is not started:
+// whether it runs, a compile shows.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_SERVER_UNAVAILABLE if none is found, with the places that were looked at;
+// MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_server_path(const struct mgenjit_config *config,
+                                   struct mgenjit_blob **path,
+                                   struct mgenjit_error **error);
 
 #ifdef __cplusplus
 }  // extern "C"

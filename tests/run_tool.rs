@@ -45,7 +45,7 @@ const TWICE: &str = "define i64 @twice(i64 %x) {\n  %r = mul i64 %x, 2\n  ret i6
 const THREADS: &str = r#"#include "common/events.h"
 #include <pthread.h>
 #include <stddef.h>
-const char program_name[] = "threads";
+const char *program_name = "threads";
 static const mgenjit_times times = {sizeof times};
 static void tell(int kind, const char *message, uint64_t total)
 {

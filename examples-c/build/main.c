@@ -14,11 +14,10 @@
 #include <time.h>
 
 #include "common/report.h"
+#include "common/tools.h"
 #include "common/unit.h"
 #include "mgenjit.h"
 #include "options.h"
-
-const char program_name[] = "build";
 
 static uint64_t microseconds(void)
 {
@@ -84,15 +83,15 @@ static int build(mgenjit_executor *executor, const struct options *options, mgen
     return exit_code;
 }
 
-int main(int argc, char **argv)
+int build_main(int argc, char **argv)
 {
     struct options options;
     mgenjit_error *error = NULL;
     mgenjit_executor *executor = NULL;
     int exit_code = EX_OSERR;
 
-    if (!options_parse(&options, argc, argv, &exit_code)) {
-        options_free(&options);
+    if (!build_options_parse(&options, argc, argv, &exit_code)) {
+        build_options_free(&options);
         return report_end(exit_code);
     }
 
@@ -108,6 +107,6 @@ int main(int argc, char **argv)
     }
     mgenjit_executor_free(executor);
     free(modules);
-    options_free(&options);
+    build_options_free(&options);
     return report_end(exit_code);
 }

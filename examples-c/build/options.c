@@ -9,7 +9,7 @@
 #include "common/line.h"
 #include "common/report.h"
 
-static const char usage[] = "usage: build -o OUT [options] FILES...\n";
+static const char usage[] = "-o OUT [options] FILES...\n";
 
 static const char help[] =
     "\n"
@@ -34,7 +34,7 @@ static const char help[] =
     "  --linker-timeout SECONDS\n"
     "                       stop a linker that takes longer; 0: never; default: 300\n"
     SETUP_HELP
-    "  --help, --version\n"
+    "  -h, --help, --version\n"
     "\n"
     "On a terminal, a line on stderr shows how far a long compile is, while it lasts.\n"
     "\n"
@@ -52,6 +52,7 @@ static const struct argument_row rows[] = {
     {"cpu", VALUE, CPU},
     {"features", VALUE, FEATURES},
     {"help", NO_VALUE, HELP},
+    {"h", NO_VALUE, HELP},
     {"keep", VALUE, KEEP},
     {"kind", VALUE, KIND},
     {"linker", VALUE, LINKER},
@@ -138,8 +139,11 @@ static int take(struct options *options, struct pending *pending, int option, co
         mgenjit_export_options_set_static(options->export, 1, &error);
         break;
     case TARGET: pending->target = value; break;
-    case HELP: printf("%s%s", usage, help); return 0;
-    case VERSION: report_version(); return 0;
+    case HELP:
+        program_print_usage(stdout, usage);
+        fputs(help, stdout);
+        return 0;
+    case VERSION: program_print_version(); return 0;
     case ARGUMENT_OPERAND: list_push(&options->files, value); break;
     case ARGUMENT_VALUE_MISSING: return wrong("a value is missing after ", value, exit_code);
     default: return wrong("wrong option: ", value, exit_code);
@@ -189,7 +193,7 @@ static int settle(struct options *options, const struct pending *pending, int *e
     return check(error, exit_code);
 }
 
-int options_parse(struct options *options, int argc, char **argv, int *exit_code)
+int build_options_parse(struct options *options, int argc, char **argv, int *exit_code)
 {
     struct arguments arguments = arguments_new(argc, argv);
     struct pending pending;
@@ -218,7 +222,7 @@ int options_parse(struct options *options, int argc, char **argv, int *exit_code
     return settle(options, &pending, exit_code);
 }
 
-void options_free(struct options *options)
+void build_options_free(struct options *options)
 {
     mgenjit_config_free(options->setup.config);
     mgenjit_export_options_free(options->export);

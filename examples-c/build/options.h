@@ -22,8 +22,8 @@ struct options {
  * Reads the command line. Returns 1 if there is something to build, else 0: then `*exit_code` is what to end
  * with, and what there is to say has been said. The strings are those of `argv`.
  */
-int options_parse(struct options *options, int argc, char **argv, int *exit_code);
+int build_options_parse(struct options *options, int argc, char **argv, int *exit_code);
 
-void options_free(struct options *options);
+void build_options_free(struct options *options);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "commands.h"
 #include "common/json.h"
+#include "common/program.h"
 #include "common/text.h"
 #include "entries.h"
 #include "progress.h"
@@ -48,7 +49,7 @@ static int export_keys(struct context *context, const struct keys *keys)
     progress_end();
     free(pointers);
     if (status != MGENJIT_STATUS_OK) {
-        int exit_code = report_error(error);
+        int exit_code = report_cache_error(error);
         return status == MGENJIT_STATUS_IO ? EXIT_CANNOT_WRITE : exit_code;
     }
     if (context->options->json) {
@@ -74,7 +75,7 @@ int command_export(struct context *context)
     else
         exit_code = entries_each(context, collect, &keys);
     if (exit_code == EXIT_DONE && keys.count == 0 && options->name != NULL) {
-        fputs("cache: no entry has a name like ", stderr);
+        fprintf(stderr, "%s: no entry has a name like ", program_name);
         text_put(stderr, options->name);
         fputc('\n', stderr);
         exit_code = EXIT_NOT_FOUND;
@@ -96,7 +97,7 @@ int command_import(struct context *context)
             mgenjit_cache_import(context->cache, bundles->items[i], &imported, progress_tell, NULL, &error);
         progress_end();
         if (status != MGENJIT_STATUS_OK)
-            return report_error(error);
+            return report_cache_error(error);
         if (context->options->json) {
             json_open(NULL);
             json_string("bundle", bundles->items[i]);

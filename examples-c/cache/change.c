@@ -18,7 +18,7 @@ static int get_stats(mgenjit_cache *cache, mgenjit_cache_statistics *stats)
 {
     mgenjit_error *error = NULL;
     stats->size = sizeof *stats;
-    return mgenjit_cache_stats(cache, stats, &error) == MGENJIT_STATUS_OK ? EXIT_DONE : report_error(error);
+    return mgenjit_cache_stats(cache, stats, &error) == MGENJIT_STATUS_OK ? EXIT_DONE : report_cache_error(error);
 }
 
 /* Tells how much is gone and how much is left. Other processes may have stored or removed something meanwhile. */
@@ -65,13 +65,13 @@ int command_trim(struct context *context)
     mgenjit_cache *limited = NULL;
     if (mgenjit_config_set_cache_limits(context->config, bytes, entries, age, &error) != MGENJIT_STATUS_OK
         || mgenjit_cache_open(context->config, &limited, &error) != MGENJIT_STATUS_OK)
-        return report_error(error);
+        return report_cache_error(error);
 
     progress_start("trim");
     mgenjit_status status = mgenjit_cache_trim(limited, progress_tell, NULL, &error);
     progress_end();
     mgenjit_cache_free(limited);
-    return status == MGENJIT_STATUS_OK ? report_removed(context, &before) : report_error(error);
+    return status == MGENJIT_STATUS_OK ? report_removed(context, &before) : report_cache_error(error);
 }
 
 /* Returns 1 for yes. */
@@ -107,7 +107,7 @@ int command_clear(struct context *context)
     mgenjit_status status =
         mgenjit_cache_clear(context->cache, options->pinned_too, progress_tell, NULL, &error);
     progress_end();
-    return status == MGENJIT_STATUS_OK ? report_removed(context, &before) : report_error(error);
+    return status == MGENJIT_STATUS_OK ? report_removed(context, &before) : report_cache_error(error);
 }
 
 typedef mgenjit_status (*change)(mgenjit_cache *cache, const char *key, mgenjit_error **error);
@@ -137,7 +137,7 @@ static int change_named(struct context *context, change change, const char *done
         if (is_repeated)
             continue;
         if (change(context->cache, keys[i], &error) != MGENJIT_STATUS_OK) {
-            exit_code = report_error(error);
+            exit_code = report_cache_error(error);
         } else if (context->options->json) {
             json_open(NULL);
             json_string("key", keys[i]);
@@ -177,7 +177,7 @@ int command_rebuild(struct context *context)
     mgenjit_status status = mgenjit_cache_rebuild(context->cache, progress_tell, NULL, &error);
     progress_end();
     if (status != MGENJIT_STATUS_OK)
-        return report_error(error);
+        return report_cache_error(error);
     int exit_code = get_stats(context->cache, &after);
     if (exit_code != EXIT_DONE)
         return exit_code;

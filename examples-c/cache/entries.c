@@ -16,7 +16,7 @@ int entries_resolve(struct context *context, key_text **keys, size_t *count)
     for (int i = 0; i < arguments->count; i++) {
         mgenjit_error *error = NULL;
         if (mgenjit_cache_resolve(context->cache, arguments->items[i], (*keys)[i], &error) != MGENJIT_STATUS_OK) {
-            int failed = report_error(error);
+            int failed = report_cache_error(error);
             exit_code = exit_code == EXIT_DONE ? failed : exit_code;
             /* Nothing else is found there either. */
             if (failed == EXIT_CACHE || failed == EXIT_DEFECT)
@@ -45,12 +45,12 @@ int entries_each(struct context *context, entries_visit visit, void *user)
     filter.unused_since = options->unused_since;
     filter.min_bytes = options->min_bytes;
     if (mgenjit_cache_iterate(context->cache, &filter, &iterator, &error) != MGENJIT_STATUS_OK)
-        return report_error(error);
+        return report_cache_error(error);
     while (exit_code == EXIT_DONE) {
         mgenjit_cache_info info;
         info.size = sizeof info;
         if (mgenjit_cache_iterator_next(iterator, &info, &error) != MGENJIT_STATUS_OK) {
-            exit_code = report_error(error);
+            exit_code = report_cache_error(error);
             break;
         }
         if (info.key == NULL)

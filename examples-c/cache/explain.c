@@ -93,11 +93,11 @@ static int gather(const struct options *options, mgenjit_source *source)
     mgenjit_error *error = NULL;
     for (int i = 0; i < options->arguments.count; i++) {
         if (input_add(source, options->arguments.items[i], &error) != MGENJIT_STATUS_OK)
-            return report_error(error);
+            return report_cache_error(error);
     }
     for (int i = 0; i < options->kept.count; i++)
         if (mgenjit_source_keep(source, options->kept.items[i], &error) != MGENJIT_STATUS_OK)
-            return report_error(error);
+            return report_cache_error(error);
     return EXIT_DONE;
 }
 
@@ -113,11 +113,11 @@ int command_explain(struct context *context)
     if (name == NULL)
         name = input_name(path);
     if (mgenjit_source_new(name, &source, &error) != MGENJIT_STATUS_OK)
-        return report_error(error);
+        return report_cache_error(error);
     int exit_code = gather(options, source);
     if (exit_code == EXIT_DONE
         && mgenjit_cache_explain_source(context->cache, source, &explanation, &error) != MGENJIT_STATUS_OK)
-        exit_code = report_error(error);
+        exit_code = report_cache_error(error);
     mgenjit_source_free(source);
     if (exit_code != EXIT_DONE)
         return exit_code;

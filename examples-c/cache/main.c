@@ -6,9 +6,13 @@
  * and text, units, table and json of ../common print; report.c says what failed, and has the exit codes.
  */
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "commands.h"
+#include "common/program.h"
+#include "common/tools.h"
 #include "mgenjit.h"
 #include "options.h"
 #include "report.h"
@@ -40,27 +44,27 @@ static int configure(mgenjit_config *config, const struct options *options, mgen
     return 1;
 }
 
-int main(int argc, char **argv)
+int cache_main(int argc, char **argv)
 {
     struct options options;
     struct context context = {&options, NULL, NULL};
     mgenjit_error *error = NULL;
     int exit_code = EXIT_DONE;
 
-    if (options_parse(&options, argc, argv, &exit_code)) {
+    if (cache_options_parse(&options, argc, argv, &exit_code)) {
         context.config = mgenjit_config_new();
         if (configure(context.config, &options, &error)
             && mgenjit_cache_open(context.config, &context.cache, &error) == MGENJIT_STATUS_OK)
             exit_code = options.command->run(&context);
         else
-            exit_code = report_error(error);
+            exit_code = report_cache_error(error);
         mgenjit_cache_free(context.cache);
         mgenjit_config_free(context.config);
     }
-    options_free(&options);
+    cache_options_free(&options);
 
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        perror("cache: stdout");
+        fprintf(stderr, "%s: stdout: %s\n", program_name, strerror(errno));
         return EXIT_OUTPUT;
     }
     return exit_code;

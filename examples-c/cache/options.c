@@ -7,6 +7,7 @@
 #include "commands.h"
 #include "common/arguments.h"
 #include "common/level.h"
+#include "common/program.h"
 #include "common/units.h"
 #include "report.h"
 
@@ -40,7 +41,7 @@ static const struct command commands[] = {
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
-static const char usage[] = "usage: cache [--cache-dir DIR] COMMAND [options] [ARGS...]\n";
+static const char usage[] = "[--cache-dir DIR] COMMAND [options] [ARGS...]\n";
 
 static const char help[] =
     "\n"
@@ -176,13 +177,14 @@ static void print_options(const struct command *command)
 static void print_help(const struct command *command)
 {
     if (command != NULL) {
-        printf("usage: cache %s [options] %s\n\n%c%s.\n%s\n", command->name, command->arguments,
+        printf("usage: %s %s [options] %s\n\n%c%s.\n%s\n", program_name, command->name, command->arguments,
                command->summary[0] - 'a' + 'A', command->summary + 1, command->details);
         print_options(command);
-        printf("\nMore in cache --help.\n");
+        printf("\nMore in %s --help.\n", program_name);
         return;
     }
-    printf("%s\nLooks into a cache of compiled LLVM IR, and changes it.\n\n", usage);
+    program_print_usage(stdout, usage);
+    printf("\nLooks into a cache of compiled LLVM IR, and changes it.\n\n");
     for (size_t i = 0; i < COMMANDS; i++)
         printf("  %-8s %s\n", commands[i].name, commands[i].summary);
     printf("\n");
@@ -195,10 +197,10 @@ int options_wrong(const struct options *options, const char *message, const char
 {
     const char *command = options->command == NULL ? "" : options->command->name;
     const char *space = options->command == NULL ? "" : " ";
-    fprintf(stderr, "cache%s%s: %s%s\n", space, command, message, what);
+    fprintf(stderr, "%s%s%s: %s%s\n", program_name, space, command, message, what);
     if (options->command == NULL)
-        fputs(usage, stderr);
-    fprintf(stderr, "Try cache%s%s --help.\n", space, command);
+        program_print_usage(stderr, usage);
+    fprintf(stderr, "Try %s%s%s --help.\n", program_name, space, command);
     return EXIT_USAGE;
 }
 
@@ -340,9 +342,7 @@ static int read_options(struct options *options, struct arguments *arguments, co
             *exit_code = options_wrong(options, "a value is missing after ", value);
             return 0;
         case HELP: print_help(options->command); return 0;
-        case VERSION:
-            printf("cache, with libmgenjit %s and LLVM %s\n", mgenjit_version_string(), mgenjit_llvm_version());
-            return 0;
+        case VERSION: program_print_version(); return 0;
         default: *exit_code = take(options, (enum id)option, value);
         }
         if (*exit_code != EXIT_DONE)
@@ -379,7 +379,7 @@ static int check(const struct options *options)
     return EXIT_DONE;
 }
 
-int options_parse(struct options *options, int argc, char **argv, int *exit_code)
+int cache_options_parse(struct options *options, int argc, char **argv, int *exit_code)
 {
     struct arguments arguments = arguments_new(argc, argv);
     const char *name = NULL;
@@ -410,7 +410,7 @@ int options_parse(struct options *options, int argc, char **argv, int *exit_code
     return *exit_code == EXIT_DONE;
 }
 
-void options_free(struct options *options)
+void cache_options_free(struct options *options)
 {
     list_free(&options->arguments);
     list_free(&options->trusted);

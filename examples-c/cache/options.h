@@ -58,9 +58,9 @@ struct options {
  * Reads the command line. Returns 1 if there is something to do, else 0: then `*exit_code` is what to end with,
  * and what there is to say has been said. The strings are those of `argv`.
  */
-int options_parse(struct options *options, int argc, char **argv, int *exit_code);
+int cache_options_parse(struct options *options, int argc, char **argv, int *exit_code);
 
-void options_free(struct options *options);
+void cache_options_free(struct options *options);
 
 /* Says what is wrong with the command line, and returns the exit code for that. */
 int options_wrong(const struct options *options, const char *message, const char *what);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/message.h"
+#include "common/program.h"
 #include "common/text.h"
 #include "progress.h"
 
@@ -31,12 +32,12 @@ int report_exit_code(mgenjit_status status)
     }
 }
 
-int report_error(mgenjit_error *error)
+int report_cache_error(mgenjit_error *error)
 {
     mgenjit_status status = mgenjit_error_status(error);
     char *message = message_for_tools(mgenjit_error_message(error));
     progress_end();
-    fputs("cache: ", stderr);
+    fprintf(stderr, "%s: ", program_name);
     text_put_lines(stderr, message != NULL ? message : mgenjit_error_message(error));
     fputc('\n', stderr);
     free(message);
@@ -47,13 +48,13 @@ int report_error(mgenjit_error *error)
 void report_failure(const char *what, int error)
 {
     progress_end();
-    fputs("cache: ", stderr);
+    fprintf(stderr, "%s: ", program_name);
     text_put(stderr, what);
     fprintf(stderr, ": %s\n", strerror(error));
 }
 
 int report_no_memory(void)
 {
-    fputs("cache: there is not enough memory\n", stderr);
+    fprintf(stderr, "%s: there is not enough memory\n", program_name);
     return EXIT_OS;
 }

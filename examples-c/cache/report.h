@@ -19,7 +19,7 @@ enum {
 };
 
 /* Prints an error, frees it, and returns the exit code for it. */
-int report_error(mgenjit_error *error);
+int report_cache_error(mgenjit_error *error);
 
 /* The exit code for a status. */
 int report_exit_code(mgenjit_status status);

@@ -11,6 +11,7 @@
 
 #include "commands.h"
 #include "common/json.h"
+#include "common/program.h"
 #include "common/table.h"
 #include "common/text.h"
 #include "common/units.h"
@@ -165,7 +166,7 @@ static int write_blob(const char *path, const mgenjit_blob *blob)
     size_t size = mgenjit_blob_size(blob);
     if (strcmp(path, "-") == 0) {
         if (isatty(STDOUT_FILENO) && !is_text(blob)) {
-            fputs("cache: these bytes are no text, and stdout is a terminal: name a file\n", stderr);
+            fprintf(stderr, "%s: these bytes are no text, and stdout is a terminal: name a file\n", program_name);
             return EXIT_USAGE;
         }
         fwrite(mgenjit_blob_data(blob), 1, size, stdout);
@@ -194,7 +195,7 @@ static int write_part(const mgenjit_cache_entry *entry, int32_t part, const char
     mgenjit_blob *blob = NULL;
     mgenjit_error *error = NULL;
     if (mgenjit_cache_entry_read(entry, part, &blob, &error) != MGENJIT_STATUS_OK)
-        return report_error(error);
+        return report_cache_error(error);
     int exit_code = write_blob(path, blob);
     mgenjit_blob_free(blob);
     return exit_code;
@@ -233,9 +234,9 @@ int command_show(struct context *context)
     info.size = sizeof info;
     if (mgenjit_cache_entry_open(context->cache, keys[0], &entry, &error) != MGENJIT_STATUS_OK
         || mgenjit_cache_entry_info(entry, &info, &error) != MGENJIT_STATUS_OK)
-        exit_code = report_error(error);
+        exit_code = report_cache_error(error);
     else if (options->disassemble && info.image_bytes == 0) {
-        fprintf(stderr, "cache: %s is for %s: write its object with --object, for that target's objdump\n", info.name,
+        fprintf(stderr, "%s: %s is for %s: write its object with --object, for that target's objdump\n", program_name, info.name,
                 info.triple);
         exit_code = EXIT_USAGE;
     } else if (options->disassemble)

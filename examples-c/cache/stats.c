@@ -116,7 +116,7 @@ int command_stats(struct context *context)
     mgenjit_error *error = NULL;
     stats.size = sizeof stats;
     if (mgenjit_cache_stats(context->cache, &stats, &error) != MGENJIT_STATUS_OK)
-        return report_error(error);
+        return report_cache_error(error);
     if (context->options->json)
         print_json(directory, &stats);
     else

@@ -76,7 +76,7 @@ static int verify(struct context *context, const char *key, const char *name, st
     if (status == MGENJIT_STATUS_NOT_FOUND
         && mgenjit_cache_verify(context->cache, key, 0, NULL) == MGENJIT_STATUS_NOT_FOUND) {
         if (options->arguments.count > 0)
-            return report_error(error);
+            return report_cache_error(error);
         /* Somebody removed it meanwhile: of all, it is none. */
         mgenjit_error_free(error);
         return EXIT_DONE;
@@ -85,7 +85,7 @@ static int verify(struct context *context, const char *key, const char *name, st
     int is_compiled = result == NULL || strcmp(result, NOT_COMPILED) != 0;
     int is_bad = status != MGENJIT_STATUS_OK && is_compiled;
     if (result == NULL)
-        return report_error(error);
+        return report_cache_error(error);
     round->done++;
     round->bad += (uint64_t)is_bad;
     round->not_compiled += (uint64_t)!is_compiled;
@@ -123,7 +123,7 @@ static int verify_all(struct context *context, struct round *round)
     mgenjit_error *error = NULL;
     stats.size = sizeof stats;
     if (mgenjit_cache_stats(context->cache, &stats, &error) != MGENJIT_STATUS_OK)
-        return report_error(error);
+        return report_cache_error(error);
     round->total = stats.entries;
     return entries_each(context, visit, round);
 }

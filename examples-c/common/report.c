@@ -15,7 +15,9 @@
 
 int report_wrong_usage(const char *usage, const char *message, const char *what)
 {
-    fprintf(stderr, "%s: %s%s\n%sTry %s --help.\n", program_name, message, what, usage, program_name);
+    fprintf(stderr, "%s: %s%s\n", program_name, message, what);
+    program_print_usage(stderr, usage);
+    fprintf(stderr, "Try %s --help.\n", program_name);
     return EX_USAGE;
 }
 
@@ -116,11 +118,6 @@ void report_times(const mgenjit_module *module)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (rows[i].microseconds > 0)
             dprintf(STDERR_FILENO, "  %-28s %9" PRIu64 " µs\n", rows[i].name, rows[i].microseconds);
-}
-
-void report_version(void)
-{
-    printf("%s, with libmgenjit %s and LLVM %s\n", program_name, mgenjit_version_string(), mgenjit_llvm_version());
 }
 
 int report_end(int exit_code)

@@ -2,9 +2,7 @@
 #define COMMON_REPORT_H
 
 #include "mgenjit.h"
-
-/* What messages begin with. Each program defines it. */
-extern const char program_name[];
+#include "program.h"
 
 /* Says what is wrong with the command line, with the usage, and returns the exit code for that. */
 int report_wrong_usage(const char *usage, const char *message, const char *what);
@@ -15,9 +13,6 @@ int report_error(const char *subject, mgenjit_error *error);
 
 /* Prints to stderr where a module came from and what its steps took. */
 void report_times(const mgenjit_module *module);
-
-/* Prints the program's version and those of the library and of LLVM. */
-void report_version(void);
 
 /* Writes what stdout still holds. Returns `exit_code`, or another one if that failed. */
 int report_end(int exit_code);

@@ -14,7 +14,7 @@
 
 static int wrong(const struct call *call, const char *message, const char *what)
 {
-    fprintf(stderr, "run: --call '%s': %s%s\n", call->source, message, what);
+    fprintf(stderr, "%s: --call '%s': %s%s\n", program_name, call->source, message, what);
     return EX_USAGE;
 }
 

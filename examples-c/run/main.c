@@ -14,12 +14,11 @@
 
 #include "call.h"
 #include "common/report.h"
+#include "common/tools.h"
 #include "common/unit.h"
 #include "mgenjit.h"
 #include "options.h"
 #include "print.h"
-
-const char program_name[] = "run";
 
 /* Loads libraries and modules, the program's file as modules[0]. Returns 0 or an exit code. */
 static int load(mgenjit_executor *executor, const struct options *options, mgenjit_module **modules)
@@ -96,15 +95,15 @@ static int run(mgenjit_executor *executor, const struct options *options, mgenji
     exit(report_end(exit_code));
 }
 
-int main(int argc, char **argv)
+int run_main(int argc, char **argv)
 {
     struct options options;
     mgenjit_error *error = NULL;
     mgenjit_executor *executor = NULL;
     int exit_code = EX_OSERR;
 
-    if (!options_parse(&options, argc, argv, &exit_code)) {
-        options_free(&options);
+    if (!run_options_parse(&options, argc, argv, &exit_code)) {
+        run_options_free(&options);
         return report_end(exit_code);
     }
 
@@ -124,6 +123,6 @@ int main(int argc, char **argv)
         call_free(&calls[i]);
     free(calls);
     free(modules);
-    options_free(&options);
+    run_options_free(&options);
     return report_end(exit_code);
 }

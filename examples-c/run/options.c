@@ -6,7 +6,7 @@
 
 #include "common/report.h"
 
-static const char usage[] = "usage: run [options] FILE [ARGS...]\n";
+static const char usage[] = "[options] FILE [ARGS...]\n";
 
 static const char help[] =
     "\n"
@@ -23,7 +23,7 @@ static const char help[] =
     "  --cpu NAME           what to compile for: native (default), x86-64, x86-64-v2, -v3, -v4\n"
     "  --list               list the functions with their signatures, and run nothing\n"
     SETUP_HELP
-    "  --help, --version\n"
+    "  -h, --help, --version\n"
     "\n"
     "On a terminal, --verbose also shows how far a long compile is, in a line that goes when it ends.\n"
     "\n"
@@ -40,6 +40,7 @@ static const struct argument_row rows[] = {
     {"call", VALUE, CALL},
     {"cpu", VALUE, CPU},
     {"help", NO_VALUE, HELP},
+    {"h", NO_VALUE, HELP},
     {"keep", VALUE, KEEP},
     {"lib", VALUE, LIB},
     {"list", NO_VALUE, LIST},
@@ -74,14 +75,17 @@ static int take(struct options *options, int option, const char *value, int *exi
     case LIB: list_push(&options->libraries, value); return 1;
     case LIST: options->list = 1; return 1;
     case WITH: list_push(&options->files, value); return 1;
-    case HELP: printf("%s%s", usage, help); return 0;
-    case VERSION: report_version(); return 0;
+    case HELP:
+        program_print_usage(stdout, usage);
+        fputs(help, stdout);
+        return 0;
+    case VERSION: program_print_version(); return 0;
     case ARGUMENT_VALUE_MISSING: return wrong("a value is missing after ", value, exit_code);
     default: return wrong("wrong option: ", value, exit_code);
     }
 }
 
-int options_parse(struct options *options, int argc, char **argv, int *exit_code)
+int run_options_parse(struct options *options, int argc, char **argv, int *exit_code)
 {
     struct arguments arguments = arguments_new(argc, argv);
     const char *value;
@@ -116,7 +120,7 @@ int options_parse(struct options *options, int argc, char **argv, int *exit_code
     return 1;
 }
 
-void options_free(struct options *options)
+void run_options_free(struct options *options)
 {
     mgenjit_config_free(options->setup.config);
     list_free(&options->files);

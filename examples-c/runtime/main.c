@@ -14,9 +14,7 @@
 #include "common/report.h"
 #include "ways.h"
 
-const char program_name[] = "runtime";
-
-static const char usage[] = "usage: runtime [LIBRARY_FOLDER PROGRAM.ll]\n";
+static const char usage[] = "[LIBRARY_FOLDER PROGRAM.ll]\n";
 
 /* What the program is given to do, and how often. */
 enum { LIMIT = 1000000, ROUNDS = 15 };

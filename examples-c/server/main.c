@@ -4,11 +4,15 @@
  * options.c reads the command line, print.c prints.
  */
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/message.h"
+#include "common/program.h"
 #include "common/text.h"
+#include "common/tools.h"
 #include "mgenjit.h"
 #include "options.h"
 #include "print.h"
@@ -18,7 +22,7 @@ static int report(mgenjit_error *error)
 {
     mgenjit_status status = mgenjit_error_status(error);
     char *message = message_for_tools(mgenjit_error_message(error));
-    fputs("server: ", stderr);
+    fprintf(stderr, "%s: ", program_name);
     text_put_lines(stderr, message != NULL ? message : mgenjit_error_message(error));
     fputc('\n', stderr);
     free(message);
@@ -58,15 +62,15 @@ static int stop(const struct options *options)
     return EXIT_DONE;
 }
 
-int main(int argc, char **argv)
+int server_main(int argc, char **argv)
 {
     struct options options;
     int exit_code;
 
-    if (options_parse(&options, argc, argv, &exit_code))
+    if (server_options_parse(&options, argc, argv, &exit_code))
         exit_code = options.command == STOP ? stop(&options) : show(&options);
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        perror("server: stdout");
+        fprintf(stderr, "%s: stdout: %s\n", program_name, strerror(errno));
         return EXIT_TROUBLE;
     }
     return exit_code;

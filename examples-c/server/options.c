@@ -4,11 +4,12 @@
 #include <string.h>
 
 #include "common/arguments.h"
+#include "common/program.h"
 #include "common/units.h"
 #include "mgenjit.h"
 
-static const char usage[] = "usage: server status|stats [--json]\n"
-                            "       server stop [--force] [--timeout MS]\n";
+static const char usage[] = "status|stats [--json]\n"
+                            "stop [--force] [--timeout MS]\n";
 
 static const char help[] =
     "\n"
@@ -23,7 +24,7 @@ static const char help[] =
     "                   are in milliseconds, memory is in bytes\n"
     "  --force          of stop: end it at once; its clients give their modules to another\n"
     "  --timeout MS     of stop: how long to wait for its end; 0: not at all; default: 60000\n"
-    "  --help, --version\n"
+    "  -h, --help, --version\n"
     "\n"
     "The server's socket is in $XDG_RUNTIME_DIR/mgenjit, else in /run/user/UID/mgenjit, else in mgenjit-UID in\n"
     "$TMPDIR or /tmp.\n"
@@ -39,6 +40,7 @@ enum { FORCE = 256, HELP, JSON, TIMEOUT, VERSION };
 static const struct argument_row rows[] = {
     {"force", NO_VALUE, FORCE},
     {"help", NO_VALUE, HELP},
+    {"h", NO_VALUE, HELP},
     {"json", NO_VALUE, JSON},
     {"timeout", VALUE, TIMEOUT},
     {"version", NO_VALUE, VERSION},
@@ -47,7 +49,9 @@ static const struct argument_row rows[] = {
 
 static int wrong(const char *message, const char *what, int *exit_code)
 {
-    fprintf(stderr, "server: %s%s\n%sTry server --help.\n", message, what, usage);
+    fprintf(stderr, "%s: %s%s\n", program_name, message, what);
+    program_print_usage(stderr, usage);
+    fprintf(stderr, "Try %s --help.\n", program_name);
     *exit_code = EXIT_USAGE;
     return 0;
 }
@@ -63,7 +67,7 @@ static int parse_command(const char *name, enum command *command)
     return 0;
 }
 
-int options_parse(struct options *options, int argc, char **argv, int *exit_code)
+int server_options_parse(struct options *options, int argc, char **argv, int *exit_code)
 {
     struct arguments arguments = arguments_new(argc, argv);
     const char *value, *command = NULL, *extra = NULL;
@@ -81,10 +85,11 @@ int options_parse(struct options *options, int argc, char **argv, int *exit_code
             if (!parse_count(value, &options->timeout))
                 return wrong("not a number of milliseconds: ", value, exit_code);
             break;
-        case HELP: printf("%s%s", usage, help); return 0;
-        case VERSION:
-            printf("server, with libmgenjit %s and LLVM %s\n", mgenjit_version_string(), mgenjit_llvm_version());
+        case HELP:
+            program_print_usage(stdout, usage);
+            fputs(help, stdout);
             return 0;
+        case VERSION: program_print_version(); return 0;
         case ARGUMENT_OPERAND:
             if (command == NULL)
                 command = value;

@@ -20,6 +20,6 @@ struct options {
  * Reads the command line. Returns 1 if there is something to do, else 0: then `*exit_code` is what to end with, and
  * what there is to say has been said.
  */
-int options_parse(struct options *options, int argc, char **argv, int *exit_code);
+int server_options_parse(struct options *options, int argc, char **argv, int *exit_code);
 
 #endif

@@ -1,12 +1,14 @@
-//! The shared compile server: what it does, and how to end it.
+//! Compile servers: which program they are; what the shared one does, and how to end it.
 
 use super::blob::mgenjit_blob;
+use super::config::mgenjit_config;
 use super::error::mgenjit_error;
+use super::executor::copy_config;
 use super::ffi::{self, Out, Owned, SizedStruct};
 use super::status::mgenjit_status;
 use super::task::MGENJIT_FOREVER;
 use crate::compile::protocol::ServerStatus;
-use crate::compile::{shared, status};
+use crate::compile::{locate, shared, status};
 use std::ffi::c_int;
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
@@ -134,6 +136,32 @@ pub unsafe extern "C" fn mgenjit_server_socket(
         ffi::guard(error, || {
             let out = Out::new(path, "path")?;
             let mut bytes = shared::socket_path()?.into_os_string().into_vec();
+            bytes.push(0);
+            out.write(mgenjit_blob(bytes).into_raw());
+            Ok(())
+        })
+    }
+}
+
+/// Writes to `path` which program is the compile server that executors of this configuration start, NULL for the
+/// default one: a blob whose bytes are an absolute path and a NUL, to be freed with mgenjit_blob_free. It is not started:
+/// whether it runs, a compile shows.
+///
+/// Thread-safe. Errors: MGENJIT_STATUS_SERVER_UNAVAILABLE if none is found, with the places that were looked at;
+/// MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_server_path(
+    config: *const mgenjit_config,
+    path: *mut *mut mgenjit_blob,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    // SAFETY: the caller passes NULL or live pointers, as the header asks.
+    unsafe {
+        ffi::guard(error, || {
+            let out = Out::new(path, "path")?;
+            let config = copy_config(config);
+            let path = locate::locate(config.server_path.as_deref())?;
+            let mut bytes = path.into_os_string().into_vec();
             bytes.push(0);
             out.write(mgenjit_blob(bytes).into_raw());
             Ok(())

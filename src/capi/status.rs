@@ -170,3 +170,10 @@ pub extern "C" fn mgenjit_version_string() -> *const c_char {
 pub extern "C" fn mgenjit_llvm_version() -> *const c_char {
     concat!(env!("MGENJIT_LLVM_VERSION"), "\0").as_ptr().cast()
 }
+
+/// A digest of the sources that decide what code comes out, 16 hexadecimal digits. A compile server is used by libraries
+/// of its own build alone. It is part of every key. The string is static.
+#[unsafe(no_mangle)]
+pub extern "C" fn mgenjit_build_id() -> *const c_char {
+    concat!(env!("MGENJIT_BUILD_ID"), "\0").as_ptr().cast()
+}

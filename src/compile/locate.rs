@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 const NAME: &str = "mgenjit-server";
 
-/// The path in the configuration, `$MGENJIT_SERVER`, beside the library, in the installed libexec folder, or on
-/// `$PATH`. A path that is set is the only one tried: whoever sets it means it.
+/// The path in the configuration, `$MGENJIT_SERVER`, beside the library, in a folder `mgenjit` there, in the installed
+/// libexec folder, or on `$PATH`. A path that is set is the only one tried: whoever sets it means it.
 pub fn locate(configured: Option<&Path>) -> Result<PathBuf, Error> {
     if let Some(path) = configured {
         return check(path)
@@ -40,6 +40,8 @@ fn candidates() -> Vec<PathBuf> {
     let mut candidates = Vec::new();
     if let Some(folder) = library_folder() {
         candidates.push(folder.join(NAME));
+        // `make install` puts a link here where the libexec folder is elsewhere.
+        candidates.push(folder.join("mgenjit").join(NAME));
         candidates.push(folder.join("../libexec/mgenjit").join(NAME));
         // Debian's multiarch layout: lib/x86_64-linux-gnu.
         candidates.push(folder.join("../../libexec/mgenjit").join(NAME));

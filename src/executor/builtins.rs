@@ -55,7 +55,6 @@ fn linked_in(name: &CStr) -> Option<usize> {
             dso: *mut c_void,
         ) -> c_int;
         fn __cxa_finalize(dso: *mut c_void);
-        safe fn _Unwind_Resume();
         safe fn abort();
         safe fn bcmp();
         safe fn memcmp();
@@ -63,6 +62,10 @@ fn linked_in(name: &CStr) -> Option<usize> {
         safe fn memmove();
         safe fn memset();
         safe fn strlen();
+    }
+    // rustc's own code calls it, too: declared as one that does not unwind, it would end the process there.
+    unsafe extern "C-unwind" {
+        safe fn _Unwind_Resume();
     }
     // Their addresses alone are taken: so most are declared without their types.
     let address = match name.to_bytes() {

@@ -67,6 +67,7 @@ static void configuration(void)
     REFUSED(mgenjit_config_set_server_log(NULL, "-", &failure));
     REFUSED(mgenjit_server_status(NULL, &failure));
     REFUSED(mgenjit_server_socket(NULL, &failure));
+    REFUSED(mgenjit_server_path(NULL, NULL, &failure));
     /* Where there is no server. */
     CHECK(setenv("XDG_RUNTIME_DIR", in_folder(""), 1) == 0);
     CHECK_INT(MGENJIT_STATUS_NOT_FOUND, mgenjit_server_stop(0, 0, NULL));
@@ -342,6 +343,7 @@ static void versions(void)
     snprintf(text, sizeof text, "%d.%d.%d", MGENJIT_VERSION_MAJOR, MGENJIT_VERSION_MINOR, MGENJIT_VERSION_PATCH);
     CHECK_STRING(text, mgenjit_version_string());
     CHECK_CONTAINS("22.1", mgenjit_llvm_version());
+    CHECK_INT(16, strlen(mgenjit_build_id()));
 }
 
 static void status_names(void)

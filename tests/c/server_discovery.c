@@ -1,7 +1,7 @@
 // runs: once
 
 /* Where the library looks for its server, in this order: the configuration, MGENJIT_SERVER, beside the library,
- * in the libexec folder, on PATH. */
+ * in a folder there, in the libexec folder, on PATH. */
 #include "servers.h"
 
 static char *real_server;
@@ -14,12 +14,26 @@ static void nowhere(void)
     CHECK(mkdir(in_folder("empty"), 0700) == 0 || errno == EEXIST);
     CHECK(setenv("PATH", in_folder("empty"), 1) == 0);
     unlink(in_folder("lib/mgenjit-server"));
+    unlink(in_folder("lib/mgenjit/mgenjit-server"));
     unlink(in_folder("libexec/mgenjit/mgenjit-server"));
 }
 
 static void put(const char *path)
 {
     CHECK(link(real_server, path) == 0 || symlink(real_server, path) == 0);
+}
+
+static void check_found_at(const mgenjit_config *config, const char *expected)
+{
+    mgenjit_blob *path = NULL;
+    CHECK_OK(mgenjit_server_path(config, &path, &failure));
+    char *found = realpath((const char *)mgenjit_blob_data(path), NULL);
+    char *real = realpath(expected, NULL);
+    CHECK_STRING(real, found);
+    CHECK_INT(strlen((const char *)mgenjit_blob_data(path)) + 1, mgenjit_blob_size(path));
+    free(real);
+    free(found);
+    mgenjit_blob_free(path);
 }
 
 static void check_found(void)
@@ -36,6 +50,9 @@ static void check_not_found(const mgenjit_config *config)
     CHECK_STATUS(MGENJIT_STATUS_SERVER_UNAVAILABLE,
                  mgenjit_executor_compile(executor, NULL, ir, strlen(ir), NULL, &failure));
     mgenjit_executor_free(executor);
+    mgenjit_blob *path = NULL;
+    CHECK_STATUS(MGENJIT_STATUS_SERVER_UNAVAILABLE, mgenjit_server_path(config, &path, &failure));
+    CHECK(path == NULL);
 }
 
 /* Every place that was tried is named; code in the cache still runs. */
@@ -87,6 +104,17 @@ static void beside_the_library(void)
     nowhere();
     put(in_folder("lib/mgenjit-server"));
     check_found();
+    check_found_at(NULL, in_folder("lib/mgenjit-server"));
+}
+
+/* Where an installation has put a link to another libexec folder. */
+static void in_a_folder_beside_the_library(void)
+{
+    nowhere();
+    CHECK(mkdir(in_folder("lib/mgenjit"), 0700) == 0 || errno == EEXIST);
+    put(in_folder("lib/mgenjit/mgenjit-server"));
+    check_found();
+    check_found_at(NULL, in_folder("lib/mgenjit/mgenjit-server"));
 }
 
 static void in_libexec(void)
@@ -123,6 +151,7 @@ static void by_the_configuration(void)
     nowhere();
     CHECK(setenv("MGENJIT_SERVER", "/nowhere/server", 1) == 0);
     CHECK_OK(mgenjit_config_set_server_path(config, real_server, &failure));
+    check_found_at(config, real_server);
     executor = new_executor(config);
     compile_fresh(executor);
     mgenjit_executor_free(executor);
@@ -216,7 +245,8 @@ static void not_executable(void)
 int main(void)
 {
     static const check_case cases[] = {
-        CASE(none), CASE(none_for_an_export), CASE(beside_the_library), CASE(in_libexec), CASE(on_path), CASE(by_the_environment),
+        CASE(none), CASE(none_for_an_export), CASE(beside_the_library), CASE(in_a_folder_beside_the_library),
+        CASE(in_libexec), CASE(on_path), CASE(by_the_environment),
         CASE(by_the_configuration), CASE(the_set_one_only), CASE(found_later), CASE(not_a_server),
         CASE(not_executable),
     };

@@ -21,26 +21,24 @@ pub fn build_in(folder: &Path, tools: &[&str]) {
     std::fs::create_dir_all(folder).expect("a folder");
     let library = folder.join("libmgenjit.so.0");
     std::fs::copy(shared_library(), &library).expect("a copy of the library");
+    let common = sources_in(&source("examples-c/common"));
     for tool in tools {
-        let mut sources = sources_in(&source("examples-c").join(tool));
-        let common = source("examples-c/common");
-        const PRINTING: [&str; 6] = [
-            "arguments.c",
-            "json.c",
-            "message.c",
-            "table.c",
-            "text.c",
-            "units.c",
-        ];
-        // The tools that compile nothing have reports of their own.
-        match *tool {
-            "cache" => sources
-                .extend(["input.c", "level.c", "line.c", "list.c"].map(|name| common.join(name))),
-            "server" => {}
-            _ => sources.extend(sources_in(&common)),
+        // These are commands of one program, and that program under their names.
+        let program = match *tool {
+            "runtime" => "runtime",
+            _ => "mgenjit",
+        };
+        if folder.join(program).exists() {
+            std::fs::hard_link(folder.join(program), folder.join(tool)).expect("a link");
+            continue;
         }
-        if ["cache", "server"].contains(tool) {
-            sources.extend(PRINTING.map(|name| common.join(name)));
+        let mut sources = common.clone();
+        let folders: &[&str] = match program {
+            "runtime" => &["runtime"],
+            _ => &["mgenjit", "run", "build", "cache", "server"],
+        };
+        for name in folders {
+            sources.extend(sources_in(&source("examples-c").join(name)));
         }
         let output = Command::new("cc")
             .args([
@@ -57,7 +55,7 @@ pub fn build_in(folder: &Path, tools: &[&str]) {
             .arg("-I")
             .arg(source("examples-c"))
             .arg("-o")
-            .arg(folder.join(tool))
+            .arg(folder.join(program))
             .args(sources)
             .arg(&library)
             .arg("-Wl,-rpath,$ORIGIN")
@@ -68,6 +66,9 @@ pub fn build_in(folder: &Path, tools: &[&str]) {
             "{tool}: {}",
             String::from_utf8_lossy(&output.stderr)
         );
+        if program != *tool {
+            std::fs::hard_link(folder.join(program), folder.join(tool)).expect("a link");
+        }
     }
 }
 

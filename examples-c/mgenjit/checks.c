@@ -1,0 +1,403 @@
+#define _XOPEN_SOURCE 700
+
+#include "checks.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/message.h"
+#include "common/units.h"
+#include "mgenjit.h"
+#include "server_version.h"
+
+/* With less room than this for the cache, something is to be said. */
+#define FEW_BYTES (UINT64_C(256) << 20)
+
+/* What happened in a compile. */
+struct events {
+    int stored;
+    int hit;
+    char not_isolated[512];
+    char cache_trouble[1024];
+    char server_trouble[1024];
+    char miss[512];
+};
+
+struct run {
+    void (*show)(const struct finding *);
+    enum state worst;
+    const char *cache_dir;
+    struct events events;
+    /* The compiled module's, "" if it was not compiled. */
+    char key[65];
+};
+
+static struct finding begin(const char *name)
+{
+    struct finding finding = {name, STATE_OK, "", ""};
+    return finding;
+}
+
+/* Adds to what was found. */
+static void __attribute__((format(printf, 2, 3))) say(struct finding *finding, const char *format, ...)
+{
+    size_t used = strlen(finding->found);
+    va_list values;
+    va_start(values, format);
+    vsnprintf(finding->found + used, sizeof finding->found - used, format, values);
+    va_end(values);
+}
+
+static void judge(struct finding *finding, enum state state, const char *advice)
+{
+    if (state < finding->state)
+        return;
+    finding->state = state;
+    snprintf(finding->advice, sizeof finding->advice, "%s", advice);
+}
+
+static void end(struct run *run, const struct finding *finding)
+{
+    run->show(finding);
+    if (finding->state > run->worst)
+        run->worst = finding->state;
+}
+
+/* Says what an error says, and frees it. */
+static void say_error(struct finding *finding, mgenjit_error *error)
+{
+    char *message = message_for_tools(mgenjit_error_message(error));
+    say(finding, "%s", message != NULL ? message : mgenjit_error_message(error));
+    free(message);
+    mgenjit_error_free(error);
+}
+
+static void check_library(struct run *run)
+{
+    struct finding finding = begin("library");
+    say(&finding, "libmgenjit %s, build %s, LLVM %s", mgenjit_version_string(), mgenjit_build_id(),
+        mgenjit_llvm_version());
+    if (mgenjit_version_number() != MGENJIT_VERSION_NUMBER) {
+        say(&finding, "; this program is of %d.%d.%d", MGENJIT_VERSION_MAJOR, MGENJIT_VERSION_MINOR,
+            MGENJIT_VERSION_PATCH);
+        judge(&finding, STATE_PROBLEM, "install both together; another libmgenjit.so may lie where the loader looks first");
+    }
+    end(run, &finding);
+}
+
+static void check_server(struct run *run)
+{
+    struct finding finding = begin("server");
+    mgenjit_blob *blob = NULL;
+    mgenjit_error *error = NULL;
+    char version[SERVER_VERSION_SIZE];
+    struct stat status;
+
+    if (mgenjit_server_path(NULL, &blob, &error) != MGENJIT_STATUS_OK) {
+        say_error(&finding, error);
+        judge(&finding, STATE_PROBLEM, "without it, only what is in the cache runs");
+        end(run, &finding);
+        return;
+    }
+    char *path = realpath(mgenjit_blob_data(blob), NULL);
+    const char *shown = path != NULL ? path : (const char *)mgenjit_blob_data(blob);
+    say(&finding, "%s", shown);
+    if (!server_version(shown, version)) {
+        say(&finding, ": it does not run, or is no compile server");
+        judge(&finding, STATE_PROBLEM, "run it with --version to see why; install libmgenjit anew");
+    } else {
+        say(&finding, ": %s", version);
+        if (strstr(version, mgenjit_build_id()) == NULL)
+            judge(&finding, STATE_PROBLEM, "it is of another build than the library: install both together");
+    }
+    if (stat(shown, &status) == 0 && (status.st_mode & S_IWOTH) != 0)
+        judge(&finding, STATE_PROBLEM, "anybody may change that program, which you run: chmod o-w");
+    free(path);
+    mgenjit_blob_free(blob);
+    end(run, &finding);
+}
+
+static void listen(const mgenjit_event *event, void *user)
+{
+    struct events *events = user;
+    switch (event->kind) {
+    case MGENJIT_EVENT_HIT: events->hit = 1; break;
+    case MGENJIT_EVENT_STORED: events->stored = 1; break;
+    case MGENJIT_EVENT_MISS: snprintf(events->miss, sizeof events->miss, "%s", event->message); break;
+    case MGENJIT_EVENT_NOT_ISOLATED:
+        snprintf(events->not_isolated, sizeof events->not_isolated, "%s", event->message);
+        break;
+    case MGENJIT_EVENT_CACHE_TROUBLE:
+        snprintf(events->cache_trouble, sizeof events->cache_trouble, "%s", event->message);
+        break;
+    case MGENJIT_EVENT_SERVER_TROUBLE:
+        snprintf(events->server_trouble, sizeof events->server_trouble, "%s", event->message);
+        break;
+    default: break;
+    }
+}
+
+/* Compiles what nobody has compiled yet, and calls it. Returns 1 if it gave what it should. */
+static int compile(struct run *run, mgenjit_executor *executor, struct finding *finding)
+{
+    mgenjit_module *module = NULL;
+    mgenjit_error *error = NULL;
+    mgenjit_times times;
+    char ir[128], one[UNITS_SIZE], two[UNITS_SIZE];
+    int64_t (*answer)(void) = NULL;
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    int64_t number = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    snprintf(ir, sizeof ir, "define i64 @answer() {\n  ret i64 %" PRId64 "\n}\n", number);
+    if (mgenjit_executor_compile(executor, "mgenjit doctor", ir, strlen(ir), &module, &error) == MGENJIT_STATUS_OK)
+        snprintf(run->key, sizeof run->key, "%s", mgenjit_module_key(module));
+    if (error != NULL || mgenjit_executor_lookup(executor, "answer", (void **)&answer, &error) != MGENJIT_STATUS_OK) {
+        say_error(finding, error);
+        mgenjit_module_free(module);
+        return 0;
+    }
+    int right = answer() == number;
+    times.size = sizeof times;
+    if (right && mgenjit_module_times(module, &times, NULL) == MGENJIT_STATUS_OK)
+        say(finding, "works; a server started in %s and compiled in %s", format_duration(one, times.start),
+            format_duration(two, times.compile));
+    if (!right)
+        say(finding, "the compiled function gave a wrong number");
+    mgenjit_module_free(module);
+    return right;
+}
+
+static void check_compile(struct run *run)
+{
+    struct finding finding = begin("compile");
+    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_executor *executor = NULL;
+    mgenjit_error *error = NULL;
+    int works = 0;
+
+    if (mgenjit_config_set_cache_dir(config, run->cache_dir, &error) != MGENJIT_STATUS_OK
+        || mgenjit_config_set_event_hook(config, listen, &run->events, NULL, &error) != MGENJIT_STATUS_OK
+        || mgenjit_executor_new(config, &executor, &error) != MGENJIT_STATUS_OK)
+        say_error(&finding, error);
+    else
+        works = compile(run, executor, &finding);
+    if (!works)
+        judge(&finding, STATE_PROBLEM, "nothing can be compiled until this is mended");
+    mgenjit_executor_free(executor);
+    mgenjit_config_free(config);
+    end(run, &finding);
+}
+
+static void check_isolation(struct run *run)
+{
+    struct finding finding = begin("isolation");
+    if (run->key[0] == '\0') {
+        say(&finding, "not known: nothing was compiled");
+    } else if (run->events.not_isolated[0] != '\0') {
+        say(&finding, "%s", run->events.not_isolated);
+        judge(&finding, STATE_WARNING,
+              "IR that is not trusted could make the compiler read files; use a kernel with Landlock and seccomp, 6.12 or "
+              "later");
+    } else {
+        say(&finding, "the compile server can open no file and no socket, and start no process");
+    }
+    end(run, &finding);
+}
+
+/* The model's name in /proc/cpuinfo. */
+static void read_model(char *model, size_t size)
+{
+    char line[256];
+    FILE *file = fopen("/proc/cpuinfo", "r");
+    snprintf(model, size, "of unknown model");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        const char *colon = strchr(line, ':');
+        if (strncmp(line, "model name", 10) == 0 && colon != NULL) {
+            snprintf(model, size, "%s", colon + 1 + strspn(colon + 1, " "));
+            model[strcspn(model, "\n")] = '\0';
+            break;
+        }
+    }
+    if (file != NULL)
+        fclose(file);
+}
+
+/* Whether code for this level may run here, as the library sees it. */
+static int has_level(const char *level)
+{
+    static const char ir[] = "define i32 @level() {\n  ret i32 1\n}\n";
+    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_executor *executor = NULL;
+    mgenjit_status status = mgenjit_config_set_cpu(config, level, NULL);
+    if (status == MGENJIT_STATUS_OK)
+        status = mgenjit_config_set_cache_mode(config, MGENJIT_CACHE_OFF, NULL);
+    if (status == MGENJIT_STATUS_OK)
+        status = mgenjit_executor_new(config, &executor, NULL);
+    if (status == MGENJIT_STATUS_OK)
+        status = mgenjit_executor_compile(executor, "level", ir, strlen(ir), NULL, NULL);
+    mgenjit_executor_free(executor);
+    mgenjit_config_free(config);
+    return status == MGENJIT_STATUS_OK;
+}
+
+static void check_cpu(struct run *run)
+{
+    static const char *const levels[] = {"x86-64-v4", "x86-64-v3", "x86-64-v2", "x86-64"};
+    struct finding finding = begin("cpu");
+    char model[128];
+    size_t i = 0;
+
+    read_model(model, sizeof model);
+    say(&finding, "%s", model);
+    while (run->key[0] != '\0' && i < 4 && !has_level(levels[i]))
+        i++;
+    if (run->key[0] != '\0' && i < 4)
+        say(&finding, ", up to %s", levels[i]);
+    end(run, &finding);
+}
+
+/* Looks at the directory, or at the one in which it would be made. */
+static void check_directory(struct finding *finding, const char *directory)
+{
+    struct stat status;
+    struct statvfs room;
+    char *path = strdup(directory), size[UNITS_SIZE];
+    char *place = path;
+
+    say(finding, "%s", directory);
+    while (place != NULL && stat(place, &status) != 0 && errno == ENOENT && strcmp(place, "/") != 0)
+        place = dirname(place);
+    int exists = place != NULL && strcmp(place, directory) == 0;
+    if (place == NULL || stat(place, &status) != 0) {
+        say(finding, ": %s", strerror(errno));
+        judge(finding, STATE_PROBLEM, "nothing is kept: name another directory with $MGENJIT_CACHE_DIR");
+    } else if (exists && !S_ISDIR(status.st_mode)) {
+        say(finding, ": it is no directory");
+        judge(finding, STATE_PROBLEM, "name another directory with $MGENJIT_CACHE_DIR");
+    } else {
+        if (!exists)
+            say(finding, ", which is made when something is stored");
+        else
+            say(finding, ", mode %04o", (unsigned)(status.st_mode & 07777));
+        if (exists && status.st_uid != geteuid()) {
+            say(finding, ", of the user %lu", (unsigned long)status.st_uid);
+            judge(finding, STATE_PROBLEM, "it is not yours, so that it is not used: name another one with $MGENJIT_CACHE_DIR");
+        }
+        if (exists && (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+            judge(finding, STATE_PROBLEM, "others may write to it, so that it is not used: chmod go-w");
+        if (access(place, W_OK | X_OK) != 0) {
+            say(finding, ", not writable");
+            judge(finding, STATE_PROBLEM, "nothing new is kept: make it writable, or name another one with $MGENJIT_CACHE_DIR");
+        }
+        if (statvfs(place, &room) == 0) {
+            uint64_t bytes = (uint64_t)room.f_bavail * room.f_frsize;
+            say(finding, ", %s free", format_size(size, bytes));
+            if (bytes < FEW_BYTES)
+                judge(finding, STATE_WARNING, "there is little room: what is compiled may not be kept");
+        }
+    }
+    free(path);
+}
+
+static void check_cache(struct run *run)
+{
+    struct finding finding = begin("cache");
+    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_cache *cache = NULL;
+    mgenjit_cache_statistics statistics;
+    mgenjit_error *error = NULL;
+    char size[UNITS_SIZE];
+
+    if (mgenjit_config_set_cache_dir(config, run->cache_dir, &error) != MGENJIT_STATUS_OK
+        || mgenjit_cache_open(config, &cache, &error) != MGENJIT_STATUS_OK) {
+        say_error(&finding, error);
+        judge(&finding, STATE_PROBLEM, "every start compiles anew: set $MGENJIT_CACHE_DIR or $HOME");
+    } else {
+        check_directory(&finding, mgenjit_cache_directory(cache));
+        if (run->events.cache_trouble[0] != '\0') {
+            say(&finding, "\n%s", run->events.cache_trouble);
+            judge(&finding, STATE_PROBLEM, "every start compiles anew until this is mended");
+        } else if (run->key[0] != '\0' && !run->events.stored && !run->events.hit) {
+            say(&finding, "\n%s", run->events.miss[0] != '\0' ? run->events.miss : "nothing was stored");
+            judge(&finding, STATE_WARNING, "what is compiled is not kept");
+        }
+        /* What was compiled to see whether it works. */
+        if (run->events.stored)
+            mgenjit_cache_remove(cache, run->key, NULL);
+        statistics.size = sizeof statistics;
+        if (mgenjit_cache_stats(cache, &statistics, &error) == MGENJIT_STATUS_OK)
+            say(&finding, "\n%" PRIu64 " entries, %s, %" PRIu64 " hits", statistics.entries,
+                format_size(size, statistics.bytes), statistics.hits);
+        else if (finding.state == STATE_PROBLEM)
+            mgenjit_error_free(error);
+        else {
+            say(&finding, "\nstatistics: ");
+            say_error(&finding, error);
+            judge(&finding, STATE_WARNING, "run mgenjit cache rebuild");
+        }
+    }
+    mgenjit_cache_free(cache);
+    mgenjit_config_free(config);
+    end(run, &finding);
+}
+
+static void check_shared_server(struct run *run)
+{
+    struct finding finding = begin("shared");
+    const char *mode = getenv("MGENJIT_SERVER_MODE");
+    mgenjit_blob *socket = NULL;
+    mgenjit_error *error = NULL;
+    mgenjit_server_statistics statistics;
+
+    statistics.size = sizeof statistics;
+    if (mgenjit_server_socket(&socket, &error) != MGENJIT_STATUS_OK) {
+        say_error(&finding, error);
+        judge(&finding, STATE_WARNING, "there can be no shared compile server; private ones are used");
+    } else {
+        say(&finding, "%s: ", (const char *)mgenjit_blob_data(socket));
+        mgenjit_status status = mgenjit_server_status(&statistics, &error);
+        if (status == MGENJIT_STATUS_OK) {
+            say(&finding, "process %" PRIu64 ", %" PRIu64 " clients", statistics.process, statistics.clients);
+        } else if (status == MGENJIT_STATUS_NOT_FOUND) {
+            say(&finding, "none runs");
+            mgenjit_error_free(error);
+        } else {
+            say_error(&finding, error);
+            judge(&finding, STATE_WARNING, "private servers are used; to end it: mgenjit server stop --force");
+        }
+    }
+    if (mode != NULL && mode[0] != '\0')
+        say(&finding, "; $MGENJIT_SERVER_MODE is %s", mode);
+    if (run->events.server_trouble[0] != '\0') {
+        say(&finding, "\n%s", run->events.server_trouble);
+        judge(&finding, STATE_WARNING, "private servers are used meanwhile");
+    }
+    mgenjit_blob_free(socket);
+    end(run, &finding);
+}
+
+enum state checks_run(const char *cache_dir, void (*show)(const struct finding *))
+{
+    struct run run;
+    memset(&run, 0, sizeof run);
+    run.show = show;
+    run.cache_dir = cache_dir;
+    check_library(&run);
+    check_server(&run);
+    check_compile(&run);
+    check_isolation(&run);
+    check_cpu(&run);
+    check_cache(&run);
+    check_shared_server(&run);
+    return run.worst;
+}
