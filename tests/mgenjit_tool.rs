@@ -32,8 +32,8 @@ fn commands_are_the_tools() {
     // Messages begin with what was called.
     let wrong = [
         (
-            vec!["run", "--no"],
-            "mgenjit run: wrong option: --no\nusage: mgenjit run [options] FILE",
+            vec!["run", "--none"],
+            "mgenjit run: wrong option: --none\nusage: mgenjit run [options] FILE",
         ),
         (vec!["build", "x"], "mgenjit build: -o OUT is missing\n"),
         (
@@ -61,9 +61,9 @@ fn commands_are_the_tools() {
     // By a tool's name, it is that tool.
     let run = Place::new(programs().join("run"));
     run.check(
-        &["--no"],
+        &["--none"],
         64,
-        &["run: wrong option: --no\nusage: run [options] FILE"],
+        &["run: wrong option: --none\nusage: run [options] FILE"],
     );
 }
 
