@@ -344,6 +344,29 @@ fn ir_of_another_target_is_refused_and_of_an_older_llvm_adopted() {
         "",
         "e-m:e-i64:64-f80:128-n8:16:32:64-S128",
     );
+    // As lli and clang take them.
+    for triple in [
+        "unknown-unknown-unknown",
+        "unknown",
+        "x86_64",
+        "x86_64-unknown-unknown",
+        "x86_64-unknown-none",
+        "x86_64-none-elf",
+        "x86_64-elf",
+        "x86_64-pc-linux",
+        "x86_64-pc-linux-gnu-elf",
+        "amd64-linux-gnu",
+        "x86_64-linux-musl",
+        "x86_64-linux-android",
+        "x86_64-unknown-freebsd",
+        "x86_64-unknown-hurd-gnu",
+    ] {
+        accepted("x86_64-linux-gnu", triple, "");
+    }
+    accepted(arm, "aarch64-none-elf", "");
+    accepted(arm, "unknown-unknown-unknown", "");
+    accepted("wasm32-wasi", "wasm32-unknown-unknown", "");
+    accepted("x86_64-linux-gnu", "", "e-p:64:64:64-i1:8-ni:10:11:12:13");
     let mut refused =
         |target, triple, layout, expect| check(&mut server, target, triple, layout, Some(expect));
     refused(
@@ -353,12 +376,50 @@ fn ir_of_another_target_is_refused_and_of_an_older_llvm_adopted() {
         "\"aarch64-unknown-linux-gnu\"",
     );
     refused(arm, "aarch64-apple-darwin", "", "\"aarch64-apple-darwin\"");
+    for triple in [
+        "i686-linux-gnu",
+        "spir64",
+        "x86_64-linux-gnux32",
+        "x86_64-pc-windows-msvc",
+        "x86_64-apple-darwin",
+        "x86_64-unknown-uefi",
+    ] {
+        refused("x86_64-linux-gnu", triple, "", "target triple");
+    }
+    refused("x86_64-linux-gnu", "", "e-p:32:32", "data layout");
     refused(arm, "", "E-m:e-i64:64-i128:128-n32:64-S128", "data layout");
     refused(
         "riscv64-linux-gnu",
         "",
         "e-m:e-p:32:32-i64:64-n32-S128",
         "data layout",
+    );
+}
+
+/// An optimiser that knows nothing of it would read the pointer as the integer that it was stored as.
+#[test]
+fn pointers_that_are_no_integers_stay_so() {
+    let mut server = Server::start();
+    let mut emitted = |layout: &str| {
+        let ir = format!(
+            "target datalayout = \"{layout}\"\n\
+             define ptr addrspace(10) @f(i64 %x) {{\n  %a = alloca i64\n  store i64 %x, ptr %a\n  \
+             %p = load ptr addrspace(10), ptr %a\n  ret ptr addrspace(10) %p\n}}\n"
+        );
+        match compile(&mut server, &ir, Target::Host(Cpu::native()), Emit::Ir) {
+            Outcome::Emitted(text) => String::from_utf8(text).unwrap(),
+            outcome => panic!("{outcome:?}"),
+        }
+    };
+    let plain = emitted("e");
+    assert!(
+        plain.contains("inttoptr") && !plain.contains("-ni:"),
+        "{plain}"
+    );
+    let kept = emitted("e-ni:10:11");
+    assert!(
+        !kept.contains("inttoptr") && kept.contains("-ni:10:11\""),
+        "{kept}"
     );
 }
 

@@ -29,6 +29,7 @@ mod image;
 mod input;
 mod internalise;
 mod isolate;
+mod layout;
 mod link;
 mod log;
 mod memory;

@@ -1,11 +1,12 @@
 //! The machine that code is generated for: this one, any of a level that this one has too, or another target.
 
-use crate::names;
+use crate::{layout, names};
 use inkwell::OptimizationLevel;
 use inkwell::module::Module;
-use inkwell::targets::{CodeModel, InitializationConfig, RelocMode, TargetMachine, TargetTriple};
+use inkwell::targets::{
+    CodeModel, InitializationConfig, RelocMode, TargetData, TargetMachine, TargetTriple,
+};
 use mgenjit::compile::protocol::{Cpu, Failure, FailureKind, OptLevel, Target, TargetSpec};
-use std::collections::HashSet;
 use std::ffi::{CStr, c_char};
 
 /// The version of the LLVM that runs, which is not the one that was built against if the library was
@@ -298,16 +299,37 @@ impl Machine {
             .as_str()
             .to_string_lossy()
             .into_owned();
-        if !theirs.is_empty() && !is_same_layout(&theirs, &ours) {
+        let Some(merged) = layout::merge(&theirs, &ours) else {
             return Err(target_failure(format!(
                 "the module's data layout is \"{theirs}\", but {name} has \"{ours}\": leave the data layout \
                  empty, or generate the IR for this target"
             )));
-        }
+        };
         module.set_triple(&triple);
-        module.set_data_layout(&layout);
+        set_layout(module, &merged);
         Ok(())
     }
+}
+
+/// Gives modules that are to be linked one layout, with what each of them adds to the machine's.
+pub fn unite_layouts(modules: &[&Module<'_>]) {
+    let layouts: Vec<String> = modules
+        .iter()
+        .map(|module| {
+            let layout = module.get_data_layout();
+            layout.as_str().to_string_lossy().into_owned()
+        })
+        .collect();
+    let united = layout::unite(&layouts);
+    for module in modules {
+        set_layout(module, &united);
+    }
+}
+
+/// The layout is made of what LLVM has read: over one that it cannot read it ends the process.
+fn set_layout(module: &Module<'_>, layout: &str) {
+    // Through inkwell, which keeps a pointer to the module's own text.
+    module.set_data_layout(&TargetData::create(layout).get_data_layout());
 }
 
 /// LLVM's parsers repair debug info, and end the process if the rest of the module is broken too. That is the
@@ -328,39 +350,8 @@ fn set_llvm_options() {
     }
 }
 
-/// What LLVM has added to data layouts over the years. Its reader of bitcode adds them to a layout that an older
-/// LLVM wrote, its reader of text does not, and front ends keep old layouts in constants.
-const ADDED_LATER: [&str; 8] = [
-    "p270:32:32",
-    "p271:32:32",
-    "p272:64:64",
-    "i128:128",
-    // AArch64.
-    "Fn32",
-    // WebAssembly.
-    "p10:8:8",
-    "p20:8:8",
-    "ni:1:10:20",
-];
-
-/// Whether `theirs` is `ours`, or lacks only what it is too old to have. The order of the parts means nothing.
-fn is_same_layout(theirs: &str, ours: &str) -> bool {
-    let theirs: HashSet<&str> = theirs
-        .split('-')
-        // RISC-V's, until its integers of 32 bits were found to be native as well.
-        .map(|part| match part {
-            "n64" if ours.contains("-n32:64-") => "n32:64",
-            part => part,
-        })
-        .collect();
-    let ours: HashSet<&str> = ours.split('-').collect();
-    theirs.is_subset(&ours)
-        && ours
-            .difference(&theirs)
-            .all(|missing| ADDED_LATER.contains(missing))
-}
-
-/// Compares what decides about code: not the vendor, nor how the triple is spelled.
+/// Compares what decides about code: not the vendor, nor how the triple is spelled. What a triple does not say, it is
+/// compatible with: `unknown-unknown-unknown` is any machine, `x86_64-unknown-none` any system.
 fn is_compatible(wanted: &TargetTriple, ours: &TargetTriple) -> bool {
     let parts = |triple: &TargetTriple| -> Vec<String> {
         let normal = TargetMachine::normalize_triple(triple);
@@ -372,16 +363,38 @@ fn is_compatible(wanted: &TargetTriple, ours: &TargetTriple) -> bool {
         match triple.get(index).map(String::as_str) {
             Some("amd64") => "x86_64".to_owned(),
             Some("arm64") => "aarch64".to_owned(),
+            Some("none") if index > 0 => "unknown".to_owned(),
             Some(part) => part.to_owned(),
             None => "unknown".to_owned(),
         }
     };
-    part(&wanted, 0) == part(&ours, 0)
-        && part(&wanted, 2) == part(&ours, 2)
-        && (part(&wanted, 3) == part(&ours, 3) || part(&wanted, 3) == "unknown")
+    let is = |index: usize| {
+        let (wanted, ours) = (part(&wanted, index), part(&ours, index));
+        wanted == ours || wanted == "unknown"
+    };
+    // Systems that call functions in the same way and have the same kind of object.
+    let family = |system: &str| UNIX.iter().any(|known| system.starts_with(known));
+    let same_family = family(&part(&wanted, 2)) && family(&part(&ours, 2));
+    let libraries = |environment: &str| ["gnu", "musl", "android"].contains(&environment);
+    let same_abi = libraries(&part(&wanted, 3)) && libraries(&part(&ours, 3));
+    let is_elf = |environment: &str| matches!(environment, "unknown" | "elf");
+    is(0)
+        && (is(2) || same_family)
+        && (is(3) || same_abi || is_elf(&part(&wanted, 3)))
         // `-elf` and `-macho` at the end name an object format.
-        && matches!(part(&wanted, 4).as_str(), "unknown" | "elf")
+        && is_elf(&part(&wanted, 4))
 }
+
+const UNIX: [&str; 8] = [
+    "linux",
+    "freebsd",
+    "netbsd",
+    "openbsd",
+    "dragonfly",
+    "solaris",
+    "hurd",
+    "hermit",
+];
 
 pub fn target_failure(message: String) -> Failure {
     Failure {

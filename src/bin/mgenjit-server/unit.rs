@@ -12,7 +12,7 @@ use crate::natives::{File, Natives, Scope};
 use crate::object_file::Architecture;
 use crate::parse;
 use crate::symbols::Symbols;
-use crate::target::{Format, Machine};
+use crate::target::{self, Format, Machine};
 use crate::verify;
 use inkwell::context::Context;
 use inkwell::llvm_sys::linker::LLVMLinkModules2;
@@ -332,6 +332,8 @@ fn link<'context>(
     parts: Vec<Part<'context>>,
     diagnostics: &Diagnostics,
 ) -> Result<Option<Module<'context>>, Failure> {
+    let modules: Vec<&Module<'_>> = parts.iter().map(|part| &part.module).collect();
+    target::unite_layouts(&modules);
     let mut modules = parts.into_iter().map(|part| part.module);
     let Some(all) = modules.next() else {
         return Ok(None);
