@@ -141,7 +141,7 @@ fn a_worker_that_is_stopped_in_a_link_is_replaced() {
     let payload = transport::seal(&[&object]).unwrap();
     let link = LinkRequest {
         name: "linked".to_owned(),
-        target: Target::Host(Cpu::Native),
+        target: Target::Host(Cpu::native()),
         output: LinkOutput::SharedLibrary { soname: None },
         inputs: vec![Input {
             name: "good.o".to_owned(),
