@@ -1025,20 +1025,28 @@ mgenjit_status mgenjit_executor_load_library(struct mgenjit_executor *executor,
                                              const char *path,
                                              struct mgenjit_error **error);
 
-// Links all modules that are not linked yet and runs their static constructors, as the first look-up would.
+// Links all modules that are not linked yet and runs their static constructors, as the first look-up would. A module
+// that cannot be linked waits, and so do those that need it; the others are linked.
 //
 // Thread-safe. Errors: MGENJIT_STATUS_UNRESOLVED, with every symbol that is missing: define it, add a module
-// or load a library that has it, and try again, or remove the module. MGENJIT_STATUS_LOAD.
-mgenjit_status mgenjit_executor_link(struct mgenjit_executor *executor, struct mgenjit_error **error);
+// or load a library that has it, and try again, or remove the module. MGENJIT_STATUS_LOAD: a module contradicts
+// another one, which are both named.
+mgenjit_status mgenjit_executor_link(struct mgenjit_executor *executor,
+                                     struct mgenjit_error **error);
 
 // Looks up a function or variable and returns its address: among the symbols defined with
 // mgenjit_executor_define, the modules (the one added last wins), the loaded libraries, and the process, in
 // this order. Links first what is not linked yet. For a thread_local variable, the calling thread's.
 //
+// Hidden symbols of modules are found, after those that are not hidden. A weak definition of which all are the same
+// (linkonce_odr, weak_odr) and that a library or the process had when its module was linked is found there, unless it is
+// hidden. If the module that was added last cannot be linked, that is an error, although an older one may define the name.
+//
 // ISO C has no conversion of the address to a function pointer; write it into one instead, as for dlsym:
 // `int (*f)(int); … mgenjit_executor_lookup(executor, "f", (void **)&f, &error)`.
 //
-// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, and those of mgenjit_executor_link.
+// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND; MGENJIT_STATUS_UNRESOLVED or MGENJIT_STATUS_LOAD, as of
+// mgenjit_executor_link, if the module that defines it cannot be linked.
 mgenjit_status mgenjit_executor_lookup(struct mgenjit_executor *executor,
                                        const char *name,
                                        void **address,
@@ -1124,7 +1132,8 @@ mgenjit_status mgenjit_module_times(const struct mgenjit_module *module,
                                     struct mgenjit_times *times,
                                     struct mgenjit_error **error);
 
-// As mgenjit_executor_lookup, among the symbols that this module defines.
+// As mgenjit_executor_lookup, among the symbols that this module defines. A removed module defines none, also while a
+// function handle keeps it mapped.
 //
 // Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_REMOVED, and those of mgenjit_executor_link.
 mgenjit_status mgenjit_module_lookup(struct mgenjit_module *module,
@@ -1132,7 +1141,7 @@ mgenjit_status mgenjit_module_lookup(struct mgenjit_module *module,
                                      void **address,
                                      struct mgenjit_error **error);
 
-// How many functions the module defines that others can see. 0 for NULL.
+// How many functions the module defines that other modules can find, hidden ones included. 0 for NULL.
 size_t mgenjit_module_function_count(const struct mgenjit_module *module);
 
 // Makes a handle of the function at `index`, in the order of the IR, to be freed with mgenjit_function_free.

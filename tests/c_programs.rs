@@ -74,6 +74,7 @@ programs! {
     export_targets.c
     flavours.c
     fork.c
+    hidden.c
     hit.c
     hosts_children.c
     hosts_descriptors.c
@@ -99,6 +100,8 @@ programs! {
     server_status.c
     shared_server.c
     shortage.c
+    singletons.cpp
+    singletons_of_a_library.c
     source.c
     source_objects.c
     sqlite.c

@@ -195,10 +195,12 @@ pub unsafe extern "C" fn mgenjit_executor_load_library(
     }
 }
 
-/// Links all modules that are not linked yet and runs their static constructors, as the first look-up would.
+/// Links all modules that are not linked yet and runs their static constructors, as the first look-up would. A module
+/// that cannot be linked waits, and so do those that need it; the others are linked.
 ///
 /// Thread-safe. Errors: MGENJIT_STATUS_UNRESOLVED, with every symbol that is missing: define it, add a module
-/// or load a library that has it, and try again, or remove the module. MGENJIT_STATUS_LOAD.
+/// or load a library that has it, and try again, or remove the module. MGENJIT_STATUS_LOAD: a module contradicts
+/// another one, which are both named.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_executor_link(
     executor: *mut mgenjit_executor,
@@ -212,10 +214,15 @@ pub unsafe extern "C" fn mgenjit_executor_link(
 /// mgenjit_executor_define, the modules (the one added last wins), the loaded libraries, and the process, in
 /// this order. Links first what is not linked yet. For a thread_local variable, the calling thread's.
 ///
+/// Hidden symbols of modules are found, after those that are not hidden. A weak definition of which all are the same
+/// (linkonce_odr, weak_odr) and that a library or the process had when its module was linked is found there, unless it is
+/// hidden. If the module that was added last cannot be linked, that is an error, although an older one may define the name.
+///
 /// ISO C has no conversion of the address to a function pointer; write it into one instead, as for dlsym:
 /// `int (*f)(int); … mgenjit_executor_lookup(executor, "f", (void **)&f, &error)`.
 ///
-/// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, and those of mgenjit_executor_link.
+/// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND; MGENJIT_STATUS_UNRESOLVED or MGENJIT_STATUS_LOAD, as of
+/// mgenjit_executor_link, if the module that defines it cannot be linked.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_executor_lookup(
     executor: *mut mgenjit_executor,

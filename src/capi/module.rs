@@ -99,7 +99,8 @@ pub unsafe extern "C" fn mgenjit_module_times(
     }
 }
 
-/// As mgenjit_executor_lookup, among the symbols that this module defines.
+/// As mgenjit_executor_lookup, among the symbols that this module defines. A removed module defines none, also while a
+/// function handle keeps it mapped.
 ///
 /// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_REMOVED, and those of mgenjit_executor_link.
 #[unsafe(no_mangle)]
@@ -121,7 +122,7 @@ pub unsafe extern "C" fn mgenjit_module_lookup(
     }
 }
 
-/// How many functions the module defines that others can see. 0 for NULL.
+/// How many functions the module defines that other modules can find, hidden ones included. 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_module_function_count(module: *const mgenjit_module) -> usize {
     ffi::guard_value(0, || {

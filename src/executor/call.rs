@@ -15,9 +15,7 @@ use std::sync::Arc;
 
 /// A function of a module, which it keeps mapped.
 pub struct Function {
-    executor: Arc<Executor>,
-    /// `None`: the module is for another system.
-    module: Option<u64>,
+    module: Pin,
     info: Arc<ModuleInfo>,
     signature: Signature,
     callee: OnceCell<Callee>,
@@ -68,28 +66,13 @@ pub struct Call {
 }
 
 impl Function {
-    /// Pins the module, so that it stays mapped as long as this value lives.
-    pub fn new(
-        executor: Arc<Executor>,
-        module: Option<u64>,
-        info: Arc<ModuleInfo>,
-        signature: Signature,
-    ) -> Result<Function, Error> {
-        if let Some(module) = module {
-            let mut state = executor.lock();
-            let loaded = state
-                .module_mut(module)
-                .filter(|loaded| !loaded.removed)
-                .ok_or_else(removed)?;
-            loaded.pins += 1;
-        }
-        Ok(Function {
-            executor,
+    pub fn new(module: Pin, info: Arc<ModuleInfo>, signature: Signature) -> Function {
+        Function {
             module,
             info,
             signature,
             callee: OnceCell::new(),
-        })
+        }
     }
 
     pub fn signature(&self) -> &signature::Function {
@@ -103,9 +86,10 @@ impl Function {
         if let Some(callee) = self.callee.get() {
             return Ok(callee.address);
         }
-        match self.module {
-            Some(module) => (self.executor).module_symbol(module, &self.signature().name),
-            None => Err(self.executor.foreign(self.info.name())),
+        let Pin { executor, module } = &self.module;
+        match module {
+            Some(module) => executor.module_symbol(*module, &self.signature().name),
+            None => Err(executor.foreign(self.info.name())),
         }
     }
 
@@ -226,7 +210,29 @@ impl Function {
     }
 }
 
-impl Drop for Function {
+/// Keeps a module mapped, although it may be removed from its executor.
+pub struct Pin {
+    executor: Arc<Executor>,
+    /// `None`: the module is for another system.
+    module: Option<u64>,
+}
+
+impl Pin {
+    pub fn new(executor: Arc<Executor>, module: Option<u64>) -> Result<Pin, Error> {
+        if let Some(module) = module {
+            executor.lock().pin(module).ok_or_else(removed)?;
+        }
+        Ok(Pin { executor, module })
+    }
+
+    /// Takes over from one who has pinned the module.
+    pub fn taken(executor: Arc<Executor>, module: u64) -> Pin {
+        let module = Some(module);
+        Pin { executor, module }
+    }
+}
+
+impl Drop for Pin {
     fn drop(&mut self) {
         if let Some(module) = self.module {
             let unused = self.executor.lock().unpin(module);

@@ -14,14 +14,16 @@ mod main_call;
 mod module;
 mod recompile;
 mod registers;
+mod report;
 mod reproducer;
+mod resolve;
 pub mod source;
 mod state;
 mod task;
 mod value;
 
-use call::Signature;
 pub use call::{Call, Function};
+use call::{Pin, Signature};
 pub use compile::key_of;
 pub use main_call::check_main;
 pub use module::{Artifacts, Module, Origin};
@@ -39,6 +41,7 @@ use crate::error::{Error, Status};
 use crate::fork;
 use crate::signature;
 use library::Library;
+use link::Address;
 use state::State;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -126,27 +129,33 @@ impl Executor {
 
     /// The address of a symbol: of the definitions, the modules, the libraries, or the process.
     pub fn lookup(&self, name: &str) -> Result<usize, Error> {
+        let symbol = name.as_bytes();
         let (found, libraries) = loop {
-            let report = self.link_pending()?;
+            let report = self.link_pending();
             let state = self.lock();
-            if let Some(address) = state.definitions.get(name.as_bytes()) {
+            if let Some(address) = state.definitions.get(symbol) {
                 return Ok(*address);
             }
-            let found = state.find(name.as_bytes(), |_, module| module.is_linked());
-            if found.is_none() && state.find(name.as_bytes(), |_, _| true).is_some() {
-                if report.is_complete() {
+            let found = state
+                .find(symbol, |_, module| module.is_linked())
+                .or_else(|| state.find(symbol, |_, _| true));
+            let Some(found) = found else {
+                break (None, state.libraries.clone());
+            };
+            let module = state.module(found.id);
+            if module.is_some_and(|module| !module.is_linked()) {
+                match report.error_of(found.id) {
+                    Some(error) => return Err(error),
                     // Another thread has just added the module that defines it.
-                    continue;
+                    None => continue,
                 }
-                return Err(report.unresolved());
             }
-            let target = found.and_then(|found| found.target(&state));
-            break (target, state.libraries.clone());
+            break (Address::of(&found, &state), Vec::new());
         };
-        if let Some(target) = found {
-            return Ok(link::evaluate(target));
+        if let Some(found) = found {
+            return Ok(found.evaluate());
         }
-        link::find_outside(&libraries, name.as_bytes()).ok_or_else(|| {
+        link::find_outside(&libraries, symbol).ok_or_else(|| {
             self.not_found(
                 name,
                 format!(
@@ -168,21 +177,21 @@ impl Executor {
         name: &str,
         assumed: Option<signature::Function>,
     ) -> Result<Function, Error> {
-        let (id, info, is_variable) = {
-            let state = self.lock();
-            let Some(found) = state.find(name.as_bytes(), |_, _| true) else {
-                return Err(self.not_found(
-                    name,
-                    format!("no module of this executor defines a function `{name}`"),
-                ));
-            };
-            (
-                found.id,
-                state.module(found.id).map(|module| module.info.clone()),
-                found.symbol.object,
-            )
+        let found = {
+            let mut state = self.lock();
+            // Found and pinned at once: another thread may remove the module.
+            state.find(name.as_bytes(), |_, _| true).and_then(|found| {
+                let module = state.pin(found.id)?;
+                Some((found.id, module.info.clone(), found.symbol.object))
+            })
         };
-        let info = info.ok_or_else(module::removed)?;
+        let Some((id, info, is_variable)) = found else {
+            return Err(self.not_found(
+                name,
+                format!("no module of this executor defines a function `{name}`"),
+            ));
+        };
+        let pin = Pin::taken(self.clone(), id);
         let index = info
             .functions()?
             .iter()
@@ -199,7 +208,7 @@ impl Executor {
                 ));
             }
         };
-        Function::new(self.clone(), Some(id), info, signature)
+        Ok(Function::new(pin, info, signature))
     }
 
     fn lock(&self) -> fork::Guarded<MutexGuard<'_, State>> {

@@ -1,7 +1,7 @@
 //! A module's handle, and what is known of it.
 
-use super::call::{Function, Signature};
-use super::link;
+use super::call::{Function, Pin, Signature};
+use super::link::Address;
 use super::{Executor, recompile, state};
 use crate::cache::entry::{self, Entry, EntryError, RawManifest};
 use crate::cache::key::Key;
@@ -231,18 +231,25 @@ impl Module {
                 ),
             ));
         }
-        Function::new(
-            self.executor.clone(),
-            self.id,
+        let pin = Pin::new(self.executor.clone(), self.id)?;
+        Ok(Function::new(
+            pin,
             self.info.clone(),
             Signature::Stated(index),
-        )
+        ))
     }
 
     /// The address of a symbol that this module defines.
     pub fn lookup(&self, name: &str) -> Result<usize, Error> {
         match self.id {
-            Some(id) => self.executor.module_symbol(id, name),
+            Some(id) => {
+                // One that a function handle keeps mapped has no symbols any more.
+                let is_there = |module: &state::Loaded| !module.removed;
+                if !self.executor.lock().module(id).is_some_and(is_there) {
+                    return Err(removed());
+                }
+                self.executor.module_symbol(id, name)
+            }
             None => Err(self.executor.foreign(self.name())),
         }
     }
@@ -308,15 +315,18 @@ impl Executor {
         }
     }
 
-    /// The address of a symbol that one module defines. Links first.
+    /// The address of a symbol that one module defines, which may be removed and pinned. Links first.
     pub(super) fn module_symbol(&self, id: u64, name: &str) -> Result<usize, Error> {
-        let report = self.link_pending()?;
-        let target = {
+        let address = loop {
+            let report = self.link_pending();
             let state = self.lock();
-            // A removed module is still there while a function handle needs it.
             let module = state.module(id).ok_or_else(removed)?;
             if !module.is_linked() {
-                return Err(report.unresolved());
+                match report.error_of(id) {
+                    Some(error) => return Err(error),
+                    // Another thread has just added it.
+                    None => continue,
+                }
             }
             let symbol = module.image.find(name.as_bytes()).ok_or_else(|| {
                 Error::new(
@@ -324,10 +334,10 @@ impl Executor {
                     format!("{} defines no symbol `{name}`", module.info.name),
                 )
             })?;
-            state::Found { id, symbol }.target(&state)
+            break Address::of(&state::Found { id, symbol }, &state);
         };
-        target
-            .map(link::evaluate)
+        address
+            .map(Address::evaluate)
             .ok_or_else(|| Error::new(Status::Load, format!("`{name}` has no address")))
     }
 }

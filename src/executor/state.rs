@@ -38,6 +38,8 @@ pub struct Loaded {
     pub link_order: u64,
     /// The other modules whose symbols it was linked to, each once.
     pub needs: Vec<u64>,
+    /// The weak definitions of its own in place of which it uses others, by index.
+    elsewhere: Vec<(u32, Meaning)>,
     /// How many modules need this one.
     needed_by: usize,
     pub removed: bool,
@@ -58,16 +60,33 @@ pub struct Found {
     pub symbol: Symbol,
 }
 
+/// What a symbol means, and the module that it is in; `None`: it is outside of the executor's modules.
+#[derive(Clone, Copy, Debug)]
+pub struct Meaning {
+    pub target: Target,
+    pub module: Option<u64>,
+}
+
 impl Found {
-    pub fn target(&self, state: &State) -> Option<Target> {
-        let image = &state.module(self.id)?.image;
-        Some(match self.symbol.kind {
+    /// What it stands for: itself, unless its module was linked to another definition of the same name.
+    pub fn meaning(&self, state: &State) -> Option<Meaning> {
+        let module = state.module(self.id)?;
+        let place = |(index, _): &(u32, Meaning)| index.cmp(&self.symbol.index);
+        if let Ok(place) = module.elsewhere.binary_search_by(place) {
+            return Some(module.elsewhere[place].1);
+        }
+        let image = &module.image;
+        let target = match self.symbol.kind {
             SymbolKind::Plain => Target::Address(image.address(self.symbol.value)),
             SymbolKind::Indirect => Target::Indirect(image.address(self.symbol.value)),
             SymbolKind::ThreadLocal => Target::ThreadLocal {
                 module: image.tls_module()?,
                 offset: self.symbol.value as usize,
             },
+        };
+        Some(Meaning {
+            target,
+            module: Some(self.id),
         })
     }
 }
@@ -87,6 +106,7 @@ impl State {
                 info,
                 link_order: 0,
                 needs: Vec::new(),
+                elsewhere: Vec::new(),
                 needed_by: 0,
                 removed: false,
                 pins: 0,
@@ -117,17 +137,14 @@ impl State {
         self.modules.get(&id)
     }
 
-    pub fn module_mut(&mut self, id: u64) -> Option<&mut Loaded> {
-        self.modules.get_mut(&id)
-    }
-
     /// The modules that are still to be linked, in the order they were added.
     pub fn pending(&self) -> &[u64] {
         &self.pending
     }
 
-    /// Notes that a module was linked to the modules `needs`.
-    pub fn set_linked(&mut self, id: u64, needs: Vec<u64>) {
+    /// Notes that a module was linked to the modules `needs`, and which definitions it uses in place of its own.
+    pub fn set_linked(&mut self, id: u64, needs: Vec<u64>, mut elsewhere: Vec<(u32, Meaning)>) {
+        elsewhere.sort_unstable_by_key(|(index, _)| *index);
         self.pending.retain(|other| *other != id);
         for other in &needs {
             if let Some(other) = self.modules.get_mut(other) {
@@ -143,28 +160,34 @@ impl State {
         if let Some(module) = self.modules.get_mut(&id) {
             module.image.set_needs(images);
             module.needs = needs;
+            module.elsewhere = elsewhere;
             module.link_order = self.last_link;
         }
     }
 
-    /// What `name` means among the modules that `admit` lets in: the strong definition that was added last, else
-    /// the weak one that was added first, so that all modules agree on it.
+    /// What `name` means among the modules: the strong definition that was added last, whether its module can be linked
+    /// or not, so that it is never an older one; else the weak one that was added first among the modules that `admit`
+    /// lets in, so that all modules agree on it. Of equally strong ones, a hidden one comes last.
     pub fn find(&self, name: &[u8], admit: impl Fn(u64, &Loaded) -> bool) -> Option<Found> {
         let candidates = self.index.get(&(gnu_hash(name) | 1))?;
-        let mut weak = None;
+        let (mut hidden, mut weak, mut weak_hidden) = (None, None, None);
         for id in candidates.iter().rev() {
-            let Some(module) = self.modules.get(id).filter(|module| admit(*id, module)) else {
+            let Some(module) = self.modules.get(id) else {
                 continue;
             };
-            if let Some(symbol) = module.image.find(name) {
-                let found = Found { id: *id, symbol };
-                if !symbol.weak {
-                    return Some(found);
-                }
-                weak = Some(found);
+            let Some(symbol) = module.image.find(name) else {
+                continue;
+            };
+            let found = Found { id: *id, symbol };
+            match (symbol.weak, symbol.hidden) {
+                (false, false) => return Some(found),
+                (false, true) => hidden = hidden.or(Some(found)),
+                (true, _) if !admit(*id, module) => {}
+                (true, false) => weak = Some(found),
+                (true, true) => weak_hidden = Some(found),
             }
         }
-        weak
+        hidden.or(weak).or(weak_hidden)
     }
 
     /// Marks a module as removed, so that nothing finds it any more, and takes out what nobody needs now.
@@ -181,6 +204,13 @@ impl State {
             }
         }
         Some(self.take_if_unused(id))
+    }
+
+    /// Notes a function handle of a module that was not removed.
+    pub fn pin(&mut self, id: u64) -> Option<&Loaded> {
+        let module = self.modules.get_mut(&id).filter(|module| !module.removed)?;
+        module.pins += 1;
+        Some(module)
     }
 
     /// Gives up a function handle.

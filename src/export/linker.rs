@@ -287,7 +287,16 @@ fn undefined(said: &str) -> Vec<String> {
         ]
         .iter()
         .find_map(|words| Some(line.split_once(words)?.1.trim_end()));
-        if let Some(symbol) = quoted.or(bare)
+        let hidden = ["hidden symbol ", "internal symbol ", "protected symbol "]
+            .iter()
+            .find_map(|words| Some(line.split_once(words)?.1))
+            .and_then(|rest| {
+                Some(
+                    rest.strip_suffix(" isn't defined")?
+                        .trim_matches(['`', '\'']),
+                )
+            });
+        if let Some(symbol) = quoted.or(bare).or(hidden)
             && !symbol.is_empty()
             && !symbols.iter().any(|known| known == symbol)
         {
@@ -369,5 +378,9 @@ mod tests {
             &["one"],
         );
         check("ld.lld: error: undefined hidden symbol: one", &["one"]);
+        check(
+            "/usr/bin/ld: o: hidden symbol `one' isn't defined\nld: final link failed: bad value",
+            &["one"],
+        );
     }
 }

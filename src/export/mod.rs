@@ -19,7 +19,7 @@ use crate::executor::{Artifacts, Module, check_main};
 use archive::Member;
 use file::Output;
 use linker::{Linker, Plan};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 /// What a module is exported as. The numbers are the C API's.
@@ -64,7 +64,7 @@ pub fn to_bytes(modules: &[&Module], kind: Kind, options: &Options) -> Result<Ve
         Kind::Bitcode => emit(one(&parts, "bitcode", "each by itself")?, Emit::Bitcode),
         Kind::Ir => emit(one(&parts, "IR", "each by itself")?, Emit::Ir),
         Kind::Assembly => emit(one(&parts, "assembly", "each by itself")?, Emit::Assembly),
-        Kind::Header => Ok(to_header(&parts, options)),
+        Kind::Header => to_header(&parts, options),
     }
 }
 
@@ -388,12 +388,21 @@ fn ask(part: &Part<'_>, request: &Request, inputs: &[Vec<u8>]) -> Result<Vec<u8>
     })
 }
 
-fn to_header(parts: &[Part<'_>], options: &Options) -> Vec<u8> {
-    let functions: Vec<_> = parts
-        .iter()
-        .flat_map(|part| part.artifacts.functions.iter().cloned())
-        .collect();
+/// The header of what a library of the modules shows.
+fn to_header(parts: &[Part<'_>], options: &Options) -> Result<Vec<u8>, Error> {
+    let mut functions = Vec::new();
+    for part in parts {
+        let objects = part.objects()?;
+        let hidden: HashSet<&[u8]> = objects
+            .iter()
+            .filter_map(|object| symbols::read(&object.bytes))
+            .flat_map(|symbols| symbols.hidden)
+            .collect();
+        let all = part.artifacts.functions.iter();
+        let shown = all.filter(|function| !hidden.contains(function.name.as_bytes()));
+        functions.extend(shown.cloned());
+    }
     let first = parts.first().map_or("", Part::name);
     let name = options.soname.as_deref().unwrap_or(first);
-    header::write(name, &functions).into_bytes()
+    Ok(header::write(name, &functions).into_bytes())
 }

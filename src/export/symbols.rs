@@ -1,7 +1,7 @@
 //! What ELF objects say of their symbols.
 
 use object::elf::STB_GNU_UNIQUE;
-use object::{File, Object, ObjectComdat, ObjectSymbol, SymbolFlags, SymbolSection};
+use object::{File, Object, ObjectComdat, ObjectSymbol, SymbolFlags, SymbolScope, SymbolSection};
 use std::collections::HashSet;
 
 /// The names of an object's global symbols.
@@ -10,6 +10,8 @@ pub struct Symbols<'a> {
     pub defined: Vec<&'a [u8]>,
     /// Those of the defined ones that no other object may define.
     pub strong: Vec<&'a [u8]>,
+    /// Those of the defined ones that a library does not show.
+    pub hidden: Vec<&'a [u8]>,
     pub undefined: Vec<&'a [u8]>,
 }
 
@@ -50,6 +52,9 @@ pub fn read(object: &[u8]) -> Option<Symbols<'_>> {
             continue;
         }
         symbols.defined.push(name);
+        if symbol.scope() == SymbolScope::Linkage {
+            symbols.hidden.push(name);
+        }
         let replaceable = match symbol.section() {
             SymbolSection::Section(index) => shared.contains(&index),
             SymbolSection::Common => true,

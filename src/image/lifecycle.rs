@@ -103,18 +103,19 @@ impl Image {
     }
 
     /// Runs the constructors.
-    pub fn construct(&self, arguments: Arguments) -> Result<(), LoadError> {
+    pub fn construct(&self, arguments: Arguments) {
         let lifecycle = &self.lifecycle;
-        for address in self.array(lifecycle.preinit_array)? {
+        // `Lifecycle::new` has checked where the arrays are.
+        let array = |place| self.array(place).unwrap_or_default();
+        for address in array(lifecycle.preinit_array) {
             call_constructor(*address as usize, arguments);
         }
         if lifecycle.init != 0 {
             call_constructor(lifecycle.init, arguments);
         }
-        for address in self.array(lifecycle.init_array)? {
+        for address in array(lifecycle.init_array) {
             call_constructor(*address as usize, arguments);
         }
-        Ok(())
     }
 
     /// Runs the `atexit` handlers and the destructors, if they have not run yet, last registered first.

@@ -205,8 +205,8 @@ impl Mapping {
         Ok(unsafe { std::slice::from_raw_parts(start, count) })
     }
 
-    /// Writes a word at `address`, which must lie in a writable segment.
-    pub fn write(&self, address: usize, word: usize) -> Result<(), LoadError> {
+    /// Whether a word can be written at `address`: it must lie in a writable segment.
+    pub fn check_write(&self, address: usize) -> Result<(), LoadError> {
         let inside = |range: &Range<usize>| {
             range.start <= address && address <= range.end.saturating_sub(size_of::<usize>())
         };
@@ -215,6 +215,12 @@ impl Mapping {
                 "a relocation lies outside of what is writable",
             ));
         }
+        Ok(())
+    }
+
+    /// Writes a word at `address`, which must lie in a writable segment.
+    pub fn write(&self, address: usize, word: usize) -> Result<(), LoadError> {
+        self.check_write(address)?;
         // SAFETY: the word lies in a writable segment of this mapping.
         unsafe {
             self.base

@@ -88,6 +88,11 @@ impl Image {
         self.symbols.defined_hashes(&self.mapping)
     }
 
+    /// The weak definitions of which all are the same, whoever has them.
+    pub fn same_everywhere(&self) -> impl Iterator<Item = Symbol> + '_ {
+        self.symbols.same(&self.mapping)
+    }
+
     /// The name of one of its symbols.
     pub fn name(&self, symbol: &Symbol) -> Result<&[u8], LoadError> {
         self.symbols.name(&self.mapping, symbol.index)

@@ -61,6 +61,9 @@ impl Image {
             if index == 0 {
                 continue;
             }
+            if index >= self.symbols.count() {
+                return Err(LoadError::Malformed("a relocation has no symbol"));
+            }
             let at = index as usize;
             if seen.len() <= at {
                 seen.resize(at + 1, false);
@@ -105,6 +108,7 @@ impl Image {
                     match target()? {
                         Target::Address(address) => address.wrapping_add(addend),
                         Target::Indirect(resolver) => {
+                            self.mapping.check_write(at)?;
                             deferred.push(Deferred {
                                 at,
                                 resolver,
@@ -120,6 +124,7 @@ impl Image {
                     }
                 }
                 elf::R_X86_64_IRELATIVE => {
+                    self.mapping.check_write(at)?;
                     deferred.push(Deferred {
                         at,
                         resolver: base.wrapping_add(addend),
@@ -153,20 +158,21 @@ impl Image {
     }
 
     /// Calls the resolvers of indirect functions, once all images that link together are relocated, and makes
-    /// read-only what is not written any more.
-    pub fn finish_relocation(&self, deferred: &[Deferred]) -> Result<(), LoadError> {
+    /// read-only what is not written any more. It cannot fail: by now others are linked to the image.
+    pub fn finish_relocation(&self, deferred: &[Deferred]) {
         for Deferred {
             at,
             resolver,
             addend,
         } in deferred
         {
-            self.mapping
-                .write(*at, call_resolver(*resolver).wrapping_add(*addend))?;
+            let word = call_resolver(*resolver).wrapping_add(*addend);
+            // `relocate` has checked the place.
+            let _ = self.mapping.write(*at, word);
         }
-        match &self.relro {
-            Some(relro) => self.mapping.protect(relro),
-            None => Ok(()),
+        if let Some(relro) = &self.relro {
+            // A process that has as many mappings as it may cannot split one; then the data stays writable.
+            let _ = self.mapping.protect(relro);
         }
     }
 
@@ -187,4 +193,57 @@ pub fn call_resolver(address: usize) -> usize {
 
 fn not_thread_local() -> LoadError {
     LoadError::Malformed("an ordinary variable is used as a thread-local one")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::map::Source;
+    use std::process::Command;
+
+    /// A shared object that refers to one name and defines another.
+    fn shared_object() -> Vec<u8> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let source = folder.path().join("source.c");
+        let output = folder.path().join("output.so");
+        std::fs::write(&source, "extern int x; int *f(void) { return &x; }\n").expect("written");
+        let status = Command::new("cc")
+            .args([
+                "-shared",
+                "-nostdlib",
+                "-fPIC",
+                "-O1",
+                "-Wl,--hash-style=gnu",
+            ])
+            .args([&source, std::path::Path::new("-o"), &output])
+            .status()
+            .expect("cc runs");
+        assert!(status.success());
+        std::fs::read(output).expect("an output")
+    }
+
+    #[test]
+    fn a_relocation_of_a_symbol_that_is_not_there_is_refused() {
+        let map = |bytes: &[u8]| {
+            Image::map(Source::Memory(bytes), bytes, bytes.len() as u64).expect("an image")
+        };
+        let bytes = shared_object();
+        let image = map(&bytes);
+        let references = image.references().expect("a reference");
+        assert_eq!(references.len(), 1);
+        let count = image.symbols.count();
+        let glob_dat = u64::from(elf::R_X86_64_GLOB_DAT.0);
+        let info = u64::from(references[0].index) << 32 | glob_dat;
+        let place = bytes
+            .windows(8)
+            .position(|word| word == info.to_le_bytes())
+            .expect("its relocation");
+        for index in [count, count + 1, u32::MAX] {
+            let mut bytes = bytes.clone();
+            let info = u64::from(index) << 32 | glob_dat;
+            bytes[place..place + 8].copy_from_slice(&info.to_le_bytes());
+            let error = map(&bytes).references().expect_err("refused");
+            assert!(matches!(error, LoadError::Malformed(_)), "{error}");
+        }
+    }
 }

@@ -27,6 +27,10 @@ pub struct Symbol {
     pub value: u64,
     pub defined: bool,
     pub weak: bool,
+    /// A weak definition of which all are the same, and which may be one of the process.
+    pub same: bool,
+    /// Undefined: it is to be found among the modules alone. Defined: a module that defines it for all comes first.
+    pub hidden: bool,
     /// Whether it is said to be a variable.
     pub object: bool,
     pub kind: SymbolKind,
@@ -90,10 +94,17 @@ impl Symbols {
             index,
             value: raw.st_value.get(LE),
             defined: raw.st_shndx.get(LE) != elf::SHN_UNDEF,
-            weak: raw.st_bind() == elf::STB_WEAK,
+            weak: matches!(raw.st_bind(), elf::STB_WEAK | elf::STB_GNU_UNIQUE),
+            same: raw.st_bind() == elf::STB_GNU_UNIQUE,
+            hidden: raw.st_visibility() == elf::STV_HIDDEN,
             object: raw.st_type() == elf::STT_OBJECT,
             kind,
         })
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u32 {
+        self.count
     }
 
     /// The name of the symbol at `index`.
@@ -116,6 +127,13 @@ impl Symbols {
         (self.first_defined..self.count)
             .filter_map(move |index| self.hash(mapping, index).ok())
             .map(|hash| hash | 1)
+    }
+
+    /// The weak definitions of which all are the same.
+    pub fn same<'a>(&'a self, mapping: &'a Mapping) -> impl Iterator<Item = Symbol> + 'a {
+        (self.first_defined..self.count)
+            .filter_map(move |index| self.get(mapping, index).ok())
+            .filter(|symbol| symbol.same)
     }
 
     /// The symbol that it defines under `name`.

@@ -210,6 +210,9 @@ pub fn of_the_system(address: usize) -> Option<TlsIndex> {
     search.found
 }
 
+/// The module of a variable that is nowhere, whose address is null.
+pub const NOWHERE: usize = usize::MAX;
+
 /// Marks the numbers of modules that the system's dynamic linker loaded.
 const SYSTEM: usize = 1 << (usize::BITS - 1);
 
@@ -218,6 +221,9 @@ const SYSTEM: usize = 1 << (usize::BITS - 1);
 fn find_block(module: usize) -> *mut u8 {
     if module & SYSTEM == 0 {
         return make_block(module);
+    }
+    if module == NOWHERE {
+        return ptr::null_mut();
     }
     let Some(system_tls_get_addr) = system_tls_get_addr() else {
         // `of_the_system`, which alone gives such numbers, found it.

@@ -345,6 +345,168 @@ static void an_empty_executor(void)
     mgenjit_executor_free(executor);
 }
 
+static const char READS_X[] = "@x = external global i32\ndefine i32 @read_x() {\n  %v = load i32, ptr @x\n  ret i32 %v\n}\n";
+static const char THREAD_X[] = "@x = thread_local global i32 5\ndefine i32 @get_x() {\n  %v = load i32, ptr @x\n  ret i32 %v\n}\n";
+static const char NEEDS_READ_X[] =
+    "declare i32 @read_x()\ndefine i32 @through() {\n  %v = call i32 @read_x()\n  ret i32 %v\n}\n";
+
+static mgenjit_module *add_named(mgenjit_executor *executor, const char *name, const char *ir)
+{
+    mgenjit_module *module = NULL;
+    CHECK_OK(mgenjit_executor_compile(executor, name, ir, strlen(ir), &module, &failure));
+    return module;
+}
+
+static mgenjit_status look(mgenjit_executor *executor, const char *name)
+{
+    void *address = NULL;
+    check_reset();
+    return mgenjit_executor_lookup(executor, name, &address, &failure);
+}
+
+/* A module that contradicts another is blocked, and who needs it; all others link, and run their constructors. */
+static void check_contradiction(const char *reader, const char *definer)
+{
+    mgenjit_executor *executor = new_executor(NULL);
+    mgenjit_module *bad = add_named(executor, "reader.ll", reader);
+    add_named(executor, "definer.ll", definer);
+    add_named(executor, "needs.ll", NEEDS_READ_X);
+    add(executor, "@state = global i32 0\n"
+                  "@llvm.global_ctors = appending global [1 x { i32, ptr, ptr }] "
+                  "[{ i32, ptr, ptr } { i32 1, ptr @construct, ptr null }]\n"
+                  "define internal void @construct() {\n  store i32 1, ptr @state\n  ret void\n}\n");
+    for (int round = 0; round < 2; round++) {
+        CHECK_INT(1, *(int *)find(executor, "state"));
+        CHECK_INT(5, FUNCTION(int_function, executor, "get_x")());
+        CHECK_STATUS(MGENJIT_STATUS_LOAD, look(executor, "read_x"));
+        CHECK_MESSAGE("`x`");
+        CHECK_MESSAGE("reader.ll");
+        CHECK_MESSAGE("definer.ll");
+        CHECK_STATUS(MGENJIT_STATUS_LOAD, look(executor, "through"));
+        CHECK_MESSAGE("needs.ll");
+        CHECK_MESSAGE("reader.ll");
+        CHECK_STATUS(MGENJIT_STATUS_LOAD, mgenjit_executor_link(executor, &failure));
+        CHECK_STATUS(MGENJIT_STATUS_NOT_FOUND, look(executor, "nowhere at all"));
+        check_usable(executor);
+    }
+    /* One that lacks something is blocked for another reason. */
+    add(executor, "declare i32 @lacks()\ndefine i32 @wants() {\n  %v = call i32 @lacks()\n  ret i32 %v\n}\n");
+    CHECK_STATUS(MGENJIT_STATUS_UNRESOLVED, look(executor, "wants"));
+    CHECK_INT(1, mgenjit_error_symbol_count(failure));
+    CHECK_STATUS(MGENJIT_STATUS_LOAD, look(executor, "read_x"));
+    CHECK_STATUS(MGENJIT_STATUS_UNRESOLVED, mgenjit_executor_link(executor, &failure));
+    CHECK_MESSAGE("reader.ll");
+
+    CHECK_OK(mgenjit_module_remove(bad, &failure));
+    mgenjit_module_free(bad);
+    CHECK_STATUS(MGENJIT_STATUS_UNRESOLVED, look(executor, "through"));
+    CHECK(has_symbol("read_x"));
+    add(executor, "define i32 @read_x() {\n  ret i32 6\n}\n");
+    CHECK_INT(6, FUNCTION(int_function, executor, "through")());
+    mgenjit_executor_free(executor);
+}
+
+static void contradictions(void)
+{
+    static const char READS_THREAD_X[] =
+        "@x = external thread_local global i32\ndefine i32 @read_x() {\n  %v = load i32, ptr @x\n  ret i32 %v\n}\n";
+    static const char PLAIN_X[] = "@x = global i32 5\ndefine i32 @get_x() {\n  %v = load i32, ptr @x\n  ret i32 %v\n}\n";
+    check_contradiction(READS_X, THREAD_X);
+    check_contradiction(READS_THREAD_X, PLAIN_X);
+}
+
+/* The process has an ordinary variable of that name. */
+static void contradiction_with_the_process(void)
+{
+    mgenjit_executor *executor = new_executor(NULL);
+    add_named(executor, "reader.ll",
+              "@stdout = external thread_local global ptr\ndefine ptr @read() {\n  %v = load ptr, ptr @stdout\n  ret ptr %v\n}\n");
+    add(executor, "define i32 @good() {\n  ret i32 1\n}\n");
+    CHECK_INT(1, FUNCTION(int_function, executor, "good")());
+    CHECK_STATUS(MGENJIT_STATUS_LOAD, look(executor, "read"));
+    CHECK_MESSAGE("`stdout`");
+    mgenjit_executor_free(executor);
+}
+
+#define VERSION_1 "define %s i32 @version() {\n  ret i32 1\n}\n"
+#define VERSION_2 "declare i32 @lacking()\ndefine %s i32 @version() {\n  %%r = call i32 @lacking()\n  ret i32 %%r\n}\n"
+#define ASKS "declare %s i32 @version()\ndefine i32 @ask_%d() {\n  %%r = call i32 @version()\n  ret i32 %%r\n}\n"
+
+/* The definition that was added last is meant, although it cannot be linked: never the old one in its place. */
+static void check_redefined(const char *kind, const char *asks)
+{
+    mgenjit_executor *executor = new_executor(NULL);
+    mgenjit_module *second;
+    char ir[512];
+    snprintf(ir, sizeof ir, VERSION_1, kind);
+    add(executor, ir);
+    snprintf(ir, sizeof ir, ASKS, "", 1);
+    add(executor, ir);
+    CHECK_INT(1, FUNCTION(int_function, executor, "ask_1")());
+    snprintf(ir, sizeof ir, VERSION_2, kind);
+    second = add(executor, ir);
+    snprintf(ir, sizeof ir, ASKS, asks, 2);
+    add(executor, ir);
+    for (int round = 0; round < 2; round++) {
+        CHECK_STATUS(MGENJIT_STATUS_UNRESOLVED, look(executor, "version"));
+        CHECK(has_symbol("lacking"));
+        CHECK_STATUS(MGENJIT_STATUS_UNRESOLVED, look(executor, "ask_2"));
+        CHECK(has_symbol("lacking"));
+        /* What was linked before stays linked. */
+        CHECK_INT(1, FUNCTION(int_function, executor, "ask_1")());
+    }
+    if (strcmp(kind, "hidden") != 0) {
+        mgenjit_function *function = find_function(executor, "version");
+        mgenjit_value result;
+        CHECK_STATUS(MGENJIT_STATUS_UNRESOLVED, mgenjit_function_call(function, NULL, 0, &result, &failure));
+        mgenjit_function_free(function);
+    }
+    CHECK_OK(mgenjit_executor_define(executor, "lacking", (void *)supplied, &failure));
+    CHECK_INT(5, FUNCTION(int_function, executor, "version")());
+    CHECK_INT(5, FUNCTION(int_function, executor, "ask_2")());
+    CHECK_INT(1, FUNCTION(int_function, executor, "ask_1")());
+    CHECK_OK(mgenjit_module_remove(second, &failure));
+    mgenjit_module_free(second);
+    CHECK_INT(1, FUNCTION(int_function, executor, "version")());
+    mgenjit_executor_free(executor);
+}
+
+static void redefined_by_what_lacks_something(void)
+{
+    check_redefined("default", "default");
+    check_redefined("hidden", "hidden");
+    check_redefined("default", "extern_weak");
+}
+
+/* Once it is removed, the old one is meant again. */
+static void redefined_and_removed(void)
+{
+    mgenjit_executor *executor = new_executor(NULL);
+    mgenjit_module *second;
+    char ir[512];
+    snprintf(ir, sizeof ir, VERSION_1, "default");
+    add(executor, ir);
+    snprintf(ir, sizeof ir, VERSION_2, "default");
+    second = add(executor, ir);
+    CHECK_STATUS(MGENJIT_STATUS_UNRESOLVED, look(executor, "version"));
+    CHECK_OK(mgenjit_module_remove(second, &failure));
+    mgenjit_module_free(second);
+    CHECK_INT(1, FUNCTION(int_function, executor, "version")());
+    mgenjit_executor_free(executor);
+}
+
+/* A weak definition in a module that cannot be linked keeps no other from its own. */
+static void weak_in_a_blocked_module(void)
+{
+    mgenjit_executor *executor = new_executor(NULL);
+    add(executor, "declare i32 @lacking()\n@one = linkonce_odr global i32 1\ndefine i32 @blocked() {\n"
+                  "  %r = call i32 @lacking()\n  %v = load i32, ptr @one\n  ret i32 %v\n}\n");
+    add(executor, "@one = linkonce_odr global i32 1\ndefine i32 @free_one() {\n  %v = load i32, ptr @one\n  ret i32 %v\n}\n");
+    CHECK_INT(1, FUNCTION(int_function, executor, "free_one")());
+    CHECK_INT(1, *(int *)find(executor, "one"));
+    mgenjit_executor_free(executor);
+}
+
 int main(void)
 {
     static const check_case cases[] = {
@@ -354,6 +516,8 @@ int main(void)
         CASE(unified_linkonce_odr), CASE(unified_common), CASE(unified_with_a_linked_module),
         CASE(strong_over_weak), CASE(compiler_helpers), CASE(names_of_static_libc), CASE(aliases),
         CASE(executors_are_separate), CASE(the_same_module_twice), CASE(an_empty_module), CASE(an_empty_executor),
+        CASE(contradictions), CASE(contradiction_with_the_process), CASE(redefined_by_what_lacks_something),
+        CASE(redefined_and_removed), CASE(weak_in_a_blocked_module),
     };
     return RUN_CASES(cases);
 }

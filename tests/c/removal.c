@@ -131,6 +131,9 @@ static void kept_by_a_function(void)
     CHECK_OK(mgenjit_function_call(function, NULL, 0, &result, &failure));
     CHECK_OK(mgenjit_function_address(function, &address, &failure));
     CHECK_OK(mgenjit_module_remove(module, &failure));
+    /* It is mapped, but it defines nothing any more. */
+    CHECK_STATUS(MGENJIT_STATUS_REMOVED, mgenjit_module_lookup(module, "callee", &address, &failure));
+    CHECK_STATUS(MGENJIT_STATUS_NOT_FOUND, mgenjit_executor_lookup(executor, "callee", &address, &failure));
     mgenjit_module_free(module);
     CHECK(in_maps(address));
     CHECK_INT(7, ((int_function)address)());

@@ -119,6 +119,34 @@ static void *bad_and_good(void *argument)
     return NULL;
 }
 
+/* A module that defines `replaced` is there at every moment, and so is the function. */
+static void *find_replaced(void *argument)
+{
+    job *mine = argument;
+    mgenjit_executor *executor = mine->executor;
+    if (mine->number == 0) {
+        static const char IR[] = "define i32 @replaced() {\n  ret i32 1\n}\n";
+        mgenjit_module *old = add(executor, IR);
+        pthread_barrier_wait(&barrier);
+        for (int round = 0; round < 50 * ROUNDS; round++) {
+            mgenjit_module *new = add(executor, IR);
+            CHECK_OK(mgenjit_module_remove(old, &failure));
+            mgenjit_module_free(old);
+            old = new;
+        }
+        mgenjit_module_free(old);
+        return NULL;
+    }
+    pthread_barrier_wait(&barrier);
+    for (int round = 0; round < 200 * ROUNDS; round++) {
+        if (mine->number % 2 == 0)
+            find(executor, "replaced");
+        else
+            mgenjit_function_free(find_function(executor, "replaced"));
+    }
+    return NULL;
+}
+
 static void *call_checked(void *argument)
 {
     job *mine = argument;
@@ -145,6 +173,8 @@ static void different_modules_in_one_executor(void) { check_shared(different_mod
 static void an_executor_each(void) { in_threads(own_executors, NULL); }
 static void add_and_remove_in_one_executor(void) { check_shared(add_and_remove); }
 static void bad_and_good_in_one_executor(void) { check_shared(bad_and_good); }
+
+static void found_while_it_is_replaced(void) { check_shared(find_replaced); }
 
 static void one_function_called_by_all(void)
 {
@@ -211,7 +241,7 @@ int main(void)
 {
     static const check_case cases[] = {
         CASE(the_same_module_in_one_executor), CASE(different_modules_in_one_executor), CASE(an_executor_each),
-        CASE(add_and_remove_in_one_executor), CASE(bad_and_good_in_one_executor), CASE(one_function_called_by_all),
+        CASE(add_and_remove_in_one_executor), CASE(bad_and_good_in_one_executor), CASE(found_while_it_is_replaced), CASE(one_function_called_by_all),
         CASE(compiled_once), CASE(compiled_once_among_processes),
     };
     return RUN_CASES(cases);

@@ -133,6 +133,7 @@ fn signatures_are_those_of_the_ir() {
            @"not\FFutf8" = alias void (), ptr @seen
            @variable = global i32 0"#,
         &[
+            "void @h()",
             "void @seen()",
             "void @\"quoted name\"()",
             "void @plain()",

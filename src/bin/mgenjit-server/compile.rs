@@ -11,12 +11,15 @@ use crate::link::{self, Linker, Object, Plan};
 use crate::symbols::Symbols;
 use crate::target::{Machine, Names, Targets};
 use crate::unit::{Named, Unit};
-use crate::{codegen, helpers, image, object_file, prepare, progress, signatures, verify};
+use crate::visibility::{self, Marks};
+use crate::{codegen, globals, helpers, image, object_file, prepare, progress, signatures, verify};
 use inkwell::context::Context;
+use inkwell::llvm_sys::LLVMVisibility;
 use mgenjit::compile::protocol::{
     CompileTimes, Compiled, Emit, Failure, FailureKind, OptLevel, Target,
 };
 use mgenjit::signature::Function;
+use object::elf::{STV_HIDDEN, STV_PROTECTED, SymbolVisibility};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
@@ -104,27 +107,35 @@ impl Compiler {
         } = job;
         let names = machine.names.clone();
         let mut functions = Vec::new();
-        let mut object = None;
+        let mut module = None;
         if let Some(canonical) = unit.canonical.take() {
-            let (bytes, defined) = compile_module(canonical, &options, &machine, &mut times)?;
-            (object, functions) = (Some(bytes), defined);
+            let made = compile_module(canonical, &options, &machine, &mut times)?;
+            module = Some(made);
         }
         if options.emit != Emit::Code {
-            return object.map(Output::Emitted).ok_or_else(|| {
+            let emitted = module.map(|module| Output::Emitted(module.bytes));
+            return emitted.ok_or_else(|| {
                 let message =
                     "there is no IR among the inputs, which is what this would be made of";
                 failure(FailureKind::Unsupported, message.to_owned())
             });
         }
         let started = enter(Phase::Link);
-        let object = object.map(Arc::new);
+        let module = match module {
+            Some(mut module) => {
+                functions = std::mem::take(&mut module.functions);
+                visibility::restore(&mut module.bytes, &module.opened);
+                Some(module)
+            }
+            None => None,
+        };
         let mut image = Vec::new();
         let mut helpers = Vec::new();
         let may_lack = helpers::may_be_lacking(&names);
         if may_lack || !unit.natives.is_empty() {
-            let symbols = object
-                .as_deref()
-                .map(|object| symbols(object))
+            let symbols = module
+                .as_ref()
+                .map(|module| symbols(&module.bytes))
                 .transpose()?;
             if !unit.natives.is_empty() {
                 unit.complete(symbols.as_ref())?;
@@ -137,12 +148,13 @@ impl Compiler {
                 enter(Phase::Link);
             }
             if matches!(options.target, Target::Host(_)) {
-                image = self.link(object.as_ref(), &all, &helpers, &unit, &options.target)?;
+                image = self.link(module.as_ref(), &all, &helpers, &unit, &options.target)?;
             }
         }
         if let Some(keep) = &unit.keep {
             functions.retain(|function| keep.binary_search(&function.name).is_ok());
         }
+        let object = module.map(|module| Arc::new(module.bytes));
         let object = match object {
             Some(object) if !unit.natives.has_objects() && helpers.is_empty() => object,
             object => Arc::new(bundle::archive(object.as_deref(), &unit.natives, &helpers)?),
@@ -164,27 +176,14 @@ impl Compiler {
     /// Links the module's object, if there is one, and what belongs to it into an image.
     fn link(
         &mut self,
-        object: Option<&Arc<Vec<u8>>>,
+        module: Option<&CompiledModule>,
         all: &[&Symbols],
         helpers: &[Object],
         unit: &Unit,
         target: &Target,
     ) -> Result<Vec<u8>, Failure> {
-        let mut objects: Vec<Object> = object
-            .map(|object| Object {
-                name: "module.o".to_owned(),
-                bytes: object.clone(),
-            })
-            .into_iter()
-            .collect();
-        objects.extend(unit.natives.objects());
-        objects.extend_from_slice(helpers);
-        if objects.is_empty() {
-            let message = "there is nothing to link: the archives have no members".to_owned();
-            return Err(failure(FailureKind::Link, message));
-        }
         blame::check_thread_locals(&unit.natives)?;
-        let defined: HashSet<&str> = all
+        let mut defined: HashSet<&str> = all
             .iter()
             .flat_map(|symbols| symbols.defined.iter().map(|one| one.name.as_str()))
             .collect();
@@ -193,7 +192,22 @@ impl Compiler {
             .flat_map(|symbols| symbols.undefined.iter().map(|one| one.name.as_str()))
             .filter(|name| !defined.contains(name))
             .collect();
-        for piece in crt::pieces_for(&undefined, &defined) {
+        let pieces = crt::pieces_for(&undefined, &defined);
+        defined.extend(pieces.iter().map(|piece| piece.name));
+        defined.extend(helpers.iter().map(|helper| helper.name.as_str()));
+
+        let mut marks = Marks::default();
+        let mut objects = Vec::new();
+        if let Some(module) = module {
+            objects.push(open_module(module, &defined, &mut marks)?);
+        }
+        objects.extend(unit.natives.objects(&defined, &mut marks)?);
+        objects.extend_from_slice(helpers);
+        if objects.is_empty() {
+            let message = "there is nothing to link: the archives have no members".to_owned();
+            return Err(failure(FailureKind::Link, message));
+        }
+        for piece in pieces {
             objects.push(self.crt_object(piece, target)?);
         }
         let linked = self.linker.link(&Plan {
@@ -205,9 +219,10 @@ impl Compiler {
             objects: &objects,
             libraries: &[],
         });
-        linked
-            .and_then(|mut image| image::finish(&mut image).map(|()| image))
-            .map_err(|failure| blame::blame(failure, &unit.natives, all))
+        let mut image = linked.map_err(|failure| blame::blame(failure, &unit.natives, all))?;
+        image::finish(&mut image).map_err(|failure| blame::blame(failure, &unit.natives, all))?;
+        visibility::close(&mut image, &marks, unit.keep.is_none())?;
+        Ok(image)
     }
 
     pub fn names(&self, target: &Target) -> Result<Names, Failure> {
@@ -240,7 +255,9 @@ impl Compiler {
         let mut job = self.read(vec![input], None, options)?;
         let mut bytes = Vec::new();
         if let Some(canonical) = job.unit.canonical.take() {
-            (bytes, _) = compile_module(canonical, &job.options, &job.machine, &mut job.times)?;
+            let made = compile_module(canonical, &job.options, &job.machine, &mut job.times)?;
+            bytes = made.bytes;
+            visibility::restore(&mut bytes, &made.opened);
         }
         enter(Phase::Link);
         let object = Object {
@@ -252,13 +269,41 @@ impl Compiler {
     }
 }
 
-/// The object, or what else is to be emitted, and the functions that the module defined.
+/// What LLVM made of a module.
+struct CompiledModule {
+    /// The object, or what else is to be emitted.
+    bytes: Vec<u8>,
+    functions: Vec<Function>,
+    /// Symbols that the code reaches as if they were not hidden, and what the module said that they are.
+    opened: HashMap<String, SymbolVisibility>,
+    /// Weak definitions of which all are the same.
+    same: HashSet<String>,
+}
+
+/// The module's object as the linker of its image is to see it.
+fn open_module(
+    module: &CompiledModule,
+    defined: &HashSet<&str>,
+    marks: &mut Marks,
+) -> Result<Object, Failure> {
+    marks.same.extend(module.same.iter().cloned());
+    let names = module.opened.keys().cloned().collect();
+    let opened = visibility::open(&module.bytes, defined, &names, marks).map_err(|place| {
+        let message = format!("the module's assembly {}", place.reason());
+        failure(FailureKind::Link, message)
+    })?;
+    Ok(Object {
+        name: "module.o".to_owned(),
+        bytes: Arc::new(opened.unwrap_or_else(|| module.bytes.clone())),
+    })
+}
+
 fn compile_module(
     canonical: Canonical,
     options: &Options,
     machine: &Machine,
     times: &mut CompileTimes,
-) -> Result<(Vec<u8>, Vec<Function>), Failure> {
+) -> Result<CompiledModule, Failure> {
     let Options { level, emit, .. } = *options;
     let context = Context::create();
     let diagnostics = Diagnostics::collect(&context);
@@ -271,7 +316,8 @@ fn compile_module(
     let started = enter(Phase::Prepare);
     // The optimiser may change what a signature says, for functions that are not exported.
     let mut functions = signatures::signatures(&module);
-    prepare::prepare(&module, level, machine);
+    let for_image = emit == Emit::Code && matches!(options.target, Target::Host(_));
+    let opened = prepare::prepare(&module, level, machine, for_image);
     enter(Phase::Optimise);
     codegen::optimise(&module, &machine.llvm, level, &diagnostics)?;
     verify::intrinsics(&module)?;
@@ -279,15 +325,29 @@ fn compile_module(
     let left = signatures::signatures(&module);
     let left: HashSet<&str> = left.iter().map(|function| function.name.as_str()).collect();
     functions.retain(|function| left.contains(function.name.as_str()));
+    let mut same = globals::same_everywhere(&module);
+    same.retain(|name| !opened.contains_key(name));
     times.optimise = microseconds(started);
 
     if progress::is_wanted() {
         progress::begin(codegen::functions(&module));
     }
     let started = enter(Phase::Codegen);
-    let emitted = codegen::emit(&module, &machine.llvm, emit, &diagnostics)?;
+    let bytes = codegen::emit(&module, &machine.llvm, emit, &diagnostics)?;
     times.codegen = microseconds(started);
-    Ok((emitted, functions))
+    let stated = |visibility| match visibility {
+        LLVMVisibility::LLVMProtectedVisibility => STV_PROTECTED,
+        _ => STV_HIDDEN,
+    };
+    Ok(CompiledModule {
+        bytes,
+        functions,
+        opened: opened
+            .into_iter()
+            .map(|(name, visibility)| (name, stated(visibility)))
+            .collect(),
+        same,
+    })
 }
 
 /// What the module's object and those that are linked to it say of their symbols.

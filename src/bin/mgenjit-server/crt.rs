@@ -27,6 +27,22 @@ pub fn pieces_for(undefined: &HashSet<&str>, defined: &HashSet<&str>) -> Vec<&'s
         .collect()
 }
 
+/// Whether a shared library gets a name from [`LIBRARY`], from [`static_pieces`], or from the linker itself.
+pub fn is_defined_by_linker(name: &str) -> bool {
+    const NAMES: [&str; 9] = [
+        "_GLOBAL_OFFSET_TABLE_",
+        "_DYNAMIC",
+        "__ehdr_start",
+        "__executable_start",
+        "__bss_start",
+        "_end",
+        "_edata",
+        "_etext",
+        "__etext",
+    ];
+    NAMES.contains(&name) || PIECES.iter().any(|piece| piece.name == name)
+}
+
 /// The pieces that a shared library needs if something refers to them. Their handle is [`LIBRARY`]'s.
 pub fn static_pieces() -> impl Iterator<Item = &'static Piece> {
     PIECES.iter().filter(|piece| piece.name != "__dso_handle")

@@ -11,6 +11,7 @@ use inkwell::llvm_sys::core::{
 use inkwell::llvm_sys::prelude::{LLVMModuleRef, LLVMValueRef};
 use inkwell::llvm_sys::{LLVMLinkage, LLVMVisibility};
 use inkwell::module::Module;
+use std::collections::HashSet;
 
 /// A function, variable, alias or ifunc that other modules can see.
 pub struct Global {
@@ -45,6 +46,22 @@ pub fn symbols(module: &Module<'_>) -> Symbols {
         }
     }
     symbols
+}
+
+/// The weak definitions of a module of which all are the same, whoever has them, and that others can see.
+pub fn same_everywhere(module: &Module<'_>) -> HashSet<String> {
+    // SAFETY: the module is valid, and so are its globals.
+    unsafe {
+        let globals = globals(module.as_mut_ptr()).into_iter();
+        let same = globals.filter(|global| {
+            let odr = matches!(
+                global.linkage,
+                LLVMLinkage::LLVMLinkOnceODRLinkage | LLVMLinkage::LLVMWeakODRLinkage
+            );
+            odr && LLVMGetVisibility(global.value) == LLVMVisibility::LLVMDefaultVisibility
+        });
+        same.map(|global| global.name).collect()
+    }
 }
 
 /// In the module's order, functions first. What LLVM gives a meaning to is not among them.

@@ -55,6 +55,7 @@ mod target;
 mod tls;
 mod unit;
 mod verify;
+mod visibility;
 mod watch;
 
 use arguments::{Arguments, Mode, USAGE};

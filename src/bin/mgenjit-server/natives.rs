@@ -6,6 +6,7 @@ use crate::link::{self, Bytes};
 use crate::object_file::{self, Architecture, Unfit};
 use crate::symbols::Symbols;
 use crate::unit::Named;
+use crate::visibility::{self, Marks};
 use mgenjit::compile::protocol::{Failure, FailureKind};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::Range;
@@ -242,14 +243,21 @@ impl Natives {
         }
     }
 
-    /// What is linked beside the module's object, for an image.
-    pub fn objects(&self) -> Vec<link::Object> {
-        self.numbered_objects()
-            .map(|(number, file)| link::Object {
+    /// What is linked beside the module's object, for an image of which all that it defines is in `defined`.
+    pub fn objects(
+        &self,
+        defined: &HashSet<&str>,
+        marks: &mut Marks,
+    ) -> Result<Vec<link::Object>, Failure> {
+        let objects = self.numbered_objects().map(|(number, file)| {
+            let opened = visibility::open(file.bytes(), defined, &HashSet::new(), marks)
+                .map_err(|place| file.failure(FailureKind::Link, &place.reason()))?;
+            Ok(link::Object {
                 name: file.link_name(number),
-                bytes: file.shared(),
+                bytes: opened.map_or_else(|| file.shared(), |bytes| Arc::new(bytes) as Bytes),
             })
-            .collect()
+        });
+        objects.collect()
     }
 
     /// The objects that are linked, as they were given, and their names in an archive.

@@ -14,15 +14,23 @@ use inkwell::llvm_sys::core::{
     LLVMReplaceMDNodeOperandWith, LLVMSetLinkage, LLVMSetThreadLocalMode, LLVMValueAsMetadata,
 };
 use inkwell::llvm_sys::prelude::{LLVMContextRef, LLVMModuleRef, LLVMValueRef};
-use inkwell::llvm_sys::{LLVMLinkage, LLVMThreadLocalMode};
+use inkwell::llvm_sys::{LLVMLinkage, LLVMThreadLocalMode, LLVMVisibility};
 use inkwell::module::Module;
 use mgenjit::compile::protocol::OptLevel;
+use std::collections::HashMap;
 use std::ffi::{CStr, c_uint};
 
-/// Prepares a verified module.
-pub fn prepare(module: &Module<'_>, level: OptLevel, machine: &Machine) {
+/// Prepares a verified module. `for_image`: its code goes into an image, to which other images may belong. Returns the
+/// symbols that are then no longer hidden, and what they were.
+pub fn prepare(
+    module: &Module<'_>,
+    level: OptLevel,
+    machine: &Machine,
+    for_image: bool,
+) -> HashMap<String, LLVMVisibility> {
     let format = machine.format;
     let tune = machine.names.tuned.then_some(machine.names.cpu.as_str());
+    let mut opened = HashMap::new();
     let prepared = module;
     let context = module.get_context().as_ctx_ref();
     let module = module.as_mut_ptr();
@@ -48,6 +56,9 @@ pub fn prepare(module: &Module<'_>, level: OptLevel, machine: &Machine) {
                 }
             }
         }
+        if for_image {
+            opened = rebind::open(module);
+        }
         if format == Format::Elf {
             rebind::rebind(module);
         }
@@ -62,6 +73,7 @@ pub fn prepare(module: &Module<'_>, level: OptLevel, machine: &Machine) {
         }
     }
     debug_assert_eq!(prepared.verify().map_err(|error| error.to_string()), Ok(()));
+    opened
 }
 
 /// The variables that the module has now. Ones that are added or removed later do not disturb the list.

@@ -21,11 +21,52 @@ use inkwell::llvm_sys::core::{
     LLVMSetExternallyInitialized, LLVMSetFunctionCallConv, LLVMSetGC, LLVMSetGlobalConstant,
     LLVMSetInitializer, LLVMSetLinkage, LLVMSetPersonalityFn, LLVMSetPrefixData,
     LLVMSetPrologueData, LLVMSetSection, LLVMSetThreadLocalMode, LLVMSetUnnamedAddress,
-    LLVMSetValueName2, LLVMTypeOf, LLVMValueMetadataEntriesGetKind,
+    LLVMSetValueName2, LLVMSetVisibility, LLVMTypeOf, LLVMValueMetadataEntriesGetKind,
     LLVMValueMetadataEntriesGetMetadata,
 };
 use inkwell::llvm_sys::prelude::{LLVMModuleRef, LLVMValueRef};
 use inkwell::llvm_sys::{LLVMLinkage, LLVMVisibility};
+use std::collections::HashMap;
+
+/// Takes hidden visibility off what another module of the same program may define: declarations, and weak definitions,
+/// which all modules share. Their names, and what they were.
+///
+/// # Safety
+///
+/// `module` must be valid and verified.
+pub unsafe fn open(module: LLVMModuleRef) -> HashMap<String, LLVMVisibility> {
+    let mut opened = HashMap::new();
+    // SAFETY: the values come from the module, and a name is read within its length.
+    unsafe {
+        for global in functions(module).into_iter().chain(globals(module)) {
+            let visibility = LLVMGetVisibility(global);
+            let may_be_elsewhere = match visibility {
+                LLVMVisibility::LLVMDefaultVisibility => false,
+                LLVMVisibility::LLVMHiddenVisibility => may_be_elsewhere(global),
+                // What is protected is the module's own if it has one.
+                LLVMVisibility::LLVMProtectedVisibility => !is_defined(global),
+            };
+            let name = name(global);
+            let name = name.strip_prefix(&[1]).unwrap_or(&name);
+            if may_be_elsewhere && let Ok(name) = str::from_utf8(name) {
+                LLVMSetVisibility(global, LLVMVisibility::LLVMDefaultVisibility);
+                opened.insert(name.to_owned(), visibility);
+            }
+        }
+    }
+    opened
+}
+
+/// # Safety
+///
+/// `global` must be a valid global.
+unsafe fn is_defined(global: LLVMValueRef) -> bool {
+    // SAFETY: the caller's.
+    unsafe {
+        LLVMIsDeclaration(global) == 0
+            && LLVMGetLinkage(global) != LLVMLinkage::LLVMAvailableExternallyLinkage
+    }
+}
 
 /// Makes every symbol anew that another image may define or replace: declarations, and weak definitions, which
 /// must be one and the same in all images. There is no way to ask which are `dso_local` that is not slow, and
@@ -56,7 +97,18 @@ pub unsafe fn rebind(module: LLVMModuleRef) {
 unsafe fn is_replaceable(global: LLVMValueRef) -> bool {
     // SAFETY: the caller's.
     unsafe {
-        let may_be_elsewhere = LLVMIsDeclaration(global) != 0
+        may_be_elsewhere(global)
+            && LLVMGetVisibility(global) == LLVMVisibility::LLVMDefaultVisibility
+    }
+}
+
+/// # Safety
+///
+/// `global` must be a valid global.
+unsafe fn may_be_elsewhere(global: LLVMValueRef) -> bool {
+    // SAFETY: the caller's.
+    unsafe {
+        let may_be_elsewhere = !is_defined(global)
             || matches!(
                 LLVMGetLinkage(global),
                 LLVMLinkage::LLVMLinkOnceAnyLinkage
@@ -64,11 +116,8 @@ unsafe fn is_replaceable(global: LLVMValueRef) -> bool {
                     | LLVMLinkage::LLVMWeakAnyLinkage
                     | LLVMLinkage::LLVMWeakODRLinkage
                     | LLVMLinkage::LLVMCommonLinkage
-                    | LLVMLinkage::LLVMAvailableExternallyLinkage
             );
-        may_be_elsewhere
-            && LLVMGetVisibility(global) == LLVMVisibility::LLVMDefaultVisibility
-            && LLVMGetPointerAddressSpace(LLVMTypeOf(global)) == 0
+        may_be_elsewhere && LLVMGetPointerAddressSpace(LLVMTypeOf(global)) == 0
     }
 }
 

@@ -8,10 +8,13 @@ use crate::crt;
 use crate::input::{Input, Kind};
 use crate::link::{Object, Output, Plan};
 use crate::target::{Format, Names};
-use crate::tls;
+use crate::{object_file, tls, visibility};
 use mgenjit::compile::protocol::{Failure, FailureKind, LinkOutput, LinkRequest, Target};
+use object::elf::STV_HIDDEN;
 use object::read::elf::ElfFile64;
 use object::{LittleEndian, Object as _, ObjectSymbol};
+use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Makes what `request` asks for of its inputs.
@@ -58,15 +61,18 @@ pub fn link(
         })
         .collect();
     let (objects, libraries) = files.split_at(count);
+    let objects = &with_known_visibility(objects, &inputs[..count]);
     let linked = match &request.output {
-        LinkOutput::SharedLibrary { soname } => library(
-            compiler,
-            &request.target,
-            emulation,
-            soname.as_deref(),
-            objects,
-            libraries,
-        ),
+        LinkOutput::SharedLibrary { soname } => check_hidden(&inputs[..count]).and_then(|()| {
+            library(
+                compiler,
+                &request.target,
+                emulation,
+                soname.as_deref(),
+                objects,
+                libraries,
+            )
+        }),
         LinkOutput::Object => {
             refuse_common(inputs)?;
             crash::enter(Phase::Link);
@@ -81,17 +87,99 @@ pub fn link(
     linked.map_err(|failure| name_inputs(failure, request))
 }
 
+/// libwild 0.10 takes internal visibility for none. Linkers treat it as hidden.
+fn with_known_visibility(objects: &[Object], inputs: &[Input]) -> Vec<Object> {
+    let known = |(object, input): (&Object, &Input)| {
+        let mut object = object.clone();
+        let places: Vec<usize> = parts(input)
+            .into_iter()
+            .flat_map(|range| {
+                let start = range.start;
+                let places = visibility::internal(&input.bytes()[range]);
+                places.into_iter().map(move |place| start + place)
+            })
+            .collect();
+        if !places.is_empty() {
+            let mut bytes = input.bytes().to_vec();
+            for place in places {
+                bytes[place] = bytes[place] & !3 | STV_HIDDEN.0;
+            }
+            object.bytes = Arc::new(bytes);
+        }
+        object
+    };
+    objects.iter().zip(inputs).map(known).collect()
+}
+
+/// The objects in an input: itself, or the members of an archive.
+fn parts(input: &Input) -> Vec<Range<usize>> {
+    match input.kind() {
+        Kind::Archive => archive::members(input.bytes())
+            .unwrap_or_default()
+            .into_iter()
+            .map(|member| member.range)
+            .collect(),
+        Kind::Object => std::iter::once(0..input.bytes().len()).collect(),
+        Kind::Ir => Vec::new(),
+    }
+}
+
+/// What is hidden must be defined by one of the inputs: libwild 0.10 would bind it to address 0.
+fn check_hidden(inputs: &[Input]) -> Result<(), Failure> {
+    let objects = || {
+        let inputs = (0_u32..).zip(inputs);
+        inputs.flat_map(|(index, input)| {
+            let objects = parts(input).into_iter();
+            objects.map(move |range| (index, &input.bytes()[range]))
+        })
+    };
+    let mut undefined = Vec::new();
+    for (index, bytes) in objects() {
+        let names = visibility::undefined_hidden(bytes).into_iter();
+        undefined.extend(names.map(|name| (index, name)));
+    }
+    if undefined.is_empty() {
+        return Ok(());
+    }
+    let mut defined: HashSet<String> = HashSet::new();
+    for (_, bytes) in objects() {
+        if let Ok(object) = object_file::read(bytes, None) {
+            defined.extend(object.symbols.defined.into_iter().map(|one| one.name));
+        }
+    }
+    let by_linker = |name: &str| {
+        let section = name
+            .strip_prefix("__start_")
+            .or(name.strip_prefix("__stop_"));
+        section.is_some() || crt::is_defined_by_linker(name)
+    };
+    undefined.retain(|(_, name)| !defined.contains(name) && !by_linker(name));
+    let Some(index) = undefined.first().map(|(index, _)| *index) else {
+        return Ok(());
+    };
+    let mut names: Vec<String> = undefined
+        .into_iter()
+        .map(|(_, name)| format!("`{name}`"))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    Err(Failure {
+        kind: FailureKind::Link,
+        message: format!(
+            "the input refers to what is declared hidden, and nothing that is linked defines it: {}. Export the module \
+             that does together with this one, or declare it with default visibility",
+            names.join(", ")
+        ),
+        input: Some(index),
+        position: None,
+    })
+}
+
 /// libwild 0.10 loses them when it merges objects.
 fn refuse_common(inputs: &[Input]) -> Result<(), Failure> {
     for (index, input) in (0..).zip(inputs) {
-        let bytes = input.bytes();
-        let members = match input.kind() {
-            Kind::Archive => archive::members(bytes).unwrap_or_default(),
-            _ => Vec::new(),
-        };
-        let parts = members.iter().map(|member| &bytes[member.range.clone()]);
-        let whole = std::iter::once(bytes).filter(|_| input.kind() == Kind::Object);
-        if let Some(symbol) = parts.chain(whole).find_map(common_symbol) {
+        let objects = parts(input).into_iter().map(|range| &input.bytes()[range]);
+        if let Some(symbol) = objects.into_iter().find_map(common_symbol) {
             return Err(Failure {
                 kind: FailureKind::Unsupported,
                 message: format!(

@@ -7,16 +7,16 @@ use inkwell::llvm_sys::core::{
     LLVMGetFirstGlobalIFunc, LLVMGetFunctionCallConv, LLVMGetIntTypeWidth, LLVMGetLinkage,
     LLVMGetNextGlobalAlias, LLVMGetNextGlobalIFunc, LLVMGetParamTypes, LLVMGetPointerAddressSpace,
     LLVMGetReturnType, LLVMGetStructName, LLVMGetTypeAttributeValue, LLVMGetTypeKind,
-    LLVMGetValueName2, LLVMGetVisibility, LLVMGlobalGetValueType, LLVMIsAFunction,
-    LLVMIsDeclaration, LLVMIsFunctionVarArg, LLVMPrintTypeToString,
+    LLVMGetValueName2, LLVMGlobalGetValueType, LLVMIsAFunction, LLVMIsDeclaration,
+    LLVMIsFunctionVarArg, LLVMPrintTypeToString,
 };
 use inkwell::llvm_sys::prelude::{LLVMTypeRef, LLVMValueRef};
-use inkwell::llvm_sys::{LLVMLinkage, LLVMTypeKind, LLVMVisibility};
+use inkwell::llvm_sys::{LLVMLinkage, LLVMTypeKind};
 use inkwell::module::Module;
 use mgenjit::signature::{Extension, Function, Parameter, Type};
 use std::ffi::{CStr, c_uint};
 
-/// The functions that other modules and the host can see: definitions in the module's order, then aliases of
+/// The functions that other modules and the host can find, hidden ones too: definitions in the module's order, then aliases of
 /// functions, then ifuncs. A function whose name is not UTF-8, or holds a NUL, is left out: nobody can ask
 /// for it by name.
 pub fn signatures(module: &Module<'_>) -> Vec<Function> {
@@ -52,13 +52,13 @@ pub fn signatures(module: &Module<'_>) -> Vec<Function> {
 unsafe fn signature(global: LLVMValueRef, function: Option<LLVMValueRef>) -> Option<Function> {
     // SAFETY: the caller's. The name is read within its length, and the array has a place for each parameter.
     unsafe {
-        let hidden = matches!(
+        let local = matches!(
             LLVMGetLinkage(global),
             LLVMLinkage::LLVMInternalLinkage
                 | LLVMLinkage::LLVMPrivateLinkage
                 | LLVMLinkage::LLVMAvailableExternallyLinkage
-        ) || LLVMGetVisibility(global) == LLVMVisibility::LLVMHiddenVisibility;
-        if hidden || LLVMIsDeclaration(global) != 0 {
+        );
+        if local || LLVMIsDeclaration(global) != 0 {
             return None;
         }
         let mut len = 0;
