@@ -89,6 +89,7 @@ programs! {
     linking.c
     module_info.c
     nulls.c
+    object_kinds.c
     progress.c
     real_programs.c
     removal.c

@@ -24,9 +24,14 @@ pub fn blame(failure: Failure, natives: &Natives, all: &[&Symbols]) -> Failure {
     })
 }
 
-/// Refuses objects with thread-local storage that the linker takes, as if it made a program.
-pub fn check_thread_locals(natives: &Natives) -> Result<(), Failure> {
-    let matters = |fault, _: &str| matches!(fault, Fault::StaticTls | Fault::TlsDescriptor);
+/// Refuses what the linker takes in silence: thread-local storage as if it made a program, and the address, in the code, of
+/// what nothing here defines.
+pub fn check(natives: &Natives, undefined: &HashSet<&str>) -> Result<(), Failure> {
+    let matters = |fault, name: &str| match fault {
+        Fault::StaticTls | Fault::TlsDescriptor => true,
+        Fault::Absolute => undefined.contains(name),
+        Fault::Distance => false,
+    };
     worst(natives, matters).map_or(Ok(()), Err)
 }
 

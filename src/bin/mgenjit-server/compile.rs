@@ -182,7 +182,6 @@ impl Compiler {
         unit: &Unit,
         target: &Target,
     ) -> Result<Vec<u8>, Failure> {
-        blame::check_thread_locals(&unit.natives)?;
         let mut defined: HashSet<&str> = all
             .iter()
             .flat_map(|symbols| symbols.defined.iter().map(|one| one.name.as_str()))
@@ -192,6 +191,7 @@ impl Compiler {
             .flat_map(|symbols| symbols.undefined.iter().map(|one| one.name.as_str()))
             .filter(|name| !defined.contains(name))
             .collect();
+        blame::check(&unit.natives, &undefined)?;
         let pieces = crt::pieces_for(&undefined, &defined);
         defined.extend(pieces.iter().map(|piece| piece.name));
         defined.extend(helpers.iter().map(|helper| helper.name.as_str()));

@@ -1,5 +1,6 @@
 //! Objects into an image, in memory.
 
+use crate::align::{self, Padding};
 use crate::headers;
 use crate::mend::{self, For, ThreadLocals};
 use libwild::error::Result as WildResult;
@@ -132,7 +133,7 @@ fn explain(error: &str) -> String {
 
 fn run(plan: &Plan<'_>) -> WildResult<Vec<u8>> {
     let mut arguments: Vec<&str> = vec!["ld", "-m", plan.emulation, "-o", OUTPUT];
-    let mut inputs: HashMap<PathBuf, Bytes> = HashMap::new();
+    let mut inputs = Inputs::new();
     let mut on_demand: &[Object] = &[];
     match &plan.output {
         Output::Shared { soname, keep } => {
@@ -166,35 +167,93 @@ fn run(plan: &Plan<'_>) -> WildResult<Vec<u8>> {
         }
         Output::Relocatable => arguments.extend(["-r", "--whole-archive"]),
     }
+    let (objects, mut padding) = fitted(plan, on_demand)?;
+    inputs.extend(objects);
+    arguments.extend(padding.iter().map(|_| PADDING));
     arguments.extend(plan.objects.iter().map(|object| object.name.as_str()));
     arguments.extend(["--no-whole-archive", "--start-lib"]);
     arguments.extend(on_demand.iter().map(|object| object.name.as_str()));
     arguments.extend(["--end-lib", "--as-needed"]);
     arguments.extend(plan.libraries.iter().map(|object| object.name.as_str()));
+    for library in plan.libraries {
+        inputs.insert(PathBuf::from(&library.name), library.bytes.clone());
+    }
+    let Some(padding) = &mut padding else {
+        let mut linked = invoke(&arguments, inputs)?;
+        if !matches!(plan.output, Output::Relocatable) {
+            headers::mend(&mut linked)?;
+        }
+        return Ok(linked);
+    };
+    for _ in 0..MAX_ATTEMPTS {
+        inputs.insert(PathBuf::from(PADDING), Arc::new(padding.object()));
+        let mut linked = invoke(&arguments, inputs.clone())?;
+        if padding.fit(&linked)? {
+            padding.state(&mut linked)?;
+            headers::mend(&mut linked)?;
+            return Ok(linked);
+        }
+    }
+    libwild::bail!("an alignment beyond {} cannot be kept", align::LINKABLE)
+}
+
+/// The name of the object that is padding, and how often it is tried to make it right. One look shows what is wrong.
+const PADDING: &str = "<padding>";
+const MAX_ATTEMPTS: usize = 3;
+
+type Inputs = HashMap<PathBuf, Bytes>;
+
+/// The objects as the linker can take them, by name, and the padding that they need.
+fn fitted(plan: &Plan<'_>, on_demand: &[Object]) -> WildResult<(Inputs, Option<Padding>)> {
     let target = match plan.output {
         Output::Shared { .. } => For::Image,
         Output::Library { .. } => For::Library,
         Output::Relocatable => For::Object,
     };
     let objects: Vec<&Object> = plan.objects.iter().chain(on_demand).collect();
-    let thread_locals: Vec<_> = objects
-        .iter()
-        .map(|object| ThreadLocals::of((*object.bytes).as_ref()))
-        .collect();
-    let to_align = ThreadLocals::to_align(&thread_locals);
-    for (index, object) in objects.into_iter().enumerate() {
-        let align = to_align.filter(|(first, _)| *first == index);
-        let mended = mend::mended(
-            (*object.bytes).as_ref(),
-            target,
-            align.map(|(_, align)| align),
+    let bytes = || objects.iter().map(|object| (*object.bytes).as_ref());
+    let largest = align::largest(bytes());
+    if let Some(largest) = largest {
+        if target == For::Object {
+            libwild::bail!(
+                "an alignment of {largest} is more than can be merged into one object: export an archive"
+            );
+        }
+        if largest > align::MAX {
+            libwild::bail!(
+                "an alignment of {largest} is more than can be kept, which is {}",
+                align::MAX
+            );
+        }
+    }
+    let thread_locals: Vec<_> = bytes().map(ThreadLocals::of).collect();
+    if let Some(align) = thread_locals.iter().map(ThreadLocals::largest).max()
+        && align > align::LINKABLE
+    {
+        libwild::bail!(
+            "an alignment of {align} is more than thread-local variables can have, which is {}",
+            align::LINKABLE
         );
+    }
+    let to_align = ThreadLocals::to_align(&thread_locals);
+    let mut inputs = Inputs::new();
+    for (index, object) in objects.iter().enumerate() {
+        let of_thread = to_align.filter(|(first, _)| *first == index);
+        let of_thread = of_thread.map(|(_, align)| align);
+        let mended = mend::mended((*object.bytes).as_ref(), target, of_thread, largest);
         let bytes = mended.map_or_else(|| object.bytes.clone(), |bytes| Arc::new(bytes) as Bytes);
         inputs.insert(PathBuf::from(&object.name), bytes);
     }
-    for library in plan.libraries {
-        inputs.insert(PathBuf::from(&library.name), library.bytes.clone());
-    }
+    let mended = objects
+        .iter()
+        .filter_map(|object| inputs.get(Path::new(&object.name)))
+        .map(|bytes| (**bytes).as_ref());
+    let padding = largest.and_then(|largest| Padding::new(largest, mended));
+    Ok((inputs, padding))
+}
+
+/// Runs the linker.
+fn invoke(arguments: &[&str], inputs: Inputs) -> WildResult<Vec<u8>> {
     let files = Files {
         inputs,
         output: Arc::default(),
@@ -206,13 +265,9 @@ fn run(plan: &Plan<'_>) -> WildResult<Vec<u8>> {
     args.parse(arguments)?;
     let linker = libwild::Linker::with_file_system(files.clone());
     drop(linker.run(&args)?);
-    let mut linked = files
+    files
         .take_output()
-        .ok_or_else(|| libwild::error!("the linker wrote no output"))?;
-    if target != For::Object {
-        headers::mend(&mut linked)?;
-    }
-    Ok(linked)
+        .ok_or_else(|| libwild::error!("the linker wrote no output"))
 }
 
 /// Exports these symbols, and what the loader needs, and no other.
@@ -228,7 +283,7 @@ fn version_script(keep: &[String]) -> String {
 /// The whole file system, as far as the linker can see.
 #[derive(Clone)]
 struct Files {
-    inputs: HashMap<PathBuf, Bytes>,
+    inputs: Inputs,
     output: Arc<Mutex<Option<Vec<u8>>>>,
 }
 

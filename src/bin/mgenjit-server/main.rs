@@ -8,6 +8,7 @@
 //! for, this machine's CPU. The
 //! server reads no file, no environment variable and no clock (but to measure), and keeps nothing of a request.
 
+mod align;
 mod archive;
 mod arguments;
 mod blame;

@@ -2,6 +2,7 @@
 //!
 //! Sections that an image does not need must not stop the link. So here they are dropped, or made what the linker takes.
 
+use crate::align::{LINKABLE, is_aligned};
 use mgenjit::compile::protocol::VERSION_MARK;
 use object::read::elf::{ElfFile, FileHeader, SectionHeader, Sym};
 use object::{LittleEndian as LE, SectionIndex, elf};
@@ -22,8 +23,14 @@ pub enum For {
 
 /// The object, changed where it has to be; `None`: it is right as it is, or nothing that can be read.
 ///
-/// `align_thread_locals`: what the first section of values of thread-local variables is to be aligned to.
-pub fn mended(bytes: &[u8], target: For, align_thread_locals: Option<u64>) -> Option<Vec<u8>> {
+/// `align_thread_locals`: what the first section of values of thread-local variables is to be aligned to. `align`: the
+/// largest alignment of all, if it is more than the linker can do.
+pub fn mended(
+    bytes: &[u8],
+    target: For,
+    align_thread_locals: Option<u64>,
+    align: Option<u64>,
+) -> Option<Vec<u8>> {
     let file = File::parse(bytes).ok()?;
     let mut mend = Mend::new(&file)?;
     if let Some(align) = align_thread_locals {
@@ -34,6 +41,9 @@ pub fn mended(bytes: &[u8], target: For, align_thread_locals: Option<u64>) -> Op
     if target != For::Object {
         mend.relocated_constants();
         mend.empty_sections();
+    }
+    if let Some(align) = align {
+        mend.alignment(align);
     }
     if target == For::Image {
         mend.symbols();
@@ -64,6 +74,10 @@ impl ThreadLocals {
             }
         }
         all
+    }
+
+    pub fn largest(&self) -> u64 {
+        self.values.max(self.zeros)
     }
 
     /// What the values must be aligned to, so that the zeros that follow them are where threads will have them: the
@@ -292,12 +306,45 @@ impl<'a> Mend<'a> {
         }
     }
 
+    /// Makes what is aligned highly as long as a multiple of `align`, as [`align`](crate::align) says.
+    fn alignment(&mut self, align: u64) {
+        for index in 0..self.sections.len() {
+            let section = self.sections[index];
+            if !is_aligned(&section) {
+                continue;
+            }
+            let len = section.sh_size(LE).next_multiple_of(align);
+            if section.sh_type(LE) != elf::SHT_NOBITS && len != section.sh_size(LE) {
+                let mut content = section.data(LE, self.bytes).unwrap_or_default().to_vec();
+                content.resize(usize::try_from(len).unwrap_or(usize::MAX), 0);
+                let place = self.append(&content);
+                self.sections[index].sh_offset.set(LE, place);
+            }
+            let section = &mut self.sections[index];
+            let kept = section.sh_flags(LE).0 & !(elf::SHF_MERGE.0 | elf::SHF_STRINGS.0);
+            section.sh_flags.set(LE, elf::SectionFlags(kept));
+            section.sh_size.set(LE, len);
+            section.sh_addralign.set(LE, LINKABLE);
+            self.changed = true;
+        }
+        for (index, symbol) in self.file.elf_symbol_table().enumerate() {
+            if symbol.is_common(LE) && symbol.st_value(LE) >= LINKABLE {
+                let mut mended = *symbol;
+                mended.st_value.set(LE, LINKABLE);
+                let len = symbol.st_size(LE).next_multiple_of(align);
+                mended.st_size.set(LE, len);
+                self.symbols.insert(index.0, mended);
+            }
+        }
+    }
+
     /// Makes symbols that are unique in a whole process (`STB_GNU_UNIQUE`, by which gcc marks inline variables of C++)
     /// weak: the linker would bind them inside the image, and each image would have its own. Hides versions from it.
     fn symbols(&mut self) {
         let table = self.file.elf_symbol_table();
         for (index, symbol) in table.enumerate() {
-            let mut mended = *symbol;
+            let known = self.symbols.get(&index.0);
+            let mut mended = *known.unwrap_or(symbol);
             let name = symbol.name(LE, table.strings()).unwrap_or_default();
             if symbol.st_bind() == elf::STB_GNU_UNIQUE {
                 mended.set_st_info(elf::STB_WEAK, symbol.st_type());

@@ -1,5 +1,6 @@
 //! Relocatable objects that other compilers made.
 
+use crate::align;
 use crate::symbols::{Definition, Reference, Symbols};
 use object::read::elf::{ElfFile, FileHeader, SectionHeader, Sym};
 use object::{Endianness, LittleEndian, elf};
@@ -79,9 +80,6 @@ pub fn read(bytes: &[u8], wanted: Option<Architecture>) -> Result<ObjectFile, St
         _ => Err(damaged("it is neither a 32-bit nor a 64-bit one")),
     }
 }
-
-/// More than this is in no object that a compiler makes, and would only exhaust memory.
-const MAX_ALIGNMENT: u64 = 1 << 20;
 
 fn read_class<H: FileHeader<Endian = Endianness>>(
     bytes: &[u8],
@@ -224,7 +222,8 @@ pub fn check(bytes: &[u8]) -> Result<(), String> {
     let sections = file.elf_section_table();
     for section in sections.iter() {
         let alignment = section.sh_addralign(endian);
-        if alignment > MAX_ALIGNMENT || (alignment > 1 && !alignment.is_power_of_two()) {
+        // More than this is in no object that a compiler makes, and would only exhaust memory.
+        if alignment > align::MAX || (alignment > 1 && !alignment.is_power_of_two()) {
             return Err(damaged(&format!(
                 "a section wants an alignment of {alignment}"
             )));

@@ -53,15 +53,32 @@ pub fn link(
         })?;
     }
     // Their own names may be options, or those of other inputs.
-    let files: Vec<Object> = (0..)
-        .zip(inputs)
+    let mut objects = Vec::new();
+    for (index, input) in inputs[..count].iter().enumerate() {
+        let name = file_name(index);
+        // Each member by itself: it may have to be mended before it is linked.
+        if input.kind() == Kind::Archive {
+            for (number, member) in (0..).zip(archive::members(input.bytes()).unwrap_or_default()) {
+                objects.push(Object {
+                    name: format!("{name}({number}: {})", member.name),
+                    bytes: Arc::new(input.bytes()[member.range].to_vec()),
+                });
+            }
+        } else {
+            objects.push(Object {
+                name,
+                bytes: Arc::new(input.bytes().to_vec()),
+            });
+        }
+    }
+    let libraries = inputs[count..].iter().enumerate();
+    let libraries: Vec<Object> = libraries
         .map(|(index, input)| Object {
-            name: file_name(index),
+            name: file_name(count + index),
             bytes: Arc::new(input.bytes().to_vec()),
         })
         .collect();
-    let (objects, libraries) = files.split_at(count);
-    let objects = &with_known_visibility(objects, &inputs[..count]);
+    let (objects, libraries) = (&with_known_visibility(objects)[..], &libraries[..]);
     let linked = match &request.output {
         LinkOutput::SharedLibrary { soname } => check_hidden(&inputs[..count]).and_then(|()| {
             library(
@@ -88,27 +105,18 @@ pub fn link(
 }
 
 /// libwild 0.10 takes internal visibility for none. Linkers treat it as hidden.
-fn with_known_visibility(objects: &[Object], inputs: &[Input]) -> Vec<Object> {
-    let known = |(object, input): (&Object, &Input)| {
-        let mut object = object.clone();
-        let places: Vec<usize> = parts(input)
-            .into_iter()
-            .flat_map(|range| {
-                let start = range.start;
-                let places = visibility::internal(&input.bytes()[range]);
-                places.into_iter().map(move |place| start + place)
-            })
-            .collect();
+fn with_known_visibility(mut objects: Vec<Object>) -> Vec<Object> {
+    for object in &mut objects {
+        let places = visibility::internal(&object.bytes);
         if !places.is_empty() {
-            let mut bytes = input.bytes().to_vec();
+            let mut bytes = object.bytes.to_vec();
             for place in places {
                 bytes[place] = bytes[place] & !3 | STV_HIDDEN.0;
             }
             object.bytes = Arc::new(bytes);
         }
-        object
-    };
-    objects.iter().zip(inputs).map(known).collect()
+    }
+    objects
 }
 
 /// The objects in an input: itself, or the members of an archive.
