@@ -13,7 +13,7 @@ use crate::error::{Error, Status, reason};
 use ed25519_dalek::pkcs8::{DecodePrivateKey, DecodePublicKey};
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use std::fmt;
-use std::fs::OpenOptions;
+use std::fs::{Metadata, OpenOptions};
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -197,10 +197,21 @@ enum KeyFile {
 
 impl KeyFile {
     fn read(path: &Path) -> Result<KeyFile, Error> {
-        let (text, mode) = read_file(path)?;
+        let (text, metadata) = read_file(path)?;
         // What is not text is no key of any kind that is read here.
         let text = std::str::from_utf8(&text).unwrap_or_default();
         let key = KeyFile::parse(text).map_err(|why| unusable(path, why))?;
+        // Whoever owns it can write it, whatever its permissions are.
+        let (owner, user) = (metadata.uid(), rustix::process::geteuid().as_raw());
+        if owner != user && owner != 0 {
+            return Err(unusable(
+                path,
+                format!(
+                    "it belongs to user {owner}, who can change it; this process is user {user}'s: copy it to a file \
+                     of your own, or have root own it"
+                ),
+            ));
+        }
         let (wrong, what, command) = match key {
             KeyFile::Public(_) => (
                 0o022,
@@ -213,6 +224,7 @@ impl KeyFile {
                 "go=",
             ),
         };
+        let mode = metadata.mode();
         if mode & wrong != 0 {
             let what = format!("{what} (mode {:03o}): `chmod {command}` it", mode & 0o777);
             return Err(unusable(path, what));
@@ -273,8 +285,8 @@ fn parse_secret(text: &str) -> Option<Zeroizing<[u8; SECRET_LEN]>> {
     Some(secret)
 }
 
-/// A key file's bytes and permissions.
-fn read_file(path: &Path) -> Result<(Zeroizing<Vec<u8>>, u32), Error> {
+/// A key file's bytes, and whose it is.
+fn read_file(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Metadata), Error> {
     let unreadable = |error: &std::io::Error| {
         let why = reason(error);
         Error::new(
@@ -307,7 +319,7 @@ fn read_file(path: &Path) -> Result<(Zeroizing<Vec<u8>>, u32), Error> {
         return Err(unusable(path, NO_KEY));
     }
     bytes.truncate(len);
-    Ok((bytes, metadata.mode()))
+    Ok((bytes, metadata))
 }
 
 fn unusable(path: &Path, why: impl fmt::Display) -> Error {

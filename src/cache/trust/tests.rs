@@ -156,6 +156,17 @@ fn key_files_are_refused_with_a_reason() {
         let public = signing.verifying_key();
         public.to_public_key_pem(ending).expect("it encodes")
     };
+    let others = [
+        write(folder, "others-private", PRIVATE, 0o600),
+        write(folder, "others-public", &public, 0o644),
+        write(folder, "others-secret", SECRET, 0o600),
+    ];
+    for path in others {
+        match std::os::unix::fs::chown(&path, Some(54321), None) {
+            Ok(()) => check(&path, "belongs to user 54321", "belongs to user 54321"),
+            Err(error) => eprintln!("skipped: files of other users: {error}"),
+        }
+    }
     check(
         &write(folder, "1", PRIVATE, 0o600),
         "fine",
