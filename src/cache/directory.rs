@@ -291,7 +291,7 @@ impl Root {
         retry_on_intr(|| rustix::fs::openat(parent, rest, flags, mode))
     }
 
-    /// What files that are made here may be read by.
+    /// What files that are made here may be read and written by.
     pub fn file_mode(&self) -> Mode {
         Mode::from_raw_mode(0o600 | self.mode & 0o044)
     }

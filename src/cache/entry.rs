@@ -34,9 +34,11 @@
 
 use super::bytes::{array_at, u32_at, u64_at};
 use super::key::Key;
-use super::manifest::{About, Manifest, Stored};
+use super::manifest::{self, About, Manifest, Stored};
 use super::trust::{Signature, Signer, Trust, Untrusted};
 use crate::compile::protocol::OptLevel;
+use object::elf::{ELFMAG, FileHeader64, SHT_NOBITS, SectionHeader64};
+use object::{LittleEndian as LE, pod};
 use rustix::fs::Stat;
 use rustix::io::pread;
 use std::fs::File;
@@ -54,6 +56,12 @@ pub const HEADER_LEN: usize = 4096;
 
 /// More than any compiler makes, and far from where sums of lengths could overflow.
 pub const MAX_LEN: u64 = 1 << 40;
+
+/// The code of one image has to fit into 2 GiB, and its data lies beside it.
+const MAX_IMAGE_LEN: u64 = 1 << 32;
+
+/// What takes some 10 ms to hash. Longer images are first compared with what their own headers say.
+const LARGE_IMAGE_LEN: usize = 16 << 20;
 
 /// A manifest is read into memory whole, and takes some 100 bytes for each function.
 const MAX_MANIFEST_LEN: u64 = 1 << 28;
@@ -115,6 +123,8 @@ pub struct Entry {
     pub len: u64,
     /// The first bytes of the image, at most [`HEADER_LEN`].
     pub header: Vec<u8>,
+    /// Where keys are trusted, the very bytes of the image that were hashed: the file may change after that.
+    pub copy: Option<Vec<u8>>,
     pub manifest: RawManifest,
 }
 
@@ -139,6 +149,11 @@ impl RawManifest {
             Ok(((_name, _input, _level, machine), _)) => Ok(machine),
             Err(_) => Err(UNDECODABLE),
         }
+    }
+
+    /// Whether [`RawManifest::decode`] would succeed, without allocating anything.
+    fn is_decodable(&self) -> bool {
+        postcard::from_bytes::<manifest::Checked<'_>>(&self.0).is_ok()
     }
 
     /// All but the functions, of which there may be thousands.
@@ -172,6 +187,10 @@ pub enum EntryError {
     Attachment(&'static str),
     #[error("it has no {0}")]
     Missing(&'static str),
+    #[error("the inputs in it are not those that it says it was compiled from")]
+    OtherInput,
+    #[error("what it was compiled from has the key {0}: its content is another module's")]
+    OtherContent(Key),
     #[error("it is not trusted: {0}")]
     Untrusted(#[from] Untrusted),
 }
@@ -203,15 +222,19 @@ impl Tail {
         ) else {
             return Err(EntryError::Malformed("a length in it is absurd"));
         };
-        if manifest_len > MAX_MANIFEST_LEN {
-            return Err(EntryError::Malformed("its manifest's length is absurd"));
+        if image_len > MAX_IMAGE_LEN || manifest_len > MAX_MANIFEST_LEN {
+            return Err(EntryError::Malformed("a length in it is absurd"));
         }
-        let hashed_len = file_len
-            .checked_sub(TAIL_LEN as u64 + object_len + input_len)
-            .filter(|hashed| image_len + manifest_len <= *hashed)
-            .ok_or(EntryError::Malformed(
+        let hashed_len = match kind {
+            Kind::Entry => (image_len + manifest_len).next_multiple_of(HASH_UNIT as u64),
+            Kind::Alias => image_len + manifest_len,
+        };
+        // Before anything is hashed: a file with holes is large at no cost to whoever made it.
+        if file_len != hashed_len + object_len + input_len + TAIL_LEN as u64 {
+            return Err(EntryError::Malformed(
                 "its lengths are not those of the file",
-            ))?;
+            ));
+        }
         Ok(Tail {
             bytes,
             kind,
@@ -308,21 +331,31 @@ impl Entry {
         let hashed_len = tail.hashed_len as usize;
         let image_len = tail.image_len as usize;
         let manifest_len = tail.manifest_len as usize;
-        let (header, manifest, digest) = if whole {
-            (
-                buffer[..image_len.min(HEADER_LEN)].to_vec(),
-                buffer[image_len..image_len + manifest_len].to_vec(),
-                blake3::hash(&buffer[..hashed_len]),
-            )
+        let (header, manifest, digest, copy) = if whole {
+            let header = buffer[..image_len.min(HEADER_LEN)].to_vec();
+            let manifest = buffer[image_len..image_len + manifest_len].to_vec();
+            let digest = blake3::hash(&buffer[..hashed_len]);
+            let copy = trust.is_some().then(|| {
+                buffer.truncate(image_len);
+                buffer
+            });
+            (header, manifest, digest, copy)
         } else {
             let mut hasher = blake3::Hasher::new();
             let mut header = Vec::new();
+            let mut copy = match trust {
+                Some(_) => Some(with_capacity(image_len)?),
+                None => None,
+            };
             let mut manifest = Vec::new();
             let mut at = 0;
             while at < hashed_len {
                 let chunk_len = buffer.len().min(hashed_len - at);
                 let chunk = &mut buffer[..chunk_len];
                 read_exact(&file, chunk, at as u64)?;
+                if at == 0 && image_len > LARGE_IMAGE_LEN {
+                    check_image_len(chunk, tail.image_len)?;
+                }
                 hasher.update(chunk);
                 if at == 0 {
                     header.extend_from_slice(&chunk[..image_len.min(HEADER_LEN).min(chunk_len)]);
@@ -331,19 +364,27 @@ impl Entry {
                 let start = image_len.clamp(at, at + chunk_len) - at;
                 let end = (image_len + manifest_len).clamp(at, at + chunk_len) - at;
                 manifest.extend_from_slice(&chunk[start..end]);
+                if let Some(copy) = &mut copy {
+                    copy.extend_from_slice(&chunk[..start]);
+                }
                 at += chunk_len;
             }
-            (header, manifest, hasher.finalize())
+            (header, manifest, hasher.finalize(), copy)
         };
         if digest.as_bytes()[..] != tail.bytes[DIGEST_AT..KIND_AT] {
             return Err(EntryError::Digest);
+        }
+        let manifest = RawManifest(manifest);
+        if !manifest.is_decodable() {
+            return Err(UNDECODABLE);
         }
         Ok(Entry {
             file,
             tail,
             len,
             header,
-            manifest: RawManifest(manifest),
+            copy,
+            manifest,
         })
     }
 
@@ -358,9 +399,18 @@ impl Entry {
         }
     }
 
-    /// The image's bytes.
+    /// The image's bytes, as they were when the entry was verified.
     pub fn image(&self) -> Result<Vec<u8>, EntryError> {
-        read_at(&self.file, 0, self.tail.image_len)
+        if let Some(copy) = &self.copy {
+            return Ok(copy.clone());
+        }
+        // The file may have changed since: what is handed out is what was hashed.
+        let mut bytes = read_at(&self.file, 0, self.tail.hashed_len)?;
+        if blake3::hash(&bytes).as_bytes()[..] != self.tail.bytes[DIGEST_AT..KIND_AT] {
+            return Err(EntryError::Digest);
+        }
+        bytes.truncate(self.tail.image_len as usize);
+        Ok(bytes)
     }
 
     /// The relocatable object that the image was linked from.
@@ -668,14 +718,54 @@ fn checked_len(stat: &Stat) -> Result<u64, EntryError> {
         .ok_or(EntryError::Malformed("it is shorter than a tail"))
 }
 
+/// Refuses an image whose own headers know of less than `len` bytes. `start` is its first piece, in which the linker puts
+/// all headers; a table that lies behind it says nothing.
+fn check_image_len(start: &[u8], len: u64) -> Result<(), EntryError> {
+    let end = match pod::from_bytes::<FileHeader64<LE>>(start) {
+        Ok((header, _)) if header.e_ident.magic == ELFMAG => {
+            let at = usize::try_from(header.e_shoff.get(LE)).unwrap_or(usize::MAX);
+            let count = usize::from(header.e_shnum.get(LE));
+            let table = start
+                .get(at..)
+                .and_then(|table| pod::slice_from_bytes::<SectionHeader64<LE>>(table, count).ok());
+            let Some((sections, _)) = table else {
+                return Ok(());
+            };
+            let end = |section: &SectionHeader64<LE>| {
+                let is_in_file = section.sh_type.get(LE) != SHT_NOBITS;
+                let len = if is_in_file {
+                    section.sh_size.get(LE)
+                } else {
+                    0
+                };
+                section.sh_offset.get(LE).saturating_add(len)
+            };
+            sections.iter().map(end).max().unwrap_or(0)
+        }
+        _ => 0,
+    };
+    // What aligns its end may follow.
+    if len > end.saturating_add(HASH_UNIT as u64) {
+        return Err(EntryError::Malformed(
+            "its image is longer than its headers say",
+        ));
+    }
+    Ok(())
+}
+
 fn read_at(file: &File, at: u64, len: u64) -> Result<Vec<u8>, EntryError> {
     // The lengths were compared with the file's, so that this is no more than there is.
-    let mut bytes = Vec::new();
-    bytes
-        .try_reserve_exact(len as usize)
-        .map_err(|_| EntryError::Malformed("it is longer than memory"))?;
+    let mut bytes = with_capacity(len as usize)?;
     bytes.resize(len as usize, 0);
     read_exact(file, &mut bytes, at)?;
+    Ok(bytes)
+}
+
+fn with_capacity(len: usize) -> Result<Vec<u8>, EntryError> {
+    let mut bytes = Vec::new();
+    bytes
+        .try_reserve_exact(len)
+        .map_err(|_| EntryError::Malformed("it is longer than memory"))?;
     Ok(bytes)
 }
 

@@ -2,7 +2,7 @@
 
 use super::directory::{Root, TEMPORARY};
 use crate::compile::transport;
-use rustix::fs::{AtFlags, FlockOperation, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::IoSlice;
@@ -19,11 +19,24 @@ pub struct Temporary {
     kept: bool,
 }
 
+/// Whether a file changes once it has its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changes {
+    /// Its permissions say so: nobody but root opens it for writing by mistake. The folders that it lies in say who
+    /// reads it.
+    Never,
+    InPlace,
+}
+
 impl Temporary {
-    pub fn new(root: &Root) -> Result<Temporary, Errno> {
+    pub fn new(root: &Root, changes: Changes) -> Result<Temporary, Errno> {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
         let folder = root.folder(TEMPORARY)?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let mode = match changes {
+            Changes::Never => Mode::from_raw_mode(0o444),
+            Changes::InPlace => root.file_mode(),
+        };
         loop {
             // Process ids repeat, in time and across containers; EXCL and another number settle that.
             let name = format!(
@@ -31,7 +44,7 @@ impl Temporary {
                 std::process::id(),
                 COUNTER.fetch_add(1, Ordering::Relaxed)
             );
-            match rustix::fs::openat(&folder, name.as_str(), flags, root.file_mode()) {
+            match rustix::fs::openat(&folder, name.as_str(), flags, mode) {
                 Ok(file) => {
                     // Where there are no locks, what was left is known by its age alone.
                     let _ = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
@@ -136,9 +149,9 @@ impl Drop for Temporary {
     }
 }
 
-/// Writes a file and publishes it.
+/// Writes a file that never changes, and publishes it.
 pub fn publish(root: &Root, path: &str, parts: &[&[u8]], sync: bool) -> std::io::Result<()> {
-    let mut temporary = Temporary::new(root)?;
+    let mut temporary = Temporary::new(root, Changes::Never)?;
     temporary.write(parts)?;
     temporary.publish(root, path, sync)
 }

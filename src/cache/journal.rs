@@ -21,7 +21,7 @@
 
 use super::bytes::u64_at;
 use super::directory::{JOURNAL, OpenError, Root};
-use super::file::Temporary;
+use super::file::{Changes, Temporary};
 use super::key::Key;
 use rustix::fs::{FallocateFlags, OFlags, SeekFrom};
 use rustix::io::Errno;
@@ -115,7 +115,7 @@ impl Journal {
             bytes: 0,
             entries: 0,
         };
-        let mut temporary = Temporary::new(root)?;
+        let mut temporary = Temporary::new(root, Changes::InPlace)?;
         temporary
             .write(&[&header.encode()])
             .map_err(|error| errno(&error))?;

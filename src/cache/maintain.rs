@@ -248,8 +248,14 @@ fn take_lock(root: &Root, folder: &str, name: &std::ffi::CStr) -> Taken {
     let Ok(name) = name.to_str() else {
         return Taken::Unknown;
     };
+    let open = |flags| root.open_file(&format!("{folder}/{name}"), flags);
     // To be written, as whoever holds it has it: on an overlay another file may be read.
-    let file = match root.open_file(&format!("{folder}/{name}"), OFlags::RDWR) {
+    let file = match open(OFlags::RDWR) {
+        // An entry that was being written, whose permissions are to be read.
+        Err(OpenError::Io(Errno::ACCESS)) => open(OFlags::RDONLY),
+        other => other,
+    };
+    let file = match file {
         Ok(file) => file,
         Err(OpenError::Io(Errno::NOENT)) => return Taken::No,
         Err(_) => return Taken::Unknown,

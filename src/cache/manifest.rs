@@ -1,9 +1,12 @@
 //! What an entry says about itself.
 
 use super::key::Key;
-use crate::compile::protocol::{CompileTimes, Input, OptLevel, TargetSpec};
-use crate::signature::Function;
+use crate::compile::protocol::{CompileTimes, Cpu, Input, Level, OptLevel, Target, TargetSpec};
+use crate::signature::{Extension, Function};
+use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::marker::PhantomData;
 
 /// Lies behind the image, encoded by postcard. A hit does not decode it; a checked call does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +43,16 @@ pub struct About {
 }
 
 impl About {
+    /// What it was compiled for.
+    pub fn compiled_for(&self) -> Target {
+        let mut levels = Level::ALL.into_iter();
+        let level = levels.find(|level| level.name() == self.parts.machine);
+        match &self.target {
+            Some(target) => Target::Other(target.clone()),
+            None => Target::Host(level.map_or(Cpu::Native, Cpu::Level)),
+        }
+    }
+
     /// The length of all inputs together.
     pub fn input_len(&self) -> u64 {
         let lens = self.inputs.iter().map(|input| input.len);
@@ -117,6 +130,93 @@ pub struct Stored {
     pub digest: [u8; 32],
 }
 
+/// A [`Manifest`] that is decoded to see whether it can be, and kept nowhere. Its fields are those of the types above and
+/// of [`Function`], with borrowed strings and sequences that are passed over.
+#[derive(Deserialize)]
+#[allow(dead_code)]
+pub struct Checked<'a>(
+    #[serde(borrow)] CheckedAbout<'a>,
+    #[serde(borrow)] Each<CheckedFunction<'a>>,
+);
+
+#[derive(Deserialize)]
+#[allow(dead_code)]
+struct CheckedAbout<'a> {
+    name: &'a str,
+    #[serde(borrow)]
+    parts: CheckedParts<'a>,
+    canonical: Option<Key>,
+    #[serde(borrow)]
+    target: Option<(&'a str, &'a str, &'a str)>,
+    #[serde(borrow)]
+    inputs: Each<(&'a str, u64)>,
+    #[serde(borrow)]
+    keep: Option<Each<&'a str>>,
+    #[serde(borrow)]
+    machine: [&'a str; 3],
+    created: u64,
+    times: CompileTimes,
+    attachments: [Option<Stored>; 2],
+}
+
+#[derive(Deserialize)]
+#[allow(dead_code)]
+struct CheckedParts<'a> {
+    input: [u8; 32],
+    opt_level: OptLevel,
+    #[serde(borrow)]
+    texts: [&'a str; 4],
+}
+
+#[derive(Deserialize)]
+#[allow(dead_code)]
+struct CheckedFunction<'a> {
+    name: &'a str,
+    #[serde(borrow)]
+    result: CheckedType<'a>,
+    #[serde(borrow)]
+    parameters: Each<(CheckedType<'a>, Extension)>,
+    variadic: bool,
+    convention: &'a str,
+}
+
+#[derive(Deserialize)]
+#[allow(dead_code)]
+enum CheckedType<'a> {
+    Void,
+    I1,
+    I8,
+    I16,
+    I32,
+    I64,
+    Float,
+    Double,
+    Pointer,
+    Other(&'a str),
+}
+
+/// A sequence whose elements are decoded one after the other.
+struct Each<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Each<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(Each(PhantomData))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Each<T> {
+    type Value = Self;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a sequence")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self, A::Error> {
+        while sequence.next_element::<T>()?.is_some() {}
+        Ok(self)
+    }
+}
+
 #[cfg(test)]
 impl Manifest {
     /// Some manifest, for tests.
@@ -146,5 +246,41 @@ impl Manifest {
             },
             functions: Vec::new(),
         }
+    }
+
+    /// Gives each field that may be absent or empty a value.
+    pub fn fill(&mut self) {
+        use crate::signature::{Parameter, Type};
+        let stored = Some(Stored {
+            len: 3,
+            digest: [3; 32],
+        });
+        let parameter = |ty| Parameter {
+            ty,
+            extension: Extension::Sign,
+        };
+        let about = &mut self.about;
+        about.canonical = Some(Key([4; 32]));
+        about.target = Some(TargetSpec {
+            triple: "t".to_owned(),
+            cpu: "c".to_owned(),
+            features: "f".to_owned(),
+        });
+        about.inputs = vec![Input {
+            name: "i".to_owned(),
+            len: 300,
+        }];
+        about.keep = Some(vec!["k".to_owned(), "l".to_owned()]);
+        (about.object, about.input) = (stored.clone(), stored);
+        self.functions = vec![Function {
+            name: "f".to_owned(),
+            result: Type::Void,
+            parameters: vec![
+                parameter(Type::I64),
+                parameter(Type::Other("i128".to_owned())),
+            ],
+            variadic: true,
+            convention: "fastcc".to_owned(),
+        }];
     }
 }

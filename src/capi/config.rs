@@ -268,6 +268,11 @@ pub unsafe extern "C" fn mgenjit_config_set_reproducer_dir(
 /// Sets the cache's directory. It is made, with mode 0700, when something is first stored. A directory that
 /// belongs to another user, or that others may write, is not used: what is in a cache is run.
 ///
+/// An entry is checked each time it is used, and then mapped from its file. Nothing changes a file that has its name, and
+/// its permissions say so (mode 0444). But whoever may write to the directory can: then code that runs from the file changes
+/// as well, and a file that is cut short is a SIGBUS in the process that runs it. Keys that are trusted rule that out
+/// (mgenjit_config_add_cache_trusted_key).
+///
 /// Default: $MGENJIT_CACHE_DIR, else $XDG_CACHE_HOME/mgenjit, else $HOME/.cache/mgenjit. If there is none of
 /// these, nothing is cached. NULL sets the default again.
 ///
@@ -471,7 +476,12 @@ pub unsafe extern "C" fn mgenjit_config_set_cache_signing_key(
 /// Adds a key to those that are trusted: from the first one on, an entry that none of them signed is a miss, and
 /// the event hook is told. Nothing is stored then unless mgenjit_config_set_cache_signing_key names a key that is
 /// trusted. Users of one directory with different keys replace each other's entries: give each a directory. The file
-/// holds an Ed25519 public key, as `openssl pkey -pubout` writes it, or the secret for BLAKE3. It is read at once.
+/// holds an Ed25519 public key, as `openssl pkey -pubout` writes it, or the secret for BLAKE3. It is read at once. It must
+/// belong to this user or to root, and nobody else may write it.
+///
+/// With trusted keys, an entry's code is read into memory of the process, checked there, and run from there: whatever is
+/// done to the file later, what runs is what was signed. Processes then do not share its memory. Debuggers and profilers
+/// find the file's name all the same.
 ///
 /// Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]

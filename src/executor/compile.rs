@@ -565,11 +565,14 @@ impl<'a> Work<'a> {
         }
         let mut watch = Stopwatch::start();
         let image = match code {
-            Code::Stored { entry, .. } => Image::map(
-                map::Source::File(entry.file.as_fd()),
-                &entry.header,
-                entry.tail.image_len,
-            ),
+            Code::Stored { entry, .. } => {
+                let file = entry.file.as_fd();
+                let source = match &entry.copy {
+                    Some(image) => map::Source::Copied { file, image },
+                    None => map::Source::File(file),
+                };
+                Image::map(source, &entry.header, entry.tail.image_len)
+            }
             Code::Unstored { image, .. } => {
                 Image::map(map::Source::Memory(image), image, image.len() as u64)
             }

@@ -5,7 +5,7 @@ use super::elf::{Headers, PAGE, Segment};
 use super::leaks;
 use object::pod::Pod;
 use rustix::io::Errno;
-use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
+use rustix::mm::{Advice, MapFlags, MprotectFlags, MremapFlags, ProtFlags};
 use std::ffi::c_void;
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
@@ -16,6 +16,8 @@ use std::ptr;
 pub struct Mapping {
     base: *mut c_void,
     len: usize,
+    /// How much there is behind that: see [`Source::Copied`].
+    name_len: usize,
     /// What relocations may change, as page ranges.
     writable: Vec<Range<usize>>,
 }
@@ -33,7 +35,17 @@ pub enum Source<'a> {
     File(BorrowedFd<'a>),
     /// In memory, from which they are copied.
     Memory(&'a [u8]),
+    /// In memory, from which they are copied, because the file that they were read from is not trusted to stay as it
+    /// is. Debuggers and profilers are to know the memory by the file's name all the same. Nothing of the file is in what
+    /// is used: also a private mapping's own pages are lost when its file is made shorter.
+    Copied {
+        file: BorrowedFd<'a>,
+        image: &'a [u8],
+    },
 }
+
+/// From this length on it pays to ask for a segment's pages at once, before it is copied.
+const POPULATE_LEN: usize = 64 << 10;
 
 impl Mapping {
     /// Maps the segments of an image of `len` bytes.
@@ -45,6 +57,9 @@ impl Mapping {
                 let image = read(file, len)?;
                 Ok(Mapping::try_new(Source::Memory(&image), headers)?)
             }
+            (Err(error), Source::Copied { image, .. }) if error != Errno::NOMEM => {
+                Ok(Mapping::try_new(Source::Memory(image), headers)?)
+            }
             (result, _) => Ok(result?),
         }
     }
@@ -53,14 +68,21 @@ impl Mapping {
         let first = headers.segments.first().ok_or(Errno::INVAL)?;
         let len = headers.span();
         let aligned = headers.align > PAGE;
-        // Room for all segments: they go over it. A file's first one is there already.
+        let name_len = match source {
+            Source::Copied { .. } => PAGE,
+            Source::File(_) | Source::Memory(_) => 0,
+        };
+        // Room for all segments: they go over it. A file's first one is there already. What stays of a copied one's file is
+        // the page behind all, which tells where the file would lie.
         let base = match source {
-            Source::File(_) if aligned => reserve(len, headers.align, ProtFlags::empty())?,
+            Source::File(_) | Source::Copied { .. } if aligned => {
+                reserve(len + name_len, headers.align, ProtFlags::empty())?
+            }
             // SAFETY: the kernel chooses where; nothing that exists is touched.
-            Source::File(file) => unsafe {
+            Source::File(file) | Source::Copied { file, .. } => unsafe {
                 rustix::mm::mmap(
                     ptr::null_mut(),
-                    len,
+                    len + name_len,
                     protection(first),
                     MapFlags::PRIVATE,
                     file,
@@ -72,8 +94,24 @@ impl Mapping {
         let mut mapping = Mapping {
             base,
             len,
+            name_len,
             writable: Vec::with_capacity(2),
         };
+        if let Source::Copied { file, .. } = source
+            && aligned
+        {
+            // SAFETY: the page lies in this mapping's own address space, behind all segments.
+            unsafe {
+                rustix::mm::mmap(
+                    base.byte_add(len),
+                    name_len,
+                    ProtFlags::READ,
+                    MapFlags::PRIVATE | MapFlags::FIXED,
+                    file,
+                    len as u64,
+                )?;
+            }
+        }
         for (index, segment) in headers.segments.iter().enumerate() {
             match source {
                 Source::File(file) => {
@@ -82,7 +120,17 @@ impl Mapping {
                     }
                     mapping.map_zeros(segment)?;
                 }
-                Source::Memory(image) => mapping.copy(image, segment)?,
+                Source::Memory(image) => {
+                    // SAFETY: the pages lie in this mapping's own address space, which is writable memory.
+                    unsafe { fill(mapping.base, image, segment)? };
+                }
+                Source::Copied { file, image } => {
+                    // Profilers note what code comes from when it is mapped.
+                    if segment.executable && (index > 0 || aligned) {
+                        mapping.map_file(file, segment)?;
+                    }
+                    mapping.move_copy(image, segment)?;
+                }
             }
             if segment.writable {
                 let start = segment.address / PAGE * PAGE;
@@ -125,28 +173,43 @@ impl Mapping {
         Ok(())
     }
 
-    /// Copies a segment into memory that is still writable, and then makes it what it is to be.
-    fn copy(&self, image: &[u8], segment: &Segment) -> Result<(), Errno> {
-        let offset = usize::try_from(segment.offset).map_err(|_| Errno::INVAL)?;
-        let bytes = image
-            .get(offset..)
-            .and_then(|rest| rest.get(..segment.file_len))
-            .ok_or(Errno::INVAL)?;
-        let start = segment.address / PAGE * PAGE;
-        let end = (segment.address + segment.memory_len).next_multiple_of(PAGE);
-        // SAFETY: the pages lie in this mapping's own address space, which is writable memory, and no two
-        // segments share one.
-        unsafe {
-            ptr::copy_nonoverlapping(
-                bytes.as_ptr(),
-                self.base.byte_add(segment.address).cast::<u8>(),
-                bytes.len(),
-            );
-            if !segment.writable {
-                let mut protection = MprotectFlags::READ;
-                protection.set(MprotectFlags::EXEC, segment.executable);
-                rustix::mm::mprotect(self.base.byte_add(start), end - start, protection)?;
-            }
+    /// Copies a segment into memory of its own, makes that what it is to be, and moves it to its place. No move is told to
+    /// profilers.
+    fn move_copy(&self, image: &[u8], segment: &Segment) -> Result<(), Errno> {
+        let pages = pages(segment);
+        let len = pages.len();
+        // SAFETY: the kernel chooses where; nothing that exists is touched.
+        let memory = unsafe {
+            rustix::mm::mmap_anonymous(
+                ptr::null_mut(),
+                len,
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::PRIVATE,
+            )?
+        };
+        if segment.file_len >= POPULATE_LEN {
+            // SAFETY: it is this function's memory. A kernel that cannot do it does it page by page later.
+            let _ = unsafe {
+                rustix::mm::madvise(memory, segment.file_len, Advice::LinuxPopulateWrite)
+            };
+        }
+        // SAFETY: the memory is this function's, and has room for the segment's pages. Where it is moved to lies in this
+        // mapping's own address space.
+        let moved = unsafe {
+            fill(memory.wrapping_byte_sub(pages.start), image, segment).and_then(|()| {
+                rustix::mm::mremap_fixed(
+                    memory,
+                    len,
+                    len,
+                    MremapFlags::MAYMOVE,
+                    self.base.byte_add(pages.start),
+                )
+            })
+        };
+        if let Err(error) = moved {
+            // SAFETY: it was not moved, and nothing refers to it.
+            let _ = unsafe { rustix::mm::munmap(memory, len) };
+            return Err(error);
         }
         Ok(())
     }
@@ -258,7 +321,7 @@ impl Drop for Mapping {
             unsafe { leaks::forget(variables, len) };
         }
         // SAFETY: the address space is this value's own, and whoever drops it vouches that no code in it runs.
-        let _ = unsafe { rustix::mm::munmap(self.base, self.len) };
+        let _ = unsafe { rustix::mm::munmap(self.base, self.len + self.name_len) };
     }
 }
 
@@ -283,6 +346,39 @@ fn reserve(len: usize, align: usize, protection: ProtFlags) -> Result<*mut c_voi
         }
     }
     Ok(base)
+}
+
+/// The pages that a segment occupies, as a range of addresses.
+fn pages(segment: &Segment) -> Range<usize> {
+    let end = segment.address + segment.memory_len;
+    segment.address / PAGE * PAGE..end.next_multiple_of(PAGE)
+}
+
+/// Copies a segment into memory that is still writable, and then makes that what it is to be.
+///
+/// # Safety
+/// The segment's pages, counted from `base`, are writable memory of zeros that belongs to the caller.
+unsafe fn fill(base: *mut c_void, image: &[u8], segment: &Segment) -> Result<(), Errno> {
+    let offset = usize::try_from(segment.offset).map_err(|_| Errno::INVAL)?;
+    let bytes = image
+        .get(offset..)
+        .and_then(|rest| rest.get(..segment.file_len))
+        .ok_or(Errno::INVAL)?;
+    let pages = pages(segment);
+    // SAFETY: the caller vouches for the pages; the file's bytes are no more than the segment's memory.
+    unsafe {
+        ptr::copy_nonoverlapping(
+            bytes.as_ptr(),
+            base.wrapping_byte_add(segment.address).cast::<u8>(),
+            bytes.len(),
+        );
+        if !segment.writable {
+            let mut protection = MprotectFlags::READ;
+            protection.set(MprotectFlags::EXEC, segment.executable);
+            rustix::mm::mprotect(base.wrapping_byte_add(pages.start), pages.len(), protection)?;
+        }
+    }
+    Ok(())
 }
 
 fn protection(segment: &Segment) -> ProtFlags {
@@ -365,7 +461,11 @@ mod tests {
             let headers = Headers::parse(&image, image.len() as u64).expect("an image");
             let mut file = tempfile::tempfile().expect("a file");
             file.write_all(&image).expect("written");
-            for source in [Source::File(file.as_fd()), Source::Memory(&image)] {
+            let copied = Source::Copied {
+                file: file.as_fd(),
+                image: &image,
+            };
+            for source in [Source::File(file.as_fd()), Source::Memory(&image), copied] {
                 let mapping = Mapping::new(source, &headers, image.len() as u64).expect("mapped");
                 assert_eq!(mapping.len(), 0x4000);
                 assert_eq!(mapping.slice::<u8>(0x800, 8).expect("code"), b"the code");
@@ -384,6 +484,39 @@ mod tests {
                 mapping.slice::<u64>(8, usize::MAX).expect_err("too many");
             }
         }
+    }
+
+    /// What runs is the copy; what tells the file's name is told where the file would lie.
+    #[test]
+    fn a_copy_is_the_files_in_name_only() {
+        let image = image(0x1100, 8);
+        let headers = Headers::parse(&image, image.len() as u64).expect("an image");
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        file.write_all(&image).expect("written");
+        let source = Source::Copied {
+            file: file.as_file().as_fd(),
+            image: &image,
+        };
+        let mapping = Mapping::new(source, &headers, image.len() as u64).expect("mapped");
+        let maps = std::fs::read_to_string("/proc/self/maps").expect("a list");
+        let path = file.path().to_str().expect("a path");
+        let places = maps
+            .lines()
+            .filter(|line| line.ends_with(path))
+            .map(|line| {
+                let (start, rest) = line.split_once('-').expect("a range");
+                let offset = rest.split(' ').nth(2).expect("an offset");
+                let number = |text| usize::from_str_radix(text, 16).expect("a number");
+                number(start) - number(offset)
+            });
+        let places: Vec<usize> = places.collect();
+        assert!(!places.is_empty() && places.iter().all(|base| *base == mapping.base()));
+
+        file.as_file().set_len(0).expect("cut");
+        file.as_file().set_len(0x3000).expect("zeros");
+        assert_eq!(mapping.slice::<u8>(0x800, 8).expect("code"), b"the code");
+        assert_eq!(mapping.slice::<u8>(0x2100, 8).expect("data"), b"the data");
+        mapping.write(0x38f8, 7).expect("the last word");
     }
 
     #[test]

@@ -191,9 +191,70 @@ static void key_files(void)
     mgenjit_config_free(config);
 }
 
+/* Changes a file where it lies, which the library never does. */
+static void rewrite(const char *path, const unsigned char *bytes, size_t length, off_t cut_to)
+{
+    int file;
+    CHECK(chmod(path, 0600) == 0);
+    file = open(path, O_WRONLY);
+    CHECK(file >= 0 && pwrite(file, bytes, length, 0) == (ssize_t)length && ftruncate(file, cut_to) == 0);
+    CHECK(close(file) == 0);
+}
+
+static int is_mapped(const char *path)
+{
+    char line[8192];
+    int found = 0;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    CHECK(maps != NULL);
+    while (fgets(line, sizeof line, maps) != NULL)
+        found |= strstr(line, path) != NULL;
+    fclose(maps);
+    return found;
+}
+
+/* Code of an entry that is trusted stays what it was, whatever becomes of the file that it was read from; debuggers
+ * and profilers know the file. */
+static void changed_where_it_lies(void)
+{
+    char *secret = write_file("changed-secret", SECRET, 0600), *folder = new_cache("changed");
+    unsigned char zeros[4096] = { 0 };
+    mgenjit_config *config;
+    mgenjit_executor *executor;
+    CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_with_keys(folder, secret, secret));
+    CHECK_INT(1, list_entries(folder));
+    config = with_keys(folder, secret, secret);
+    for (int is_cut = 0; is_cut < 2; is_cut++) {
+        mgenjit_module *module;
+        int (*entry)(int);
+        struct stat status;
+        size_t length;
+        unsigned char *original = read_whole(entries[0], &length);
+        executor = new_executor(config);
+        module = add(executor, ENTRY_IR);
+        CHECK_INT(MGENJIT_ORIGIN_CACHE, mgenjit_module_origin(module));
+        CHECK(stat(entries[0], &status) == 0 && (status.st_mode & 0222) == 0);
+        CHECK(is_mapped(entries[0]));
+        /* Before it is linked, too: nothing of the file is read any more. */
+        for (size_t at = 0; at + sizeof zeros < length; at += sizeof zeros)
+            rewrite(entries[0], zeros, sizeof zeros, is_cut ? 0 : (off_t)length);
+        entry = FUNCTION(int (*)(int), executor, "entry");
+        CHECK_INT(42, entry(7));
+        rewrite(entries[0], original, length, is_cut ? 1 : (off_t)length);
+        CHECK_INT(42, entry(7));
+        mgenjit_module_free(module);
+        mgenjit_executor_free(executor);
+        replace_file(entries[0], original, length);
+        CHECK(chmod(entries[0], 0444) == 0);
+        free(original);
+    }
+    mgenjit_config_free(config);
+}
+
 int main(void)
 {
     static const check_case cases[] = {
+        CASE(changed_where_it_lies),
         CASE(ed25519), CASE(a_secret), CASE(unsigned_entries), CASE(bundles), CASE(aliases),
         CASE(trust_without_a_key), CASE(key_files),
     };

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::cache::directory::{Root, TEMPORARY, alias_path, entry_path};
 use crate::cache::entry::Kind;
-use crate::cache::file::Temporary;
+use crate::cache::file::{Changes, Temporary};
 use crate::cache::key::Key;
 use crate::cache::trust::Trust;
 use crate::error::{Error, Status, reason};
@@ -48,7 +48,8 @@ pub fn import(
         return Err(cancelled("the import", path));
     }
     while let Some(record) = bundle.next()? {
-        let temporary = Temporary::new(root).map_err(|error| not_written(path, error.into()))?;
+        let temporary = Temporary::new(root, Changes::Never)
+            .map_err(|error| not_written(path, error.into()))?;
         let mut so_far = |copied: u64| {
             // As far into the content as into what it decompresses to.
             let part = u128::from(record.stored) * u128::from(copied.min(record.item.len))

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// What is done to a file.
@@ -119,6 +119,10 @@ impl Harm {
         if let Harm::Missing = self {
             return std::fs::remove_file(path);
         }
+        // Entries are not to be written.
+        let mut permissions = std::fs::metadata(path)?.permissions();
+        permissions.set_mode(permissions.mode() | 0o200);
+        std::fs::set_permissions(path, permissions)?;
         let file = File::options().read(true).write(true).open(path)?;
         let len = file.metadata()?.len();
         let change = |from: u64, count: u64, how: fn(u8) -> u8| {
