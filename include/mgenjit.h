@@ -730,6 +730,11 @@ mgenjit_status mgenjit_config_set_reproducer_dir(struct mgenjit_config *config,
 // Sets the cache's directory. It is made, with mode 0700, when something is first stored. A directory that
 // belongs to another user, or that others may write, is not used: what is in a cache is run.
 //
+// An entry is checked each time it is used, and then mapped from its file. Nothing changes a file that has its name, and
+// its permissions say so (mode 0444). But whoever may write to the directory can: then code that runs from the file changes
+// as well, and a file that is cut short is a SIGBUS in the process that runs it. Keys that are trusted rule that out
+// (mgenjit_config_add_cache_trusted_key).
+//
 // Default: $MGENJIT_CACHE_DIR, else $XDG_CACHE_HOME/mgenjit, else $HOME/.cache/mgenjit. If there is none of
 // these, nothing is cached. NULL sets the default again.
 //
@@ -812,7 +817,12 @@ mgenjit_status mgenjit_config_set_cache_signing_key(struct mgenjit_config *confi
 // Adds a key to those that are trusted: from the first one on, an entry that none of them signed is a miss, and
 // the event hook is told. Nothing is stored then unless mgenjit_config_set_cache_signing_key names a key that is
 // trusted. Users of one directory with different keys replace each other's entries: give each a directory. The file
-// holds an Ed25519 public key, as `openssl pkey -pubout` writes it, or the secret for BLAKE3. It is read at once.
+// holds an Ed25519 public key, as `openssl pkey -pubout` writes it, or the secret for BLAKE3. It is read at once. It must
+// belong to this user or to root, and nobody else may write it.
+//
+// With trusted keys, an entry's code is read into memory of the process, checked there, and run from there: whatever is
+// done to the file later, what runs is what was signed. Processes then do not share its memory. Debuggers and profilers
+// find the file's name all the same.
 //
 // Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_INVALID_ARGUMENT.
 mgenjit_status mgenjit_config_add_cache_trusted_key(struct mgenjit_config *config,
@@ -1442,9 +1452,12 @@ mgenjit_status mgenjit_cache_clear(struct mgenjit_cache *cache,
                                    void *user,
                                    struct mgenjit_error **error);
 
-// Checks an entry: its code as a hit does, and what is attached to it. With `recompile`, compiles its inputs
-// once more and compares: for entries that this version of the library compiled, for this machine or another target,
-// and whose inputs were kept.
+// Checks an entry: its code as a hit does, what is attached to it, and that what it was compiled from has its key: its
+// inputs, if they were kept, and its options. With `recompile`, compiles its inputs once more and compares: for entries that
+// this version of the library compiled, for this machine or another target, and whose inputs were kept.
+//
+// Of an entry whose inputs were not kept, only compiling the module again tells whether it is what its key says; so it is
+// of another key that leads to the entry, unless that is the one of its canonical form, which `recompile` checks too.
 //
 // Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_UNTRUSTED; with
 // `recompile` also MGENJIT_STATUS_DIFFERENT, MGENJIT_STATUS_TARGET if it cannot be compiled here, and those of
@@ -1476,7 +1489,12 @@ mgenjit_status mgenjit_cache_export(struct mgenjit_cache *cache,
                                     struct mgenjit_error **error);
 
 // Stores the entries of a bundle: all are verified before the first one is. Those that are there already, whole and
-// signed as the configuration asks, stay as they are. `imported`, which may be NULL, receives how many were stored.
+// signed as the configuration asks, stay as they are.
+//
+// If the configuration trusts keys, each entry must be signed with one. If it does not, the bundle itself is trusted as the
+// cache's directory is: its entries are found undamaged, but that their code is what their keys stand for is not known. So
+// import unsigned bundles from where you would run a program from; mgenjit_cache_verify with `recompile` tells which
+// entries are not what this machine compiles. `imported`, which may be NULL, receives how many were stored.
 // `progress` may be NULL.
 //
 // Thread-safe. Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_UNTRUSTED if the configuration

@@ -6,7 +6,7 @@ use super::entry::{Entry, EntryError, Kind};
 use super::file;
 use super::index::{Filter, Gone, Index, IndexError, Row, Stats, Verdict, Why};
 use super::journal::{Journal, MissReason};
-use super::key::Key;
+use super::key::{Key, check_origin};
 use super::maintain::{self, Limits, Maintenance};
 use super::manifest::{Manifest, Parts};
 use super::store::{Options, Store, Trouble};
@@ -389,12 +389,14 @@ impl Catalog {
         Ok(())
     }
 
-    /// Checks one entry's bytes: all that runs, and all that is attached.
+    /// Checks one entry's bytes: all that runs, and all that is attached; and that it is what its key says.
     pub fn verify(&self, key: &Key) -> Result<(), Error> {
         let key = &self.target(&*self.root()?, key)?;
         let entry = self.open_entry(key)?.ok_or_else(|| self.no_entry(key))?;
         entry
             .verify_attachments()
+            .and_then(|()| entry.manifest.decode_about())
+            .and_then(|about| fork::guard(|| check_origin(&entry, &about)).into_inner())
             .map_err(|error| self.damaged(key, &error))
     }
 

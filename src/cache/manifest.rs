@@ -49,7 +49,7 @@ impl About {
         let level = levels.find(|level| level.name() == self.parts.machine);
         match &self.target {
             Some(target) => Target::Other(target.clone()),
-            None => Target::Host(level.map_or(Cpu::Native, Cpu::Level)),
+            None => Target::Host(level.map_or_else(Cpu::native, Cpu::Level)),
         }
     }
 

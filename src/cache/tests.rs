@@ -4,11 +4,11 @@ use super::catalog::{Catalog, Explanation};
 use super::directory::{INDEX, JOURNAL, alias_path, entry_path};
 use super::index::{Filter, Stats, Verdict, Why};
 use super::journal::MissReason;
-use super::key::Key;
+use super::key::{Key, KeyParts, Keys, digest_of_unit};
 use super::maintain::Limits;
 use super::manifest::{Manifest, Part};
 use super::store::{Found, Store};
-use crate::compile::protocol::OptLevel;
+use crate::compile::protocol::{Cpu, Input, Level, OptLevel, Target, TargetSpec};
 use crate::config::Config;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -85,6 +85,12 @@ fn manifest(name: &str, key: Key) -> Manifest {
     let mut manifest = Manifest::example(name);
     manifest.about.parts.input = key.0;
     manifest
+}
+
+/// Puts a file of other bytes in the place of an entry, which is not to be written.
+fn replace(path: &Path, bytes: &[u8]) {
+    std::fs::remove_file(path).expect("it was there");
+    std::fs::write(path, bytes).expect("written");
 }
 
 fn key(number: u32) -> Key {
@@ -334,7 +340,7 @@ fn the_nearest_entry_explains_a_miss() {
         matches!(never, Explanation::Missing(Verdict::Never(None))),
         "{never:?}"
     );
-    std::fs::write(cache.path().join(entry_path(&key(1))), b"damaged").expect("written");
+    replace(&cache.path().join(entry_path(&key(1))), b"damaged");
     assert!(matches!(
         explain(&key(1), "m", &wanted),
         Explanation::Damaged(_)
@@ -590,11 +596,11 @@ fn torn_entries_are_misses_and_go_with_a_scan() {
     }
     let path = |number| cache.path().join(entry_path(&key(number)));
     let whole = std::fs::read(path(0)).expect("an entry");
-    std::fs::write(path(0), &whole[..whole.len() - 1]).expect("cut");
-    std::fs::write(path(1), vec![0; whole.len()]).expect("zeroed");
+    replace(&path(0), &whole[..whole.len() - 1]);
+    replace(&path(1), &vec![0; whole.len()]);
     let mut torn = std::fs::read(path(2)).expect("an entry");
     torn[4096..8192].fill(0);
-    std::fs::write(path(2), torn).expect("torn");
+    replace(&path(2), &torn);
     for number in 0..3 {
         assert!(matches!(
             cache.store.find(&key(number), MACHINE),
@@ -602,11 +608,104 @@ fn torn_entries_are_misses_and_go_with_a_scan() {
         ));
         cache.catalog().verify(&key(number)).expect_err("damaged");
     }
-    cache.catalog().verify(&key(3)).expect("whole");
     cache.catalog().rebuild(&mut |_, _| true).expect("rebuilt");
     assert!(!path(0).exists() && !path(1).exists() && path(3).exists());
     assert_eq!(cache.names(Filter::default()).len(), 2);
     assert_eq!(cache.stats().entries, 2);
+}
+
+/// Whole entries with digests that are right, whose content may be another module's: what an unsigned bundle can bring.
+#[test]
+fn an_entry_of_other_content_does_not_verify() {
+    let native = Target::Host(Cpu::native());
+    let level = Target::Host(Cpu::Level(Level::V2));
+    let other = Target::Other(TargetSpec {
+        triple: "aarch64-linux-gnu".to_owned(),
+        cpu: "generic".to_owned(),
+        features: String::new(),
+    });
+    let keep: Option<Vec<String>> = Some(vec!["f".to_owned()]);
+    for (target, inputs, keep) in [
+        (&native, &[&b"one"[..]][..], &None),
+        (&level, &[b"one"], &None),
+        (&level, &[b"one"], &keep),
+        (&other, &[b"one", b"two"], &None),
+        (&other, &[b"one", b"two"], &keep),
+    ] {
+        let cache = Cache::new();
+        let digests: Vec<_> = inputs.iter().map(|input| blake3::hash(input)).collect();
+        let digest = match inputs {
+            [_] if keep.is_none() => digests[0],
+            _ => digest_of_unit(&digests, keep.as_deref()),
+        };
+        let parts = KeyParts::new(OptLevel::O2, target);
+        let right = Keys::new(parts).key(&digest);
+        let mut manifest = Manifest::example("m");
+        manifest.about.parts = parts.to_keep(&digest);
+        manifest.about.keep.clone_from(keep);
+        if let Target::Other(spec) = target {
+            manifest.about.target = Some(spec.clone());
+        }
+        manifest.about.inputs = inputs
+            .iter()
+            .map(|input| Input {
+                name: "i".to_owned(),
+                len: input.len() as u64,
+            })
+            .collect();
+        let put = |store: &Store, key: &Key, input: &[u8], manifest: &Manifest| {
+            let mut manifest = manifest.clone();
+            store
+                .publish(key, b"image", b"object", input, &mut manifest)
+                .expect("it is stored");
+        };
+        let verify = |key| cache.catalog().verify(key).map_err(|error| error.message);
+        let check = |expect: &str| {
+            let message = verify(&right).expect_err("it is another's");
+            assert!(message.contains(expect), "`{message}`: `{expect}`");
+        };
+        let input = inputs.concat();
+        put(&cache.store, &right, &input, &manifest);
+        verify(&right).expect("its own content");
+        let alias = key(7);
+        cache
+            .store
+            .publish_alias(&alias, &right)
+            .expect("it is stored");
+        verify(&alias).expect("its own content");
+
+        put(&cache.store, &right, &b"sixsix"[..input.len()], &manifest);
+        check("not those that it says");
+        verify(&alias).expect_err("by an alias as well");
+        put(&cache.store, &right, b"another length", &manifest);
+        check("not those that it says");
+        let mut changed = manifest.clone();
+        changed.about.parts.opt_level = OptLevel::O1;
+        put(&cache.store, &right, &input, &changed);
+        check("has the key");
+        changed = manifest.clone();
+        changed.about.parts.llvm.push('1');
+        put(&cache.store, &right, &input, &changed);
+        check("has the key");
+        put(&cache.store, &alias, &input, &manifest);
+        verify(&alias).expect_err("an honest entry, renamed");
+
+        // Without its inputs its options still tell.
+        let mut config = cache.config.clone();
+        config.cache_keep_input = false;
+        let without = config.store().expect("a cache");
+        put(&without, &right, b"", &manifest);
+        verify(&right).expect("nothing is wrong that is there");
+        changed = manifest.clone();
+        changed.about.parts.input[3] ^= 1;
+        put(&without, &right, b"", &changed);
+        check("has the key");
+        // Another machine's key cannot be told.
+        changed.about.parts.machine = "native 0123456789abcdef".to_owned();
+        changed.about.target = None;
+        put(&without, &right, b"", &changed);
+        verify(&right).expect("unknown");
+    }
 }
 
 #[test]

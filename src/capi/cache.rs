@@ -532,9 +532,12 @@ pub unsafe extern "C" fn mgenjit_cache_clear(
     }
 }
 
-/// Checks an entry: its code as a hit does, and what is attached to it. With `recompile`, compiles its inputs
-/// once more and compares: for entries that this version of the library compiled, for this machine or another target,
-/// and whose inputs were kept.
+/// Checks an entry: its code as a hit does, what is attached to it, and that what it was compiled from has its key: its
+/// inputs, if they were kept, and its options. With `recompile`, compiles its inputs once more and compares: for entries that
+/// this version of the library compiled, for this machine or another target, and whose inputs were kept.
+///
+/// Of an entry whose inputs were not kept, only compiling the module again tells whether it is what its key says; so it is
+/// of another key that leads to the entry, unless that is the one of its canonical form, which `recompile` checks too.
 ///
 /// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_UNTRUSTED; with
 /// `recompile` also MGENJIT_STATUS_DIFFERENT, MGENJIT_STATUS_TARGET if it cannot be compiled here, and those of
@@ -551,11 +554,10 @@ pub unsafe extern "C" fn mgenjit_cache_verify(
         ffi::guard(error, || {
             let cache = ffi::borrow(cache, "cache")?;
             let key = whole_key(key)?;
-            cache.catalog.verify(&key)?;
-            if recompile != 0 {
-                crate::executor::recompile(&cache.catalog, &cache.pool, &key)?;
+            if recompile == 0 {
+                return cache.catalog.verify(&key);
             }
-            Ok(())
+            crate::executor::recompile(&cache.catalog, &cache.pool, &key)
         })
     }
 }
@@ -611,7 +613,12 @@ pub unsafe extern "C" fn mgenjit_cache_export(
 }
 
 /// Stores the entries of a bundle: all are verified before the first one is. Those that are there already, whole and
-/// signed as the configuration asks, stay as they are. `imported`, which may be NULL, receives how many were stored.
+/// signed as the configuration asks, stay as they are.
+///
+/// If the configuration trusts keys, each entry must be signed with one. If it does not, the bundle itself is trusted as the
+/// cache's directory is: its entries are found undamaged, but that their code is what their keys stand for is not known. So
+/// import unsigned bundles from where you would run a program from; mgenjit_cache_verify with `recompile` tells which
+/// entries are not what this machine compiles. `imported`, which may be NULL, receives how many were stored.
 /// `progress` may be NULL.
 ///
 /// Thread-safe. Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_UNTRUSTED if the configuration

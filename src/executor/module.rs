@@ -43,7 +43,7 @@ enum Kept<'a> {
 impl Artifacts<'_> {
     /// What it was compiled for.
     pub fn target(&self) -> Target {
-        recompile::target(&self.about)
+        self.about.compiled_for()
     }
 
     /// The request to make something else of it than code.

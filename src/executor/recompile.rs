@@ -1,25 +1,48 @@
 //! Compiles what an entry was compiled from once more, and compares: `mgenjit_cache_verify`.
 
 use super::compile::compare;
-use crate::cache::catalog::Catalog;
+use crate::cache::catalog::{Catalog, Details};
 use crate::cache::entry::EntryError;
-use crate::cache::key::{Key, KeyParts};
+use crate::cache::key::{Key, KeyParts, Keys};
 use crate::cache::manifest::{About, Part};
 use crate::compile::cancel::Cancel;
-use crate::compile::client::{Answer, out_of_step};
+use crate::compile::client::{Answer, Listener, out_of_step};
 use crate::compile::pool::Pool;
-use crate::compile::protocol::{CompileRequest, Cpu, Emit, Level, Request, Target};
+use crate::compile::protocol::{CompileRequest, Decision, Emit, Request};
 use crate::error::{Error, Status};
 use crate::event::Times;
 use crate::fork;
 use std::os::unix::fs::FileExt;
 
-/// Compiles an entry's IR again. A difference is an error.
+/// How often an entry that was replaced in the meantime is compiled.
+const ATTEMPTS: usize = 3;
+
+/// Verifies an entry, and compiles its IR again. A difference is an error.
 pub fn recompile(catalog: &Catalog, pool: &Pool, key: &Key) -> Result<(), Error> {
-    let details = catalog.details(key)?;
+    let mut result = Ok(());
+    for _ in 0..ATTEMPTS {
+        catalog.verify(key)?;
+        let details = catalog.details(key)?;
+        result = compare_with_new(&details, pool);
+        if result.is_ok() {
+            break;
+        }
+        // What was wrong with an entry that is not there any more says nothing of the one that is.
+        let now = catalog.details(key)?;
+        if now.entry.tail.bytes() == details.entry.tail.bytes() {
+            break;
+        }
+    }
+    result
+}
+
+fn compare_with_new(details: &Details, pool: &Pool) -> Result<(), Error> {
     let about = &details.manifest.about;
     let name = &about.name;
-    let request = Request::Compile(request(about, Emit::Code, "be compared with it")?);
+    let mut request = request(about, Emit::Code, "be compared with it")?;
+    // The canonical key leads to this entry as its own does.
+    request.identify = about.canonical.is_some();
+    let request = Request::Compile(request);
     let damaged = |error: EntryError| Error::new(Status::Damaged, format!("{name}: {error}"));
     let input = details.entry.input(about).map_err(|error| match error {
         EntryError::Missing(_) => Error::new(
@@ -32,16 +55,30 @@ pub fn recompile(catalog: &Catalog, pool: &Pool, key: &Key) -> Result<(), Error>
         .split_input(&input)
         .ok_or_else(|| damaged(EntryError::Attachment("input")))?;
     let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
+    let mut listener = Identified::default();
     let answer = pool.request(
         &request,
         &inputs,
         &mut Times::default(),
         &Cancel::default(),
-        &mut (),
+        &mut listener,
     )?;
     let Answer::Compiled(output) = answer else {
         return Err(out_of_step(name));
     };
+    if let (Some(digest), Some(canonical)) = (listener.digest, about.canonical) {
+        let target = about.compiled_for();
+        let keys = fork::guard(|| Keys::new(KeyParts::new(about.parts.opt_level, &target)));
+        let ours = keys.into_inner().canonical(&digest);
+        if ours != canonical {
+            return Err(Error::new(
+                Status::Different,
+                format!(
+                    "{name}: compiled again, its canonical form has the key {ours}, not {canonical}"
+                ),
+            ));
+        }
+    }
     let mut image = vec![0; output.compiled.image_len as usize];
     let mut object = vec![0; output.compiled.object_len as usize];
     output
@@ -64,11 +101,24 @@ pub fn recompile(catalog: &Catalog, pool: &Pool, key: &Key) -> Result<(), Error>
     })
 }
 
+/// Notes what the server calls the module.
+#[derive(Default)]
+struct Identified {
+    digest: Option<[u8; 32]>,
+}
+
+impl Listener for Identified {
+    fn identified(&mut self, digest: &[u8; 32]) -> Decision {
+        self.digest = Some(*digest);
+        Decision::Compile
+    }
+}
+
 /// The request to make something of what an entry was compiled from, if this library and machine would compile it to
 /// what the entry has. `purpose` ends the sentence that says why not.
 pub(super) fn request(about: &About, emit: Emit, purpose: &str) -> Result<CompileRequest, Error> {
     let name = &about.name;
-    let target = target(about);
+    let target = about.compiled_for();
     let parts = fork::guard(|| KeyParts::new(about.parts.opt_level, &target)).into_inner();
     let ours = parts.to_keep(&blake3::Hash::from_bytes(about.parts.input));
     if let Some(part) = ours.differences(&about.parts).first() {
@@ -94,15 +144,4 @@ pub(super) fn request(about: &About, emit: Emit, purpose: &str) -> Result<Compil
         emit,
         max_memory: 0,
     })
-}
-
-/// What an entry was compiled for.
-pub(super) fn target(about: &About) -> Target {
-    let level = Level::ALL
-        .into_iter()
-        .find(|level| level.name() == about.parts.machine);
-    match &about.target {
-        Some(target) => Target::Other(target.clone()),
-        None => Target::Host(level.map_or_else(Cpu::native, Cpu::Level)),
-    }
 }

@@ -53,6 +53,51 @@ static void other_code(void)
     mgenjit_cache_free(cache);
 }
 
+/* A server that first does something else, and then what servers do. */
+static void server_after(const char *command)
+{
+    char *script = NULL;
+    CHECK(asprintf(&script, "#!/bin/sh\n%s\nexec '%s' \"$@\"\n", command, getenv("MGENJIT_SERVER")) > 0);
+    CHECK(setenv("MGENJIT_SERVER", write_file("server", script, 0755), 1) == 0);
+    free(script);
+}
+
+/* What becomes of an entry while it is compiled again: it is told as it is then, not as different. */
+static void changed_meanwhile(void)
+{
+    static const struct {
+        const char *name;
+        /* "%s" is the entry. */
+        const char *command;
+        int expect;
+    } changes[] = {
+        { "rewritten", "chmod u+w '%s'; printf other | dd of='%s' conv=notrunc bs=1 seek=100 2>'%s.log'",
+          MGENJIT_STATUS_DAMAGED },
+        { "cut", "chmod u+w '%s'; : >'%s'", MGENJIT_STATUS_DAMAGED },
+        { "removed", "rm -f '%s'", MGENJIT_STATUS_OK },
+        { "copied", "cp '%s' '%s.new'; mv -f '%s.new' '%s'", MGENJIT_STATUS_OK },
+    };
+    char *server = strdup(getenv("MGENJIT_SERVER"));
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        char *folder = new_cache(changes[i].name), *command = NULL;
+        mgenjit_config *config = config_for(folder, &events);
+        mgenjit_cache *cache;
+        char keys[64][MGENJIT_KEY_SIZE];
+        CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_with(config));
+        CHECK_INT(1, list_entries(folder));
+        CHECK(asprintf(&command, changes[i].command, entries[0], entries[0], entries[0], entries[0]) > 0);
+        server_after(command);
+        cache = open_cache(config);
+        CHECK_INT(1, list_keys(cache, keys));
+        CHECK_STATUS(changes[i].expect, mgenjit_cache_verify(cache, keys[0], 1, &failure));
+        mgenjit_cache_free(cache);
+        mgenjit_config_free(config);
+        CHECK(setenv("MGENJIT_SERVER", server, 1) == 0);
+        free(command);
+    }
+    free(server);
+}
+
 /* Without the IR there is nothing to compile again; the bytes are checked all the same. */
 static void without_the_ir(void)
 {
@@ -110,7 +155,7 @@ static void no_such_key(void)
 int main(void)
 {
     static const check_case cases[] = {
-        CASE(equal_code), CASE(other_code), CASE(without_the_ir), CASE(without_a_server), CASE(no_such_key),
+        CASE(equal_code), CASE(other_code), CASE(changed_meanwhile), CASE(without_the_ir), CASE(without_a_server), CASE(no_such_key),
     };
     return RUN_CASES(cases);
 }
