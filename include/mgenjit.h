@@ -487,6 +487,10 @@ typedef struct mgenjit_cache_statistics {
   // What the stored entries took to compile, and what the hits would have taken.
   uint64_t compile_time;
   uint64_t saved_time;
+  // 1 if all from `hits` to `saved_time` is known, as far as it was recorded. 0 if the index that would tell is lost or
+  // cannot be read, and none can be made, as on a full disk: then these are 0. What comes before is counted from the
+  // files.
+  uint64_t has_history;
 } mgenjit_cache_statistics;
 
 // Which entries an iterator yields: those that pass each test. All zeros but `size` lets everything through.

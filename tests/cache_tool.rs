@@ -156,6 +156,42 @@ impl Cache {
     }
 }
 
+/// Where no index can be kept, the statistics are those of the one that there is; without one they are unknown.
+#[test]
+fn what_is_unknown_is_said() {
+    let cache = Cache::filled(&["a.ll", "b.ll"]);
+    cache.check(&["stats"], 0, &["entries", "2", "0 of 2"]);
+    let limited = |arguments: &[&str]| -> Ran {
+        let tool = cache.command("cache");
+        Command::new("sh")
+            .env("MGENJIT_CACHE_DIR", cache.path("cache"))
+            .args(["-c", "ulimit -f 0; exec \"$0\" \"$@\""])
+            .arg(tool.get_program())
+            .args(arguments)
+            .output()
+            .expect("the tool")
+            .into()
+    };
+    let ran = limited(&["stats"]);
+    assert!(ran.code == 0 && ran.out.contains("0 of 2"), "{ran:?}");
+    std::fs::remove_file(cache.path("cache/v3/index.sqlite")).expect("an index");
+    let ran = limited(&["stats"]);
+    assert!(ran.code == 1 && ran.out.contains("unknown"), "{ran:?}");
+    assert!(!ran.out.contains("0 of 2"), "{ran:?}");
+    let ran = limited(&["stats", "--json"]);
+    let stats: Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!(
+        (ran.code, &stats["entries"], &stats["hits"]),
+        (1, &Value::from(2), &Value::Null)
+    );
+    let ran = limited(&["clear", "--yes"]);
+    assert!(
+        ran.code == 0 && ran.out.contains("removed 2 entries"),
+        "{ran:?}"
+    );
+    assert_eq!(cache.names(&[]).len(), 0);
+}
+
 fn ir(number: usize) -> String {
     format!(
         "define i64 @f{number}(i64 %x) {{\n  %y = mul i64 %x, {}\n  ret i64 %y\n}}\n",

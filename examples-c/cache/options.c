@@ -55,6 +55,7 @@ static const char help[] =
     "Exit status (from 64 on as in sysexits.h):\n"
     "  0   done; verify: all is well; explain: it is there\n"
     "  1   verify: an entry is damaged, untrusted or different; explain: it is not there;\n"
+    "      stats: what happened is unknown, for there is no index;\n"
     "      clear: you said no\n"
     "  64  wrong usage, or a KEY that several entries have\n"
     "  65  a bundle or an entry is damaged or not trusted, or IR is bad\n"

@@ -8,6 +8,15 @@
 #include "common/units.h"
 #include "report.h"
 
+/* A number of what happened, which need not be known. */
+static void json_counted(const mgenjit_cache_statistics *stats, const char *name, uint64_t value)
+{
+    if (stats->has_history)
+        json_number(name, value);
+    else
+        json_null(name);
+}
+
 static void print_json(const char *directory, const mgenjit_cache_statistics *stats)
 {
     json_open(NULL);
@@ -19,21 +28,21 @@ static void print_json(const char *directory, const mgenjit_cache_statistics *st
     json_number("max_bytes", stats->max_bytes);
     json_number("max_entries", stats->max_entries);
     json_number("max_age", stats->max_age);
-    json_number("hits", stats->hits);
-    json_number("hits_by_alias", stats->hits_by_alias);
-    json_number("hits_in_layers", stats->hits_in_layers);
-    json_number("misses_new", stats->misses_new);
-    json_number("misses_evicted", stats->misses_evicted);
-    json_number("misses_removed", stats->misses_removed);
-    json_number("misses_damaged", stats->misses_damaged);
-    json_number("misses_untrusted", stats->misses_untrusted);
-    json_number("stores", stats->stores);
-    json_number("imports", stats->imports);
-    json_number("evictions", stats->evictions);
-    json_number("evicted_bytes", stats->evicted_bytes);
-    json_number("removals", stats->removals);
-    json_number("compile_time", stats->compile_time);
-    json_number("saved_time", stats->saved_time);
+    json_counted(stats, "hits", stats->hits);
+    json_counted(stats, "hits_by_alias", stats->hits_by_alias);
+    json_counted(stats, "hits_in_layers", stats->hits_in_layers);
+    json_counted(stats, "misses_new", stats->misses_new);
+    json_counted(stats, "misses_evicted", stats->misses_evicted);
+    json_counted(stats, "misses_removed", stats->misses_removed);
+    json_counted(stats, "misses_damaged", stats->misses_damaged);
+    json_counted(stats, "misses_untrusted", stats->misses_untrusted);
+    json_counted(stats, "stores", stats->stores);
+    json_counted(stats, "imports", stats->imports);
+    json_counted(stats, "evictions", stats->evictions);
+    json_counted(stats, "evicted_bytes", stats->evicted_bytes);
+    json_counted(stats, "removals", stats->removals);
+    json_counted(stats, "compile_time", stats->compile_time);
+    json_counted(stats, "saved_time", stats->saved_time);
     json_end();
 }
 
@@ -61,6 +70,8 @@ static void print_counts(const char *label, const char *first, const struct coun
 
 static void print_table(const char *directory, const mgenjit_cache_statistics *stats)
 {
+    static const char *const counted[] = {"hits", "misses", "stored", "imported", "evicted", "removed", "compiled for",
+                                          "hits saved"};
     uint64_t hits = stats->hits + stats->hits_by_alias + stats->hits_in_layers;
     uint64_t misses = stats->misses_new + stats->misses_evicted + stats->misses_removed + stats->misses_damaged
                       + stats->misses_untrusted;
@@ -81,6 +92,13 @@ static void print_table(const char *directory, const mgenjit_cache_statistics *s
         snprintf(text, sizeof text, "%s of at most %s (%.1f %%)", format_size(one, stats->bytes),
                  format_size(two, stats->max_bytes), (double)stats->bytes / (double)stats->max_bytes * 100);
     table_fact("size", text);
+
+    if (!stats->has_history) {
+        for (size_t i = 0; i < sizeof counted / sizeof counted[0]; i++)
+            table_fact(counted[i], "unknown");
+        table_fact("index", "none is kept here, or it can be neither read nor made");
+        return;
+    }
 
     snprintf(text, sizeof text, "%" PRIu64, hits);
     if (hits + misses > 0)
@@ -121,5 +139,5 @@ int command_stats(struct context *context)
         print_json(directory, &stats);
     else
         print_table(directory, &stats);
-    return EXIT_DONE;
+    return stats.has_history ? EXIT_DONE : EXIT_NOT_WELL;
 }

@@ -85,6 +85,12 @@ void json_number(const char *name, uint64_t value)
     printf("%" PRIu64, value);
 }
 
+void json_null(const char *name)
+{
+    start(name);
+    fputs("null", stdout);
+}
+
 void json_bool(const char *name, int value)
 {
     start(name);

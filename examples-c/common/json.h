@@ -17,6 +17,7 @@ void json_end(void);
 /* NULL is null. What is no UTF-8 becomes U+FFFD. */
 void json_string(const char *name, const char *value);
 void json_number(const char *name, uint64_t value);
+void json_null(const char *name);
 void json_bool(const char *name, int value);
 
 #endif

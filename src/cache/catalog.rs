@@ -90,7 +90,6 @@ impl Catalog {
             ));
         }
         let root = self.root()?;
-        let index = self.index()?;
         let mut entries = Vec::new();
         let mut aliases = HashSet::new();
         let mut seen = HashSet::new();
@@ -102,9 +101,16 @@ impl Catalog {
             if !seen.insert(target) {
                 continue;
             }
-            let others = index.aliases(&target).map_err(|error| self.error(&error))?;
-            aliases.extend(others.into_iter().map(|alias| (alias, target)));
             entries.push(target);
+        }
+        let others = self.ask(|index| {
+            let of_each = entries
+                .iter()
+                .map(|target| Ok((*target, index.aliases(target)?)));
+            of_each.collect::<Result<Vec<_>, IndexError>>()
+        })?;
+        for (target, others) in others {
+            aliases.extend(others.into_iter().map(|alias| (alias, target)));
         }
         let mut aliases: Vec<(Key, Key)> = aliases.into_iter().collect();
         // The same entries make the same bundle.
@@ -199,8 +205,20 @@ impl Catalog {
         index.map_err(|error| self.error(&error))
     }
 
-    fn ask<T>(&self, body: impl FnOnce(&Index) -> Result<T, IndexError>) -> Result<T, Error> {
-        body(&self.index()?).map_err(|error| self.error(&error))
+    /// Asks the index; if it turns out to be broken, again, and then a new one.
+    fn ask<T>(&self, body: impl Fn(&Index) -> Result<T, IndexError>) -> Result<T, Error> {
+        match body(&self.index()?) {
+            Err(error) if error.is_corrupt() => {
+                let root = self.root()?;
+                if maintain::discard_index(&root) {
+                    body(&self.index()?)
+                } else {
+                    Index::of_files(self.directory(), &root).and_then(|index| body(&index))
+                }
+            }
+            other => other,
+        }
+        .map_err(|error| self.error(&error))
     }
 
     /// The one entry whose key begins with these digits; if there is none, the one to which such a key leads.
@@ -240,9 +258,7 @@ impl Catalog {
     /// Looks at an entry, by its key or by an alias.
     pub fn details(&self, key: &Key) -> Result<Details, Error> {
         let key = &self.target(&*self.root()?, key)?;
-        let index = self.index()?;
-        let row = index.entry(key).map_err(|error| self.error(&error))?;
-        let aliases = index.aliases(key).map_err(|error| self.error(&error))?;
+        let (row, aliases) = self.ask(|index| Ok((index.entry(key)?, index.aliases(key)?)))?;
         let entry = self.open_entry(key)?;
         let (Some(row), Some(entry)) = (row, entry) else {
             return Err(self.no_entry(key));
@@ -485,6 +501,7 @@ impl Catalog {
             let journal = Journal::open_or_create(root)?;
             index.fold(&journal)?;
             index.finish_scan()?;
+            index.catch_up()?;
             let result = body(index)?;
             index.fold(&journal)?;
             Ok(result)
@@ -572,6 +589,8 @@ enum Place {
 /// Pages through the entries.
 pub struct Iter {
     index: Index,
+    directory: Arc<Directory>,
+    root: Arc<Root>,
     filter: Filter,
     after: Option<Key>,
     page: std::vec::IntoIter<Row>,
@@ -588,6 +607,8 @@ impl Catalog {
     pub fn iter(&self, filter: Filter) -> Result<Iter, Error> {
         Ok(Iter {
             index: self.index()?,
+            directory: self.directory().clone(),
+            root: self.root()?,
             filter,
             after: None,
             page: Vec::new().into_iter(),
@@ -612,10 +633,19 @@ impl Iter {
         if self.ended {
             return Ok(None);
         }
-        let page = self
-            .index
-            .list(&self.filter, self.after.as_ref(), PAGE)
-            .map_err(|error| Error::new(Status::Cache, self.index.trouble(&error).0))?;
+        let list = |index: &Index| index.list(&self.filter, self.after.as_ref(), PAGE);
+        let page = match list(&self.index) {
+            // Whoever comes next makes it anew; this list goes on with what the files tell.
+            Err(error) if error.is_corrupt() => {
+                maintain::discard_index(&self.root);
+                Index::of_files(&self.directory, &self.root).and_then(|index| {
+                    self.index = index;
+                    list(&self.index)
+                })
+            }
+            other => other,
+        }
+        .map_err(|error| Error::new(Status::Cache, self.index.trouble(&error).0))?;
         self.page = page.into_iter();
         let row = self.page.next();
         self.after = row.as_ref().map(|row| row.key);

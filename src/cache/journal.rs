@@ -98,6 +98,15 @@ impl Journal {
         }
     }
 
+    /// As [`Journal::open`], only to read it.
+    pub fn open_to_read(root: &Root) -> Result<Option<Journal>, OpenError> {
+        match root.open_own_file(JOURNAL, OFlags::RDONLY) {
+            Ok(file) => Ok(Some(Journal(file))),
+            Err(OpenError::Io(Errno::NOENT)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// As [`Journal::open`], and makes it if there is none.
     pub fn open_or_create(root: &Root) -> Result<Journal, OpenError> {
         match Journal::open(root) {

@@ -49,6 +49,9 @@ const FOLD_AT: u64 = 64 << 10;
 /// as long again, so that a slice takes 20 ms at most.
 const SLICE: Duration = Duration::from_millis(10);
 
+/// How long the lock is waited for to remove a broken index.
+const DISCARD_PATIENCE: Duration = Duration::from_secs(2);
+
 /// How old what nobody finished must be before it is removed where there are no locks: nothing takes as long to
 /// write.
 const LEFTOVER_AGE: Duration = Duration::from_secs(3600);
@@ -194,6 +197,17 @@ pub fn with_index<T>(
     }
     Index::remove(root);
     attempt()
+}
+
+/// Removes an index that is broken, so that whoever needs one next makes it anew. Returns whether it is gone: not while
+/// somebody else is at it.
+pub fn discard_index(root: &Root) -> bool {
+    let lock = Maintenance::acquire(root, DISCARD_PATIENCE);
+    let is_mine = matches!(lock, Ok(Some(_)));
+    if is_mine {
+        Index::remove(root);
+    }
+    is_mine
 }
 
 /// Removes what was left by processes that were killed: files that were being written, and locks.

@@ -10,6 +10,7 @@ use super::manifest::{Manifest, Part};
 use super::store::{Found, Store};
 use crate::compile::protocol::{Cpu, Input, Level, OptLevel, Target, TargetSpec};
 use crate::config::Config;
+use crate::error::Status;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -124,6 +125,7 @@ fn statistics_are_exact() {
         .expect("an entry")
         .len();
     let expect = Stats {
+        has_history: true,
         entries: 10,
         bytes: 10 * one,
         hits: 45,
@@ -428,6 +430,149 @@ fn an_index_is_made_anew_when_it_is_lost_or_broken() {
     });
 }
 
+/// Whatever is wrong with an index, no answer fails for it: it is made anew.
+#[test]
+fn no_answer_fails_for_a_broken_index() {
+    let cache = Cache::new();
+    for number in 0..6 {
+        cache.put(key(number), "m", 100, 1000);
+    }
+    cache
+        .store
+        .publish_alias(&key(50), &key(1))
+        .expect("an alias");
+    cache.catalog().pin(&key(2), true).expect("pinned");
+    cache.catalog().remove(&key(5)).expect("removed");
+    let path = cache.path().join(INDEX);
+    let whole = std::fs::read(&path).expect("an index");
+    let names = cache.names(Filter::default());
+    let mut first = 0;
+    let mut check = |harm: &str| {
+        let catalog = cache.catalog();
+        // A key in it may have become another one, which is then not found.
+        let answered = |what: &str, error: Option<crate::error::Error>| {
+            if let Some(error) = error.filter(|error| error.status != Status::NotFound) {
+                panic!("{harm}: {what}: {error:?}");
+            }
+        };
+        let list = || -> Result<(), crate::error::Error> {
+            let mut iter = catalog.iter(Filter::default())?;
+            while iter.next()?.is_some() {}
+            Ok(())
+        };
+        let wanted = manifest("m", key(9)).about.parts;
+        // Which is asked first matters: it may be the one that notices.
+        first += 1;
+        for question in first..first + 6 {
+            match question % 6 {
+                0 => answered("list", list().err()),
+                1 => answered("stats", catalog.stats().err()),
+                2 => answered("show", catalog.details(&key(1)).err()),
+                3 => answered("resolve", catalog.resolve(&key(50).to_string()).err()),
+                4 => answered("explain", catalog.explain(&key(9), "m", &wanted).err()),
+                _ => answered("pin", catalog.pin(&key(2), true).err()),
+            }
+        }
+        answered("trim", catalog.trim(&nothing(), &mut |_, _| true).err());
+        answered("rebuild", catalog.rebuild(&mut |_, _| true).err());
+        assert_eq!(cache.names(Filter::default()), names, "{harm}");
+        assert_eq!(cache.stats().pinned, 1, "{harm}");
+    };
+
+    for sql in [
+        "UPDATE entry SET bytes = 'many'",
+        "UPDATE entry SET bytes = -9223372036854775808",
+        "UPDATE entry SET hits = 9223372036854775807, used = -1, cost = 9223372036854775807",
+        "UPDATE entry SET name = x'ff00ff'",
+        "UPDATE entry SET opt_level = 77",
+        "UPDATE entry SET opt_level = 3.5",
+        "UPDATE entry SET pinned = 'yes'",
+        "UPDATE entry SET priority = 'first'",
+        "UPDATE entry SET priority = -1e300",
+        "UPDATE entry SET input = x'00'",
+        "UPDATE entry SET key = CAST(substr(hex(key), 1, 31) AS BLOB)",
+        "UPDATE entry SET key = hex(key)",
+        "UPDATE compiler SET cpu = x'ff', llvm = 7",
+        "DELETE FROM compiler",
+        "UPDATE counter SET value = 9223372036854775807",
+        "UPDATE counter SET value = 'x'",
+        "UPDATE counter SET value = -5",
+        "DELETE FROM counter",
+        "UPDATE meta SET value = 'x'",
+        "UPDATE meta SET value = NULL",
+        "UPDATE meta SET value = 9223372036854775807",
+        "UPDATE meta SET value = -9223372036854775808",
+        "DELETE FROM meta",
+        "UPDATE alias SET target = 'x'",
+        "UPDATE gone SET why = 'x', time = 'y', name = x'ff'",
+        "UPDATE sqlite_sequence SET seq = 9223372036854775807",
+        "DROP TABLE gone",
+        "DROP TABLE alias; CREATE VIEW alias AS SELECT 1 AS key, 2 AS target",
+        "DROP TABLE counter; CREATE TABLE counter (x)",
+        "ALTER TABLE entry RENAME COLUMN hits TO hit",
+        "CREATE TRIGGER evil AFTER INSERT ON entry BEGIN DELETE FROM entry; END",
+        "PRAGMA user_version = 1",
+        "PRAGMA user_version = 3",
+        "PRAGMA user_version = -1",
+        "PRAGMA user_version = 70000",
+        "PRAGMA journal_mode = WAL",
+    ] {
+        std::fs::write(&path, &whole).expect("written");
+        let db = rusqlite::Connection::open(&path).expect("an index");
+        db.execute_batch(sql).expect(sql);
+        drop(db);
+        if sql.contains("user_version = 3") {
+            // A later version's is not ours to change: all is answered from the files.
+            assert_eq!(cache.names(Filter::default()), names);
+            assert!(!cache.stats().has_history);
+        } else {
+            check(sql);
+        }
+    }
+
+    let mut random = super::entry::fuzz::Random(11);
+    for round in 0..80 {
+        let mut broken = whole.clone();
+        let header_only = round % 4 == 0;
+        let bound = if header_only { 100 } else { broken.len() };
+        for _ in 0..1 + round % 16 {
+            let at = random.below(bound);
+            // A version that may be a later one's: see above.
+            if !(60..64).contains(&at) {
+                broken[at] = random.below(256) as u8;
+            }
+        }
+        std::fs::write(&path, &broken).expect("written");
+        check(&format!("round {round}"));
+    }
+}
+
+/// What lies there is told, whoever put it there or took it away.
+#[test]
+fn the_files_win_over_the_index() {
+    let cache = Cache::new();
+    for number in 0..4 {
+        cache.put(key(number), "m", 100, 1000);
+    }
+    cache.store.find(&key(0));
+    assert_eq!(cache.names(Filter::default()).len(), 4);
+    let path = |number| cache.path().join(entry_path(&key(number)));
+    let kept = std::fs::read(path(1)).expect("an entry");
+    std::fs::remove_file(path(1)).expect("removed");
+    std::fs::remove_dir_all(path(2).parent().expect("its folder")).expect("removed");
+    assert_eq!(cache.names(Filter::default()).len(), 2);
+    assert_eq!(cache.stats().entries, 2);
+    cache
+        .catalog()
+        .resolve(&key(1).to_string())
+        .expect_err("it is gone");
+    std::fs::write(path(1), kept).expect("copied there");
+    assert_eq!(cache.names(Filter::default()).len(), 3);
+    let stats = cache.stats();
+    assert_eq!((stats.entries, stats.stores, stats.hits), (3, 4, 1));
+    assert!(stats.has_history);
+}
+
 #[test]
 fn a_link_to_a_database_is_not_written() {
     let cache = Cache::new();
@@ -458,12 +603,19 @@ fn a_newer_index_is_left_alone() {
     cache.put(key(1), "m", 100, 1000);
     cache.stats();
     let db = rusqlite::Connection::open(cache.path().join(INDEX)).expect("the index");
-    db.execute_batch("PRAGMA user_version = 1000")
-        .expect("newer");
+    db.execute_batch("PRAGMA user_version = 3").expect("newer");
     drop(db);
-    let error = cache.catalog().stats().expect_err("it is newer");
+    let index = std::fs::read(cache.path().join(INDEX)).expect("the index");
+    // What the files tell is told all the same.
+    let stats = cache.stats();
+    assert_eq!((stats.entries, stats.has_history), (1, false));
+    assert_eq!(cache.names(Filter::default()), ["m"]);
+    let error = cache.catalog().rebuild(&mut |_, _| true);
+    let error = error.expect_err("it is newer");
     assert!(error.message.contains("later version"), "{error}");
     assert!(cache.hit(&key(1)));
+    let after = std::fs::read(cache.path().join(INDEX)).expect("the index");
+    assert_eq!(index, after);
 }
 
 #[test]

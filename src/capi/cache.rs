@@ -70,6 +70,10 @@ pub struct mgenjit_cache_statistics {
     /// What the stored entries took to compile, and what the hits would have taken.
     pub compile_time: u64,
     pub saved_time: u64,
+    /// 1 if all from `hits` to `saved_time` is known, as far as it was recorded. 0 if the index that would tell is lost or
+    /// cannot be read, and none can be made, as on a full disk: then these are 0. What comes before is counted from the
+    /// files.
+    pub has_history: u64,
 }
 
 // SAFETY: it is `repr(C)`, and `size` comes first.
@@ -262,6 +266,7 @@ pub unsafe extern "C" fn mgenjit_cache_stats(
 
 fn c_statistics(catalog: &Catalog) -> Result<mgenjit_cache_statistics, Error> {
     let Stats {
+        has_history,
         entries,
         bytes,
         pinned,
@@ -307,6 +312,7 @@ fn c_statistics(catalog: &Catalog) -> Result<mgenjit_cache_statistics, Error> {
         removals,
         compile_time: spent,
         saved_time: saved,
+        has_history: u64::from(has_history),
     })
 }
 

@@ -974,7 +974,7 @@ static void explaining(void)
     mgenjit_cache_free(cache);
 }
 
-/* Without an index there are no statistics, but there is all that the files tell. */
+/* Where no index is wanted, there is all that the files tell, and what was recorded before. */
 static void without_an_index(void)
 {
     mgenjit_config *config;
@@ -989,7 +989,12 @@ static void without_an_index(void)
     CHECK_OK(mgenjit_config_set_cache_index(config, 0, &failure));
     cache = open_with(config);
     CHECK_INT(2, stats_of(cache).entries);
+    CHECK_INT(1, stats_of(cache).hits);
+    CHECK_INT(1, stats_of(cache).has_history);
+    CHECK(unlink(join(folder, "v3/journal")) == 0);
+    CHECK(unlink(join(folder, "v3/index.sqlite")) == 0 || errno == ENOENT);
     CHECK_INT(0, stats_of(cache).hits);
+    CHECK_INT(0, stats_of(cache).has_history);
     CHECK_INT(2, count_of(cache, NULL));
     snprintf(prefix, sizeof prefix, "%s", key);
     CHECK_OK(mgenjit_cache_resolve(cache, prefix, found, &failure));

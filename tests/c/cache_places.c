@@ -1,7 +1,7 @@
 // runs: once
 
 /* Caches in odd places: other kinds of mounts, other namespaces, and systems on which some calls fail. */
-#include "entries.h"
+#include "caches.h"
 #include "namespaces.h"
 #include "refusals.h"
 
@@ -257,6 +257,107 @@ static void a_full_disk(void)
     }
 }
 
+static int count_listed(mgenjit_cache *cache)
+{
+    char keys[64][MGENJIT_KEY_SIZE];
+    return list_keys(cache, keys);
+}
+
+/* On a disk without a byte of room what is asked is answered by the files, and what is removed is told. */
+static void answers_on_a_full_disk(void)
+{
+    char *folder = new_cache("full-answers"), *filling = join(folder, "filling"), keys[64][MGENJIT_KEY_SIZE];
+    mgenjit_cache_statistics statistics;
+    mgenjit_config *config;
+    mgenjit_cache *cache;
+    if (!may_mount() || !try_mount("none", folder, "tmpfs", 0, "size=1m,mode=0700"))
+        return;
+    config = config_for(folder, NULL);
+    cache = open_cache(config);
+    for (int round = 0; round < 3; round++) {
+        static char zeros[4096];
+        int file;
+        mgenjit_executor *executor = new_limited_executor(folder, 0);
+        for (int i = 0; i < 3; i++)
+            use_numbered(executor, i);
+        mgenjit_executor_free(executor);
+        /* In the last round the index does not know them yet. */
+        if (round < 2)
+            CHECK_INT(3, statistics_of(cache).entries);
+        if (round == 1)
+            CHECK(unlink(join(folder, "v3/index.sqlite")) == 0);
+        file = open(filling, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        CHECK(file >= 0);
+        while (write(file, zeros, sizeof zeros) > 0)
+            continue;
+        CHECK_INT(ENOSPC, errno);
+        close(file);
+
+        statistics = statistics_of(cache);
+        CHECK_INT(3, statistics.entries);
+        CHECK_INT(round != 1, statistics.has_history);
+        if (round == 0)
+            CHECK_INT(3, statistics.stores);
+        CHECK_INT(3, list_keys(cache, keys));
+        CHECK_OK(mgenjit_cache_verify(cache, keys[0], 0, &failure));
+        CHECK_OK(mgenjit_cache_remove(cache, keys[0], &failure));
+        CHECK_INT(2, list_entries(folder));
+        CHECK_INT(2, statistics_of(cache).entries);
+        CHECK_INT(2, count_listed(cache));
+        CHECK_OK(mgenjit_cache_clear(cache, 1, NULL, NULL, &failure));
+        CHECK_INT(0, list_entries(folder));
+        CHECK_INT(0, statistics_of(cache).entries);
+        CHECK_INT(0, count_listed(cache));
+        CHECK(unlink(filling) == 0);
+        /* There is room again, and nothing that is gone comes back. */
+        CHECK_INT(0, count_listed(cache));
+        statistics = statistics_of(cache);
+        CHECK_INT(0, statistics.entries);
+        CHECK_INT(1, statistics.has_history);
+    }
+    mgenjit_cache_free(cache);
+    mgenjit_config_free(config);
+}
+
+/* A disk that cannot be written: what was counted is known, and what would change something says why it cannot. */
+static void answers_on_a_read_only_disk(void)
+{
+    char *folder = new_cache("read-only-answers"), keys[64][MGENJIT_KEY_SIZE];
+    mgenjit_cache_statistics statistics;
+    mgenjit_executor *executor;
+    mgenjit_config *config;
+    mgenjit_cache *cache;
+    if (!may_mount() || !try_mount("none", folder, "tmpfs", 0, "size=1m,mode=0700"))
+        return;
+    config = config_for(folder, NULL);
+    cache = open_cache(config);
+    executor = new_limited_executor(folder, 0);
+    for (int i = 0; i < 3; i++)
+        use_numbered(executor, i);
+    mgenjit_executor_free(executor);
+    CHECK_INT(3, statistics_of(cache).entries);
+    /* What the index does not know yet, the journal tells. */
+    executor = new_limited_executor(folder, 0);
+    use_numbered(executor, 0);
+    mgenjit_executor_free(executor);
+    if (!try_mount("none", folder, "tmpfs", MS_REMOUNT | MS_RDONLY, "size=1m,mode=0700"))
+        return;
+    statistics = statistics_of(cache);
+    CHECK_INT(3, statistics.entries);
+    CHECK_INT(1, statistics.has_history);
+    CHECK_INT(3, statistics.stores);
+    CHECK_INT(1, statistics.hits);
+    CHECK_INT(3, list_keys(cache, keys));
+    CHECK_OK(mgenjit_cache_verify(cache, keys[0], 0, &failure));
+    CHECK_STATUS(MGENJIT_STATUS_CACHE, mgenjit_cache_remove(cache, keys[0], &failure));
+    CHECK_MESSAGE("ead-only");
+    CHECK_STATUS(MGENJIT_STATUS_CACHE, mgenjit_cache_clear(cache, 1, NULL, NULL, &failure));
+    CHECK_MESSAGE("ead-only");
+    CHECK_INT(3, list_entries(folder));
+    mgenjit_cache_free(cache);
+    mgenjit_config_free(config);
+}
+
 /* Two containers in which everybody has the same process ids. */
 static void two_containers(void)
 {
@@ -398,7 +499,7 @@ static void without_shared_memory(void)
 int main(void)
 {
     static const check_case cases[] = {
-        CASE(in_memory), CASE(no_code_from_files), CASE(overlay), CASE(a_read_only_mount), CASE(a_full_disk),
+        CASE(in_memory), CASE(no_code_from_files), CASE(overlay), CASE(a_read_only_mount), CASE(a_full_disk), CASE(answers_on_a_full_disk), CASE(answers_on_a_read_only_disk),
         CASE(two_containers), CASE(without_flock), CASE(without_new_calls), CASE(without_names),
         CASE(without_shared_memory),
     };

@@ -151,7 +151,7 @@ impl Index {
         let newest = self.db.last_insert_rowid();
         self.db
             .prepare_cached("DELETE FROM gone WHERE id <= ?1")?
-            .execute([newest - REMEMBERED])?;
+            .execute([newest.saturating_sub(REMEMBERED)])?;
         Ok(self.forget(key)?.unwrap_or(0))
     }
 

@@ -54,6 +54,29 @@ impl Index {
         journal: &Journal,
         deadline: Option<Instant>,
     ) -> Result<Range<u64>> {
+        let (header, folded) = self.take_in(journal, deadline)?;
+        let (bytes, entries) = self.totals()?;
+        let start = header.folded;
+        let header = Header {
+            folded,
+            bytes,
+            entries,
+            ..header
+        };
+        // It tells what was folded to whoever stores, and to an index that is made anew.
+        journal.set_header(&self.root, &header)?;
+        if start / PUNCH_AT != folded / PUNCH_AT {
+            journal.punch(&self.root, folded);
+        }
+        Ok(start..folded)
+    }
+
+    /// Takes in what the journal has, and leaves it as it is. Returns its header and where to go on.
+    pub(super) fn take_in(
+        &mut self,
+        journal: &Journal,
+        deadline: Option<Instant>,
+    ) -> Result<(Header, u64)> {
         let header = match journal.header()? {
             Some(header) => header,
             // Damaged, as by a write that a full disk cut short: the index knows better what was folded.
@@ -99,20 +122,7 @@ impl Index {
                 break next;
             }
         };
-        let (bytes, entries) = self.totals()?;
-        let start = header.folded;
-        let header = Header {
-            folded,
-            bytes,
-            entries,
-            ..header
-        };
-        // It tells what was folded to whoever stores, and to an index that is made anew.
-        journal.set_header(&self.root, &header)?;
-        if start / PUNCH_AT != folded / PUNCH_AT {
-            journal.punch(&self.root, folded);
-        }
-        Ok(start..folded)
+        Ok((header, folded))
     }
 
     fn apply(&self, records: &[Record]) -> Result<()> {
@@ -191,11 +201,11 @@ impl Index {
             .optional()?;
         let cost = match known {
             Some((cost, hits, bytes, used, priority)) if change.stores == 0 && !change.imported => {
-                let hits = hits + change.hits;
+                let hits = hits.saturating_add(change.hits);
                 self.db
                     .prepare_cached("UPDATE entry SET hits = ?2, used = ?3 WHERE key = ?1")?
                     .execute(params![&key.0, signed(hits), signed(used.max(change.used))])?;
-                let raised = policy::priority(self.clock()?, hits + 1, cost, bytes);
+                let raised = policy::priority(self.clock()?, hits.saturating_add(1), cost, bytes);
                 // Most often it is what it was, and its index stays as it is.
                 if raised != priority {
                     self.db
@@ -205,7 +215,9 @@ impl Index {
                 Some(cost)
             }
             _ => {
-                let hits = known.map_or(0, |(_, hits, ..)| hits) + change.hits;
+                let hits = known
+                    .map_or(0, |(_, hits, ..)| hits)
+                    .saturating_add(change.hits);
                 self.adopt(key, hits, Some(change.used))?
             }
         };
@@ -259,7 +271,7 @@ impl Index {
                 signed(used.unwrap_or_else(|| about.created.max(modified(&stat)))),
                 signed(hits),
                 pinned,
-                policy::priority(self.clock()?, hits + 1, cost, len)
+                policy::priority(self.clock()?, hits.saturating_add(1), cost, len)
             ])?;
         self.count("bytes", signed(len))?;
         self.count("entries", 1)?;
@@ -301,7 +313,7 @@ impl Index {
             .query_row([&key.0], |row| row.get(0))
             .optional()?;
         if let Some(bytes) = bytes {
-            self.count("bytes", -bytes)?;
+            self.count("bytes", bytes.saturating_neg())?;
             self.count("entries", -1)?;
         }
         Ok(bytes.map(unsigned))

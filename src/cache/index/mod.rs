@@ -16,18 +16,23 @@ mod scan;
 pub use evict::{Gone, Why};
 pub use query::{Filter, Row, Stats, Verdict};
 
-use super::directory::{Directory, INDEX, OpenError, Root};
+use super::directory::{Directory, INDEX, OpenError, Root, VERSION as VERSION_FOLDER};
 use super::entry::EntryError;
+use super::journal::{self, Journal};
 use super::store::Trouble;
 use crate::fork;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
+use rustix::fs::{Access, AtFlags};
 use rustix::io::Errno;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The version of the schema. An index of another version is built anew.
 const VERSION: i32 = 2;
+
+/// A version that is later than so many is none.
+const MOST_LATER_VERSIONS: i32 = 100;
 
 const SCHEMA: &str = "
     CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY) WITHOUT ROWID;
@@ -77,6 +82,8 @@ pub struct Index {
     db: Connection,
     directory: Arc<Directory>,
     root: Arc<Root>,
+    /// Whether it knows what was counted: not one that was made of the files for want of another.
+    has_history: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -97,30 +104,35 @@ pub enum IndexError {
 }
 
 impl IndexError {
-    /// Whether the database is broken, so that it must be built anew.
+    /// Whether the database is broken, so that it must be built anew: whatever SQLite says, unless it is the system's fault
+    /// or another process is in the way. A broken one shows in many ways, as a table that is missing, a value of another
+    /// type, text that is none, or a constraint that does not hold.
     pub fn is_corrupt(&self) -> bool {
-        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, SchemaChanged, Unknown};
+        use rusqlite::ErrorCode as Code;
         match self {
-            IndexError::Sqlite(rusqlite::Error::SqliteFailure(error, _)) => matches!(
+            IndexError::Sqlite(rusqlite::Error::SqliteFailure(error, _)) => !matches!(
                 error.code,
-                // "Unknown" is a missing table or column.
-                DatabaseCorrupt | NotADatabase | SchemaChanged | Unknown
+                Code::CannotOpen
+                    | Code::DatabaseBusy
+                    | Code::DatabaseLocked
+                    | Code::DiskFull
+                    | Code::FileLockingProtocolFailed
+                    | Code::NoLargeFileSupport
+                    | Code::OperationAborted
+                    | Code::OperationInterrupted
+                    | Code::OutOfMemory
+                    | Code::PermissionDenied
+                    | Code::ReadOnly
+                    | Code::SystemIoFailure
             ),
-            // A column or a table that is not there.
-            IndexError::Sqlite(rusqlite::Error::SqlInputError { .. }) => true,
-            // A value of another type than the schema says.
-            IndexError::Sqlite(
-                rusqlite::Error::InvalidColumnType(..)
-                | rusqlite::Error::FromSqlConversionFailure(..)
-                | rusqlite::Error::IntegralValueOutOfRange(..),
-            ) => true,
+            IndexError::Sqlite(_) => true,
             _ => false,
         }
     }
 }
 
 impl IndexError {
-    /// Whether there is no room for the database, or no way to it: what must be done can be done without.
+    /// Whether there is no room for the database, no way to it, or it is not ours: what must be done can be done without.
     pub fn is_unwritable(&self) -> bool {
         use rusqlite::ErrorCode::{CannotOpen, DiskFull, ReadOnly, SystemIoFailure};
         match self {
@@ -128,6 +140,7 @@ impl IndexError {
                 error.code,
                 CannotOpen | DiskFull | ReadOnly | SystemIoFailure
             ),
+            IndexError::Newer(_) => true,
             IndexError::Io(error) | IndexError::Open(OpenError::Io(error)) => {
                 [Errno::NOSPC, Errno::DQUOT, Errno::ROFS, Errno::IO].contains(error)
             }
@@ -160,7 +173,11 @@ impl Index {
             db.busy_timeout(Duration::from_secs(1))?;
             // A power cut may cost the index, which is then built anew: nothing waits for the disk.
             db.execute_batch("PRAGMA synchronous = OFF;")?;
-            Index::prepare(db, directory, root)
+            let index = Index::prepare(db, directory, root)?;
+            if index.db.is_readonly("main")? && is_writable(root) {
+                return Err(not_ours(None));
+            }
+            Ok(index)
         })
         .into_inner()
     }
@@ -171,11 +188,78 @@ impl Index {
         Index::open_file(directory, root)
     }
 
-    /// An index in memory, filled from the files: where none can be kept.
+    /// An index in memory: where none can be kept, or none can be written. One on disk that can be read tells what was
+    /// counted, and the files tell what is there.
     pub fn in_memory(directory: &Arc<Directory>, root: &Arc<Root>) -> Result<Index> {
+        let copied = || {
+            let mut index = Index::prepare(Connection::open_in_memory()?, directory, root)?;
+            index.read_disk()?;
+            index.scan_all(&mut |_, _| true)?;
+            Ok(index)
+        };
+        copied().or_else(|_: IndexError| Index::of_files(directory, root))
+    }
+
+    /// An index in memory that knows what the files tell and no more.
+    pub fn of_files(directory: &Arc<Directory>, root: &Arc<Root>) -> Result<Index> {
         let mut index = Index::prepare(Connection::open_in_memory()?, directory, root)?;
+        index.has_history = false;
         index.scan_all(&mut |_, _| true)?;
         Ok(index)
+    }
+
+    /// Takes in what the index on disk has, and what the journal tells since. Neither is written.
+    fn read_disk(&mut self) -> Result<()> {
+        let is_there = match self.root.check_own_file(INDEX) {
+            Ok(()) => true,
+            Err(OpenError::Io(Errno::NOENT)) => false,
+            Err(error) => return Err(error.into()),
+        };
+        if is_there {
+            self.copy_disk()?;
+        }
+        let Some(journal) = Journal::open_to_read(&self.root)? else {
+            // Without either, only a cache that was never used has no history.
+            return match self.root.existing_folder(VERSION_FOLDER)? {
+                Some(_) if !is_there => Err(Errno::NOENT.into()),
+                _ => Ok(()),
+            };
+        };
+        let (header, _) = self.take_in(&journal, None)?;
+        // The journal alone tells all if nothing of it was ever folded.
+        if is_there || header.folded == journal::HEADER_LEN {
+            Ok(())
+        } else {
+            Err(Errno::NOENT.into())
+        }
+    }
+
+    fn copy_disk(&self) -> Result<()> {
+        // SQLite goes by the path.
+        if !self.root.is_at(self.directory.path()) {
+            return Err(Errno::STALE.into());
+        }
+        let path = self.directory.path().join(INDEX);
+        // A child must not have SQLite's locks.
+        fork::guard(|| {
+            self.db
+                .execute("ATTACH ?1 AS disk", [path.to_str().ok_or(Errno::ILSEQ)?])?;
+            self.db.execute_batch("BEGIN")?;
+            let version: i32 = self
+                .db
+                .query_row("PRAGMA disk.user_version", [], |row| row.get(0))?;
+            if version != VERSION {
+                return Err(IndexError::Newer(version));
+            }
+            for table in ["meta", "counter", "compiler", "entry", "alias", "gone"] {
+                self.db.execute_batch(&format!(
+                    "INSERT INTO main.{table} SELECT * FROM disk.{table}"
+                ))?;
+            }
+            self.db.execute_batch("COMMIT; DETACH disk")?;
+            Ok(())
+        })
+        .into_inner()
     }
 
     fn prepare(db: Connection, directory: &Arc<Directory>, root: &Arc<Root>) -> Result<Index> {
@@ -194,19 +278,15 @@ impl Index {
         // Not WAL: its index is shared memory, and a signal in the host when the disk is full. Each connection asks.
         let _: String = db.query_row("PRAGMA journal_mode = TRUNCATE", [], |row| row.get(0))?;
         let version: i32 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        if version > VERSION {
+        if (VERSION + 1..=VERSION + MOST_LATER_VERSIONS).contains(&version) {
             return Err(IndexError::Newer(version));
         }
-        if version < VERSION {
+        if version != VERSION {
             let tables: i64 =
                 db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
             if tables > 0 {
                 // Another version's, or half of ours.
-                return Err(rusqlite::Error::SqliteFailure(
-                    rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB),
-                    None,
-                )
-                .into());
+                return Err(not_ours(None));
             }
             db.execute_batch(&format!(
                 "BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"
@@ -217,6 +297,7 @@ impl Index {
             db,
             directory: directory.clone(),
             root: root.clone(),
+            has_history: true,
         })
     }
 
@@ -229,11 +310,7 @@ impl Index {
             .db
             .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
         if state != "ok" {
-            return Err(rusqlite::Error::SqliteFailure(
-                rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT),
-                Some(state),
-            )
-            .into());
+            return Err(not_ours(Some(state)));
         }
         // Seen before it is needed again: the files do not tell when they were used.
         self.db.execute_batch(
@@ -352,6 +429,22 @@ impl Index {
     pub fn trouble(&self, error: &IndexError) -> Trouble {
         self.directory.trouble_at(INDEX, error)
     }
+}
+
+/// What is there is no index that this library wrote, or no longer one.
+fn not_ours(why: Option<String>) -> IndexError {
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB);
+    rusqlite::Error::SqliteFailure(code, why).into()
+}
+
+/// Whether the system lets this process write the index. Nothing is opened: see [`Root::check_own_file`].
+fn is_writable(root: &Root) -> bool {
+    let (folder, name) = INDEX.rsplit_once('/').unwrap_or((".", INDEX));
+    root.existing_folder(folder).is_ok_and(|folder| {
+        folder.is_some_and(|folder| {
+            rustix::fs::accessat(folder, name, Access::WRITE_OK, AtFlags::EACCESS).is_ok()
+        })
+    })
 }
 
 /// SQLite keeps signed integers; no length or time of ours is that large.

@@ -9,6 +9,8 @@ use rusqlite::{OptionalExtension, params};
 /// What the cache has done since its index was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
+    /// Whether what follows `aliases` is known.
+    pub has_history: bool,
     pub entries: u64,
     /// Of all entries together.
     pub bytes: u64,
@@ -113,6 +115,7 @@ impl Index {
             .query_row([], |row| row.get(0))?;
         let (bytes, entries) = self.totals()?;
         Ok(Stats {
+            has_history: self.has_history,
             entries,
             bytes,
             pinned: unsigned(pinned),
@@ -138,7 +141,7 @@ impl Index {
     /// At most `limit` entries that the filter lets through, in the order of their keys, behind `after`.
     pub fn list(&self, filter: &Filter, after: Option<&Key>, limit: usize) -> Result<Vec<Row>> {
         let mut select = self.db.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM entry JOIN compiler ON compiler.id = entry.compiler
+            "SELECT {COLUMNS} FROM entry LEFT JOIN compiler ON compiler.id = entry.compiler
              WHERE key > ?1 AND (?2 IS NULL OR name GLOB ?2) AND (?3 IS NULL OR pinned = ?3)
                  AND (?4 IS NULL OR used < ?4) AND bytes >= ?5
              ORDER BY key LIMIT ?6"
@@ -162,7 +165,7 @@ impl Index {
         let row = self
             .db
             .prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM entry JOIN compiler ON compiler.id = entry.compiler WHERE key = ?1"
+                "SELECT {COLUMNS} FROM entry LEFT JOIN compiler ON compiler.id = entry.compiler WHERE key = ?1"
             ))?
             .query_row([&key.0], row)
             .optional()?;
@@ -203,7 +206,7 @@ impl Index {
             return Ok(Verdict::Gone(gone));
         }
         let mut select = self.db.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM entry JOIN compiler ON compiler.id = entry.compiler
+            "SELECT {COLUMNS} FROM entry LEFT JOIN compiler ON compiler.id = entry.compiler
              WHERE name = ?1 ORDER BY entry.created DESC LIMIT 1000"
         ))?;
         let rows = select.query_map([name], row)?;

@@ -5,11 +5,27 @@ use super::evict::Why;
 use super::{Index, Result};
 use crate::cache::directory::{ENTRIES, FOLDERS, OpenError, alias_path, entry_path};
 use crate::cache::entry::{self, EntryError};
+use crate::cache::journal;
 use crate::cache::key::Key;
-use rustix::fs::OFlags;
+use rustix::fs::{AtFlags, OFlags, Stat};
 use rustix::io::Errno;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::ffi::CStr;
 use std::time::Instant;
+
+/// Which of a folder's aliases are read. To read all takes as long as all else.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Aliases {
+    All,
+    /// Those that are not in the index.
+    Unknown,
+}
+
+/// Followed by a folder's name, the name of the time of which the index knows it, in `meta`.
+const FOLDER: &str = "folder ";
+
+/// So much later, in nanoseconds, a change has another time than the one before: also where times are full seconds.
+const SETTLED: i64 = 2_000_000_000;
 
 /// How many folders are looked at in one transaction.
 const STEP: u16 = 16;
@@ -22,7 +38,7 @@ impl Index {
         let folder = u8::try_from(folder).unwrap_or(0);
         let last = u16::from(folder) == FOLDERS - 1;
         self.transaction(|index| {
-            if !index.scan_folder(folder, deadline)? {
+            if !index.scan_folder(folder, deadline, Aliases::All)? {
                 return Ok(false);
             }
             index.set_meta("scan_next", folder.wrapping_add(1))?;
@@ -46,6 +62,69 @@ impl Index {
         Ok(())
     }
 
+    /// Compares the folders in which something was made or removed since they were last compared, so that what is told is
+    /// what is there: files may go, or come, without a record.
+    pub fn catch_up(&mut self) -> Result<()> {
+        let mut changed: BTreeMap<u8, Option<i64>> = BTreeMap::new();
+        let mut known = self.folder_times()?;
+        if let Some(entries) = self.root.existing_folder(ENTRIES)? {
+            for folder in rustix::fs::Dir::read_from(&entries)? {
+                let folder = folder?;
+                let name = folder.file_name();
+                let Some(number) = folder_number(name) else {
+                    continue;
+                };
+                let time = match rustix::fs::statat(&entries, name, AtFlags::SYMLINK_NOFOLLOW) {
+                    Ok(stat) => modified(&stat),
+                    Err(Errno::NOENT) => continue,
+                    Err(error) => return Err(error.into()),
+                };
+                if known.remove(&number) != Some(time) {
+                    changed.insert(number, Some(time));
+                }
+            }
+        }
+        // Those that are gone.
+        changed.extend(known.into_keys().map(|folder| (folder, None)));
+        for (folder, time) in changed {
+            let before = i64::try_from(journal::now())
+                .unwrap_or(i64::MAX)
+                .saturating_mul(1000);
+            self.transaction(|index| {
+                index.scan_folder(folder, None, Aliases::Unknown)?;
+                let name = format!("{FOLDER}{folder:02x}");
+                let Some(time) = time else {
+                    let mut delete = index
+                        .db
+                        .prepare_cached("DELETE FROM meta WHERE name = ?1")?;
+                    delete.execute([name])?;
+                    return Ok(());
+                };
+                // What happens so shortly after another thing may not change the time.
+                let is_settled = time.saturating_add(SETTLED) < before;
+                index.set_meta(&name, if is_settled { time } else { 0 })
+            })?;
+        }
+        Ok(())
+    }
+
+    /// When each folder was last changed when it was last compared, in nanoseconds since 1970.
+    fn folder_times(&self) -> Result<BTreeMap<u8, i64>> {
+        let mut select = self
+            .db
+            .prepare_cached("SELECT name, value FROM meta WHERE name BETWEEN ?1 AND ?1 || 'z'")?;
+        let mut rows = select.query([FOLDER])?;
+        let mut times = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let name: String = row.get(0)?;
+            let digits = name.trim_start_matches(FOLDER);
+            if let Ok(folder) = u8::from_str_radix(digits, 16) {
+                times.insert(folder, row.get(1)?);
+            }
+        }
+        Ok(times)
+    }
+
     /// Removes all but, unless asked, what is pinned. `progress` is as for [`Index::scan_all`].
     pub fn clear(
         &mut self,
@@ -53,7 +132,7 @@ impl Index {
         progress: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<()> {
         self.each_folder(progress, |index, folder| {
-            index.scan_folder(folder, None)?;
+            index.scan_folder(folder, None, Aliases::All)?;
             for key in index.keys_in(folder, "entry")? {
                 let pinned = index.entry(&key)?.is_some_and(|row| row.pinned);
                 if pinned_too || !pinned {
@@ -68,7 +147,7 @@ impl Index {
     /// Compares all. `progress` is told how many folders of how many are done; what it returns says whether to go on.
     pub fn scan_all(&mut self, progress: &mut dyn FnMut(u64, u64) -> bool) -> Result<()> {
         if self.each_folder(progress, |index, folder| {
-            index.scan_folder(folder, None).map(drop)
+            index.scan_folder(folder, None, Aliases::All).map(drop)
         })? {
             self.set_meta("scanned", 1)?;
         }
@@ -94,7 +173,7 @@ impl Index {
     }
 
     /// Returns whether all was compared before the deadline.
-    fn scan_folder(&self, folder: u8, deadline: Option<Instant>) -> Result<bool> {
+    fn scan_folder(&self, folder: u8, deadline: Option<Instant>, checked: Aliases) -> Result<bool> {
         let mut missing: HashSet<Key> = self.keys_in(folder, "entry")?;
         let mut missing_aliases: HashSet<Key> = self.keys_in(folder, "alias")?;
         let mut aliases = Vec::new();
@@ -124,8 +203,7 @@ impl Index {
                             return Ok(false);
                         }
                     }
-                    "alias" => {
-                        missing_aliases.remove(&key);
+                    "alias" if !missing_aliases.remove(&key) || checked == Aliases::All => {
                         aliases.push(key);
                     }
                     _ => {}
@@ -208,4 +286,16 @@ impl Index {
             .collect::<std::result::Result<_, _>>()?;
         Ok(keys)
     }
+}
+
+fn folder_number(name: &CStr) -> Option<u8> {
+    let name = name.to_str().ok().filter(|name| name.len() == 2)?;
+    u8::from_str_radix(name, 16).ok()
+}
+
+/// Nanoseconds since 1970.
+fn modified(stat: &Stat) -> i64 {
+    stat.st_mtime
+        .saturating_mul(1_000_000_000)
+        .saturating_add(stat.st_mtime_nsec as i64)
 }
