@@ -31,20 +31,27 @@ fn link_server() {
     if llvm_config(&["--link-static", "--libs", "core"]).is_none() {
         return;
     }
-    let archives = [
-        ("libstdc++.a", "libstdc++.a"),
-        ("libgcc_eh.a", "libgcc_s.a"),
-    ];
     let folder = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default()).join("static");
-    let found = archives.map(|(name, link)| Some((static_library(name)?, folder.join(link))));
-    let [Some(cpp), Some(unwinder)] = found else {
-        return;
-    };
     let _ = std::fs::create_dir_all(&folder);
-    for (archive, link) in [cpp, unwinder] {
+    // libgcc_s.so has the helpers of libgcc.a as well, which not every build of Rust brings along.
+    for (link, names) in [
+        ("libstdc++.a", &["libstdc++.a"][..]),
+        ("libgcc_s.a", &["libgcc_eh.a", "libgcc.a"]),
+    ] {
+        let found: Option<Vec<PathBuf>> = names.iter().map(|name| static_library(name)).collect();
+        let Some(archives) = found else {
+            return;
+        };
+        let archives: Vec<String> = archives
+            .iter()
+            .map(|archive| format!("\"{}\"", archive.display()))
+            .collect();
+        // A linker's script, as Debian's libm.a is one.
+        let script = format!("GROUP({})\n", archives.join(" "));
+        let link = folder.join(link);
+        // What an earlier build left may be a link to an archive.
         let _ = std::fs::remove_file(&link);
-        std::os::unix::fs::symlink(archive, &link)
-            .unwrap_or_else(|error| panic!("{}: {error}", link.display()));
+        std::fs::write(&link, script).unwrap_or_else(|error| panic!("{}: {error}", link.display()));
     }
     argument(&format!("-L{}", folder.display()));
 }

@@ -66,7 +66,7 @@ static void read_only(void)
         CHECK(chown(folder, 65534, 65534) == 0 && chmod(in_folder("."), 0755) == 0);
     become_nobody();
     if (faccessat(AT_FDCWD, getenv("MGENJIT_SERVER"), X_OK, AT_EACCESS) != 0) {
-        fprintf(stderr, "read_only: skipped, for another user than root cannot reach this folder\n");
+        SKIP("another user than root cannot reach %s", getenv("CHECK_FOLDER"));
         return;
     }
     executor = executor_with_cache(folder, &events);
@@ -142,7 +142,7 @@ static void of_someone_else(void)
 {
     char *folder = new_cache("someone-else");
     if (geteuid() != 0) {
-        fprintf(stderr, "of_someone_else: skipped, for it takes root to give a directory away\n");
+        SKIP("it takes root to give a directory away");
         return;
     }
     CHECK(chown(folder, 65534, 65534) == 0);
@@ -177,7 +177,7 @@ static int mount_memory(const char *folder, unsigned long flags)
         && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0
         && mount("none", folder, "tmpfs", flags, "size=1m,mode=0700") == 0)
         return 1;
-    fprintf(stderr, "skipped, for this user may not mount: %s\n", strerror(errno));
+    SKIP("this user may not mount: %s", strerror(errno));
     return 0;
 }
 

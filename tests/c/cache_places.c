@@ -109,7 +109,7 @@ static int may_mount(void)
     if (enter_namespaces(CLONE_NEWNS)
         && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0)
         return 1;
-    fprintf(stderr, "skipped, for this user may not mount: %s\n", strerror(errno));
+    SKIP("this user may not mount: %s", strerror(errno));
     return 0;
 }
 
@@ -118,7 +118,7 @@ static int try_mount(const char *source, const char *target, const char *kind, u
 {
     if (mount(source, target, kind, flags, options) == 0)
         return 1;
-    fprintf(stderr, "skipped, for there is no %s here: %s\n", kind, strerror(errno));
+    SKIP("there is no %s here: %s", kind, strerror(errno));
     return 0;
 }
 
@@ -194,7 +194,7 @@ static void a_read_only_mount(void)
     mgenjit_executor_free(executor);
     if (!may_mount() || mount(cache, cache, NULL, MS_BIND, NULL) != 0
         || mount(NULL, cache, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) != 0) {
-        fprintf(stderr, "skipped: %s\n", strerror(errno));
+        SKIP("it cannot be mounted: %s", strerror(errno));
         return;
     }
     executor = new_limited_executor(cache, 0);
@@ -371,7 +371,7 @@ static void two_containers(void)
         if (containers[i] == 0) {
             pid_t first;
             if (!enter_namespaces(CLONE_NEWPID)) {
-                fprintf(stderr, "skipped, for this user may make no namespace: %s\n", strerror(errno));
+                SKIP("this user may make no namespace: %s", strerror(errno));
                 exit(77);
             }
             first = fork();

@@ -11,6 +11,9 @@
 
 enum { MODULES = 24, MOST_PROCESSES = 64, MOST_THREADS = 4 };
 
+/* A request that waits for a lock that nobody gives up takes as long, in milliseconds: this is the default. */
+enum { LOCK_TIMEOUT = 60000 };
+
 /* What one process has done so far; it stays when the process is killed. */
 typedef struct account {
     int started, requests, compiled, stored, hits, troubles;
@@ -467,7 +470,7 @@ static void with_kills(void)
     CHECK((long long)statistics.hits + misses_of(&statistics) >= sum.requests);
     CHECK((long long)statistics.hits + misses_of(&statistics) <= sum.started);
     CHECK((long long)statistics.stores >= sum.stored && (long long)statistics.stores <= sum.stored + killed.started);
-    CHECK(sum.longest < 20000);
+    CHECK(sum.longest < LOCK_TIMEOUT);
 }
 
 /* Whoever compiles a module hangs. */
@@ -532,7 +535,7 @@ static void a_holder_that_hangs(void)
     CHECK(sum.compiled >= 1);
     CHECK(sum.troubles >= sum.compiled);
     for (int i = 0; i < OTHERS; i++)
-        CHECK(shared->accounts[i].longest >= 400 && shared->accounts[i].longest < 15000);
+        CHECK(shared->accounts[i].longest >= 400 && shared->accounts[i].longest < LOCK_TIMEOUT);
     CHECK(kill(holder, SIGCONT) == 0);
     CHECK_INT(0, wait_for(holder, 30));
     check_totals();
@@ -550,7 +553,7 @@ static void a_holder_that_is_killed(void)
     executor = executor_of(&shared->accounts[0]);
     CHECK_INT(MGENJIT_ORIGIN_COMPILED, use(executor, &shared->accounts[0], 3));
     CHECK_INT(0, shared->accounts[0].troubles);
-    CHECK(shared->accounts[0].longest < 15000);
+    CHECK(shared->accounts[0].longest < LOCK_TIMEOUT);
     mgenjit_executor_free(executor);
     CHECK_INT(0, count_files("v3/locks"));
 }
@@ -663,7 +666,7 @@ static void forks(void)
     for (int i = 0; i < CHILDREN; i++)
         for (int turns = 0; read_from(&shared->accounts[1 + i].requests) < 6; turns++) {
             int status;
-            if (turns > 3000 || waitpid(children[i], &status, WNOHANG) != 0)
+            if (turns > 3000 * SLOWEST || waitpid(children[i], &status, WNOHANG) != 0)
                 check_failed(__FILE__, __LINE__, "child %d did not come to its end", i);
             pause_for(10);
         }
@@ -680,7 +683,7 @@ static void forks(void)
     CHECK_INT(0, sum.troubles);
     CHECK_INT(sum.requests, (long long)statistics.hits + misses_of(&statistics));
     CHECK_INT(sum.stored, statistics.stores);
-    CHECK(sum.longest < 20000);
+    CHECK(sum.longest < LOCK_TIMEOUT);
     mgenjit_executor_free(executor);
 }
 

@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -227,7 +228,43 @@ static inline mgenjit_executor *new_watched_executor(check_events *events)
     return executor;
 }
 
-/* How long a case may take. A program with longer ones sets it before it runs them. */
+/* Why the case that runs was skipped, in memory that it shares with what runs it; empty if it was not. */
+static char *check_skipped;
+
+enum { SKIP_SIZE = 512 };
+
+/* Tells that the case, or a part of it, cannot be checked here. The case returns afterwards, or goes on. */
+#define SKIP(...) check_skip(__FILE__, __VA_ARGS__)
+
+__attribute__((format(printf, 2, 3))) static inline void check_skip(const char *file, const char *format, ...)
+{
+    const char *slash = strrchr(file, '/');
+    char why[SKIP_SIZE - 64];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(why, sizeof why, format, arguments);
+    va_end(arguments);
+    fprintf(stderr, "skipped: %s\n", why);
+    if (check_skipped != NULL)
+        snprintf(check_skipped, SKIP_SIZE, "%.60s: %s", slash ? slash + 1 : file, why);
+}
+
+/* Appends what was skipped to the file that the summary of all tests is made of. */
+static inline void check_note_skipped(const char *name)
+{
+    const char *path = getenv("MGENJIT_TESTS_SKIPPED");
+    FILE *file = check_skipped[0] != '\0' && path != NULL ? fopen(path, "a") : NULL;
+    if (file != NULL) {
+        fprintf(file, "c_programs: %s, in %s\n", check_skipped, name);
+        fclose(file);
+    }
+    check_skipped[0] = '\0';
+}
+
+/* How many times longer than on a machine that is fast and has nothing else to do what is waited for may take. */
+enum { SLOWEST = 5 };
+
+/* How long a case may take on a fast machine. A program with longer ones sets it before it runs them. */
 static int check_seconds = 60;
 
 /* What is done before each case, if anything. */
@@ -242,14 +279,14 @@ typedef struct check_case {
 #define CASE(function) { #function, function }
 #define RUN_CASES(cases) check_cases((cases), sizeof(cases) / sizeof((cases)[0]))
 
-/* Waits until the process ends; kills it after so many seconds. Returns its status as waitpid does. */
+/* Waits until the process ends; kills it after so many seconds of a fast machine. Returns its status as waitpid does. */
 static inline int wait_for(pid_t process, int seconds)
 {
     const struct timespec pause = { 0, 2000000 };
     int status = 0;
     for (long turns = 0; waitpid(process, &status, WNOHANG) == 0; turns++) {
-        if (turns > seconds * 500L) {
-            fprintf(stderr, "killed after %d seconds\n", seconds);
+        if (turns > seconds * SLOWEST * 500L) {
+            fprintf(stderr, "killed after %d seconds\n", seconds * SLOWEST);
             kill(process, SIGKILL);
             waitpid(process, &status, 0);
             break;
@@ -263,6 +300,8 @@ static inline int check_cases(const check_case *cases, size_t count)
 {
     const char *chosen = getenv("CHECK_CASE");
     int failed = 0;
+    check_skipped = (char *)mmap(NULL, SKIP_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(check_skipped != MAP_FAILED);
     for (size_t i = 0; i < count; i++) {
         pid_t process;
         int status;
@@ -280,6 +319,7 @@ static inline int check_cases(const check_case *cases, size_t count)
             exit(0);
         }
         status = wait_for(process, check_seconds);
+        check_note_skipped(cases[i].name);
         if (status == 0)
             continue;
         failed++;

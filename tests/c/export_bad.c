@@ -177,7 +177,7 @@ static void hanging_linkers(void)
     /* And what it started. */
     for (int turns = 0; process_field(sleeper, 0) != -1 && kill(sleeper, 0) == 0; turns++) {
         const struct timespec pause = { 0, 5000000 };
-        CHECK(turns < 2000);
+        CHECK(turns < 2000 * SLOWEST);
         nanosleep(&pause, NULL);
     }
     mgenjit_config_free(config);
@@ -199,7 +199,7 @@ static void a_host_that_dies(void)
         _exit(1);
     }
     for (int turns = 0; access(started, F_OK) != 0; turns++) {
-        CHECK(turns < 4000);
+        CHECK(turns < 4000 * SLOWEST);
         nanosleep(&pause, NULL);
     }
     CHECK(server_count() > 0 && files_in(temporary) == 1);

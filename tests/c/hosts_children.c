@@ -121,7 +121,7 @@ static void beside_children_that_end_all_the_time(void)
         nanosleep(&pause, NULL);
     }
     CHECK(pthread_join(thread, NULL) == 0);
-    for (int turns = 0; reaped < CHILDREN && turns < 5000; turns++)
+    for (int turns = 0; reaped < CHILDREN && turns < 5000 * SLOWEST; turns++)
         nanosleep(&pause, NULL);
     CHECK_INT(CHILDREN, reaped);
     CHECK_INT(0, strangers);

@@ -102,7 +102,7 @@ static void in_the_middle_of_everything(void)
     use_everything(executor);
     mgenjit_executor_free(executor);
     /* A thread that prefetches has the executor for a little longer. */
-    for (int turns = 0; open_descriptors() != descriptors && turns < 500; turns++)
+    for (int turns = 0; open_descriptors() != descriptors && turns < 500 * SLOWEST; turns++)
         nanosleep(&pause, NULL);
     CHECK_INT(descriptors, open_descriptors());
     check_no_children();

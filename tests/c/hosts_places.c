@@ -133,7 +133,7 @@ static int may_mount(void)
 {
     if (enter_namespaces(CLONE_NEWNS) && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0)
         return 1;
-    fprintf(stderr, "skipped, for this user may not mount: %s\n", strerror(errno));
+    SKIP("this user may not mount: %s", strerror(errno));
     return 0;
 }
 
@@ -142,7 +142,7 @@ static int hide(const char *folder)
 {
     const size_t length = strlen(folder);
     if (strncmp(getenv("CHECK_FOLDER"), folder, length) == 0 && getenv("CHECK_FOLDER")[length] == '/') {
-        fprintf(stderr, "skipped, for the test is in %s\n", folder);
+        SKIP("the tests are in %s", folder);
         return 0;
     }
     CHECK(mount("none", folder, "tmpfs", MS_RDONLY, "size=4k,mode=0755") == 0);
@@ -235,7 +235,7 @@ static void a_strict_mask(void)
 {
     mgenjit_executor *executor;
     if (geteuid() != 0) {
-        fprintf(stderr, "skipped, for only root can use, and remove, what comes of it\n");
+        SKIP("only root can use, and remove, what comes of it");
         return;
     }
     umask(0777);

@@ -18,11 +18,11 @@ static mgenjit_executor *executor_with_limits(uint64_t milliseconds, uint64_t me
 
 static void time_limit(void)
 {
-    char *large = large_module(3000);
-    mgenjit_executor *executor = executor_with_limits(200, 0, 0);
+    char *large = large_module(5000);
+    mgenjit_executor *executor = executor_with_limits(1500, 0, 0);
     check_usable(executor);
     CHECK_STATUS(MGENJIT_STATUS_TIMEOUT, try_ir(executor, large));
-    CHECK_MESSAGE("the name was not compiled within 200 ms");
+    CHECK_MESSAGE("the name was not compiled within 1500 ms");
     /* Another server does what the one that was given up cannot. */
     check_usable(executor);
     mgenjit_executor_free(executor);

@@ -46,7 +46,7 @@ static inline int refuse(refusal which)
     code[7].k = SECCOMP_RET_ERRNO | (unsigned)which.error;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0)
         return 1;
-    fprintf(stderr, "skipped, for calls cannot be filtered here: %s\n", strerror(errno));
+    SKIP("calls cannot be filtered here: %s", strerror(errno));
     return 0;
 }
 

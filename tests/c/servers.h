@@ -48,7 +48,7 @@ static inline void wait_for_servers(int expected)
 {
     const struct timespec pause = { 0, 5000000 };
     for (int turns = 0; server_count() != expected; turns++) {
-        if (turns > 4000)
+        if (turns > 4000 * SLOWEST)
             check_failed(__FILE__, __LINE__, "%d servers run, not %d", server_count(), expected);
         nanosleep(&pause, NULL);
     }

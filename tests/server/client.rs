@@ -291,7 +291,7 @@ impl Server {
 
     pub fn receive(&self) -> Result<(Reply, Option<OwnedFd>), TransportError> {
         self.socket
-            .set_read_timeout(Some(Duration::from_secs(60)))
+            .set_read_timeout(Some(Duration::from_secs(300)))
             .unwrap();
         loop {
             match transport::receive(&self.socket) {
@@ -338,7 +338,7 @@ impl Server {
 
     /// Waits for the process to end by itself.
     pub fn wait(&mut self) -> (ExitStatus, String) {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(120);
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return (status, self.words());

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 pub const SERVER: &str = env!("CARGO_BIN_EXE_mgenjit-server");
 
 /// How long anything may take: much longer than it does.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Ends with this value.
 pub struct Server {

@@ -15,9 +15,12 @@
 //! - `runs: once` skips the second run.
 //! - `servers: private shared` runs all of it with servers of its own, and then all of it again with a shared one;
 //!   without it, servers are private.
-//! - `timeout:` is in seconds, for each run.
+//! - `timeout:` is in seconds, for each run on a fast machine; a slow one gets five times as long.
 
 use std::time::Duration;
+
+/// As in `tests/c/check.h`: only a program that hangs takes as long.
+const SLOWEST: u32 = 5;
 
 /// A file that clang makes from a source.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,7 +57,7 @@ impl Directives {
             warm_without_server: false,
             once: false,
             servers: Vec::new(),
-            timeout: Duration::from_secs(300),
+            timeout: SLOWEST * Duration::from_secs(300),
         };
         for line in text.lines().map_while(|line| line.strip_prefix("//")) {
             let Some((name, value)) = line.split_once(": ") else {
@@ -72,7 +75,7 @@ impl Directives {
                 "servers" => directives.servers.extend(words(value)),
                 "timeout" => {
                     directives.timeout =
-                        Duration::from_secs(value.parse().expect("a timeout in seconds"));
+                        SLOWEST * Duration::from_secs(value.parse().expect("a timeout in seconds"));
                 }
                 _ => panic!("no such directive: {line}"),
             }

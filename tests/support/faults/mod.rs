@@ -70,7 +70,7 @@ const FEWER_CASES: usize = 70;
 
 /// How long one run of a program may take. Shorter than the time for which a lock is waited for, so that a lock
 /// that is not given up is seen.
-const TIMEOUT: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(50);
 
 /// The act's exit status for an error that the contract allows.
 const CLEAN_ERROR: i32 = 3;
