@@ -107,9 +107,9 @@ pub fn link(
 /// libwild 0.10 takes internal visibility for none. Linkers treat it as hidden.
 fn with_known_visibility(mut objects: Vec<Object>) -> Vec<Object> {
     for object in &mut objects {
-        let places = visibility::internal(&object.bytes);
+        let mut bytes = (*object.bytes).as_ref().to_vec();
+        let places = visibility::internal(&bytes);
         if !places.is_empty() {
-            let mut bytes = object.bytes.to_vec();
             for place in places {
                 bytes[place] = bytes[place] & !3 | STV_HIDDEN.0;
             }
