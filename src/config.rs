@@ -5,6 +5,7 @@ use crate::cache::store::{Options, Store};
 use crate::cache::trust::{Signer, Trust};
 use crate::compile::limits::Limits;
 use crate::compile::protocol::{Cpu, Level, OptLevel, Target, TargetSpec};
+use crate::environment;
 use crate::event::Hook;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -161,16 +162,22 @@ impl Config {
 ///
 /// A relative `$XDG_CACHE_HOME` is ignored, as the XDG Base Directory Specification asks.
 pub fn default_cache_dir() -> Option<PathBuf> {
-    let variable = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    variable("MGENJIT_CACHE_DIR")
+    let variable = |name| environment::variable(name).map(PathBuf::from);
+    variable(c"MGENJIT_CACHE_DIR")
         .or_else(|| {
-            variable("XDG_CACHE_HOME")
+            variable(c"XDG_CACHE_HOME")
                 .filter(|path| path.is_absolute())
                 .map(|path| path.join("mgenjit"))
         })
-        .or_else(|| variable("HOME").map(|path| path.join(".cache/mgenjit")))
+        .or_else(|| variable(c"HOME").map(|path| path.join(".cache/mgenjit")))
+}
+
+/// Why there is no [`default_cache_dir`], and what to do.
+pub fn no_default_cache_dir() -> &'static str {
+    if environment::is_trusted() {
+        "there is no cache directory: set MGENJIT_CACHE_DIR, XDG_CACHE_HOME or HOME"
+    } else {
+        "there is no cache directory: this is a set-user-ID program, whose environment is not read; name one with \
+         mgenjit_config_set_cache_dir"
+    }
 }

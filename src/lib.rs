@@ -13,6 +13,8 @@ pub mod compile;
 mod config;
 #[doc(hidden)]
 pub mod cpu;
+#[doc(hidden)]
+pub mod environment;
 mod error;
 mod event;
 mod executor;

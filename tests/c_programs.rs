@@ -99,6 +99,7 @@ programs! {
     server_killed.c
     server_process.c
     server_status.c
+    set_user_id.c
     shared_server.c
     shortage.c
     singletons.cpp

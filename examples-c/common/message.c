@@ -9,6 +9,7 @@ static const struct {
     const char *tool;
 } words[] = {
     {"mgenjit_cache_resolve finds one by its first", "as many of the first as no other key has will do"},
+    {"mgenjit_config_set_cache_dir", "--cache-dir"},
     {"mgenjit_config_set_cache_keep_ir", "or with --no-cache"},
     {"mgenjit_config_set_compile_limits", "--max-time or --max-memory"},
     {"mgenjit_config_set_cpu", "--cpu"},
@@ -16,6 +17,7 @@ static const struct {
     {"mgenjit_config_set_linker", "--linker"},
     {"mgenjit_config_set_target", "--target"},
     {"mgenjit_export_options_add_library", "-l"},
+    {"mgenjit_server_status", "mgenjit server status"},
     {"mgenjit_source_keep", "--keep"},
     {"define it, add a module that does, or load a library that does",
      "add a file that defines it (--with, --add) or a library that does (--lib)"},

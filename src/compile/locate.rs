@@ -1,5 +1,6 @@
 //! Where the compile server's executable is.
 
+use crate::environment;
 use crate::error::{Error, Status, reason};
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
@@ -15,14 +16,14 @@ pub fn locate(configured: Option<&Path>) -> Result<PathBuf, Error> {
         return check(path)
             .map_err(|why| not_found(&[format!("{} (configured): {why}", path.display())]));
     }
-    if let Some(path) = std::env::var_os("MGENJIT_SERVER").filter(|path| !path.is_empty()) {
+    if let Some(path) = environment::variable(c"MGENJIT_SERVER") {
         let path = PathBuf::from(path);
         return check(&path)
             .map_err(|why| not_found(&[format!("{} ($MGENJIT_SERVER): {why}", path.display())]));
     }
     let mut tried = Vec::new();
     for candidate in candidates() {
-        match check(&candidate) {
+        match check(&candidate).and_then(check_owner) {
             Ok(path) => return Ok(path),
             Err(why) => {
                 let line = format!("{}: {why}", candidate.display());
@@ -46,7 +47,7 @@ fn candidates() -> Vec<PathBuf> {
         // Debian's multiarch layout: lib/x86_64-linux-gnu.
         candidates.push(folder.join("../../libexec/mgenjit").join(NAME));
     }
-    if let Some(path) = std::env::var_os("PATH") {
+    if let Some(path) = environment::variable(c"PATH") {
         // An empty component means the current folder, in which anybody may have put a file.
         candidates.extend(
             std::env::split_paths(&path)
@@ -70,9 +71,43 @@ fn library_folder() -> Option<PathBuf> {
     // SAFETY: the dynamic linker's name of a loaded object is a string that lives as long as the object.
     let path = unsafe { CStr::from_ptr(info.dli_fname) };
     let path = Path::new(OsStr::from_bytes(path.to_bytes()));
-    // A program's own name may be relative to a folder that it has left.
-    let path = std::fs::canonicalize(path).or_else(|_| std::fs::read_link("/proc/self/exe"));
+    // A program is called what its caller says, which may be a lie, or relative to a folder that it has left.
+    let path = if is_the_program(info.dli_fbase) {
+        std::fs::read_link("/proc/self/exe").or_else(|error| match environment::is_trusted() {
+            true => std::fs::canonicalize(path),
+            false => Err(error),
+        })
+    } else {
+        std::fs::canonicalize(path)
+    };
     Some(path.ok()?.parent()?.to_owned())
+}
+
+/// Whether the program itself, and not a shared library, is loaded at `base`.
+fn is_the_program(base: *mut libc::c_void) -> bool {
+    // SAFETY: all-zero is a valid `Dl_info`.
+    let mut info: libc::Dl_info = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel told where the program's headers are, and `info` may be written.
+    let found = unsafe {
+        let headers = libc::getauxval(libc::AT_PHDR) as *const libc::c_void;
+        libc::dladdr(headers, &raw mut info)
+    };
+    found != 0 && info.dli_fbase == base
+}
+
+/// Refuses what the caller of a set-user-ID program may have put there.
+fn check_owner(path: PathBuf) -> Result<PathBuf, String> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    for place in [folder, &path] {
+        let metadata = std::fs::metadata(place).map_err(|error| reason(&error))?;
+        if environment::may_be_the_callers(&metadata) {
+            return Err(format!(
+                "this is a set-user-ID program, and others than its owner and root can change {}",
+                place.display()
+            ));
+        }
+    }
+    Ok(path)
 }
 
 /// Checks that `path` is a file that may be executed, and makes it absolute.

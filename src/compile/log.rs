@@ -1,8 +1,9 @@
 //! The file that servers write what they do to.
 
 use crate::config::ServerLog;
+use crate::environment;
 use crate::error::{Error, Status, reason};
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::ffi::OsString;
 use std::io;
@@ -21,7 +22,7 @@ const FLAGS: OFlags = OFlags::WRONLY
 /// Opens what was configured, or else what `$MGENJIT_SERVER_LOG` names; `None`: there is to be no log. A relative path
 /// means this process's folder, not the server's.
 pub fn open(configured: Option<&ServerLog>) -> Result<Option<OwnedFd>, Error> {
-    let variable = std::env::var_os("MGENJIT_SERVER_LOG");
+    let variable = environment::variable(c"MGENJIT_SERVER_LOG");
     match configured.cloned().or_else(|| named(variable)) {
         None => Ok(None),
         Some(ServerLog::File(path)) => file(&path).map(Some),
@@ -48,15 +49,35 @@ fn named(variable: Option<OsString>) -> Option<ServerLog> {
 }
 
 fn file(path: &Path) -> Result<OwnedFd, Error> {
-    let private = Mode::RUSR | Mode::WUSR;
-    rustix::fs::open(path, FLAGS | OFlags::CREATE, private).map_err(|error| {
-        let why = match error {
+    let refused = |why: String| failed(format!("{} cannot be written: {why}", path.display()));
+    let file = create(path).map_err(|error| {
+        refused(match error {
             // What `open` says of a FIFO.
             Errno::NXIO => "nobody reads from it, or it is a socket".to_owned(),
             error => reason(&io::Error::from(error)),
-        };
-        failed(format!("{} cannot be written: {why}", path.display()))
-    })
+        })
+    })?;
+    let stat = rustix::fs::fstat(&file).map_err(|error| refused(reason(&error.into())))?;
+    if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && !is_ours(&stat) {
+        return Err(refused(format!("it belongs to user {}", stat.st_uid)));
+    }
+    Ok(file)
+}
+
+/// Follows a link that this user or root made, such as `/dev/stderr`. Another user's could lead anywhere.
+fn create(path: &Path) -> Result<OwnedFd, Errno> {
+    let private = Mode::RUSR | Mode::WUSR;
+    let flags = FLAGS | OFlags::CREATE;
+    match rustix::fs::open(path, flags | OFlags::NOFOLLOW, private) {
+        Err(Errno::LOOP) if is_ours(&rustix::fs::lstat(path)?) => {
+            rustix::fs::open(path, flags, private)
+        }
+        opened => opened,
+    }
+}
+
+fn is_ours(stat: &Stat) -> bool {
+    stat.st_uid == 0 || stat.st_uid == rustix::process::geteuid().as_raw()
 }
 
 /// A descriptor of the same file. A pipe or a terminal is opened once more, by `name`: this process waits where its

@@ -8,6 +8,7 @@ use super::log;
 use super::protocol::Request;
 use super::shared::{self, Start};
 use crate::config::{Config, ServerLimits, ServerLog, ServerMode};
+use crate::environment;
 use crate::error::{Error, Status, reason};
 use crate::event::{Stopwatch, Times};
 use crate::fork;
@@ -15,6 +16,7 @@ use once_cell::sync::OnceCell;
 use rustix::event::Timespec;
 use rustix::thread::futex;
 use std::borrow::Cow;
+use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -22,7 +24,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Says whose servers are used where the configuration does not.
-const MODE_VARIABLE: &str = "MGENJIT_SERVER_MODE";
+const MODE_VARIABLE: &CStr = c"MGENJIT_SERVER_MODE";
 
 /// How often a request may lose a shared server before it goes to a private one.
 const MOST_LOST: u32 = 5;
@@ -232,14 +234,15 @@ impl Pool {
         if let Some(mode) = self.mode {
             return Ok(mode);
         }
-        let value = std::env::var_os(MODE_VARIABLE).unwrap_or_default();
+        let value = environment::variable(MODE_VARIABLE).unwrap_or_default();
         match value.to_str() {
             Some("" | "private") => Ok(ServerMode::Private),
             Some("shared") => Ok(ServerMode::Shared),
             _ => Err(Error::new(
                 Status::ServerUnavailable,
                 format!(
-                    "${MODE_VARIABLE} is \"{}\": set it to \"private\" or \"shared\"",
+                    "${} is \"{}\": set it to \"private\" or \"shared\"",
+                    MODE_VARIABLE.to_string_lossy(),
                     value.display()
                 ),
             )),

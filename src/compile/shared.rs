@@ -9,17 +9,18 @@ use super::protocol::{BUILD_ID, Hello, PACKAGE_VERSION};
 use super::spawn::{Launch, Server};
 use super::transport::{self, TransportError};
 use crate::config::ServerLimits;
+use crate::environment;
 use crate::error::{Error, Status, reason};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::sockopt::Timeout;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use std::ffi::CString;
-use std::fs::{DirBuilder, Permissions};
+use std::fs::DirBuilder;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -52,6 +53,12 @@ pub fn connect(
     start: &mut Start<'_>,
     locate: impl Fn() -> Result<PathBuf, Error>,
 ) -> Result<UnixStream, Error> {
+    // A set-group-ID program would be served by its caller's server, whose code it must not run.
+    if !environment::is_trusted() {
+        return Err(unavailable(
+            "a set-user-ID program uses no shared compile server".to_owned(),
+        ));
+    }
     let path = socket_path()?;
     let deadline = Instant::now() + PATIENCE;
     let mut pause = Duration::from_millis(1);
@@ -107,13 +114,13 @@ pub fn socket_path() -> Result<PathBuf, Error> {
 
 fn candidates(user: u32) -> Vec<PathBuf> {
     let variable = |name| {
-        std::env::var_os(name)
+        environment::variable(name)
             .map(PathBuf::from)
             .filter(|path| path.is_absolute())
     };
-    let temporary = variable("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp"));
+    let temporary = variable(c"TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp"));
     let mut candidates = Vec::new();
-    candidates.extend(variable("XDG_RUNTIME_DIR").map(|path| path.join("mgenjit")));
+    candidates.extend(variable(c"XDG_RUNTIME_DIR").map(|path| path.join("mgenjit")));
     candidates.push(PathBuf::from(format!("/run/user/{user}/mgenjit")));
     candidates.push(temporary.join(format!("mgenjit-{user}")));
     candidates
@@ -121,17 +128,21 @@ fn candidates(user: u32) -> Vec<PathBuf> {
 
 /// Makes the folder if it is not there, and checks that nobody else can put a socket into it.
 fn prepare(folder: &Path, user: u32) -> Result<(), String> {
-    match DirBuilder::new().mode(0o700).create(folder) {
-        // The host's umask may have left the user nothing.
-        Ok(()) => std::fs::set_permissions(folder, Permissions::from_mode(0o700))
-            .map_err(|error| reason(&error))?,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+    let is_new = match DirBuilder::new().mode(0o700).create(folder) {
+        Ok(()) => true,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
         Err(error) => return Err(reason(&error)),
-    }
+    };
+    let system = |error: Errno| reason(&error.into());
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let stat = rustix::fs::open(folder, flags, Mode::empty())
-        .and_then(rustix::fs::fstat)
-        .map_err(|error| reason(&error.into()))?;
+    let fd = rustix::fs::open(folder, flags, Mode::empty()).map_err(system)?;
+    let mut stat = rustix::fs::fstat(&fd).map_err(system)?;
+    if is_new && stat.st_uid == user && stat.st_mode & 0o777 != 0o700 {
+        // The host's umask left the user too little. By the descriptor: the name may lead elsewhere by now.
+        let name = format!("/proc/self/fd/{}", fd.as_raw_fd());
+        rustix::fs::chmod(name, Mode::RWXU).map_err(system)?;
+        stat = rustix::fs::fstat(&fd).map_err(system)?;
+    }
     if stat.st_uid != user {
         return Err(format!("it belongs to user {}", stat.st_uid));
     }

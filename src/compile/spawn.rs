@@ -10,6 +10,7 @@
 //! calls by their numbers and call no function of libc: in a host with a sanitizer, or with libraries that interpose,
 //! such a function may be another's, which would note in the host's memory what is done to these processes.
 
+use crate::environment;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::PidfdFlags;
 use std::ffi::{CString, c_int, c_void};
@@ -99,7 +100,7 @@ fn launch(path: &Path, arguments: &[CString], descriptors: &[BorrowedFd<'_>]) ->
     argv.extend(arguments.iter().map(|argument| argument.as_ptr()));
     argv.push(ptr::null());
     // The output must not depend on the environment. A server with a dynamic LLVM may need this to start.
-    let library_path = std::env::var_os("LD_LIBRARY_PATH")
+    let library_path = environment::variable(c"LD_LIBRARY_PATH")
         .and_then(|value| CString::new([b"LD_LIBRARY_PATH=", value.as_bytes()].concat()).ok());
     let mut envp: Vec<*const libc::c_char> = Vec::new();
     envp.extend(library_path.iter().map(|variable| variable.as_ptr()));

@@ -14,7 +14,7 @@ use crate::cache::store::{Found, Purpose, Store, Trouble};
 use crate::compile::cancel::Cancel;
 use crate::compile::client::{self, Output};
 use crate::compile::protocol::{CompileRequest, Emit, Input, Request, Target};
-use crate::config::{CacheMode, Config};
+use crate::config::{self, CacheMode, Config};
 use crate::error::{Error, Status, reason};
 use crate::event::{Event, EventKind, Stopwatch, Times};
 use crate::fork;
@@ -186,7 +186,7 @@ impl<'a> Work<'a> {
                 if off {
                     "the cache is off"
                 } else {
-                    "there is no cache directory: set MGENJIT_CACHE_DIR, XDG_CACHE_HOME or HOME"
+                    config::no_default_cache_dir()
                 },
                 0,
             );

@@ -73,7 +73,7 @@ impl Report {
             .collect();
         let is_static = !tls::has_dynamic_linker();
         let mut message = format!(
-            "{} not defined, which {} to: {}\n{} {}, or add a module that does{}",
+            "{} not defined, which {} to: {}\n{} {}{} add a module that does{}",
             if symbols.len() == 1 {
                 "a symbol is".to_owned()
             } else {
@@ -91,6 +91,7 @@ impl Report {
                 "define"
             },
             if symbols.len() == 1 { "it" } else { "them" },
+            if is_static { ", or" } else { "," },
             if is_static {
                 ""
             } else {

@@ -5,13 +5,23 @@ use crate::compile::protocol::{
     BUILD_ID, CompileRequest, LLVM_VERSION, OptLevel, PACKAGE_VERSION, Target,
 };
 use crate::error::Error;
-use std::fmt::Write;
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// How many of the key's digits name the folder.
 const DIGITS: usize = 16;
+
+/// How many folders are tried before there is none to write to.
+const MOST_FOLDERS: usize = 100;
+
+const FILE: Mode = Mode::from_raw_mode(0o600);
+const SCRIPT: Mode = Mode::from_raw_mode(0o700);
 
 /// Writes the inputs, what was asked for and what happened into a folder below `parent`, and a script that does it
 /// again. One that is there already is written anew.
@@ -22,27 +32,63 @@ pub fn write(
     inputs: &[&[u8]],
     error: &Error,
 ) -> io::Result<PathBuf> {
-    let folder = parent.join(&key.to_string()[..DIGITS]);
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
-        .create(&folder)?;
+        .create(parent)?;
+    let (folder, name) = own_folder(parent, &key.to_string()[..DIGITS])?;
     let names: Vec<String> = inputs
         .iter()
         .enumerate()
         .map(|(index, bytes)| format!("input-{index}.{}", suffix(bytes)))
         .collect();
     for (name, bytes) in names.iter().zip(inputs) {
-        std::fs::write(folder.join(name), bytes)?;
+        put(&folder, name, bytes, FILE)?;
     }
-    std::fs::write(
-        folder.join("request.txt"),
-        describe(key, request, &names, error),
+    let about = describe(key, request, &names, error);
+    put(&folder, "request.txt", about.as_bytes(), FILE)?;
+    let script = commands(request, &names);
+    put(&folder, "reproduce.sh", script.as_bytes(), SCRIPT)?;
+    Ok(parent.join(name))
+}
+
+/// Opens the folder of this name, or of the first like it that is this user's or can be made. `parent` may be a folder in
+/// which others can make links and folders, and the name can be predicted.
+fn own_folder(parent: &Path, name: &str) -> io::Result<(OwnedFd, String)> {
+    let parent = rustix::fs::open(
+        parent,
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
     )?;
-    let script = folder.join("reproduce.sh");
-    std::fs::write(&script, commands(request, &names))?;
-    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755))?;
-    Ok(folder)
+    let numbered = (1..MOST_FOLDERS).map(|number| format!("{name}-{number}"));
+    for name in [name.to_owned()].into_iter().chain(numbered) {
+        match rustix::fs::mkdirat(&parent, &name, Mode::RWXU) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        // What another user put there is a link, a file, or a folder of his.
+        if let Ok(folder) = rustix::fs::openat(&parent, &name, flags, Mode::empty()) {
+            let stat = rustix::fs::fstat(&folder)?;
+            if stat.st_uid == rustix::process::geteuid().as_raw() && stat.st_mode & 0o022 == 0 {
+                return Ok((folder, name));
+            }
+        }
+    }
+    Err(io::Error::other(format!(
+        "{name} and all names like it are links, or folders that others can write"
+    )))
+}
+
+/// Makes a file anew, in the place of what had its name.
+fn put(folder: &OwnedFd, name: &str, bytes: &[u8], mode: Mode) -> io::Result<()> {
+    match rustix::fs::unlinkat(folder, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(folder, name, flags, mode)?;
+    File::from(file).write_all(bytes)
 }
 
 fn suffix(bytes: &[u8]) -> &'static str {
@@ -126,6 +172,8 @@ fn quote(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn files_are_called_as_what_they_are() {
@@ -138,6 +186,38 @@ mod tests {
         check(b"\xde\xc0\x17\x0b", "bc");
         check(b"\x7fELF\x02", "o");
         check(b"!<arch>\n", "a");
+    }
+
+    #[test]
+    fn what_others_put_in_the_way_is_left_alone() {
+        let place = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| place.path().join(name);
+        let write = |name: &str| {
+            let (folder, name) = own_folder(place.path(), name).expect("a folder");
+            put(&folder, "input", b"new", FILE).expect("a file");
+            name
+        };
+        // A link to a folder, a link to nothing, a file, a folder that others can write.
+        std::fs::create_dir(at("victim")).expect("a folder");
+        std::fs::write(at("victim/input"), "old").expect("a file");
+        std::os::unix::fs::symlink(at("victim"), at("a")).expect("a link");
+        std::os::unix::fs::symlink(at("nothing"), at("a-1")).expect("a link");
+        std::fs::write(at("a-2"), "old").expect("a file");
+        std::fs::create_dir(at("a-3")).expect("a folder");
+        std::fs::set_permissions(at("a-3"), Permissions::from_mode(0o777)).expect("permissions");
+        assert_eq!(write("a"), "a-4");
+        assert_eq!(std::fs::read(at("victim/input")).expect("a file"), b"old");
+        assert_eq!(std::fs::read(at("a-2")).expect("a file"), b"old");
+        assert_eq!(std::fs::read_dir(at("a-3")).expect("a folder").count(), 0);
+        assert!(!at("nothing").exists());
+
+        // A folder of one's own is used again, and a link in it is replaced.
+        assert_eq!(write("b"), "b");
+        std::fs::remove_file(at("b/input")).expect("removed");
+        std::os::unix::fs::symlink(at("victim/input"), at("b/input")).expect("a link");
+        assert_eq!(write("b"), "b");
+        assert_eq!(std::fs::read(at("victim/input")).expect("a file"), b"old");
+        assert_eq!(std::fs::read(at("b/input")).expect("a file"), b"new");
     }
 
     #[test]

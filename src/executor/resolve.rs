@@ -198,7 +198,7 @@ impl Job {
         if let Some(address) = state.definitions.get(name) {
             return match symbol.kind {
                 SymbolKind::ThreadLocal => {
-                    Answer::Contradiction("mgenjit_executor_define".to_owned())
+                    Answer::Contradiction("a definition by the host".to_owned())
                 }
                 _ => outside(Target::Address(*address)),
             };

@@ -7,6 +7,7 @@ use crate::compile::driver::{Argument, DriverFailure, DriverRequest};
 use crate::compile::locate::locate;
 use crate::compile::protocol::{Input, Target};
 use crate::config::Config;
+use crate::environment;
 use crate::error::{Error, Status};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
@@ -40,12 +41,10 @@ impl Linker {
                 chosen: "mgenjit_config_set_linker named it",
             });
         }
-        std::env::var_os("MGENJIT_CC")
-            .filter(|value| !value.is_empty())
-            .map(|program| Linker {
-                program: PathBuf::from(program),
-                chosen: "MGENJIT_CC names it",
-            })
+        environment::variable(c"MGENJIT_CC").map(|program| Linker {
+            program: PathBuf::from(program),
+            chosen: "MGENJIT_CC names it",
+        })
     }
 
     /// The same, else the system's C compiler.
@@ -75,7 +74,7 @@ impl Linker {
         let arguments = self.arguments(plan);
         let request = DriverRequest {
             program: self.program.as_os_str().as_bytes().to_vec(),
-            environment: environment(),
+            environment: environment::of_linkers(),
             folder: std::env::current_dir()
                 .map_or_else(|_| b"/".to_vec(), |path| path.into_os_string().into_vec()),
             timeout: u64::try_from(config.linker_timeout.as_millis()).unwrap_or(u64::MAX),
@@ -224,12 +223,6 @@ impl Linker {
 
 fn text(text: &str) -> Argument {
     Argument::Text(text.as_bytes().to_vec())
-}
-
-fn environment() -> Vec<Vec<u8>> {
-    std::env::vars_os()
-        .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
-        .collect()
 }
 
 /// Whether a program is a linker, and not a compiler that calls one: by its name, `aarch64-linux-gnu-ld.lld-22`.

@@ -192,7 +192,7 @@ static inline void check_usable(mgenjit_executor *executor)
 
 /* What an event hook saw. */
 typedef struct check_events {
-    int count[MGENJIT_EVENT_PROGRESS + 1];
+    int count[MGENJIT_EVENT_WARNING + 1];
     char trouble[4096];
     char server_trouble[4096];
     char miss[4096];
@@ -201,7 +201,7 @@ typedef struct check_events {
 static inline void check_count_event(const mgenjit_event *event, void *user)
 {
     check_events *events = (check_events *)user;
-    CHECK(event->kind > 0 && event->kind <= MGENJIT_EVENT_PROGRESS);
+    CHECK(event->kind > 0 && event->kind <= MGENJIT_EVENT_WARNING);
     __atomic_add_fetch(&events->count[event->kind], 1, __ATOMIC_RELAXED);
     if (event->kind == MGENJIT_EVENT_CACHE_TROUBLE)
         snprintf(events->trouble, sizeof events->trouble, "%s", event->message);

@@ -89,8 +89,8 @@ fn bad_ir_fails_and_the_server_goes_on() {
         (Target, "\"x86_64-pc-windows-msvc\", but"),
     );
     check(
-        "target triple = \"x86_64-linux-musl\"",
-        (Target, "\"x86_64-linux-musl\", but"),
+        "target triple = \"x86_64-linux-gnux32\"",
+        (Target, "\"x86_64-linux-gnux32\", but"),
     );
     check(
         "target datalayout = \"E-m:e\"",

@@ -212,7 +212,7 @@ fn a_worker_that_dies_while_a_client_decides_leaves_the_client_in_step() {
 
 #[test]
 fn a_worker_that_does_not_begin_is_replaced() {
-    let server = Server::start_with(&["--silence", "3000"]);
+    let server = Server::start_with(&["--silence", "10000"]);
     server.wait_for("an idle worker", |status| status.idle_workers > 0);
     for worker in server.workers() {
         kill(worker, libc::SIGSTOP);

@@ -31,7 +31,7 @@ pub fn set_up(descriptors: &Descriptors) -> Result<Inherited, String> {
         socket: take_socket()?,
         client: client.map(|fd| take(fd, "--watch")).transpose()?,
         log: log.map(|fd| take(fd, "--log")).transpose()?,
-        library_path: std::env::var_os("LD_LIBRARY_PATH"),
+        library_path: mgenjit::environment::variable(c"LD_LIBRARY_PATH"),
     };
     reset_signals();
     forbid_core_dumps();
