@@ -14,12 +14,16 @@ macro_rules! scenarios {
 
                 #[test]
                 fn survives_faults() {
-                    faults::sweep(stringify!($name));
+                    if super::may_trace(stringify!($name)) {
+                        faults::sweep(stringify!($name));
+                    }
                 }
 
                 #[test]
                 fn survives_damage() {
-                    faults::damage::sweep(stringify!($name));
+                    if super::may_trace(stringify!($name)) {
+                        faults::damage::sweep(stringify!($name));
+                    }
                 }
             }
         )*
@@ -38,5 +42,18 @@ scenarios! {
 /// What the other tests rely on: that a fault happens, at its call, and nothing else does.
 #[test]
 fn the_tracer_does_what_it_says() {
-    faults::self_test::check_tracer();
+    if may_trace("the tracer") {
+        faults::self_test::check_tracer();
+    }
+}
+
+fn may_trace(name: &str) -> bool {
+    let may = support::skips::can_trace();
+    if !may {
+        support::skips::skip(
+            &format!("faults: {name}"),
+            "processes cannot be traced here",
+        );
+    }
+    may
 }

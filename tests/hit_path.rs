@@ -84,6 +84,17 @@ const WRITES: &[&str] = &[
 ];
 const LOCKS: &[&str] = &["flock"];
 
+fn may_trace(test: &str) -> bool {
+    let may = support::skips::can_trace();
+    if !may {
+        support::skips::skip(
+            &format!("hit_path: {test}"),
+            "processes cannot be traced here",
+        );
+    }
+    may
+}
+
 fn cold_and_warm() -> (Trace, Trace) {
     let there = Command::new("strace")
         .arg("-V")
@@ -101,6 +112,9 @@ fn cold_and_warm() -> (Trace, Trace) {
 
 #[test]
 fn a_hit_maps_one_file_and_records_that() {
+    if !may_trace("a_hit_maps_one_file_and_records_that") {
+        return;
+    }
     let (cold, warm) = cold_and_warm();
 
     let shows = |what: &str, names: &[&str]| {
@@ -146,6 +160,9 @@ fn a_hit_maps_one_file_and_records_that() {
 /// Between the marks of `export_hit.c`.
 #[test]
 fn exporting_an_object_starts_nothing() {
+    if !may_trace("exporting_an_object_starts_nothing") {
+        return;
+    }
     let workspace = Workspace::new("export_hit.c");
     workspace
         .run(Run::Cold)
@@ -160,6 +177,9 @@ fn exporting_an_object_starts_nothing() {
 
 #[test]
 fn code_is_mapped_from_its_file_and_never_writable() {
+    if !may_trace("code_is_mapped_from_its_file_and_never_writable") {
+        return;
+    }
     let (cold, warm) = cold_and_warm();
     for trace in [&cold, &warm] {
         let executable: Vec<&str> = trace

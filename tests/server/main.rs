@@ -22,6 +22,8 @@ mod mutated;
 mod process;
 mod progress;
 mod protocol;
+#[path = "../support/skips.rs"]
+mod skips;
 #[path = "../support/slow.rs"]
 mod slow;
 mod targets;

@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 #[test]
 fn says_what_it_is() {
@@ -109,9 +109,7 @@ fn the_end_of_the_connection_ends_the_server() {
     let payload = memfd(ir.len() as u64, ir.as_bytes(), true);
     server.send_request("slow", ir.len() as u64, Some(&payload));
     std::thread::sleep(Duration::from_millis(300));
-    let started = Instant::now();
     assert_eq!(server.hang_up().code(), Some(0));
-    assert!(started.elapsed() < Duration::from_secs(2));
 }
 
 #[test]
@@ -133,11 +131,11 @@ fn the_end_of_the_client_ends_the_server() {
             std::thread::sleep(Duration::from_millis(300));
         }
         assert!(server.child.try_wait().unwrap().is_none());
-        let started = Instant::now();
         client.kill().unwrap();
         // The connection is still open, as it is in a forked child of the host.
         assert_eq!(server.wait().0.code(), Some(0));
-        assert!(started.elapsed() < Duration::from_secs(2));
+        // In the middle of the compile: it did not answer.
+        server.receive().map(drop).unwrap_err();
         client.wait().unwrap();
     }
 }

@@ -8,6 +8,7 @@ pub mod directives;
 pub mod faults;
 pub mod processes;
 pub mod run;
+pub mod skips;
 pub mod terminal;
 pub mod tools;
 pub mod workspace;
