@@ -172,6 +172,7 @@ static void unwritable_outputs(void)
 {
     char *folder = new_folder("unwritable"), *file = write_file("unwritable/file", "old", 0600);
     char *name = malloc(302);
+    const int is_root = geteuid() == 0;
     set_up();
     check_refused(folder, "irectory");
     check_refused(join(folder, "nowhere/file"), "No such file");
@@ -183,7 +184,7 @@ static void unwritable_outputs(void)
     check_refused(join(folder, name), "too long");
     CHECK_INT(1, files_in(folder));
     /* A user who is not root, if this one is, and who has all but the folder. */
-    if (geteuid() == 0) {
+    if (is_root) {
         CHECK(chmod(folder, 0755) == 0 && chmod(file, 0444) == 0);
         CHECK(seteuid(65534) == 0);
     } else {
@@ -194,7 +195,7 @@ static void unwritable_outputs(void)
     CHECK_STATUS(MGENJIT_STATUS_IO,
                  mgenjit_module_export(module, MGENJIT_EXPORT_OBJECT, join(folder, "new"), NULL, &failure));
     CHECK_MESSAGE("ermission denied");
-    if (geteuid() == 65534)
+    if (is_root)
         CHECK(seteuid(0) == 0);
     chmod(folder, 0755);
     CHECK_INT(1, files_in(folder));
