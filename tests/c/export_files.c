@@ -70,6 +70,7 @@ static void replaced_whole(void)
     char *folder = new_folder("replaced"), *path = join(folder, "file"), text[8] = "";
     int old;
     set_up();
+    umask(022);
     free(write_file("replaced/file", "old", 0600));
     old = open(path, O_RDONLY);
     CHECK_OK(mgenjit_module_export(module, MGENJIT_EXPORT_OBJECT, path, NULL, &failure));
