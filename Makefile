@@ -1,6 +1,5 @@
 # `make help` lists what there is to make.
 
-PREFIX ?= /usr/local
 CFLAGS ?= -O2 -g
 C_STANDARD := -std=c99 -Wall -Wextra -pedantic -Werror
 
@@ -47,10 +46,10 @@ HEADERS := include/mgenjit.h $(wildcard examples-c/*/*.h benches/*.h)
 .PHONY: all library ready setup demo test check-c lint header notices bench bench-cache bench-scale record-trace install uninstall clean help
 .DELETE_ON_ERROR:
 
-all: library $(patsubst %,target/examples-c/%,$(EXAMPLES) $(TOOLS)) $(RUNTIME) ## build the library, the compile server and the examples (default)
+all: library $(patsubst %,target/examples-c/%,$(EXAMPLES) $(TOOLS)) target/install/mgenjit $(RUNTIME) ## build the library, the compile server and the examples (default)
 
 library: ready
-	$(CARGO) build --release
+	$(CARGO) build --release $(CARGO_FLAGS)
 	@install/archive.sh target/release/libmgenjit.a
 	@ln -sfn libmgenjit.so target/release/$(SONAME)
 
@@ -63,6 +62,12 @@ target/examples-c/%: $$($$*_sources) $(HEADERS) | library
 
 $(TOOLS:%=target/examples-c/%): target/examples-c/mgenjit
 	@ln -f $< $@
+
+# The one to install finds the library beside it; elsewhere, the dynamic linker finds it.
+target/install/mgenjit: $(mgenjit_sources) $(HEADERS) | library
+	@mkdir -p $(@D)
+	$(CC) $(C_STANDARD) -O2 $(LDFLAGS) -Iinclude -Iexamples-c -o $@ $(mgenjit_sources) \
+	    -Wl,--as-needed -Ltarget/release -lmgenjit -Wl,-rpath,'$$ORIGIN/../lib:$$ORIGIN/../lib/x86_64-linux-gnu'
 
 RUNTIME_CFLAGS := $(C_STANDARD) -O2 -fPIC
 
@@ -161,25 +166,15 @@ bench-scale: ## a cache of a million entries beside one of a thousand: 13 GB of 
 record-trace: all target/benches/measure target/benches/workload ## record the trace of bench-cache anew
 	@CARGO='$(CARGO)' benches/eviction/record.sh $(CURDIR)/target/eviction
 
-INSTALL_TO := $(DESTDIR)$(PREFIX)
+# What `install/install.sh` reads, if it was given to make.
+INSTALL_FOLDERS := PREFIX DESTDIR BINDIR LIBDIR LIBEXECDIR INCLUDEDIR DATADIR MANDIR
+export $(INSTALL_FOLDERS)
 
 install: ## install below PREFIX (/usr/local), or below DESTDIR/PREFIX, what `make` built
-	@test -e target/release/mgenjit-server || { echo "install: run make first" >&2; exit 1; }
-	install -d $(INSTALL_TO)/include $(INSTALL_TO)/lib/pkgconfig $(INSTALL_TO)/libexec/mgenjit
-	install -m 644 include/mgenjit.h $(INSTALL_TO)/include/
-	install -m 755 target/release/libmgenjit.so $(INSTALL_TO)/lib/libmgenjit.so.$(VERSION)
-	ln -sfn libmgenjit.so.$(VERSION) $(INSTALL_TO)/lib/$(SONAME)
-	ln -sfn $(SONAME) $(INSTALL_TO)/lib/libmgenjit.so
-	install -m 644 target/release/libmgenjit.a $(INSTALL_TO)/lib/
-	install -m 755 target/release/mgenjit-server $(INSTALL_TO)/libexec/mgenjit/
-	@printf '%s\n' 'prefix=$(PREFIX)' 'Name: mgenjit' 'Description: Cached compile server for LLVM IR' \
-	    'Version: $(VERSION)' 'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -lmgenjit' \
-	    'Libs.private: -lgcc_s -lpthread -lm -ldl' > $(INSTALL_TO)/lib/pkgconfig/mgenjit.pc
+	@install/install.sh install
 
 uninstall: ## remove what `make install` installed
-	rm -f $(INSTALL_TO)/include/mgenjit.h $(INSTALL_TO)/lib/libmgenjit.so.$(VERSION) $(INSTALL_TO)/lib/$(SONAME) \
-	    $(INSTALL_TO)/lib/libmgenjit.so $(INSTALL_TO)/lib/libmgenjit.a $(INSTALL_TO)/lib/pkgconfig/mgenjit.pc
-	rm -rf $(INSTALL_TO)/libexec/mgenjit
+	@install/install.sh uninstall
 
 clean: ## remove all that was built
 	$(CARGO) clean

@@ -28,7 +28,8 @@ fn link_server() {
     // libstdc++ takes a millisecond to load and to bind, unless it is linked in. The linker prefers what it
     // finds in this folder. The unwinder goes with it: a process must not have two. The library keeps the
     // dynamic ones, which it shares with its host, and so does a server whose LLVM is dynamic.
-    if llvm_config(&["--link-static", "--libs", "core"]).is_none() {
+    let is_static = std::env::var_os("CARGO_FEATURE_STATIC_LLVM").is_some();
+    if !is_static || llvm_config(&["--link-static", "--libs", "core"]).is_none() {
         return;
     }
     let folder = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default()).join("static");

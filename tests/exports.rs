@@ -5,7 +5,7 @@ mod support;
 use object::elf::{DF_1_NODELETE, DT_FLAGS_1, DT_NEEDED, DT_SONAME, DynamicTag};
 use object::{Endianness, Object, ObjectSymbol};
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 type ElfFile<'data> = object::read::elf::ElfFile64<'data, Endianness>;
 
@@ -83,6 +83,33 @@ fn library_needs_the_c_library_alone() {
     ];
     for name in dynamic_strings(&read(&support::shared_library()), DT_NEEDED) {
         assert!(known.contains(&name.as_str()), "the library needs {name}");
+    }
+}
+
+/// Where whoever built it has the sources.
+#[test]
+fn nothing_names_the_builders_folders() {
+    let home = std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME"));
+    let home = home.expect("a home folder");
+    let folders = [env!("CARGO_MANIFEST_DIR").to_owned(), format!("{home}/")];
+    let server = PathBuf::from(env!("CARGO_BIN_EXE_mgenjit-server"));
+    let archive = support::source("target/release/libmgenjit.a");
+    for file in [support::shared_library(), server, archive] {
+        if !file.is_file() {
+            continue;
+        }
+        let bytes = read(&file);
+        for folder in &folders {
+            let finder = |window: &[u8]| window == folder.as_bytes();
+            let at = bytes.windows(folder.len()).position(finder);
+            let text = at.map(|at| String::from_utf8_lossy(&bytes[at..bytes.len().min(at + 200)]));
+            assert!(
+                text.is_none(),
+                "{}: {}",
+                file.display(),
+                text.unwrap_or_default()
+            );
+        }
     }
 }
 
