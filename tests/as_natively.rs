@@ -317,3 +317,102 @@ fn thread_end(before: &str, after: &str) -> String {
     let (_, globals) = after.split_once("atexit second\n").expect("a handler");
     format!("- other thread_local\n{thread}atexit second\n{globals}")
 }
+
+/// Ends with how many arguments it has. `SHOWN` is to be replaced.
+const COUNT: &str = "define SHOWN i32 @count(i32 %n) noinline {\n  ret i32 %n\n}\n\
+    define SHOWN i32 @main(i32 %argc, ptr %argv) {\n  %n = call i32 @count(i32 %argc)\n  ret i32 %n\n}\n";
+
+const COUNT_IN_C: &str = "#define SHOWN __attribute__((visibility(WHOM)))\n\
+    SHOWN int count(int n) { return n; }\n\
+    SHOWN int main(int argc, char **argv) { (void)argv; return count(argc); }\n";
+
+/// A `main` whose visibility is that of the directive.
+fn in_assembly(visibility: &str) -> String {
+    let lines = [
+        ".text",
+        ".globl main",
+        visibility,
+        ".type main,@function",
+        "main:",
+        "mov %edi, %eax",
+        "ret",
+        ".size main, .-main",
+    ];
+    lines
+        .map(|line| format!("module asm \"{line}\"\n"))
+        .concat()
+}
+
+/// A program's `main` is found whomever it is shown to, as a linker finds it.
+#[test]
+fn a_main_that_is_not_shown_to_others() {
+    let place = place();
+    place.write("input", "");
+    let mut programs = Vec::new();
+    for shown in ["hidden", "protected", "weak hidden", "dso_local"] {
+        let name = format!("{}.ll", shown.replace(' ', "_"));
+        place.write(&name, COUNT.replace("SHOWN", shown));
+        programs.push(name);
+    }
+    for directive in [".hidden main", ".internal main", ".protected main", ""] {
+        let name = format!("asm{}.ll", directive.replace(' ', "_"));
+        place.write(&name, in_assembly(directive));
+        programs.push(name);
+    }
+    let count = "define internal i32 @count(i32 %argc) {\n  ret i32 %argc\n}\n";
+    let resolve = "define internal ptr @resolve() {\n  ret ptr @count\n}\n";
+    place.write(
+        "alias.ll",
+        format!("@main = hidden alias i32 (i32), ptr @count\n{count}"),
+    );
+    place.write(
+        "ifunc.ll",
+        format!("@main = hidden ifunc i32 (i32), ptr @resolve\n{count}{resolve}"),
+    );
+    programs.extend(["alias.ll", "ifunc.ll"].map(String::from));
+    place.write("main.c", COUNT_IN_C);
+    for (whom, flags) in [
+        ("hidden", "-fPIC"),
+        ("internal", "-fPIE"),
+        ("protected", "-fPIC"),
+    ] {
+        let name = format!("{whom}.o");
+        let whom = format!("-DWHOM=\"{whom}\"");
+        place.cc(&["-c", flags, &whom, "-o", &name, "main.c"]);
+        programs.push(name);
+    }
+    let members = ["rcs", "hidden.a", "hidden.o"];
+    let status = place.command("ar").args(members).status();
+    assert!(status.expect("ar").success());
+    programs.push("hidden.a".to_owned());
+
+    let (run, build) = (tools().join("run"), tools().join("build"));
+    for program in &programs {
+        let natively = ["-O2", "-w", "-o", "native"];
+        link(&place, &[&natively[..], &[program]].concat());
+        let expected = outcome(&place, &place.path("native"), &["one", "two"]);
+        assert_eq!(expected, "exit status: 3", "{program}");
+        let arguments = [program, "one", "two"];
+        check_same(program, &expected, &outcome(&place, &run, &arguments));
+        let built = outcome(&place, &build, &["-o", "built", program]);
+        assert_eq!(built, "exit status: 0", "build {program}");
+        let exported = outcome(&place, &place.path("built"), &["one", "two"]);
+        check_same(&format!("built {program}"), &expected, &exported);
+    }
+
+    // From another module, or another input of the same one. Of an archive, that takes what is referred to.
+    place.write("other.ll", "define i32 @other() {\n  ret i32 1\n}\n");
+    for way in ["--with", "--add"] {
+        for program in &programs {
+            if way == "--with" && program.ends_with(".a") {
+                continue;
+            }
+            let arguments = [way, program, "other.ll", "one"];
+            check_same(
+                &format!("{arguments:?}"),
+                "exit status: 2",
+                &outcome(&place, &run, &arguments),
+            );
+        }
+    }
+}
