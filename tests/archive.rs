@@ -113,7 +113,11 @@ fn linked_beside_another_rust_library() {
         .arg(&other)
         .arg(source("tests/programs/staticlib.rs"));
     succeed(&mut rustc);
-    let other = format!("-Wl,--whole-archive,{},--no-whole-archive", other.display());
+    // Debian's Rust has parts of libgcc in it that need the mathematical library.
+    let other = format!(
+        "-Wl,--whole-archive,{},--no-whole-archive,-lm",
+        other.display()
+    );
     check("gcc", &[&other, "-DWITH_RUST"]);
     check("gcc", &[&other, "-DWITH_RUST", "-static"]);
 }

@@ -54,7 +54,7 @@ fn more_than_may_wait_have_their_turn_when_the_others_leave() {
     let mut held = held.into_iter();
     drop(held.next());
     // Nothing is given to a worker: all are gone at once.
-    drop((busy, waiting));
+    server.stopped(|| drop((busy, waiting)));
     for client in held {
         client.answer().check("i32 @f()");
         client.check(GOOD, "i32 @good()");

@@ -63,7 +63,14 @@ fn errors_have_the_names_of_whoever_asked() {
     // The error is in the last line, so that all are there before it is met.
     let ir = format!("{}define i32 @bad() {{\n  ret i32 %x\n}}\n", slow(3000));
     let requests = ["a", "b", "a"].map(|name| request(name, &ir));
-    for client in ask_together(&server, &ir, &requests) {
+    let clients = [(); 3].map(|()| server.client());
+    // The first one's answer must not come before the last one's question.
+    server.stopped(|| {
+        for (client, request) in clients.iter().zip(requests) {
+            client.ask_for(request, &ir);
+        }
+    });
+    for client in clients {
         match client.answer() {
             Answer::Failed(failure) => {
                 assert_eq!(failure.kind, FailureKind::Parse, "{}", failure.message);

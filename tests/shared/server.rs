@@ -107,6 +107,13 @@ impl Server {
         }
     }
 
+    /// Does something of which the server hears all at once.
+    pub fn stopped(&self, act: impl FnOnce()) {
+        kill(self.pid(), libc::SIGSTOP);
+        act();
+        kill(self.pid(), libc::SIGCONT);
+    }
+
     pub fn pid(&self) -> i32 {
         i32::try_from(self.child.id()).unwrap()
     }
