@@ -15,13 +15,16 @@ endif
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p;' Cargo.toml | head -n 1)
 SONAME := libmgenjit.so.$(firstword $(subst ., ,$(VERSION)))
 
-EXAMPLES := quickstart mgenjit compare runtime
+EXAMPLES := quickstart redefine library_names survive mgenjit compare runtime
 # Its commands, each of which is a program by its own name, too.
 TOOLS := run build cache server
 compiling := $(patsubst %,examples-c/common/%.c,arguments events input level line list message program report setup unit)
 printing := $(patsubst %,examples-c/common/%.c,arguments json message program table text units)
 measuring := $(patsubst %,examples-c/common/%.c,files measure)
 quickstart_sources := examples-c/quickstart.c
+redefine_sources := examples-c/redefine.c
+library_names_sources := examples-c/library_names.c
+survive_sources := examples-c/survive.c
 mgenjit_sources := $(wildcard $(patsubst %,examples-c/%/*.c,mgenjit run build cache server)) \
     $(sort $(compiling) $(printing))
 compare_sources := examples-c/compare.c $(measuring)
@@ -97,14 +100,16 @@ ready:
 setup: ## install what is missing (Debian); does nothing if all is there
 	@./setup.sh install all
 
-DEMO_RUN := target/examples-c/run --time --cache-dir target/demo-cache
-DEMO_BUILD := target/examples-c/build --time --cache-dir target/demo-cache
+# In a cache of its own: the user's stays as it is.
+DEMO_RUN := target/examples-c/run --time
+DEMO_BUILD := target/examples-c/build --time
 
 demo: ## set up, build, and see it work
 	@./setup.sh install demo
 	@$(MAKE) --no-print-directory all
 	@rm -rf target/demo-cache target/demo-runtime && mkdir -m 700 target/demo-runtime
-	@set -e; show() { printf '\n$$ %s\n' "$$*"; "$$@"; }; \
+	@set -e; export MGENJIT_CACHE_DIR=$(CURDIR)/target/demo-cache; \
+	show() { printf '\n$$ %s\n' "$$*"; "$$@"; }; \
 	show target/examples-c/quickstart; \
 	for program in fibonacci quicksort matrix; do \
 	    show $(DEMO_RUN) examples-c/programs/$$program.ll; \
@@ -119,8 +124,8 @@ demo: ## set up, build, and see it work
 	done; \
 	show target/demo-program; \
 	show target/examples-c/runtime; \
-	show target/examples-c/cache stats --cache-dir target/demo-cache; \
-	show target/examples-c/cache list --cache-dir target/demo-cache; \
+	show target/examples-c/cache stats; \
+	show target/examples-c/cache list; \
 	export MGENJIT_SERVER_MODE=shared XDG_RUNTIME_DIR=$(CURDIR)/target/demo-runtime; \
 	show target/examples-c/run --no-cache examples-c/programs/quicksort.ll; \
 	show target/examples-c/run --no-cache examples-c/programs/matrix.ll; \

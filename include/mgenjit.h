@@ -19,6 +19,20 @@
  * - The library prints nothing, installs no signal handler and leaves no child process to wait for. It may be
  *   used in a child after fork().
  *
+ * Compiled code
+ *
+ * - It is a part of the process that calls it. The compile server is isolated, which protects the host from bad IR while
+ *   it is compiled; nothing protects it from what the code does when it runs. A fault ends the process and an endless
+ *   loop does not return, unless the host sees to it: examples-c/survive.c shows how, by a signal handler that leaves
+ *   the code with siglongjmp, in a child process, and in an exported executable. By siglongjmp, leave only code that is
+ *   called by its address, and no call of this library.
+ * - A module that is linked keeps what it was linked to. If another module defines a function again, look-ups and
+ *   modules that link from then on get the new one; callers that are linked go on to call the old one. To replace a
+ *   function for them, let them call it through a pointer: examples-c/redefine.c.
+ * - LLVM knows the functions of the C library by their names. It may compute a call of `sin` when it compiles, or make
+ *   `puts` of `printf`, also where a module or the host defines a function of that name. The attribute `nobuiltin` on
+ *   the call prevents that: examples-c/library_names.c. clang writes it with -fno-builtin.
+ *
  * Linux on x86-64. This file is generated from src/capi by cbindgen.
  */
 
@@ -980,7 +994,8 @@ void mgenjit_executor_free(struct mgenjit_executor *executor);
 // Compiles a module of IR text or bitcode, `length` bytes at `ir`, or finds it in the cache, and adds it to
 // the executor. A relocatable object or a static archive is taken as well, see mgenjit_source_add. It links when
 // something is first looked up, together with all modules added until then: they may refer to each other in any
-// order.
+// order. What it defines again, it defines for look-ups and for modules that link later: callers that are linked
+// already keep the function that they have.
 //
 // `name` is what messages call the module; NULL: "<memory>". It is no part of the key. `module` receives a
 // handle, to be freed with mgenjit_module_free; it may be NULL if none is wanted: the module stays.

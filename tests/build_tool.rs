@@ -1038,52 +1038,11 @@ fn objects_of_c_and_cplusplus() {
     }
 }
 
-fn build_runtime(place: &Place) {
-    let sources = source("examples-c/runtime/library");
-    for name in ["vector", "map", "fail"] {
-        let file = sources.join(name).with_extension("c");
-        let file = file.to_str().expect("UTF-8");
-        let output = format!("{name}.bc");
-        let status = place
-            .command("clang-22")
-            .args([
-                "-O2",
-                "-fPIC",
-                "-Xclang",
-                "-disable-llvm-passes",
-                "-emit-llvm",
-                "-c",
-                "-o",
-                &output,
-                file,
-            ])
-            .status();
-        assert!(status.expect("clang").success());
-        place.cc(&[
-            "-std=c99",
-            "-O2",
-            "-fPIC",
-            "-c",
-            "-o",
-            &format!("{name}.o"),
-            file,
-        ]);
-    }
-    let objects = ["vector.o", "map.o", "fail.o"];
-    let status = place
-        .command("ar")
-        .args(["rcs", "libruntime.a"])
-        .args(objects)
-        .status();
-    assert!(status.expect("ar").success());
-    place.cc(&[&["-shared", "-o", "libruntime.so"], &objects[..]].concat());
-}
-
 /// The example of a runtime library: its three ways give one result, and so does what is exported.
 #[test]
 fn a_runtime_library() {
     let place = place();
-    build_runtime(&place);
+    tools::build_runtime(&place.path("."));
     let program = source("examples-c/runtime/program.ll");
     let program = program.to_str().expect("UTF-8");
     let tool = programs().join("runtime");

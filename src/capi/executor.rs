@@ -53,7 +53,8 @@ pub unsafe extern "C" fn mgenjit_executor_free(executor: *mut mgenjit_executor) 
 /// Compiles a module of IR text or bitcode, `length` bytes at `ir`, or finds it in the cache, and adds it to
 /// the executor. A relocatable object or a static archive is taken as well, see mgenjit_source_add. It links when
 /// something is first looked up, together with all modules added until then: they may refer to each other in any
-/// order.
+/// order. What it defines again, it defines for look-ups and for modules that link later: callers that are linked
+/// already keep the function that they have.
 ///
 /// `name` is what messages call the module; NULL: "<memory>". It is no part of the key. `module` receives a
 /// handle, to be freed with mgenjit_module_free; it may be NULL if none is wanted: the module stays.

@@ -1,4 +1,4 @@
-//! The command-line tools of `examples-c`, built from their sources against the library of this test.
+//! The programs of `examples-c`, built from their sources against the library of this test.
 
 use super::{shared_library, source};
 use std::fmt::Write as _;
@@ -25,20 +25,24 @@ pub fn build_in(folder: &Path, tools: &[&str]) {
     for tool in tools {
         // These are commands of one program, and that program under their names.
         let program = match *tool {
-            "runtime" => "runtime",
-            _ => "mgenjit",
+            "run" | "build" | "cache" | "server" => "mgenjit",
+            _ => tool,
         };
         if folder.join(program).exists() {
             std::fs::hard_link(folder.join(program), folder.join(tool)).expect("a link");
             continue;
         }
-        let mut sources = common.clone();
+        let file = source("examples-c").join(program).with_extension("c");
         let folders: &[&str] = match program {
-            "runtime" => &["runtime"],
-            _ => &["mgenjit", "run", "build", "cache", "server"],
+            "mgenjit" => &["mgenjit", "run", "build", "cache", "server"],
+            _ => &[program],
         };
-        for name in folders {
-            sources.extend(sources_in(&source("examples-c").join(name)));
+        let mut sources = common.clone();
+        if file.exists() {
+            sources = vec![file];
+        } else {
+            let folders = folders.iter().map(|name| source("examples-c").join(name));
+            sources.extend(folders.flat_map(|folder| sources_in(&folder)));
         }
         let output = Command::new("cc")
             .args([
@@ -80,6 +84,31 @@ fn sources_in(folder: &Path) -> Vec<PathBuf> {
         .collect();
     sources.sort();
     sources
+}
+
+/// Builds the runtime library of `examples-c/runtime` in a folder: as IR, as an archive, and as a shared library.
+pub fn build_runtime(folder: &Path) {
+    let do_run = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        let status = command.args(arguments).current_dir(folder).status();
+        assert!(status.expect(program).success(), "{program} {arguments:?}");
+    };
+    let flags = ["-std=c99", "-O2", "-fPIC", "-c"];
+    let ir = ["-Xclang", "-disable-llvm-passes", "-emit-llvm"];
+    for name in ["vector", "map", "fail"] {
+        let file = source("examples-c/runtime/library").join(format!("{name}.c"));
+        let file = file.to_str().expect("UTF-8");
+        let bitcode = ["-o", &format!("{name}.bc"), file];
+        do_run("clang-22", &[&flags[..], &ir, &bitcode].concat());
+        let object = ["-o", &format!("{name}.o"), file];
+        do_run("cc", &[&flags[..], &object].concat());
+    }
+    let objects = ["vector.o", "map.o", "fail.o"];
+    do_run("ar", &[&["rcs", "libruntime.a"], &objects[..]].concat());
+    do_run(
+        "cc",
+        &[&["-shared", "-o", "libruntime.so"], &objects[..]].concat(),
+    );
 }
 
 /// What a run of a tool gave.
