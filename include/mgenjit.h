@@ -140,10 +140,10 @@
 // The compile was cancelled.
 #define MGENJIT_STATUS_CANCELLED 28
 
-// The cache had the code. `bytes`: its entry's length.
+// A cache hit. `bytes`: its entry's length.
 #define MGENJIT_EVENT_HIT 1
 
-// The cache had it not. `message`: why the cache was not used, if it was not.
+// A cache miss. `message`: why the cache was not used, if it was not.
 #define MGENJIT_EVENT_MISS 2
 
 // A compile server starts to compile. `bytes`: the IR's length.

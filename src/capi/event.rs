@@ -6,9 +6,9 @@ use std::ffi::{c_char, c_void};
 use std::ptr;
 use std::sync::Arc;
 
-/// The cache had the code. `bytes`: its entry's length.
+/// A cache hit. `bytes`: its entry's length.
 pub const MGENJIT_EVENT_HIT: i32 = 1;
-/// The cache had it not. `message`: why the cache was not used, if it was not.
+/// A cache miss. `message`: why the cache was not used, if it was not.
 pub const MGENJIT_EVENT_MISS: i32 = 2;
 /// A compile server starts to compile. `bytes`: the IR's length.
 pub const MGENJIT_EVENT_COMPILE_STARTED: i32 = 3;
