@@ -129,6 +129,7 @@ static void prepare_child(void)
     alarm(LIMIT);
 }
 
+/* Returns 0, the signal that ended the child, or -1 if it ended otherwise than expected. */
 static int wait_for(pid_t child)
 {
     int status = 0;
@@ -136,7 +137,7 @@ static int wait_for(pid_t child)
         perror("survive");
         exit(1);
     }
-    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    return WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status) == 0 ? 0 : -1;
 }
 
 static int call_in_child(function *code)
@@ -166,7 +167,7 @@ static int run_executable(const char *path, int count)
 
 static const char *name_of(int number)
 {
-    return number == 0 ? "done" : number == SIGSEGV ? "SIGSEGV" : number == SIGALRM ? "SIGALRM" : "another signal";
+    return number == 0 ? "done" : number == SIGSEGV ? "SIGSEGV" : number == SIGALRM ? "SIGALRM" : "something else";
 }
 
 static mgenjit_executor *executor;
