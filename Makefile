@@ -49,7 +49,7 @@ HEADERS := include/mgenjit.h $(wildcard examples-c/*/*.h benches/*.h)
 .PHONY: all library ready setup demo test check-c lint header notices bench bench-cache bench-scale record-trace install uninstall clean help
 .DELETE_ON_ERROR:
 
-all: library $(patsubst %,target/examples-c/%,$(EXAMPLES) $(TOOLS)) target/install/mgenjit $(RUNTIME) ## build the library, the compile server and the examples (default)
+all: library $(patsubst %,target/examples-c/%,$(EXAMPLES) $(TOOLS)) target/install/mgenjit.o $(RUNTIME) ## build the library, the compile server and the examples (default)
 
 library: ready
 	$(CARGO) build --release $(CARGO_FLAGS)
@@ -66,11 +66,10 @@ target/examples-c/%: $$($$*_sources) $(HEADERS) | library
 $(TOOLS:%=target/examples-c/%): target/examples-c/mgenjit
 	@ln -f $< $@
 
-# The one to install finds the library beside it; elsewhere, the dynamic linker finds it.
-target/install/mgenjit: $(mgenjit_sources) $(HEADERS) | library
+# The one to install is linked when it is known where to.
+target/install/mgenjit.o: $(mgenjit_sources) $(HEADERS) | library
 	@mkdir -p $(@D)
-	$(CC) $(C_STANDARD) -O2 $(LDFLAGS) -Iinclude -Iexamples-c -o $@ $(mgenjit_sources) \
-	    -Wl,--as-needed -Ltarget/release -lmgenjit -Wl,-rpath,'$$ORIGIN/../lib:$$ORIGIN/../lib/x86_64-linux-gnu'
+	$(CC) $(C_STANDARD) $(CFLAGS) -Iinclude -Iexamples-c -r -o $@ $(mgenjit_sources)
 
 RUNTIME_CFLAGS := $(C_STANDARD) -O2 -fPIC
 
@@ -176,7 +175,7 @@ INSTALL_FOLDERS := PREFIX DESTDIR BINDIR LIBDIR LIBEXECDIR INCLUDEDIR DATADIR MA
 export $(INSTALL_FOLDERS)
 
 install: ## install below PREFIX (/usr/local), or below DESTDIR/PREFIX, what `make` built
-	@install/install.sh install
+	@CC='$(CC)' LDFLAGS='$(LDFLAGS)' install/install.sh install
 
 uninstall: ## remove what `make install` installed
 	@install/install.sh uninstall

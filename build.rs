@@ -9,6 +9,8 @@ fn main() {
 
     let soname = format!("libmgenjit.so.{}", env!("CARGO_PKG_VERSION_MAJOR"));
     println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,{soname}");
+    // Debuggers find the symbols of what was stripped by its build id. Not every compiler asks the linker for one.
+    println!("cargo:rustc-cdylib-link-arg=-Wl,--build-id");
     // Rust's thread-local destructors make unloading unsafe (rust-lang/rust#91979).
     println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
     if std::env::var_os("CARGO_FEATURE_SERVER").is_some() {
@@ -23,6 +25,7 @@ fn link_server() {
     };
     // At a fixed address, LLVM's tables need no relocation, of which there were 60,000.
     argument("-no-pie");
+    argument("-Wl,--build-id");
     // Side by side, LLVM's many constructors of globals take few pages. GNU ld does so by itself.
     argument("-Wl,-z,keep-text-section-prefix");
     // libstdc++ takes a millisecond to load and to bind, unless it is linked in. The linker prefers what it

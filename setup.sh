@@ -69,11 +69,13 @@ need_all() {
     program riscv64-linux-gnu-gcc gcc-riscv64-linux-gnu
     file /usr/riscv64-linux-gnu/lib/crt1.o libc6-dev-riscv64-cross
     program qemu-aarch64 qemu-user
-    program pkg-config pkg-config
-    program cmake cmake
     program qemu-riscv64 qemu-user
     program qemu-x86_64 qemu-user
     program node nodejs
+    program pkg-config pkg-config
+    program cmake cmake
+    program mandoc mandoc
+    program zsh zsh
 }
 
 # Whether a version, or nothing, is one of Rust that is new enough.

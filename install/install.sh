@@ -2,7 +2,8 @@
 # Installs what `make` built, or removes it again: install/install.sh install|uninstall
 #
 # From the environment: PREFIX (/usr/local), DESTDIR, and the folders below, as the GNU coding standards name them. LIBDIR
-# is PREFIX/lib; Debian's packages use PREFIX/lib/x86_64-linux-gnu. Modes do not depend on the umask.
+# is PREFIX/lib; Debian's packages use PREFIX/lib/x86_64-linux-gnu. Modes do not depend on the umask. CC and LDFLAGS link
+# the tool; STRIP strips it and the server, unless it is empty.
 set -eu
 umask 022
 cd "$(dirname "$0")/.."
@@ -34,9 +35,9 @@ for folder in "$PREFIX" "$BINDIR" "$LIBDIR" "$LIBEXECDIR" "$INCLUDEDIR" "$DATADI
     *) fail "$folder: the folders to install to must be absolute paths" ;;
     esac
 done
-if [ "$action" = install ] && ! [ -e target/release/mgenjit-server ]; then
-    fail "nothing is built: run make first"
-fi
+for file in target/release/mgenjit-server target/release/libmgenjit.a target/install/mgenjit.o; do
+    [ "$action" = uninstall ] || [ -e "$file" ] || fail "there is no $file: run make first"
+done
 
 # put MODE SOURCE TARGET
 put() {
@@ -52,41 +53,58 @@ put() {
 # put_link TEXT TARGET
 put_link() {
     if [ "$action" = uninstall ]; then
-        rm -f "$DESTDIR$2"
+        # It may be another version's.
+        [ "$(readlink "$DESTDIR$2")" != "$1" ] || rm -f "$DESTDIR$2"
         return
     fi
     mkdir -p "$DESTDIR${2%/*}"
     ln -sfn "$1" "$DESTDIR$2"
 }
 
-# put_text TEMPLATE TARGET: with the folders filled in
+# put_text TEMPLATE TARGET: with the folders filled in. Those of PC_ are for pkg-config, which can be told another prefix.
 put_text() {
     if [ "$action" = install ]; then
-        awk -v prefix="$PREFIX" -v libdir="$LIBDIR" -v includedir="$INCLUDEDIR" -v version="$VERSION" \
-            -v soname="$SONAME" '
+        prefix=$PREFIX libdir=$LIBDIR includedir=$INCLUDEDIR libexecdir=$LIBEXECDIR version=$VERSION soname=$SONAME awk '
             function fill(name, value,    at) {
                 while (at = index($0, name))
                     $0 = substr($0, 1, at - 1) value substr($0, at + length(name))
             }
+            function below(path,    prefix) {
+                prefix = ENVIRON["prefix"] "/"
+                return index(path, prefix) == 1 ? "${prefix}/" substr(path, length(prefix) + 1) : path
+            }
             {
-                fill("@PREFIX@", prefix); fill("@LIBDIR@", libdir); fill("@INCLUDEDIR@", includedir)
-                fill("@VERSION@", version); fill("@SONAME@", soname); print
+                fill("@PREFIX@", ENVIRON["prefix"]); fill("@LIBDIR@", ENVIRON["libdir"])
+                fill("@INCLUDEDIR@", ENVIRON["includedir"]); fill("@LIBEXECDIR@", ENVIRON["libexecdir"])
+                fill("@PC_LIBDIR@", below(ENVIRON["libdir"])); fill("@PC_INCLUDEDIR@", below(ENVIRON["includedir"]))
+                fill("@PC_LIBEXECDIR@", below(ENVIRON["libexecdir"]))
+                fill("@VERSION@", ENVIRON["version"]); fill("@SONAME@", ENVIRON["soname"]); print
             }' "$1" >"$work/text"
     fi
     put 644 "$work/text" "$2"
 }
 
+# Links the tool so that it finds the library, also where the system does not look.
+link_tool() {
+    case $LIBDIR in
+    /usr/lib | /usr/lib64 | /usr/lib/x86_64-linux-gnu) set -- ;;
+    *) set -- -Xlinker -rpath -Xlinker "\$ORIGIN/$(realpath -m --relative-to="$BINDIR" "$LIBDIR")" ;;
+    esac
+    ${CC:-cc} ${LDFLAGS:-} -o "$work/mgenjit" target/install/mgenjit.o -Ltarget/release -lmgenjit "$@"
+}
+
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-server=target/release/mgenjit-server
-if [ "$action" = install ] && command -v "${STRIP:-strip}" >/dev/null; then
-    "${STRIP:-strip}" -o "$work/server" "$server"
-    server=$work/server
+if [ "$action" = install ]; then
+    link_tool
+    cp target/release/mgenjit-server "$work"
+    strip=${STRIP-strip}
+    [ -z "$strip" ] || $strip "$work/mgenjit" "$work/mgenjit-server"
 fi
 
-put 755 target/install/mgenjit "$BINDIR/mgenjit"
-put 755 "$server" "$LIBEXECDIR/mgenjit/mgenjit-server"
+put 755 "$work/mgenjit" "$BINDIR/mgenjit"
+put 755 "$work/mgenjit-server" "$LIBEXECDIR/mgenjit/mgenjit-server"
 put 755 target/release/libmgenjit.so "$LIBDIR/libmgenjit.so.$VERSION"
 put_link "libmgenjit.so.$VERSION" "$LIBDIR/$SONAME"
 put_link "$SONAME" "$LIBDIR/libmgenjit.so"
@@ -117,14 +135,21 @@ fi
 # Programs find the library once the dynamic linker's cache has it.
 [ -z "$DESTDIR" ] || exit 0
 export PATH="$PATH:/usr/sbin:/sbin"
-searched=$({ ldconfig -N -v 2>/dev/null || true; } | sed -n 's,^\(/[^:]*\):.*,\1,p')
-if printf '%s\n' "$searched" | grep -Fqx "$(realpath -m "$LIBDIR")"; then
+is_searched() {
+    { ldconfig -N -v 2>/dev/null || true; } | sed -n 's,^\(/[^:]*\):.*,\1,p' | while read -r folder; do
+        # Debian's /lib is /usr/lib.
+        if [ "$(realpath -m "$folder")" = "$(realpath -m "$LIBDIR")" ]; then
+            echo yes
+        fi
+    done | grep -q yes
+}
+if is_searched; then
     if [ "$(id -u)" = 0 ]; then
         ldconfig
     else
         echo "install: run ldconfig as root, so that programs find the library"
     fi
 elif [ "$action" = install ]; then
-    echo "install: the system does not look for libraries in $LIBDIR: link programs with -Wl,-rpath,$LIBDIR," \
+    echo "install: the system does not look for libraries in $LIBDIR: link programs with -Wl,-rpath,'$LIBDIR'," \
         "or set LD_LIBRARY_PATH"
 fi

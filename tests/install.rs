@@ -18,7 +18,7 @@ struct Installed {
 impl Installed {
     /// `None`: nothing is built that could be installed, as after `cargo test` alone.
     fn new(test: &str, folders: &[(&'static str, &str)]) -> Option<Installed> {
-        if !source("target/install/mgenjit").is_file() {
+        if !source("target/install/mgenjit.o").is_file() {
             skip(&format!("install: {test}"), "run make first");
             return None;
         }
@@ -144,7 +144,7 @@ fn pkg_config_finds_it() {
                   -Wl,-rpath,\"'$PREFIX/lib'\"; ./shared";
     assert_eq!(installed.shell(&format!("{find}; {shared}")), "30\n");
     let fixed = "eval cc -static -o static \"$QUICKSTART\" $(pkg-config --static --cflags --libs mgenjit); \
-                 export MGENJIT_SERVER=\"$PREFIX/libexec/mgenjit/mgenjit-server\"; ./static";
+                 export MGENJIT_SERVER=\"$(pkg-config --variable=server mgenjit)\"; ./static";
     assert_eq!(installed.shell(&format!("{find}; {fixed}")), "30\n");
 }
 
@@ -181,7 +181,7 @@ fn each_folder_can_be_elsewhere() {
     let Some(installed) = Installed::new("folders", &folders) else {
         return;
     };
-    let version = installed.shell("LD_LIBRARY_PATH=\"$LIBDIR\" \"$BINDIR/mgenjit\" --version");
+    let version = installed.shell("\"$BINDIR/mgenjit\" --version");
     assert!(
         version.contains("multi/arch/mgenjit/mgenjit-server"),
         "{version}"
@@ -189,6 +189,46 @@ fn each_folder_can_be_elsewhere() {
     let quickstart = "cc -I\"$INCLUDEDIR\" -o quickstart \"$QUICKSTART\" -L\"$LIBDIR\" -lmgenjit; \
                       LD_LIBRARY_PATH=\"$LIBDIR\" ./quickstart; test -f \"$MANDIR/man1/mgenjit.1\"";
     assert_eq!(installed.shell(quickstart), "30\n");
+}
+
+#[test]
+fn names_of_folders_alone_can_differ() {
+    for library in ["the prefix/lib64", "the prefix/lib/x86_64-linux-gnu"] {
+        let Some(installed) = Installed::new("library folders", &[("LIBDIR", library)]) else {
+            return;
+        };
+        let version = installed.shell("\"$PREFIX/bin/mgenjit\" --version");
+        assert!(
+            version.contains("libexec/mgenjit/mgenjit-server"),
+            "{version}"
+        );
+        installed.shell("test ! -e \"$LIBDIR/mgenjit\"");
+    }
+}
+
+/// What debuggers find the symbols by stays, and the symbols do not.
+#[test]
+fn programs_are_stripped() {
+    let Some(installed) = Installed::new("strip", &[]) else {
+        return;
+    };
+    for program in [
+        "bin/mgenjit",
+        "libexec/mgenjit/mgenjit-server",
+        "lib/libmgenjit.so",
+    ] {
+        let sections = installed.shell(&format!("readelf -SW \"$PREFIX/{program}\""));
+        assert!(!sections.contains(".debug_info"), "{program}: {sections}");
+        if program.starts_with("lib/") {
+            assert!(sections.contains(".note.gnu.build-id"), "{sections}");
+        } else {
+            assert!(!sections.contains(".symtab"), "{program}: {sections}");
+        }
+    }
+    installed.shell(
+        "readelf -n \"$PREFIX/libexec/mgenjit/mgenjit-server\" | grep -q 'Build ID'; \
+         STRIP= \"$INSTALL\" install; readelf -SW \"$PREFIX/bin/mgenjit\" | grep -q '\\.symtab'",
+    );
 }
 
 #[test]
@@ -206,6 +246,11 @@ fn what_is_removed_is_what_was_installed() {
         .collect();
     assert!(left.is_empty(), "{left:#?}");
     assert_eq!(installed.files().len(), 2);
+    // A link that another version has put there.
+    installed.shell(
+        "ln -s libmgenjit.so.0.0.9 \"$PREFIX/lib/libmgenjit.so.0\"; \"$INSTALL\" uninstall; \
+         test -L \"$PREFIX/lib/libmgenjit.so.0\"",
+    );
     installed.shell("test ! -e \"$PREFIX/lib/cmake/mgenjit\" && test ! -e \"$PREFIX/lib/mgenjit\"");
 }
 
@@ -216,9 +261,20 @@ fn a_package_is_built_below_destdir() {
     };
     installed.shell("PREFIX=/usr DESTDIR=\"$PWD/the package\" \"$INSTALL\" install");
     let text = installed.shell("cat \"the package/usr/lib/pkgconfig/mgenjit.pc\"");
+    let expect = "prefix=/usr\nlibdir=${prefix}/lib\nincludedir=${prefix}/include\n";
     assert!(
-        text.contains("prefix=/usr\n") && !text.contains("the package"),
+        text.starts_with(expect) && !text.contains("the package"),
         "{text}"
+    );
+    // The dynamic linker looks there, and packages are to name no folder.
+    let needed = installed.shell("readelf -d \"the package/usr/bin/mgenjit\"");
+    assert!(
+        needed.contains("libmgenjit.so.0") && !needed.contains("PATH"),
+        "{needed}"
+    );
+    installed.shell(
+        "PREFIX=/usr DESTDIR=\"$PWD/the package\" \"$INSTALL\" uninstall; \
+         test -z \"$(find 'the package' ! -type d)\"",
     );
     let refused = installed.shell("PREFIX=relative \"$INSTALL\" install 2>&1 && exit 1; true");
     assert!(
@@ -228,41 +284,98 @@ fn a_package_is_built_below_destdir() {
 }
 
 #[test]
-fn the_manual_and_the_completions_are_well_formed() {
-    let Some(installed) = Installed::new("completions", &[]) else {
+fn the_manual_is_well_formed() {
+    let Some(installed) = Installed::new("the manual", &[]) else {
         return;
     };
     if has("the manual", "mandoc") {
         installed.shell("mandoc -T lint -W warning \"$PREFIX/share/man/man1/mgenjit.1\"");
     }
-    if has("zsh's completions", "zsh") {
-        installed.shell("zsh -n \"$PREFIX/share/zsh/site-functions/_mgenjit\"");
+    if has("the manual", "man") {
+        let show =
+            "LC_ALL=C.UTF-8 MANWIDTH=100 man --warnings \"$PREFIX/share/man/man1/mgenjit.1\"";
+        let warnings = installed.shell(&format!("{show} 2>&1 >/dev/null"));
+        assert_eq!(warnings, "");
+        let manual = installed.shell(&format!("{show} | col -b"));
+        for part in ["mgenjit run", "mgenjit doctor", "MGENJIT_CACHE_DIR"] {
+            assert!(manual.contains(part), "{part} in {manual}");
+        }
     }
+}
+
+/// What is completed where a line ends with its last word.
+const COMPLETED: [(&str, &[&str]); 9] = [
+    ("r", &["run"]),
+    ("help d", &["doctor"]),
+    ("run --no", &["--no-cache"]),
+    ("run --add x.ll --opt 2 --ti", &["--time"]),
+    ("build -o x --sta", &["--static"]),
+    ("cache expl", &["explain"]),
+    ("cache --cache-dir list verif", &["verify"]),
+    // Those of the cache's command.
+    (
+        "cache --cache-dir x list --un",
+        &["--unpinned", "--unused-for"],
+    ),
+    ("server st", &["status", "stats", "stop"]),
+];
+
+#[test]
+fn bash_completes() {
+    let Some(installed) = Installed::new("bash's completions", &[]) else {
+        return;
+    };
     let complete = |words: &str, expect: &[&str]| {
         let script = format!(
-            "PATH=\"$PREFIX/bin:$PATH\"; set +u; . \"$PREFIX/share/bash-completion/completions/mgenjit\"; \
-             COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _mgenjit; echo \"${{COMPREPLY[@]}}\""
+            "PATH=\"$PREFIX/bin:$PATH\"; . \"$PREFIX/share/bash-completion/completions/mgenjit\"; \
+             COMP_WORDS=(mgenjit {words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _mgenjit || true; \
+             echo \"${{COMPREPLY[@]}}\""
         );
         let printed = installed.shell(&script);
         let found: Vec<&str> = printed.split_whitespace().collect();
         assert_eq!(found, expect, "{words}");
     };
-    complete("mgenjit r", &["run"]);
+    for (words, expect) in COMPLETED {
+        complete(words, expect);
+    }
+    let commands = ["run", "build", "cache", "server", "doctor", "help"];
+    complete("''", &[&commands[..], &["--help", "--version"]].concat());
+    // Names of files are completed by readline.
+    complete("run ''", &[]);
+}
+
+#[test]
+fn zsh_completes() {
+    let Some(installed) = Installed::new("zsh's completions", &[]) else {
+        return;
+    };
+    if !has("zsh's completions", "zsh") {
+        return;
+    }
+    // In the place of zsh's own, which work on its command line alone.
+    let functions = r#"
+        _call_program() { shift; "$@" }
+        _describe() { local one; for one in ${(P)2}; do matching ${one%%:*}; done }
+        compadd() { shift; local one; for one in "$@"; do matching $one; done }
+        _files() { print "files" }
+        matching() { [[ $1 == $typed* ]] && print -r -- $1; true }
+        complete() { words=(mgenjit "$@"); CURRENT=$#words; typed=$words[-1]; PREFIX=$typed; eval "$code" }
+        path=($PREFIX/bin $path) code="complete_here() { $(<$PREFIX/share/zsh/site-functions/_mgenjit)
+        }; complete_here"
+    "#;
+    std::fs::write(installed.folder.path().join("functions"), functions).expect("a file");
+    let complete = |words: &str, expect: &[&str]| {
+        let printed = installed.shell(&format!("zsh -f -c '. ./functions; complete {words}'"));
+        let found: Vec<&str> = printed.split_whitespace().collect();
+        assert_eq!(found, expect, "{words}");
+    };
+    for (words, expect) in COMPLETED {
+        complete(words, expect);
+    }
     complete(
-        "mgenjit ''",
-        &[
-            "run",
-            "build",
-            "cache",
-            "server",
-            "doctor",
-            "help",
-            "--help",
-            "--version",
-        ],
+        "\"\"",
+        &["run", "build", "cache", "server", "doctor", "help"],
     );
-    complete("mgenjit run --no", &["--no-cache"]);
-    complete("mgenjit build -o x --sta", &["--static"]);
-    complete("mgenjit cache expl", &["explain"]);
-    complete("mgenjit server st", &["status", "stats", "stop"]);
+    complete("--v", &["--version"]);
+    complete("run \"\"", &["files"]);
 }
