@@ -355,7 +355,7 @@ fn zsh_completes() {
     // In the place of zsh's own, which work on its command line alone.
     let functions = r#"
         _call_program() { shift; "$@" }
-        _describe() { local one; for one in ${(P)2}; do matching ${one%%:*}; done }
+        _describe() { local one; for one in ${(P)2}; do matching ${${one%%:*}:-nothing}; done }
         compadd() { shift; local one; for one in "$@"; do matching $one; done }
         _files() { print "files" }
         matching() { [[ $1 == $typed* ]] && print -r -- $1; true }
@@ -376,6 +376,7 @@ fn zsh_completes() {
         "\"\"",
         &["run", "build", "cache", "server", "doctor", "help"],
     );
+    complete("server \"\"", &["status", "stats", "stop"]);
     complete("--v", &["--version"]);
     complete("run \"\"", &["files"]);
 }

@@ -10,7 +10,7 @@ _mgenjit() {
         esac
     done
     if [ "$COMP_CWORD" -eq 1 ]; then
-        words="$("$program" --help 2>/dev/null | sed -n 's/^  \([a-z]*\)  .*/\1/p') --help --version"
+        words="$("$program" --help 2>/dev/null | sed -n 's/^  \([a-z][a-z]*\)  .*/\1/p') --help --version"
     elif [[ $word == -* ]]; then
         [ "$command" = cache ] || subcommand=
         # What is left of two spaces.
@@ -18,8 +18,8 @@ _mgenjit() {
             sed 's/  .*//' | grep -oE -- '(^|[ ,])--?[A-Za-z][-A-Za-z0-9]*' | tr -d ' ,')
     elif [ -z "$subcommand" ]; then
         case $command in
-        help) words=$("$program" --help 2>/dev/null | sed -n 's/^  \([a-z]*\)  .*/\1/p') ;;
-        cache | server) words=$("$program" "$command" --help 2>/dev/null | sed -n 's/^  \([a-z]*\)  .*/\1/p') ;;
+        help) words=$("$program" --help 2>/dev/null | sed -n 's/^  \([a-z][a-z]*\)  .*/\1/p') ;;
+        cache | server) words=$("$program" "$command" --help 2>/dev/null | sed -n 's/^  \([a-z][a-z]*\)  .*/\1/p') ;;
         esac
     fi
     # If nothing fits, readline completes names of files.
