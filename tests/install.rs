@@ -231,6 +231,37 @@ fn programs_are_stripped() {
     );
 }
 
+/// The dynamic linker's cache is made anew by root alone, for a folder that the system searches, and not for a package.
+#[test]
+fn the_dynamic_linker_is_told() {
+    let Some(installed) = Installed::new("ldconfig", &[]) else {
+        return;
+    };
+    // In the place of the system's. A folder can have two names, as Debian's /lib and /usr/lib.
+    installed.shell(
+        "mkdir stand-ins; ln -s 'the prefix/lib' 'other name'; cd stand-ins; echo 'echo $USER_ID' >id
+         echo '[ \"$1\" != -N ] || exec echo \"$SEARCHED: (from <builtin>:0)\"; echo it was run' >ldconfig
+         sed -i '1i #!/bin/sh' *; chmod 755 *",
+    );
+    let check = |variables: &str, expect: &str| {
+        let run = format!("PATH=\"$PWD/stand-ins:$PATH\" {variables} \"$INSTALL\"");
+        let printed = installed.shell(&format!("{run} install"));
+        assert!(printed.starts_with(expect), "{variables}: {printed}");
+        assert_eq!(printed.is_empty(), expect.is_empty(), "{printed}");
+        let printed = installed.shell(&format!("{run} uninstall"));
+        assert_eq!(printed.contains("it was run"), expect == "it was run");
+    };
+    let alias = "SEARCHED=\"$PWD/other name\"";
+    check(&format!("{alias} USER_ID=0"), "it was run");
+    check(
+        &format!("{alias} USER_ID=1000"),
+        "install: run ldconfig as root",
+    );
+    check(&format!("{alias} USER_ID=0 DESTDIR=\"$PWD/package\""), "");
+    let advice = "install: the system does not look for libraries in";
+    check("SEARCHED=/nowhere USER_ID=0", advice);
+}
+
 #[test]
 fn what_is_removed_is_what_was_installed() {
     let Some(installed) = Installed::new("uninstall", &[("LIBEXECDIR", "elsewhere")]) else {
