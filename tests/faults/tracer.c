@@ -10,10 +10,22 @@
 
 static int failed_with;
 
+/* Each thread makes its calls while the other makes none, so that a call has the same number in every run. */
+static volatile int created, written, over;
+
+static void await(volatile int *flag)
+{
+    while (!*flag)
+        ;
+}
+
 static void *write_it(void *file)
 {
+    await(&created);
     if (write(*(int *)file, "12345678", 8) != 8)
         failed_with = errno != 0 ? errno : -1;
+    written = 1;
+    await(&over);
     return NULL;
 }
 
@@ -31,7 +43,8 @@ static void act(void)
     file = open(before, O_WRONLY | O_CREAT, 0600);
     errno = 0;
     CHECK(pthread_create(&thread, NULL, write_it, &file) == 0);
-    CHECK(pthread_join(thread, NULL) == 0);
+    created = 1;
+    await(&written);
     CHECK(raise(SIGCHLD) == 0);
     child = vfork();
     if (child == 0) {
@@ -42,6 +55,8 @@ static void act(void)
     if (rename(before, after) != 0)
         failed_with = errno;
     mark("</act>");
+    over = 1;
+    CHECK(pthread_join(thread, NULL) == 0);
     if (failed_with != 0) {
         fprintf(stderr, "failed with %d\n", failed_with);
         scenario_clean_error = 1;
