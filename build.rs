@@ -1,11 +1,15 @@
 //! What the library and the server must agree on: LLVM's version and a digest of what makes the code.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn main() {
     println!("cargo:rustc-env=MGENJIT_LLVM_VERSION={}", llvm_version());
-    println!("cargo:rustc-env=MGENJIT_BUILD_ID={}", build_id());
+    println!(
+        "cargo:rustc-env=MGENJIT_BUILD_ID={}",
+        build_id(Path::new("."))
+    );
 
     let soname = format!("libmgenjit.so.{}", env!("CARGO_PKG_VERSION_MAJOR"));
     println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,{soname}");
@@ -100,35 +104,84 @@ fn output(command: &mut Command) -> Option<String> {
     output.status.success().then(|| text.trim().to_owned())
 }
 
-/// A digest (FNV-1a, 64 bits: it tells builds apart, it protects nothing) of the sources that decide what
-/// code comes out.
-fn build_id() -> String {
-    let mut files = vec![
-        PathBuf::from("Cargo.lock"),
-        PathBuf::from("src/signature.rs"),
-    ];
-    for folder in ["src/bin/mgenjit-server", "src/compile", "src/cpu"] {
-        println!("cargo:rerun-if-changed={folder}");
-        list(Path::new(folder), &mut files);
+/// What decides what code comes out: folders, of which every file counts, and files.
+const DECIDING: [&str; 7] = [
+    "src/bin/mgenjit-server",
+    "src/cpu",
+    "src/protocol",
+    "src/signature.rs",
+    "src/types.rs",
+    ".cargo/config.toml",
+    "build.rs",
+];
+
+/// The crates that make code or read what code is made of. What they depend on counts as well.
+const DECIDING_CRATES: [&str; 4] = ["ar_archive_writer", "inkwell", "libwild", "object"];
+
+/// A digest (FNV-1a, 64 bits: it tells builds apart, it protects nothing) of what decides what code comes out, in
+/// the package in `root`.
+pub fn build_id(root: &Path) -> String {
+    let mut files = Vec::new();
+    for path in DECIDING {
+        println!("cargo:rerun-if-changed={path}");
+        list(&root.join(path), &mut files);
     }
+    println!("cargo:rerun-if-changed=Cargo.lock");
     files.sort();
     let mut digest = 0xcbf2_9ce4_8422_2325_u64;
-    for file in files {
-        println!("cargo:rerun-if-changed={}", file.display());
-        for byte in std::fs::read(&file).unwrap_or_default() {
-            digest = (digest ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    let mut add = |bytes: &[u8]| {
+        // A length before each part, so that nothing can move from one part to the next.
+        for byte in (bytes.len() as u64).to_le_bytes().iter().chain(bytes) {
+            digest = (digest ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
+    };
+    for file in files {
+        add(&std::fs::read(&file).unwrap_or_default());
+    }
+    let lock = std::fs::read_to_string(root.join("Cargo.lock")).unwrap_or_default();
+    for package in deciding_packages(&lock) {
+        add(package.as_bytes());
     }
     format!("{digest:016x}")
 }
 
-fn list(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            list(&path, files);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
+fn list(path: &Path, files: &mut Vec<PathBuf>) {
+    match std::fs::read_dir(path) {
+        Ok(entries) => entries
+            .flatten()
+            .for_each(|entry| list(&entry.path(), files)),
+        Err(_) => files.push(path.to_owned()),
+    }
+}
+
+/// What `Cargo.lock` says of the crates that count, sorted.
+fn deciding_packages(lock: &str) -> BTreeSet<&str> {
+    let packages: Vec<&str> = lock.split("[[package]]").skip(1).map(str::trim).collect();
+    // A dependency is a name, with a version behind it where there are several.
+    let named = |dependency: &str| {
+        let (name, version) = dependency.split_once(' ').unwrap_or((dependency, ""));
+        let (name, version) = (
+            format!("name = \"{name}\"\n"),
+            format!("version = \"{version}"),
+        );
+        packages
+            .iter()
+            .copied()
+            .filter(move |package| package.starts_with(&name) && package.contains(&version))
+            .collect::<Vec<&str>>()
+    };
+    let mut waiting: Vec<&str> = DECIDING_CRATES.iter().copied().flat_map(named).collect();
+    let mut found = BTreeSet::new();
+    while let Some(package) = waiting.pop() {
+        if !found.insert(package) {
+            continue;
+        }
+        let dependencies = package
+            .split_once("dependencies = [")
+            .map_or("", |(_, list)| list);
+        for dependency in dependencies.split('"').skip(1).step_by(2) {
+            waiting.extend(named(dependency));
         }
     }
+    found
 }

@@ -3,10 +3,11 @@
 use crate::cache::maintain;
 use crate::cache::store::{Options, Store};
 use crate::cache::trust::{Signer, Trust};
-use crate::compile::limits::Limits;
-use crate::compile::protocol::{Cpu, Level, OptLevel, Target, TargetSpec};
+use crate::client::limits::Limits;
+use crate::cpu::{Cpu, Level};
 use crate::environment;
 use crate::event::Hook;
+use crate::types::{OptLevel, Target, TargetSpec};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;

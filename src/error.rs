@@ -1,7 +1,7 @@
 //! The one error of the library: what kind it is, what went wrong, and where.
 
-use crate::compile::protocol::Position;
 use crate::shortage;
+use crate::types::Position;
 use std::any::Any;
 
 /// The kinds of error that a caller can tell apart. The C API documents each.

@@ -1,7 +1,8 @@
 //! What an executor tells of its work.
 
 use crate::cache::key::Key;
-use crate::compile::protocol::{CompileTimes, Progress};
+use crate::protocol::messages::Progress;
+use crate::types::CompileTimes;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -8,8 +8,7 @@ compile_error!("libmgenjit runs on x86-64 Linux only");
 
 mod cache;
 mod capi;
-#[doc(hidden)]
-pub mod compile;
+mod client;
 mod config;
 #[doc(hidden)]
 pub mod cpu;
@@ -21,10 +20,16 @@ mod executor;
 mod export;
 mod fork;
 mod image;
+#[doc(hidden)]
+pub mod protocol;
 mod prototype;
 mod shortage;
 #[doc(hidden)]
 pub mod signature;
+#[doc(hidden)]
+pub mod types;
+#[doc(hidden)]
+pub mod version;
 
 /// What the targets below `fuzz/` call.
 #[cfg(fuzzing)]
@@ -32,5 +37,5 @@ pub mod signature;
 pub mod fuzz {
     pub use crate::cache::bundle::fuzz::check as bundle;
     pub use crate::cache::entry::fuzz::check as entry;
-    pub use crate::compile::fuzz::{reply, requests};
+    pub use crate::protocol::fuzz::{reply, requests};
 }

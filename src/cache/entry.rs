@@ -36,7 +36,7 @@ use super::bytes::{array_at, u32_at, u64_at};
 use super::key::Key;
 use super::manifest::{self, About, Manifest, Stored};
 use super::trust::{Signature, Signer, Trust, Untrusted};
-use crate::compile::protocol::OptLevel;
+use crate::types::OptLevel;
 use object::elf::{ELFMAG, FileHeader64, SHT_NOBITS, SectionHeader64};
 use object::{LittleEndian as LE, pod};
 use rustix::fs::Stat;

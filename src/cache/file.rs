@@ -1,7 +1,7 @@
 //! Files that appear whole or not at all.
 
 use super::directory::{Root, TEMPORARY};
-use crate::compile::transport;
+use crate::protocol::transport;
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::fs::File;

@@ -2,10 +2,10 @@
 
 use super::entry::{Entry, EntryError, FORMAT_VERSION};
 use super::manifest::{About, Parts};
-use crate::compile::protocol::{
-    BUILD_ID, Cpu, LLVM_VERSION, Level, OptLevel, PACKAGE_VERSION, Target, TargetSpec,
-};
 use crate::cpu::Model;
+use crate::cpu::{Cpu, Level};
+use crate::types::{OptLevel, Target, TargetSpec};
+use crate::version::{BUILD_ID, LLVM_VERSION, PACKAGE_VERSION};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

@@ -1,8 +1,9 @@
 //! What an entry says about itself.
 
 use super::key::Key;
-use crate::compile::protocol::{CompileTimes, Cpu, Input, Level, OptLevel, Target, TargetSpec};
+use crate::cpu::{Cpu, Level};
 use crate::signature::{Extension, Function};
+use crate::types::{CompileTimes, Input, OptLevel, Target, TargetSpec};
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::fmt;

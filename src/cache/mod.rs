@@ -6,9 +6,9 @@
 //! Architecture Invariant: trouble with the cache is never an error of a compile. It is a [`store::Trouble`],
 //! which the executor tells the event hook and otherwise treats as a miss.
 
+pub mod admin;
 pub mod bundle;
 mod bytes;
-pub mod catalog;
 pub mod directory;
 pub mod entry;
 pub mod file;
@@ -25,6 +25,7 @@ pub mod trust;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]
+#[path = "../../benches/cache/scale.rs"]
 mod scale;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,5 @@
 //! The cache as a whole, without a compiler: entries of arbitrary bytes.
 
-use super::catalog::{Catalog, Explanation};
 use super::directory::{INDEX, JOURNAL, alias_path, entry_path};
 use super::index::{Filter, Stats, Verdict, Why};
 use super::journal::MissReason;
@@ -8,9 +7,11 @@ use super::key::{Key, KeyParts, Keys, digest_of_unit};
 use super::maintain::Limits;
 use super::manifest::{Manifest, Part};
 use super::store::{Found, Store};
-use crate::compile::protocol::{Cpu, Input, Level, OptLevel, Target, TargetSpec};
+use crate::cache::admin::{Catalog, Explanation};
 use crate::config::Config;
+use crate::cpu::{Cpu, Level};
 use crate::error::Status;
+use crate::types::{Input, OptLevel, Target, TargetSpec};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

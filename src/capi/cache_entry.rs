@@ -6,7 +6,7 @@ use super::error::mgenjit_error;
 use super::ffi::{self, Out, Owned};
 use super::source::mgenjit_source;
 use super::status::mgenjit_status;
-use crate::cache::catalog::{Catalog, Details, Explanation};
+use crate::cache::admin::{Catalog, Details, Explanation};
 use crate::cache::index::{Verdict, Why};
 use crate::cache::manifest::{Part, Parts};
 use crate::error::{Error, Status};

@@ -6,10 +6,11 @@ use super::ffi::{self, Owned};
 use super::status::mgenjit_status;
 use crate::cache::maintain::Limits;
 use crate::cache::trust::{Signer, Trust};
-use crate::compile;
-use crate::compile::protocol::{Level, OptLevel, TargetSpec};
+use crate::client;
 use crate::config::{CacheMode, Config};
+use crate::cpu::Level;
 use crate::error::{Error, Status};
+use crate::types::{OptLevel, TargetSpec};
 use std::ffi::{c_char, c_void};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -231,7 +232,7 @@ pub unsafe extern "C" fn mgenjit_config_set_compile_limits(
     unsafe {
         ffi::guard(error, || {
             let config = ffi::borrow_mut(config, "config")?;
-            config.0.limits = compile::limits::Limits {
+            config.0.limits = client::limits::Limits {
                 time: Duration::from_millis(milliseconds),
                 memory: memory_bytes,
                 input: input_bytes,

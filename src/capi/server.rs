@@ -7,8 +7,8 @@ use super::executor::copy_config;
 use super::ffi::{self, Out, Owned, SizedStruct};
 use super::status::mgenjit_status;
 use super::task::MGENJIT_FOREVER;
-use crate::compile::protocol::ServerStatus;
-use crate::compile::{locate, shared, status};
+use crate::client::{admin, locate, shared_server};
+use crate::protocol::messages::ServerStatus;
 use std::ffi::c_int;
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
@@ -90,7 +90,7 @@ pub unsafe extern "C" fn mgenjit_server_status(
     unsafe {
         ffi::guard(error, || {
             ffi::check_sized(statistics, "statistics")?;
-            ffi::write_sized(statistics, c_statistics(status::status()?), "statistics")
+            ffi::write_sized(statistics, c_statistics(admin::status()?), "statistics")
         })
     }
 }
@@ -112,11 +112,11 @@ pub unsafe extern "C" fn mgenjit_server_stop(
     unsafe {
         ffi::guard(error, || {
             let wait = match milliseconds {
-                MGENJIT_FOREVER => status::Wait::ForEver,
-                0 => status::Wait::No,
-                milliseconds => status::Wait::For(Duration::from_millis(milliseconds)),
+                MGENJIT_FOREVER => admin::Wait::ForEver,
+                0 => admin::Wait::No,
+                milliseconds => admin::Wait::For(Duration::from_millis(milliseconds)),
             };
-            status::stop(force != 0, wait)
+            admin::stop(force != 0, wait)
         })
     }
 }
@@ -135,7 +135,7 @@ pub unsafe extern "C" fn mgenjit_server_socket(
     unsafe {
         ffi::guard(error, || {
             let out = Out::new(path, "path")?;
-            let mut bytes = shared::socket_path()?.into_os_string().into_vec();
+            let mut bytes = shared_server::socket_path()?.into_os_string().into_vec();
             bytes.push(0);
             out.write(mgenjit_blob(bytes).into_raw());
             Ok(())

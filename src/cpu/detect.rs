@@ -1,6 +1,8 @@
 //! What this process's CPU can do, and the system with it.
 
-use super::{FEATURES, Features, LEAVES, Leaf, Model, Register, Saved, tuning};
+use super::features::{FEATURES, Features, LEAVES, Leaf, Register, Saved};
+use super::model::Model;
+use super::tuning;
 use once_cell::sync::Lazy;
 use std::arch::x86_64::{__cpuid, __cpuid_count};
 

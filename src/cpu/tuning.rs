@@ -1,6 +1,6 @@
 //! Which of LLVM's CPUs this one is most like, as `sys::getHostCPUName` finds it.
 
-use super::Features;
+use super::features::Features;
 
 pub const GENERIC: &str = "generic";
 
@@ -198,7 +198,7 @@ fn amd(family: u32, model: u32, features: Features) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpu::FEATURES;
+    use crate::cpu::features::FEATURES;
 
     #[test]
     fn models_have_llvms_names() {

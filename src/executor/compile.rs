@@ -11,15 +11,16 @@ use crate::cache::key::{Key, KeyParts, Keys};
 use crate::cache::lock::{Lock, Outcome};
 use crate::cache::manifest::{About, Manifest, Parts};
 use crate::cache::store::{Found, Purpose, Store, Trouble};
-use crate::compile::cancel::Cancel;
-use crate::compile::client::{self, Output};
-use crate::compile::protocol::{CompileRequest, Emit, Input, Request, Target};
+use crate::client::cancel::Cancel;
+use crate::client::connection::{self, Output};
 use crate::config::{self, CacheMode, Config};
 use crate::error::{Error, Status, reason};
 use crate::event::{Event, EventKind, Stopwatch, Times};
 use crate::fork;
 use crate::image::Image;
 use crate::image::map;
+use crate::protocol::messages::{CompileRequest, Request};
+use crate::types::{Emit, Input, Target};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::os::fd::AsFd;
@@ -338,7 +339,7 @@ impl<'a> Work<'a> {
             self.trouble(&trouble);
         }
         match (answer, known) {
-            (client::Answer::Compiled(output), _) => {
+            (connection::Answer::Compiled(output), _) => {
                 self.check_answer(&output)?;
                 self.times.server = output.compiled.times;
                 for warning in &output.compiled.warnings {
@@ -353,11 +354,11 @@ impl<'a> Work<'a> {
                     _lock: held,
                 })
             }
-            (client::Answer::Stopped, Some(entry)) => {
+            (connection::Answer::Stopped, Some(entry)) => {
                 self.tell_hit("by its canonical module", &entry);
                 Ok(Answer::Known(entry))
             }
-            _ => Err(client::out_of_step(&self.source.name)),
+            _ => Err(connection::out_of_step(&self.source.name)),
         }
     }
 

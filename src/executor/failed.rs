@@ -4,7 +4,7 @@
 //! killed, memory that the machine lacked.
 
 use crate::cache::key::Key;
-use crate::compile::limits::Limits;
+use crate::client::limits::Limits;
 use crate::error::Error;
 use crate::fork;
 use once_cell::sync::Lazy;

@@ -5,9 +5,9 @@ use crate::cache::entry::Entry;
 use crate::cache::key::Key;
 use crate::cache::lock::{Lock, Outcome};
 use crate::cache::store::{Found, Purpose, Store, Trouble};
-use crate::compile::client;
-use crate::compile::protocol::{Decision, Progress};
+use crate::client::connection;
 use crate::event::{Event, EventKind, Times};
+use crate::protocol::messages::{Decision, Progress};
 use std::time::Instant;
 
 pub struct Listener<'a> {
@@ -43,7 +43,7 @@ impl Listener<'_> {
     }
 }
 
-impl client::Listener for Listener<'_> {
+impl connection::Listener for Listener<'_> {
     fn identified(&mut self, digest: &[u8; 32]) -> Decision {
         let key = self.executor.keys.canonical(digest);
         self.canonical = Some(key);

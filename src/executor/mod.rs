@@ -33,13 +33,14 @@ pub use value::Value;
 
 use crate::cache::key::{KeyParts, Keys};
 use crate::cache::store::Store;
-use crate::compile::pool::Pool;
-use crate::compile::protocol::{Cpu, Target};
+use crate::client::pool::Pool;
 use crate::config::Config;
 use crate::cpu;
+use crate::cpu::Cpu;
 use crate::error::{Error, Status};
 use crate::fork;
 use crate::signature;
+use crate::types::Target;
 use library::Library;
 use link::Address;
 use state::State;

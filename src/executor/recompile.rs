@@ -1,17 +1,18 @@
 //! Compiles what an entry was compiled from once more, and compares: `mgenjit_cache_verify`.
 
 use super::compile::compare;
-use crate::cache::catalog::{Catalog, Details};
+use crate::cache::admin::{Catalog, Details};
 use crate::cache::entry::EntryError;
 use crate::cache::key::{Key, KeyParts, Keys};
 use crate::cache::manifest::{About, Part};
-use crate::compile::cancel::Cancel;
-use crate::compile::client::{Answer, Listener, out_of_step};
-use crate::compile::pool::Pool;
-use crate::compile::protocol::{CompileRequest, Decision, Emit, Request};
+use crate::client::cancel::Cancel;
+use crate::client::connection::{Answer, Listener, out_of_step};
+use crate::client::pool::Pool;
 use crate::error::{Error, Status};
 use crate::event::Times;
 use crate::fork;
+use crate::protocol::messages::{CompileRequest, Decision, Request};
+use crate::types::Emit;
 use std::os::unix::fs::FileExt;
 
 /// How often an entry that was replaced in the meantime is compiled.

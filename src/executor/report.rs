@@ -1,8 +1,8 @@
 //! Which modules could not be linked, and why.
 
-use crate::compile::protocol::VERSION_MARK;
 use crate::error::{Error, Status};
 use crate::image::tls;
+use crate::protocol::messages::VERSION_MARK;
 use std::collections::{BTreeMap, HashSet};
 
 /// The pending modules that were left out.

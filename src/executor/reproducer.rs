@@ -1,10 +1,10 @@
 //! A folder that shows with LLVM's own tools what a compile server did not survive.
 
 use crate::cache::key::Key;
-use crate::compile::protocol::{
-    BUILD_ID, CompileRequest, LLVM_VERSION, OptLevel, PACKAGE_VERSION, Target,
-};
 use crate::error::Error;
+use crate::protocol::messages::CompileRequest;
+use crate::types::{OptLevel, Target};
+use crate::version::{BUILD_ID, LLVM_VERSION, PACKAGE_VERSION};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use std::fmt::Write as _;

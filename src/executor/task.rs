@@ -5,7 +5,7 @@
 
 use super::source::Source;
 use super::{Executor, Module};
-use crate::compile::cancel::Cancel;
+use crate::client::cancel::Cancel;
 use crate::config::CacheMode;
 use crate::error::{Error, Status, reason};
 use crate::fork;

@@ -1,7 +1,7 @@
 //! Files that appear, or are replaced, only whole.
 
-use crate::compile::transport;
 use crate::error::{Error, Status, reason};
+use crate::protocol::transport;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::CString;

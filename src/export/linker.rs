@@ -2,13 +2,13 @@
 
 use super::archive::Member;
 use super::{Argument as Extra, Options};
-use crate::compile::drive::{self, Outcome};
-use crate::compile::driver::{Argument, DriverFailure, DriverRequest};
-use crate::compile::locate::locate;
-use crate::compile::protocol::{Input, Target};
+use crate::client::external_linker::{self, Outcome};
+use crate::client::locate::locate;
 use crate::config::Config;
 use crate::environment;
 use crate::error::{Error, Status};
+use crate::protocol::external_linker::{Argument, DriverFailure, DriverRequest};
+use crate::types::{Input, Target};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
@@ -90,7 +90,7 @@ impl Linker {
         };
         let objects: Vec<&[u8]> = plan.objects.iter().map(|one| &one.bytes[..]).collect();
         let server = locate(config.server_path.as_deref())?;
-        match drive::run(&server, plan.name, &request, &objects)? {
+        match external_linker::run(&server, plan.name, &request, &objects)? {
             Outcome::Linked(bytes) => Ok(bytes),
             Outcome::Failed(failure, said) => {
                 Err(self.error(plan, &request, &failure, &String::from_utf8_lossy(&said)))

@@ -9,13 +9,14 @@ mod libraries;
 mod linker;
 mod symbols;
 
-use crate::compile::cancel::Cancel;
-use crate::compile::client::{Answer, out_of_step};
-use crate::compile::drive;
-use crate::compile::protocol::{Emit, Input, LinkOutput, LinkRequest, Request, Target};
+use crate::client::cancel::Cancel;
+use crate::client::connection::{Answer, out_of_step};
+use crate::client::external_linker;
 use crate::error::{Error, Status};
 use crate::event::{Event, EventKind, Times};
 use crate::executor::{Artifacts, Module, check_main};
+use crate::protocol::messages::{LinkOutput, LinkRequest, Request};
+use crate::types::{Emit, Input, Target};
 use archive::Member;
 use file::Output;
 use linker::{Linker, Plan};
@@ -377,7 +378,7 @@ fn ask(part: &Part<'_>, request: &Request, inputs: &[Vec<u8>]) -> Result<Vec<u8>
     let Answer::Emitted(file, len) = answer else {
         return Err(out_of_step(part.name()));
     };
-    drive::read(&file, len).map_err(|error| {
+    external_linker::read(&file, len).map_err(|error| {
         Error::new(
             Status::Io,
             format!(

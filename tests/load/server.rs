@@ -2,8 +2,8 @@
 
 use crate::support::processes;
 use crate::support::workspace::Workspace;
-use mgenjit::compile::protocol::{Hello, Reply, Request, ServerStatus};
-use mgenjit::compile::transport;
+use mgenjit::protocol::messages::{Hello, Reply, Request, ServerStatus};
+use mgenjit::protocol::transport;
 use rustix::process::Pid;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};

@@ -3,7 +3,9 @@
 use crate::client::Server;
 use crate::inputs::bitcode;
 use crate::loaded::Loaded;
-use mgenjit::compile::protocol::{Cpu, Decision, Level, OptLevel};
+use mgenjit::cpu::{Cpu, Level};
+use mgenjit::protocol::messages::Decision;
+use mgenjit::types::OptLevel;
 
 fn digest(server: &Server, ir: &[u8]) -> [u8; 32] {
     let digest = server.identify(ir);

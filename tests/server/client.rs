@@ -1,10 +1,11 @@
 //! A client of the server that may also misbehave.
 
-use mgenjit::compile::protocol::{
-    CompileRequest, Compiled, Cpu, Decision, Emit, FailureKind, Hello, Input, OptLevel, Reply,
-    Request, Target,
+use mgenjit::cpu::Cpu;
+use mgenjit::protocol::messages::{
+    CompileRequest, Compiled, Decision, FailureKind, Hello, Reply, Request,
 };
-use mgenjit::compile::transport::{self, TransportError};
+use mgenjit::protocol::transport::{self, TransportError};
+use mgenjit::types::{Emit, Input, OptLevel, Target};
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -41,7 +42,7 @@ pub enum Outcome {
     Compiled(Box<Artifacts>),
     /// What is not code.
     Emitted(Vec<u8>),
-    Failed(mgenjit::compile::protocol::Failure),
+    Failed(mgenjit::protocol::messages::Failure),
     Gone(ExitStatus, String),
 }
 
@@ -104,7 +105,7 @@ impl Outcome {
         }
     }
 
-    pub fn unwrap_failed(self) -> mgenjit::compile::protocol::Failure {
+    pub fn unwrap_failed(self) -> mgenjit::protocol::messages::Failure {
         match self {
             Outcome::Failed(failure) => failure,
             other => panic!("{other:?}"),

@@ -3,8 +3,8 @@
 use crate::client::Server;
 use crate::inputs::{GOOD, bitcode};
 use crate::loaded::Loaded;
-use mgenjit::compile::protocol::OptLevel;
 use mgenjit::signature::Extension;
+use mgenjit::types::OptLevel;
 
 #[test]
 fn code_runs() {

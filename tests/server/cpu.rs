@@ -1,8 +1,9 @@
 //! Code for a level of the architecture instead of this machine.
 
 use crate::client::Server;
-use mgenjit::compile::protocol::{Cpu, Level, OptLevel, Target, TargetSpec};
 use mgenjit::cpu::Model;
+use mgenjit::cpu::{Cpu, Level};
+use mgenjit::types::{OptLevel, Target, TargetSpec};
 use object::read::elf::ElfFile64;
 use object::{LittleEndian, Object, ObjectSymbol};
 

@@ -1,9 +1,10 @@
 //! `mgenjit-server --linker`: requests that are malformed or hostile, and its end at a bad moment.
 
 use crate::client::{Server, Spawn, memfd};
-use mgenjit::compile::driver::{Argument, DriverFailure, DriverReply, DriverRequest};
-use mgenjit::compile::protocol::{Hello, Input};
-use mgenjit::compile::transport::{self, TransportError};
+use mgenjit::protocol::external_linker::{Argument, DriverFailure, DriverReply, DriverRequest};
+use mgenjit::protocol::messages::Hello;
+use mgenjit::protocol::transport::{self, TransportError};
+use mgenjit::types::Input;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;

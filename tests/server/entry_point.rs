@@ -2,7 +2,9 @@
 
 use crate::client::{Server, request};
 use crate::tools::{AARCH64, CC, NODE, READELF, WASM_LD, folder, run};
-use mgenjit::compile::protocol::{CompileRequest, Cpu, OptLevel, Request, Target, TargetSpec};
+use mgenjit::cpu::Cpu;
+use mgenjit::protocol::messages::{CompileRequest, Request};
+use mgenjit::types::{OptLevel, Target, TargetSpec};
 use std::process::Command;
 
 fn object(server: &mut Server, ir: &str, target: Target, opt_level: OptLevel) -> Vec<u8> {

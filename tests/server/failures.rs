@@ -3,8 +3,9 @@
 use crate::client::{Expect, Outcome, Server, Spawn, memfd, request};
 use crate::inputs::{GOOD, bitcode, with_producer};
 use crate::slow::slow;
-use mgenjit::compile::protocol::{CompileRequest, FailureKind, OptLevel, Phase, Reply, Request};
-use mgenjit::compile::transport;
+use mgenjit::protocol::messages::{CompileRequest, FailureKind, Phase, Reply, Request};
+use mgenjit::protocol::transport;
+use mgenjit::types::OptLevel;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 

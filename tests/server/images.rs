@@ -3,7 +3,7 @@
 use crate::client::Server;
 use crate::inputs::GOOD;
 use crate::loaded::Loaded;
-use mgenjit::compile::protocol::OptLevel;
+use mgenjit::types::OptLevel;
 use object::read::elf::{ElfFile64, FileHeader, ProgramHeader, Rela, SectionHeader};
 use object::{LittleEndian, Object, ObjectSection, ObjectSymbol, elf};
 use std::ffi::c_void;

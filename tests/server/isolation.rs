@@ -3,8 +3,9 @@
 use crate::client::{Expect, Outcome, Server};
 use crate::inputs::GOOD;
 use crate::skips;
-use mgenjit::compile::protocol::{FailureKind, OptLevel, Reply};
-use mgenjit::compile::transport;
+use mgenjit::protocol::messages::{FailureKind, Reply};
+use mgenjit::protocol::transport;
+use mgenjit::types::OptLevel;
 use std::ptr;
 
 #[test]

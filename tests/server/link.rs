@@ -2,10 +2,9 @@
 
 use crate::client::{Outcome, Server, request};
 use crate::tools::{AARCH64, CC, CLANG, CXX, HOST, Machine, READELF, RISCV64, Tool, folder, run};
-use mgenjit::compile::protocol::{
-    CompileRequest, Cpu, FailureKind, Input, LinkOutput, LinkRequest, OptLevel, Request, Target,
-    TargetSpec,
-};
+use mgenjit::cpu::Cpu;
+use mgenjit::protocol::messages::{CompileRequest, FailureKind, LinkOutput, LinkRequest, Request};
+use mgenjit::types::{Input, OptLevel, Target, TargetSpec};
 use std::path::Path;
 
 const AR: Tool = Tool("ar", "binutils");

@@ -3,8 +3,9 @@
 use crate::client::{Expect, Outcome, Server, Spawn, request};
 use crate::inputs::GOOD;
 use crate::slow::slow;
-use mgenjit::compile::protocol::{CompileRequest, Decision, FailureKind, OptLevel, Reply, Request};
-use mgenjit::compile::transport;
+use mgenjit::protocol::messages::{CompileRequest, Decision, FailureKind, Reply, Request};
+use mgenjit::protocol::transport;
+use mgenjit::types::OptLevel;
 use serde_json::Value;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;

@@ -7,7 +7,7 @@ mod cpu;
 mod driver;
 mod entry_point;
 mod failures;
-#[path = "../../src/compile/fuzz/frames.rs"]
+#[path = "../../src/protocol/fuzz/frames.rs"]
 mod frames;
 mod images;
 mod inputs;
@@ -16,7 +16,7 @@ mod link;
 mod loaded;
 mod log;
 mod memory;
-#[path = "../../src/compile/fuzz/mutate.rs"]
+#[path = "../../src/protocol/fuzz/mutate.rs"]
 mod mutate;
 mod mutated;
 mod process;

@@ -2,7 +2,8 @@
 
 use crate::client::{Outcome, Server, request};
 use crate::slow::slow;
-use mgenjit::compile::protocol::{CompileRequest, Emit, OptLevel, Request};
+use mgenjit::protocol::messages::{CompileRequest, Request};
+use mgenjit::types::{Emit, OptLevel};
 
 fn compile(server: &mut Server, ir: &str, max_memory: u64, emit: Emit) -> Outcome {
     let request = Request::Compile(CompileRequest {

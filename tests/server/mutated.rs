@@ -3,10 +3,11 @@
 use crate::client::{Server, request};
 use crate::frames::{Descriptor, Frame};
 use crate::mutate::{Random, mutate};
-use mgenjit::compile::protocol::{
-    CompileRequest, Decision, Emit, Hello, Input, LinkOutput, LinkRequest, Reply, Request,
+use mgenjit::protocol::messages::{
+    CompileRequest, Decision, Hello, LinkOutput, LinkRequest, Reply, Request,
 };
-use mgenjit::compile::transport;
+use mgenjit::protocol::transport;
+use mgenjit::types::{Emit, Input};
 use serde::Serialize;
 use std::net::Shutdown;
 use std::os::fd::AsFd;

@@ -2,7 +2,7 @@
 
 use crate::client::{Expect, SERVER, Server, Spawn, memfd};
 use crate::inputs::{GOOD, slow_module};
-use mgenjit::compile::protocol::Hello;
+use mgenjit::protocol::messages::Hello;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::os::fd::OwnedFd;

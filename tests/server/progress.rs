@@ -3,10 +3,11 @@
 use crate::client::{Server, request};
 use crate::inputs::GOOD;
 use crate::slow::slow;
-use mgenjit::compile::protocol::{
-    CompileRequest, Decision, Emit, OptLevel, PROGRESS_INTERVAL, Phase, Progress, Reply, Request,
+use mgenjit::protocol::messages::{
+    CompileRequest, Decision, PROGRESS_INTERVAL, Phase, Progress, Reply, Request,
 };
-use mgenjit::compile::transport;
+use mgenjit::protocol::transport;
+use mgenjit::types::{Emit, OptLevel};
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;

@@ -2,10 +2,10 @@
 
 use crate::client::{Expect, Outcome, SEALS, Server, Spawn, memfd, request};
 use crate::inputs::GOOD;
-use mgenjit::compile::protocol::{
+use mgenjit::protocol::messages::{
     CompileRequest, Decision, FailureKind, Hello, PROTOCOL_VERSION, Reply, Request,
 };
-use mgenjit::compile::transport;
+use mgenjit::protocol::transport;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};

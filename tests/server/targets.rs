@@ -5,9 +5,9 @@ use crate::tools::{
     AARCH64, CC, LLVM_AS, Machine, NODE, OBJDUMP, OPT, READELF, RISCV64, Tool, WASM_LD, folder,
     run, run_program,
 };
-use mgenjit::compile::protocol::{
-    CompileRequest, Cpu, Emit, FailureKind, Input, OptLevel, Request, Target, TargetSpec,
-};
+use mgenjit::cpu::Cpu;
+use mgenjit::protocol::messages::{CompileRequest, FailureKind, Request};
+use mgenjit::types::{Emit, Input, OptLevel, Target, TargetSpec};
 
 /// Calls the C library, and has a constructor, a thread-local variable, a variable of each linkage, and floating point.
 const PROGRAM: &str = r#"

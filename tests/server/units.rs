@@ -3,10 +3,9 @@
 use crate::client::{Artifacts, Outcome, Server, request};
 use crate::inputs::{GOOD, bitcode};
 use crate::loaded::Loaded;
-use mgenjit::compile::protocol::{
-    CompileRequest, Decision, Emit, FailureKind, Input, OptLevel, Reply, Request,
-};
-use mgenjit::compile::transport;
+use mgenjit::protocol::messages::{CompileRequest, Decision, FailureKind, Reply, Request};
+use mgenjit::protocol::transport;
+use mgenjit::types::{Emit, Input, OptLevel};
 use object::read::archive::ArchiveFile;
 use object::read::elf::ElfFile64;
 use object::{LittleEndian, Object, ObjectSymbol};
@@ -911,7 +910,7 @@ fn server_stops(server: &Server) {
 }
 
 #[track_caller]
-fn failure(outcome: Outcome) -> mgenjit::compile::protocol::Failure {
+fn failure(outcome: Outcome) -> mgenjit::protocol::messages::Failure {
     match outcome {
         Outcome::Failed(failure) => failure,
         other => panic!("{other:?}"),

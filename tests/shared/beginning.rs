@@ -1,8 +1,8 @@
 //! How a shared server begins, whom it serves, and how it ends.
 
 use crate::server::{Answer, GOOD, SERVER, SLOW, Server, kill, slow, spawn};
-use mgenjit::compile::protocol::{Hello, Reply, Request};
-use mgenjit::compile::transport;
+use mgenjit::protocol::messages::{Hello, Reply, Request};
+use mgenjit::protocol::transport;
 use std::io::Write;
 use std::os::unix::net::UnixListener;
 use std::process::Command;

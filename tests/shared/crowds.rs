@@ -2,8 +2,8 @@
 
 use crate::resources::Resources;
 use crate::server::{Client, GOOD, PATIENCE, Server, constant, slow};
-use mgenjit::compile::protocol::Hello;
-use mgenjit::compile::transport;
+use mgenjit::protocol::messages::Hello;
+use mgenjit::protocol::transport;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};

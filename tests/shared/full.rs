@@ -2,8 +2,9 @@
 
 use crate::resources::Resources;
 use crate::server::{Client, GOOD, SLOW, Server, constant, kill, request, slow};
-use mgenjit::compile::protocol::{CompileRequest, Input, Phase, Reply, Request, ServerStatus};
-use mgenjit::compile::transport;
+use mgenjit::protocol::messages::{CompileRequest, Phase, Reply, Request, ServerStatus};
+use mgenjit::protocol::transport;
+use mgenjit::types::Input;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::AsFd;

@@ -3,8 +3,9 @@
 use crate::frames::{Descriptor, Frame};
 use crate::resources::Resources;
 use crate::server::{Answer, Client, GOOD, PATIENCE, SLOW, Server, constant, request, slow};
-use mgenjit::compile::protocol::{CompileRequest, FailureKind, OptLevel, Reply, Request};
-use mgenjit::compile::transport::{self, MAX_BODY_LEN};
+use mgenjit::protocol::messages::{CompileRequest, FailureKind, Reply, Request};
+use mgenjit::protocol::transport::{self, MAX_BODY_LEN};
+use mgenjit::types::OptLevel;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::mem::MaybeUninit;

@@ -1,8 +1,10 @@
 //! Equal requests of several clients are one.
 
 use crate::server::{Answer, Client, GOOD, SLOW, Server, kill, request, slow};
-use mgenjit::compile::protocol::{CompileRequest, Cpu, Decision, FailureKind, Reply, Target};
-use mgenjit::compile::transport;
+use mgenjit::cpu::Cpu;
+use mgenjit::protocol::messages::{CompileRequest, Decision, FailureKind, Reply};
+use mgenjit::protocol::transport;
+use mgenjit::types::Target;
 
 /// Clients that have all asked for the same before any of them is answered.
 fn ask_together(server: &Server, ir: &str, requests: &[CompileRequest]) -> Vec<Client> {
@@ -42,7 +44,7 @@ fn what_many_want_is_compiled_once() {
     assert_eq!((status.compiled, status.joined), (1, 4), "{status:?}");
     // What differs is compiled for itself.
     let other = CompileRequest {
-        opt_level: mgenjit::compile::protocol::OptLevel::O0,
+        opt_level: mgenjit::types::OptLevel::O0,
         ..request("a", &ir)
     };
     // So is code for a client that sees another CPU.

@@ -1,10 +1,10 @@
 //! What one request may take of the server, and what becomes of those that wait for one that takes long.
 
 use crate::server::{Answer, Client, GOOD, Server, constant, kill, request, slow};
-use mgenjit::compile::protocol::{
-    Cause, CompileRequest, Cpu, Input, LinkOutput, LinkRequest, Reply, Request, Target,
-};
-use mgenjit::compile::transport;
+use mgenjit::cpu::Cpu;
+use mgenjit::protocol::messages::{Cause, CompileRequest, LinkOutput, LinkRequest, Reply, Request};
+use mgenjit::protocol::transport;
+use mgenjit::types::{Input, Target};
 
 /// More work than a test has time for.
 fn endless() -> String {

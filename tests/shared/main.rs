@@ -2,13 +2,13 @@
 
 mod beginning;
 mod crowds;
-#[path = "../../src/compile/fuzz/frames.rs"]
+#[path = "../../src/protocol/fuzz/frames.rs"]
 mod frames;
 mod full;
 mod hostile;
 mod joining;
 mod limits;
-#[path = "../../src/compile/fuzz/mutate.rs"]
+#[path = "../../src/protocol/fuzz/mutate.rs"]
 mod mutate;
 mod mutated;
 mod resources;

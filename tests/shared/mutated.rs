@@ -4,8 +4,8 @@ use crate::frames::{Descriptor, Frame};
 use crate::mutate::{Random, mutate};
 use crate::resources::Resources;
 use crate::server::{Server, constant, request};
-use mgenjit::compile::protocol::{Decision, Hello, LinkOutput, LinkRequest, Request};
-use mgenjit::compile::transport;
+use mgenjit::protocol::messages::{Decision, Hello, LinkOutput, LinkRequest, Request};
+use mgenjit::protocol::transport;
 use serde::Serialize;
 use std::net::Shutdown;
 

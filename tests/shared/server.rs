@@ -1,10 +1,11 @@
 //! A shared server, and clients of it.
 
-use mgenjit::compile::protocol::{
-    CompileRequest, Compiled, Cpu, Death, Decision, Emit, Failure, Hello, Input, OptLevel, Reply,
-    Request, ServerStatus, Target,
+use mgenjit::cpu::Cpu;
+use mgenjit::protocol::messages::{
+    CompileRequest, Compiled, Death, Decision, Failure, Hello, Reply, Request, ServerStatus,
 };
-use mgenjit::compile::transport::{self, TransportError};
+use mgenjit::protocol::transport::{self, TransportError};
+use mgenjit::types::{Emit, Input, OptLevel, Target};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;

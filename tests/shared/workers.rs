@@ -1,7 +1,7 @@
 //! Workers are many, warm, and can be lost.
 
 use crate::server::{Answer, GOOD, SLOW, Server, constant, kill, request, slow};
-use mgenjit::compile::protocol::{CompileRequest, Decision};
+use mgenjit::protocol::messages::{CompileRequest, Decision};
 
 #[test]
 fn a_worker_that_dies_costs_one_compile() {

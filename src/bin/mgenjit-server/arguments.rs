@@ -1,6 +1,6 @@
 //! The command line. The library writes it; people need `--version` alone.
 
-use crate::process::Descriptors;
+use crate::process::inherited::Descriptors;
 use crate::supervisor;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::RawFd;

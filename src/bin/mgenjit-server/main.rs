@@ -1,70 +1,29 @@
 //! The compile server: LLVM IR, objects and archives come in, a loadable image and a relocatable object go out.
 //!
 //! The library starts this program with a connected socket as standard input, and speaks
-//! `mgenjit::compile::protocol` on it. Standard error holds the last words: the client reads them when the
+//! `mgenjit::protocol::messages` on it. Standard error holds the last words: the client reads them when the
 //! connection closes where a reply was due.
 //!
 //! Architecture Invariant: a reply is a pure function of its request, this build and, if that is what is asked
 //! for, this machine's CPU. The
 //! server reads no file, no environment variable and no clock (but to measure), and keeps nothing of a request.
 
-mod align;
-mod archive;
 mod arguments;
-mod blame;
-mod bundle;
-mod calls;
-mod canonical;
-mod codegen;
-mod compile;
-mod conflicts;
-mod crash;
-mod crt;
-mod diagnostics;
-mod driver;
-mod entry_point;
-mod globals;
-mod headers;
-mod helpers;
-mod image;
 mod input;
-mod internalise;
-mod isolate;
-mod layout;
 mod link;
-mod log;
-mod memory;
-mod mend;
-mod names;
-mod natives;
-mod object_file;
-mod other_targets;
-mod parse;
-mod passes;
-mod prefault;
-mod prepare;
+mod llvm;
 mod process;
-mod progress;
-mod rebind;
-mod record;
-mod serve;
-mod shared;
-mod signatures;
 mod supervisor;
-mod symbols;
-mod target;
-mod tls;
-mod unit;
-mod verify;
-mod visibility;
-mod watch;
+mod worker;
 
 use arguments::{Arguments, Mode, USAGE};
-use log::Log;
-use mgenjit::compile::protocol::{BUILD_ID, PACKAGE_VERSION};
-use process::Inherited;
-use progress::Teller;
-use record::{CLIENT_GONE, Record};
+
+use mgenjit::version::{BUILD_ID, PACKAGE_VERSION};
+use process::inherited::{self, Inherited};
+use process::log::Log;
+use process::progress::{self, Teller};
+use process::record::{CLIENT_GONE, Record};
+use process::{isolate, memory, prefault, watch};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -88,11 +47,11 @@ fn main() -> ExitCode {
     if let Mode::Version = mode {
         println!(
             "mgenjit-server {PACKAGE_VERSION}\nbuild {BUILD_ID}\nLLVM {}",
-            target::llvm_version()
+            llvm::target::llvm_version()
         );
         return ExitCode::SUCCESS;
     }
-    let inherited = match process::set_up(&descriptors) {
+    let inherited = match inherited::set_up(&descriptors) {
         Ok(inherited) => inherited,
         Err(message) => {
             eprintln!("mgenjit-server: {message}");
@@ -100,15 +59,17 @@ fn main() -> ExitCode {
         }
     };
     let ended = match mode {
-        Mode::Linker => driver::serve(&inherited.socket, inherited.client.as_ref()),
+        Mode::Linker => {
+            worker::external_linker::serve(&inherited.socket, inherited.client.as_ref())
+        }
         Mode::Shared(options) => supervisor::run(inherited, options),
         Mode::Serve | Mode::Version => compile_for(inherited),
     };
     match ended {
-        Ok(()) => process::exit(0),
+        Ok(()) => inherited::exit(0),
         Err(message) => {
             eprintln!("mgenjit-server: {message}");
-            process::exit(1)
+            inherited::exit(1)
         }
     }
 }
@@ -123,10 +84,10 @@ fn compile_for(inherited: Inherited) -> Result<(), String> {
     } = inherited;
     // Where there is no `getrandom`, the standard library opens /dev/urandom, once, when it first needs a seed.
     let _ = std::hash::RandomState::new();
-    let data = process::DataSize::new(COMPILE_STACK as u64 + SMALL_STACKS);
+    let data = inherited::DataSize::new(COMPILE_STACK as u64 + SMALL_STACKS);
     // Before there is another thread, which it would not bind.
     let files = isolate::forbid_files();
-    process::set_up_heap();
+    inherited::set_up_heap();
     let heap = prefault::grow_heap();
     let socket = Arc::new(socket);
     let teller = Arc::new(Teller::new(socket.clone()));
@@ -137,7 +98,7 @@ fn compile_for(inherited: Inherited) -> Result<(), String> {
         std::thread::Builder::new()
             .name("compile".to_owned())
             .stack_size(COMPILE_STACK)
-            .spawn(move || serve::serve(&socket, &end.0, &record, files, &data))
+            .spawn(move || worker::serve::serve(&socket, &end.0, &record, files, &data))
     });
     // This thread has nothing else to do, and the other begins with what is there.
     prefault::provide(heap);

@@ -83,7 +83,7 @@ fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
         name: row.get(1)?,
         parts: Parts {
             input: row.get(2)?,
-            opt_level: crate::compile::protocol::OptLevel::ALL
+            opt_level: crate::types::OptLevel::ALL
                 .into_iter()
                 .find(|known| *known as u8 == level)
                 .ok_or(rusqlite::Error::IntegralValueOutOfRange(3, level.into()))?,

@@ -3,10 +3,10 @@
 use super::connection::{Connection, Frame, Peer};
 use super::job::{Asked, End, Job, Outcome};
 use super::{Supervisor, frame};
-use mgenjit::compile::protocol::{
+use mgenjit::protocol::messages::{
     Decision, Failure, FailureKind, Hello, Phase, Progress, Reply, Request,
 };
-use mgenjit::compile::transport::{self, TransportError};
+use mgenjit::protocol::transport::{self, TransportError};
 use rustix::event::epoll::{self, EventFlags};
 use serde_json::json;
 use std::rc::Rc;

@@ -1,7 +1,7 @@
 //! Frames on a socket that is never waited for: what has come is kept until it is whole, and what is to go until the
 //! peer takes it. Who uses it bounds both by what it reads and sends, and by time.
 
-use mgenjit::compile::transport::{MAX_BODY_LEN, TransportError, encode};
+use mgenjit::protocol::transport::{MAX_BODY_LEN, TransportError, encode};
 use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,

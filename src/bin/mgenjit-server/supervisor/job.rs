@@ -1,11 +1,10 @@
 //! A request that clients wait for, and when two are one.
 
 use super::connection::Frame;
-use crate::input::Input;
-use mgenjit::compile::protocol::{
-    self, CompileRequest, Input as About, LinkRequest, Phase, Progress, Request,
-};
-use mgenjit::compile::transport::{self, TransportError};
+use crate::input::buffer::Input;
+use mgenjit::protocol::messages::{CompileRequest, LinkRequest, Phase, Progress, Request};
+use mgenjit::protocol::transport::{self, TransportError};
+use mgenjit::types::{self, Input as About};
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -63,8 +62,7 @@ impl Asked {
         payload: Option<OwnedFd>,
         body: &[u8],
     ) -> Result<Asked, TransportError> {
-        let (_, len) =
-            protocol::layout(request.inputs()).ok_or(TransportError::TooLong(u64::MAX))?;
+        let (_, len) = types::layout(request.inputs()).ok_or(TransportError::TooLong(u64::MAX))?;
         let payload = transport::check_payload(payload, len)?;
         let kept = match &request {
             Request::Compile(CompileRequest {

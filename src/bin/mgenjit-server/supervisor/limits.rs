@@ -4,7 +4,7 @@ use super::Supervisor;
 use super::clients::{Client, State};
 use super::frame;
 use super::worker::{self, Worker};
-use mgenjit::compile::protocol::{Cause, Reply};
+use mgenjit::protocol::messages::{Cause, Reply};
 use std::time::{Duration, Instant};
 
 /// A worker that took less than this part of the time that passed is stopped or hangs: the thread that tells of progress

@@ -1,6 +1,6 @@
 //! The socket that clients find the server by. One server has it at a time: whoever holds the lock beside it.
 
-use mgenjit::compile::transport::{self, Peer};
+use mgenjit::protocol::transport::{self, Peer};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};

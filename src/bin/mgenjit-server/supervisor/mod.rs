@@ -7,9 +7,9 @@
 //! Architecture Invariant: nothing that a client sends or leaves unsent, and nothing that happens to a worker, ends the
 //! server or holds up another client for longer than a compile.
 
+mod admission;
 mod clients;
 mod connection;
-mod crowd;
 mod job;
 mod limits;
 mod listener;
@@ -17,14 +17,14 @@ mod queue;
 mod worker;
 mod workers;
 
-use crate::log::Log;
-use crate::process::Inherited;
+use crate::process::inherited::Inherited;
+use crate::process::log::Log;
 use clients::{Client, State};
 use connection::Frame;
 use job::Job;
 use listener::Listener;
-use mgenjit::compile::protocol::{Hello, Phase, Progress, Reply, ServerStatus};
-use mgenjit::compile::transport;
+use mgenjit::protocol::messages::{Hello, Phase, Progress, Reply, ServerStatus};
+use mgenjit::protocol::transport;
 use queue::{Bounds, Queue};
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};

@@ -2,10 +2,10 @@
 
 use super::connection::{Connection, Frame};
 use super::limits::Usage;
-use mgenjit::compile::protocol::{
-    Cause, CompileRequest, Cpu, Emit, Hello, Input, OptLevel, Request, Target,
-};
-use mgenjit::compile::transport::{self, TransportError};
+use mgenjit::cpu::Cpu;
+use mgenjit::protocol::messages::{Cause, CompileRequest, Hello, Request};
+use mgenjit::protocol::transport::{self, TransportError};
+use mgenjit::types::{Emit, Input, OptLevel, Target};
 use rustix::event::epoll::EventFlags;
 use rustix::fs::MemfdFlags;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};

@@ -1,0 +1,13 @@
+//! libwild's part: objects become an image, or a shared library for export.
+
+pub mod blame;
+pub mod crt;
+pub mod headers;
+pub mod helpers;
+pub mod images;
+pub mod loadable;
+pub mod mend;
+pub mod object_archive;
+pub mod objects;
+pub mod tls;
+pub mod visibility;

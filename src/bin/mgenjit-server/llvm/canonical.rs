@@ -1,0 +1,166 @@
+//! The canonical form of a module: its bitcode, without what cannot change what the code does.
+//!
+//! Architecture Invariant: code is made from the canonical form alone, which is read again as a module. So it is a
+//! pure function of bytes that have a digest. The module that they were written from is not: LLVM's passes also
+//! follow the order of a value's uses, which depends on how the module was read and is not written.
+
+use crate::llvm::parse::SOURCE_NAME;
+use crate::llvm::values::{functions, globals};
+use inkwell::context::{AsContextRef, Context};
+use inkwell::llvm_sys::comdat::LLVMGetComdat;
+use inkwell::llvm_sys::core::{
+    LLVMBasicBlockAsValue, LLVMContextSetDiscardValueNames, LLVMCountParams, LLVMGetCalledValue,
+    LLVMGetFirstBasicBlock, LLVMGetFirstInstruction, LLVMGetInstructionOpcode, LLVMGetLinkage,
+    LLVMGetModuleInlineAsm, LLVMGetNextBasicBlock, LLVMGetNextInstruction, LLVMGetParam,
+    LLVMGetValueName2, LLVMIsAInlineAsm, LLVMSetValueName2,
+};
+use inkwell::llvm_sys::prelude::{LLVMModuleRef, LLVMValueRef};
+use inkwell::llvm_sys::{LLVMLinkage, LLVMOpcode};
+use inkwell::memory_buffer::MemoryBuffer;
+use inkwell::module::Module;
+use mgenjit::protocol::messages::{Failure, FailureKind};
+
+/// A verified module for this machine's triple and data layout, as bitcode.
+pub struct Canonical(MemoryBuffer<'static>);
+
+impl Canonical {
+    /// Writes a module, which must be verified, without its identifier, its source file's name and the names
+    /// that do not reach the object: those of values inside functions, and of private globals. The names of
+    /// internal functions do, and stack traces show them; the names of types are in signatures.
+    pub fn write(module: &Module<'_>) -> Canonical {
+        module.set_source_file_name(&SOURCE_NAME.to_string_lossy());
+        // SAFETY: the module is valid and verified.
+        unsafe { drop_names(module.as_mut_ptr()) };
+        // The identifier is not part of bitcode.
+        Canonical(module.write_bitcode_to_memory())
+    }
+
+    /// Two modules with equal digests become equal code.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_derive_key("libmgenjit 2026 canonical module");
+        hasher.update(self.0.as_slice());
+        *hasher.finalize().as_bytes()
+    }
+
+    /// Reads it as a module of `context`, which must be new: a context that knows a type's name gives the next
+    /// type of that name another one.
+    pub fn read<'context>(&self, context: &'context Context) -> Result<Module<'context>, Failure> {
+        // What passes call the values that they make would be as useless as the names that are gone.
+        // SAFETY: the context is valid.
+        unsafe { LLVMContextSetDiscardValueNames(context.as_ctx_ref(), 1) };
+        Module::parse_bitcode_from_buffer(&self.0, context).map_err(|error| Failure {
+            kind: FailureKind::Codegen,
+            message: format!("LLVM cannot read what it has written: {error}"),
+            input: None,
+            position: None,
+        })
+    }
+}
+
+/// # Safety
+///
+/// `module` must be valid and verified.
+unsafe fn drop_names(module: LLVMModuleRef) {
+    // SAFETY: the caller's; the functions and variables are the module's own.
+    unsafe {
+        let functions = functions(module);
+        let mut has_assembly = has_module_assembly(module);
+        for function in &functions {
+            has_assembly |= drop_local_names(*function);
+        }
+        // Assembly may name what it does not take as an operand.
+        if has_assembly {
+            return;
+        }
+        let globals = [globals(module), functions].concat();
+        let (private, kept): (Vec<_>, Vec<_>) = globals
+            .into_iter()
+            .partition(|global| has_meaningless_name(*global));
+        // LLVM numbers private globals that have no name, with this prefix.
+        let is_taken = |global: &LLVMValueRef| name(*global).starts_with(b"__unnamed_");
+        if !kept.iter().any(is_taken) {
+            private.into_iter().for_each(|global| drop_name(global));
+        }
+    }
+}
+
+/// Whether there is assembly outside all functions.
+///
+/// # Safety
+///
+/// `module` must be valid.
+unsafe fn has_module_assembly(module: LLVMModuleRef) -> bool {
+    let mut len = 0;
+    // SAFETY: the caller's.
+    unsafe { LLVMGetModuleInlineAsm(module, &mut len) };
+    len > 0
+}
+
+/// Drops the names of parameters, blocks and instructions. Returns whether there is assembly among them.
+///
+/// # Safety
+///
+/// `function` must be valid.
+unsafe fn drop_local_names(function: LLVMValueRef) -> bool {
+    let mut has_assembly = false;
+    // SAFETY: the caller's; the lists yield what belongs to the function, and only calls are asked what they
+    // call.
+    unsafe {
+        for index in 0..LLVMCountParams(function) {
+            drop_name(LLVMGetParam(function, index));
+        }
+        let mut block = LLVMGetFirstBasicBlock(function);
+        while !block.is_null() {
+            drop_name(LLVMBasicBlockAsValue(block));
+            let mut instruction = LLVMGetFirstInstruction(block);
+            while !instruction.is_null() {
+                drop_name(instruction);
+                let is_call = matches!(
+                    LLVMGetInstructionOpcode(instruction),
+                    LLVMOpcode::LLVMCall | LLVMOpcode::LLVMInvoke | LLVMOpcode::LLVMCallBr
+                );
+                has_assembly |=
+                    is_call && !LLVMIsAInlineAsm(LLVMGetCalledValue(instruction)).is_null();
+                instruction = LLVMGetNextInstruction(instruction);
+            }
+            block = LLVMGetNextBasicBlock(block);
+        }
+    }
+    has_assembly
+}
+
+/// Whether a global's name is only how the IR refers to it. LLVM knows some by their names, a comdat is called
+/// as one of its members, and a name behind `\01` is a symbol's whatever the linkage.
+///
+/// # Safety
+///
+/// `global` must be a valid variable or function.
+unsafe fn has_meaningless_name(global: LLVMValueRef) -> bool {
+    // SAFETY: the caller's.
+    unsafe {
+        LLVMGetLinkage(global) == LLVMLinkage::LLVMPrivateLinkage
+            && LLVMGetComdat(global).is_null()
+            && !name(global).starts_with(b"llvm.")
+            && !name(global).starts_with(&[1])
+    }
+}
+
+/// # Safety
+///
+/// `value` must be valid.
+unsafe fn drop_name(value: LLVMValueRef) {
+    // SAFETY: the caller's; the empty name's length is 0.
+    unsafe { LLVMSetValueName2(value, c"".as_ptr(), 0) };
+}
+
+/// # Safety
+///
+/// `value` must be valid, and must keep its name for as long as the name is used.
+unsafe fn name<'value>(value: LLVMValueRef) -> &'value [u8] {
+    let mut len = 0;
+    // SAFETY: the caller's; the name is `len` bytes and belongs to the value.
+    unsafe {
+        let name = LLVMGetValueName2(value, &mut len);
+        std::slice::from_raw_parts(name.cast(), len)
+    }
+}

@@ -1,0 +1,66 @@
+//! Optimisation, and the emission of the object or of what else is asked for.
+
+use crate::llvm::diagnostics::Diagnostics;
+use inkwell::module::{Linkage, Module};
+use inkwell::passes::PassBuilderOptions;
+use inkwell::targets::{FileType, TargetMachine};
+use mgenjit::protocol::messages::{Failure, FailureKind};
+use mgenjit::types::{Emit, OptLevel};
+
+/// Runs the standard pipeline of `level`, with the vectorisers as clang sets them.
+pub fn optimise(
+    module: &Module<'_>,
+    machine: &TargetMachine,
+    level: OptLevel,
+    diagnostics: &Diagnostics,
+) -> Result<(), Failure> {
+    let options = PassBuilderOptions::create();
+    let fast = matches!(level, OptLevel::O2 | OptLevel::O3 | OptLevel::Os);
+    options.set_loop_vectorization(fast);
+    options.set_loop_interleaving(fast);
+    options.set_loop_slp_vectorization(fast || level == OptLevel::Oz);
+    let passes = format!("default<{}>", level.name());
+    module
+        .run_passes(&passes, machine, options)
+        .map_err(|error| failure(error.to_string()))?;
+    diagnostics.check()
+}
+
+/// How many functions code is generated for.
+pub fn functions(module: &Module<'_>) -> u32 {
+    let functions = module.get_functions().filter(|function| {
+        function.count_basic_blocks() > 0
+            && function.as_global_value().get_linkage() != Linkage::AvailableExternally
+    });
+    u32::try_from(functions.count()).unwrap_or(u32::MAX)
+}
+
+/// Generates the relocatable object, or writes the module in another form.
+pub fn emit(
+    module: &Module<'_>,
+    machine: &TargetMachine,
+    emit: Emit,
+    diagnostics: &Diagnostics,
+) -> Result<Vec<u8>, Failure> {
+    let file_type = match emit {
+        Emit::Code => FileType::Object,
+        Emit::Assembly => FileType::Assembly,
+        Emit::Bitcode => return Ok(module.write_bitcode_to_memory().as_slice().to_vec()),
+        Emit::Ir => return Ok(module.print_to_string().to_bytes().to_vec()),
+    };
+    let emitted = machine.write_to_memory_buffer(module, file_type);
+    // LLVM reports an error and then emits an object as if there were none.
+    diagnostics.check()?;
+    emitted
+        .map(|buffer| buffer.as_slice().to_vec())
+        .map_err(|error| failure(error.to_string()))
+}
+
+fn failure(message: String) -> Failure {
+    Failure {
+        kind: FailureKind::Codegen,
+        message,
+        input: None,
+        position: None,
+    }
+}

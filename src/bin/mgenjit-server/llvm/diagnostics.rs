@@ -1,0 +1,96 @@
+//! Collects what LLVM reports while it works on a module. Without a handler it would print errors and end the
+//! process.
+
+use crate::process::progress;
+use inkwell::context::{AsContextRef, Context};
+use inkwell::llvm_sys::LLVMDiagnosticSeverity;
+use inkwell::llvm_sys::core::{
+    LLVMContextSetDiagnosticHandler, LLVMDisposeMessage, LLVMGetDiagInfoDescription,
+    LLVMGetDiagInfoSeverity,
+};
+use inkwell::llvm_sys::prelude::LLVMDiagnosticInfoRef;
+use mgenjit::protocol::messages::{Failure, FailureKind};
+use std::cell::RefCell;
+use std::ffi::{CStr, c_char, c_void};
+
+/// The errors of one context. Boxed, because LLVM keeps its address.
+#[derive(Default)]
+pub struct Diagnostics {
+    errors: RefCell<Vec<String>>,
+}
+
+impl Diagnostics {
+    /// Listens to `context`. What is returned must live as long as anything is done with the context.
+    pub fn collect(context: &Context) -> Box<Diagnostics> {
+        let diagnostics = Box::<Diagnostics>::default();
+        let address: *const Diagnostics = &raw const *diagnostics;
+        // SAFETY: the context is valid, and the handler's argument lives as long as the context is used.
+        unsafe {
+            LLVMContextSetDiagnosticHandler(
+                context.as_ctx_ref(),
+                Some(on_diagnostic),
+                address.cast_mut().cast(),
+            );
+        }
+        diagnostics
+    }
+
+    /// The errors so far as one, a line for each.
+    pub fn check(&self) -> Result<(), Failure> {
+        let errors = self.errors.take();
+        if errors.is_empty() {
+            return Ok(());
+        }
+        Err(Failure {
+            kind: FailureKind::Codegen,
+            message: errors.join("\n"),
+            input: None,
+            position: None,
+        })
+    }
+}
+
+/// Takes over a message that LLVM allocated.
+///
+/// # Safety
+///
+/// `message` must be null, or a string of LLVM's that nobody else frees.
+pub unsafe fn take_message(message: *mut c_char) -> String {
+    if message.is_null() {
+        return String::new();
+    }
+    // SAFETY: the caller hands over a NUL-terminated string, which is freed here once.
+    unsafe {
+        let text = CStr::from_ptr(message).to_string_lossy().into_owned();
+        LLVMDisposeMessage(message);
+        text
+    }
+}
+
+/// How the remark ends that LLVM makes of each function when it has written its code, whether remarks are wanted or not:
+/// `AsmPrinter::emitFunctionBody`, "InstructionCount".
+const FUNCTION_DONE: &str = " instructions in function";
+
+/// Warnings and remarks are LLVM's opinion on code that it compiles all the same.
+extern "C" fn on_diagnostic(info: LLVMDiagnosticInfoRef, diagnostics: *mut c_void) {
+    // SAFETY: LLVM passes what `collect` gave it, and a diagnostic that is valid during this call; its
+    // description belongs to the receiver.
+    unsafe {
+        let severity = LLVMGetDiagInfoSeverity(info);
+        if severity == LLVMDiagnosticSeverity::LLVMDSRemark && progress::is_wanted() {
+            let message = take_message(LLVMGetDiagInfoDescription(info));
+            if message.ends_with(FUNCTION_DONE) {
+                progress::add_one();
+            }
+        }
+        if severity != LLVMDiagnosticSeverity::LLVMDSError {
+            return;
+        }
+        let message = take_message(LLVMGetDiagInfoDescription(info));
+        let diagnostics = &*diagnostics.cast::<Diagnostics>();
+        // A place that is not known is not worth printing.
+        let message = message.trim_end();
+        let message = message.strip_prefix("<unknown>:0:0: ").unwrap_or(message);
+        diagnostics.errors.borrow_mut().push(message.to_owned());
+    }
+}

@@ -1,0 +1,101 @@
+//! Makes internal what nobody outside a module is to see, so that the optimiser may do with it what it likes.
+
+use crate::llvm::globals::{self, Global};
+use inkwell::llvm_sys::comdat::{LLVMGetComdat, LLVMSetComdat};
+use inkwell::llvm_sys::core::{
+    LLVMGetInitializer, LLVMGetModuleInlineAsm, LLVMGetNamedGlobal, LLVMGetNumOperands,
+    LLVMGetOperand, LLVMSetLinkage, LLVMSetVisibility,
+};
+use inkwell::llvm_sys::prelude::{LLVMModuleRef, LLVMValueRef};
+use inkwell::llvm_sys::{LLVMLinkage, LLVMVisibility};
+use inkwell::module::Module;
+use std::collections::HashSet;
+
+/// Leaves external what is kept, which others than this image then see, and what is needed by something that is
+/// linked to the module and is not part of it.
+pub fn internalise(
+    module: &Module<'_>,
+    is_kept: impl Fn(&str) -> bool,
+    is_needed: impl Fn(&str) -> bool,
+) {
+    let module = module.as_mut_ptr();
+    // SAFETY: the module is valid and verified, and the globals are its own.
+    unsafe {
+        let used = used(module);
+        let assembly = assembly(module);
+        let globals = globals::globals(module);
+        let stays = |global: &Global| {
+            is_kept(&global.name)
+                || is_needed(&global.name)
+                || may_be_called_by_code_generator(&global.name)
+                || used.contains(&global.value)
+                // What assembly names it need not define.
+                || assembly.contains(&global.name)
+        };
+        let comdats: HashSet<_> = globals
+            .iter()
+            .filter(|global| globals::is_in_comdat(global.value) && stays(global))
+            .map(|global| LLVMGetComdat(global.value))
+            .collect();
+        for global in globals.iter().filter(|global| global.is_defined) {
+            let in_comdat = globals::is_in_comdat(global.value);
+            let in_group_that_stays = in_comdat && comdats.contains(&LLVMGetComdat(global.value));
+            if is_kept(&global.name) {
+                LLVMSetVisibility(global.value, LLVMVisibility::LLVMDefaultVisibility);
+            } else if !stays(global) && !in_group_that_stays {
+                if in_comdat {
+                    LLVMSetComdat(global.value, std::ptr::null_mut());
+                }
+                LLVMSetLinkage(global.value, LLVMLinkage::LLVMInternalLinkage);
+            }
+        }
+    }
+}
+
+/// What LLVM may call although no IR does. If the module has one of its own, that is the one to be called.
+fn may_be_called_by_code_generator(name: &str) -> bool {
+    matches!(name, "memcpy" | "memmove" | "memset" | "memcmp" | "bcmp") || name.starts_with("__")
+}
+
+/// The members of the lists of what must be kept whatever refers to it.
+///
+/// # Safety
+///
+/// `module` must be valid and verified.
+unsafe fn used(module: LLVMModuleRef) -> HashSet<LLVMValueRef> {
+    let mut used = HashSet::new();
+    for list in [c"llvm.used", c"llvm.compiler.used"] {
+        // SAFETY: the caller's; operands are asked for within their count.
+        unsafe {
+            let list = LLVMGetNamedGlobal(module, list.as_ptr());
+            if list.is_null() {
+                continue;
+            }
+            let array = LLVMGetInitializer(list);
+            if array.is_null() {
+                continue;
+            }
+            for index in 0..LLVMGetNumOperands(array) {
+                used.insert(LLVMGetOperand(array, index.unsigned_abs()));
+            }
+        }
+    }
+    used
+}
+
+/// The assembly outside all functions.
+///
+/// # Safety
+///
+/// `module` must be valid.
+unsafe fn assembly(module: LLVMModuleRef) -> String {
+    let mut len = 0;
+    // SAFETY: the caller's; the text is `len` bytes and the module's.
+    unsafe {
+        let text = LLVMGetModuleInlineAsm(module, &mut len);
+        if len == 0 {
+            return String::new();
+        }
+        String::from_utf8_lossy(std::slice::from_raw_parts(text.cast(), len)).into_owned()
+    }
+}

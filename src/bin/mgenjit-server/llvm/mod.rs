@@ -1,0 +1,20 @@
+//! LLVM's part: IR is read, made canonical, verified, prepared, optimised, and becomes an object.
+
+pub mod calls;
+pub mod canonical;
+pub mod codegen;
+pub mod diagnostics;
+pub mod entry_point;
+pub mod globals;
+pub mod internalise;
+pub mod layout;
+pub mod names;
+pub mod other_targets;
+pub mod parse;
+pub mod prepare;
+pub mod probe;
+pub mod rebind;
+pub mod signatures;
+pub mod target;
+pub mod values;
+pub mod verify;

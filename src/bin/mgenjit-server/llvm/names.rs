@@ -1,0 +1,74 @@
+//! A target by LLVM's names, and the machine that LLVM makes of them.
+
+use inkwell::OptimizationLevel;
+use inkwell::targets::{CodeModel, RelocMode, TargetMachine, TargetTriple};
+
+/// A target as LLVM calls it.
+#[derive(Clone)]
+pub struct Names {
+    pub triple: String,
+    pub cpu: String,
+    /// Code is only tuned for the CPU: it may use what the oldest one has, and the features.
+    pub tuned: bool,
+    /// Those beyond what the CPU's name implies, if code is not only tuned for it.
+    pub features: String,
+}
+
+/// The kinds of object that differ in what a module must be for them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Elf,
+    Wasm,
+    /// COFF or Mach-O.
+    Other,
+}
+
+impl Names {
+    /// LLVM says on standard error what it does not know, and goes on without.
+    pub fn machine(&self, level: OptimizationLevel) -> Option<TargetMachine> {
+        let triple = TargetTriple::create(&self.triple);
+        // Nothing loads WebAssembly at another address than it was linked for.
+        let reloc = match self.format() {
+            Format::Wasm => RelocMode::Static,
+            Format::Elf | Format::Other => RelocMode::PIC,
+        };
+        inkwell::targets::Target::from_triple(&triple)
+            .ok()?
+            .create_target_machine(
+                &triple,
+                if self.tuned { "x86-64" } else { &self.cpu },
+                &self.features,
+                level,
+                reloc,
+                CodeModel::Default,
+            )
+    }
+
+    /// The triple's first part, by one of its names.
+    pub fn architecture(&self) -> &str {
+        match self.triple.split('-').next().unwrap_or_default() {
+            "amd64" => "x86_64",
+            "arm64" => "aarch64",
+            other => other,
+        }
+    }
+
+    pub fn format(&self) -> Format {
+        let mut parts = self.triple.split('-');
+        let is_wasm = parts.next().is_some_and(|part| part.starts_with("wasm"));
+        let is_other = |part: &str| {
+            [
+                "darwin", "macos", "ios", "tvos", "watchos", "xros", "windows", "uefi",
+            ]
+            .iter()
+            .any(|system| part.starts_with(system))
+        };
+        if is_wasm {
+            Format::Wasm
+        } else if parts.nth(1).is_some_and(is_other) && !self.triple.ends_with("-elf") {
+            Format::Other
+        } else {
+            Format::Elf
+        }
+    }
+}

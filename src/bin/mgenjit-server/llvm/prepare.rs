@@ -1,0 +1,195 @@
+//! Makes a module fit to become an image that is loaded beside others, or an object that can be linked into
+//! anything: what a front end assumed about the final link is undone here.
+
+use crate::llvm::names::Format;
+use crate::llvm::target::Machine;
+use crate::llvm::values::{aliases, functions, globals};
+use crate::llvm::{entry_point, rebind};
+use inkwell::context::AsContextRef;
+use inkwell::llvm_sys::core::{
+    LLVMAddAttributeAtIndex, LLVMConstInt, LLVMCreateEnumAttribute, LLVMCreateStringAttribute,
+    LLVMGetEnumAttributeAtIndex, LLVMGetEnumAttributeKindForName, LLVMGetLinkage,
+    LLVMGetMDNodeNumOperands, LLVMGetMDNodeOperands, LLVMGetMDString,
+    LLVMGetNamedMetadataNumOperands, LLVMGetNamedMetadataOperands, LLVMGetStringAttributeAtIndex,
+    LLVMInt32TypeInContext, LLVMIsDeclaration, LLVMIsThreadLocal, LLVMReplaceMDNodeOperandWith,
+    LLVMSetLinkage, LLVMSetThreadLocalMode, LLVMValueAsMetadata,
+};
+use inkwell::llvm_sys::prelude::{LLVMContextRef, LLVMModuleRef, LLVMValueRef};
+use inkwell::llvm_sys::{LLVMLinkage, LLVMThreadLocalMode, LLVMVisibility};
+use inkwell::module::Module;
+use mgenjit::types::OptLevel;
+use std::collections::HashMap;
+use std::ffi::{CStr, c_uint};
+
+/// Prepares a verified module. `for_image`: its code goes into an image, to which other images may belong. Returns the
+/// symbols that are then no longer hidden, and what they were.
+pub fn prepare(
+    module: &Module<'_>,
+    level: OptLevel,
+    machine: &Machine,
+    for_image: bool,
+) -> HashMap<String, LLVMVisibility> {
+    let format = machine.format;
+    let tune = machine.names.tuned.then_some(machine.names.cpu.as_str());
+    let mut opened = HashMap::new();
+    let prepared = module;
+    let context = module.get_context().as_ctx_ref();
+    let module = module.as_mut_ptr();
+    // SAFETY: the module is valid and verified, the context is its own, and nobody else holds one of its
+    // values.
+    unsafe {
+        if format == Format::Elf {
+            assume_shared_object(context, module);
+            // LLVM keeps an alias's model where it keeps a variable's, and its C API takes both.
+            for global in globals(module).into_iter().chain(aliases(module)) {
+                if LLVMIsThreadLocal(global) != 0 {
+                    // The other models need a place in the static TLS block, which a loaded image has not.
+                    let general = LLVMThreadLocalMode::LLVMGeneralDynamicTLSModel;
+                    LLVMSetThreadLocalMode(global, general);
+                }
+            }
+        }
+        if format != Format::Other {
+            for global in globals(module) {
+                if LLVMGetLinkage(global) == LLVMLinkage::LLVMCommonLinkage {
+                    // Modules that declare the same common variable share it, as they would if linked together.
+                    LLVMSetLinkage(global, LLVMLinkage::LLVMWeakAnyLinkage);
+                }
+            }
+        }
+        if for_image {
+            opened = rebind::open(module);
+        }
+        if format == Format::Elf {
+            rebind::rebind(module);
+        }
+        entry_point::add(context, module, format);
+        for function in functions(module) {
+            if LLVMIsDeclaration(function) == 0 {
+                add_attributes(context, function, level);
+                if let Some(cpu) = tune {
+                    tune_for(context, function, cpu);
+                }
+            }
+        }
+    }
+    debug_assert_eq!(prepared.verify().map_err(|error| error.to_string()), Ok(()));
+    opened
+}
+
+/// The index at which an attribute belongs to the function itself.
+const FUNCTION_INDEX: c_uint = c_uint::MAX;
+
+/// Front ends compile for an executable by default and say so in the module's flags; then LLVM would bind
+/// symbols, and thread-local ones above all, in ways that only an executable can.
+///
+/// # Safety
+///
+/// `module` must be valid, and `context` its own.
+unsafe fn assume_shared_object(context: LLVMContextRef, module: LLVMModuleRef) {
+    const FLAGS: &CStr = c"llvm.module.flags";
+    // SAFETY: the arrays have as many places as LLVM says there are operands. An operand that is not a
+    // string has none, and the verifier has made sure that each flag has its three.
+    unsafe {
+        let count = LLVMGetNamedMetadataNumOperands(module, FLAGS.as_ptr());
+        let mut flags = vec![std::ptr::null_mut(); count as usize];
+        LLVMGetNamedMetadataOperands(module, FLAGS.as_ptr(), flags.as_mut_ptr());
+        for flag in flags {
+            let mut operands = vec![std::ptr::null_mut(); LLVMGetMDNodeNumOperands(flag) as usize];
+            LLVMGetMDNodeOperands(flag, operands.as_mut_ptr());
+            let Some(key) = operands.get(1).filter(|key| !key.is_null()) else {
+                continue;
+            };
+            let mut len = 0;
+            let key = LLVMGetMDString(*key, &mut len);
+            if key.is_null() || operands.len() != 3 {
+                continue;
+            }
+            let value = match std::slice::from_raw_parts(key.cast::<u8>(), len as usize) {
+                b"PIE Level" => 0,
+                b"PIC Level" => 2,
+                _ => continue,
+            };
+            let value = LLVMConstInt(LLVMInt32TypeInContext(context), value, 0);
+            LLVMReplaceMDNodeOperandWith(flag, 2, LLVMValueAsMetadata(value));
+        }
+    }
+}
+
+/// # Safety
+///
+/// `function` must be a valid definition, and `context` its own.
+unsafe fn add_attributes(context: LLVMContextRef, function: LLVMValueRef, level: OptLevel) {
+    // SAFETY: the names are those of enum attributes that LLVM knows and that go on functions.
+    unsafe {
+        // Transpilers leave it out, and then stack traces and exceptions end at the first such frame. 1 is
+        // `sync`: nothing here unwinds from between two calls.
+        add_missing(context, function, c"uwtable", 1);
+        // As clang marks what it compiles for size: the pipelines alone decide only part of it.
+        let optimised = !has(function, c"optnone");
+        if optimised && matches!(level, OptLevel::Os | OptLevel::Oz) {
+            add_missing(context, function, c"optsize", 0);
+        }
+        if optimised && level == OptLevel::Oz {
+            add_missing(context, function, c"minsize", 0);
+        }
+    }
+}
+
+/// Has LLVM choose among a CPU's instructions as is best for this one, unless the function names a CPU of its own.
+///
+/// # Safety
+///
+/// `function` must be a valid definition, and `context` its own.
+unsafe fn tune_for(context: LLVMContextRef, function: LLVMValueRef, cpu: &str) {
+    let len = |text: &str| text.len() as c_uint;
+    // SAFETY: all pointers and lengths are those of strings; the attribute is made in the function's own context.
+    unsafe {
+        let names = ["target-cpu", "tune-cpu"];
+        let has_own = names.into_iter().any(|name| {
+            let name_len = len(name);
+            !LLVMGetStringAttributeAtIndex(function, FUNCTION_INDEX, name.as_ptr().cast(), name_len)
+                .is_null()
+        });
+        if !has_own {
+            let [_, name] = names;
+            let attribute = LLVMCreateStringAttribute(
+                context,
+                name.as_ptr().cast(),
+                len(name),
+                cpu.as_ptr().cast(),
+                len(cpu),
+            );
+            LLVMAddAttributeAtIndex(function, FUNCTION_INDEX, attribute);
+        }
+    }
+}
+
+/// # Safety
+///
+/// As for `add_attributes`; `name` must be that of an enum attribute of functions.
+unsafe fn add_missing(context: LLVMContextRef, function: LLVMValueRef, name: &CStr, value: u64) {
+    // SAFETY: the caller's.
+    unsafe {
+        if !has(function, name) {
+            let attribute = LLVMCreateEnumAttribute(context, attribute_kind(name), value);
+            LLVMAddAttributeAtIndex(function, FUNCTION_INDEX, attribute);
+        }
+    }
+}
+
+/// # Safety
+///
+/// `function` must be valid.
+unsafe fn has(function: LLVMValueRef, name: &CStr) -> bool {
+    // SAFETY: the caller's.
+    unsafe {
+        !LLVMGetEnumAttributeAtIndex(function, FUNCTION_INDEX, attribute_kind(name)).is_null()
+    }
+}
+
+/// The number of an attribute that LLVM knows.
+pub fn attribute_kind(name: &CStr) -> c_uint {
+    // SAFETY: the pointer and the length are those of one string.
+    unsafe { LLVMGetEnumAttributeKindForName(name.as_ptr(), name.count_bytes()) }
+}

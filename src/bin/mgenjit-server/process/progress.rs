@@ -1,0 +1,153 @@
+//! Tells the client how far a compile is, now and then, on a thread that has nothing else to do.
+//!
+//! Architecture Invariant: what is told changes no answer, and nothing is told but while a request is worked on: not
+//! while the client's decision is awaited, and not after the answer.
+
+use crate::process::crash::{self, Phase};
+use mgenjit::protocol::messages::{self, PROGRESS_INTERVAL, Progress, Reply};
+use mgenjit::protocol::transport;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// Who tells it.
+pub struct Teller {
+    socket: Arc<UnixStream>,
+    /// Held while something is sent, which never waits for the client.
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// When something is to be told next; `None`: nothing is.
+    next: Option<Instant>,
+    ended: bool,
+}
+
+/// The client is told of progress until this is dropped.
+pub struct Telling<'a>(Option<&'a Teller>);
+
+/// The teller's thread ends when this is dropped.
+pub struct End(pub Arc<Teller>);
+
+impl Teller {
+    pub fn new(socket: Arc<UnixStream>) -> Teller {
+        Teller {
+            socket,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+
+    pub fn socket(&self) -> &UnixStream {
+        &self.socket
+    }
+
+    /// Tells what there is to tell, until the [`End`].
+    pub fn run(&self) {
+        let mut state = self.lock();
+        while !state.ended {
+            state = match state.next {
+                None => wait(self.changed.wait(state)),
+                Some(next) => match next.checked_duration_since(Instant::now()) {
+                    Some(rest) if !rest.is_zero() => wait(self.changed.wait_timeout(state, rest)).0,
+                    _ => {
+                        self.tell();
+                        state.next = Some(Instant::now() + PROGRESS_INTERVAL);
+                        state
+                    }
+                },
+            };
+        }
+    }
+
+    /// Tells of progress from now on, if the client wants that.
+    pub fn start(&self, wanted: bool) -> Telling<'_> {
+        if !wanted {
+            return Telling(None);
+        }
+        WANTED.store(true, Ordering::Relaxed);
+        self.lock().next = Some(Instant::now() + PROGRESS_INTERVAL);
+        self.changed.notify_one();
+        Telling(Some(self))
+    }
+
+    /// Tells nothing more. What was told before has been sent.
+    pub fn stop(&self) {
+        WANTED.store(false, Ordering::Relaxed);
+        self.lock().next = None;
+    }
+
+    /// What the client has no room for is not worth waiting for.
+    fn tell(&self) {
+        if let Some(progress) = progress() {
+            let _ = transport::send_at_once(&self.socket, &Reply::Progress(progress));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        wait(self.state.lock())
+    }
+}
+
+/// A thread that panics has left the state whole: it is changed by single assignments.
+fn wait<T>(result: Result<T, PoisonError<T>>) -> T {
+    result.unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        if let Some(teller) = self.0 {
+            teller.stop();
+        }
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.lock().ended = true;
+        self.0.changed.notify_one();
+    }
+}
+
+/// Whether anybody wants to know.
+static WANTED: AtomicBool = AtomicBool::new(false);
+/// How many functions code is generated for, and for how many of these there is code.
+static TOTAL: AtomicU32 = AtomicU32::new(0);
+static DONE: AtomicU32 = AtomicU32::new(0);
+
+/// Whether functions need to be counted.
+pub fn is_wanted() -> bool {
+    WANTED.load(Ordering::Relaxed)
+}
+
+/// Code is about to be generated for so many functions.
+pub fn begin(functions: u32) {
+    DONE.store(0, Ordering::Relaxed);
+    TOTAL.store(functions, Ordering::Relaxed);
+}
+
+/// There is code for one more.
+pub fn add_one() {
+    DONE.fetch_add(1, Ordering::Relaxed);
+}
+
+/// How far the request is; `None`: there is none.
+fn progress() -> Option<Progress> {
+    let phase = match crash::phase() {
+        Phase::Wait => return None,
+        Phase::Parse | Phase::Verify | Phase::Canonical => messages::Phase::Parse,
+        Phase::Prepare | Phase::Optimise => messages::Phase::Optimise,
+        Phase::Codegen => messages::Phase::Codegen,
+        Phase::Link => messages::Phase::Link,
+    };
+    let (mut done, mut total) = (0, 0);
+    if phase == messages::Phase::Codegen {
+        total = TOTAL.load(Ordering::Relaxed);
+        // LLVM may make functions of its own.
+        done = DONE.load(Ordering::Relaxed).min(total);
+    }
+    Some(Progress { phase, done, total })
+}

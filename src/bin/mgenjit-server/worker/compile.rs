@@ -1,0 +1,395 @@
+//! One request, from inputs to artifacts.
+
+use crate::input::buffer::Input;
+use crate::input::buffer::Named;
+use crate::input::object_file;
+use crate::input::symbols::Symbols;
+use crate::link::blame;
+use crate::link::crt::{self, Piece};
+use crate::link::images::{self, Linker, Object, Plan};
+use crate::link::object_archive;
+use crate::link::visibility::{self, Marks};
+use crate::link::{helpers, loadable};
+use crate::llvm::canonical::Canonical;
+use crate::llvm::diagnostics::Diagnostics;
+use crate::llvm::names::Names;
+use crate::llvm::target::{Machine, Targets};
+use crate::llvm::{codegen, globals, prepare, signatures, verify};
+use crate::process::crash::{self, Phase};
+use crate::process::progress;
+use crate::worker::unit::Unit;
+use inkwell::context::Context;
+use inkwell::llvm_sys::LLVMVisibility;
+use mgenjit::protocol::messages::{Compiled, Failure, FailureKind};
+use mgenjit::signature::Function;
+use mgenjit::types::{CompileTimes, Emit, OptLevel, Target};
+use object::elf::{STV_HIDDEN, STV_PROTECTED, SymbolVisibility};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What all requests of a server share. None of it depends on a request.
+pub struct Compiler {
+    targets: Targets,
+    pub linker: Linker,
+    /// The crt's objects that some image needed so far, by name and by the target that they are for.
+    crt: HashMap<(&'static str, Target), Object>,
+}
+
+/// How a module is to be compiled.
+#[derive(Clone)]
+pub struct Options {
+    pub level: OptLevel,
+    pub target: Target,
+    pub emit: Emit,
+}
+
+/// A module that has been read and waits to be compiled.
+pub struct Job {
+    options: Options,
+    machine: Machine,
+    unit: Unit,
+    times: CompileTimes,
+}
+
+impl Job {
+    /// What the code depends on, but for the options.
+    pub fn digest(&self) -> [u8; 32] {
+        self.unit.digest()
+    }
+}
+
+/// What a module has become.
+pub enum Output {
+    Code(Compiled, Artifacts),
+    /// Anything else than code.
+    Emitted(Vec<u8>),
+}
+
+/// The image, which is empty if the target is not this machine's system, and the object.
+pub struct Artifacts {
+    pub image: Vec<u8>,
+    pub object: Arc<Vec<u8>>,
+}
+
+impl Compiler {
+    pub fn new() -> Result<Compiler, String> {
+        Ok(Compiler {
+            targets: Targets::new()?,
+            linker: Linker::new()?,
+            crt: HashMap::new(),
+        })
+    }
+
+    /// Reads the inputs and makes the module canonical that their IR is together.
+    pub fn read(
+        &self,
+        inputs: Vec<Named>,
+        keep: Option<Vec<String>>,
+        options: Options,
+    ) -> Result<Job, Failure> {
+        let started = enter(Phase::Parse);
+        let machine = self.targets.machine(options.level, &options.target)?;
+        let unit = Unit::read(inputs, keep, &machine)?;
+        Ok(Job {
+            options,
+            machine,
+            unit,
+            times: CompileTimes {
+                parse: microseconds(started),
+                ..CompileTimes::default()
+            },
+        })
+    }
+
+    pub fn compile(&mut self, job: Job) -> Result<Output, Failure> {
+        let Job {
+            options,
+            machine,
+            mut unit,
+            mut times,
+        } = job;
+        let names = machine.names.clone();
+        let mut functions = Vec::new();
+        let mut module = None;
+        if let Some(canonical) = unit.canonical.take() {
+            let made = compile_module(canonical, &options, &machine, &mut times)?;
+            module = Some(made);
+        }
+        if options.emit != Emit::Code {
+            let emitted = module.map(|module| Output::Emitted(module.bytes));
+            return emitted.ok_or_else(|| {
+                let message =
+                    "there is no IR among the inputs, which is what this would be made of";
+                failure(FailureKind::Unsupported, message.to_owned())
+            });
+        }
+        let started = enter(Phase::Link);
+        let module = match module {
+            Some(mut module) => {
+                functions = std::mem::take(&mut module.functions);
+                visibility::restore(&mut module.bytes, &module.opened);
+                Some(module)
+            }
+            None => None,
+        };
+        let mut image = Vec::new();
+        let mut helpers = Vec::new();
+        let may_lack = helpers::may_be_lacking(&names);
+        if may_lack || !unit.natives.is_empty() {
+            let symbols = module
+                .as_ref()
+                .map(|module| symbols(&module.bytes))
+                .transpose()?;
+            if !unit.natives.is_empty() {
+                unit.complete(symbols.as_ref())?;
+            }
+            let all = all_symbols(symbols.as_ref(), &unit);
+            if may_lack {
+                for piece in helpers::needed(&all) {
+                    helpers.push(self.crt_object(piece, &options.target)?);
+                }
+                enter(Phase::Link);
+            }
+            if matches!(options.target, Target::Host(_)) {
+                image = self.link(module.as_ref(), &all, &helpers, &unit, &options.target)?;
+            }
+        }
+        if let Some(keep) = &unit.keep {
+            functions.retain(|function| keep.binary_search(&function.name).is_ok());
+        }
+        let object = module.map(|module| Arc::new(module.bytes));
+        let object = match object {
+            Some(object) if !unit.natives.has_objects() && helpers.is_empty() => object,
+            object => Arc::new(object_archive::archive(
+                object.as_deref(),
+                &unit.natives,
+                &helpers,
+            )?),
+        };
+        times.link = microseconds(started);
+        let compiled = Compiled {
+            image_len: image.len() as u64,
+            object_len: object.len() as u64,
+            triple: names.triple,
+            cpu: names.cpu,
+            features: names.features,
+            functions,
+            warnings: unit.warnings,
+            times,
+        };
+        Ok(Output::Code(compiled, Artifacts { image, object }))
+    }
+
+    /// Links the module's object, if there is one, and what belongs to it into an image.
+    fn link(
+        &mut self,
+        module: Option<&CompiledModule>,
+        all: &[&Symbols],
+        helpers: &[Object],
+        unit: &Unit,
+        target: &Target,
+    ) -> Result<Vec<u8>, Failure> {
+        let mut defined: HashSet<&str> = all
+            .iter()
+            .flat_map(|symbols| symbols.defined.iter().map(|one| one.name.as_str()))
+            .collect();
+        let undefined: HashSet<&str> = all
+            .iter()
+            .flat_map(|symbols| symbols.undefined.iter().map(|one| one.name.as_str()))
+            .filter(|name| !defined.contains(name))
+            .collect();
+        blame::check(&unit.natives, &undefined)?;
+        let pieces = crt::pieces_for(&undefined, &defined);
+        defined.extend(pieces.iter().map(|piece| piece.name));
+        defined.extend(helpers.iter().map(|helper| helper.name.as_str()));
+
+        let mut marks = Marks::default();
+        let mut objects = Vec::new();
+        if let Some(module) = module {
+            objects.push(open_module(module, &defined, &mut marks)?);
+        }
+        objects.extend(unit.natives.objects(&defined, &mut marks)?);
+        objects.extend_from_slice(helpers);
+        if objects.is_empty() {
+            let message = "there is nothing to link: the archives have no members".to_owned();
+            return Err(failure(FailureKind::Link, message));
+        }
+        for piece in pieces {
+            objects.push(self.crt_object(piece, target)?);
+        }
+        let linked = self.linker.link(&Plan {
+            emulation: "elf_x86_64",
+            output: images::Output::Shared {
+                soname: None,
+                keep: unit.keep.as_deref(),
+            },
+            objects: &objects,
+            libraries: &[],
+        });
+        let mut image = linked.map_err(|failure| blame::blame(failure, &unit.natives, all))?;
+        loadable::finish(&mut image)
+            .map_err(|failure| blame::blame(failure, &unit.natives, all))?;
+        visibility::close(&mut image, &marks, unit.keep.is_none())?;
+        Ok(image)
+    }
+
+    pub fn names(&self, target: &Target) -> Result<Names, Failure> {
+        self.targets.names(target)
+    }
+
+    /// The crt goes the way of every module, but for the link. Most modules need none of it.
+    pub fn crt_object(
+        &mut self,
+        piece: &'static Piece,
+        target: &Target,
+    ) -> Result<Object, Failure> {
+        let key = (piece.name, target.clone());
+        if let Some(object) = self.crt.get(&key) {
+            return Ok(object.clone());
+        }
+        let input = Input::copy(piece.ir.as_bytes()).map_err(|error| {
+            let message = format!("no memory for {}: {error}", piece.name);
+            failure(FailureKind::Link, message)
+        })?;
+        let input = Named {
+            name: piece.name.to_owned(),
+            input,
+        };
+        let options = Options {
+            level: OptLevel::O2,
+            target: target.clone(),
+            emit: Emit::Code,
+        };
+        let mut job = self.read(vec![input], None, options)?;
+        let mut bytes = Vec::new();
+        if let Some(canonical) = job.unit.canonical.take() {
+            let made = compile_module(canonical, &job.options, &job.machine, &mut job.times)?;
+            bytes = made.bytes;
+            visibility::restore(&mut bytes, &made.opened);
+        }
+        enter(Phase::Link);
+        let object = Object {
+            name: piece.name.to_owned(),
+            bytes: Arc::new(bytes),
+        };
+        self.crt.insert(key, object.clone());
+        Ok(object)
+    }
+}
+
+/// What LLVM made of a module.
+struct CompiledModule {
+    /// The object, or what else is to be emitted.
+    bytes: Vec<u8>,
+    functions: Vec<Function>,
+    /// Symbols that the code reaches as if they were not hidden, and what the module said that they are.
+    opened: HashMap<String, SymbolVisibility>,
+    /// Weak definitions of which all are the same.
+    same: HashSet<String>,
+}
+
+/// The module's object as the linker of its image is to see it.
+fn open_module(
+    module: &CompiledModule,
+    defined: &HashSet<&str>,
+    marks: &mut Marks,
+) -> Result<Object, Failure> {
+    marks.same.extend(module.same.iter().cloned());
+    let names = module.opened.keys().cloned().collect();
+    let opened = visibility::open(&module.bytes, defined, &names, marks).map_err(|place| {
+        let message = format!("the module's assembly {}", place.reason());
+        failure(FailureKind::Link, message)
+    })?;
+    Ok(Object {
+        name: "module.o".to_owned(),
+        bytes: Arc::new(opened.unwrap_or_else(|| module.bytes.clone())),
+    })
+}
+
+fn compile_module(
+    canonical: Canonical,
+    options: &Options,
+    machine: &Machine,
+    times: &mut CompileTimes,
+) -> Result<CompiledModule, Failure> {
+    let Options { level, emit, .. } = *options;
+    let context = Context::create();
+    let diagnostics = Diagnostics::collect(&context);
+
+    let started = enter(Phase::Parse);
+    let module = canonical.read(&context)?;
+    drop(canonical);
+    times.parse += microseconds(started);
+
+    let started = enter(Phase::Prepare);
+    // The optimiser may change what a signature says, for functions that are not exported.
+    let mut functions = signatures::signatures(&module);
+    let for_image = emit == Emit::Code && matches!(options.target, Target::Host(_));
+    let opened = prepare::prepare(&module, level, machine, for_image);
+    enter(Phase::Optimise);
+    codegen::optimise(&module, &machine.llvm, level, &diagnostics)?;
+    verify::intrinsics(&module)?;
+    // The optimiser drops what only this module could see and no longer uses, inline functions of C++ above all.
+    let left = signatures::signatures(&module);
+    let left: HashSet<&str> = left.iter().map(|function| function.name.as_str()).collect();
+    functions.retain(|function| left.contains(function.name.as_str()));
+    let mut same = globals::same_everywhere(&module);
+    same.retain(|name| !opened.contains_key(name));
+    times.optimise = microseconds(started);
+
+    if progress::is_wanted() {
+        progress::begin(codegen::functions(&module));
+    }
+    let started = enter(Phase::Codegen);
+    let bytes = codegen::emit(&module, &machine.llvm, emit, &diagnostics)?;
+    times.codegen = microseconds(started);
+    let stated = |visibility| match visibility {
+        LLVMVisibility::LLVMProtectedVisibility => STV_PROTECTED,
+        _ => STV_HIDDEN,
+    };
+    Ok(CompiledModule {
+        bytes,
+        functions,
+        opened: opened
+            .into_iter()
+            .map(|(name, visibility)| (name, stated(visibility)))
+            .collect(),
+        same,
+    })
+}
+
+/// What the module's object and those that are linked to it say of their symbols.
+fn all_symbols<'a>(module: Option<&'a Symbols>, unit: &'a Unit) -> Vec<&'a Symbols> {
+    let files = unit.natives.selected().filter(|file| file.is_object());
+    let files = files.map(|file| &file.symbols);
+    module.into_iter().chain(files).collect()
+}
+
+/// The symbols of an object that LLVM has just made.
+fn symbols(object: &[u8]) -> Result<Symbols, Failure> {
+    object_file::read(object, None)
+        .map(|object| object.symbols)
+        .map_err(|reason| {
+            let message = format!("the object that was just made {reason}");
+            failure(FailureKind::Link, message)
+        })
+}
+
+fn failure(kind: FailureKind, message: String) -> Failure {
+    Failure {
+        kind,
+        message,
+        input: None,
+        position: None,
+    }
+}
+
+fn enter(phase: Phase) -> Instant {
+    crash::enter(phase);
+    Instant::now()
+}
+
+fn microseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,252 @@
+//! The conversation with one client.
+
+use crate::input::buffer::Input;
+use crate::input::buffer::Named;
+use crate::llvm::{probe, target};
+use crate::process::crash::{self, Phase};
+use crate::process::inherited::DataSize;
+use crate::process::progress::Teller;
+use crate::process::record::Record;
+use crate::process::{inherited, isolate, memory};
+use crate::worker::compile::{Artifacts, Compiler, Job, Options, Output};
+use crate::worker::link;
+use mgenjit::protocol::greeting::greet;
+use mgenjit::protocol::messages::{
+    CompileRequest, Decision, Failure, FailureKind, Hello, LinkRequest, Reply, Request,
+};
+use mgenjit::protocol::transport::{self, TransportError};
+use mgenjit::types;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+
+/// Answers requests until the client closes the connection. An error is a connection that cannot go on. `files`: what
+/// [`isolate::forbid_files`] has said; `data`: what the process
+/// has.
+pub fn serve(
+    socket: &UnixStream,
+    teller: &Arc<Teller>,
+    record: &Arc<Record>,
+    files: Result<(), String>,
+    data: &DataSize,
+) -> Result<(), String> {
+    crash::set_fatal_error(probe::give_up);
+    crash::install();
+    memory::set_new_handler();
+    let troubles = [files, isolate::forbid_calls()];
+    let troubles: Vec<String> = troubles.into_iter().filter_map(Result::err).collect();
+    let not_isolated = troubles.join("; ");
+    let ours = Hello {
+        llvm: target::llvm_version(),
+        ..Hello::ours()
+    };
+    greet(socket, ours)?;
+    let (last, ending) = (teller.clone(), record.clone());
+    probe::set_answer(move |message| {
+        last.stop();
+        let reply = Reply::Failed(target::target_failure(message));
+        ending.end(Some(&reply));
+        let _ = send(last.socket(), &reply, None);
+        ending.finish(SPENT);
+    });
+    let mut compiler = Compiler::new()?;
+    loop {
+        let answered = answer(socket, teller, record, &mut compiler, &not_isolated, data);
+        crash::enter(Phase::Wait);
+        let (reply, payload) = match answered {
+            Ok(Some(answer)) => answer,
+            Ok(None) => {
+                record.end(None);
+                inherited::give_back_memory();
+                continue;
+            }
+            Err(TransportError::Closed) => return Ok(()),
+            // The whole frame was read, so the next one can be.
+            Err(error @ (TransportError::Malformed(_) | TransportError::TrailingBytes(_))) => {
+                (Reply::Failed(protocol_failure(error.to_string())), None)
+            }
+            Err(error) => {
+                let message = format!("the connection is out of step: {error}");
+                // The client may not be there to hear it.
+                let _ = send(
+                    socket,
+                    &Reply::Failed(protocol_failure(message.clone())),
+                    None,
+                );
+                return Err(message);
+            }
+        };
+        record.end(Some(&reply));
+        let sent = send(socket, &reply, payload);
+        inherited::give_back_memory();
+        match sent {
+            // The client starts another one for its next request.
+            Ok(()) if inherited::is_running_out_of_time() => {
+                record.finish(
+                    "it has used much of the processor's time that its host's limit leaves it",
+                );
+                return Ok(());
+            }
+            // The next request starts another server.
+            Ok(()) if probe::is_spent() => {
+                record.finish(SPENT);
+                return Ok(());
+            }
+            Ok(()) => {}
+            Err(TransportError::TooLong(len)) => {
+                let message = format!("the reply would have {len} bytes: too many functions");
+                send(socket, &Reply::Failed(protocol_failure(message)), None)
+                    .map_err(|error| error.to_string())?;
+            }
+            Err(TransportError::Io(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+                return Ok(());
+            }
+            Err(error) => return Err(format!("a reply could not be sent: {error}")),
+        }
+    }
+}
+
+/// Why a server ends that could answer.
+const SPENT: &str = "LLVM lists the names that it knows once in a process";
+
+/// Waits for a request and works on it. Nothing is the answer if the client wants none.
+fn answer(
+    socket: &UnixStream,
+    teller: &Teller,
+    record: &Record,
+    compiler: &mut Compiler,
+    not_isolated: &str,
+    data: &DataSize,
+) -> Result<Option<(Reply, Option<OwnedFd>)>, TransportError> {
+    let (request, payload) = transport::receive::<Request>(socket)?;
+    inherited::forget_last_words();
+    record.begin(&request);
+    // A client that is gone is noticed when something is awaited from it, or when the reply is sent.
+    let started = Reply::Started {
+        not_isolated: not_isolated.to_owned(),
+    };
+    let _ = send(socket, &started, None);
+    crash::set_module_name(request.name());
+    let request = match request {
+        Request::Compile(request) => request,
+        Request::Link(request) => {
+            inherited::limit_data(0);
+            let linked = link(compiler, &request, payload);
+            return Ok(Some(linked.unwrap_or_else(failed)));
+        }
+        Request::Status | Request::Stop { .. } => {
+            let message = "this server is not shared: it has no status, and ends with its client";
+            return Ok(Some(failed(protocol_failure(message.to_owned()))));
+        }
+    };
+    inherited::limit_data(match request.max_memory {
+        0 => 0,
+        max => {
+            let inputs = request.inputs.iter().map(|input| input.len);
+            let inputs = inputs.fold(0, u64::saturating_add);
+            data.now().saturating_add(inputs).saturating_add(max)
+        }
+    });
+    let mut telling = teller.start(request.progress);
+    let job = match read(compiler, &request, payload) {
+        Ok(job) => job,
+        Err(failure) => return Ok(Some(failed(failure))),
+    };
+    if request.identify {
+        let digest = job.digest();
+        drop(telling);
+        crash::enter(Phase::Wait);
+        let _ = send(socket, &Reply::Identified { digest }, None);
+        match transport::receive::<Decision>(socket)? {
+            (Decision::Compile, _) => telling = teller.start(request.progress),
+            (Decision::Stop, _) => return Ok(None),
+        }
+    }
+    let compiled = compile(compiler, job);
+    drop(telling);
+    Ok(Some(compiled.unwrap_or_else(failed)))
+}
+
+fn failed(failure: Failure) -> (Reply, Option<OwnedFd>) {
+    (Reply::Failed(failure), None)
+}
+
+fn read(
+    compiler: &Compiler,
+    request: &CompileRequest,
+    payload: Option<OwnedFd>,
+) -> Result<Job, Failure> {
+    if request.inputs.is_empty() {
+        return Err(protocol_failure("there are no inputs".to_owned()));
+    }
+    let names = request.inputs.iter().map(|input| input.name.clone());
+    let inputs = names
+        .zip(inputs(&request.inputs, payload)?)
+        .map(|(name, input)| Named { name, input })
+        .collect();
+    let options = Options {
+        level: request.opt_level,
+        target: request.target.clone(),
+        emit: request.emit,
+    };
+    compiler.read(inputs, request.keep.clone(), options)
+}
+
+/// Maps what came with a request.
+fn inputs(inputs: &[types::Input], payload: Option<OwnedFd>) -> Result<Vec<Input>, Failure> {
+    let (offsets, len) = types::layout(inputs)
+        .ok_or_else(|| protocol_failure("the inputs would be larger than memory".to_owned()))?;
+    let payload = transport::check_payload(payload, len)
+        .map_err(|error| protocol_failure(error.to_string()))?;
+    let map = |(input, offset): (&types::Input, u64)| {
+        Input::map(&payload, offset, input.len)
+            .map_err(|error| protocol_failure(format!("{} cannot be mapped: {error}", input.name)))
+    };
+    inputs.iter().zip(offsets).map(map).collect()
+}
+
+fn compile(compiler: &mut Compiler, job: Job) -> Result<(Reply, Option<OwnedFd>), Failure> {
+    match compiler.compile(job)? {
+        Output::Code(compiled, Artifacts { image, object }) => {
+            let payload = seal(&[&image, &object])?;
+            Ok((Reply::Compiled(compiled), Some(payload)))
+        }
+        Output::Emitted(bytes) => emitted(&bytes),
+    }
+}
+
+fn link(
+    compiler: &mut Compiler,
+    request: &LinkRequest,
+    payload: Option<OwnedFd>,
+) -> Result<(Reply, Option<OwnedFd>), Failure> {
+    let inputs = inputs(&request.inputs, payload)?;
+    emitted(&link::link(compiler, request, &inputs)?)
+}
+
+fn emitted(bytes: &[u8]) -> Result<(Reply, Option<OwnedFd>), Failure> {
+    let len = bytes.len() as u64;
+    Ok((Reply::Emitted { len }, Some(seal(&[bytes])?)))
+}
+
+fn seal(parts: &[&[u8]]) -> Result<OwnedFd, Failure> {
+    transport::seal(parts)
+        .map_err(|error| protocol_failure(format!("the result cannot be handed over: {error}")))
+}
+
+fn send(
+    socket: &UnixStream,
+    reply: &Reply,
+    payload: Option<OwnedFd>,
+) -> Result<(), TransportError> {
+    transport::send(socket, reply, payload.as_ref().map(AsFd::as_fd))
+}
+
+fn protocol_failure(message: String) -> Failure {
+    Failure {
+        kind: FailureKind::Protocol,
+        message,
+        input: None,
+        position: None,
+    }
+}

@@ -1,0 +1,219 @@
+//! What the shared server does, and how to end it.
+
+use crate::client::connection::is_end;
+use crate::client::deadlines::is_timeout;
+use crate::client::shared_server;
+use crate::error::{Error, Status};
+use crate::protocol::messages::{Reply, Request, ServerStatus};
+use crate::protocol::transport::{self, TransportError};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+/// How long a server may take to answer. It does so at once, whatever it works on.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the shared server does. [`Status::NotFound`]: there is none.
+pub fn status() -> Result<ServerStatus, Error> {
+    let socket = shared_server::find()?.ok_or_else(none)?;
+    match ask(&socket, &Request::Status, PATIENCE) {
+        Ok(Reply::Status(status)) => Ok(*status),
+        Ok(_) => Err(out_of_step("it answered something else")),
+        // It may have ended just now, or refuses to be asked.
+        Err(error) => Err(match is_end(&error) && shared_server::find()?.is_none() {
+            true => none(),
+            false => unanswered(&error),
+        }),
+    }
+}
+
+/// How long the end of a server is waited for.
+pub enum Wait {
+    No,
+    For(Duration),
+    ForEver,
+}
+
+/// Has the shared server end, at once or when it has answered the requests that it has, and waits until it has ended.
+/// [`Status::NotFound`]: there is none.
+pub fn stop(force: bool, wait: Wait) -> Result<(), Error> {
+    let socket = shared_server::find()?.ok_or_else(none)?;
+    match ask(&socket, &Request::Stop { force }, PATIENCE) {
+        Ok(Reply::Stopping) => {}
+        Ok(_) => return Err(out_of_step("it answered something else")),
+        Err(error) => {
+            return match is_end(&error) && shared_server::find()?.is_none() {
+                true => Ok(()),
+                false => Err(unanswered(&error)),
+            };
+        }
+    }
+    let timeout = match wait {
+        Wait::No => return Ok(()),
+        Wait::For(timeout) => Some(timeout),
+        Wait::ForEver => None,
+    };
+    match wait_for_end(&socket, timeout) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Error::new(
+            Status::Timeout,
+            format!(
+                "the shared compile server was told to end, and has not within {} ms: it takes no more clients, and \
+                 ends when it has answered those that it has; wait longer, or have it end at once, by force",
+                timeout.unwrap_or_default().as_millis()
+            ),
+        )),
+        Err(error) => Err(unanswered(&error.into())),
+    }
+}
+
+fn ask(
+    socket: &UnixStream,
+    request: &Request,
+    patience: Duration,
+) -> Result<Reply, TransportError> {
+    let deadline = Some(Instant::now() + patience);
+    transport::send_by(socket, request, None, deadline)?;
+    Ok(transport::receive_by(socket, deadline)?.0)
+}
+
+/// Whether the connection has ended within that time; `None` is for ever.
+fn wait_for_end(mut socket: &UnixStream, timeout: Option<Duration>) -> io::Result<bool> {
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    loop {
+        let rest = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let rest = rest.map(Timespec::try_from).transpose();
+        // So long a time is for ever.
+        let rest = rest.unwrap_or_default();
+        let mut fds = [PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN)];
+        match rustix::event::poll(&mut fds, rest.as_ref()) {
+            Ok(0) => return Ok(false),
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(error) => return Err(error.into()),
+        }
+        match socket.read(&mut [0; 64]) {
+            Ok(0) => return Ok(true),
+            // Nothing more is expected of it, nor of use.
+            Ok(_) => {}
+            Err(error) => match error.kind() {
+                io::ErrorKind::ConnectionReset => return Ok(true),
+                io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock => {}
+                _ => return Err(error),
+            },
+        }
+    }
+}
+
+fn none() -> Error {
+    let place =
+        shared_server::socket_path().map(|path| format!(": nothing answers at {}", path.display()));
+    Error::new(
+        Status::NotFound,
+        format!(
+            "no shared compile server of this build runs{}",
+            place.unwrap_or_default()
+        ),
+    )
+}
+
+fn unanswered(error: &TransportError) -> Error {
+    if !is_timeout(error) {
+        return out_of_step(&error.to_string());
+    }
+    Error::new(
+        Status::Timeout,
+        format!(
+            "the shared compile server{} does not answer: it was silent for {} s; end its process, and the next client \
+             starts another",
+            at(),
+            PATIENCE.as_secs()
+        ),
+    )
+}
+
+fn out_of_step(why: &str) -> Error {
+    Error::new(
+        Status::ServerCrashed,
+        format!("the shared compile server{} cannot be asked: {why}", at()),
+    )
+}
+
+fn at() -> String {
+    let path = shared_server::socket_path();
+    path.map_or_else(|_| String::new(), |path| format!(" at {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    const SHORT: Duration = Duration::from_millis(50);
+
+    /// A connection whose other side does as `serve` says.
+    fn connection(serve: impl FnOnce(UnixStream) + Send + 'static) -> UnixStream {
+        let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
+        std::thread::spawn(move || serve(theirs));
+        ours
+    }
+
+    fn hear(socket: &UnixStream) -> Request {
+        transport::receive(socket).expect("a request").0
+    }
+
+    #[test]
+    fn a_server_is_asked_and_its_answer_returned() {
+        let told = ServerStatus {
+            process: 7,
+            queued: 3,
+            ..ServerStatus::default()
+        };
+        let reply = Reply::Status(Box::new(told));
+        let expect = reply.clone();
+        let socket = connection(move |socket| {
+            assert_eq!(hear(&socket), Request::Status);
+            transport::send(&socket, &reply, None).expect("sent");
+        });
+        let answer = ask(&socket, &Request::Status, PATIENCE).expect("an answer");
+        assert_eq!(answer, expect);
+    }
+
+    #[test]
+    fn a_server_that_is_silent_is_not_waited_for() {
+        let (socket, _theirs) = UnixStream::pair().expect("a pair of sockets");
+        let error = ask(&socket, &Request::Status, SHORT).expect_err("no answer");
+        assert!(!is_end(&error), "{error}");
+        assert_eq!(unanswered(&error).status, Status::Timeout);
+    }
+
+    #[test]
+    fn a_server_that_hangs_up_or_talks_nonsense_is_an_error() {
+        let socket = connection(drop);
+        let error = ask(&socket, &Request::Status, PATIENCE).expect_err("an end");
+        assert!(is_end(&error), "{error}");
+        let socket = connection(|mut socket| {
+            hear(&socket);
+            socket.write_all(&[1, 0, 0, 0, 0xff]).expect("sent");
+        });
+        let error = ask(&socket, &Request::Status, PATIENCE).expect_err("nonsense");
+        assert!(!is_end(&error), "{error}");
+        assert_eq!(unanswered(&error).status, Status::ServerCrashed);
+    }
+
+    #[test]
+    fn the_end_of_a_server_is_the_end_of_its_connection() {
+        let (socket, theirs) = UnixStream::pair().expect("a pair of sockets");
+        assert!(!wait_for_end(&socket, Some(Duration::ZERO)).expect("no error"));
+        assert!(!wait_for_end(&socket, Some(SHORT)).expect("no error"));
+        // What it still says is not its end.
+        (&theirs).write_all(&[0; 200]).expect("sent");
+        assert!(!wait_for_end(&socket, Some(SHORT)).expect("no error"));
+        drop(theirs);
+        assert!(wait_for_end(&socket, Some(Duration::ZERO)).expect("no error"));
+        assert!(wait_for_end(&socket, Some(Duration::MAX)).expect("no error"));
+        assert!(wait_for_end(&socket, None).expect("no error"));
+    }
+}

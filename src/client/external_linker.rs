@@ -1,0 +1,69 @@
+//! Has a linker run, by a process that is none of the host's children.
+
+use super::spawn::Launch;
+use crate::client::connection::{self, is_end};
+use crate::error::{Error, Status};
+use crate::protocol::external_linker::{DriverFailure, DriverReply, DriverRequest};
+use crate::protocol::transport;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+/// What has become of it.
+pub enum Outcome {
+    Linked(Vec<u8>),
+    /// And what the linker said.
+    Failed(DriverFailure, Vec<u8>),
+}
+
+/// Runs the linker in a process that is started for this, from the server at `path`. `name` is what is linked.
+pub fn run(
+    path: &Path,
+    name: &str,
+    request: &DriverRequest,
+    inputs: &[&[u8]],
+) -> Result<Outcome, Error> {
+    let failed = |what: String| Error::new(Status::Linker, format!("{name}: {what}"));
+    let payload = transport::seal_inputs(inputs).map_err(|error| {
+        Error::new(
+            Status::Io,
+            format!("the objects of {name} cannot be handed to the linker: {error}"),
+        )
+    })?;
+    let server = connection::start(
+        path,
+        &Launch {
+            arguments: &[c"--linker".to_owned()],
+            ..Launch::default()
+        },
+    )?;
+    let socket = &server.socket;
+    let reply = transport::send(socket, request, Some(payload.as_fd()))
+        .and_then(|()| transport::receive(socket));
+    let result = match reply {
+        Ok((DriverReply::Failed { failure, output }, _)) => {
+            return Ok(Outcome::Failed(failure, output));
+        }
+        Ok((DriverReply::Linked { len }, payload)) => {
+            transport::check_payload(payload, len).and_then(|file| Ok(read(&file, len)?))
+        }
+        Err(error) if is_end(&error) => {
+            let words = connection::told(&server, path);
+            return Err(failed(format!(
+                "the process that runs the linker died{words}"
+            )));
+        }
+        Err(error) => Err(error),
+    };
+    result
+        .map(Outcome::Linked)
+        .map_err(|error| failed(format!("what was linked cannot be received: {error}")))
+}
+
+/// The bytes of a memfd.
+pub fn read(file: &File, len: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = vec![0; len as usize];
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
+}

@@ -1,0 +1,15 @@
+//! The client's half of a compile: finds or starts a server, talks to it, and gives up when it takes too long.
+//!
+//! Nothing here knows LLVM.
+
+pub mod admin;
+pub mod cancel;
+pub mod connection;
+pub mod deadlines;
+pub mod external_linker;
+pub mod limits;
+pub mod locate;
+pub mod log;
+pub mod pool;
+pub mod shared_server;
+pub mod spawn;

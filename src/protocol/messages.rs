@@ -1,0 +1,338 @@
+//! What a client and a compile server say to each other.
+//!
+//! A connection is a stream socket. Both sides first send a [`Hello`]; then the client sends one [`Request`] at
+//! a time, and the server answers each with [`Reply::Started`] and then one other [`Reply`]. If the request asks
+//! for it, the server says in between what it has read, [`Reply::Identified`], and waits for a [`Decision`], and
+//! says now and then how far it is, [`Reply::Progress`]. `transport` frames the messages.
+//!
+//! A shared server speaks this with its clients and, as their client, with its workers. What it adds: it may say
+//! [`Reply::Progress`] before [`Reply::Started`], [`Reply::Elsewhere`] in its place, [`Reply::Died`] when the worker died,
+//! and it answers [`Request::Status`] and [`Request::Stop`].
+//!
+//! A request carries its inputs in a sealed memfd, see [`Input`]; a reply to a successful one carries what was made
+//! in another. The server is a pure function of the request: equal requests get byte-identical replies.
+
+use crate::signature::Function;
+use crate::types::{CompileTimes, Emit, Input, OptLevel, Position, Target};
+use crate::version::{BUILD_ID, LLVM_VERSION, PACKAGE_VERSION};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// How images spell the `@` of a symbol that is wanted or defined in one version (`memcpy@GLIBC_2.2.5`): linkers take
+/// the character itself for their own business.
+pub const VERSION_MARK: u8 = 1;
+
+/// The version of this protocol. It is compared before anything else is read.
+pub const PROTOCOL_VERSION: u32 = 6;
+
+/// The first message of each side.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    pub protocol: u32,
+    pub package: String,
+    pub llvm: String,
+    pub build: String,
+}
+
+impl Hello {
+    /// What this build says of itself.
+    pub fn ours() -> Hello {
+        Hello {
+            protocol: PROTOCOL_VERSION,
+            package: PACKAGE_VERSION.to_owned(),
+            llvm: LLVM_VERSION.to_owned(),
+            build: BUILD_ID.to_owned(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    Compile(CompileRequest),
+    Link(LinkRequest),
+    /// Of a shared server alone: what it does. The answer is [`Reply::Status`], at once.
+    Status,
+    /// Of a shared server alone: to take no more clients, and to end when it has answered the requests that it has.
+    /// The answer is [`Reply::Stopping`], at once, and then the end of the connection when the server ends.
+    Stop {
+        /// To end at once: its clients turn to another server.
+        force: bool,
+    },
+}
+
+impl Request {
+    /// What messages call what is made.
+    pub fn name(&self) -> &str {
+        match self {
+            Request::Compile(request) => &request.name,
+            Request::Link(request) => &request.name,
+            Request::Status | Request::Stop { .. } => "",
+        }
+    }
+
+    pub fn inputs(&self) -> &[Input] {
+        match self {
+            Request::Compile(request) => &request.inputs,
+            Request::Link(request) => &request.inputs,
+            Request::Status | Request::Stop { .. } => &[],
+        }
+    }
+
+    /// Whether the server asks for a [`Decision`].
+    pub fn identifies(&self) -> bool {
+        matches!(
+            self,
+            Request::Compile(CompileRequest { identify: true, .. })
+        )
+    }
+}
+
+/// Inputs to compile into one module. What each is, IR text, bitcode, a relocatable object or a static archive, its
+/// first bytes tell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CompileRequest {
+    /// What messages call the module.
+    pub name: String,
+    /// What the cache calls it; for the server's log alone.
+    pub key: [u8; 32],
+    pub opt_level: OptLevel,
+    /// Functions that name a CPU of their own are compiled for that one.
+    pub target: Target,
+    /// Whether the server is to send [`Reply::Identified`].
+    pub identify: bool,
+    /// Whether the server is to send [`Reply::Progress`].
+    pub progress: bool,
+    pub inputs: Vec<Input>,
+    /// The symbols that others are to see, sorted, each once; `None`: all that are external.
+    pub keep: Option<Vec<String>>,
+    pub emit: Emit,
+    /// How many bytes of memory the compile may take beyond what an idle server has and what holds the inputs; 0: as
+    /// many as there are. A server that needs more dies, and says so.
+    pub max_memory: u64,
+}
+
+/// Objects to link for export.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkRequest {
+    /// What messages call what is made.
+    pub name: String,
+    pub target: Target,
+    pub output: LinkOutput,
+    /// Relocatable objects, or archives of such, of which every member is linked; the last `libraries` are shared
+    /// libraries, of which those that are used become needed.
+    pub inputs: Vec<Input>,
+    pub libraries: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LinkOutput {
+    /// A shared library as it is installed, which no image is.
+    SharedLibrary { soname: Option<String> },
+    /// One relocatable object.
+    Object,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// The request has arrived. If the server dies after this, it may be the request's fault; before, it is not.
+    Started {
+        /// What keeps the server from being isolated as it should be; empty if it is.
+        not_isolated: String,
+    },
+    /// What the module is, whatever its names, its layout and its comments: code depends on this digest and the
+    /// request's options alone. The client says what is to be done.
+    Identified {
+        digest: [u8; 32],
+    },
+    /// The request is being worked on, or waits for that. It comes every [`PROGRESS_INTERVAL`] or so; a request that
+    /// takes less than that has none.
+    Progress(Progress),
+    Compiled(Compiled),
+    /// The answer to a request for anything but code. It follows as a sealed memfd.
+    Emitted {
+        len: u64,
+    },
+    Failed(Failure),
+    /// The worker that had the request died. A private server cannot say that of itself.
+    Died(Death),
+    /// The request has waited for a worker for so many milliseconds: the client may have a private server do it, for as
+    /// long as it keeps the connection open. Nothing more is sent for this request.
+    Elsewhere {
+        waited: u64,
+    },
+    Status(Box<ServerStatus>),
+    Stopping,
+}
+
+/// How often a server says how far it is.
+pub const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How far a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    pub phase: Phase,
+    /// How many functions of the module, or requests before this one, are done, of how many; 0 of 0 if that is not
+    /// known.
+    pub done: u32,
+    pub total: u32,
+}
+
+/// What is being done for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Phase {
+    /// It waits for a worker.
+    Queue,
+    /// Read and verify the inputs, and make the module canonical.
+    Parse,
+    Optimise,
+    Codegen,
+    Link,
+}
+
+impl Phase {
+    /// As events tell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Queue => "queue",
+            Phase::Parse => "parse",
+            Phase::Optimise => "optimise",
+            Phase::Codegen => "codegen",
+            Phase::Link => "link",
+        }
+    }
+}
+
+/// How a worker ended in the middle of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Death {
+    /// The signal that ended it; 0 if it exited.
+    pub signal: i32,
+    /// What it, or LLVM in it, said last; empty if nothing.
+    pub words: String,
+    pub cause: Cause,
+}
+
+/// Why a worker ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Cause {
+    /// By itself, or by something that the server knows nothing of.
+    #[default]
+    Unknown,
+    /// The server ended it: it took more milliseconds of processor time than one request may.
+    Time(u64),
+    /// It took more bytes of memory than the server lets one request have.
+    Memory(u64),
+    /// The server ended it: it took no processor time for so many milliseconds, because it was stopped or hung.
+    Hung(u64),
+    /// The server ended it: it could not be understood.
+    OutOfStep,
+}
+
+/// What a shared server does, and what it has done since it started.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerStatus {
+    /// The server's process.
+    pub process: u32,
+    /// Milliseconds since it started.
+    pub uptime: u64,
+    /// Milliseconds without a request after which it ends.
+    pub idle_timeout: u64,
+    /// Whether it takes no more clients.
+    pub stopping: bool,
+    /// Connections now, the asking one included, and the processes that have them.
+    pub connections: u32,
+    pub clients: u32,
+    /// Requests that wait for a worker, and that are worked on.
+    pub queued: u32,
+    pub running: u32,
+    /// Workers now, how many of these wait for a request, and how many may work at once.
+    pub workers: u32,
+    pub idle_workers: u32,
+    pub max_workers: u32,
+    /// Bytes of memory of the server and of all workers together, as far as /proc tells.
+    pub memory: u64,
+    pub worker_memory: u64,
+    /// Requests that came, and what became of them: a result, an error of the module, a result of another client's
+    /// equal request, a client that was gone or wanted no more, a worker that died.
+    pub requests: u64,
+    pub compiled: u64,
+    pub failed: u64,
+    pub joined: u64,
+    pub cancelled: u64,
+    pub crashed: u64,
+    /// Connections that came, and that were refused or cut: too many, too slow, or not understood.
+    pub accepted: u64,
+    pub refused: u64,
+    /// Workers that were started, and that were replaced because they had taken much memory.
+    pub started_workers: u64,
+    pub recycled_workers: u64,
+    /// What one request may take: milliseconds of processor time and bytes of memory. 0: no limit.
+    pub max_time: u64,
+    pub max_memory: u64,
+    /// Milliseconds that a request waits for a worker until its client may use a private server; 0: for ever. How many
+    /// clients do so now, and how many may.
+    pub queue_timeout: u64,
+    pub private_servers: u32,
+    pub max_private_servers: u32,
+    /// Requests that took more than one may, workers that were ended because they were stopped or hung, and requests that
+    /// waited so long that their clients were sent to a private server.
+    pub limited: u64,
+    pub hung_workers: u64,
+    pub sent_away: u64,
+}
+
+/// The client's answer to [`Reply::Identified`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Decision {
+    Compile,
+    /// The client has the code already. Nothing more is sent for this request.
+    Stop,
+}
+
+/// A successful compile. The image and then the object follow as one sealed memfd.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compiled {
+    pub image_len: u64,
+    /// Of a relocatable object, or of a GNU archive if objects were among what was linked.
+    pub object_len: u64,
+    /// The target that LLVM generated code for.
+    pub triple: String,
+    pub cpu: String,
+    pub features: String,
+    /// The functions that the image exports, in the module's order.
+    pub functions: Vec<Function>,
+    /// What is odd about the inputs, and no error.
+    pub warnings: Vec<String>,
+    pub times: CompileTimes,
+}
+
+/// Why a module could not be compiled. The server goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    pub kind: FailureKind,
+    pub message: String,
+    /// The input that is at fault, by its index, if it is one alone.
+    pub input: Option<u32>,
+    /// Where in the input, if LLVM knows.
+    pub position: Option<Position>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FailureKind {
+    /// The input is neither IR text nor bitcode that this LLVM can read.
+    Parse,
+    /// The IR breaks a rule of the language.
+    Verify,
+    /// The input asks for a target or data layout other than the one that is compiled for.
+    Target,
+    /// LLVM could not generate code for it.
+    Codegen,
+    /// The inputs contradict each other, or could not be linked into an image.
+    Link,
+    /// No input defines a symbol that is to be kept.
+    NoSymbol,
+    /// The target cannot have what was asked for.
+    Unsupported,
+    /// The request itself was malformed.
+    Protocol,
+}

@@ -1,0 +1,9 @@
+//! What the library and the server say to each other: messages, their frames on a socket, and the memfds that carry what
+//! is large.
+
+pub mod external_linker;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+pub mod greeting;
+pub mod messages;
+pub mod transport;

@@ -1,0 +1,180 @@
+//! The shared vocabulary: what is compiled, for what, to what, and how long it took.
+
+use crate::cpu::Cpu;
+use serde::{Deserialize, Serialize};
+
+/// The standard optimisation pipelines. The numbers are the C API's and part of every key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum OptLevel {
+    O0 = 0,
+    O1 = 1,
+    O2 = 2,
+    O3 = 3,
+    Os = 4,
+    Oz = 5,
+}
+
+impl OptLevel {
+    pub const ALL: [OptLevel; 6] = [
+        OptLevel::O0,
+        OptLevel::O1,
+        OptLevel::O2,
+        OptLevel::O3,
+        OptLevel::Os,
+        OptLevel::Oz,
+    ];
+
+    /// As in a pipeline's name, `default<O2>`.
+    pub fn name(self) -> &'static str {
+        match self {
+            OptLevel::O0 => "O0",
+            OptLevel::O1 => "O1",
+            OptLevel::O2 => "O2",
+            OptLevel::O3 => "O3",
+            OptLevel::Os => "Os",
+            OptLevel::Oz => "Oz",
+        }
+    }
+}
+
+/// The system and the machine that code is generated for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Target {
+    /// This machine's system: the code is to run here.
+    Host(Cpu),
+    /// Any that LLVM knows: the code is to be exported.
+    Other(TargetSpec),
+}
+
+/// A target by LLVM's names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TargetSpec {
+    pub triple: String,
+    /// Empty: the triple's generic CPU.
+    pub cpu: String,
+    /// As `+sve,-crc`; empty: those of the CPU.
+    pub features: String,
+}
+
+impl TargetSpec {
+    /// For people: `aarch64-linux-gnu cortex-a72 +sve`.
+    pub fn describe(&self) -> String {
+        let TargetSpec {
+            triple,
+            cpu,
+            features,
+        } = self;
+        let parts = [triple, cpu, features].map(String::as_str);
+        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        parts.join(" ")
+    }
+}
+
+/// One of a request's inputs. They lie in one memfd, each from a multiple of [`INPUT_ALIGNMENT`] on, with at least
+/// one zero behind each but the last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    /// What messages call it: a path, or a name that the caller chose.
+    pub name: String,
+    pub len: u64,
+}
+
+/// A page: the server maps each input by itself.
+pub const INPUT_ALIGNMENT: u64 = 4096;
+
+/// Where each input begins, and the length of all; `None` if there is no such file.
+pub fn layout(inputs: &[Input]) -> Option<(Vec<u64>, u64)> {
+    let mut offsets = Vec::with_capacity(inputs.len());
+    let mut end = 0_u64;
+    for (index, input) in inputs.iter().enumerate() {
+        let start = match index {
+            0 => 0,
+            _ => end
+                .checked_add(1)?
+                .checked_next_multiple_of(INPUT_ALIGNMENT)?,
+        };
+        offsets.push(start);
+        end = start.checked_add(input.len)?;
+    }
+    Some((offsets, end))
+}
+
+/// What a compile is to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Emit {
+    /// The image and the object. The image is empty if the target is not this machine's system.
+    Code,
+    /// The assembly text of what the IR among the inputs becomes.
+    Assembly,
+    /// The IR after the optimiser, as bitcode or as text.
+    Bitcode,
+    Ir,
+}
+
+/// Microseconds that the phases of a compile took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CompileTimes {
+    /// Parse, verify, make canonical.
+    pub parse: u64,
+    /// The optimisation pipeline.
+    pub optimise: u64,
+    /// Generate the object.
+    pub codegen: u64,
+    /// Link the object into an image.
+    pub link: u64,
+}
+
+impl CompileTimes {
+    /// What a hit saves.
+    pub fn total(&self) -> u64 {
+        let CompileTimes {
+            parse,
+            optimise,
+            codegen,
+            link,
+        } = *self;
+        parse
+            .saturating_add(optimise)
+            .saturating_add(codegen)
+            .saturating_add(link)
+    }
+}
+
+/// A place in IR text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// From 1.
+    pub line: u32,
+    /// From 1; 0 if only the line is known.
+    pub column: u32,
+    /// The line's text, without its end.
+    pub source_line: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inputs_lie_on_pages_of_their_own_with_a_zero_between() {
+        fn check(lens: &[u64], expect: Option<(&[u64], u64)>) {
+            let inputs: Vec<Input> = lens
+                .iter()
+                .map(|len| Input {
+                    name: String::new(),
+                    len: *len,
+                })
+                .collect();
+            let expect = expect.map(|(offsets, end)| (offsets.to_vec(), end));
+            assert_eq!(layout(&inputs), expect, "{lens:?}");
+        }
+        check(&[], Some((&[], 0)));
+        check(&[10], Some((&[0], 10)));
+        check(&[0, 0], Some((&[0, 4096], 4096)));
+        check(&[4095, 1], Some((&[0, 4096], 4097)));
+        check(&[4096, 4096, 5], Some((&[0, 8192, 16384], 16389)));
+        check(&[u64::MAX], Some((&[0], u64::MAX)));
+        check(&[u64::MAX, 1], None);
+        check(&[1, u64::MAX - 100], None);
+    }
+}
