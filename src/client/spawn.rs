@@ -42,6 +42,9 @@ pub struct Launch<'a> {
 }
 
 const STACK_LEN: usize = 128 << 10;
+
+/// What lies below each stack, and cannot be written: a page.
+const GUARD_LEN: usize = 4096;
 const MAX_DESCRIPTORS: usize = 5;
 
 /// What the two processes need, prepared while memory may still be allocated.
@@ -334,7 +337,7 @@ impl Stacks {
             unsafe {
                 rustix::mm::mprotect(
                     memory.byte_add(index * STACK_LEN),
-                    crate::image::elf::PAGE,
+                    GUARD_LEN,
                     MprotectFlags::empty(),
                 )?;
             }

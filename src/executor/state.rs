@@ -5,7 +5,6 @@ use super::link::Batch;
 use super::module::ModuleInfo;
 use crate::image::Image;
 use crate::image::arguments::{self, Arguments, Strings};
-use crate::image::lifecycle;
 use crate::image::relocate::Target;
 use crate::image::symbols::{Symbol, SymbolKind, gnu_hash};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -294,5 +293,5 @@ impl State {
 
 /// Unloads modules that were taken out.
 pub fn unload(modules: Vec<Loaded>) {
-    lifecycle::unload(modules.into_iter().map(|module| module.image).collect());
+    crate::image::unload(modules.into_iter().map(|module| module.image).collect());
 }

@@ -1,7 +1,7 @@
 //! Linking by a program of the user's choice: a C compiler driver, or a linker.
 
 use super::archive::Member;
-use super::{Argument as Extra, Options};
+use super::options::{Argument as Extra, Options};
 use crate::client::external_linker::{self, Outcome};
 use crate::client::locate::locate;
 use crate::config::Config;

@@ -7,7 +7,10 @@ mod file;
 mod header;
 mod libraries;
 mod linker;
+mod options;
 mod symbols;
+
+pub use options::{Argument, Kind, Options};
 
 use crate::client::cancel::Cancel;
 use crate::client::connection::{Answer, out_of_step};
@@ -22,35 +25,6 @@ use file::Output;
 use linker::{Linker, Plan};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-
-/// What a module is exported as. The numbers are the C API's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Object = 1,
-    Archive = 2,
-    SharedLibrary = 3,
-    Executable = 4,
-    Bitcode = 5,
-    Ir = 6,
-    Assembly = 7,
-    Header = 8,
-}
-
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    pub soname: Option<String>,
-    /// Link an executable statically.
-    pub is_static: bool,
-    /// What the linker gets behind the objects, in this order.
-    pub arguments: Vec<Argument>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Argument {
-    /// A path, or a name as after `-l`.
-    Library(String),
-    Flag(String),
-}
 
 /// Exports modules, which must be of one target, to bytes.
 pub fn to_bytes(modules: &[&Module], kind: Kind, options: &Options) -> Result<Vec<u8>, Error> {

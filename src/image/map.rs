@@ -1,7 +1,7 @@
 //! An image's memory: mapped from a file, read and written with checked addresses.
 
-use super::LoadError;
 use super::elf::{Headers, PAGE, Segment};
+use super::error::LoadError;
 use super::leaks;
 use object::pod::Pod;
 use rustix::io::Errno;

@@ -4,10 +4,10 @@
 //! every image is resolved, and nothing is written, so that a missing one leaves all as it was; then the
 //! relocations of all images are applied; and last those that call a function of an image to learn an address.
 
-use super::elf::Dynamic;
-use super::map::Mapping;
+use super::error::LoadError;
+use super::loaded::Image;
 use super::symbols::{Symbol, SymbolKind};
-use super::{Image, LoadError};
+
 use object::LittleEndian as LE;
 use object::elf::{self, Rela64};
 
@@ -29,26 +29,6 @@ pub struct Deferred {
     at: usize,
     resolver: usize,
     addend: usize,
-}
-
-/// Where the relocations are, counted from the base.
-#[derive(Debug)]
-pub struct Tables {
-    tables: [(usize, usize); 2],
-}
-
-impl Tables {
-    pub fn new(mapping: &Mapping, dynamic: &Dynamic) -> Result<Tables, LoadError> {
-        let entry_len = size_of::<Rela64<LE>>();
-        let tables = [
-            (dynamic.rela, dynamic.rela_len / entry_len),
-            (dynamic.plt_rela, dynamic.plt_rela_len / entry_len),
-        ];
-        for (at, count) in tables {
-            mapping.slice::<Rela64<LE>>(at, count)?;
-        }
-        Ok(Tables { tables })
-    }
 }
 
 impl Image {

@@ -1,7 +1,7 @@
 //! An image's dynamic symbols: what it defines and what it needs.
 
-use super::LoadError;
-use super::elf::Dynamic;
+use super::dynamic::Dynamic;
+use super::error::LoadError;
 use super::map::Mapping;
 use object::LittleEndian as LE;
 use object::elf::{self, Sym64};

@@ -4,7 +4,8 @@
 //! its image, and those that this one was linked to, as the dynamic linker does for the libraries that it loaded.
 //! Those of the thread that removes a module run at once: this thread runs no code of the module any more.
 
-use super::{Image, lifecycle};
+use super::loaded::Image;
+use super::run;
 use crate::fork;
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
@@ -142,19 +143,8 @@ unsafe fn run_now(waiting: *mut Waiting) {
         }
         // The images that registered it, and what it needs, are mapped as long as `images` lives.
         ((*waiting).destructor)((*waiting).object);
-        lifecycle::finalize_last(images);
+        run::finalize_last(images);
     }
-}
-
-/// Gives up images, each of which is there once. Returns those that nobody else has.
-pub fn give_up(images: Vec<Arc<Image>>) -> Vec<Arc<Image>> {
-    /// Of two threads that give up the same images one must see that it is the last.
-    static LOCK: Mutex<()> = Mutex::new(());
-    let _lock = fork::guard(|| LOCK.lock().unwrap_or_else(PoisonError::into_inner));
-    images
-        .into_iter()
-        .filter(|image| Arc::strong_count(image) == 1)
-        .collect()
 }
 
 fn lock() -> fork::Guarded<MutexGuard<'static, Vec<Place>>> {

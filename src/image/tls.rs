@@ -11,8 +11,8 @@
 //! `REGISTRY`; its own thread reads it without. When a module goes, its blocks are taken out of all tables: no
 //! thread runs its code then.
 
-use super::LoadError;
 use super::elf::TlsSegment;
+use super::error::LoadError;
 use super::map::Mapping;
 use crate::fork;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};

@@ -1,6 +1,6 @@
 //! Tells the unwinder of an image's frames, so that exceptions and stack traces pass through them.
 
-use super::LoadError;
+use super::error::LoadError;
 use super::map::Mapping;
 use crate::fork;
 use std::ops::Range;

@@ -1,0 +1,126 @@
+//! An image in memory.
+
+use super::dynamic::Dynamic;
+use super::elf::Headers;
+use super::error::LoadError;
+use super::lifecycle::Lifecycle;
+use super::map::{Mapping, Source};
+use super::relocations::Tables;
+use super::symbols::{Symbol, Symbols};
+use super::{tls, unwind};
+use crate::error::Error;
+use std::collections::HashSet;
+use std::sync::{Arc, OnceLock, Weak};
+
+/// A mapped image. Dropping it runs its destructors, unless [`Image::finalize`] did, and unmaps it.
+#[derive(Debug)]
+pub struct Image {
+    // The order is that in which they are dropped: the mapping last.
+    pub(super) lifecycle: Lifecycle,
+    _frames: Option<unwind::Frames>,
+    tls: Option<tls::TlsModule>,
+    pub(super) symbols: Symbols,
+    pub(super) relocations: Tables,
+    pub(super) relro: Option<std::ops::Range<usize>>,
+    pub(super) mapping: Mapping,
+    /// The images that it was linked to.
+    needs: OnceLock<Vec<Weak<Image>>>,
+}
+
+impl Image {
+    /// Maps an image of `len` bytes, of which the first are `header`. It must still be relocated and
+    /// initialised.
+    pub fn map(source: Source<'_>, header: &[u8], len: u64) -> Result<Image, Error> {
+        Image::map_checked(source, header, len)
+            .map_err(|why| Error::new(why.status(), format!("the image cannot be mapped: {why}")))
+    }
+
+    fn map_checked(source: Source<'_>, header: &[u8], len: u64) -> Result<Image, LoadError> {
+        let headers = Headers::parse(header, len)?;
+        let mapping = Mapping::new(source, &headers, len)?;
+        let dynamic = Dynamic::parse(&mapping, &headers)?;
+        let symbols = Symbols::new(&mapping, &dynamic)?;
+        let relocations = Tables::new(&mapping, &dynamic)?;
+        let tls = match &headers.tls {
+            Some(segment) => Some(tls::TlsModule::new(&mapping, segment)?),
+            None => None,
+        };
+        let frames = match &headers.eh_frame_header {
+            Some(header) => unwind::Frames::register(&mapping, header)?,
+            None => None,
+        };
+        Ok(Image {
+            lifecycle: Lifecycle::new(&mapping, &dynamic, &symbols)?,
+            _frames: frames,
+            tls,
+            symbols,
+            relocations,
+            relro: headers.relro,
+            mapping,
+            needs: OnceLock::new(),
+        })
+    }
+
+    /// The symbol that it defines under `name` for others. A malformed table defines nothing.
+    pub fn find(&self, name: &[u8]) -> Option<Symbol> {
+        self.symbols.find(&self.mapping, name).ok().flatten()
+    }
+
+    /// The [`symbols::gnu_hash`] of each name that it defines for others, the lowest bit set.
+    pub fn defined_hashes(&self) -> impl Iterator<Item = u32> + '_ {
+        self.symbols.defined_hashes(&self.mapping)
+    }
+
+    /// The weak definitions of which all are the same, whoever has them.
+    pub fn same_everywhere(&self) -> impl Iterator<Item = Symbol> + '_ {
+        self.symbols.same(&self.mapping)
+    }
+
+    /// The name of one of its symbols.
+    pub fn name(&self, symbol: &Symbol) -> Result<&[u8], LoadError> {
+        self.symbols.name(&self.mapping, symbol.index)
+    }
+
+    /// Bytes of address space.
+    pub fn mapped_len(&self) -> usize {
+        self.mapping.len()
+    }
+
+    /// The addresses it occupies.
+    pub fn range(&self) -> std::ops::Range<usize> {
+        self.mapping.base()..self.mapping.base() + self.mapping.len()
+    }
+
+    /// The number of its thread-local storage module, if it has one.
+    pub fn tls_module(&self) -> Option<usize> {
+        self.tls.as_ref().map(tls::TlsModule::id)
+    }
+
+    /// Notes once which images it was linked to.
+    pub fn set_needs(&self, needs: Vec<Weak<Image>>) {
+        // An image is linked once.
+        let _ = self.needs.set(needs);
+    }
+
+    /// Itself, and the images that it was linked to, directly or through others.
+    pub fn with_needs(self: &Arc<Image>) -> Vec<Arc<Image>> {
+        let mut seen = HashSet::from([Arc::as_ptr(self)]);
+        let mut images = vec![self.clone()];
+        let mut next = 0;
+        while let Some(image) = images.get(next).cloned() {
+            next += 1;
+            let needs = image.needs.get().into_iter().flatten();
+            images.extend(
+                needs
+                    .filter_map(Weak::upgrade)
+                    .filter(|other| seen.insert(Arc::as_ptr(other))),
+            );
+        }
+        images
+    }
+
+    /// The address of an address inside the image as the file states it.
+    pub fn address(&self, value: u64) -> usize {
+        self.mapping.base().wrapping_add(value as usize)
+    }
+}
