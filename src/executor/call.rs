@@ -1,7 +1,8 @@
 //! Calls of functions whose signature the IR has stated.
 
-use super::Executor;
-use super::module::{ModuleInfo, removed};
+use super::core::Executor;
+use super::info::ModuleInfo;
+use super::lookup::removed;
 use super::registers::Registers;
 use super::state;
 use super::value::Value;

@@ -1,8 +1,10 @@
 //! From IR to a mapped module: by the cache, or by a compile server.
 
-use super::Executor;
-use super::listen::Listener;
-use super::module::{Attachments, Module, ModuleInfo, Origin};
+use super::core::Executor;
+use super::info::{Attachments, ModuleInfo, Origin};
+use super::listen::{Listener, too_long};
+use super::module::Module;
+use super::output::{self, compare};
 use super::source::Source;
 use super::{failed, reproducer};
 use crate::cache::entry::{self, Entry, EntryError, RawManifest};
@@ -632,47 +634,4 @@ impl<'a> Work<'a> {
             });
         }
     }
-}
-
-pub(super) fn too_long() -> Trouble {
-    Trouble(
-        "another thread or process has been compiling this for so long that it is compiled here as well"
-            .to_owned(),
-    )
-}
-
-/// Whether what was compiled just now is what an entry has, byte by byte.
-pub(super) fn compare(entry: &Entry, image: &[u8], object: &[u8]) -> Result<(), Error> {
-    let unreadable = |error: EntryError| {
-        Error::new(
-            Status::Damaged,
-            format!("the entry {} cannot be compared: {error}", entry.tail.key()),
-        )
-    };
-    let about = entry.manifest.decode_about().map_err(unreadable)?;
-    let theirs = entry.image().map_err(unreadable)?;
-    let their_object = entry.object(&about).map_err(unreadable)?;
-    for (what, theirs, ours) in [
-        ("image", &theirs[..], image),
-        ("object", &their_object, object),
-    ] {
-        if theirs != ours {
-            let place = theirs
-                .iter()
-                .zip(ours)
-                .position(|(one, other)| one != other)
-                .unwrap_or(theirs.len().min(ours.len()));
-            return Err(Error::new(
-                Status::Different,
-                format!(
-                    "compiled again, the {what} is not that of the entry {}: they differ from byte {place} on, \
-                     of {} in the cache and {} now",
-                    entry.tail.key(),
-                    theirs.len(),
-                    ours.len()
-                ),
-            ));
-        }
-    }
-    Ok(())
 }

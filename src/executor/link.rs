@@ -1,46 +1,15 @@
 //! Links modules: gives their symbols a meaning, relocates them, and runs their constructors.
 
-use super::Executor;
-use super::builtins;
-use super::library::{self, Library};
+use super::batch::{Batch, this_thread};
+use super::core::Executor;
 use super::report::Report;
 use super::resolve::{self, Job};
-use super::state::{Found, State};
+use super::state::State;
 use crate::error::Error;
 use crate::event::Stopwatch;
 use crate::fork;
-use crate::image::Image;
-use crate::image::relocate::{self, Target};
-use crate::image::tls::{TlsIndex, tls_get_addr};
-use crate::protocol::messages::VERSION_MARK;
-use rustix::thread::futex;
 use std::collections::HashMap;
-use std::ffi::{CStr, CString};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-
-/// Modules that were linked together and whose constructors run.
-pub struct Batch {
-    /// The [`this_thread`] of the one that runs them.
-    owner: usize,
-    /// The [`fork::generation`] in which it runs.
-    generation: u32,
-    /// A futex, for threads that wait for it: one of the constants below.
-    state: AtomicU32,
-}
-
-const RUNNING: u32 = 0;
-const AWAITED: u32 = 1;
-const DONE: u32 = 2;
-
-/// A number that no other running thread has. The standard library's thread ids would allocate for each thread that
-/// it did not start.
-fn this_thread() -> usize {
-    thread_local! {
-        static MARK: u8 = const { 0 };
-    }
-    MARK.with(|mark| std::ptr::from_ref(mark).addr())
-}
 
 impl Executor {
     /// Links all pending modules, or says which cannot be linked.
@@ -81,11 +50,7 @@ impl Executor {
                 let elsewhere = std::mem::take(&mut job.elsewhere);
                 state.set_linked(job.id, job.needs.clone(), elsewhere);
             }
-            let batch = Arc::new(Batch {
-                owner: me,
-                generation: fork::generation(),
-                state: AtomicU32::new(RUNNING),
-            });
+            let batch = Arc::new(Batch::new(me));
             state.batches.push(batch.clone());
             break (report, batch, jobs, state.arguments());
         };
@@ -145,74 +110,8 @@ impl Drop for Running<'_> {
             .lock()
             .batches
             .retain(|other| !Arc::ptr_eq(other, &self.batch));
-        if self.batch.state.swap(DONE, Ordering::AcqRel) == AWAITED {
-            let _ = futex::wake(&self.batch.state, futex::Flags::PRIVATE, i32::MAX as u32);
-        }
+        self.batch.end();
     }
-}
-
-impl Batch {
-    fn wait(&self) {
-        let state = &self.state;
-        let _ = state.compare_exchange(RUNNING, AWAITED, Ordering::AcqRel, Ordering::Acquire);
-        while state.load(Ordering::Acquire) != DONE {
-            let _ = futex::wait(state, futex::Flags::PRIVATE, AWAITED, None);
-        }
-    }
-}
-
-/// Where a symbol is.
-pub struct Address {
-    target: Target,
-    /// What must stay mapped until the address is known.
-    _image: Option<Arc<Image>>,
-}
-
-impl Address {
-    pub fn of(found: &Found, state: &State) -> Option<Address> {
-        let meaning = found.meaning(state)?;
-        let module = match meaning.target {
-            Target::Address(_) => None,
-            _ => meaning.module.and_then(|id| state.module(id)),
-        };
-        Some(Address {
-            target: meaning.target,
-            _image: module.map(|module| module.image.clone()),
-        })
-    }
-
-    /// The address that the symbol has for the calling thread.
-    pub fn evaluate(self) -> usize {
-        match self.target {
-            Target::Address(address) => address,
-            Target::Indirect(resolver) => relocate::call_resolver(resolver),
-            Target::ThreadLocal { module, offset } => {
-                tls_get_addr(&TlsIndex { module, offset }).addr()
-            }
-        }
-    }
-}
-
-/// A symbol of the libraries or of the process, or what a compiler may count on although there is none.
-pub fn find_outside(libraries: &[Arc<Library>], name: &[u8]) -> Option<usize> {
-    if let Some(at) = name.iter().position(|byte| *byte == VERSION_MARK) {
-        let version = CString::new(&name[at + 1..]).ok()?;
-        let name = CString::new(&name[..at]).ok()?;
-        return libraries
-            .iter()
-            .find_map(|library| library.find_version(&name, &version))
-            .or_else(|| library::find_version_in_process(&name, &version));
-    }
-    let name = CString::new(name).ok()?;
-    find_loaded(libraries, &name).or_else(|| builtins::fallback(&name))
-}
-
-/// A symbol of the libraries or of the process.
-pub fn find_loaded(libraries: &[Arc<Library>], name: &CStr) -> Option<usize> {
-    libraries
-        .iter()
-        .find_map(|library| library.find(name))
-        .or_else(|| library::find_in_process(name))
 }
 
 /// Puts modules behind those that they need, else in the order they were added; in a circle, the one that was

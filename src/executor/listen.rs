@@ -1,6 +1,6 @@
 //! What a compile does with what its server says before the answer.
 
-use super::Executor;
+use super::core::Executor;
 use crate::cache::entry::Entry;
 use crate::cache::key::Key;
 use crate::cache::lock::{Lock, Outcome};
@@ -56,7 +56,7 @@ impl connection::Listener for Listener<'_> {
             // This process holds the first key's lock and takes the second's: always in this order.
             match store.lock(&key, timeout) {
                 Ok(Outcome::Held(lock)) => self.held = Some(lock),
-                Ok(Outcome::TimedOut) => self.trouble = Some(super::compile::too_long()),
+                Ok(Outcome::TimedOut) => self.trouble = Some(too_long()),
                 Err(error) => self.trouble = Some(error),
             }
         }
@@ -76,4 +76,11 @@ impl connection::Listener for Listener<'_> {
     fn trouble(&mut self, why: &str) {
         self.tell(EventKind::ServerTrouble, why, None);
     }
+}
+
+pub fn too_long() -> Trouble {
+    Trouble(
+        "another thread or process has been compiling this for so long that it is compiled here as well"
+            .to_owned(),
+    )
 }

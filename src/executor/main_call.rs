@@ -1,8 +1,9 @@
 //! Runs a program: its function `main`, in any of the forms that it usually has.
 
+use super::call::Call;
 use super::call::Function;
+use super::core::Executor;
 use super::value::Value;
-use super::{Call, Executor};
 use crate::error::{Error, Status};
 use crate::image::arguments::{Arguments, Strings};
 use crate::signature::{self, Extension, Parameter, Type};

@@ -1,33 +1,20 @@
-//! A module's handle, and what is known of it.
+//! A module's handle.
 
 use super::call::{Function, Pin, Signature};
-use super::link::Address;
-use super::{Executor, recompile, state};
-use crate::cache::entry::{self, Entry, EntryError, RawManifest};
+use super::core::Executor;
+use super::info::{Attachments, ModuleInfo, Origin};
+use super::lookup::removed;
+use super::{recompile, state};
+use crate::cache::entry::{self, Entry, EntryError};
 use crate::cache::key::Key;
 use crate::cache::manifest::About;
 use crate::error::{Error, Status};
 use crate::event::Times;
-use crate::fork;
 use crate::protocol::messages::CompileRequest;
 use crate::signature;
 use crate::types::{Emit, Target};
-use once_cell::sync::OnceCell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// Where a module's code came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    Compiled,
-    Cache,
-}
-
-/// The object and the input of a module that no cache has, compressed.
-pub struct Attachments {
-    pub object: Vec<u8>,
-    pub input: Vec<u8>,
-}
 
 /// What a module was compiled from and to, for export.
 pub struct Artifacts<'a> {
@@ -85,72 +72,6 @@ impl Artifacts<'_> {
             ),
             error => Error::new(Status::Damaged, format!("what is kept of {name}: {error}")),
         }
-    }
-}
-
-/// What is known of a module, for as long as anybody asks.
-pub struct ModuleInfo {
-    name: String,
-    key: Key,
-    origin: Origin,
-    times: Mutex<Times>,
-    manifest: RawManifest,
-    /// `None`: the cache has them.
-    attachments: Option<Attachments>,
-    /// Decoded when a signature is first asked for.
-    functions: OnceCell<Vec<signature::Function>>,
-}
-
-impl ModuleInfo {
-    pub fn new(
-        name: &str,
-        key: Key,
-        origin: Origin,
-        times: Times,
-        manifest: RawManifest,
-        attachments: Option<Attachments>,
-    ) -> ModuleInfo {
-        ModuleInfo {
-            name: name.to_owned(),
-            key,
-            origin,
-            times: Mutex::new(times),
-            manifest,
-            attachments,
-            functions: OnceCell::new(),
-        }
-    }
-
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    pub fn functions(&self) -> Result<&[signature::Function], Error> {
-        fork::guard(|| {
-            self.functions
-                .get_or_try_init(|| self.manifest.decode().map(|manifest| manifest.functions))
-        })
-        .into_inner()
-        .map(Vec::as_slice)
-        .map_err(|error: EntryError| {
-            Error::new(
-                Status::Load,
-                format!("the signatures of {} cannot be read: {error}", self.name),
-            )
-        })
-    }
-
-    /// The functions, which somebody has asked for before.
-    pub fn decoded_functions(&self) -> &[signature::Function] {
-        self.functions.get().map_or(&[], Vec::as_slice)
-    }
-
-    fn lock_times(&self) -> fork::Guarded<MutexGuard<'_, Times>> {
-        fork::guard(|| self.times.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    pub fn set_bind_time(&self, micros: u64) {
-        self.lock_times().bind = micros;
     }
 }
 
@@ -287,65 +208,4 @@ impl Executor {
             Err((_, trouble)) => Err(Error::new(Status::Damaged, trouble.0)),
         }
     }
-
-    /// What is said when a module for another system is to run.
-    pub(super) fn foreign(&self, name: &str) -> Error {
-        let target = self.config.target.as_ref();
-        let target = target.map_or_else(String::new, |target| target.describe());
-        Error::new(
-            Status::Target,
-            format!(
-                "{name} was compiled for {target}: it can be exported, not run here; to run it, compile it without \
-                 mgenjit_config_set_target"
-            ),
-        )
-    }
-
-    /// A name that is not there to be run. The modules of an executor for another system never are.
-    pub(super) fn not_found(&self, name: &str, message: String) -> Error {
-        match &self.config.target {
-            None => Error::new(Status::NotFound, message),
-            Some(target) => Error::new(
-                Status::Target,
-                format!(
-                    "`{name}` cannot be run here: the executor compiles for {}, to export it; to run it, compile it \
-                     without mgenjit_config_set_target",
-                    target.describe()
-                ),
-            ),
-        }
-    }
-
-    /// The address of a symbol that one module defines, which may be removed and pinned. Links first.
-    pub(super) fn module_symbol(&self, id: u64, name: &str) -> Result<usize, Error> {
-        let address = loop {
-            let report = self.link_pending();
-            let state = self.lock();
-            let module = state.module(id).ok_or_else(removed)?;
-            if !module.is_linked() {
-                match report.error_of(id) {
-                    Some(error) => return Err(error),
-                    // Another thread has just added it.
-                    None => continue,
-                }
-            }
-            let symbol = module.image.find(name.as_bytes()).ok_or_else(|| {
-                Error::new(
-                    Status::NotFound,
-                    format!("{} defines no symbol `{name}`", module.info.name),
-                )
-            })?;
-            break Address::of(&state::Found { id, symbol }, &state);
-        };
-        address
-            .map(Address::evaluate)
-            .ok_or_else(|| Error::new(Status::Load, format!("`{name}` has no address")))
-    }
-}
-
-pub fn removed() -> Error {
-    Error::new(
-        Status::Removed,
-        "the module was removed from its executor: compile it again to use it",
-    )
 }

@@ -1,6 +1,6 @@
 //! Compiles what an entry was compiled from once more, and compares: `mgenjit_cache_verify`.
 
-use super::compile::compare;
+use super::output::{self, compare};
 use crate::cache::admin::{Catalog, Details};
 use crate::cache::entry::EntryError;
 use crate::cache::key::{Key, KeyParts, Keys};
@@ -13,7 +13,6 @@ use crate::event::Times;
 use crate::fork;
 use crate::protocol::messages::{CompileRequest, Decision, Request};
 use crate::types::Emit;
-use std::os::unix::fs::FileExt;
 
 /// How often an entry that was replaced in the meantime is compiled.
 const ATTEMPTS: usize = 3;
@@ -80,22 +79,12 @@ fn compare_with_new(details: &Details, pool: &Pool) -> Result<(), Error> {
             ));
         }
     }
-    let mut image = vec![0; output.compiled.image_len as usize];
-    let mut object = vec![0; output.compiled.object_len as usize];
-    output
-        .payload
-        .read_exact_at(&mut image, 0)
-        .and_then(|()| {
-            output
-                .payload
-                .read_exact_at(&mut object, image.len() as u64)
-        })
-        .map_err(|error| {
-            Error::new(
-                Status::Load,
-                format!("the compiled code of {name} cannot be read: {error}"),
-            )
-        })?;
+    let (image, object) = output::read(&output).map_err(|error| {
+        Error::new(
+            Status::Load,
+            format!("the compiled code of {name} cannot be read: {error}"),
+        )
+    })?;
     compare(&details.entry, &image, &object).map_err(|error| Error {
         message: format!("{name}: {}", error.message),
         ..error

@@ -1,8 +1,8 @@
 //! Gives the symbols of modules that are to be linked a meaning.
 
 use super::builtins;
-use super::link::{find_loaded, find_outside};
-use super::module::ModuleInfo;
+use super::info::ModuleInfo;
+use super::outside::{find_loaded, find_outside};
 use super::report::{Blocked, Report};
 use super::state::{Found, Loaded, Meaning, State};
 use crate::image::relocate::{Deferred, Target};

@@ -1,8 +1,8 @@
 //! The modules of an executor, what they define, and which of them others need.
 
+use super::batch::Batch;
+use super::info::ModuleInfo;
 use super::library::Library;
-use super::link::Batch;
-use super::module::ModuleInfo;
 use crate::image::Image;
 use crate::image::arguments::{self, Arguments, Strings};
 use crate::image::relocate::Target;

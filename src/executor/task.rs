@@ -1,17 +1,16 @@
 //! Compiles in the background.
 //!
-//! An executor has as many threads for them as it may have servers. They start when there is something to do and end
-//! when there is nothing. The host's signals do not reach them.
+//! An executor has as many threads for them as it may have servers.
 
+use super::core::Executor;
+use super::module::Module;
+use super::queue;
 use super::source::Source;
-use super::{Executor, Module};
 use crate::client::cancel::Cancel;
 use crate::config::CacheMode;
 use crate::error::{Error, Status, reason};
 use crate::fork;
 use rustix::thread::futex;
-use std::collections::VecDeque;
-use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,14 +38,6 @@ const UNDONE: u32 = 0;
 const AWAITED: u32 = 1;
 const DONE: u32 = 2;
 const TAKEN: u32 = 3;
-
-/// What is still to be compiled.
-#[derive(Default)]
-pub struct Queue {
-    jobs: VecDeque<Job>,
-    workers: usize,
-    generation: u32,
-}
 
 struct Job {
     source: Source<'static>,
@@ -89,104 +80,29 @@ impl Executor {
         task: Option<Arc<Shared>>,
         callback: Option<Callback>,
     ) -> Result<(), Error> {
-        let job = Job {
+        let job = Box::new(Job {
             source,
             task,
             callback,
             executor: self.clone(),
-        };
-        let limit = self.pool.limit();
-        // Dropped outside the lock, as what is refused below: it frees what the host gave with it.
-        let abandoned;
-        let refused = {
-            let mut queue = self.lock_queue();
-            abandoned = queue.forget_parent();
-            queue.jobs.push_back(job);
-            if queue.workers >= limit {
-                return Ok(());
-            }
-            match start_worker(self.clone()) {
-                Ok(()) => {
-                    queue.workers += 1;
-                    None
-                }
-                // The others come to it.
-                Err(_) if queue.workers > 0 => None,
-                Err(error) => Some((error, queue.jobs.pop_back())),
-            }
-        };
-        drop(abandoned);
-        match refused {
-            None => Ok(()),
-            Some((error, _job)) => Err(Error::new(
+        });
+        self.queue.push(job, self.pool.limit()).map_err(|error| {
+            Error::new(
                 Status::Io,
                 format!("no thread can be started: {}", reason(&error)),
-            )),
-        }
-    }
-
-    fn lock_queue(&self) -> fork::Guarded<MutexGuard<'_, Queue>> {
-        fork::guard(|| self.queue.lock().unwrap_or_else(PoisonError::into_inner))
+            )
+        })
     }
 }
 
-impl Queue {
-    /// In a forked child, what its parent was about to do is not done.
-    fn forget_parent(&mut self) -> VecDeque<Job> {
-        let generation = fork::generation();
-        if self.generation == generation {
-            return VecDeque::new();
-        }
-        self.generation = generation;
-        self.workers = 0;
-        std::mem::take(&mut self.jobs)
-    }
-}
-
-/// A thread with all signals blocked: their handlers are the host's.
-fn start_worker(executor: Arc<Executor>) -> std::io::Result<()> {
-    let mut all = MaybeUninit::uninit();
-    let mut before = MaybeUninit::uninit();
-    // SAFETY: the sets are written before they are read; the call changes this thread's mask alone.
-    let before = unsafe {
-        libc::sigfillset(all.as_mut_ptr());
-        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
-        before.assume_init()
-    };
-    let started = std::thread::Builder::new()
-        .name("mgenjit".to_owned())
-        .stack_size(1 << 20)
-        .spawn(move || work(&executor));
-    // SAFETY: restores the mask that was found.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut()) };
-    started.map(drop)
-}
-
-fn work(executor: &Arc<Executor>) {
-    loop {
-        let job = {
-            let mut queue = executor.lock_queue();
-            match queue.jobs.pop_front() {
-                Some(job) => job,
-                None => {
-                    queue.workers -= 1;
-                    return;
-                }
-            }
-        };
-        // The thread goes on with the others, and is counted until it ends.
-        let _ = catch_unwind(AssertUnwindSafe(|| job.run()));
-    }
-}
-
-impl Job {
-    fn run(self) {
+impl queue::Job for Job {
+    fn run(self: Box<Self>) {
         let Job {
             source,
             task,
             callback,
             executor,
-        } = self;
+        } = *self;
         let Some(task) = task else {
             // Whoever compiles it meets the same error.
             let _ = executor.fill_cache(source);

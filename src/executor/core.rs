@@ -1,0 +1,109 @@
+//! The executor: what it was configured to be, its servers, and its modules.
+
+use super::library::Library;
+use super::queue::Queue;
+use super::state::{self, State};
+use crate::cache::key::{KeyParts, Keys};
+use crate::cache::store::Store;
+use crate::client::pool::Pool;
+use crate::config::Config;
+use crate::cpu::{self, Cpu};
+use crate::error::{Error, Status};
+use crate::fork;
+use crate::types::Target;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub struct Executor {
+    pub(super) config: Config,
+    pub(super) keys: Keys,
+    /// The configuration's.
+    pub(super) target: Target,
+    /// `None`: nothing is cached.
+    pub(super) store: Option<Store>,
+    /// What entries say that they were compiled for, if it is what this compiles for.
+    pub(super) machine: String,
+    pub(super) pool: Pool,
+    pub(super) told_not_isolated: AtomicBool,
+    /// Features of the CPU that is compiled for and that this machine lacks: then nothing may run.
+    pub(super) missing: Vec<&'static str>,
+    pub(super) state: Mutex<State>,
+    pub(super) queue: Queue,
+}
+
+impl Executor {
+    pub fn new(config: Config) -> Arc<Executor> {
+        let target = config.target();
+        let parts = fork::guard(|| KeyParts::new(config.opt_level, &target)).into_inner();
+        Arc::new(Executor {
+            keys: Keys::new(parts),
+            machine: parts.target.describe(),
+            store: config.store(),
+            pool: Pool::new(&config),
+            told_not_isolated: AtomicBool::new(false),
+            missing: match target {
+                Target::Host(Cpu::Level(level)) => cpu::missing(level),
+                Target::Host(Cpu::Native(_)) | Target::Other(_) => Vec::new(),
+            },
+            target,
+            state: Mutex::default(),
+            queue: Queue::default(),
+            config,
+        })
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// What the keys are made of, but for the digest.
+    pub(super) fn key_parts(&self) -> KeyParts<'_> {
+        fork::guard(|| KeyParts::new(self.config.opt_level, &self.target)).into_inner()
+    }
+
+    /// Code for features that the CPU lacks would end the process when it runs.
+    pub(super) fn check_cpu(&self) -> Result<(), Error> {
+        let (false, Target::Host(cpu)) = (self.missing.is_empty(), &self.target) else {
+            return Ok(());
+        };
+        Err(Error::new(
+            Status::Cpu,
+            format!(
+                "code for {} cannot run on this machine, which lacks {}: choose a lower level, or \"native\"; to export code for \
+                 other machines, set a target",
+                cpu.name(),
+                self.missing.join(", ")
+            ),
+        ))
+    }
+
+    /// Defines a symbol for the modules that link from now on.
+    pub fn define(&self, name: &str, address: usize) {
+        self.lock()
+            .definitions
+            .insert(name.as_bytes().into(), address);
+    }
+
+    pub fn load_library(&self, path: &str) -> Result<(), Error> {
+        // Outside the lock: the library's constructors run here.
+        let library = Library::open(path)?;
+        self.lock().libraries.push(Arc::new(library));
+        Ok(())
+    }
+
+    pub(super) fn lock(&self) -> fork::Guarded<MutexGuard<'_, State>> {
+        fork::guard(|| self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for Executor {
+    fn drop(&mut self) {
+        let modules = self.lock().take_all();
+        // Foreign code runs here: outside the lock.
+        state::unload(modules);
+    }
+}

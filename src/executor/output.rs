@@ -1,0 +1,55 @@
+//! What a server compiled.
+
+use crate::cache::entry::{Entry, EntryError};
+use crate::client::connection::Output;
+use crate::error::{Error, Status};
+use std::io;
+use std::os::unix::fs::FileExt;
+
+/// The image and the object. The memfd's position is wherever the server left it.
+pub fn read(output: &Output) -> io::Result<(Vec<u8>, Vec<u8>)> {
+    // The lengths were checked against the memfd's.
+    let mut image = vec![0; output.compiled.image_len as usize];
+    let mut object = vec![0; output.compiled.object_len as usize];
+    output.payload.read_exact_at(&mut image, 0)?;
+    output
+        .payload
+        .read_exact_at(&mut object, output.compiled.image_len)?;
+    Ok((image, object))
+}
+
+/// Whether what was compiled just now is what an entry has, byte by byte.
+pub fn compare(entry: &Entry, image: &[u8], object: &[u8]) -> Result<(), Error> {
+    let unreadable = |error: EntryError| {
+        Error::new(
+            Status::Damaged,
+            format!("the entry {} cannot be compared: {error}", entry.tail.key()),
+        )
+    };
+    let about = entry.manifest.decode_about().map_err(unreadable)?;
+    let theirs = entry.image().map_err(unreadable)?;
+    let their_object = entry.object(&about).map_err(unreadable)?;
+    for (what, theirs, ours) in [
+        ("image", &theirs[..], image),
+        ("object", &their_object, object),
+    ] {
+        if theirs != ours {
+            let place = theirs
+                .iter()
+                .zip(ours)
+                .position(|(one, other)| one != other)
+                .unwrap_or(theirs.len().min(ours.len()));
+            return Err(Error::new(
+                Status::Different,
+                format!(
+                    "compiled again, the {what} is not that of the entry {}: they differ from byte {place} on, \
+                     of {} in the cache and {} now",
+                    entry.tail.key(),
+                    theirs.len(),
+                    ours.len()
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
