@@ -1,0 +1,227 @@
+//! Has a server compile, and checks what it answers.
+
+use super::work::Work;
+use crate::cache::entry::Entry;
+use crate::cache::journal;
+use crate::cache::key::Key;
+use crate::cache::lock::Lock;
+use crate::cache::manifest::{About, Manifest};
+use crate::cache::store::Store;
+use crate::client::connection::{self, Output};
+use crate::error::{Error, reason};
+use crate::event::EventKind;
+use crate::executor::listen::Listener;
+use crate::executor::{failed, output, reproducer};
+use crate::protocol::messages::{CompileRequest, Request};
+use crate::types::{Emit, Input, Target};
+use std::borrow::Cow;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+/// Where a server's answer may come from, and where it goes.
+#[derive(Clone, Copy)]
+pub enum Mode<'a> {
+    /// There is no cache to look into for the canonical module, or what it has is of no use.
+    Compile,
+    /// A cache that is not written has the canonical module, or not.
+    Look(&'a Store),
+    /// The same, but what is compiled will be stored. The canonical module's lock is waited for until then.
+    Store(&'a Store, Instant),
+}
+
+impl<'a> Mode<'a> {
+    /// The cache to look into for the canonical module.
+    pub fn store(self) -> Option<&'a Store> {
+        match self {
+            Mode::Compile => None,
+            Mode::Look(store) | Mode::Store(store, _) => Some(store),
+        }
+    }
+
+    pub fn lock_until(self) -> Option<Instant> {
+        match self {
+            Mode::Store(_, until) => Some(until),
+            Mode::Compile | Mode::Look(_) => None,
+        }
+    }
+}
+
+/// What a server answered.
+pub enum Answer {
+    Compiled {
+        image: Vec<u8>,
+        object: Vec<u8>,
+        manifest: Box<Manifest>,
+        /// Held until the code is stored.
+        lock: Option<Lock>,
+    },
+    /// The module differs from this entry's in nothing that matters.
+    Known(Box<Entry>),
+}
+
+impl Work<'_> {
+    /// Has a server compile, unless it turns out that the cache has the module under another key.
+    pub fn ask(&mut self, inputs: &[Cow<'_, [u8]>], mode: Mode<'_>) -> Result<Answer, Error> {
+        let executor = self.executor;
+        let about_inputs = self.about_inputs(inputs);
+        let len = about_inputs.iter().map(|input| input.len).sum();
+        let limits = executor.config.limits;
+        if let Some(error) = failed::find(&self.key, &limits, &self.source.name) {
+            return Err(error);
+        }
+        let request = Request::Compile(CompileRequest {
+            name: self.source.name.clone().into_owned(),
+            key: self.key.0,
+            opt_level: executor.config.opt_level,
+            target: executor.target.clone(),
+            identify: mode.store().is_some(),
+            progress: executor.config.hook.is_some(),
+            inputs: about_inputs.clone(),
+            keep: self.source.keep.as_deref().map(<[String]>::to_vec),
+            emit: Emit::Code,
+            max_memory: 0,
+        });
+        self.tell(EventKind::CompileStarted, "", len);
+        let inputs: Vec<&[u8]> = inputs.iter().map(|bytes| &**bytes).collect();
+        let mut listener = Listener {
+            executor,
+            name: &self.source.name,
+            key: self.key,
+            times: self.times,
+            purpose: self.purpose,
+            store: mode.store(),
+            lock_until: mode.lock_until(),
+            canonical: None,
+            held: None,
+            known: None,
+            trouble: None,
+        };
+        let answer = executor.pool.request(
+            &request,
+            &inputs,
+            &mut self.times,
+            self.cancel,
+            &mut listener,
+        );
+        let Listener {
+            canonical,
+            held,
+            known,
+            trouble,
+            ..
+        } = listener;
+        if let Some(lacking) = executor.pool.not_isolated()
+            && !executor.told_not_isolated.swap(true, Ordering::Relaxed)
+        {
+            self.tell(EventKind::NotIsolated, lacking, 0);
+        }
+        let answer = answer.map_err(|error| {
+            let error = match error.reproduces {
+                true => self.reproducible(&request, &inputs, error),
+                false => error,
+            };
+            if error.repeats {
+                failed::remember(self.key, limits, &self.source.name, &error);
+            }
+            error
+        })?;
+        if let Some(trouble) = trouble {
+            self.trouble(&trouble);
+        }
+        match (answer, known) {
+            (connection::Answer::Compiled(output), _) => {
+                self.check_answer(&output)?;
+                self.times.server = output.compiled.times;
+                for warning in &output.compiled.warnings {
+                    self.tell(EventKind::Warning, warning, 0);
+                }
+                self.tell(EventKind::Compiled, "", output.compiled.image_len);
+                let (image, object) = output::read(&output)
+                    .map_err(|error| self.bad_code("cannot be read", &error))?;
+                Ok(Answer::Compiled {
+                    image,
+                    object,
+                    manifest: Box::new(self.manifest(output, about_inputs, canonical)),
+                    lock: held,
+                })
+            }
+            (connection::Answer::Stopped, Some(entry)) => {
+                self.tell_hit("by its canonical module", &entry);
+                Ok(Answer::Known(entry))
+            }
+            _ => Err(connection::out_of_step(&self.source.name)),
+        }
+    }
+
+    /// Code for another CPU than was asked for could end the process.
+    fn check_answer(&self, output: &Output) -> Result<(), Error> {
+        let Target::Host(cpu) = &self.executor.target else {
+            return Ok(());
+        };
+        let (name, features) = cpu.llvm_names();
+        let compiled = &output.compiled;
+        if (name, &features) == (&compiled.cpu, &compiled.features) {
+            return Ok(());
+        }
+        Err(self.bad_code(
+            "cannot be used",
+            &format!(
+                "the server compiled for the CPU \"{}\" with the features \"{}\", not for \"{name}\" with \"{features}\"",
+                compiled.cpu, compiled.features
+            ),
+        ))
+    }
+
+    /// Writes what reproduces an error, if that is wanted, and says where.
+    fn reproducible(&self, request: &Request, inputs: &[&[u8]], error: Error) -> Error {
+        let (Some(parent), Request::Compile(request)) =
+            (&self.executor.config.reproducers, request)
+        else {
+            return error;
+        };
+        let told = match reproducer::write(parent, &self.key, request, inputs, &error) {
+            Ok(folder) => format!("what reproduces it is in {}", folder.display()),
+            Err(why) => format!(
+                "what reproduces it could not be written to {}: {}",
+                parent.display(),
+                reason(&why)
+            ),
+        };
+        Error {
+            message: format!("{}\n{told}", error.message),
+            ..error
+        }
+    }
+
+    /// What is told of the inputs, without their bytes.
+    fn about_inputs(&self, inputs: &[Cow<'_, [u8]>]) -> Vec<Input> {
+        let inputs = self.source.inputs.iter().zip(inputs);
+        let about = inputs.map(|(input, bytes)| Input {
+            name: input.name.clone().into_owned(),
+            len: bytes.len() as u64,
+        });
+        about.collect()
+    }
+
+    fn manifest(&self, output: Output, inputs: Vec<Input>, canonical: Option<Key>) -> Manifest {
+        let compiled = output.compiled;
+        Manifest {
+            about: About {
+                name: self.source.name.clone().into_owned(),
+                parts: self.executor.key_parts().to_keep(&self.digest),
+                canonical,
+                target: self.executor.config.target.clone(),
+                inputs,
+                keep: self.source.keep.as_deref().map(<[String]>::to_vec),
+                triple: compiled.triple,
+                cpu: compiled.cpu,
+                features: compiled.features,
+                created: journal::now(),
+                times: compiled.times,
+                object: None,
+                input: None,
+            },
+            functions: compiled.functions,
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Looks in the cache.
+
+use super::work::Work;
+use crate::cache::entry::Entry;
+use crate::cache::store::{Found, Store};
+use crate::config::{self, CacheMode};
+use crate::event::{EventKind, Stopwatch};
+
+impl Work<'_> {
+    /// The entry in the cache, if it can be used.
+    pub fn find(&mut self) -> Option<Box<Entry>> {
+        let Some(store) = &self.executor.store else {
+            let off = self.executor.config.cache_mode == CacheMode::Off;
+            self.tell(
+                EventKind::Miss,
+                if off {
+                    "the cache is off"
+                } else {
+                    config::no_default_cache_dir()
+                },
+                0,
+            );
+            return None;
+        };
+        match self.look(store) {
+            Found::Entry(entry) => return Some(entry),
+            Found::Nothing => self.tell(EventKind::Miss, "", 0),
+            Found::Unusable(reason, trouble) => {
+                self.missed = reason;
+                self.trouble(&trouble);
+                self.tell(EventKind::Miss, "its entry cannot be used", 0);
+            }
+        }
+        None
+    }
+
+    /// Looks in the cache, and tells of a hit.
+    pub fn look(&mut self, store: &Store) -> Found {
+        let mut watch = Stopwatch::start();
+        let found = store.find_for(&self.key, &self.executor.machine, self.purpose);
+        self.times.find += watch.lap();
+        if let Found::Entry(entry) = &found {
+            self.tell_hit("", entry);
+        }
+        found
+    }
+}

@@ -1,0 +1,142 @@
+//! Maps code, and adds it to the executor as a module.
+
+use super::answer::{Answer, Mode};
+use super::store::Code;
+use super::work::Work;
+use crate::cache::entry::Entry;
+use crate::cache::journal::MissReason;
+use crate::cache::store::Trouble;
+use crate::error::{Error, Status};
+use crate::event::{EventKind, Stopwatch};
+use crate::executor::info::{ModuleInfo, Origin};
+use crate::executor::module::Module;
+use crate::executor::output::compare;
+use crate::image::Image;
+use crate::image::map;
+use crate::types::Target;
+use std::borrow::Cow;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+impl Work<'_> {
+    pub fn run(mut self) -> Result<Module, Error> {
+        let verify = self.executor.config.cache_verify;
+        let mut unusable = false;
+        if let Some(entry) = self.find() {
+            if verify {
+                let inputs = self.source.read()?;
+                self.compare(&entry, &inputs)?;
+                return self.load(Code::Stored { entry, image: None }, Origin::Cache);
+            }
+            let code = Code::Stored { entry, image: None };
+            match self.map(&code) {
+                Ok(image) => return Ok(self.add(image, code, Origin::Cache)),
+                // To compile takes more of it, and ends in the same way.
+                Err(error) if error.status == Status::Memory => return Err(error),
+                // It is what was stored, but not what can be run.
+                Err(error) => {
+                    self.trouble(&Trouble(error.message));
+                    self.missed = MissReason::Damaged;
+                    unusable = true;
+                }
+            }
+        }
+        let inputs = self.source.read()?;
+        self.digest_again(&inputs);
+        let (code, origin) = self.obtain(&inputs, unusable)?;
+        self.load(code, origin)
+    }
+
+    /// Compiles what was found, and compares.
+    fn compare(&mut self, entry: &Entry, inputs: &[Cow<'_, [u8]>]) -> Result<(), Error> {
+        let Answer::Compiled { image, object, .. } = self.ask(inputs, Mode::Compile)? else {
+            return Ok(());
+        };
+        let result = compare(entry, &image, &object);
+        if let Err(error) = &result {
+            self.tell(EventKind::Different, &error.message, entry.tail.image_len);
+        }
+        result.map_err(|error| Error {
+            message: format!("{}: {}", self.source.name, error.message),
+            ..error
+        })
+    }
+
+    /// Maps the code and adds it to the executor.
+    fn load(mut self, code: Code, origin: Origin) -> Result<Module, Error> {
+        let mapped = match self.map(&code) {
+            Err(error) => {
+                let Code::Stored {
+                    image: Some(bytes), ..
+                } = &code
+                else {
+                    return Err(error);
+                };
+                if error.status == Status::Memory {
+                    return Err(error);
+                }
+                self.trouble(&Trouble(error.message));
+                Some(Image::map(
+                    map::Source::Memory(bytes),
+                    bytes,
+                    bytes.len() as u64,
+                )?)
+            }
+            Ok(image) => image,
+        };
+        Ok(self.add(mapped, code, origin))
+    }
+
+    /// `None`: it is not for this machine's system.
+    fn map(&mut self, code: &Code) -> Result<Option<Image>, Error> {
+        if let Target::Other(_) = self.executor.target {
+            return Ok(None);
+        }
+        let mut watch = Stopwatch::start();
+        let image = match code {
+            Code::Stored { entry, .. } => {
+                let file = entry.file.as_fd();
+                let source = match &entry.copy {
+                    Some(image) => map::Source::Copied { file, image },
+                    None => map::Source::File(file),
+                };
+                Image::map(source, &entry.header, entry.tail.image_len)
+            }
+            Code::Unstored { image, .. } => {
+                Image::map(map::Source::Memory(image), image, image.len() as u64)
+            }
+        };
+        self.times.map = watch.lap();
+        image.map(Some).map_err(|error| match error.status {
+            Status::Memory => Error {
+                message: format!("{}: {}", self.source.name, error.message),
+                ..error
+            },
+            _ => error,
+        })
+    }
+
+    fn add(self, image: Option<Image>, code: Code, origin: Origin) -> Module {
+        let (manifest, attachments) = match code {
+            Code::Stored { entry, .. } => (entry.manifest, None),
+            Code::Unstored {
+                manifest,
+                attachments,
+                ..
+            } => (manifest, Some(attachments)),
+        };
+        if let Some(image) = &image {
+            self.tell(EventKind::Loaded, "", image.mapped_len() as u64);
+        }
+        let info = Arc::new(ModuleInfo::new(
+            &self.source.name,
+            self.key,
+            origin,
+            self.times,
+            manifest,
+            attachments,
+        ));
+        let id = image.map(|image| self.executor.lock().add(image, info.clone()));
+        Module::new(self.executor.clone(), id, info)
+    }
+}

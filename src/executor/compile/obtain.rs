@@ -1,0 +1,70 @@
+//! Has code compiled, unless somebody else does so first.
+
+use super::answer::{Answer, Mode};
+use super::store::Code;
+use super::work::Work;
+use crate::cache::lock::Outcome;
+use crate::cache::store::Found;
+use crate::config::CacheMode;
+use crate::error::Error;
+use crate::event::Stopwatch;
+use crate::executor::info::Origin;
+use crate::executor::listen::too_long;
+use std::borrow::Cow;
+use std::time::Instant;
+
+impl Work<'_> {
+    /// Compiles, unless somebody else does so first, and stores. `anew`: what the cache has is of no use.
+    pub fn obtain(
+        &mut self,
+        inputs: &[Cow<'_, [u8]>],
+        anew: bool,
+    ) -> Result<(Code, Origin), Error> {
+        let writable = self.executor.config.cache_mode == CacheMode::ReadWrite;
+        let executor = self.executor;
+        let store = executor.store.as_ref();
+        let Some(writable) = store.filter(|_| writable) else {
+            let mode = match store {
+                Some(store) if !anew => Mode::Look(store),
+                _ => Mode::Compile,
+            };
+            let answer = self.ask(inputs, mode)?;
+            return self.keep(answer, inputs, None);
+        };
+        writable.create_journal();
+        let mut watch = Stopwatch::start();
+        // Both locks together are waited for no longer than one.
+        let deadline = Instant::now() + executor.config.lock_timeout;
+        let mut held = None;
+        match writable.lock(&self.key, executor.config.lock_timeout) {
+            Ok(Outcome::Held(lock)) => {
+                held = Some(lock);
+                self.times.wait += watch.lap();
+                // Whoever held it before may have stored it.
+                if !anew && let Found::Entry(entry) = self.look(writable) {
+                    return Ok((Code::Stored { entry, image: None }, Origin::Cache));
+                }
+            }
+            Ok(Outcome::TimedOut) => {
+                self.times.wait += watch.lap();
+                self.trouble(&too_long());
+            }
+            // Compiled without the lock: at worst twice.
+            Err(trouble) => self.trouble(&trouble),
+        }
+        let mode = match anew {
+            true => Mode::Compile,
+            false => Mode::Store(writable, deadline),
+        };
+        let answer = self.ask(inputs, mode);
+        if !matches!(answer, Ok(Answer::Known(_))) {
+            writable.record_miss(&self.key, self.missed);
+        }
+        let kept = self.keep(answer?, inputs, Some(writable))?;
+        drop(held);
+        if let Err(trouble) = writable.maintain() {
+            self.trouble(&trouble);
+        }
+        Ok(kept)
+    }
+}

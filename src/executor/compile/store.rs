@@ -1,0 +1,89 @@
+//! Stores what was compiled.
+
+use super::answer::Answer;
+use super::work::Work;
+use crate::cache::entry::{self, Entry, RawManifest};
+use crate::cache::store::Store;
+use crate::error::Error;
+use crate::event::{EventKind, Stopwatch};
+use crate::executor::info::{Attachments, Origin};
+use std::borrow::Cow;
+
+/// Code that is ready to be mapped.
+pub enum Code {
+    /// An entry, verified just now.
+    Stored {
+        entry: Box<Entry>,
+        /// The image, if it was compiled just now: the disk may have become unreadable.
+        image: Option<Vec<u8>>,
+    },
+    /// What a server has just compiled and the cache could not take.
+    Unstored {
+        image: Vec<u8>,
+        manifest: RawManifest,
+        attachments: Attachments,
+    },
+}
+
+impl Work<'_> {
+    /// Stores a compiled module and opens it as every later run will; from memory if it cannot be stored.
+    pub fn keep(
+        &mut self,
+        answer: Answer,
+        inputs: &[Cow<'_, [u8]>],
+        store: Option<&Store>,
+    ) -> Result<(Code, Origin), Error> {
+        let (image, object, mut manifest, _lock) = match answer {
+            Answer::Compiled {
+                image,
+                object,
+                manifest,
+                lock,
+            } => (image, object, manifest, lock),
+            Answer::Known(entry) => {
+                if let Some(store) = store
+                    && let Err(trouble) = store.publish_alias(&self.key, &entry.tail.key())
+                {
+                    self.trouble(&trouble);
+                }
+                return Ok((Code::Stored { entry, image: None }, Origin::Cache));
+            }
+        };
+        let input = match inputs {
+            [input] => Cow::Borrowed(&**input),
+            inputs => Cow::Owned(inputs.concat()),
+        };
+        if let Some(store) = store {
+            let mut watch = Stopwatch::start();
+            let stored = store.publish(&self.key, &image, &object, &input, &mut manifest);
+            self.times.store = watch.lap();
+            match stored {
+                Ok(len) => {
+                    self.tell(EventKind::Stored, "", len);
+                    match store.reopen(&self.key) {
+                        Ok(Some(entry)) => {
+                            let entry = Box::new(entry);
+                            let image = Some(image);
+                            return Ok((Code::Stored { entry, image }, Origin::Compiled));
+                        }
+                        Ok(None) => {}
+                        Err((_, trouble)) => self.trouble(&trouble),
+                    }
+                }
+                Err(trouble) => self.trouble(&trouble),
+            }
+        }
+        let kept = Some(&*input).filter(|_| self.executor.config.cache_keep_input);
+        let attachments = entry::attach(&object, kept, &mut manifest)
+            .map(|(object, input)| Attachments { object, input })
+            .map_err(|error| self.bad_code("cannot be kept", &error))?;
+        let manifest = RawManifest::encode(&manifest)
+            .map_err(|error| self.bad_code("cannot be described", &error))?;
+        let code = Code::Unstored {
+            image,
+            manifest,
+            attachments,
+        };
+        Ok((code, Origin::Compiled))
+    }
+}

@@ -1,0 +1,98 @@
+//! One compile, and what is told of it.
+
+use crate::cache::entry::Entry;
+use crate::cache::journal::MissReason;
+use crate::cache::key::Key;
+use crate::cache::store::{Purpose, Trouble};
+use crate::client::cancel::Cancel;
+use crate::error::{Error, Status};
+use crate::event::{Event, EventKind, Stopwatch, Times};
+use crate::executor::core::Executor;
+use crate::executor::source::Source;
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::sync::Arc;
+
+/// One compile, and what is told of it.
+pub struct Work<'a> {
+    pub executor: &'a Arc<Executor>,
+    pub source: &'a Source<'a>,
+    pub cancel: &'a Cancel,
+    /// [`Source::digest`]
+    pub digest: blake3::Hash,
+    pub key: Key,
+    pub purpose: Purpose,
+    pub times: Times,
+    /// Why the cache had nothing.
+    pub missed: MissReason,
+    /// The trouble that was told last: one that is met again and again is told once.
+    pub told: RefCell<String>,
+}
+
+impl<'a> Work<'a> {
+    pub fn new(
+        executor: &'a Arc<Executor>,
+        source: &'a Source<'a>,
+        digest: blake3::Hash,
+        watch: &mut Stopwatch,
+        cancel: &'a Cancel,
+    ) -> Work<'a> {
+        Work {
+            executor,
+            source,
+            cancel,
+            digest,
+            key: executor.keys.key(&digest),
+            purpose: Purpose::Run,
+            times: Times {
+                hash: watch.lap(),
+                ..Times::default()
+            },
+            missed: MissReason::Absent,
+            told: RefCell::default(),
+        }
+    }
+
+    /// A file may have changed since it was hashed.
+    pub fn digest_again(&mut self, inputs: &[Cow<'_, [u8]>]) {
+        let digest = self.source.digest_of(inputs);
+        if digest != self.digest {
+            self.digest = digest;
+            self.key = self.executor.keys.key(&digest);
+        }
+    }
+
+    pub fn trouble(&self, trouble: &Trouble) {
+        if *self.told.borrow() != trouble.0 {
+            self.told.borrow_mut().clone_from(&trouble.0);
+            self.tell(EventKind::CacheTrouble, &trouble.0, 0);
+        }
+    }
+
+    pub fn tell(&self, kind: EventKind, message: &str, bytes: u64) {
+        if let Some(hook) = &self.executor.config.hook {
+            hook(&Event {
+                kind,
+                key: self.key,
+                name: &self.source.name,
+                message,
+                bytes,
+                times: &self.times,
+                progress: None,
+            });
+        }
+    }
+
+    pub fn bad_code(&self, what: &str, why: &dyn std::fmt::Display) -> Error {
+        Error::new(
+            Status::Load,
+            format!("the compiled code of {} {what}: {why}", self.source.name),
+        )
+    }
+
+    pub fn tell_hit(&self, how: &str, entry: &Entry) {
+        if self.purpose == Purpose::Run {
+            self.tell(EventKind::Hit, how, entry.len);
+        }
+    }
+}
