@@ -1,11 +1,12 @@
 //! How an executor compiles and where it caches.
 
-use crate::cache::maintain;
-use crate::cache::store::{Options, Store};
+use crate::cache::options::{self, CacheMode, default_cache_dir};
+use crate::cache::store::Store;
 use crate::cache::trust::{Signer, Trust};
+use crate::client;
 use crate::client::limits::Limits;
+use crate::client::options::{ServerLimits, ServerLog, ServerMode};
 use crate::cpu::{Cpu, Level};
-use crate::environment;
 use crate::event::Hook;
 use crate::types::{OptLevel, Target, TargetSpec};
 use std::path::PathBuf;
@@ -28,7 +29,7 @@ pub struct Config {
     pub cache_mode: CacheMode,
     /// Read-only caches below that one; what is found there is used there.
     pub cache_layers: Vec<PathBuf>,
-    pub cache_limits: maintain::Limits,
+    pub cache_limits: options::Limits,
     pub cache_sync: bool,
     pub cache_keep_input: bool,
     pub cache_index: bool,
@@ -59,40 +60,6 @@ pub struct Config {
     pub hook: Option<Hook>,
 }
 
-/// Who has a compile server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ServerMode {
-    /// Each executor has servers of its own.
-    Private,
-    /// All of a user's processes have one together.
-    Shared,
-}
-
-/// `None`: the server's default. 0: no limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ServerLimits {
-    /// Milliseconds of processor time.
-    pub time: Option<u64>,
-    /// Bytes of memory.
-    pub memory: Option<u64>,
-    /// Milliseconds that a request waits for a worker until its client has a private server do it.
-    pub queue: Option<u64>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ServerLog {
-    /// The standard error of the process that starts the server.
-    Stderr,
-    File(PathBuf),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CacheMode {
-    ReadWrite,
-    ReadOnly,
-    Off,
-}
-
 impl Default for Config {
     fn default() -> Config {
         Config {
@@ -104,7 +71,7 @@ impl Default for Config {
             cache_dir: None,
             cache_mode: CacheMode::ReadWrite,
             cache_layers: Vec::new(),
-            cache_limits: maintain::Limits {
+            cache_limits: options::Limits {
                 max_bytes: 5 << 30,
                 max_entries: 0,
                 max_age: Duration::ZERO,
@@ -145,7 +112,7 @@ impl Config {
             return None;
         }
         let path = self.cache_dir.clone().or_else(default_cache_dir)?;
-        let options = Options {
+        let options = options::Options {
             layers: self.cache_layers.clone(),
             limits: self.cache_limits,
             sync: self.cache_sync,
@@ -157,28 +124,17 @@ impl Config {
         };
         Some(Store::new(path, options))
     }
-}
 
-/// `$MGENJIT_CACHE_DIR`, else `$XDG_CACHE_HOME/mgenjit`, else `$HOME/.cache/mgenjit`.
-///
-/// A relative `$XDG_CACHE_HOME` is ignored, as the XDG Base Directory Specification asks.
-pub fn default_cache_dir() -> Option<PathBuf> {
-    let variable = |name| environment::variable(name).map(PathBuf::from);
-    variable(c"MGENJIT_CACHE_DIR")
-        .or_else(|| {
-            variable(c"XDG_CACHE_HOME")
-                .filter(|path| path.is_absolute())
-                .map(|path| path.join("mgenjit"))
-        })
-        .or_else(|| variable(c"HOME").map(|path| path.join(".cache/mgenjit")))
-}
-
-/// Why there is no [`default_cache_dir`], and what to do.
-pub fn no_default_cache_dir() -> &'static str {
-    if environment::is_trusted() {
-        "there is no cache directory: set MGENJIT_CACHE_DIR, XDG_CACHE_HOME or HOME"
-    } else {
-        "there is no cache directory: this is a set-user-ID program, whose environment is not read; name one with \
-         mgenjit_config_set_cache_dir"
+    /// The compile servers that this asks for.
+    pub fn pool(&self) -> client::options::Options {
+        client::options::Options {
+            path: self.server_path.clone(),
+            max_servers: self.max_servers,
+            limits: self.limits,
+            mode: self.server_mode,
+            idle_timeout: self.server_idle_timeout,
+            server_limits: self.server_limits,
+            log: self.server_log.clone(),
+        }
     }
 }

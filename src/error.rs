@@ -1,6 +1,6 @@
 //! The one error of the library: what kind it is, what went wrong, and where.
 
-use crate::shortage;
+use crate::process_limits;
 use crate::types::Position;
 use std::any::Any;
 
@@ -52,20 +52,26 @@ pub struct Error {
     pub reproduces: bool,
 }
 
-/// What the system said, in words: without the number that the standard library adds, and with the limit that was met
-/// if memory is what lacks.
+/// What the system said, in words: without the error's number, and with the limit that was met if memory ran out.
 pub fn reason(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let words = text
-        .split_once(" (os error ")
-        .map_or(&*text, |(words, _)| words);
+    let words = without_number(error.to_string());
     let limit = (error.kind() == std::io::ErrorKind::OutOfMemory)
-        .then(shortage::of_memory)
+        .then(process_limits::of_memory)
         .flatten();
     match limit {
         Some(limit) => format!("{words}: {limit}"),
-        None => words.to_owned(),
+        None => words,
     }
+}
+
+/// A message without the number that the standard library and rustix put at the end of an error of the system.
+pub fn without_number(mut message: String) -> String {
+    if message.ends_with(')')
+        && let Some(at) = message.rfind(" (os error ")
+    {
+        message.truncate(at);
+    }
+    message
 }
 
 impl Error {

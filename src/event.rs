@@ -1,17 +1,16 @@
 //! What an executor tells of its work.
 
-use crate::cache::key::Key;
 use crate::protocol::messages::Progress;
 use crate::types::CompileTimes;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 /// A function that is told of events, on the thread that caused them.
 pub type Hook = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
 
 pub struct Event<'a> {
     pub kind: EventKind,
-    pub key: Key,
+    /// The key of the module's entry.
+    pub key: [u8; 32],
     pub name: &'a str,
     pub message: &'a str,
     pub bytes: u64,
@@ -28,10 +27,10 @@ pub enum EventKind {
     Compiled,
     Stored,
     Loaded,
-    CacheTrouble,
+    CacheWarning,
     Different,
     NotIsolated,
-    ServerTrouble,
+    ServerWarning,
     Progress,
     Warning,
 }
@@ -48,23 +47,4 @@ pub struct Times {
     pub store: u64,
     pub map: u64,
     pub bind: u64,
-}
-
-/// Measures one step after the other.
-pub struct Stopwatch(Instant);
-
-impl Stopwatch {
-    pub fn start() -> Stopwatch {
-        Stopwatch(Instant::now())
-    }
-
-    /// Microseconds since the start or the last lap.
-    pub fn lap(&mut self) -> u64 {
-        let now = Instant::now();
-        micros(now - std::mem::replace(&mut self.0, now))
-    }
-}
-
-pub fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

@@ -9,6 +9,7 @@ compile_error!("libmgenjit runs on x86-64 Linux only");
 mod cache;
 mod capi;
 mod client;
+mod clock;
 mod config;
 #[doc(hidden)]
 pub mod cpu;
@@ -20,10 +21,10 @@ mod executor;
 mod export;
 mod fork;
 mod image;
+mod process_limits;
 #[doc(hidden)]
 pub mod protocol;
 mod prototype;
-mod shortage;
 #[doc(hidden)]
 pub mod signature;
 #[doc(hidden)]

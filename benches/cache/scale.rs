@@ -4,8 +4,9 @@ use super::directory::{INDEX, Root};
 use super::index::{Filter, Index};
 use super::journal::{HitKind, Journal, Kind, Record};
 use super::key::Key;
-use super::maintain::{self, Limits, Maintenance};
+use super::maintain::{self, Maintenance};
 use super::manifest::Manifest;
+use super::options::Limits;
 use super::store::{Found, Store};
 use crate::cache::admin::{Catalog, Explanation};
 use crate::config::Config;
@@ -80,14 +81,14 @@ impl Cache {
         self.next += 1;
         let mut manifest = Manifest::example(&name(number));
         manifest.about.parts.input = key(number).0;
-        manifest.about.created = super::journal::now();
+        manifest.about.created = crate::clock::now();
         manifest.about.times.optimise = 1000 + u64::from(number % 5000);
         let start = Instant::now();
         self.store
             .publish(&key(number), &[7; 64], b"", b"", &mut manifest)
             .expect("it is stored");
         let stored = Instant::now();
-        self.store.maintain().expect("no trouble");
+        self.store.maintain().expect("no error");
         let slice = stored.elapsed();
         SLOWEST_SLICE.with(|slowest| slowest.set(slowest.get().max(slice)));
         start.elapsed()
@@ -102,7 +103,7 @@ impl Cache {
     }
 
     fn catalog(&self) -> Catalog {
-        Catalog::new(self.config.clone()).expect("a catalog")
+        Catalog::new(self.config.store()).expect("a catalog")
     }
 
     fn root(&self) -> Arc<Root> {
@@ -111,7 +112,7 @@ impl Cache {
     }
 
     fn journal(&self) -> Journal {
-        let journal = Journal::open(&self.root()).expect("no trouble");
+        let journal = Journal::open(&self.root()).expect("no error");
         journal.expect("a journal")
     }
 
@@ -133,7 +134,7 @@ impl Cache {
     /// The time to fold what the journal has.
     fn fold(&self) -> Duration {
         let root = self.root();
-        let _lock = Maintenance::acquire(&root, Duration::from_secs(9)).expect("no trouble");
+        let _lock = Maintenance::acquire(&root, Duration::from_secs(9)).expect("no error");
         let start = Instant::now();
         let mut index = Index::open(self.store.directory(), &root).expect("an index");
         index.fold(&self.journal()).expect("folded");
@@ -251,9 +252,8 @@ fn a_million_entries_are_as_fast_as_a_thousand() {
     ];
     for cache in &mut caches {
         cache.store.create_journal();
-        cache.next = cache.entries
-            + 1000 * 1000 * 10
-            + (super::journal::now() >> 20) as u32 % 1000 * 100_000;
+        cache.next =
+            cache.entries + 1000 * 1000 * 10 + (crate::clock::now() >> 20) as u32 % 1000 * 100_000;
     }
     println!(
         "{:<52} {SMALL:>11} {big:>11}   ratio",
@@ -440,7 +440,7 @@ fn questions(caches: &mut [Cache; 2]) {
         // It may be evicted.
         if let Ok(key) = key {
             let index = cache.catalog().index().expect("an index");
-            index.entry(&key).expect("no trouble");
+            index.entry(&key).expect("no error");
         }
     });
     turns("explain a miss", 5, &mut |cache, number| {

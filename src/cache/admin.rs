@@ -7,10 +7,11 @@ use super::file;
 use super::index::{Filter, Gone, Index, IndexError, Row, Stats, Verdict, Why};
 use super::journal::{Journal, MissReason};
 use super::key::{Key, check_origin};
-use super::maintain::{self, Limits, Maintenance};
+use super::maintain::{self, Maintenance};
 use super::manifest::{Manifest, Parts};
-use super::store::{Options, Store, Trouble};
-use crate::config::Config;
+use super::options::{Limits, Options};
+use super::store::Store;
+use super::warning::Warning;
 use crate::error::{Error, Status};
 use crate::fork;
 use rustix::fs::OFlags;
@@ -30,7 +31,6 @@ const SHORT_PATIENCE: Duration = Duration::from_secs(2);
 pub type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> bool;
 
 pub struct Catalog {
-    config: Config,
     store: Store,
 }
 
@@ -48,24 +48,21 @@ pub struct Details {
 pub enum Explanation {
     /// The entry's key, which may be another one.
     Hit(Key),
-    Damaged(Trouble),
-    Untrusted(Trouble),
+    Damaged(Warning),
+    Untrusted(Warning),
     Missing(Verdict),
 }
 
 impl Catalog {
-    pub fn new(config: Config) -> Result<Catalog, Error> {
-        let store = config.store().ok_or_else(|| {
+    /// A catalog of the cache that a configuration asks for, if it asks for one.
+    pub fn new(store: Option<Store>) -> Result<Catalog, Error> {
+        let store = store.ok_or_else(|| {
             Error::new(
                 Status::Cache,
                 "there is no cache: its mode is off, or none of MGENJIT_CACHE_DIR, XDG_CACHE_HOME and HOME is set",
             )
         })?;
-        Ok(Catalog { config, store })
-    }
-
-    pub fn config(&self) -> &Config {
-        &self.config
+        Ok(Catalog { store })
     }
 
     pub fn path(&self) -> &Path {
@@ -128,7 +125,7 @@ impl Catalog {
         let root = self
             .directory()
             .create()
-            .map_err(|trouble| self.trouble(&trouble))?;
+            .map_err(|warning| self.warning(&warning))?;
         self.store.create_journal();
         let options = self.store.options();
         // Nobody sweeps meanwhile what is unpacked and not yet in its place.
@@ -156,7 +153,7 @@ impl Catalog {
         drop(lock);
         self.store
             .maintain()
-            .map_err(|trouble| self.trouble(&trouble))?;
+            .map_err(|warning| self.warning(&warning))?;
         Ok(count)
     }
 
@@ -276,12 +273,12 @@ impl Catalog {
     }
 
     fn open_entry(&self, key: &Key) -> Result<Option<Entry>, Error> {
-        self.store.reopen(key).map_err(|(reason, trouble)| {
+        self.store.reopen(key).map_err(|(reason, warning)| {
             let status = match reason {
                 MissReason::Untrusted => Status::Untrusted,
                 _ => Status::Damaged,
             };
-            Error::new(status, trouble.0)
+            Error::new(status, warning.0)
         })
     }
 
@@ -321,7 +318,7 @@ impl Catalog {
             marked = mark();
             index.set_pinned(key, pinned)
         })?;
-        marked.map_err(|error| self.trouble(&self.directory().trouble_at(&path, error)))?;
+        marked.map_err(|error| self.warning(&self.directory().warning_at(&path, error)))?;
         if !known && self.open_entry(key)?.is_none() {
             return Err(self.no_entry(key));
         }
@@ -421,8 +418,8 @@ impl Catalog {
         let root = self.open_root()?;
         match self.store.look(key) {
             Ok(Some(entry)) => Ok(Explanation::Hit(entry.tail.key())),
-            Err((MissReason::Untrusted, trouble)) => Ok(Explanation::Untrusted(trouble)),
-            Err((MissReason::Damaged, trouble)) => Ok(Explanation::Damaged(trouble)),
+            Err((MissReason::Untrusted, warning)) => Ok(Explanation::Untrusted(warning)),
+            Err((MissReason::Damaged, warning)) => Ok(Explanation::Damaged(warning)),
             // No directory yet: nothing was ever stored.
             Ok(None) | Err((MissReason::Absent, _)) if root.is_none() => {
                 Ok(Explanation::Missing(Verdict::Never(None)))
@@ -463,7 +460,7 @@ impl Catalog {
         self.directory().close();
         self.directory()
             .open()
-            .map_err(|trouble| self.trouble(&trouble))
+            .map_err(|warning| self.warning(&warning))
     }
 
     fn place(&self, root: &Root) -> Place {
@@ -559,16 +556,16 @@ impl Catalog {
     }
 
     fn error(&self, error: &IndexError) -> Error {
-        self.trouble(&self.directory().trouble_at(INDEX, error))
+        self.warning(&self.directory().warning_at(INDEX, error))
     }
 
-    fn trouble(&self, trouble: &Trouble) -> Error {
-        Error::new(Status::Cache, trouble.0.clone())
+    fn warning(&self, warning: &Warning) -> Error {
+        Error::new(Status::Cache, warning.0.clone())
     }
 
     fn damaged(&self, key: &Key, error: &EntryError) -> Error {
         let path = super::directory::entry_path(key);
-        Error::new(Status::Damaged, self.directory().trouble_at(&path, error).0)
+        Error::new(Status::Damaged, self.directory().warning_at(&path, error).0)
     }
 
     fn no_entry(&self, key: &Key) -> Error {
@@ -645,7 +642,7 @@ impl Iter {
             }
             other => other,
         }
-        .map_err(|error| Error::new(Status::Cache, self.index.trouble(&error).0))?;
+        .map_err(|error| Error::new(Status::Cache, self.index.warning(&error).0))?;
         self.page = page.into_iter();
         let row = self.page.next();
         self.after = row.as_ref().map(|row| row.key);

@@ -15,7 +15,8 @@
 //! version touches a newer one's.
 
 use super::key::Key;
-use super::store::Trouble;
+use super::warning::Warning;
+use crate::error::without_number;
 use crate::fork;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::{Errno, retry_on_intr};
@@ -85,7 +86,7 @@ impl Directory {
     }
 
     /// The open root, or `None` if there is none yet.
-    pub fn open(&self) -> Result<Option<Arc<Root>>, Trouble> {
+    pub fn open(&self) -> Result<Option<Arc<Root>>, Warning> {
         let mut open = self.lock();
         if let Some(root) = &*open {
             return Ok(Some(root.clone()));
@@ -94,16 +95,16 @@ impl Directory {
         let fd = match rustix::fs::open(&self.path, flags, Mode::empty()) {
             Ok(fd) => fd,
             Err(Errno::NOENT) => return Ok(None),
-            Err(error) => return Err(self.trouble("cannot be opened", error)),
+            Err(error) => return Err(self.warning("cannot be opened", error)),
         };
         let stat =
-            rustix::fs::fstat(&fd).map_err(|error| self.trouble("cannot be examined", error))?;
+            rustix::fs::fstat(&fd).map_err(|error| self.warning("cannot be examined", error))?;
         let trusted = Trusted {
             user: rustix::process::geteuid().as_raw(),
             root: self.owner == Owner::UserOrRoot,
         };
         check_trust(&stat, trusted)
-            .map_err(|why| self.trouble("is not used, because what is in a cache is run", why))?;
+            .map_err(|why| self.warning("is not used, because what is in a cache is run", why))?;
         let root = Arc::new(Root {
             fd,
             trusted,
@@ -114,19 +115,19 @@ impl Directory {
     }
 
     /// The open root with all folders that there must be; makes what is missing.
-    pub fn create(&self) -> Result<Arc<Root>, Trouble> {
+    pub fn create(&self) -> Result<Arc<Root>, Warning> {
         // What is open may have been deleted since: look at the path anew.
         *self.lock() = None;
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700);
         builder
             .create(&self.path)
-            .map_err(|error| self.trouble("cannot be made", error))?;
+            .map_err(|error| self.warning("cannot be made", error))?;
         let root = self
             .open()?
-            .ok_or_else(|| self.trouble("cannot be used", "it was deleted"))?;
+            .ok_or_else(|| self.warning("cannot be used", "it was deleted"))?;
         let cannot_hold =
-            |folder: &str, error| self.trouble(&format!("cannot hold the folder {folder}"), error);
+            |folder: &str, error| self.warning(&format!("cannot hold the folder {folder}"), error);
         let version = root
             .folder(VERSION)
             .map_err(|error| cannot_hold(VERSION, error))?;
@@ -147,17 +148,17 @@ impl Directory {
         fork::guard(|| self.open.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A [`Trouble`] with this directory.
-    pub fn trouble(&self, what: &str, why: impl std::fmt::Display) -> Trouble {
-        Trouble(in_words(format!(
+    /// A [`Warning`] with this directory.
+    pub fn warning(&self, what: &str, why: impl std::fmt::Display) -> Warning {
+        Warning(without_number(format!(
             "the cache directory {} {what}: {why}",
             self.path.display()
         )))
     }
 
-    /// A [`Trouble`] with something in this directory.
-    pub fn trouble_at(&self, path: &str, why: impl std::fmt::Display) -> Trouble {
-        Trouble(in_words(format!(
+    /// A [`Warning`] with something in this directory.
+    pub fn warning_at(&self, path: &str, why: impl std::fmt::Display) -> Warning {
+        Warning(without_number(format!(
             "{}: {why}",
             self.path.join(path).display()
         )))
@@ -340,14 +341,6 @@ impl Root {
             0x1983_0326,
         ];
         rustix::fs::fstatfs(&self.fd).is_ok_and(|stat| REMOTE.contains(&(stat.f_type as u32)))
-    }
-}
-
-/// Without the numbers that errors of the system have at their end.
-fn in_words(text: String) -> String {
-    match text.rsplit_once(" (os error ") {
-        Some((words, number)) if number.ends_with(')') => words.to_owned(),
-        _ => text,
     }
 }
 

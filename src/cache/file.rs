@@ -1,7 +1,7 @@
 //! Files that appear whole or not at all.
 
 use super::directory::{Root, TEMPORARY};
-use crate::protocol::transport;
+use crate::process_limits::check_file_size;
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::fs::File;
@@ -62,7 +62,7 @@ impl Temporary {
     }
 
     pub fn write(&mut self, parts: &[&[u8]]) -> std::io::Result<()> {
-        transport::check_file_size(parts)?;
+        check_file_size(parts)?;
         let mut slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
         let mut rest = &mut slices[..];
         IoSlice::advance_slices(&mut rest, 0);

@@ -23,10 +23,11 @@ use super::bytes::u64_at;
 use super::directory::{JOURNAL, OpenError, Root};
 use super::file::{Changes, Temporary};
 use super::key::Key;
+use crate::clock;
+use crate::process_limits::is_file_size_limited;
 use rustix::fs::{FallocateFlags, OFlags, SeekFrom};
 use rustix::io::Errno;
 use std::fs::File;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 const MAGIC: [u8; 8] = *b"MGENJRNL";
 pub const HEADER_LEN: u64 = 64;
@@ -137,7 +138,7 @@ impl Journal {
     }
 
     pub fn append(&self, record: &Record) -> Result<(), Errno> {
-        if is_limited() {
+        if is_file_size_limited() {
             return Err(Errno::FBIG);
         }
         let bytes = record.encode();
@@ -239,7 +240,7 @@ impl Record {
         Record {
             kind,
             detail,
-            time: now(),
+            time: clock::now(),
             bytes,
             cost: 0,
             key,
@@ -315,21 +316,6 @@ impl Header {
     }
 }
 
-/// Whether files of this process may not grow beyond some length. A write beyond it is a signal, which by default ends
-/// the host: then neither the journal nor the index is written.
-pub fn is_limited() -> bool {
-    rustix::process::getrlimit(rustix::process::Resource::Fsize)
-        .current
-        .is_some()
-}
-
-/// Microseconds since 1970.
-pub fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, crate::event::micros)
-}
-
 fn errno(error: &std::io::Error) -> Errno {
     Errno::from_io_error(error).unwrap_or(Errno::IO)
 }
@@ -364,7 +350,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let directory = Directory::new(folder.path().join("cache"), Owner::User);
         let root = directory.create().expect("a cache");
-        assert!(Journal::open(&root).expect("no trouble").is_none());
+        assert!(Journal::open(&root).expect("no error").is_none());
         let journal = Journal::open_or_create(&root).expect("a journal");
         let second = Journal::open_or_create(&root).expect("the same journal");
         for number in 1..=200 {
@@ -378,7 +364,7 @@ mod tests {
         let (rest, _) = times(&journal, middle, 1 << 20);
         assert_eq!([first, rest].concat(), all);
 
-        let header = journal.header().expect("no trouble").expect("a header");
+        let header = journal.header().expect("no error").expect("a header");
         let changed = Header {
             folded: middle,
             bytes: 7,
@@ -386,9 +372,9 @@ mod tests {
             ..header
         };
         journal.set_header(&root, &changed).expect("written");
-        assert_eq!(second.header().expect("no trouble"), Some(changed));
+        assert_eq!(second.header().expect("no error"), Some(changed));
         journal.punch(&root, end);
-        assert_eq!(journal.header().expect("no trouble"), Some(changed));
+        assert_eq!(journal.header().expect("no error"), Some(changed));
         assert_eq!(times(&journal, end, 1 << 20).0, [0; 0]);
         journal.append(&record(201)).expect("appended");
         assert_eq!(times(&journal, end, 1 << 20).0, [201]);

@@ -2,7 +2,7 @@
 
 use super::directory::{Directory, LOCKS, Root, is_foreign};
 use super::key::Key;
-use super::store::Trouble;
+use super::warning::Warning;
 use rustix::fs::{FlockOperation, OFlags};
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
@@ -30,7 +30,7 @@ impl Lock {
         directory: &Directory,
         key: &Key,
         timeout: Duration,
-    ) -> Result<Outcome, Trouble> {
+    ) -> Result<Outcome, Warning> {
         let root = directory.create()?;
         let path = format!("{LOCKS}/{key}");
         let deadline = Instant::now() + timeout;
@@ -47,7 +47,7 @@ impl Lock {
                     continue;
                 }
                 Err(error) => {
-                    return Err(directory.trouble(&format!("cannot open {path}"), error));
+                    return Err(directory.warning(&format!("cannot open {path}"), error));
                 }
             };
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -68,7 +68,7 @@ impl Lock {
                         // Nobody has it, and nobody else would remove it.
                         let _ = root.unlink(&path);
                     }
-                    return Err(directory.trouble(&format!("cannot lock {path}"), error));
+                    return Err(directory.warning(&format!("cannot lock {path}"), error));
                 }
             }
             let now = Instant::now();

@@ -5,42 +5,17 @@
 
 use super::directory::{Directory, LOCKS, MAINTENANCE, OpenError, Root, TEMPORARY};
 use super::index::{Index, IndexError};
-use super::journal::{self, Journal, Kind};
+use super::journal::{Journal, Kind};
 use super::lock::is_unsupported;
-use super::store::{Options, Trouble};
+use super::options::{Limits, Options};
+use super::warning::Warning;
 use crate::fork;
+use crate::process_limits::is_file_size_limited;
 use rustix::fs::{AtFlags, Dir, FlockOperation, OFlags};
 use rustix::io::Errno;
 use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
-
-/// How much a cache may hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Of all entries together; 0 for no limit.
-    pub max_bytes: u64,
-    /// 0 for no limit.
-    pub max_entries: u64,
-    /// Since an entry was last used; zero for no limit.
-    pub max_age: Duration,
-}
-
-impl Limits {
-    pub fn are_exceeded(&self, bytes: u64, entries: u64) -> bool {
-        (self.max_bytes > 0 && bytes > self.max_bytes)
-            || (self.max_entries > 0 && entries > self.max_entries)
-    }
-
-    /// What trimming by itself goes down to, so that it is not due again at once.
-    pub(super) fn with_room(&self) -> Limits {
-        Limits {
-            max_bytes: self.max_bytes - self.max_bytes / 16,
-            max_entries: self.max_entries - self.max_entries / 16,
-            max_age: self.max_age,
-        }
-    }
-}
 
 /// The journal is folded when it has grown by so much: 1024 records.
 const FOLD_AT: u64 = 64 << 10;
@@ -97,7 +72,7 @@ impl Maintenance {
 
 /// Whether an index can be kept here: it takes locks, and files that may grow.
 pub fn keeps_index(root: &Root) -> bool {
-    if journal::is_limited() {
+    if is_file_size_limited() {
         return false;
     }
     match root.open_file(MAINTENANCE, OFlags::RDWR | OFlags::CREATE) {
@@ -140,13 +115,13 @@ pub fn slice(
     root: &Arc<Root>,
     journal: &Journal,
     options: &Options,
-) -> Result<(), Trouble> {
+) -> Result<(), Warning> {
     let deadline = Instant::now() + SLICE;
-    let trouble = |error: IndexError| directory.trouble_at(MAINTENANCE, error);
+    let warning = |error: IndexError| directory.warning_at(MAINTENANCE, error);
     if !keeps_index(root) {
         return Ok(());
     }
-    let Some(_lock) = Maintenance::acquire(root, Duration::ZERO).map_err(trouble)? else {
+    let Some(_lock) = Maintenance::acquire(root, Duration::ZERO).map_err(warning)? else {
         return Ok(());
     };
     // A child must not have SQLite's locks, nor its memory of them: `fork` waits for the slice.
@@ -161,7 +136,7 @@ fn slice_of(
     journal: &Journal,
     options: &Options,
     deadline: Instant,
-) -> Result<(), Trouble> {
+) -> Result<(), Warning> {
     with_index(directory, root, |index| {
         let folded = index.fold_until(journal, Some(deadline))?;
         let limits = options.limits.with_room();
@@ -177,7 +152,7 @@ fn slice_of(
         index.fold_until(journal, Some(deadline))?;
         Ok(())
     })
-    .map_err(|error| directory.trouble_at(super::directory::INDEX, error))
+    .map_err(|error| directory.warning_at(super::directory::INDEX, error))
 }
 
 /// Opens the index and does something with it; if it turns out to be broken, again, and then with a new one. The caller

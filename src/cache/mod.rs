@@ -3,8 +3,8 @@
 //! Architecture Invariant: the cache maps nothing and runs nothing. It hands out entries that were verified,
 //! as open files; `image` maps them.
 //!
-//! Architecture Invariant: trouble with the cache is never an error of a compile. It is a [`store::Trouble`],
-//! which the executor tells the event hook and otherwise treats as a miss.
+//! Architecture Invariant: a problem with the cache is never an error of a compile. It is a [`warning::Warning`],
+//! which the executor passes to the event hook and otherwise treats as a miss.
 
 pub mod admin;
 pub mod bundle;
@@ -18,9 +18,11 @@ pub mod key;
 pub mod lock;
 pub mod maintain;
 pub mod manifest;
+pub mod options;
 pub mod policy;
 pub mod store;
 pub mod trust;
+pub mod warning;
 
 #[cfg(test)]
 mod replay;

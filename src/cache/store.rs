@@ -6,37 +6,16 @@ use super::file;
 use super::journal::{HitKind, Journal, Kind, MissReason, Record};
 use super::key::Key;
 use super::lock::{Lock, Outcome};
-use super::maintain::{self, Limits};
+use super::maintain;
 use super::manifest::Manifest;
-use super::trust::{Signer, Trust};
+use super::options::Options;
+use super::warning::Warning;
 use crate::fork;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-/// Something is wrong with the cache. It costs time, never a result.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Trouble(pub String);
-
-/// How a cache is used.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Read-only caches below the writable one.
-    pub layers: Vec<PathBuf>,
-    pub limits: Limits,
-    /// Whether an entry survives a power cut from the moment it is stored. Without it, a torn one is noticed.
-    pub sync: bool,
-    /// Whether the IR is kept in its entry.
-    pub keep_input: bool,
-    /// Whether there is a journal and an index: statistics, recency, and trimming by itself.
-    pub index: bool,
-    pub writable: bool,
-    pub signer: Option<Arc<Signer>>,
-    pub trust: Option<Arc<Trust>>,
-}
 
 /// A cache on disk.
 #[derive(Debug)]
@@ -72,7 +51,7 @@ pub enum Found {
     Entry(Box<Entry>),
     Nothing,
     /// There is something that must not be run.
-    Unusable(MissReason, Trouble),
+    Unusable(MissReason, Warning),
 }
 
 /// What an entry is looked for.
@@ -128,8 +107,8 @@ impl Store {
                 Ok(Some((entry, via))) => {
                     if let Err(error) = entry.expect_machine(machine) {
                         let path = entry_path(&entry.tail.key());
-                        let (reason, trouble) = unusable(directory, &path, &error);
-                        unfit.get_or_insert(Found::Unusable(reason, trouble));
+                        let (reason, warning) = unusable(directory, &path, &error);
+                        unfit.get_or_insert(Found::Unusable(reason, warning));
                         continue;
                     }
                     let in_layer = index > 0 || via == Via::Layer;
@@ -139,8 +118,8 @@ impl Store {
                     return Found::Entry(Box::new(entry));
                 }
                 Ok(None) => {}
-                Err((reason, trouble)) => {
-                    unfit.get_or_insert(Found::Unusable(reason, trouble));
+                Err((reason, warning)) => {
+                    unfit.get_or_insert(Found::Unusable(reason, warning));
                 }
             }
         }
@@ -152,11 +131,11 @@ impl Store {
         &self,
         directory: &Directory,
         key: &Key,
-    ) -> Result<Option<(Entry, Via)>, (MissReason, Trouble)> {
+    ) -> Result<Option<(Entry, Via)>, (MissReason, Warning)> {
         let Some(root) = directory
             .open()
             // Not its entry is at fault.
-            .map_err(|trouble| (MissReason::Absent, trouble))?
+            .map_err(|warning| (MissReason::Absent, warning))?
         else {
             return Ok(None);
         };
@@ -186,16 +165,16 @@ impl Store {
     }
 
     /// What was just published, read back as every later run will: no hit.
-    pub fn reopen(&self, key: &Key) -> Result<Option<Entry>, (MissReason, Trouble)> {
+    pub fn reopen(&self, key: &Key) -> Result<Option<Entry>, (MissReason, Warning)> {
         match self.directory.open() {
             Ok(Some(root)) => self.read_entry(&self.directory, &root, key),
             Ok(None) => Ok(None),
-            Err(trouble) => Err((MissReason::Damaged, trouble)),
+            Err(warning) => Err((MissReason::Damaged, warning)),
         }
     }
 
     /// What a compile would find, which is not recorded.
-    pub fn look(&self, key: &Key) -> Result<Option<Entry>, (MissReason, Trouble)> {
+    pub fn look(&self, key: &Key) -> Result<Option<Entry>, (MissReason, Warning)> {
         let mut unusable = None;
         for directory in std::iter::once(&*self.directory).chain(&self.layers) {
             match self.find_in(directory, key) {
@@ -214,7 +193,7 @@ impl Store {
         directory: &Directory,
         root: &Root,
         key: &Key,
-    ) -> Result<Option<Entry>, (MissReason, Trouble)> {
+    ) -> Result<Option<Entry>, (MissReason, Warning)> {
         let path = entry_path(key);
         let (file, stat) = match root.open_examined(&path, OFlags::RDONLY) {
             Ok(opened) => opened,
@@ -227,7 +206,7 @@ impl Store {
     }
 
     /// Takes the lock that whoever compiles `key` holds.
-    pub fn lock(&self, key: &Key, timeout: Duration) -> Result<Outcome, Trouble> {
+    pub fn lock(&self, key: &Key, timeout: Duration) -> Result<Outcome, Warning> {
         Lock::acquire(&self.directory, key, timeout)
     }
 
@@ -244,11 +223,11 @@ impl Store {
     }
 
     /// The directory, for something to be stored in it.
-    fn create(&self) -> Result<Arc<Root>, Trouble> {
+    fn create(&self) -> Result<Arc<Root>, Warning> {
         if self.trusts_itself() {
             return self.directory.create();
         }
-        Err(self.directory.trouble(
+        Err(self.directory.warning(
             "is not written",
             "the configuration trusts keys, but not the one that it signs with, if it has any: what is stored \
              could not be used again",
@@ -263,13 +242,13 @@ impl Store {
         object: &[u8],
         input: &[u8],
         manifest: &mut Manifest,
-    ) -> Result<u64, Trouble> {
+    ) -> Result<u64, Warning> {
         let root = self.create()?;
         let path = entry_path(key);
         let signer = self.options.signer.as_deref();
         let input = Some(input).filter(|_| self.options.keep_input);
         let encoded = entry::encode(key, image, object, input, manifest, signer)
-            .map_err(|error| self.directory.trouble_at(&path, error))?;
+            .map_err(|error| self.directory.warning_at(&path, error))?;
         let entry::Encoded {
             manifest: middle,
             object,
@@ -282,7 +261,7 @@ impl Store {
             &[image, middle, object, input, tail],
             self.options.sync,
         )
-        .map_err(|error| self.directory.trouble_at(&path, error))?;
+        .map_err(|error| self.directory.warning_at(&path, error))?;
         let len = encoded.len(image);
         if let Some(canonical) = manifest.about.canonical {
             // The entry first: an alias names what is there. It is not worth more than a try.
@@ -293,22 +272,22 @@ impl Store {
     }
 
     /// Lets `key` find the entry of `target`.
-    pub fn publish_alias(&self, key: &Key, target: &Key) -> Result<(), Trouble> {
+    pub fn publish_alias(&self, key: &Key, target: &Key) -> Result<(), Warning> {
         let root = self.create()?;
         self.write_alias(&root, key, target)?;
         self.record_alias(key);
         Ok(())
     }
 
-    fn write_alias(&self, root: &Root, key: &Key, target: &Key) -> Result<(), Trouble> {
+    fn write_alias(&self, root: &Root, key: &Key, target: &Key) -> Result<(), Warning> {
         let path = alias_path(key);
         let bytes = entry::encode_alias(key, target, self.options.signer.as_deref());
         file::publish(root, &path, &[&bytes], self.options.sync)
-            .map_err(|error| self.directory.trouble_at(&path, error))
+            .map_err(|error| self.directory.warning_at(&path, error))
     }
 
     /// Folds the journal and trims, if it is time to. Never waits for another process that does so.
-    pub fn maintain(&self) -> Result<(), Trouble> {
+    pub fn maintain(&self) -> Result<(), Warning> {
         let Some(journal) = self.journal() else {
             return Ok(());
         };
@@ -417,12 +396,12 @@ impl Drop for Store {
     }
 }
 
-fn unopened(directory: &Directory, path: &str, error: OpenError) -> (MissReason, Trouble) {
+fn unopened(directory: &Directory, path: &str, error: OpenError) -> (MissReason, Warning) {
     let reason = match error {
         OpenError::Io(error) if is_shortage(error) => MissReason::Absent,
         _ => MissReason::Damaged,
     };
-    (reason, directory.trouble_at(path, error))
+    (reason, directory.warning_at(path, error))
 }
 
 /// Whether this process or the system lacks something for the moment: the file is not at fault.
@@ -430,11 +409,11 @@ fn is_shortage(error: Errno) -> bool {
     [Errno::MFILE, Errno::NFILE, Errno::NOMEM].contains(&error)
 }
 
-fn unusable(directory: &Directory, path: &str, error: &EntryError) -> (MissReason, Trouble) {
+fn unusable(directory: &Directory, path: &str, error: &EntryError) -> (MissReason, Warning) {
     let reason = match error {
         EntryError::Untrusted(_) => MissReason::Untrusted,
         EntryError::Io(error) if is_shortage(*error) => MissReason::Absent,
         _ => MissReason::Damaged,
     };
-    (reason, directory.trouble_at(path, error))
+    (reason, directory.warning_at(path, error))
 }

@@ -4,8 +4,8 @@ use super::directory::{INDEX, JOURNAL, alias_path, entry_path};
 use super::index::{Filter, Stats, Verdict, Why};
 use super::journal::MissReason;
 use super::key::{Key, KeyParts, Keys, digest_of_unit};
-use super::maintain::Limits;
 use super::manifest::{Manifest, Part};
+use super::options::Limits;
 use super::store::{Found, Store};
 use crate::cache::admin::{Catalog, Explanation};
 use crate::config::Config;
@@ -50,7 +50,7 @@ impl Cache {
     }
 
     fn catalog(&self) -> Catalog {
-        Catalog::new(self.config.clone()).expect("a catalog")
+        Catalog::new(self.config.store()).expect("a catalog")
     }
 
     /// A miss, a compile of `cost` microseconds, and a store. The image has `len` bytes.
@@ -62,7 +62,7 @@ impl Cache {
         self.store
             .publish(&key, &vec![7; len], b"object", b"input", &mut manifest)
             .expect("it is stored");
-        self.store.maintain().expect("no trouble");
+        self.store.maintain().expect("no error");
     }
 
     fn hit(&self, key: &Key) -> bool {
@@ -728,11 +728,11 @@ fn code_for_another_machine_is_no_hit() {
     for number in [1, 2] {
         for machine in ["native 2", "native 10", "x86-64-v4", ""] {
             let found = cache.store.find(&key(number), machine);
-            let Found::Unusable(MissReason::Damaged, trouble) = found else {
+            let Found::Unusable(MissReason::Damaged, warning) = found else {
                 panic!("{machine}: {found:?}");
             };
             let said = format!("code for {MACHINE}, not for {machine}");
-            assert!(trouble.0.contains(&said), "{trouble}");
+            assert!(warning.0.contains(&said), "{warning}");
         }
         assert!(cache.hit(&key(number)));
     }

@@ -10,6 +10,7 @@ use crate::cache::admin::{Catalog, Iter};
 use crate::cache::index::{Filter, Row, Stats};
 use crate::cache::key::Key;
 use crate::client::pool::Pool;
+use crate::config::Config;
 use crate::error::{Error, Status};
 use std::ffi::{CString, c_char, c_void};
 use std::path::Path;
@@ -20,6 +21,7 @@ use std::ptr;
 #[allow(non_camel_case_types)]
 pub struct mgenjit_cache {
     catalog: Catalog,
+    config: Config,
     directory: CString,
     /// For what is compiled again; no server is started before.
     pool: Pool,
@@ -213,13 +215,14 @@ pub unsafe extern "C" fn mgenjit_cache_open(
     unsafe {
         ffi::guard(error, || {
             let out = Out::new(cache, "cache")?;
-            let catalog = Catalog::new(copy_config(config))?;
+            let config = copy_config(config);
+            let catalog = Catalog::new(config.store())?;
             let directory = ffi::c_string(catalog.path().to_string_lossy().into_owned());
-            let config = catalog.config();
-            let pool = Pool::new(config);
+            let pool = Pool::new(config.pool());
             out.write(
                 mgenjit_cache {
                     catalog,
+                    config,
                     directory,
                     pool,
                 }
@@ -257,14 +260,18 @@ pub unsafe extern "C" fn mgenjit_cache_stats(
     // SAFETY: the caller passes NULL or live pointers, as the header asks.
     unsafe {
         ffi::guard(error, || {
-            let catalog = &ffi::borrow(cache, "cache")?.catalog;
+            let cache = ffi::borrow(cache, "cache")?;
             ffi::check_sized(statistics, "statistics")?;
-            ffi::write_sized(statistics, c_statistics(catalog)?, "statistics")
+            ffi::write_sized(
+                statistics,
+                c_statistics(&cache.catalog, &cache.config)?,
+                "statistics",
+            )
         })
     }
 }
 
-fn c_statistics(catalog: &Catalog) -> Result<mgenjit_cache_statistics, Error> {
+fn c_statistics(catalog: &Catalog, config: &Config) -> Result<mgenjit_cache_statistics, Error> {
     let Stats {
         has_history,
         entries,
@@ -287,7 +294,7 @@ fn c_statistics(catalog: &Catalog) -> Result<mgenjit_cache_statistics, Error> {
         spent,
         saved,
     } = catalog.stats()?;
-    let limits = &catalog.config().cache_limits;
+    let limits = &config.cache_limits;
     Ok(mgenjit_cache_statistics {
         size: size_of::<mgenjit_cache_statistics>(),
         entries,
@@ -509,7 +516,7 @@ pub unsafe extern "C" fn mgenjit_cache_trim(
     unsafe {
         ffi::guard(error, || {
             let cache = ffi::borrow(cache, "cache")?;
-            let limits = cache.catalog.config().cache_limits;
+            let limits = cache.config.cache_limits;
             cache.catalog.trim(&limits, &mut teller(progress, user))
         })
     }
@@ -684,6 +691,10 @@ fn teller(progress: mgenjit_progress, user: *mut c_void) -> impl FnMut(u64, u64)
 impl mgenjit_cache {
     pub(super) fn catalog(&self) -> &Catalog {
         &self.catalog
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.config
     }
 }
 

@@ -6,7 +6,7 @@ use super::error::mgenjit_error;
 use super::ffi::{self, Out, Owned};
 use super::source::mgenjit_source;
 use super::status::mgenjit_status;
-use crate::cache::admin::{Catalog, Details, Explanation};
+use crate::cache::admin::{Details, Explanation};
 use crate::cache::index::{Verdict, Why};
 use crate::cache::manifest::{Part, Parts};
 use crate::error::{Error, Status};
@@ -325,11 +325,11 @@ pub unsafe extern "C" fn mgenjit_cache_explain(
     // SAFETY: the caller passes NULL or live pointers, as the header asks.
     unsafe {
         ffi::guard(error, || {
-            let catalog = ffi::borrow(cache, "cache")?.catalog();
+            let cache = ffi::borrow(cache, "cache")?;
             let name = ffi::string(name, "name")?;
             let ir = ffi::slice(ir.cast::<u8>(), length, "ir")?;
             let out = Out::new(explanation, "explanation")?;
-            out.write(explain(catalog, Source::memory(name, ir))?.into_raw());
+            out.write(explain(cache, Source::memory(name, ir))?.into_raw());
             Ok(())
         })
     }
@@ -348,19 +348,19 @@ pub unsafe extern "C" fn mgenjit_cache_explain_source(
     // SAFETY: the caller passes NULL or live pointers, as the header asks.
     unsafe {
         ffi::guard(error, || {
-            let catalog = ffi::borrow(cache, "cache")?.catalog();
+            let cache = ffi::borrow(cache, "cache")?;
             let source = ffi::borrow(source, "source")?;
             let out = Out::new(explanation, "explanation")?;
-            out.write(explain(catalog, source.0.borrowed())?.into_raw());
+            out.write(explain(cache, source.0.borrowed())?.into_raw());
             Ok(())
         })
     }
 }
 
-fn explain(catalog: &Catalog, source: Source<'_>) -> Result<mgenjit_explanation, Error> {
+fn explain(cache: &mgenjit_cache, source: Source<'_>) -> Result<mgenjit_explanation, Error> {
     let name = source.name.clone();
-    let (key, parts) = crate::executor::key_of(catalog.config(), source)?;
-    let found = catalog.explain(&key, &name, &parts)?;
+    let (key, parts) = crate::executor::key_of(cache.config(), source)?;
+    let found = cache.catalog().explain(&key, &name, &parts)?;
     Ok(tell(found, &name, &key.to_string(), &parts))
 }
 

@@ -4,7 +4,7 @@ use super::config::{invalid, mgenjit_config, optional_path};
 use super::error::mgenjit_error;
 use super::ffi;
 use super::status::mgenjit_status;
-use crate::config::{ServerLimits, ServerLog, ServerMode};
+use crate::client::options::{ServerLimits, ServerLog, ServerMode};
 use std::ffi::c_char;
 use std::path::Path;
 use std::time::Duration;

@@ -1,6 +1,7 @@
 //! `mgenjit_event`: what the hook is told.
 
 use super::ffi;
+use crate::cache::key::Key;
 use crate::event::{Event, EventKind, Hook, Times};
 use std::ffi::{c_char, c_void};
 use std::ptr;
@@ -147,7 +148,7 @@ pub(super) fn rust_hook(
     let hook = hook?;
     Some(Arc::new(move |event: &Event<'_>| {
         let times = c_times(event.times);
-        let key = ffi::c_string(event.key.to_string());
+        let key = ffi::c_string(Key(event.key).to_string());
         let name = ffi::c_string(event.name);
         let message = ffi::c_string(event.message);
         let c_event = mgenjit_event {
@@ -174,10 +175,10 @@ fn kind_number(kind: EventKind) -> i32 {
         EventKind::Compiled => MGENJIT_EVENT_COMPILED,
         EventKind::Stored => MGENJIT_EVENT_STORED,
         EventKind::Loaded => MGENJIT_EVENT_LOADED,
-        EventKind::CacheTrouble => MGENJIT_EVENT_CACHE_TROUBLE,
+        EventKind::CacheWarning => MGENJIT_EVENT_CACHE_TROUBLE,
         EventKind::Different => MGENJIT_EVENT_DIFFERENT,
         EventKind::NotIsolated => MGENJIT_EVENT_NOT_ISOLATED,
-        EventKind::ServerTrouble => MGENJIT_EVENT_SERVER_TROUBLE,
+        EventKind::ServerWarning => MGENJIT_EVENT_SERVER_TROUBLE,
         EventKind::Progress => MGENJIT_EVENT_PROGRESS,
         EventKind::Warning => MGENJIT_EVENT_WARNING,
     }

@@ -1,11 +1,12 @@
 //! A connection to one compile server.
 
 use super::limits::Limits;
+use super::listener::Listener;
 use super::spawn::{self, Launch, Server};
 use crate::client::deadlines::{Patience, Silence};
 use crate::error::{Error, Status, reason};
 use crate::protocol::messages::{
-    Cause, Compiled, Death, Decision, Failure, FailureKind, Hello, Progress, Reply, Request,
+    Cause, Compiled, Death, Decision, Failure, FailureKind, Hello, Reply, Request,
 };
 use crate::protocol::transport::{self, TransportError};
 use crate::types::Position;
@@ -68,23 +69,6 @@ pub struct Output {
     pub compiled: Compiled,
     pub payload: File,
 }
-
-/// Who is told what a server says of a request before the answer.
-pub trait Listener {
-    /// The module's digest, before anything is optimised, if the request asks for it. May say that nothing more is
-    /// needed. Told again if the request has to be given to another server.
-    fn identified(&mut self, _digest: &[u8; 32]) -> Decision {
-        Decision::Compile
-    }
-
-    fn progress(&mut self, _progress: Progress) {}
-
-    /// The shared server could not be used.
-    fn trouble(&mut self, _why: &str) {}
-}
-
-/// Listens to nothing.
-impl Listener for () {}
 
 impl Client {
     /// Starts the server at `path` and checks that it is one of this library's version.
@@ -468,7 +452,7 @@ fn module_error(request: &Request, failure: Failure) -> Error {
 mod tests {
     use super::*;
     use crate::cpu::{Cpu, Level};
-    use crate::protocol::messages::{CompileRequest, Phase};
+    use crate::protocol::messages::{CompileRequest, Phase, Progress};
     use crate::types::{CompileTimes, Emit, Input, OptLevel, Target};
     use std::sync::mpsc::channel;
 

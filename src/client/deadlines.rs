@@ -1,6 +1,6 @@
 //! How long a reply is waited for.
 
-use crate::client::connection::Listener;
+use super::listener::Listener;
 use crate::protocol::messages::Reply;
 use crate::protocol::transport::{self, TransportError};
 use rustix::event::{PollFd, PollFlags, Timespec};

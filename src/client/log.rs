@@ -1,6 +1,6 @@
 //! The file that servers write what they do to.
 
-use crate::config::ServerLog;
+use super::options::ServerLog;
 use crate::environment;
 use crate::error::{Error, Status, reason};
 use rustix::fs::{FileType, Mode, OFlags, Stat};

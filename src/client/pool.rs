@@ -1,15 +1,16 @@
 //! The compile servers of one executor: as many as compile at once, up to a limit, kept for later.
 
 use super::cancel::{self, Cancel};
-use super::limits::Limits;
+use super::connection::{self, Answer, Client, RequestError};
+use super::listener::Listener;
 use super::locate::locate;
 use super::log;
-use crate::client::connection::{self, Answer, Client, Listener, RequestError};
-use crate::client::shared_server::{self, Start};
-use crate::config::{Config, ServerLimits, ServerLog, ServerMode};
+use super::options::{Options, ServerMode};
+use super::shared_server::{self, Start};
+use crate::clock::Stopwatch;
 use crate::environment;
 use crate::error::{Error, Status, reason};
-use crate::event::{Stopwatch, Times};
+use crate::event::Times;
 use crate::fork;
 use crate::protocol::messages::Request;
 use once_cell::sync::OnceCell;
@@ -18,7 +19,6 @@ use rustix::thread::futex;
 use std::borrow::Cow;
 use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -34,13 +34,7 @@ const GIVE_UP: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub struct Pool {
-    path: Option<PathBuf>,
-    max: usize,
-    limits: Limits,
-    mode: Option<ServerMode>,
-    idle_timeout: Duration,
-    server_limits: ServerLimits,
-    log: Option<ServerLog>,
+    options: Options,
     /// Until then, no shared server is tried.
     private_until: Mutex<Option<Instant>>,
     cores: OnceCell<usize>,
@@ -70,15 +64,9 @@ struct Slot<'a> {
 
 impl Pool {
     /// Starts nothing yet.
-    pub fn new(config: &Config) -> Pool {
+    pub fn new(options: Options) -> Pool {
         Pool {
-            path: config.server_path.clone(),
-            max: config.max_servers,
-            limits: config.limits,
-            mode: config.server_mode,
-            idle_timeout: config.server_idle_timeout,
-            server_limits: config.server_limits,
-            log: config.server_log.clone(),
+            options,
             private_until: Mutex::new(None),
             cores: OnceCell::new(),
             state: Mutex::default(),
@@ -97,12 +85,12 @@ impl Pool {
         listener: &mut dyn Listener,
     ) -> Result<Answer, Error> {
         let len = inputs.iter().map(|input| input.len() as u64).sum();
-        self.limits.check_input(request.name(), len)?;
+        self.options.limits.check_input(request.name(), len)?;
         let mut request = Cow::Borrowed(request);
-        if self.limits.memory > 0
+        if self.options.limits.memory > 0
             && let Request::Compile(request) = request.to_mut()
         {
-            request.max_memory = self.limits.memory;
+            request.max_memory = self.options.limits.memory;
         }
         let request = &*request;
         let mut lost = 0;
@@ -111,11 +99,11 @@ impl Pool {
         loop {
             let mut watch = Stopwatch::start();
             let since = Instant::now();
-            let limit = Some(self.limits.time).filter(|time| !time.is_zero());
+            let limit = Some(self.options.limits.time).filter(|time| !time.is_zero());
             let rest = limit.map(|time| time.saturating_sub(spent));
             let Some(mut slot) = self.slot(rest) else {
                 let busy = format!("the {} compile servers of this executor", self.limit());
-                return Err(self.limits.time_waited(request.name(), &busy));
+                return Err(self.options.limits.time_waited(request.name(), &busy));
             };
             spent += since.elapsed();
             times.wait += watch.lap();
@@ -130,17 +118,17 @@ impl Pool {
             };
             let guard = self.guard(cancel, &client, request.name())?;
             let since = Instant::now();
-            let mut result = client.request(request, inputs, &self.limits, spent, listener);
+            let mut result = client.request(request, inputs, &self.options.limits, spent, listener);
             spent += since.elapsed();
             drop(guard);
             // The connection is what lets this process have a private server.
             let permit = match result {
                 Err(RequestError::Elsewhere(waited)) => {
-                    listener.trouble(&went_elsewhere(request.name(), waited));
+                    listener.warning(&went_elsewhere(request.name(), waited));
                     let private = self.start_private(listener)?;
                     let shared = std::mem::replace(&mut client, private);
                     let guard = self.guard(cancel, &client, request.name())?;
-                    result = client.request(request, inputs, &self.limits, spent, listener);
+                    result = client.request(request, inputs, &self.options.limits, spent, listener);
                     drop(guard);
                     Some(shared)
                 }
@@ -185,12 +173,12 @@ impl Pool {
 
     /// A server that is ready for a request.
     fn start(&self, listener: &mut dyn Listener) -> Result<Client, Error> {
-        let locate = || locate(self.path.as_deref());
+        let locate = || locate(self.options.path.as_deref());
         if self.mode()? == ServerMode::Shared && !self.has_given_up_shared() {
             let mut start = Start {
-                idle_timeout: self.idle_timeout,
-                workers: self.max,
-                limits: self.server_limits,
+                idle_timeout: self.options.idle_timeout,
+                workers: self.options.max_servers,
+                limits: self.options.server_limits,
                 log: &mut || self.open_log(listener),
             };
             match shared_server::connect(&mut start, locate) {
@@ -202,7 +190,7 @@ impl Pool {
     }
 
     fn start_private(&self, listener: &mut dyn Listener) -> Result<Client, Error> {
-        let path = locate(self.path.as_deref())?;
+        let path = locate(self.options.path.as_deref())?;
         let log = self.open_log(listener);
         Client::start(&path, log.as_ref().map(AsFd::as_fd))
     }
@@ -224,14 +212,14 @@ impl Pool {
 
     /// Where a server that is started writes what it does. One that cannot be written is done without.
     fn open_log(&self, listener: &mut dyn Listener) -> Option<OwnedFd> {
-        log::open(self.log.as_ref()).unwrap_or_else(|error| {
-            listener.trouble(&error.message);
+        log::open(self.options.log.as_ref()).unwrap_or_else(|error| {
+            listener.warning(&error.message);
             None
         })
     }
 
     fn mode(&self) -> Result<ServerMode, Error> {
-        if let Some(mode) = self.mode {
+        if let Some(mode) = self.options.mode {
             return Ok(mode);
         }
         let value = environment::variable(MODE_VARIABLE).unwrap_or_default();
@@ -252,7 +240,7 @@ impl Pool {
     /// Private servers do for a while: to try again costs time each time.
     fn give_up_shared(&self, why: &Error, listener: &mut dyn Listener) {
         *self.lock_private_until() = Instant::now().checked_add(GIVE_UP);
-        listener.trouble(&why.message);
+        listener.warning(&why.message);
     }
 
     fn has_given_up_shared(&self) -> bool {
@@ -316,7 +304,7 @@ impl Pool {
 
     /// How many servers may run at once.
     pub fn limit(&self) -> usize {
-        match self.max {
+        match self.options.max_servers {
             // Asked once: it reads the files of control groups.
             0 => fork::guard(|| {
                 let count = || std::thread::available_parallelism().map_or(1, usize::from);

@@ -3,10 +3,10 @@
 //! Its socket lies in a folder that is the user's alone, under a name that has the build in it. Two more files lie
 //! there: `.lock` is held by the server for as long as it lives, `.start` by the client that starts it.
 
+use super::options::ServerLimits;
 use super::spawn::{Launch, Server};
 use crate::client::connection::{self, HANDSHAKE_TIMEOUT, is_end, mismatch};
 use crate::client::deadlines::is_timeout;
-use crate::config::ServerLimits;
 use crate::environment;
 use crate::error::{Error, Status, reason};
 use crate::protocol::messages::Hello;

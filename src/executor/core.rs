@@ -39,7 +39,7 @@ impl Executor {
             keys: Keys::new(parts),
             machine: parts.target.describe(),
             store: config.store(),
-            pool: Pool::new(&config),
+            pool: Pool::new(config.pool()),
             told_not_isolated: AtomicBool::new(false),
             missing: match target {
                 Target::Host(Cpu::Level(level)) => cpu::missing(level),

@@ -4,8 +4,9 @@ use super::core::Executor;
 use crate::cache::entry::Entry;
 use crate::cache::key::Key;
 use crate::cache::lock::{Lock, Outcome};
-use crate::cache::store::{Found, Purpose, Store, Trouble};
-use crate::client::connection;
+use crate::cache::store::{Found, Purpose, Store};
+use crate::cache::warning::Warning;
+use crate::client::listener;
 use crate::event::{Event, EventKind, Times};
 use crate::protocol::messages::{Decision, Progress};
 use std::time::Instant;
@@ -24,7 +25,7 @@ pub struct Listener<'a> {
     pub canonical: Option<Key>,
     pub held: Option<Lock>,
     pub known: Option<Box<Entry>>,
-    pub trouble: Option<Trouble>,
+    pub trouble: Option<Warning>,
 }
 
 impl Listener<'_> {
@@ -32,7 +33,7 @@ impl Listener<'_> {
         if let Some(hook) = &self.executor.config.hook {
             hook(&Event {
                 kind,
-                key: self.key,
+                key: self.key.0,
                 name: self.name,
                 message,
                 bytes: 0,
@@ -43,7 +44,7 @@ impl Listener<'_> {
     }
 }
 
-impl connection::Listener for Listener<'_> {
+impl listener::Listener for Listener<'_> {
     fn identified(&mut self, digest: &[u8; 32]) -> Decision {
         let key = self.executor.keys.canonical(digest);
         self.canonical = Some(key);
@@ -73,13 +74,13 @@ impl connection::Listener for Listener<'_> {
         self.tell(EventKind::Progress, progress.phase.name(), Some(progress));
     }
 
-    fn trouble(&mut self, why: &str) {
-        self.tell(EventKind::ServerTrouble, why, None);
+    fn warning(&mut self, why: &str) {
+        self.tell(EventKind::ServerWarning, why, None);
     }
 }
 
-pub fn too_long() -> Trouble {
-    Trouble(
+pub fn too_long() -> Warning {
+    Warning(
         "another thread or process has been compiling this for so long that it is compiled here as well"
             .to_owned(),
     )

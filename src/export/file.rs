@@ -1,7 +1,7 @@
 //! Files that appear, or are replaced, only whole.
 
 use crate::error::{Error, Status, reason};
-use crate::protocol::transport;
+use crate::process_limits::check_file_size;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::CString;
@@ -133,7 +133,7 @@ fn access(path: &Path, rights: rustix::fs::Access) -> io::Result<()> {
 
 fn replace(path: &Path, bytes: &[u8], executable: bool) -> io::Result<()> {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
-    transport::check_file_size(&[bytes])?;
+    check_file_size(&[bytes])?;
     let folder = folder_of(path);
     // The umask takes from this what it takes from a compiler's output.
     let mode = Mode::from_raw_mode(if executable { 0o777 } else { 0o666 });
@@ -166,7 +166,7 @@ fn write_to_stream(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOCTTY | OFlags::CLOEXEC;
     let mut file = File::from(rustix::fs::open(c_path, flags, Mode::empty())?);
     if file.metadata()?.is_file() {
-        transport::check_file_size(&[bytes])?;
+        check_file_size(&[bytes])?;
     }
     // A reader that is gone must be an error here, not a signal that ends the host.
     let _quiet = NoPipeSignal::new();

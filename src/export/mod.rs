@@ -328,7 +328,7 @@ fn emit(part: &Part<'_>, emit: Emit) -> Result<Vec<u8>, Error> {
     if let Some(hook) = &part.module.executor().config().hook {
         hook(&Event {
             kind: EventKind::CompileStarted,
-            key: part.module.key(),
+            key: part.module.key().0,
             name: part.name(),
             message: "",
             bytes: part.artifacts.about.input_len(),

@@ -10,6 +10,7 @@
 //! memory for a body grows with what has arrived, never to the length that was claimed, and a payload is
 //! accepted only if it is sealed against every change, so that what was checked stays what it was.
 
+use crate::process_limits::check_file_size;
 use crate::types::INPUT_ALIGNMENT;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{MemfdFlags, SealFlags};
@@ -333,16 +334,6 @@ pub fn seal_inputs(inputs: &[&[u8]]) -> io::Result<OwnedFd> {
         }
     }
     seal(&parts)
-}
-
-/// Fails if a file of `parts` would exceed the process's limit, which counts for memfds too. To write it would
-/// send the process a signal that ends it.
-pub fn check_file_size(parts: &[&[u8]]) -> io::Result<()> {
-    let len: usize = parts.iter().map(|part| part.len()).sum();
-    match rustix::process::getrlimit(rustix::process::Resource::Fsize).current {
-        Some(limit) if len as u64 > limit => Err(rustix::io::Errno::FBIG.into()),
-        _ => Ok(()),
-    }
 }
 
 /// Checks that `payload` is a sealed memfd of `expected` bytes. Nothing can change it afterwards.

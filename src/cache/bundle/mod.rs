@@ -46,6 +46,7 @@ use super::entry::{self, Entry, EntryError, Kind};
 use super::key::Key;
 use super::trust::Trust;
 use crate::error::{Error, Status, reason};
+use crate::process_limits;
 use rustix::io::Errno;
 use std::collections::HashSet;
 use std::fmt::{self, Display};
@@ -452,11 +453,10 @@ struct Limited<'a> {
 
 impl Limited<'_> {
     fn new(file: &File) -> Limited<'_> {
-        let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
         Limited {
             file,
             len: 0,
-            limit: limit.unwrap_or(u64::MAX),
+            limit: process_limits::file_size().unwrap_or(u64::MAX),
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use super::{Index, Result, signed, unsigned};
 use crate::cache::directory::{alias_path, entry_path, pin_path};
-use crate::cache::journal;
 use crate::cache::key::Key;
-use crate::cache::maintain::Limits;
+use crate::cache::options::Limits;
+use crate::clock;
 use rusqlite::{OptionalExtension, params};
 use rustix::io::Errno;
 
@@ -47,7 +47,7 @@ impl Index {
     pub fn evict_some(&mut self, limits: &Limits) -> Result<bool> {
         let max_age = u64::try_from(limits.max_age.as_micros()).unwrap_or(u64::MAX);
         if max_age > 0 {
-            let oldest = journal::now().saturating_sub(max_age);
+            let oldest = clock::now().saturating_sub(max_age);
             let removed = self.transaction(|index| {
                 let old = index.select(
                     "SELECT key, priority FROM entry WHERE NOT pinned AND used < ?1 ORDER BY used LIMIT ?2",
@@ -145,7 +145,7 @@ impl Index {
                 &key.0,
                 name,
                 why as i64,
-                signed(journal::now()),
+                signed(clock::now()),
                 cost
             ])?;
         let newest = self.db.last_insert_rowid();

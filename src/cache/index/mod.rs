@@ -19,7 +19,7 @@ pub use query::{Filter, Row, Stats, Verdict};
 use super::directory::{Directory, INDEX, OpenError, Root, VERSION as VERSION_FOLDER};
 use super::entry::EntryError;
 use super::journal::{self, Journal};
-use super::store::Trouble;
+use super::warning::Warning;
 use crate::fork;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -426,8 +426,8 @@ impl Index {
         }
     }
 
-    pub fn trouble(&self, error: &IndexError) -> Trouble {
-        self.directory.trouble_at(INDEX, error)
+    pub fn warning(&self, error: &IndexError) -> Warning {
+        self.directory.warning_at(INDEX, error)
     }
 }
 

@@ -5,8 +5,8 @@ use super::evict::Why;
 use super::{Index, Result};
 use crate::cache::directory::{ENTRIES, FOLDERS, OpenError, alias_path, entry_path};
 use crate::cache::entry::{self, EntryError};
-use crate::cache::journal;
 use crate::cache::key::Key;
+use crate::clock;
 use rustix::fs::{AtFlags, OFlags, Stat};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, HashSet};
@@ -87,7 +87,7 @@ impl Index {
         // Those that are gone.
         changed.extend(known.into_keys().map(|folder| (folder, None)));
         for (folder, time) in changed {
-            let before = i64::try_from(journal::now())
+            let before = i64::try_from(clock::now())
                 .unwrap_or(i64::MAX)
                 .saturating_mul(1000);
             self.transaction(|index| {

@@ -2,12 +2,12 @@
 
 use super::work::Work;
 use crate::cache::entry::Entry;
-use crate::cache::journal;
 use crate::cache::key::Key;
 use crate::cache::lock::Lock;
 use crate::cache::manifest::{About, Manifest};
 use crate::cache::store::Store;
 use crate::client::connection::{self, Output};
+use crate::clock;
 use crate::error::{Error, reason};
 use crate::event::EventKind;
 use crate::executor::listen::Listener;
@@ -216,7 +216,7 @@ impl Work<'_> {
                 triple: compiled.triple,
                 cpu: compiled.cpu,
                 features: compiled.features,
-                created: journal::now(),
+                created: clock::now(),
                 times: compiled.times,
                 object: None,
                 input: None,

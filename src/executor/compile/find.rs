@@ -2,9 +2,10 @@
 
 use super::work::Work;
 use crate::cache::entry::Entry;
+use crate::cache::options::{self, CacheMode};
 use crate::cache::store::{Found, Store};
-use crate::config::{self, CacheMode};
-use crate::event::{EventKind, Stopwatch};
+use crate::clock::Stopwatch;
+use crate::event::EventKind;
 
 impl Work<'_> {
     /// The entry in the cache, if it can be used.
@@ -16,7 +17,7 @@ impl Work<'_> {
                 if off {
                     "the cache is off"
                 } else {
-                    config::no_default_cache_dir()
+                    options::no_default_cache_dir()
                 },
                 0,
             );

@@ -5,9 +5,10 @@ use super::store::Code;
 use super::work::Work;
 use crate::cache::entry::Entry;
 use crate::cache::journal::MissReason;
-use crate::cache::store::Trouble;
+use crate::cache::warning::Warning;
+use crate::clock::Stopwatch;
 use crate::error::{Error, Status};
-use crate::event::{EventKind, Stopwatch};
+use crate::event::EventKind;
 use crate::executor::info::{ModuleInfo, Origin};
 use crate::executor::module::Module;
 use crate::executor::output::compare;
@@ -35,7 +36,7 @@ impl Work<'_> {
                 Err(error) if error.status == Status::Memory => return Err(error),
                 // It is what was stored, but not what can be run.
                 Err(error) => {
-                    self.trouble(&Trouble(error.message));
+                    self.trouble(&Warning(error.message));
                     self.missed = MissReason::Damaged;
                     unusable = true;
                 }
@@ -75,7 +76,7 @@ impl Work<'_> {
                 if error.status == Status::Memory {
                     return Err(error);
                 }
-                self.trouble(&Trouble(error.message));
+                self.trouble(&Warning(error.message));
                 Some(Image::map(
                     map::Source::Memory(bytes),
                     bytes,

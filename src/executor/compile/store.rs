@@ -4,8 +4,9 @@ use super::answer::Answer;
 use super::work::Work;
 use crate::cache::entry::{self, Entry, RawManifest};
 use crate::cache::store::Store;
+use crate::clock::Stopwatch;
 use crate::error::Error;
-use crate::event::{EventKind, Stopwatch};
+use crate::event::EventKind;
 use crate::executor::info::{Attachments, Origin};
 use std::borrow::Cow;
 

@@ -3,10 +3,12 @@
 use crate::cache::entry::Entry;
 use crate::cache::journal::MissReason;
 use crate::cache::key::Key;
-use crate::cache::store::{Purpose, Trouble};
+use crate::cache::store::Purpose;
+use crate::cache::warning::Warning;
 use crate::client::cancel::Cancel;
+use crate::clock::Stopwatch;
 use crate::error::{Error, Status};
-use crate::event::{Event, EventKind, Stopwatch, Times};
+use crate::event::{Event, EventKind, Times};
 use crate::executor::core::Executor;
 use crate::executor::source::Source;
 use std::borrow::Cow;
@@ -62,10 +64,10 @@ impl<'a> Work<'a> {
         }
     }
 
-    pub fn trouble(&self, trouble: &Trouble) {
+    pub fn trouble(&self, trouble: &Warning) {
         if *self.told.borrow() != trouble.0 {
             self.told.borrow_mut().clone_from(&trouble.0);
-            self.tell(EventKind::CacheTrouble, &trouble.0, 0);
+            self.tell(EventKind::CacheWarning, &trouble.0, 0);
         }
     }
 
@@ -73,7 +75,7 @@ impl<'a> Work<'a> {
         if let Some(hook) = &self.executor.config.hook {
             hook(&Event {
                 kind,
-                key: self.key,
+                key: self.key.0,
                 name: &self.source.name,
                 message,
                 bytes,

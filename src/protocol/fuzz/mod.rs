@@ -6,8 +6,9 @@ mod frames;
 mod mutate;
 
 use super::transport::{self, TransportError};
-use crate::client::connection::{Answer, Client, Listener, RequestError};
+use crate::client::connection::{Answer, Client, RequestError};
 use crate::client::limits::Limits;
+use crate::client::listener::Listener;
 use crate::cpu::{Cpu, Level};
 use crate::error::Status;
 use crate::protocol::messages::{

@@ -1,14 +1,14 @@
-//! Which limit a process has met when the system gives it no more memory, and what to do.
+//! The limits that this process runs under: which one a failed allocation has met, and how long its files may become.
 
 use rustix::process::{Resource, getrlimit};
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 
 /// A process that has so many mappings less than it may have is at that limit: what failed may have needed several, and
 /// has given back some.
 const NEAR: u64 = 16;
 
-/// The limit, as far as it can be told.
+/// The limit that an allocation has met, and what to do, as far as that can be known.
 pub fn of_memory() -> Option<String> {
     let most = number("/proc/sys/vm/max_map_count");
     let mappings = count_mappings();
@@ -52,8 +52,28 @@ fn count_mappings() -> Option<u64> {
         match file.read(&mut piece) {
             Ok(0) => return Some(lines),
             Ok(len) => lines += piece[..len].iter().filter(|byte| **byte == b'\n').count() as u64,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => return None,
         }
+    }
+}
+
+/// How long files of this process may become. A write beyond it is a signal (`SIGXFSZ`) that by default ends the host.
+/// It applies to memfds too.
+pub fn file_size() -> Option<u64> {
+    getrlimit(Resource::Fsize).current
+}
+
+/// Whether there is such a limit. Then neither the journal nor the index is written.
+pub fn is_file_size_limited() -> bool {
+    file_size().is_some()
+}
+
+/// Fails if a file of `parts` would be longer than the process may write.
+pub fn check_file_size(parts: &[&[u8]]) -> io::Result<()> {
+    let len: usize = parts.iter().map(|part| part.len()).sum();
+    match file_size() {
+        Some(limit) if len as u64 > limit => Err(rustix::io::Errno::FBIG.into()),
+        _ => Ok(()),
     }
 }

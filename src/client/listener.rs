@@ -1,0 +1,20 @@
+//! What a server reports before its answer.
+
+use crate::protocol::messages::{Decision, Progress};
+
+/// Receives what a server reports of a request before the answer.
+pub trait Listener {
+    /// The module's digest, before anything is optimised, if the request asks for it. The result may say that nothing
+    /// more is needed. Called again if the request has to be given to another server.
+    fn identified(&mut self, _digest: &[u8; 32]) -> Decision {
+        Decision::Compile
+    }
+
+    fn progress(&mut self, _progress: Progress) {}
+
+    /// The shared server could not be used, or no log could be opened.
+    fn warning(&mut self, _why: &str) {}
+}
+
+/// Ignores everything.
+impl Listener for () {}
