@@ -1,0 +1,7 @@
+//! Rules that hold for all of the sources.
+
+mod arrows;
+mod environment;
+mod layers;
+mod rooms;
+mod sources;
