@@ -1,7 +1,7 @@
 //! Keeps the library usable in a child after `fork`.
 //!
-//! A child has only the thread that forked. A lock that another thread held at that moment would be held for
-//! ever. So every short lock of this library is taken inside a gate, and `fork` waits until nobody is in it.
+//! A child has only the thread that forked: a lock that another thread held would stay locked. So every short lock of
+//! this library is taken inside a gate, and `fork` waits until the gate is empty.
 
 use std::cell::Cell;
 use std::cell::UnsafeCell;
@@ -26,7 +26,7 @@ pub fn guard<G>(lock: impl FnOnce() -> G) -> Guarded<G> {
 }
 
 impl<G> Guarded<G> {
-    /// Leaves the gate with a value that is no lock's guard.
+    /// Leaves the gate with a value that isn't a lock's guard.
     pub fn into_inner(self) -> G {
         self.guard
     }

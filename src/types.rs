@@ -140,7 +140,7 @@ impl CompileTimes {
     }
 }
 
-/// A place in IR text.
+/// A position in IR text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     /// From 1.

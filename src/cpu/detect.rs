@@ -1,4 +1,4 @@
-//! What this process's CPU can do, and the system with it.
+//! Detects what this process's CPU and system support.
 
 use super::features::{FEATURES, Features, LEAVES, Leaf, Register, Saved};
 use super::model::Model;
@@ -12,7 +12,7 @@ pub fn native() -> Model {
     *MODEL
 }
 
-/// What CPUID and XGETBV say.
+/// What CPUID and XGETBV report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Facts {
     vendor: [u8; 12],
@@ -20,7 +20,7 @@ struct Facts {
     signature: u32,
     /// The register state that the system saves; 0 if programs cannot ask for it.
     xcr0: u32,
-    /// By [`Leaf`]; zeros for a leaf that this CPU has not.
+    /// By [`Leaf`]; zeros for a leaf that this CPU lacks.
     leaves: [Registers; LEAVES],
 }
 

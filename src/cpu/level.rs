@@ -62,8 +62,7 @@ impl Cpu {
     }
 }
 
-/// The features of a level that this process lacks, be it that the CPU has them not or that the system does not save
-/// their registers.
+/// The features of a level that this process lacks: the CPU lacks them, or the system does not save their registers.
 pub fn missing(level: Level) -> Vec<&'static str> {
     missing_from(level, detect::native().features)
 }

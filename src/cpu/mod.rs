@@ -1,8 +1,8 @@
-//! What a CPU can do, as far as it can change generated code.
+//! The CPU features that can change generated code.
 //!
-//! The client's process is asked what it can do, and what it answers goes into the key and with the request: a server
-//! may see another CPU than its client does, for one of the two may run in an emulator or below a tool that hides
-//! features. There is no LLVM in the client to ask; the names of features are LLVM's all the same.
+//! They are detected in the client's process and become part of the key and the request. A server may see another
+//! CPU: one of the two may run in an emulator, or under a tool that hides features. The client has no LLVM to ask,
+//! but uses LLVM's names.
 
 mod detect;
 mod features;

@@ -9,7 +9,7 @@ use std::fmt::Write;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Model {
     pub features: Features,
-    /// Of the names in [`tuning::NAMES`], the one of the CPU that code shall be fast on. It adds no instructions.
+    /// The CPU to tune for, an index into [`tuning::NAMES`]. Tuning adds no instructions.
     pub(super) tuning: u8,
 }
 
@@ -29,8 +29,8 @@ impl Model {
         name.copied().unwrap_or(tuning::GENERIC)
     }
 
-    /// What LLVM is to add to the oldest CPU of this architecture, and then what it is to take away: some features
-    /// imply others, and what is taken away last is not there, nor is what implies it.
+    /// The features to add to the baseline CPU, then those to remove. Removal comes last, because some features imply
+    /// others.
     pub fn llvm_features(self) -> String {
         let mut text = String::with_capacity(1024);
         for (sign, wanted) in [('+', true), ('-', false)] {

@@ -131,7 +131,7 @@ fn intel(family: u32, model: u32, features: Features) -> &'static str {
     }
 }
 
-/// For models that are newer than this, and for machines that only some software has.
+/// For models that are newer than this, and for emulated machines.
 fn intel_by_features(features: Features) -> &'static str {
     let guesses = [
         ("avx512vp2intersect", "tigerlake"),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// Where a symbol is.
 pub struct Address {
     target: Target,
-    /// What must stay mapped until the address is known.
+    /// Keeps the image mapped until the address is known.
     _image: Option<Arc<Image>>,
 }
 

@@ -4,13 +4,13 @@ use crate::fork;
 use rustix::thread::futex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Modules that were linked together and whose constructors run.
+/// Modules that were linked together, while their constructors run.
 pub struct Batch {
-    /// The [`this_thread`] of the one that runs them.
+    /// The thread that runs the constructors, by [`this_thread`].
     pub owner: usize,
     /// The [`fork::generation`] in which it runs.
     pub generation: u32,
-    /// A futex, for threads that wait for it: one of the constants below.
+    /// A futex that other threads wait on: one of the constants below.
     state: AtomicU32,
 }
 
@@ -36,7 +36,7 @@ impl Batch {
         }
     }
 
-    /// Lets those go on that wait for it.
+    /// Marks it as done and wakes the threads that wait for it.
     pub fn end(&self) {
         if self.state.swap(DONE, Ordering::AcqRel) == AWAITED {
             let _ = futex::wake(&self.state, futex::Flags::PRIVATE, i32::MAX as u32);

@@ -24,9 +24,9 @@ pub struct Function {
 
 /// A function's signature.
 pub enum Signature {
-    /// By its place among those of the module, which are decoded.
+    /// By its index among the module's functions, which are decoded.
     Stated(usize),
-    /// The usual one of what nothing states.
+    /// The usual signature, where none is stated.
     Assumed(Box<signature::Function>),
 }
 
@@ -59,7 +59,7 @@ enum Scalar {
     Pointer,
 }
 
-/// A call: what is passed, and after it what came back.
+/// A call: its arguments and, after it ran, its result.
 pub struct Call {
     registers: Registers,
     address: usize,

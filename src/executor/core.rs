@@ -17,11 +17,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct Executor {
     pub(super) config: Config,
     pub(super) keys: Keys,
-    /// The configuration's.
+    /// From the configuration.
     pub(super) target: Target,
     /// `None`: nothing is cached.
     pub(super) store: Option<Store>,
-    /// What entries say that they were compiled for, if it is what this compiles for.
+    /// The machine that entries must name to be used here.
     pub(super) machine: String,
     pub(super) pool: Pool,
     pub(super) told_not_isolated: AtomicBool,

@@ -12,7 +12,7 @@ impl Executor {
         self.find_function(name, None)
     }
 
-    /// As `lookup_function`; `assumed` is the signature of one that no IR states, because an object has it.
+    /// As `lookup_function`. `assumed`: the signature to use for a function of an object, which states none.
     pub(super) fn find_function(
         self: &Arc<Self>,
         name: &str,

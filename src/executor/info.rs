@@ -74,7 +74,7 @@ impl ModuleInfo {
         })
     }
 
-    /// The functions, which somebody has asked for before.
+    /// The functions. [`ModuleInfo::functions`] must have succeeded before.
     pub fn decoded_functions(&self) -> &[signature::Function] {
         self.functions.get().map_or(&[], Vec::as_slice)
     }

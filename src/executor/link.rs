@@ -1,4 +1,4 @@
-//! Links modules: gives their symbols a meaning, relocates them, and runs their constructors.
+//! Links modules: resolves their symbols, relocates them, and runs their constructors.
 
 use super::batch::{Batch, this_thread};
 use super::core::Executor;

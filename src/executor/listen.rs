@@ -1,4 +1,4 @@
-//! What a compile does with what its server says before the answer.
+//! Handles what the server says before its answer.
 
 use super::core::Executor;
 use crate::cache::entry::Entry;

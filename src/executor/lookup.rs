@@ -1,4 +1,4 @@
-//! Finds symbols by their names, for whoever calls from outside.
+//! Looks up symbols by name, for callers of the API.
 
 use super::address::Address;
 use super::core::Executor;
@@ -45,7 +45,7 @@ impl Executor {
         })
     }
 
-    /// What is said when a module for another system is to run.
+    /// The error for running a module of another system.
     pub(super) fn foreign(&self, name: &str) -> Error {
         let target = self.config.target.as_ref();
         let target = target.map_or_else(String::new, |target| target.describe());
@@ -58,7 +58,7 @@ impl Executor {
         )
     }
 
-    /// A name that is not there to be run. The modules of an executor for another system never are.
+    /// The error for a name that is not found. An executor for another target says so.
     pub(super) fn not_found(&self, name: &str, message: String) -> Error {
         match &self.config.target {
             None => Error::new(Status::NotFound, message),

@@ -1,4 +1,4 @@
-//! Runs a program: its function `main`, in any of the forms that it usually has.
+//! Runs a program's `main`, in any of its usual forms.
 
 use super::call::Call;
 use super::call::Function;
@@ -25,7 +25,7 @@ pub struct MainCall {
 }
 
 impl Executor {
-    /// What constructors get from now on, and `main` if it is given nothing else.
+    /// Sets the arguments of constructors, and of a `main` that is called without any.
     pub fn set_arguments(&self, arguments: &[&CStr]) {
         let strings = Arc::new(Strings::new(arguments));
         self.lock().set_arguments(strings);

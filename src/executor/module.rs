@@ -16,7 +16,7 @@ use crate::types::{Emit, Target};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What a module was compiled from and to, for export.
+/// A module's inputs and objects, for export.
 pub struct Artifacts<'a> {
     pub about: About,
     pub functions: Vec<signature::Function>,
@@ -29,7 +29,7 @@ enum Kept<'a> {
 }
 
 impl Artifacts<'_> {
-    /// What it was compiled for.
+    /// The target that it was compiled for.
     pub fn target(&self) -> Target {
         self.about.compiled_for()
     }
@@ -81,7 +81,7 @@ pub struct Module {
     /// `None`: it is not for this machine's system, and was not loaded.
     id: Option<u64>,
     info: Arc<ModuleInfo>,
-    /// Of a module without an id.
+    /// For a module without an id.
     removed: AtomicBool,
 }
 
@@ -99,7 +99,7 @@ impl Module {
         &self.executor
     }
 
-    /// What is exported of it.
+    /// Its inputs and objects, for export.
     pub fn artifacts(&self) -> Result<Artifacts<'_>, Error> {
         let info = &*self.info;
         let unreadable = |error: EntryError| {

@@ -18,7 +18,7 @@ pub fn read(output: &Output) -> io::Result<(Vec<u8>, Vec<u8>)> {
     Ok((image, object))
 }
 
-/// Whether what was compiled just now is what an entry has, byte by byte.
+/// Compares newly compiled code with an entry's, byte by byte.
 pub fn compare(entry: &Entry, image: &[u8], object: &[u8]) -> Result<(), Error> {
     let unreadable = |error: EntryError| {
         Error::new(

@@ -6,7 +6,7 @@ use crate::protocol::messages::VERSION_MARK;
 use std::ffi::{CStr, CString};
 use std::sync::Arc;
 
-/// A symbol of the libraries or of the process, or what a compiler may count on although there is none.
+/// A symbol of the libraries or the process, else one of the fallbacks in [`builtins`].
 pub fn find_outside(libraries: &[Arc<Library>], name: &[u8]) -> Option<usize> {
     if let Some(at) = name.iter().position(|byte| *byte == VERSION_MARK) {
         let version = CString::new(&name[at + 1..]).ok()?;

@@ -1,4 +1,4 @@
-//! What is done in the background, and the threads that do it.
+//! Background jobs and their threads.
 //!
 //! Threads start when there is something to do and end when there is nothing. The host's signals do not reach them.
 
@@ -14,7 +14,7 @@ pub trait Job: Send {
     fn run(self: Box<Self>);
 }
 
-/// What is still to be done.
+/// The jobs that wait.
 #[derive(Clone, Default)]
 pub struct Queue(Arc<Mutex<Waiting>>);
 
@@ -60,7 +60,7 @@ impl Queue {
 }
 
 impl Waiting {
-    /// In a forked child, what its parent was about to do is not done.
+    /// In a forked child, takes out the parent's jobs: they are not done here.
     fn forget_parent(&mut self) -> VecDeque<Box<dyn Job>> {
         let generation = fork::generation();
         if self.generation == generation {

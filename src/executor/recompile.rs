@@ -15,7 +15,7 @@ use crate::fork;
 use crate::protocol::messages::{CompileRequest, Decision, Request};
 use crate::types::Emit;
 
-/// How often an entry that was replaced in the meantime is compiled.
+/// How often to try again when the entry was replaced meanwhile.
 const ATTEMPTS: usize = 3;
 
 /// Verifies an entry, and compiles its IR again. A difference is an error.

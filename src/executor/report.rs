@@ -19,12 +19,12 @@ pub struct Blocked {
     pub missing: BTreeMap<Vec<u8>, bool>,
     /// Modules that it needs and that could not be linked.
     pub needs: Vec<u64>,
-    /// What is wrong with it, as a whole message.
+    /// A complete message, if something else is wrong with it.
     pub fault: Option<String>,
 }
 
 impl Report {
-    /// What keeps all modules from being linked; `None`: nothing.
+    /// One error for all modules that could not be linked; `None`: all were.
     pub fn error(&self) -> Option<Error> {
         let all: Vec<&Blocked> = self.blocked.iter().collect();
         if self.blocked.iter().any(|module| !module.missing.is_empty()) {

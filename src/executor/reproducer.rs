@@ -1,4 +1,4 @@
-//! A folder that shows with LLVM's own tools what a compile server did not survive.
+//! Reproducers: a folder that shows with LLVM's own tools what crashed a compile server.
 
 use crate::cache::key::Key;
 use crate::error::Error;

@@ -1,4 +1,4 @@
-//! Gives the symbols of modules that are to be linked a meaning.
+//! Resolves the symbols of pending modules.
 
 use super::builtins;
 use super::info::ModuleInfo;
@@ -13,12 +13,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::CString;
 use std::sync::Arc;
 
-/// A module about to be linked.
+/// A module that is being linked.
 pub struct Job {
     pub id: u64,
     pub image: Arc<Image>,
     pub info: Arc<ModuleInfo>,
-    /// The meaning of each symbol, by its index.
+    /// What each symbol resolves to, by its index.
     pub targets: Vec<Option<Target>>,
     pub needs: Vec<u64>,
     /// The weak definitions of its own in place of which it uses others, by index.
@@ -76,7 +76,7 @@ impl Blocked {
     }
 }
 
-/// What a symbol was found to be.
+/// The outcome for one symbol.
 enum Answer {
     Means(Meaning),
     Missing,
@@ -99,12 +99,12 @@ impl Job {
         }
     }
 
-    /// What is said of this module when it cannot be linked.
+    /// The error message for this module.
     pub fn fault(&self, why: &str) -> String {
         format!("{} cannot be linked: {why}", self.info.name())
     }
 
-    /// Gives every symbol a meaning, or tells what keeps it from that.
+    /// Resolves every symbol, or says which ones it cannot.
     fn resolve(mut self, state: &State, left_out: &HashSet<u64>) -> Result<Job, Blocked> {
         let image = self.image.clone();
         let mut blocked = Blocked::new(self.id, &self.info);
@@ -156,7 +156,7 @@ impl Job {
         }
     }
 
-    /// Notes what a symbol means.
+    /// Notes what a symbol resolves to.
     fn bind(&mut self, symbol: &Symbol, meaning: Meaning) {
         let other = meaning.module.filter(|id| *id != self.id);
         if let Some(id) = other
@@ -175,7 +175,7 @@ impl Job {
         self.targets[at] = Some(meaning.target);
     }
 
-    /// What a symbol means: a definition of the user, of a module, of a library, of the process.
+    /// Resolves a symbol: to a definition of the user, a module, a library or the process.
     fn answer(
         &self,
         state: &State,
@@ -246,7 +246,7 @@ impl Job {
         }
     }
 
-    /// What no module defines.
+    /// Resolves a symbol that no module defines.
     fn answer_outside(&self, state: &State, symbol: &Symbol, name: &[u8]) -> Answer {
         // Hidden means: in this program.
         let address = match symbol.hidden {
@@ -274,7 +274,7 @@ impl Job {
         }
     }
 
-    /// What the libraries or the process have already.
+    /// A definition in the libraries or the process.
     fn loaded(&self, state: &State, symbol: &Symbol, name: &[u8]) -> Option<Meaning> {
         let name = CString::new(name).ok()?;
         let address = find_loaded(&state.libraries, &name)?;
@@ -285,13 +285,13 @@ impl Job {
     }
 }
 
-/// Whether a reference of this kind can be to such a target.
+/// Whether a reference of this kind can resolve to such a target.
 fn agree(kind: SymbolKind, target: &Target) -> bool {
     let thread_local = matches!(target, Target::ThreadLocal { .. });
     (kind == SymbolKind::ThreadLocal) == thread_local
 }
 
-/// `None`: it should be thread-local, and is not.
+/// `None`: the reference is thread-local and the definition is not.
 fn target_outside(kind: SymbolKind, address: usize) -> Option<Target> {
     match kind {
         SymbolKind::ThreadLocal => tls::of_the_system(address)

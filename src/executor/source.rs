@@ -160,7 +160,7 @@ impl Input<'_> {
 
 enum FileHash {
     Digest(blake3::Hash),
-    /// What came out of something that is no file.
+    /// Bytes that were read from something other than a regular file.
     Once(Vec<u8>),
 }
 

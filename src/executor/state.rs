@@ -1,4 +1,4 @@
-//! The modules of an executor, what they define, and which of them others need.
+//! An executor's modules: what they define, and which ones others depend on.
 
 use super::batch::Batch;
 use super::info::ModuleInfo;
@@ -14,9 +14,9 @@ use std::sync::Arc;
 pub struct State {
     pub definitions: HashMap<Box<[u8]>, usize>,
     pub libraries: Vec<Arc<Library>>,
-    /// What programs were given; the last one counts. Programs may keep pointers to any.
+    /// Program arguments; the last ones count. Programs may keep pointers to any of them.
     arguments: Vec<Arc<Strings>>,
-    /// Batches whose constructors still run.
+    /// Batches whose constructors are still running.
     pub batches: Vec<Arc<Batch>>,
     /// By id, which is the order in which they were added.
     modules: BTreeMap<u64, Loaded>,
@@ -59,7 +59,7 @@ pub struct Found {
     pub symbol: Symbol,
 }
 
-/// What a symbol means, and the module that it is in; `None`: it is outside of the executor's modules.
+/// What a symbol resolves to. `module` is `None` outside of the executor's modules.
 #[derive(Clone, Copy, Debug)]
 pub struct Meaning {
     pub target: Target,
@@ -67,7 +67,7 @@ pub struct Meaning {
 }
 
 impl Found {
-    /// What it stands for: itself, unless its module was linked to another definition of the same name.
+    /// What it resolves to: itself, unless its module was linked to another definition of the name.
     pub fn meaning(&self, state: &State) -> Option<Meaning> {
         let module = state.module(self.id)?;
         let place = |(index, _): &(u32, Meaning)| index.cmp(&self.symbol.index);
@@ -119,12 +119,12 @@ impl State {
         self.arguments.push(arguments);
     }
 
-    /// What a program was given, if it was.
+    /// The program arguments, if any were set.
     pub fn program_arguments(&self) -> Option<&Arc<Strings>> {
         self.arguments.last()
     }
 
-    /// What constructors are called with.
+    /// The arguments of constructors.
     pub fn arguments(&self) -> Arguments {
         match self.program_arguments() {
             Some(strings) => strings.arguments(),
@@ -205,14 +205,14 @@ impl State {
         Some(self.take_if_unused(id))
     }
 
-    /// Notes a function handle of a module that was not removed.
+    /// Counts a function handle. `None`: the module was removed.
     pub fn pin(&mut self, id: u64) -> Option<&Loaded> {
         let module = self.modules.get_mut(&id).filter(|module| !module.removed)?;
         module.pins += 1;
         Some(module)
     }
 
-    /// Gives up a function handle.
+    /// Drops a function handle.
     pub fn unpin(&mut self, id: u64) -> Vec<Loaded> {
         match self.modules.get_mut(&id) {
             Some(module) => {

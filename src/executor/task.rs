@@ -16,10 +16,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What is called once a task is done.
+/// Called once when a task is done.
 pub type Callback = Box<dyn FnOnce() + Send>;
 
-/// A compile that was begun. Dropping it leaves the compile alone.
+/// A compile in the background. Dropping the handle does not cancel it.
 pub struct Task {
     shared: Arc<Shared>,
 }
@@ -127,7 +127,7 @@ impl queue::Job for Job {
 }
 
 impl Shared {
-    /// The first result counts; a later one comes back.
+    /// Sets the result, unless there is one: then it comes back.
     fn finish(&self, result: Result<Module, Error>) -> Result<(), Result<Module, Error>> {
         {
             let mut place = self.lock();
@@ -153,7 +153,7 @@ impl Shared {
 }
 
 impl Task {
-    /// Whether it is done, after at most this time.
+    /// Waits for at most this time. Returns whether the task is done.
     pub fn wait(&self, timeout: Duration) -> Result<bool, Error> {
         let deadline = Instant::now().checked_add(timeout);
         let state = &self.shared.state;
@@ -180,7 +180,7 @@ impl Task {
         }
     }
 
-    /// The result, once; waits for it.
+    /// Waits for the result and takes it. It can be taken once.
     pub fn take(&self) -> Result<Module, Error> {
         while !self.wait(Duration::MAX)? {}
         let result = {
@@ -199,7 +199,7 @@ impl Task {
         })
     }
 
-    /// Ends it, with an error, if it is not done.
+    /// Ends it with an error, unless it is done.
     pub fn cancel(&self) {
         self.shared.cancel.cancel();
         if let Err(error) = self.shared.cancel.check(&self.shared.name) {

@@ -12,7 +12,7 @@ pub enum Value {
     Float(f32),
     Double(f64),
     Pointer(usize),
-    /// A caller's number that is none of a type.
+    /// The caller's number names no type.
     Unknown(i32),
 }
 

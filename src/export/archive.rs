@@ -1,4 +1,4 @@
-//! Static archives: written for linkers of every target, read as the server writes them.
+//! Static archives. Writes them for linkers of every target; reads those that the server writes.
 
 use super::symbols;
 use ar_archive_writer::{
@@ -34,7 +34,7 @@ pub fn unpack(bytes: &[u8]) -> Result<Vec<Member>, object::read::Error> {
     archive.members().map(member).collect()
 }
 
-/// An archive with a symbol table, and with nothing of the time, the user or the machine in it.
+/// Writes an archive with a symbol table. It is reproducible: no time, user or machine is in it.
 pub fn write(members: Vec<Member>) -> io::Result<Vec<u8>> {
     let kind = members
         .first()
@@ -52,7 +52,7 @@ pub fn write(members: Vec<Member>) -> io::Result<Vec<u8>> {
     Ok(archive.into_inner())
 }
 
-/// What the linkers of an object's system read.
+/// The archive format for an object's system.
 fn kind_for(object: &[u8]) -> ArchiveKind {
     const MACH_O: [&[u8]; 2] = [&[0xcf, 0xfa, 0xed, 0xfe], &[0xce, 0xfa, 0xed, 0xfe]];
     if MACH_O.iter().any(|magic| object.starts_with(magic)) {
@@ -75,7 +75,7 @@ static READER: ObjectReader = ObjectReader {
     ..DEFAULT_OBJECT_READER
 };
 
-/// A member's name: the file's of what it was compiled from, with what every file system takes.
+/// A member's name: the source's file name, with characters that every file system accepts.
 pub fn member_name(name: &str) -> String {
     let name = name.rsplit('/').next().unwrap_or_default();
     let stem = match name.rsplit_once('.') {
@@ -93,7 +93,7 @@ pub fn member_name(name: &str) -> String {
     }
 }
 
-/// The name, or one like it that no member has yet.
+/// The name, made unique among the members.
 fn unique(name: &str, taken: &mut HashSet<String>) -> String {
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, "o"));
     let mut unique = name.to_owned();

@@ -1,4 +1,4 @@
-//! Files that appear, or are replaced, only whole.
+//! Writes files atomically.
 
 use crate::error::{Error, Status, reason};
 use crate::process_limits::check_file_size;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Where something is to be written.
+/// Where output goes.
 pub struct Output<'a> {
     /// As the caller named it.
     path: &'a Path,
@@ -21,20 +21,20 @@ pub struct Output<'a> {
 }
 
 enum Place {
-    /// A file, or the name for one, behind all links.
+    /// A file that exists or not, after following all links.
     File(PathBuf),
-    /// What cannot be replaced: a pipe, a device, a descriptor's name.
+    /// Something that cannot be replaced: a pipe, a device, a descriptor's name.
     Stream,
 }
 
 impl<'a> Output<'a> {
-    /// Sees whether something can be written to `path`, before anything is made for it.
+    /// Checks early whether `path` can be written.
     pub fn new(path: &'a Path) -> Result<Output<'a>, Error> {
         let place = place(path).map_err(|error| unwritable(path, &error))?;
         Ok(Output { path, place })
     }
 
-    /// Writes all or, to a file, nothing.
+    /// Writes everything, or leaves a file untouched.
     pub fn write(&self, bytes: &[u8], executable: bool) -> Result<(), Error> {
         match &self.place {
             Place::File(path) => replace(path, bytes, executable),
@@ -80,7 +80,7 @@ fn place(path: &Path) -> io::Result<Place> {
     Ok(Place::File(file))
 }
 
-/// What a path leads to through links, whether it exists or not.
+/// Follows links to a path that may not exist.
 fn follow(path: &Path) -> io::Result<PathBuf> {
     const MOST_LINKS: usize = 40;
     let mut path = path.to_owned();
@@ -173,10 +173,10 @@ fn write_to_stream(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)
 }
 
-/// No `SIGPIPE` comes to this thread until it is dropped.
+/// Blocks `SIGPIPE` for this thread until dropped.
 struct NoPipeSignal {
     before: libc::sigset_t,
-    /// One was waiting already, and is not to be taken away.
+    /// Whether one was pending before: that one stays pending.
     was_pending: bool,
 }
 

@@ -60,7 +60,7 @@ fn declaration(function: &Function) -> Option<String> {
     ))
 }
 
-/// `main` is the program's own, and the others mean something else once the header has begun.
+/// `main` belongs to the program. The others are macros or keywords in a header.
 fn may_be_declared(name: &str) -> bool {
     let of_header = name.ends_with("_t") && (name.starts_with("int") || name.starts_with("uint"));
     let macro_like =

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
 
-/// What a C compiler links everything with: then a library says what it needs, and of which version.
+/// The libraries that a C compiler links by default. With them, a library names what it needs, with versions.
 const NAMES: [&CStr; 4] = [
     c"libc.so.6",
     c"libm.so.6",
@@ -15,10 +15,10 @@ const NAMES: [&CStr; 4] = [
     c"ld-linux-x86-64.so.2",
 ];
 
-/// Has atomic operations on what is larger than a register. It is not everywhere.
+/// libatomic. Not every system has it.
 const ATOMIC: &CStr = c"libatomic.so.1";
 
-/// The files, in their order; one that is not there is left out.
+/// The files, in order; missing ones are left out.
 pub fn of_this_system(with_atomic: bool) -> Vec<(String, Vec<u8>)> {
     static PATHS: Lazy<Vec<(&CStr, PathBuf)>> = Lazy::new(|| find_all(&NAMES));
     static ATOMIC_PATH: Lazy<Vec<(&CStr, PathBuf)>> = Lazy::new(|| find_all(&[ATOMIC]));

@@ -1,4 +1,4 @@
-//! Linking by a program of the user's choice: a C compiler driver, or a linker.
+//! Links with the user's compiler driver or linker.
 
 use super::archive::Member;
 use super::options::{Argument as Extra, Options};
@@ -28,12 +28,12 @@ pub struct Plan<'a> {
 /// The linker that was asked for.
 pub struct Linker {
     program: PathBuf,
-    /// How it came to be chosen, for messages.
+    /// Why it was chosen, for messages.
     chosen: &'static str,
 }
 
 impl Linker {
-    /// The configuration's, or `$MGENJIT_CC`. `None`: nobody has named one.
+    /// The linker of the configuration or of `$MGENJIT_CC`. `None`: neither names one.
     pub fn named(config: &Config) -> Option<Linker> {
         if let Some(program) = &config.linker {
             return Some(Linker {
@@ -47,7 +47,7 @@ impl Linker {
         })
     }
 
-    /// The same, else the system's C compiler.
+    /// The linker of the configuration or of `$MGENJIT_CC`, else the system's C compiler.
     pub fn for_target(config: &Config, target: &Target, triple: &str) -> Result<Linker, Error> {
         if let Some(linker) = Linker::named(config) {
             return Ok(linker);
@@ -238,7 +238,7 @@ fn is_bare(program: &std::path::Path) -> bool {
         || last.starts_with("ld64.")
 }
 
-/// As messages show it, with the inputs called by their names.
+/// The linker's message, with the inputs' own names in place of temporary ones.
 fn command_line(request: &DriverRequest) -> String {
     const MAX: usize = 2000;
     let mut line = String::from_utf8_lossy(&request.program).into_owned();

@@ -1,4 +1,4 @@
-//! Ahead-of-time output: what was compiled leaves as files.
+//! Ahead-of-time output: objects, archives, libraries, executables, IR and headers.
 //!
 //! Objects, archives, libraries and executables are made of the cached objects: no code is generated again.
 
@@ -97,7 +97,7 @@ struct Objects {
     members: Vec<Member>,
     has_main: bool,
     wraps_main: bool,
-    /// Whether the symbols of all could be read.
+    /// Whether every object's symbols could be read.
     all_read: bool,
     /// Whether they need what only a compiler knows where to find, see [`symbols::is_of_compiler`], or what only the
     /// system's linker knows how to make, see [`symbols::has_version`].
@@ -106,7 +106,7 @@ struct Objects {
 }
 
 impl Objects {
-    /// Two modules that define one symbol are an error here, because a linker would name files that nobody knows.
+    /// Refuses two modules that define one symbol. A linker would report it too, but with temporary file names.
     fn of(parts: &[Part<'_>]) -> Result<Objects, Error> {
         let mut objects = Objects {
             members: Vec::new(),
@@ -200,7 +200,7 @@ fn check_targets(parts: &[Part<'_>]) -> Result<(), Error> {
     }
 }
 
-/// What messages call the modules.
+/// The modules' names, for messages.
 fn name_of(parts: &[Part<'_>]) -> String {
     match parts {
         [] => String::new(),
@@ -293,7 +293,7 @@ fn link_by_program(
     Linker::for_target(config, &target, triple)?.link(&plan, config)
 }
 
-/// Has a compile server link.
+/// Links in a compile server.
 fn link(
     parts: &[&Part<'_>],
     output: LinkOutput,
@@ -321,7 +321,7 @@ fn link(
     ask(first, &request, &bytes)
 }
 
-/// Has a compile server make something else than code of the module's IR.
+/// Asks a compile server for IR, bitcode or assembly of the module.
 fn emit(part: &Part<'_>, emit: Emit) -> Result<Vec<u8>, Error> {
     let inputs = part.artifacts.inputs()?;
     let request = Request::Compile(part.artifacts.emit(emit)?);
@@ -363,7 +363,7 @@ fn ask(part: &Part<'_>, request: &Request, inputs: &[Vec<u8>]) -> Result<Vec<u8>
     })
 }
 
-/// The header of what a library of the modules shows.
+/// The C header of a library of the modules.
 fn to_header(parts: &[Part<'_>], options: &Options) -> Result<Vec<u8>, Error> {
     let mut functions = Vec::new();
     for part in parts {

@@ -18,7 +18,7 @@ pub struct Options {
     pub soname: Option<String>,
     /// Link an executable statically.
     pub is_static: bool,
-    /// What the linker gets behind the objects, in this order.
+    /// Linker arguments after the objects, in this order.
     pub arguments: Vec<Argument>,
 }
 

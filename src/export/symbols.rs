@@ -1,4 +1,4 @@
-//! What ELF objects say of their symbols.
+//! Reads the symbols of ELF objects.
 
 use object::elf::STB_GNU_UNIQUE;
 use object::{File, Object, ObjectComdat, ObjectSymbol, SymbolFlags, SymbolScope, SymbolSection};
@@ -8,9 +8,9 @@ use std::collections::HashSet;
 #[derive(Debug, Default)]
 pub struct Symbols<'a> {
     pub defined: Vec<&'a [u8]>,
-    /// Those of the defined ones that no other object may define.
+    /// The strong definitions.
     pub strong: Vec<&'a [u8]>,
-    /// Those of the defined ones that a library does not show.
+    /// The hidden definitions.
     pub hidden: Vec<&'a [u8]>,
     pub undefined: Vec<&'a [u8]>,
 }
@@ -23,7 +23,7 @@ pub fn is_of_compiler(name: &[u8]) -> bool {
     NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Whether a name is of the library of atomic operations on what is larger than a register or not aligned.
+/// Whether a name belongs to libatomic.
 pub fn is_atomic(name: &[u8]) -> bool {
     name.starts_with(b"__atomic_")
 }
@@ -33,7 +33,7 @@ pub fn has_version(name: &[u8]) -> bool {
     name.contains(&b'@')
 }
 
-/// `None`: it is no ELF object that can be read.
+/// `None`: not a readable ELF object.
 pub fn read(object: &[u8]) -> Option<Symbols<'_>> {
     let file = File::parse(object).ok()?;
     // Of these a linker takes one and drops the others.

@@ -25,7 +25,7 @@ macro_rules! hook {
     }};
 }
 
-/// Tells of variables.
+/// Reports variables.
 ///
 /// # Safety
 ///
@@ -37,7 +37,7 @@ pub unsafe fn tell(variables: *const c_void, len: usize) {
     }
 }
 
-/// Tells that the variables go.
+/// Takes the report back.
 ///
 /// # Safety
 ///

@@ -1,4 +1,4 @@
-//! What of an image is to be called when.
+//! Where an image's constructors and destructors are.
 
 use super::dynamic::Dynamic;
 use super::error::LoadError;
@@ -14,7 +14,7 @@ pub const MAPPED: u8 = 0;
 pub const INITIALISED: u8 = 1;
 pub const FINALIZED: u8 = 2;
 
-/// What is to be called when. Addresses are absolute; 0 where there is none.
+/// Constructors and destructors. Addresses are absolute; 0 where there is none.
 #[derive(Debug)]
 pub struct Lifecycle {
     pub preinit_array: (usize, usize),

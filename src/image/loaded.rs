@@ -61,7 +61,7 @@ impl Image {
         })
     }
 
-    /// The symbol that it defines under `name` for others. A malformed table defines nothing.
+    /// The symbol that it exports as `name`. A malformed table exports nothing.
     pub fn find(&self, name: &[u8]) -> Option<Symbol> {
         self.symbols.find(&self.mapping, name).ok().flatten()
     }
@@ -71,7 +71,7 @@ impl Image {
         self.symbols.defined_hashes(&self.mapping)
     }
 
-    /// The weak definitions of which all are the same, whoever has them.
+    /// The `STB_GNU_UNIQUE` definitions: every definition of a name in the process is the same one.
     pub fn same_everywhere(&self) -> impl Iterator<Item = Symbol> + '_ {
         self.symbols.same(&self.mapping)
     }
@@ -96,7 +96,7 @@ impl Image {
         self.tls.as_ref().map(tls::TlsModule::id)
     }
 
-    /// Notes once which images it was linked to.
+    /// Sets, once, the images that it was linked to.
     pub fn set_needs(&self, needs: Vec<Weak<Image>>) {
         // An image is linked once.
         let _ = self.needs.set(needs);

@@ -1,4 +1,4 @@
-//! An image's memory: mapped from a file, read and written with checked addresses.
+//! Maps an image's memory, and checks every address that is read or written.
 
 use super::elf::{Headers, PAGE, Segment};
 use super::error::LoadError;
@@ -16,9 +16,9 @@ use std::ptr;
 pub struct Mapping {
     base: *mut c_void,
     len: usize,
-    /// How much there is behind that: see [`Source::Copied`].
+    /// How much lies behind the segments: see [`Source::Copied`].
     name_len: usize,
-    /// What relocations may change, as page ranges.
+    /// The page ranges that relocations may write.
     writable: Vec<Range<usize>>,
 }
 
@@ -35,16 +35,16 @@ pub enum Source<'a> {
     File(BorrowedFd<'a>),
     /// In memory, from which they are copied.
     Memory(&'a [u8]),
-    /// In memory, from which they are copied, because the file that they were read from is not trusted to stay as it
-    /// is. Debuggers and profilers are to know the memory by the file's name all the same. Nothing of the file is in what
-    /// is used: also a private mapping's own pages are lost when its file is made shorter.
+    /// In memory, from which they are copied, because the file may change. The memory keeps the file's name for
+    /// debuggers and profilers, but none of its pages: even a private mapping loses its pages when the file is
+    /// truncated.
     Copied {
         file: BorrowedFd<'a>,
         image: &'a [u8],
     },
 }
 
-/// From this length on it pays to ask for a segment's pages at once, before it is copied.
+/// From this length on, populating a segment's pages at once is faster than faulting them in.
 const POPULATE_LEN: usize = 64 << 10;
 
 impl Mapping {
@@ -173,8 +173,8 @@ impl Mapping {
         Ok(())
     }
 
-    /// Copies a segment into memory of its own, makes that what it is to be, and moves it to its place. No move is told to
-    /// profilers.
+    /// Copies a segment into new memory, sets its protection, and moves it into place. `mremap` sends profilers no
+    /// event.
     fn move_copy(&self, image: &[u8], segment: &Segment) -> Result<(), Errno> {
         let pages = pages(segment);
         let len = pages.len();
@@ -268,7 +268,7 @@ impl Mapping {
         Ok(unsafe { std::slice::from_raw_parts(start, count) })
     }
 
-    /// Whether a word can be written at `address`: it must lie in a writable segment.
+    /// Checks that the word at `address` lies in a writable segment.
     pub fn check_write(&self, address: usize) -> Result<(), LoadError> {
         let inside = |range: &Range<usize>| {
             range.start <= address && address <= range.end.saturating_sub(size_of::<usize>())
@@ -354,7 +354,7 @@ fn pages(segment: &Segment) -> Range<usize> {
     segment.address / PAGE * PAGE..end.next_multiple_of(PAGE)
 }
 
-/// Copies a segment into memory that is still writable, and then makes that what it is to be.
+/// Copies a segment into writable memory, then sets its protection.
 ///
 /// # Safety
 /// The segment's pages, counted from `base`, are writable memory of zeros that belongs to the caller.

@@ -3,8 +3,8 @@
 //! An image is the ELF shared object that the compile server links from a module. It is mapped from the file
 //! that was verified, so that processes that run the same entry share its code.
 //!
-//! Architecture Invariant: nothing here knows of modules, caches or servers. `executor` decides what a symbol
-//! means, by implementing [`relocate::Resolver`].
+//! Architecture Invariant: nothing here knows of modules, caches or servers. `executor` decides what each symbol
+//! resolves to, and passes it to `Image::relocate`.
 //!
 //! Architecture Invariant: raw addresses of an image are read and written through [`map::Mapping`] alone, which
 //! checks that they lie in it.

@@ -1,8 +1,8 @@
 //! Applies an image's relocations.
 //!
-//! It goes in three steps, because modules that link together may refer to each other: first every symbol of
-//! every image is resolved, and nothing is written, so that a missing one leaves all as it was; then the
-//! relocations of all images are applied; and last those that call a function of an image to learn an address.
+//! Modules that link together may refer to each other, so there are three steps. First, every symbol of every image
+//! is resolved; nothing is written yet, so a missing symbol changes nothing. Then the relocations of all images are
+//! applied. Last come those that call a resolver (`STT_GNU_IFUNC`).
 
 use super::error::LoadError;
 use super::loaded::Image;
@@ -11,7 +11,7 @@ use super::symbols::{Symbol, SymbolKind};
 use object::LittleEndian as LE;
 use object::elf::{self, Rela64};
 
-/// What a symbol means.
+/// What a symbol resolves to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     Address(usize),
@@ -23,7 +23,7 @@ pub enum Target {
     },
 }
 
-/// A word that is known once a function of an image has been called.
+/// A word whose value an ifunc resolver returns.
 #[derive(Debug)]
 pub struct Deferred {
     at: usize,

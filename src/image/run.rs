@@ -22,9 +22,9 @@ unsafe extern "C" {
 }
 
 impl Image {
-    /// Has the destructors run at the process's end, or at `finalize`. Of images that are linked together all are begun
-    /// before a constructor runs: so the handlers that constructors and the program register run before any destructor, as
-    /// in one program. The image must not move afterwards.
+    /// Registers the destructors, to run at `finalize` or when the process exits. All images that link together are
+    /// begun before any constructor runs: so handlers that constructors register run before any destructor, as in one
+    /// program. The image must not move afterwards.
     pub fn begin(&self) {
         static LAST: AtomicU64 = AtomicU64::new(0);
         let lifecycle = &self.lifecycle;
@@ -80,7 +80,7 @@ impl Drop for Image {
     }
 }
 
-/// Gives up images, and unloads those that nobody else has.
+/// Drops images, and unloads those that nobody else holds.
 pub fn finalize_last(images: Vec<Arc<Image>>) {
     let mut last = give_up(images);
     // Without room of its own: a process that may have no more memory can still give back what it has. Those that have
@@ -91,9 +91,9 @@ pub fn finalize_last(images: Vec<Arc<Image>>) {
     }
 }
 
-/// Gives up images, each of which is there once. Returns those that nobody else has.
+/// Drops images, each of which is listed once. Returns those that nobody else holds.
 fn give_up(images: Vec<Arc<Image>>) -> Vec<Arc<Image>> {
-    /// Of two threads that give up the same images one must see that it is the last.
+    /// If two threads drop the same image, one of them must see that it is the last.
     static LOCK: Mutex<()> = Mutex::new(());
     let _lock = fork::guard(|| LOCK.lock().unwrap_or_else(PoisonError::into_inner));
     images

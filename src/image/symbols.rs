@@ -1,4 +1,4 @@
-//! An image's dynamic symbols: what it defines and what it needs.
+//! An image's dynamic symbols.
 
 use super::dynamic::Dynamic;
 use super::error::LoadError;
@@ -102,7 +102,7 @@ impl Symbols {
         })
     }
 
-    /// How many there are.
+    /// The number of symbols.
     pub fn count(&self) -> u32 {
         self.count
     }

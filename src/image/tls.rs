@@ -1,11 +1,11 @@
 //! Thread-local storage of images.
 //!
-//! The system's dynamic linker hands out thread-local blocks to libraries that it loaded itself. Images bring
-//! their own `__tls_get_addr`: general-dynamic code calls it with a module's number and an offset, which two
-//! relocations have put into the image's global offset table.
+//! The system's dynamic linker allocates thread-local blocks only for libraries that it loaded. Images therefore use
+//! our own `__tls_get_addr`. General-dynamic code calls it with a module's number and an offset, which two
+//! relocations put into the image's global offset table.
 //!
-//! Variables of the program and of its libraries have blocks of the system's; images may use them by module
-//! numbers that are told apart by their highest bit.
+//! Images can also use thread-local variables of the program and its libraries. The highest bit of a module number
+//! marks the system's.
 //!
 //! Each thread has a table with a block for each module it has used. A table is made, grown and freed under
 //! `REGISTRY`; its own thread reads it without. When a module goes, its blocks are taken out of all tables: no
@@ -210,13 +210,13 @@ pub fn of_the_system(address: usize) -> Option<TlsIndex> {
     search.found
 }
 
-/// The module of a variable that is nowhere, whose address is null.
+/// The module of an undefined weak variable, whose address is null.
 pub const NOWHERE: usize = usize::MAX;
 
 /// Marks the numbers of modules that the system's dynamic linker loaded.
 const SYSTEM: usize = 1 << (usize::BITS - 1);
 
-/// Finds or makes what this thread's table does not have: a block of the system, or a new one of an image.
+/// Finds a block of the system, or makes a new one of an image.
 #[cold]
 fn find_block(module: usize) -> *mut u8 {
     if module & SYSTEM == 0 {

@@ -1,4 +1,4 @@
-//! Tells the unwinder of an image's frames, so that exceptions and stack traces pass through them.
+//! Registers an image's frames with the unwinder, so that exceptions and stack traces pass through.
 
 use super::error::LoadError;
 use super::map::Mapping;

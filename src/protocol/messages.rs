@@ -1,16 +1,16 @@
-//! What a client and a compile server say to each other.
+//! The messages between a client and a compile server.
 //!
-//! A connection is a stream socket. Both sides first send a [`Hello`]; then the client sends one [`Request`] at
-//! a time, and the server answers each with [`Reply::Started`] and then one other [`Reply`]. If the request asks
-//! for it, the server says in between what it has read, [`Reply::Identified`], and waits for a [`Decision`], and
-//! says now and then how far it is, [`Reply::Progress`]. `transport` frames the messages.
+//! A connection is a stream socket. Both sides first send a [`Hello`]. Then the client sends one [`Request`] at a
+//! time, and the server answers with [`Reply::Started`] and one other [`Reply`]. If the request asks for it, the
+//! server sends [`Reply::Identified`] in between and waits for a [`Decision`], and sends [`Reply::Progress`] every so
+//! often. `transport` frames the messages.
 //!
-//! A shared server speaks this with its clients and, as their client, with its workers. What it adds: it may say
-//! [`Reply::Progress`] before [`Reply::Started`], [`Reply::Elsewhere`] in its place, [`Reply::Died`] when the worker died,
-//! and it answers [`Request::Status`] and [`Request::Stop`].
+//! A shared server uses this protocol with its clients and, as a client, with its workers. It may also send
+//! [`Reply::Progress`] before [`Reply::Started`], [`Reply::Elsewhere`] in its place, and [`Reply::Died`] when a
+//! worker died; and it answers [`Request::Status`] and [`Request::Stop`].
 //!
-//! A request carries its inputs in a sealed memfd, see [`Input`]; a reply to a successful one carries what was made
-//! in another. The server is a pure function of the request: equal requests get byte-identical replies.
+//! A request carries its inputs in a sealed memfd, see [`Input`]. A successful reply carries its output in another
+//! one. The server is a pure function of the request: equal requests get byte-identical replies.
 
 use crate::signature::Function;
 use crate::types::{CompileTimes, Emit, Input, OptLevel, Position, Target};
@@ -35,7 +35,7 @@ pub struct Hello {
 }
 
 impl Hello {
-    /// What this build says of itself.
+    /// The greeting of this build.
     pub fn ours() -> Hello {
         Hello {
             protocol: PROTOCOL_VERSION,
@@ -50,12 +50,12 @@ impl Hello {
 pub enum Request {
     Compile(CompileRequest),
     Link(LinkRequest),
-    /// Of a shared server alone: what it does. The answer is [`Reply::Status`], at once.
+    /// Shared server only: asks for [`Reply::Status`], which comes at once.
     Status,
-    /// Of a shared server alone: to take no more clients, and to end when it has answered the requests that it has.
-    /// The answer is [`Reply::Stopping`], at once, and then the end of the connection when the server ends.
+    /// Shared server only: take no more clients, answer the current requests, and end. [`Reply::Stopping`] comes at
+    /// once; the connection closes when the server ends.
     Stop {
-        /// To end at once: its clients turn to another server.
+        /// End at once. Its clients turn to another server.
         force: bool,
     },
 }
@@ -87,13 +87,13 @@ impl Request {
     }
 }
 
-/// Inputs to compile into one module. What each is, IR text, bitcode, a relocatable object or a static archive, its
-/// first bytes tell.
+/// Inputs to compile into one module. The format of each is detected from its first bytes: IR text, bitcode, a
+/// relocatable object or a static archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CompileRequest {
     /// What messages call the module.
     pub name: String,
-    /// What the cache calls it; for the server's log alone.
+    /// The cache's key; for the server's log only.
     pub key: [u8; 32],
     pub opt_level: OptLevel,
     /// Functions that name a CPU of their own are compiled for that one.
@@ -103,11 +103,11 @@ pub struct CompileRequest {
     /// Whether the server is to send [`Reply::Progress`].
     pub progress: bool,
     pub inputs: Vec<Input>,
-    /// The symbols that others are to see, sorted, each once; `None`: all that are external.
+    /// The symbols to export, sorted, each once. `None`: all external ones.
     pub keep: Option<Vec<String>>,
     pub emit: Emit,
-    /// How many bytes of memory the compile may take beyond what an idle server has and what holds the inputs; 0: as
-    /// many as there are. A server that needs more dies, and says so.
+    /// The memory limit in bytes, beyond what an idle server and the inputs take. 0: no limit. A server that exceeds
+    /// it dies with a message.
     pub max_memory: u64,
 }
 
@@ -134,29 +134,28 @@ pub enum LinkOutput {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
-    /// The request has arrived. If the server dies after this, it may be the request's fault; before, it is not.
+    /// The request was received. If the server dies before this, the request isn't to blame.
     Started {
-        /// What keeps the server from being isolated as it should be; empty if it is.
+        /// Why the server isn't fully isolated; empty if it is.
         not_isolated: String,
     },
-    /// What the module is, whatever its names, its layout and its comments: code depends on this digest and the
-    /// request's options alone. The client says what is to be done.
+    /// A digest of the canonical module, without names, layout and comments. Code depends on it and the request's
+    /// options only. The client answers with a [`Decision`].
     Identified {
         digest: [u8; 32],
     },
-    /// The request is being worked on, or waits for that. It comes every [`PROGRESS_INTERVAL`] or so; a request that
-    /// takes less than that has none.
+    /// The request is in progress, or queued. Sent about every [`PROGRESS_INTERVAL`]; a shorter request gets none.
     Progress(Progress),
     Compiled(Compiled),
-    /// The answer to a request for anything but code. It follows as a sealed memfd.
+    /// The answer to a request for something other than code. It follows as a sealed memfd.
     Emitted {
         len: u64,
     },
     Failed(Failure),
-    /// The worker that had the request died. A private server cannot say that of itself.
+    /// The worker that had the request died. A private server cannot send this.
     Died(Death),
-    /// The request has waited for a worker for so many milliseconds: the client may have a private server do it, for as
-    /// long as it keeps the connection open. Nothing more is sent for this request.
+    /// The request has waited this many milliseconds for a worker. The client may use a private server as long as it
+    /// keeps the connection open. Nothing more is sent for this request.
     Elsewhere {
         waited: u64,
     },
@@ -164,20 +163,19 @@ pub enum Reply {
     Stopping,
 }
 
-/// How often a server says how far it is.
+/// How often a server sends progress.
 pub const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How far a request is.
+/// The progress of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     pub phase: Phase,
-    /// How many functions of the module, or requests before this one, are done, of how many; 0 of 0 if that is not
-    /// known.
+    /// `done` of `total` functions of the module, or of requests before this one. 0 of 0: unknown.
     pub done: u32,
     pub total: u32,
 }
 
-/// What is being done for a request.
+/// The phase that a request is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
     /// It waits for a worker.
@@ -190,7 +188,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// As events tell it.
+    /// The name that events use.
     pub fn name(self) -> &'static str {
         match self {
             Phase::Queue => "queue",
@@ -207,7 +205,7 @@ impl Phase {
 pub struct Death {
     /// The signal that ended it; 0 if it exited.
     pub signal: i32,
-    /// What it, or LLVM in it, said last; empty if nothing.
+    /// Its last message, or LLVM's; empty if there was none.
     pub words: String,
     pub cause: Cause,
 }
@@ -215,7 +213,7 @@ pub struct Death {
 /// Why a worker ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Cause {
-    /// By itself, or by something that the server knows nothing of.
+    /// By itself, or for a reason that the server does not know.
     #[default]
     Unknown,
     /// The server ended it: it took more milliseconds of processor time than one request may.

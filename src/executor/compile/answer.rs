@@ -1,4 +1,4 @@
-//! Has a server compile, and checks what it answers.
+//! Asks a server to compile, and checks its answer.
 
 use super::work::Work;
 use crate::cache::entry::Entry;
@@ -18,19 +18,19 @@ use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-/// Where a server's answer may come from, and where it goes.
+/// How the cache takes part in a compile.
 #[derive(Clone, Copy)]
 pub enum Mode<'a> {
-    /// There is no cache to look into for the canonical module, or what it has is of no use.
+    /// Not at all: there is no cache, or its entry is of no use.
     Compile,
-    /// A cache that is not written has the canonical module, or not.
+    /// It may have the canonical module. It is read-only.
     Look(&'a Store),
-    /// The same, but what is compiled will be stored. The canonical module's lock is waited for until then.
+    /// It may have the canonical module, and stores the result. Waits for the canonical module's lock until then.
     Store(&'a Store, Instant),
 }
 
 impl<'a> Mode<'a> {
-    /// The cache to look into for the canonical module.
+    /// The cache that may have the canonical module.
     pub fn store(self) -> Option<&'a Store> {
         match self {
             Mode::Compile => None,
@@ -46,7 +46,7 @@ impl<'a> Mode<'a> {
     }
 }
 
-/// What a server answered.
+/// A server's answer.
 pub enum Answer {
     Compiled {
         image: Vec<u8>,
@@ -55,12 +55,12 @@ pub enum Answer {
         /// Held until the code is stored.
         lock: Option<Lock>,
     },
-    /// The module differs from this entry's in nothing that matters.
+    /// The canonical module is this entry's.
     Known(Box<Entry>),
 }
 
 impl Work<'_> {
-    /// Has a server compile, unless it turns out that the cache has the module under another key.
+    /// Asks a server to compile, which stops if the cache has the module under its canonical key.
     pub fn ask(&mut self, inputs: &[Cow<'_, [u8]>], mode: Mode<'_>) -> Result<Answer, Error> {
         let executor = self.executor;
         let about_inputs = self.about_inputs(inputs);
@@ -193,7 +193,7 @@ impl Work<'_> {
         }
     }
 
-    /// What is told of the inputs, without their bytes.
+    /// The inputs' names and lengths.
     fn about_inputs(&self, inputs: &[Cow<'_, [u8]>]) -> Vec<Input> {
         let inputs = self.source.inputs.iter().zip(inputs);
         let about = inputs.map(|(input, bytes)| Input {

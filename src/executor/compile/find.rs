@@ -35,7 +35,7 @@ impl Work<'_> {
         None
     }
 
-    /// Looks in the cache, and tells of a hit.
+    /// Looks in the cache, and reports a hit.
     pub fn look(&mut self, store: &Store) -> Found {
         let mut watch = Stopwatch::start();
         let found = store.find_for(&self.key, &self.executor.machine, self.purpose);

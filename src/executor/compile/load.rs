@@ -48,7 +48,7 @@ impl Work<'_> {
         self.load(code, origin)
     }
 
-    /// Compiles what was found, and compares.
+    /// Compiles again, and compares with the entry.
     fn compare(&mut self, entry: &Entry, inputs: &[Cow<'_, [u8]>]) -> Result<(), Error> {
         let Answer::Compiled { image, object, .. } = self.ask(inputs, Mode::Compile)? else {
             return Ok(());

@@ -43,7 +43,7 @@ impl Executor {
         Work::new(self, &source, digest, &mut watch, cancel).run()
     }
 
-    /// Has the cache keep what a source is compiled to, and adds nothing. What it has already is not used by this.
+    /// Compiles a source into the cache, and adds no module. An entry that is there already does not count as used.
     pub fn fill_cache(self: &Arc<Self>, mut source: Source<'_>) -> Result<(), Error> {
         let mut watch = Stopwatch::start();
         let digest = source.digest()?;

@@ -1,4 +1,4 @@
-//! Has code compiled, unless somebody else does so first.
+//! Compiles on a miss, unless somebody else does so first.
 
 use super::answer::{Answer, Mode};
 use super::store::Code;

@@ -18,7 +18,7 @@ pub enum Code {
         /// The image, if it was compiled just now: the disk may have become unreadable.
         image: Option<Vec<u8>>,
     },
-    /// What a server has just compiled and the cache could not take.
+    /// Newly compiled code that the cache could not store.
     Unstored {
         image: Vec<u8>,
         manifest: RawManifest,

@@ -1,4 +1,4 @@
-//! One compile, and what is told of it.
+//! One compile and its events.
 
 use crate::cache::entry::Entry;
 use crate::cache::journal::MissReason;
@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::sync::Arc;
 
-/// One compile, and what is told of it.
+/// One compile and its events.
 pub struct Work<'a> {
     pub executor: &'a Arc<Executor>,
     pub source: &'a Source<'a>,
@@ -25,7 +25,7 @@ pub struct Work<'a> {
     pub key: Key,
     pub purpose: Purpose,
     pub times: Times,
-    /// Why the cache had nothing.
+    /// Why the cache missed.
     pub missed: MissReason,
     /// The trouble that was told last: one that is met again and again is told once.
     pub told: RefCell<String>,
