@@ -1,7 +1,7 @@
-//! Calls between modules that are linked to one.
+//! Checks calls between modules that are linked into one.
 //!
-//! A module may declare what another defines as something else: compilers do, for an incomplete type or in old C, and
-//! LLVM links it. What matters is what is called.
+//! A module may declare a name with another type than its definition has: compilers do so for incomplete types and in
+//! old C, and LLVM links it. Only calls matter.
 
 use crate::input::conflicts::failure;
 use crate::llvm::diagnostics::take_message;
@@ -22,8 +22,8 @@ use inkwell::module::Module;
 use mgenjit::protocol::messages::Failure;
 use std::collections::HashMap;
 
-/// Returns a warning for each name that a module calls in a way that its definition in another cannot follow. A call of
-/// a variable is an error. `exact`: the target allows no call with another type than the callee's.
+/// Returns a warning for each name that is called with a type that its definition cannot accept. A call of a variable
+/// is an error. `exact`: the target requires equal types.
 pub fn check(modules: &[(&str, &Module<'_>)], exact: bool) -> Result<Vec<String>, Failure> {
     let mut definitions: HashMap<String, (&str, LLVMValueRef)> = HashMap::new();
     let mut others: Vec<(&str, Global)> = Vec::new();
@@ -68,7 +68,7 @@ pub fn check(modules: &[(&str, &Module<'_>)], exact: bool) -> Result<Vec<String>
                         "`{name}` is a variable in {definer}, which defines it, but {input} calls it: rename one"
                     )));
                 }
-                // What an alias of an expression is, nobody says.
+                // An alias of an expression has no known type.
                 let is_function = LLVMGetTypeKind(ty) == LLVMTypeKind::LLVMFunctionTypeKind;
                 let fits = !is_function
                     || (convention(*definition) == Some(LLVMGetInstructionCallConv(call))
@@ -148,7 +148,7 @@ unsafe fn convention(global: LLVMValueRef) -> Option<u32> {
     }
 }
 
-/// Whether a function of the type `defined` finds what the call passes, and the call what it returns.
+/// Whether a function of the type `defined` can accept the call's arguments, and the call its result.
 ///
 /// # Safety
 ///
@@ -168,7 +168,7 @@ unsafe fn fits(layout: LLVMTargetDataRef, call: LLVMValueRef, defined: LLVMTypeR
             .map(|index| LLVMTypeOf(LLVMGetOperand(call, index)))
             .collect();
         let arguments = parts(&arguments);
-        // The caller takes back what it passed: more than is expected does no harm.
+        // The caller cleans up the stack: extra arguments do no harm.
         let passed = arguments.len() >= parameters.len()
             && parameters
                 .iter()
@@ -176,7 +176,7 @@ unsafe fn fits(layout: LLVMTargetDataRef, call: LLVMValueRef, defined: LLVMTypeR
                 .all(|(one, other)| one.is_in(other));
         let returned = parts(&[LLVMGetReturnType(defined)]);
         let expected = parts(&[LLVMGetReturnType(LLVMGetCalledFunctionType(call))]);
-        // What does not fit into registers goes to where a hidden parameter points.
+        // A result that does not fit into registers is returned through a hidden pointer.
         let result = if returned.len() > IN_REGISTERS {
             returned == expected
         } else {
@@ -190,7 +190,7 @@ unsafe fn fits(layout: LLVMTargetDataRef, call: LLVMValueRef, defined: LLVMTypeR
     }
 }
 
-/// So many parts are returned in registers.
+/// The most parts that are returned in registers.
 const IN_REGISTERS: usize = 3;
 
 /// A part of a value as it is passed.
@@ -204,7 +204,7 @@ enum Part {
 }
 
 impl Part {
-    /// Whether who takes this finds it in the other.
+    /// Whether a value passed as `other` is read correctly as this.
     fn is_in(&self, other: &Part) -> bool {
         match (self, other) {
             (Part::Integer(bits), Part::Integer(others)) => bits <= others,
@@ -213,7 +213,7 @@ impl Part {
     }
 }
 
-/// What is passed for a type: compilers spell the same structure in more than one way.
+/// How a type is passed, in parts: compilers spell one structure in several ways.
 ///
 /// # Safety
 ///

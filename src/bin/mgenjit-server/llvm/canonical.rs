@@ -1,8 +1,8 @@
-//! The canonical form of a module: its bitcode, without what cannot change what the code does.
+//! The canonical form of a module: its bitcode, without what cannot change the code.
 //!
-//! Architecture Invariant: code is made from the canonical form alone, which is read again as a module. So it is a
-//! pure function of bytes that have a digest. The module that they were written from is not: LLVM's passes also
-//! follow the order of a value's uses, which depends on how the module was read and is not written.
+//! Architecture Invariant: code is generated only from the canonical form, read back as a module. So code is a pure
+//! function of bytes that have a digest. The original module would not do: LLVM's passes also depend on the order of
+//! a value's uses, which depends on how the module was read and is not written.
 
 use crate::llvm::parse::SOURCE_NAME;
 use crate::llvm::values::{functions, globals};
@@ -42,8 +42,7 @@ impl Canonical {
         *hasher.finalize().as_bytes()
     }
 
-    /// Reads it as a module of `context`, which must be new: a context that knows a type's name gives the next
-    /// type of that name another one.
+    /// Reads it as a module of `context`, which must be new: a context renames a type whose name it already knows.
     pub fn read<'context>(&self, context: &'context Context) -> Result<Module<'context>, Failure> {
         // What passes call the values that they make would be as useless as the names that are gone.
         // SAFETY: the context is valid.
@@ -68,7 +67,7 @@ unsafe fn drop_names(module: LLVMModuleRef) {
         for function in &functions {
             has_assembly |= drop_local_names(*function);
         }
-        // Assembly may name what it does not take as an operand.
+        // Assembly may refer to names that are not its operands.
         if has_assembly {
             return;
         }

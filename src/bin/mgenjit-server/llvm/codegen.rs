@@ -1,4 +1,4 @@
-//! Optimisation, and the emission of the object or of what else is asked for.
+//! Optimises, and emits the object or another form.
 
 use crate::llvm::diagnostics::Diagnostics;
 use inkwell::module::{Linkage, Module};

@@ -1,5 +1,4 @@
-//! Collects what LLVM reports while it works on a module. Without a handler it would print errors and end the
-//! process.
+//! Collects LLVM's diagnostics. Without a handler LLVM prints errors and exits.
 
 use crate::process::progress;
 use inkwell::context::{AsContextRef, Context};
@@ -20,7 +19,7 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// Listens to `context`. What is returned must live as long as anything is done with the context.
+    /// Collects the diagnostics of `context`. The result must outlive every use of the context.
     pub fn collect(context: &Context) -> Box<Diagnostics> {
         let diagnostics = Box::<Diagnostics>::default();
         let address: *const Diagnostics = &raw const *diagnostics;
@@ -71,7 +70,7 @@ pub unsafe fn take_message(message: *mut c_char) -> String {
 /// `AsmPrinter::emitFunctionBody`, "InstructionCount".
 const FUNCTION_DONE: &str = " instructions in function";
 
-/// Warnings and remarks are LLVM's opinion on code that it compiles all the same.
+/// Warnings and remarks do not stop a compile.
 extern "C" fn on_diagnostic(info: LLVMDiagnosticInfoRef, diagnostics: *mut c_void) {
     // SAFETY: LLVM passes what `collect` gave it, and a diagnostic that is valid during this call; its
     // description belongs to the receiver.
@@ -88,7 +87,7 @@ extern "C" fn on_diagnostic(info: LLVMDiagnosticInfoRef, diagnostics: *mut c_voi
         }
         let message = take_message(LLVMGetDiagInfoDescription(info));
         let diagnostics = &*diagnostics.cast::<Diagnostics>();
-        // A place that is not known is not worth printing.
+        // An unknown position is not printed.
         let message = message.trim_end();
         let message = message.strip_prefix("<unknown>:0:0: ").unwrap_or(message);
         diagnostics.errors.borrow_mut().push(message.to_owned());

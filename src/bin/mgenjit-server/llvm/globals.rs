@@ -1,4 +1,4 @@
-//! The names of a module that others can see.
+//! A module's global names.
 
 use crate::input::symbols::{Definition, Reference, Symbols};
 use crate::llvm::values;
@@ -19,7 +19,7 @@ pub struct Global {
     /// The symbol's; names that are not UTF-8 are left out.
     pub name: String,
     pub linkage: LLVMLinkage,
-    /// Whether this module has it. What is only there to be inlined, it has not.
+    /// Whether this module defines it. `available_externally` does not count.
     pub is_defined: bool,
 }
 
@@ -48,7 +48,7 @@ pub fn symbols(module: &Module<'_>) -> Symbols {
     symbols
 }
 
-/// The weak definitions of a module of which all are the same, whoever has them, and that others can see.
+/// A module's visible ODR definitions (`linkonce_odr`, `weak_odr`).
 pub fn same_everywhere(module: &Module<'_>) -> HashSet<String> {
     // SAFETY: the module is valid, and so are its globals.
     unsafe {
@@ -64,7 +64,7 @@ pub fn same_everywhere(module: &Module<'_>) -> HashSet<String> {
     }
 }
 
-/// In the module's order, functions first. What LLVM gives a meaning to is not among them.
+/// In the module's order, functions first. Names that LLVM reserves are left out.
 ///
 /// # Safety
 ///

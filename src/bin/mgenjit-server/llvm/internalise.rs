@@ -1,4 +1,4 @@
-//! Makes internal what nobody outside a module is to see, so that the optimiser may do with it what it likes.
+//! Internalises everything that is not kept, so that the optimiser is free to change it.
 
 use crate::llvm::globals::{self, Global};
 use inkwell::llvm_sys::comdat::{LLVMGetComdat, LLVMSetComdat};
@@ -11,8 +11,7 @@ use inkwell::llvm_sys::{LLVMLinkage, LLVMVisibility};
 use inkwell::module::Module;
 use std::collections::HashSet;
 
-/// Leaves external what is kept, which others than this image then see, and what is needed by something that is
-/// linked to the module and is not part of it.
+/// Keeps external: the names to keep, and those that linked objects need.
 pub fn internalise(
     module: &Module<'_>,
     is_kept: impl Fn(&str) -> bool,
@@ -29,7 +28,7 @@ pub fn internalise(
                 || is_needed(&global.name)
                 || may_be_called_by_code_generator(&global.name)
                 || used.contains(&global.value)
-                // What assembly names it need not define.
+                // Assembly may name symbols that it does not define.
                 || assembly.contains(&global.name)
         };
         let comdats: HashSet<_> = globals
@@ -52,7 +51,7 @@ pub fn internalise(
     }
 }
 
-/// What LLVM may call although no IR does. If the module has one of its own, that is the one to be called.
+/// Functions that LLVM may call although no IR does. A module's own definition must then stay.
 fn may_be_called_by_code_generator(name: &str) -> bool {
     matches!(name, "memcpy" | "memmove" | "memset" | "memcmp" | "bcmp") || name.starts_with("__")
 }

@@ -1,10 +1,10 @@
-//! Whether a module's data layout is that of the machine that code is generated for, however it is written.
+//! Compares a module's data layout with the target's, whatever its spelling.
 //!
-//! A layout is a list of facts. Those that a module leaves out are as here; those that it spells out must hold here, be
-//! they in the machine's own list or what LLVM assumes without being told. Address spaces whose pointers are not integers
-//! are the module's own matter, and kept: an optimiser that does not know them would make integers of their pointers.
+//! A layout is a list of facts. A fact that the module omits is taken from the target. A fact that it states must
+//! hold for the target, by its own list or by LLVM's defaults. Non-integral address spaces belong to the module and
+//! are kept: without them the optimiser would turn pointers into integers.
 
-/// The layout for a module with `theirs` on a machine with `ours`; `None`: they contradict each other.
+/// The layout for a module with `theirs` on a target with `ours`. `None`: they contradict each other.
 pub fn merge(theirs: &str, ours: &str) -> Option<String> {
     let mut merged = ours.to_owned();
     for part in theirs.split('-').filter(|part| !part.is_empty()) {
@@ -21,7 +21,7 @@ pub fn merge(theirs: &str, ours: &str) -> Option<String> {
     Some(merged)
 }
 
-/// One layout for modules that are linked: of each what it adds to the machine's.
+/// One layout for modules that are linked together: the target's, with every module's additions.
 pub fn unite(layouts: &[String]) -> String {
     let mut united: Vec<&str> = Vec::new();
     for part in layouts.iter().flat_map(|layout| layout.split('-')) {

@@ -1,4 +1,4 @@
-//! A target by LLVM's names, and the machine that LLVM makes of them.
+//! A target by LLVM's names, and its target machine.
 
 use inkwell::OptimizationLevel;
 use inkwell::targets::{CodeModel, RelocMode, TargetMachine, TargetTriple};
@@ -10,11 +10,11 @@ pub struct Names {
     pub cpu: String,
     /// Code is only tuned for the CPU: it may use what the oldest one has, and the features.
     pub tuned: bool,
-    /// Those beyond what the CPU's name implies, if code is not only tuned for it.
+    /// Features beyond those that the CPU's name implies.
     pub features: String,
 }
 
-/// The kinds of object that differ in what a module must be for them.
+/// The object formats that need modules to be prepared differently.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     Elf,
@@ -24,7 +24,7 @@ pub enum Format {
 }
 
 impl Names {
-    /// LLVM says on standard error what it does not know, and goes on without.
+    /// LLVM reports unknown names on standard error and ignores them.
     pub fn machine(&self, level: OptimizationLevel) -> Option<TargetMachine> {
         let triple = TargetTriple::create(&self.triple);
         // Nothing loads WebAssembly at another address than it was linked for.

@@ -1,4 +1,4 @@
-//! Keeps LLVM's code for other machines out of the executable.
+//! Keeps unneeded code generators out of the executable.
 //!
 //! inkwell can prepare all targets, through wrappers that `llvm-sys` compiles from C. Nothing here calls them,
 //! but the linker takes them in before it finds that out, and with them the constructors of the options of

@@ -17,8 +17,8 @@ use std::ffi::CStr;
 
 /// Parses text or bitcode, whichever it is.
 ///
-/// The request's name stays out of it: LLVM would take it for the source file's name, and write that into the
-/// object, which would then depend on more than the IR.
+/// The request's name is not used: LLVM would write it into the object as the source file's name, and the object
+/// would depend on more than the IR.
 pub fn parse<'context>(
     context: &'context Context,
     input: &Input,
@@ -79,10 +79,10 @@ unsafe fn read<'context>(
     Ok(module)
 }
 
-/// What LLVM believes the source file to be called: the object's file symbol.
+/// The source file's name for LLVM, which becomes the object's file symbol.
 pub const SOURCE_NAME: &CStr = c"<ir>";
 
-/// A line of text in a message is for people to read.
+/// Makes a source line printable, for messages.
 const MAX_SOURCE_LINE: usize = 1000;
 
 /// LLVM takes NULs for spaces, so a file of nothing else is an empty module to it, found after reading all.

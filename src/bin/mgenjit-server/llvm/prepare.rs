@@ -1,5 +1,5 @@
-//! Makes a module fit to become an image that is loaded beside others, or an object that can be linked into
-//! anything: what a front end assumed about the final link is undone here.
+//! Prepares a module to become an image, or an object that can be linked into anything: undoes what the front end
+//! assumed about the final link.
 
 use crate::llvm::names::Format;
 use crate::llvm::target::Machine;
@@ -136,7 +136,7 @@ unsafe fn add_attributes(context: LLVMContextRef, function: LLVMValueRef, level:
     }
 }
 
-/// Has LLVM choose among a CPU's instructions as is best for this one, unless the function names a CPU of its own.
+/// Tunes for the target's CPU, unless the function names a CPU of its own.
 ///
 /// # Safety
 ///

@@ -1,8 +1,8 @@
-//! Whether LLVM knows a target's CPU and features, and which it knows.
+//! Checks a target's CPU and features against those that LLVM knows.
 //!
-//! LLVM's C API has no answer: machines are made of any names, and what is not known is said on standard error, which is
-//! caught here. A mistake that LLVM cannot go on with is a fatal error: its handler answers the request, and the process
-//! ends. It also ends after any other answer that needed the lists of what LLVM knows: they are printed once in a process.
+//! LLVM's C API cannot be asked: it accepts any names and reports unknown ones on standard error, which is captured
+//! here. On some invalid names LLVM aborts: then the handler of fatal errors answers the request, and the process
+//! ends. It also ends after an answer that needed LLVM's lists of names: LLVM prints them once per process.
 
 use crate::llvm::names::Names;
 use crate::process::crash;
@@ -18,7 +18,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// The error says what is not known, and lists what is.
+/// The error names what is unknown, and lists what is known.
 pub fn check(names: &Names) -> Result<(), String> {
     for feature in listed(&names.features) {
         if name_of(feature).is_none() {
@@ -41,13 +41,13 @@ pub fn is_spent() -> bool {
     SPENT.load(Ordering::Relaxed)
 }
 
-/// What answers a request whose names LLVM cannot go on with.
+/// Sets the function that answers a request on whose names LLVM aborts.
 pub fn set_answer(answer: impl Fn(String) + Send + Sync + 'static) {
     let _ = ANSWER.set(Box::new(answer));
 }
 
-/// Called by the handler of LLVM's fatal errors. If it was names that LLVM cannot go on with, this answers the request
-/// and ends the process.
+/// Called by the handler of LLVM's fatal errors. If names were being checked, answers the request and ends the
+/// process.
 pub fn give_up(reason: &str) {
     let Some(trial) = take() else {
         return;
@@ -71,7 +71,7 @@ static TRIAL: Mutex<Option<Trial>> = Mutex::new(None);
 
 struct Trial {
     names: Names,
-    /// What LLVM has said of the names, once it is asked for its lists.
+    /// LLVM's complaint about the names, once its lists are asked for.
     complaint: Option<String>,
     capture: Capture,
 }
@@ -86,7 +86,7 @@ fn begin(names: &Names, complaint: Option<String>) -> Result<(), String> {
     Ok(())
 }
 
-/// What LLVM has said since the beginning.
+/// LLVM's output since `begin`.
 fn end() -> Result<String, String> {
     take().map_or(Ok(String::new()), |trial| trial.capture.end())
 }
@@ -99,7 +99,7 @@ fn trouble(error: io::Error) -> String {
     format!("the names cannot be checked: {error}")
 }
 
-/// Asks for the lists, and says what is not in them.
+/// Asks for the lists, and names what is missing from them.
 fn explain(names: &Names, complaint: String) -> Result<String, String> {
     SPENT.store(true, Ordering::Relaxed);
     begin(names, Some(complaint.clone()))?;
@@ -203,7 +203,7 @@ impl Capture {
         if unsafe { libc::dup2(said.as_raw_fd(), 2) } < 0 {
             return Err(io::Error::last_os_error());
         }
-        // Last words are not for this.
+        // A crash message must not go here.
         crash::set_stderr(stderr.as_raw_fd());
         Ok(Capture {
             stderr,

@@ -1,8 +1,8 @@
 //! Takes `dso_local` off symbols that may live in another image.
 //!
-//! IR that was made for an executable calls everything local: what the executable does not define is copied
-//! into it, or reached through its PLT. An image has neither, so such symbols must be reached through the
-//! GOT. LLVM's C API can set no such thing, but a global that is made anew does not have it.
+//! IR for an executable marks everything as local: an executable copies variables of libraries, or calls through its
+//! PLT. An image can do neither, so such symbols must go through the GOT. LLVM's C API cannot clear `dso_local`, but
+//! a newly made global does not have it.
 
 use crate::llvm::values::{functions, globals};
 use inkwell::llvm_sys::comdat::{LLVMGetComdat, LLVMSetComdat};
@@ -28,8 +28,8 @@ use inkwell::llvm_sys::prelude::{LLVMModuleRef, LLVMValueRef};
 use inkwell::llvm_sys::{LLVMLinkage, LLVMVisibility};
 use std::collections::HashMap;
 
-/// Takes hidden visibility off what another module of the same program may define: declarations, and weak definitions,
-/// which all modules share. Their names, and what they were.
+/// Clears hidden visibility of declarations and weak definitions, which another module of the program may define.
+/// Returns their names and old visibility.
 ///
 /// # Safety
 ///
@@ -43,7 +43,7 @@ pub unsafe fn open(module: LLVMModuleRef) -> HashMap<String, LLVMVisibility> {
             let may_be_elsewhere = match visibility {
                 LLVMVisibility::LLVMDefaultVisibility => false,
                 LLVMVisibility::LLVMHiddenVisibility => may_be_elsewhere(global),
-                // What is protected is the module's own if it has one.
+                // A protected definition is the module's own.
                 LLVMVisibility::LLVMProtectedVisibility => !is_defined(global),
             };
             let name = name(global);

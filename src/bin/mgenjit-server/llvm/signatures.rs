@@ -1,4 +1,4 @@
-//! What the functions of a module look like to callers.
+//! The signatures of a module's functions.
 
 use crate::llvm::diagnostics::take_message;
 use crate::llvm::prepare::attribute_kind;

@@ -1,4 +1,4 @@
-//! Last words: what a server that dies leaves on standard error, for the client to make an error of.
+//! Last words: a dying server's message on standard error, which the client reports as an error.
 
 use crate::process::inherited;
 use crate::process::log;
@@ -47,14 +47,14 @@ const PHASES: [(Phase, &[u8]); 8] = [
     (Phase::Link, b"linking "),
 ];
 
-/// What is asked when LLVM gives up, before last words: it may answer the request, and end the process.
+/// Sets what is called on LLVM's fatal errors, before last words. It may answer the request and end the process.
 pub fn set_fatal_error(answer: fn(&str)) {
     let _ = FATAL_ERROR.set(answer);
 }
 
 static FATAL_ERROR: OnceLock<fn(&str)> = OnceLock::new();
 
-/// Notes what begins now, so that last words can name it.
+/// Notes the phase that begins, for last words.
 pub fn enter(phase: Phase) {
     PHASE.store(phase as u8, Ordering::Relaxed);
 }
@@ -70,7 +70,7 @@ fn words() -> (Phase, &'static [u8]) {
     known.copied().unwrap_or(PHASES[0])
 }
 
-/// Notes which module is worked on. The name is cut to what there is room for.
+/// Notes the module's name, cut to the room there is, for last words.
 pub fn set_module_name(name: &str) {
     let len = name.len().min(NAME.len());
     for (to, from) in NAME.iter().zip(&name.as_bytes()[..len]) {
@@ -103,7 +103,7 @@ pub fn install() {
     }
 }
 
-/// Ends the process for want of memory.
+/// Ends the process when memory runs out.
 pub fn end_out_of_memory() -> ! {
     end_if_dying();
     write(b"mgenjit-server: out of memory");
@@ -185,8 +185,8 @@ extern "C" fn on_alarm(_signal: c_int) {
     end()
 }
 
-/// Has LLVM say where it was, if that is in a pass. It is the last thing: what goes wrong now goes unheard, and the
-/// process ends as it would have without.
+/// Has LLVM print its current pass, if it is in one. This comes last: if it crashes, the process ends as it would
+/// have anyway.
 fn write_pass(signal: c_int) {
     DYING.store(signal, Ordering::Relaxed);
     log::write_death(signal, phase().name());

@@ -1,8 +1,7 @@
-//! What a server does, one line for each thing: a JSON object with the time, the process, what happened, and more
-//! about it.
+//! The server's log: one JSON object per line, with the time, the process, the event and its details.
 //!
-//! Architecture Invariant: a server neither ends nor waits because of its log. What cannot be written at once is lost,
-//! and the next line that can be says how many were.
+//! Architecture Invariant: a server neither ends nor waits because of its log. A line that cannot be written at once
+//! is lost; the next line counts the lost ones.
 
 use rustix::fs::FileType;
 use rustix::io::Errno;

@@ -1,5 +1,5 @@
-//! What happens when memory runs out: the process says so and ends. Neither LLVM nor libwild can go on
-//! without, and the client makes an error of it.
+//! Ends the process with a message when memory runs out. Neither LLVM nor libwild can recover; the client reports an
+//! error.
 
 use crate::process::crash;
 use std::alloc::{GlobalAlloc, Layout, System};

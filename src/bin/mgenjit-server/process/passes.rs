@@ -1,5 +1,5 @@
-//! Where LLVM is: which pass on which function. LLVM keeps note of it for its own reports of crashes, in a list of
-//! entries that lie on the stack of the thread that runs the passes.
+//! LLVM's current pass and function. LLVM keeps them for its own crash reports, in a list on the stack of the thread
+//! that runs the passes.
 
 use std::ffi::c_void;
 

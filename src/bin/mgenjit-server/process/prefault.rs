@@ -1,5 +1,5 @@
-//! Has the kernel provide memory many pages at a time. A small module costs a new server some thousand page
-//! faults otherwise, and these take longer than what LLVM does with the pages.
+//! Populates memory many pages at a time. Otherwise a small module costs a new server some thousand page faults,
+//! which take longer than LLVM's work on the pages.
 //!
 //! Nothing depends on it: where the kernel cannot (before Linux 5.14) or will not, the pages come one by one.
 

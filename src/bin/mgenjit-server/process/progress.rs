@@ -1,7 +1,7 @@
-//! Tells the client how far a compile is, now and then, on a thread that has nothing else to do.
+//! Sends the client progress, on a thread of its own.
 //!
-//! Architecture Invariant: what is told changes no answer, and nothing is told but while a request is worked on: not
-//! while the client's decision is awaited, and not after the answer.
+//! Architecture Invariant: progress changes no answer. It is sent only while a request is worked on: not while the
+//! client's decision is awaited, and not after the answer.
 
 use crate::process::crash::{self, Phase};
 use mgenjit::protocol::messages::{self, PROGRESS_INTERVAL, Progress, Reply};
@@ -14,19 +14,19 @@ use std::time::Instant;
 /// Who tells it.
 pub struct Teller {
     socket: Arc<UnixStream>,
-    /// Held while something is sent, which never waits for the client.
+    /// Held while sending, which never waits for the client.
     state: Mutex<State>,
     changed: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    /// When something is to be told next; `None`: nothing is.
+    /// When to send next. `None`: not now.
     next: Option<Instant>,
     ended: bool,
 }
 
-/// The client is told of progress until this is dropped.
+/// Progress is sent until this is dropped.
 pub struct Telling<'a>(Option<&'a Teller>);
 
 /// The teller's thread ends when this is dropped.
@@ -45,7 +45,7 @@ impl Teller {
         &self.socket
     }
 
-    /// Tells what there is to tell, until the [`End`].
+    /// Sends progress, until the [`End`].
     pub fn run(&self) {
         let mut state = self.lock();
         while !state.ended {
@@ -63,7 +63,7 @@ impl Teller {
         }
     }
 
-    /// Tells of progress from now on, if the client wants that.
+    /// Starts sending progress, if the client asked for it.
     pub fn start(&self, wanted: bool) -> Telling<'_> {
         if !wanted {
             return Telling(None);
@@ -74,13 +74,13 @@ impl Teller {
         Telling(Some(self))
     }
 
-    /// Tells nothing more. What was told before has been sent.
+    /// Stops sending. Everything before has been sent.
     pub fn stop(&self) {
         WANTED.store(false, Ordering::Relaxed);
         self.lock().next = None;
     }
 
-    /// What the client has no room for is not worth waiting for.
+    /// Progress that the client has no room for is dropped.
     fn tell(&self) {
         if let Some(progress) = progress() {
             let _ = transport::send_at_once(&self.socket, &Reply::Progress(progress));
@@ -134,7 +134,7 @@ pub fn add_one() {
     DONE.fetch_add(1, Ordering::Relaxed);
 }
 
-/// How far the request is; `None`: there is none.
+/// The request's progress. `None`: there is no request.
 fn progress() -> Option<Progress> {
     let phase = match crash::phase() {
         Phase::Wait => return None,

@@ -1,4 +1,4 @@
-//! What a server that compiles for one client writes to its log.
+//! The log records of a server with one client.
 
 use crate::process::log::Log;
 use mgenjit::protocol::messages::{Compiled, Reply, Request};

@@ -1,4 +1,4 @@
-//! Ends the process when nobody is left to answer, also in the middle of a compile.
+//! Ends the process when its client is gone, even in the middle of a compile.
 
 use crate::process::inherited;
 use crate::process::record::{CLIENT_GONE, Record};

@@ -53,7 +53,7 @@ pub struct Job {
 }
 
 impl Job {
-    /// What the code depends on, but for the options.
+    /// The digest of everything that the code depends on, except the options.
     pub fn digest(&self) -> [u8; 32] {
         self.unit.digest()
     }

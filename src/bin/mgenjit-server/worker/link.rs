@@ -249,7 +249,7 @@ fn library(
     Ok(linked)
 }
 
-/// The linker's names of the targets that it knows.
+/// The linker's names of targets.
 const EMULATIONS: [(&str, &str); 3] = [
     ("x86_64", "elf_x86_64"),
     ("aarch64", "aarch64elf"),
@@ -279,7 +279,7 @@ fn file_name(index: usize) -> String {
     format!("<input-{index}>")
 }
 
-/// Has a message call inputs what the client does.
+/// Replaces temporary names in a message by the client's names.
 fn name_inputs(failure: Failure, request: &LinkRequest) -> Failure {
     let mut message = failure.message;
     let mut named = Vec::new();

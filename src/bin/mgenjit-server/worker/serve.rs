@@ -1,4 +1,4 @@
-//! The conversation with one client.
+//! Serves one client.
 
 use crate::input::buffer::Input;
 use crate::input::buffer::Named;
@@ -67,7 +67,7 @@ pub fn serve(
             }
             Err(error) => {
                 let message = format!("the connection is out of step: {error}");
-                // The client may not be there to hear it.
+                // The client may be gone.
                 let _ = send(
                     socket,
                     &Reply::Failed(protocol_failure(message.clone())),
@@ -106,7 +106,7 @@ pub fn serve(
     }
 }
 
-/// Why a server ends that could answer.
+/// Why a server ends although it answered.
 const SPENT: &str = "LLVM lists the names that it knows once in a process";
 
 /// Waits for a request and works on it. Nothing is the answer if the client wants none.

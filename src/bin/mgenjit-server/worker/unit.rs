@@ -1,4 +1,4 @@
-//! What the inputs of a request are together: one module, and what is linked to it.
+//! The inputs of a request as one unit: a module, and the objects that are linked to it.
 
 use crate::input::buffer::{Kind, Named};
 use crate::input::conflicts;
@@ -26,9 +26,9 @@ pub struct Unit {
     /// All IR; `None`: there is none.
     pub canonical: Option<Canonical>,
     pub natives: Natives,
-    /// The only symbols that others are to see; `None`: all that are external.
+    /// The symbols to export. `None`: all external ones.
     pub keep: Option<Vec<String>>,
-    /// What is odd about the inputs, and no error.
+    /// Warnings about the inputs.
     pub warnings: Vec<String>,
     /// The inputs and members of archives that are IR, for messages.
     parts: Vec<(String, Symbols)>,
@@ -135,7 +135,7 @@ impl Unit {
         Ok(unit)
     }
 
-    /// What the code depends on, but for the options.
+    /// The digest of everything that the code depends on, except the options.
     pub fn digest(&self) -> [u8; 32] {
         if let (Some(canonical), None) = (&self.canonical, &self.keep)
             && self.natives.is_empty()
@@ -187,7 +187,7 @@ impl Unit {
         conflicts::check_definitions(parts.chain(objects))
     }
 
-    /// All that is to be kept must be there.
+    /// Every name to keep must be defined.
     fn check_kept(&self) -> Result<(), Failure> {
         let Some(keep) = &self.keep else {
             return Ok(());
@@ -322,7 +322,7 @@ fn adopt(parts: &[Part<'_>], machine: &Machine) -> Result<(), Failure> {
     Ok(())
 }
 
-/// All modules as one; `None`: there are none.
+/// Links all modules into one. `None`: there are none.
 fn link<'context>(
     parts: Vec<Part<'context>>,
     diagnostics: &Diagnostics,
