@@ -2,11 +2,11 @@
 
 use super::bundle;
 use super::directory::{Directory, INDEX, OpenError, Root, VERSION, pin_path};
-use super::entry::{Entry, EntryError, Kind};
+use super::entry::{Entry, EntryError, Kind, check_origin};
 use super::file;
 use super::index::{Filter, Gone, Index, IndexError, Row, Stats, Verdict, Why};
 use super::journal::{Journal, MissReason};
-use super::key::{Key, check_origin};
+use super::key::Key;
 use super::maintain::{self, Maintenance};
 use super::manifest::{Manifest, Parts};
 use super::options::{Limits, Options};

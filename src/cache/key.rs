@@ -1,16 +1,14 @@
 //! The key of an entry: a digest of everything that can change the code.
 
-use super::entry::{Entry, EntryError, FORMAT_VERSION};
-use super::manifest::{About, Parts};
+use super::version::FORMAT_VERSION;
 use crate::cpu::Model;
 use crate::cpu::{Cpu, Level};
 use crate::types::{OptLevel, Target, TargetSpec};
 use crate::version::{BUILD_ID, LLVM_VERSION, PACKAGE_VERSION};
-use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Names an entry. 256 bits of BLAKE3.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(pub [u8; 32]);
 
 /// A key's 64 lower-case hexadecimal digits.
@@ -127,60 +125,6 @@ impl<'a> KeyParts<'a> {
             entry_format: FORMAT_VERSION,
         }
     }
-}
-
-impl KeyParts<'_> {
-    /// What an entry keeps of them, with the digest of the IR that it is compiled from.
-    pub fn to_keep(self, input: &blake3::Hash) -> Parts {
-        let KeyParts {
-            opt_level,
-            target,
-            llvm,
-            package,
-            build,
-            entry_format: _,
-        } = self;
-        Parts {
-            input: *input.as_bytes(),
-            opt_level,
-            machine: target.describe(),
-            llvm: llvm.to_owned(),
-            package: package.to_owned(),
-            build: build.to_owned(),
-        }
-    }
-}
-
-/// Checks that what an entry says it was compiled from has the entry's key, as far as that can be told: inputs that were not
-/// kept are not there to be compared, and another machine's CPU is known by its digest alone.
-pub fn check_origin(entry: &Entry, about: &About) -> Result<(), EntryError> {
-    if about.input.is_some() {
-        let all = entry.input(about)?;
-        let inputs = about.split_input(&all).ok_or(EntryError::OtherInput)?;
-        let digests: Vec<_> = inputs.iter().map(|input| blake3::hash(input)).collect();
-        let digest = match (&digests[..], &about.keep) {
-            ([digest], None) => *digest,
-            (digests, keep) => digest_of_unit(digests, keep.as_deref()),
-        };
-        if *digest.as_bytes() != about.parts.input {
-            return Err(EntryError::OtherInput);
-        }
-    }
-    let target = about.compiled_for();
-    let parts = KeyParts {
-        llvm: &about.parts.llvm,
-        package: &about.parts.package,
-        build: &about.parts.build,
-        ..KeyParts::new(about.parts.opt_level, &target)
-    };
-    if parts.target.describe() != about.parts.machine && matches!(target, Target::Host(_)) {
-        return Ok(());
-    }
-    let key = Keys::new(parts).key(&blake3::Hash::from_bytes(about.parts.input));
-    if key != entry.tail.key() {
-        return Err(EntryError::OtherContent(key));
-    }
-    Ok(())
 }
 
 /// What stands for the digest of the IR in the key of a module that several inputs make, or of which only some

@@ -1,23 +1,19 @@
-//! What an entry says about itself.
+//! What an entry says about itself. How that is encoded is in `entry/manifest_format.rs`.
 
-use super::key::Key;
+use super::key::{Key, KeyParts};
 use crate::cpu::{Cpu, Level};
-use crate::signature::{Extension, Function};
+use crate::signature::Function;
 use crate::types::{CompileTimes, Input, OptLevel, Target, TargetSpec};
-use serde::de::{Deserializer, SeqAccess, Visitor};
-use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::marker::PhantomData;
 
-/// Lies behind the image, encoded by postcard. A hit does not decode it; a checked call does.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Lies behind the image. A hit does not decode it; a checked call does.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
     pub about: About,
     pub functions: Vec<Function>,
 }
 
 /// All but the functions. It comes first, so that it can be decoded alone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct About {
     /// What the module was called when it was compiled.
     pub name: String,
@@ -73,7 +69,7 @@ impl About {
 }
 
 /// What a key was made of, short enough to keep and to compare.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parts {
     /// BLAKE3 of the IR; of several inputs, see `key::digest_of_unit`.
     pub input: [u8; 32],
@@ -83,6 +79,28 @@ pub struct Parts {
     pub llvm: String,
     pub package: String,
     pub build: String,
+}
+
+impl KeyParts<'_> {
+    /// What an entry keeps of them, with the digest of the IR that it is compiled from.
+    pub fn to_keep(self, input: &blake3::Hash) -> Parts {
+        let KeyParts {
+            opt_level,
+            target,
+            llvm,
+            package,
+            build,
+            entry_format: _,
+        } = self;
+        Parts {
+            input: *input.as_bytes(),
+            opt_level,
+            machine: target.describe(),
+            llvm: llvm.to_owned(),
+            package: package.to_owned(),
+            build: build.to_owned(),
+        }
+    }
 }
 
 /// A part of a key.
@@ -124,98 +142,11 @@ impl Parts {
 }
 
 /// An attachment of an entry, compressed by zstd.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
     pub len: u64,
     /// BLAKE3 of the compressed bytes.
     pub digest: [u8; 32],
-}
-
-/// A [`Manifest`] that is decoded to see whether it can be, and kept nowhere. Its fields are those of the types above and
-/// of [`Function`], with borrowed strings and sequences that are passed over.
-#[derive(Deserialize)]
-#[allow(dead_code)]
-pub struct Checked<'a>(
-    #[serde(borrow)] CheckedAbout<'a>,
-    #[serde(borrow)] Each<CheckedFunction<'a>>,
-);
-
-#[derive(Deserialize)]
-#[allow(dead_code)]
-struct CheckedAbout<'a> {
-    name: &'a str,
-    #[serde(borrow)]
-    parts: CheckedParts<'a>,
-    canonical: Option<Key>,
-    #[serde(borrow)]
-    target: Option<(&'a str, &'a str, &'a str)>,
-    #[serde(borrow)]
-    inputs: Each<(&'a str, u64)>,
-    #[serde(borrow)]
-    keep: Option<Each<&'a str>>,
-    #[serde(borrow)]
-    machine: [&'a str; 3],
-    created: u64,
-    times: CompileTimes,
-    attachments: [Option<Stored>; 2],
-}
-
-#[derive(Deserialize)]
-#[allow(dead_code)]
-struct CheckedParts<'a> {
-    input: [u8; 32],
-    opt_level: OptLevel,
-    #[serde(borrow)]
-    texts: [&'a str; 4],
-}
-
-#[derive(Deserialize)]
-#[allow(dead_code)]
-struct CheckedFunction<'a> {
-    name: &'a str,
-    #[serde(borrow)]
-    result: CheckedType<'a>,
-    #[serde(borrow)]
-    parameters: Each<(CheckedType<'a>, Extension)>,
-    variadic: bool,
-    convention: &'a str,
-}
-
-#[derive(Deserialize)]
-#[allow(dead_code)]
-enum CheckedType<'a> {
-    Void,
-    I1,
-    I8,
-    I16,
-    I32,
-    I64,
-    Float,
-    Double,
-    Pointer,
-    Other(&'a str),
-}
-
-/// A sequence whose elements are decoded one after the other.
-struct Each<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Each<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(Each(PhantomData))
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for Each<T> {
-    type Value = Self;
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a sequence")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self, A::Error> {
-        while sequence.next_element::<T>()?.is_some() {}
-        Ok(self)
-    }
 }
 
 #[cfg(test)]
@@ -251,7 +182,7 @@ impl Manifest {
 
     /// Gives each field that may be absent or empty a value.
     pub fn fill(&mut self) {
-        use crate::signature::{Parameter, Type};
+        use crate::signature::{Extension, Parameter, Type};
         let stored = Some(Stored {
             len: 3,
             digest: [3; 32],

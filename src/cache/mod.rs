@@ -22,6 +22,7 @@ pub mod options;
 pub mod policy;
 pub mod store;
 pub mod trust;
+mod version;
 pub mod warning;
 
 #[cfg(test)]

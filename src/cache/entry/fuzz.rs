@@ -1,8 +1,17 @@
 //! Entry files that were made to harm: none may do more than be refused. The tests here try the same few thousand
 //! each time; the targets below `fuzz/` look for others.
 
-use super::*;
+use super::tail::{
+    CHECK_AT, DIGEST_AT, INPUT_LEN_AT, KEY_AT, KIND_AT, MAGIC, MAGIC_AT, OBJECT_LEN_AT, VERSION_AT,
+    check_of,
+};
+use super::{Entry, TAIL_LEN, peek, read_alias};
+use crate::cache::bytes::{array_at, u64_at};
+use crate::cache::key::Key;
+use crate::cache::manifest::Stored;
+use crate::cache::version::FORMAT_VERSION;
 use rustix::fs::MemfdFlags;
+use std::fs::File;
 use std::io::Write;
 
 /// Reads bytes in every way that an entry or alias file is read: as they are, and with digests that are right.
@@ -81,7 +90,10 @@ pub(in crate::cache) use tests::{Random, mutate};
 
 #[cfg(test)]
 mod tests {
+    use super::super::tail::{padding, tail};
+    use super::super::{EntryError, Kind, RawManifest, encode_alias};
     use super::*;
+    use crate::cache::manifest::Manifest;
     use crate::signature::{Extension, Function, Parameter, Type};
 
     /// xorshift64*: the same numbers each time.
@@ -160,7 +172,9 @@ mod tests {
     }
 
     fn entry(manifest: &Manifest, parts: [&[u8]; 3]) -> Vec<u8> {
-        let manifest = RawManifest::encode(manifest).expect("it encodes").0;
+        let manifest = RawManifest::encode(manifest)
+            .expect("it encodes")
+            .into_bytes();
         build(&manifest, parts)
     }
 
@@ -217,7 +231,9 @@ mod tests {
     #[test]
     fn changed_manifests_decode_or_not() {
         let mut random = Random(2);
-        let whole = RawManifest::encode(&example()).expect("it encodes").0;
+        let whole = RawManifest::encode(&example())
+            .expect("it encodes")
+            .into_bytes();
         for _ in 0..6000 {
             let mut manifest = whole.clone();
             mutate(&mut manifest, &mut random);

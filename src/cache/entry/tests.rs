@@ -1,4 +1,11 @@
+use super::read::{CHUNK_LEN, HEADER_LEN};
+use super::tail::{KEY_AT, VERSION_AT, padding, seal, tail};
 use super::*;
+use crate::cache::bytes::array_at;
+use crate::cache::key::Key;
+use crate::cache::manifest::Manifest;
+use crate::cache::trust::{Signer, Trust};
+use crate::cache::version::FORMAT_VERSION;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 
@@ -146,9 +153,11 @@ fn an_alias_is_no_entry_and_names_its_key() {
 fn a_manifest_is_decodable_if_it_decodes() {
     let mut manifest = Manifest::example("a module");
     manifest.fill();
-    let RawManifest(whole) = RawManifest::encode(&manifest).expect("it encodes");
+    let whole = RawManifest::encode(&manifest)
+        .expect("it encodes")
+        .into_bytes();
     let check = |bytes: &[u8]| {
-        let raw = RawManifest(bytes.to_vec());
+        let raw = RawManifest::new(bytes.to_vec());
         assert_eq!(raw.is_decodable(), raw.decode().is_ok(), "{bytes:x?}");
         raw.is_decodable()
     };
@@ -240,4 +249,101 @@ fn what_was_hashed_is_what_is_handed_out() {
         not_copied.file.write_all_at(b"other", 7).expect("written");
         assert!(matches!(not_copied.image(), Err(EntryError::Digest)));
     }
+}
+
+/// The bytes of manifests, written out: entries of this format version have them, whatever becomes of the types that are
+/// converted to them.
+#[test]
+fn the_bytes_of_manifests_are_those_of_the_format() {
+    use crate::signature::{Extension, Function, Parameter, Type};
+    use crate::types::{CompileTimes, OptLevel};
+    fn check(manifest: &Manifest, expect: &[&[u8]]) {
+        let raw = RawManifest::encode(manifest).expect("it encodes");
+        assert_eq!(&raw.decode().expect("it decodes"), manifest);
+        let bytes = raw.into_bytes();
+        let expect = expect.concat();
+        assert_eq!(
+            bytes.escape_ascii().to_string(),
+            expect.escape_ascii().to_string()
+        );
+    }
+
+    let mut manifest = Manifest::example("a module");
+    let start: [&[u8]; 4] = [
+        b"\x08a module",
+        &[1; 32],
+        b"\x02",
+        b"\x08native 1\x011\x012\x013",
+    ];
+    let end: &[u8] = b"\0\0\0\0\x01t\x01c\0\x01\0\0\0\0\0\0\0";
+    check(&manifest, &[&start.concat(), end]);
+    for (number, level) in OptLevel::ALL.into_iter().enumerate() {
+        manifest.about.parts.opt_level = level;
+        let [name, input, _, parts] = start;
+        check(&manifest, &[name, input, &[number as u8], parts, end]);
+    }
+
+    let mut manifest = Manifest::example("a module");
+    manifest.fill();
+    manifest.about.times = CompileTimes {
+        parse: 1,
+        optimise: 200,
+        codegen: 3,
+        link: 70_000,
+    };
+    let extensions = [Extension::None, Extension::Zero, Extension::Sign];
+    let function = |index: usize, ty: Type| Function {
+        name: format!("f{index}"),
+        result: ty.clone(),
+        parameters: extensions[..index % 4]
+            .iter()
+            .map(|extension| Parameter {
+                ty: ty.clone(),
+                extension: *extension,
+            })
+            .collect(),
+        variadic: index % 2 == 1,
+        convention: String::from(if index == 3 { "fastcc" } else { "" }),
+    };
+    let types = [
+        Type::Void,
+        Type::I1,
+        Type::I8,
+        Type::I16,
+        Type::I32,
+        Type::I64,
+        Type::Float,
+        Type::Double,
+        Type::Pointer,
+        Type::Other("i128".to_owned()),
+    ];
+    let functions = types.into_iter().enumerate();
+    manifest.functions = functions.map(|(index, ty)| function(index, ty)).collect();
+    check(
+        &manifest,
+        &[
+            &start.concat(),
+            // The canonical key, the target, one input, two symbols to keep, the machine, the times.
+            &[&b"\x01"[..], &[4; 32]].concat(),
+            b"\x01\x01t\x01c\x01f",
+            b"\x01\x01i\xac\x02",
+            b"\x01\x02\x01k\x01l",
+            b"\x01t\x01c\0",
+            b"\x01\x01\xc8\x01\x03\xf0\xa2\x04",
+            // The object and the input.
+            &[&b"\x01\x03"[..], &[3; 32]].concat(),
+            &[&b"\x01\x03"[..], &[3; 32]].concat(),
+            b"\x0a",
+            b"\x02f0\x00\x00\0\0",
+            b"\x02f1\x01\x01\x01\0\x01\0",
+            b"\x02f2\x02\x02\x02\0\x02\x01\0\0",
+            b"\x02f3\x03\x03\x03\0\x03\x01\x03\x02\x01\x06fastcc",
+            b"\x02f4\x04\x00\0\0",
+            b"\x02f5\x05\x01\x05\0\x01\0",
+            b"\x02f6\x06\x02\x06\0\x06\x01\0\0",
+            b"\x02f7\x07\x03\x07\0\x07\x01\x07\x02\x01\0",
+            b"\x02f8\x08\x00\0\0",
+            b"\x02f9\x09\x04i128\x01\x09\x04i128\0\x01\0",
+        ],
+    );
 }

@@ -1,0 +1,39 @@
+//! Whether an entry's content is what its key stands for.
+
+use super::error::EntryError;
+use super::read::Entry;
+use crate::cache::key::{KeyParts, Keys, digest_of_unit};
+use crate::cache::manifest::About;
+use crate::types::Target;
+
+/// Checks that what an entry says it was compiled from has the entry's key, as far as that can be told: inputs that were not
+/// kept are not there to be compared, and another machine's CPU is known by its digest alone.
+pub fn check_origin(entry: &Entry, about: &About) -> Result<(), EntryError> {
+    if about.input.is_some() {
+        let all = entry.input(about)?;
+        let inputs = about.split_input(&all).ok_or(EntryError::OtherInput)?;
+        let digests: Vec<_> = inputs.iter().map(|input| blake3::hash(input)).collect();
+        let digest = match (&digests[..], &about.keep) {
+            ([digest], None) => *digest,
+            (digests, keep) => digest_of_unit(digests, keep.as_deref()),
+        };
+        if *digest.as_bytes() != about.parts.input {
+            return Err(EntryError::OtherInput);
+        }
+    }
+    let target = about.compiled_for();
+    let parts = KeyParts {
+        llvm: &about.parts.llvm,
+        package: &about.parts.package,
+        build: &about.parts.build,
+        ..KeyParts::new(about.parts.opt_level, &target)
+    };
+    if parts.target.describe() != about.parts.machine && matches!(target, Target::Host(_)) {
+        return Ok(());
+    }
+    let key = Keys::new(parts).key(&blake3::Hash::from_bytes(about.parts.input));
+    if key != entry.tail.key() {
+        return Err(EntryError::OtherContent(key));
+    }
+    Ok(())
+}

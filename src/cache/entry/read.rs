@@ -1,0 +1,276 @@
+//! Reads entries and aliases, and checks what is read.
+
+use super::attachment::{Range, detach};
+use super::error::{EntryError, UNDECODABLE};
+use super::io::{checked_len, read_at, read_exact, with_capacity};
+use super::manifest_format::RawManifest;
+use super::tail::{ALIAS_LEN, HASH_UNIT, Kind, TAIL_LEN, Tail};
+use crate::cache::key::Key;
+use crate::cache::manifest::{About, Stored};
+use crate::cache::trust::Trust;
+use object::elf::{ELFMAG, FileHeader64, SHT_NOBITS, SectionHeader64};
+use object::{LittleEndian as LE, pod};
+use rustix::fs::Stat;
+use std::fs::File;
+
+/// How much of an image's start an [`Entry`] keeps: the ELF header and program headers lie there.
+pub const HEADER_LEN: usize = 4096;
+
+/// What takes some 10 ms to hash. Longer images are first compared with what their own headers say.
+const LARGE_IMAGE_LEN: usize = 16 << 20;
+
+/// How much is read and hashed at once: it stays in the second-level cache.
+pub(super) const CHUNK_LEN: usize = 256 << 10;
+
+/// A verified entry, open.
+#[derive(Debug)]
+pub struct Entry {
+    /// The file that was verified. The image starts at its first byte.
+    pub file: File,
+    pub tail: Tail,
+    /// The whole file's length.
+    pub len: u64,
+    /// The first bytes of the image, at most [`HEADER_LEN`].
+    pub header: Vec<u8>,
+    /// Where keys are trusted, the very bytes of the image that were hashed: the file may change after that.
+    pub copy: Option<Vec<u8>>,
+    pub manifest: RawManifest,
+}
+
+impl Entry {
+    /// Reads all of `file` that runs, and checks that it is a whole and unchanged entry for `key`, with a signature
+    /// that `trust` asks for.
+    pub fn verify(file: File, key: &Key, trust: Option<&Trust>) -> Result<Entry, EntryError> {
+        let stat = rustix::fs::fstat(&file)?;
+        Entry::verify_examined(file, &stat, key, trust)
+    }
+
+    /// As [`Entry::verify`], of a file that was examined when it was opened: a hit asks the system once.
+    pub fn verify_examined(
+        file: File,
+        stat: &Stat,
+        key: &Key,
+        trust: Option<&Trust>,
+    ) -> Result<Entry, EntryError> {
+        let len = checked_len(stat)?;
+        // A small entry is read at once, a large one piece by piece with its tail first.
+        let mut buffer = vec![0; (len as usize).min(CHUNK_LEN)];
+        let whole = len as usize <= CHUNK_LEN;
+        let mut tail = [0; TAIL_LEN];
+        if whole {
+            read_exact(&file, &mut buffer, 0)?;
+            tail.copy_from_slice(&buffer[buffer.len() - TAIL_LEN..]);
+        } else {
+            read_exact(&file, &mut tail, len - TAIL_LEN as u64)?;
+        }
+        let tail = Tail::parse(tail, len)?;
+        tail.expect(Kind::Entry, key)?;
+        tail.trusted(trust)?;
+
+        let hashed_len = tail.hashed_len as usize;
+        let image_len = tail.image_len as usize;
+        let manifest_len = tail.manifest_len as usize;
+        let (header, manifest, digest, copy) = if whole {
+            let header = buffer[..image_len.min(HEADER_LEN)].to_vec();
+            let manifest = buffer[image_len..image_len + manifest_len].to_vec();
+            let digest = blake3::hash(&buffer[..hashed_len]);
+            let copy = trust.is_some().then(|| {
+                buffer.truncate(image_len);
+                buffer
+            });
+            (header, manifest, digest, copy)
+        } else {
+            let mut hasher = blake3::Hasher::new();
+            let mut header = Vec::new();
+            let mut copy = match trust {
+                Some(_) => Some(with_capacity(image_len)?),
+                None => None,
+            };
+            let mut manifest = Vec::new();
+            let mut at = 0;
+            while at < hashed_len {
+                let chunk_len = buffer.len().min(hashed_len - at);
+                let chunk = &mut buffer[..chunk_len];
+                read_exact(&file, chunk, at as u64)?;
+                if at == 0 && image_len > LARGE_IMAGE_LEN {
+                    check_image_len(chunk, tail.image_len)?;
+                }
+                hasher.update(chunk);
+                if at == 0 {
+                    header.extend_from_slice(&chunk[..image_len.min(HEADER_LEN).min(chunk_len)]);
+                }
+                // The part of the manifest that lies in this chunk.
+                let start = image_len.clamp(at, at + chunk_len) - at;
+                let end = (image_len + manifest_len).clamp(at, at + chunk_len) - at;
+                manifest.extend_from_slice(&chunk[start..end]);
+                if let Some(copy) = &mut copy {
+                    copy.extend_from_slice(&chunk[..start]);
+                }
+                at += chunk_len;
+            }
+            (header, manifest, hasher.finalize(), copy)
+        };
+        if digest.as_bytes() != tail.digest() {
+            return Err(EntryError::Digest);
+        }
+        let manifest = RawManifest::new(manifest);
+        if !manifest.is_decodable() {
+            return Err(UNDECODABLE);
+        }
+        Ok(Entry {
+            file,
+            tail,
+            len,
+            header,
+            copy,
+            manifest,
+        })
+    }
+
+    /// Refuses code for another CPU or system than `machine`.
+    pub fn expect_machine(&self, machine: &str) -> Result<(), EntryError> {
+        match self.manifest.machine()? {
+            theirs if theirs == machine => Ok(()),
+            theirs => Err(EntryError::Machine {
+                theirs: theirs.to_owned(),
+                ours: machine.to_owned(),
+            }),
+        }
+    }
+
+    /// The image's bytes, as they were when the entry was verified.
+    pub fn image(&self) -> Result<Vec<u8>, EntryError> {
+        if let Some(copy) = &self.copy {
+            return Ok(copy.clone());
+        }
+        // The file may have changed since: what is handed out is what was hashed.
+        let mut bytes = read_at(&self.file, 0, self.tail.hashed_len)?;
+        if blake3::hash(&bytes).as_bytes() != self.tail.digest() {
+            return Err(EntryError::Digest);
+        }
+        bytes.truncate(self.tail.image_len as usize);
+        Ok(bytes)
+    }
+
+    /// The relocatable object that the image was linked from.
+    pub fn object(&self, about: &About) -> Result<Vec<u8>, EntryError> {
+        let at = self.tail.hashed_len;
+        self.attachment("object", at, self.tail.object_len, about.object.as_ref())
+    }
+
+    /// The IR that was compiled.
+    pub fn input(&self, about: &About) -> Result<Vec<u8>, EntryError> {
+        let at = self.tail.hashed_len + self.tail.object_len;
+        self.attachment("input", at, self.tail.input_len, about.input.as_ref())
+    }
+
+    fn attachment(
+        &self,
+        what: &'static str,
+        at: u64,
+        compressed_len: u64,
+        stored: Option<&Stored>,
+    ) -> Result<Vec<u8>, EntryError> {
+        if stored.is_none() {
+            return Err(EntryError::Missing(what));
+        }
+        let compressed = read_at(&self.file, at, compressed_len)?;
+        detach(what, &compressed, stored)
+    }
+
+    /// Checks what a hit does not: that the manifest decodes, the object and the input. They are not held in memory.
+    pub fn verify_attachments(&self) -> Result<(), EntryError> {
+        let about = self.manifest.decode()?.about;
+        let Tail {
+            object_len,
+            input_len,
+            hashed_len,
+            ..
+        } = self.tail;
+        let object = Range::new(&self.file, hashed_len, object_len);
+        object.verify("object", about.object.as_ref())?;
+        let input = Range::new(&self.file, hashed_len + object_len, input_len);
+        input.verify("input", about.input.as_ref())
+    }
+}
+
+/// What a file says of itself, unverified: for lists, not for running.
+pub struct Peeked {
+    pub tail: Tail,
+    pub about: About,
+    pub len: u64,
+}
+
+/// Reads an entry's tail and manifest.
+pub fn peek(file: &File, key: &Key) -> Result<Peeked, EntryError> {
+    let (tail, len) = read_tail(file)?;
+    tail.expect(Kind::Entry, key)?;
+    let manifest = RawManifest::new(read_at(file, tail.image_len, tail.manifest_len)?);
+    let about = manifest.decode_about()?;
+    Ok(Peeked { tail, about, len })
+}
+
+/// Reads an alias of `key`: the key that it stands for.
+pub fn read_alias(file: &File, key: &Key, trust: Option<&Trust>) -> Result<Key, EntryError> {
+    let (tail, len) = read_tail(file)?;
+    tail.expect(Kind::Alias, key)?;
+    tail.trusted(trust)?;
+    let mut target = [0; 32];
+    let Tail {
+        image_len,
+        manifest_len,
+        hashed_len,
+        ..
+    } = tail;
+    if image_len != 0 || manifest_len != 32 || hashed_len != 32 || len != ALIAS_LEN {
+        return Err(EntryError::Malformed("an alias has other lengths"));
+    }
+    read_exact(file, &mut target, 0)?;
+    if blake3::hash(&target).as_bytes() != tail.digest() {
+        return Err(EntryError::Digest);
+    }
+    Ok(Key(target))
+}
+
+/// Reads a file's tail. Also returns the file's length.
+fn read_tail(file: &File) -> Result<(Tail, u64), EntryError> {
+    let len = checked_len(&rustix::fs::fstat(file)?)?;
+    let mut bytes = [0; TAIL_LEN];
+    read_exact(file, &mut bytes, len - TAIL_LEN as u64)?;
+    Ok((Tail::parse(bytes, len)?, len))
+}
+
+/// Refuses an image whose own headers know of less than `len` bytes. `start` is its first piece, in which the linker puts
+/// all headers; a table that lies behind it says nothing.
+fn check_image_len(start: &[u8], len: u64) -> Result<(), EntryError> {
+    let end = match pod::from_bytes::<FileHeader64<LE>>(start) {
+        Ok((header, _)) if header.e_ident.magic == ELFMAG => {
+            let at = usize::try_from(header.e_shoff.get(LE)).unwrap_or(usize::MAX);
+            let count = usize::from(header.e_shnum.get(LE));
+            let table = start
+                .get(at..)
+                .and_then(|table| pod::slice_from_bytes::<SectionHeader64<LE>>(table, count).ok());
+            let Some((sections, _)) = table else {
+                return Ok(());
+            };
+            let end = |section: &SectionHeader64<LE>| {
+                let is_in_file = section.sh_type.get(LE) != SHT_NOBITS;
+                let len = if is_in_file {
+                    section.sh_size.get(LE)
+                } else {
+                    0
+                };
+                section.sh_offset.get(LE).saturating_add(len)
+            };
+            sections.iter().map(end).max().unwrap_or(0)
+        }
+        _ => 0,
+    };
+    // What aligns its end may follow.
+    if len > end.saturating_add(HASH_UNIT as u64) {
+        return Err(EntryError::Malformed(
+            "its image is longer than its headers say",
+        ));
+    }
+    Ok(())
+}
