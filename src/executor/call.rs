@@ -193,7 +193,7 @@ impl Function {
         let parameter = signature.parameters.get(place);
         let why = match (value, parameter) {
             (Value::Unknown(number), _) => format!(
-                "has the type {number}, which is none: use MGENJIT_TYPE_I1 to MGENJIT_TYPE_POINTER"
+                "has the unknown type {number}: use MGENJIT_TYPE_I1 to MGENJIT_TYPE_POINTER"
             ),
             (Value::Void, None) => "is no value".to_owned(),
             (
@@ -419,7 +419,7 @@ fn widen(integer: i64, bits: u32, zero: bool) -> u64 {
 
 fn uncallable(signature: &signature::Function, what: &str) -> Error {
     type_error(format!(
-        "{signature} cannot be called this way, because of `{what}`: take its address and call that from code \
+        "{signature} cannot be called with checked arguments because of `{what}`: look up its address and call it from code \
          that knows its type"
     ))
 }

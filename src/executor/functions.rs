@@ -44,7 +44,7 @@ impl Executor {
                 return Err(Error::new(
                     Status::NotFound,
                     format!(
-                        "`{name}` is no function with a known signature: it is a variable, or an object file has it. Look up its address"
+                        "`{name}` has no known signature: it is a variable, or it comes from an object file. Look up its address instead"
                     ),
                 ));
             }

@@ -95,7 +95,7 @@ pub fn check_main(signature: &signature::Function) -> Result<(), Error> {
         return Err(Error::new(
             Status::Type,
             format!(
-                "{signature} is no form of main that can be run: it takes (), (argc), (argc, argv) or (argc, argv, \
+                "{signature} is not a main that can be run. A main takes (), (argc), (argc, argv) or (argc, argv, \
                  envp) and returns an integer or void"
             ),
         ));

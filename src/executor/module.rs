@@ -148,7 +148,7 @@ impl Module {
             return Err(Error::new(
                 Status::NotFound,
                 format!(
-                    "{} has {count} functions; there is none at {index}",
+                    "{} has {count} functions: the index {index} is out of range",
                     self.name()
                 ),
             ));

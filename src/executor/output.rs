@@ -42,8 +42,8 @@ pub fn compare(entry: &Entry, image: &[u8], object: &[u8]) -> Result<(), Error> 
             return Err(Error::new(
                 Status::Different,
                 format!(
-                    "compiled again, the {what} is not that of the entry {}: they differ from byte {place} on, \
-                     of {} in the cache and {} now",
+                    "compiled again, the {what} differs from that of the entry {} at byte {place}; it has {} bytes in the \
+                     cache and {} now",
                     entry.tail.key(),
                     theirs.len(),
                     ours.len()

@@ -166,7 +166,7 @@ impl Task {
                 return Err(Error::new(
                     Status::InvalidArgument,
                     format!(
-                        "the compile of {} was begun before fork, and is its parent's: begin it anew",
+                        "the compile of {} was begun before fork and belongs to the parent process: start it again",
                         self.shared.name
                     ),
                 ));

@@ -190,7 +190,7 @@ fn check_targets(parts: &[Part<'_>]) -> Result<(), Error> {
         Some(other) => Err(Error::new(
             Status::InvalidArgument,
             format!(
-                "{} was compiled for {} and {} for {}: modules that are exported together must be of one target",
+                "{} was compiled for {} and {} for {}: modules that are exported together must have one target",
                 first.name(),
                 triple(first),
                 other.name(),
@@ -262,7 +262,7 @@ fn to_executable(parts: &[Part<'_>], options: &Options) -> Result<Vec<u8>, Error
             ..Error::new(
                 Status::Unresolved,
                 format!(
-                    "{} defines no `main`, with which an executable begins",
+                    "{} defines no `main`, which an executable needs",
                     name_of(parts)
                 ),
             )
