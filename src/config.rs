@@ -71,11 +71,7 @@ impl Default for Config {
             cache_dir: None,
             cache_mode: CacheMode::ReadWrite,
             cache_layers: Vec::new(),
-            cache_limits: options::Limits {
-                max_bytes: 5 << 30,
-                max_entries: 0,
-                max_age: Duration::ZERO,
-            },
+            cache_limits: options::Limits::default(),
             cache_sync: false,
             cache_keep_input: true,
             cache_index: true,

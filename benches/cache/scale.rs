@@ -6,10 +6,9 @@ use super::journal::{HitKind, Journal, Kind, Record};
 use super::key::Key;
 use super::maintain::{self, Maintenance};
 use super::manifest::Manifest;
-use super::options::Limits;
+use super::options::{Limits, Options};
 use super::store::{Found, Store};
 use crate::cache::admin::{Catalog, Explanation};
-use crate::config::Config;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,7 +31,8 @@ impl Random {
 }
 
 struct Cache {
-    config: Config,
+    path: PathBuf,
+    options: Options,
     store: Store,
     entries: u32,
     /// The number of the next entry that is put.
@@ -54,22 +54,21 @@ fn name(number: u32) -> String {
 
 impl Cache {
     fn open(path: PathBuf, entries: u32, limits: Limits) -> Cache {
-        let config = Config {
-            cache_dir: Some(path),
-            cache_limits: limits,
-            ..Config::default()
+        let options = Options {
+            limits,
+            ..Options::example()
         };
         Cache {
-            store: config.store().expect("a cache"),
-            config,
+            store: Store::new(path.clone(), options.clone()),
+            path,
+            options,
             entries,
             next: entries,
         }
     }
 
     fn with_limits(&self, limits: Limits) -> Cache {
-        let path = self.config.cache_dir.clone().expect("a path");
-        let mut cache = Cache::open(path, self.entries, limits);
+        let mut cache = Cache::open(self.path.clone(), self.entries, limits);
         cache.next = self.next;
         cache.store.create_journal();
         cache
@@ -103,7 +102,8 @@ impl Cache {
     }
 
     fn catalog(&self) -> Catalog {
-        Catalog::new(self.config.store()).expect("a catalog")
+        let store = Store::new(self.path.clone(), self.options.clone());
+        Catalog::new(Some(store)).expect("a catalog")
     }
 
     fn root(&self) -> Arc<Root> {
@@ -379,11 +379,11 @@ fn folds(caches: &mut [Cache; 2]) {
     }
     let [mut small, mut big] = in_turns(caches, 8, |cache, _| {
         // Not through `put`, which folds.
-        let index = Config {
-            cache_index: true,
-            ..cache.config.clone()
+        let options = Options {
+            index: true,
+            ..cache.options.clone()
         };
-        let store = index.store().expect("a cache");
+        let store = Store::new(cache.path.clone(), options);
         store.create_journal();
         for _ in 0..FOLD {
             let number = cache.next;

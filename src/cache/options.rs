@@ -41,6 +41,16 @@ pub struct Limits {
     pub max_age: Duration,
 }
 
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            max_bytes: 5 << 30,
+            max_entries: 0,
+            max_age: Duration::ZERO,
+        }
+    }
+}
+
 impl Limits {
     pub fn are_exceeded(&self, bytes: u64, entries: u64) -> bool {
         (self.max_bytes > 0 && bytes > self.max_bytes)
@@ -78,5 +88,22 @@ pub fn no_default_cache_dir() -> &'static str {
     } else {
         "there is no cache directory: this is a set-user-ID program, whose environment is not read; name one with \
          mgenjit_config_set_cache_dir"
+    }
+}
+
+#[cfg(test)]
+impl Options {
+    /// The options that a configuration has if nothing is set, for tests.
+    pub fn example() -> Options {
+        Options {
+            layers: Vec::new(),
+            limits: Limits::default(),
+            sync: false,
+            keep_input: true,
+            index: true,
+            writable: true,
+            signer: None,
+            trust: None,
+        }
     }
 }

@@ -1,15 +1,14 @@
 //! Writes entries of a cache into a bundle.
 
-use super::{
-    CHUNK_LEN, COUNT_AT, Compression, CopyError, END_MAGIC, FORMAT_VERSION, HEADER_LEN, Item,
-    Limited, MAGIC, MAX_RATIO, Progress, RECORD_LEN, Record, VERSION_AT, cancelled, copy,
-    digest_of,
+use super::copy::{CHUNK_LEN, CopyError, Limited, Progress, cancelled, copy, digest_of};
+use super::format::{
+    COUNT_AT, Compression, END_MAGIC, FORMAT_VERSION, HEADER_LEN, Item, MAGIC, MAX_RATIO,
+    RECORD_LEN, Record, VERSION_AT,
 };
 use crate::cache::directory::{OpenError, Root, alias_path, entry_path};
 use crate::cache::entry::{self, Entry, EntryError, Kind, TAIL_LEN};
 use crate::cache::key::Key;
-use crate::cache::trust::Signer;
-use crate::cache::trust::Trust;
+use crate::cache::trust::{Signer, Trust};
 use crate::error::{Error, Status, reason};
 use rustix::fs::OFlags;
 use rustix::io::Errno;

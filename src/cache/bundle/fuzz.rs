@@ -1,8 +1,11 @@
 //! Bundles that were made to harm: none may do more than be refused. The tests here try the same few thousand each
 //! time; the targets below `fuzz/` look for others.
 
-use super::{END_MAGIC, Kind, TAIL_LEN, import, list, verify};
+use super::format::{END_MAGIC, TAIL_LEN};
+use super::import::{import, verify};
+use super::read::list;
 use crate::cache::directory::{Directory, Owner, TEMPORARY, alias_path, entry_path};
+use crate::cache::entry::Kind;
 use crate::error::Status;
 use rustix::fs::OFlags;
 use std::path::Path;
@@ -69,7 +72,7 @@ pub(super) fn seal(bytes: &mut [u8]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{bundle, entry_file, honest, record};
+    use super::super::tests::support::{bundle, entry_file, honest, record};
     use super::*;
     use crate::cache::entry::{self, fuzz as entry_fuzz};
     use crate::cache::key::Key;

@@ -1,17 +1,17 @@
 //! Takes the entries of a bundle into a cache.
 
-use super::{
-    Bundle, CHUNK_LEN, Compression, CopyError, Item, Limited, MAX_WINDOW_LOG, Progress, Record,
-    cancelled, copy, verify,
-};
+use super::copy::{CHUNK_LEN, CopyError, Limited, Progress, cancelled, copy};
+use super::format::{Compression, Item, Record};
+use super::read::Bundle;
 use crate::cache::directory::{Root, TEMPORARY, alias_path, entry_path};
-use crate::cache::entry::Kind;
+use crate::cache::entry::{self, Entry, EntryError, Kind};
 use crate::cache::file::{Changes, Temporary};
 use crate::cache::key::Key;
 use crate::cache::trust::Trust;
 use crate::error::{Error, Status, reason};
 use rustix::fs::{AtFlags, OFlags};
 use rustix::io::Errno;
+use std::fs::File;
 use std::io::{self, BufRead, Read};
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -131,10 +131,27 @@ fn unpack(
     }
 }
 
+/// How far back a frame may refer: the memory that it takes to decompress it. What is exported uses less.
+const MAX_WINDOW_LOG: u32 = 23;
+
 fn decoder<R: BufRead>(content: R) -> io::Result<zstd::stream::read::Decoder<'static, R>> {
     let mut decoder = zstd::stream::read::Decoder::with_buffer(content)?.single_frame();
     decoder.window_log_max(MAX_WINDOW_LOG)?;
     Ok(decoder)
+}
+
+/// Checks all of an entry file or alias file. Returns what an alias stands for.
+pub(super) fn verify(
+    file: File,
+    item: &Item,
+    trust: Option<&Trust>,
+) -> Result<Option<Key>, EntryError> {
+    match item.kind {
+        Kind::Entry => Entry::verify(file, &item.key, trust)?
+            .verify_attachments()
+            .map(|()| None),
+        Kind::Alias => entry::read_alias(&file, &item.key, trust).map(Some),
+    }
 }
 
 /// Whether the cache has a file, whole and trusted, that makes this one unnecessary.

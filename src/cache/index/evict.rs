@@ -1,6 +1,7 @@
 //! Removes entries: for room, for age, or because somebody asks. Always by unlink, which running code does not feel.
 
-use super::{Index, Result, signed, unsigned};
+use super::database::{Index, signed, unsigned};
+use super::error::Result;
 use crate::cache::directory::{alias_path, entry_path, pin_path};
 use crate::cache::key::Key;
 use crate::cache::options::Limits;

@@ -1,6 +1,7 @@
 //! Takes in what the journal tells.
 
-use super::{Index, Result, signed, unsigned};
+use super::database::{Index, signed, unsigned};
+use super::error::Result;
 use crate::cache::directory::{OpenError, entry_path, pin_path};
 use crate::cache::entry::{self, Peeked};
 use crate::cache::journal::{HEADER_LEN, Header, HitKind, Journal, Kind, MissReason, Record};

@@ -1,7 +1,8 @@
 //! Answers.
 
+use super::database::{Index, signed, unsigned};
+use super::error::Result;
 use super::evict::Gone;
-use super::{Index, Result, signed, unsigned};
 use crate::cache::key::Key;
 use crate::cache::manifest::Parts;
 use rusqlite::{OptionalExtension, params};

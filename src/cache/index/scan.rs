@@ -1,8 +1,9 @@
 //! Compares the index with the files, a folder at a time: after a kill or a power cut, or when somebody deleted or
 //! copied files by hand, the two disagree.
 
+use super::database::Index;
+use super::error::Result;
 use super::evict::Why;
-use super::{Index, Result};
 use crate::cache::directory::{ENTRIES, FOLDERS, OpenError, alias_path, entry_path};
 use crate::cache::entry::{self, EntryError};
 use crate::cache::key::Key;

@@ -1,0 +1,5 @@
+//! Exports and imports, and what is refused.
+
+mod refused;
+mod round_trip;
+pub mod support;

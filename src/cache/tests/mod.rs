@@ -1,0 +1,6 @@
+//! The cache as a whole, without a compiler: entries of arbitrary bytes.
+
+mod contents;
+mod files;
+mod index;
+mod support;
