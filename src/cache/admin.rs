@@ -7,6 +7,7 @@ use super::file;
 use super::index::{Filter, Gone, Index, IndexError, Row, Stats, Verdict, Why};
 use super::journal::{Journal, MissReason};
 use super::key::Key;
+use super::list::Iter;
 use super::maintain::{self, Maintenance};
 use super::manifest::{Manifest, Parts};
 use super::options::{Limits, Options};
@@ -216,6 +217,13 @@ impl Catalog {
             other => other,
         }
         .map_err(|error| self.error(&error))
+    }
+
+    /// The entries that a filter lets through, in the order of their keys.
+    pub fn iter(&self, filter: Filter) -> Result<Iter, Error> {
+        let index = self.index()?;
+        let directory = self.directory().clone();
+        Ok(Iter::new(index, directory, self.root()?, filter))
     }
 
     /// The one entry whose key begins with these digits; if there is none, the one to which such a key leads.
@@ -581,72 +589,4 @@ enum Place {
     Disk,
     /// Nowhere: it is made of the files when it is needed.
     Memory,
-}
-
-/// Pages through the entries.
-pub struct Iter {
-    index: Index,
-    directory: Arc<Directory>,
-    root: Arc<Root>,
-    filter: Filter,
-    after: Option<Key>,
-    page: std::vec::IntoIter<Row>,
-    ended: bool,
-    /// A child must not use its parent's database.
-    generation: u32,
-}
-
-/// How many entries are read at once.
-const PAGE: usize = 256;
-
-impl Catalog {
-    /// The entries that a filter lets through, in the order of their keys.
-    pub fn iter(&self, filter: Filter) -> Result<Iter, Error> {
-        Ok(Iter {
-            index: self.index()?,
-            directory: self.directory().clone(),
-            root: self.root()?,
-            filter,
-            after: None,
-            page: Vec::new().into_iter(),
-            ended: false,
-            generation: fork::generation(),
-        })
-    }
-}
-
-impl Iter {
-    pub fn next(&mut self) -> Result<Option<Row>, Error> {
-        if self.generation != fork::generation() {
-            return Err(Error::new(
-                Status::InvalidArgument,
-                "the list was begun before this process was forked: begin another one",
-            ));
-        }
-        if let Some(row) = self.page.next() {
-            self.after = Some(row.key);
-            return Ok(Some(row));
-        }
-        if self.ended {
-            return Ok(None);
-        }
-        let list = |index: &Index| index.list(&self.filter, self.after.as_ref(), PAGE);
-        let page = match list(&self.index) {
-            // Whoever comes next makes it anew; this list goes on with what the files tell.
-            Err(error) if error.is_corrupt() => {
-                maintain::discard_index(&self.root);
-                Index::of_files(&self.directory, &self.root).and_then(|index| {
-                    self.index = index;
-                    list(&self.index)
-                })
-            }
-            other => other,
-        }
-        .map_err(|error| Error::new(Status::Cache, self.index.warning(&error).0))?;
-        self.page = page.into_iter();
-        let row = self.page.next();
-        self.after = row.as_ref().map(|row| row.key);
-        self.ended = row.is_none();
-        Ok(row)
-    }
 }

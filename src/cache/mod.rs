@@ -15,6 +15,7 @@ pub mod file;
 pub mod index;
 pub mod journal;
 pub mod key;
+pub mod list;
 pub mod lock;
 pub mod maintain;
 pub mod manifest;

@@ -1,8 +1,6 @@
 //! What the shared server does, and how to end it.
 
-use crate::client::connection::is_end;
-use crate::client::deadlines::is_timeout;
-use crate::client::shared_server;
+use super::shared_server;
 use crate::error::{Error, Status};
 use crate::protocol::messages::{Reply, Request, ServerStatus};
 use crate::protocol::transport::{self, TransportError};
@@ -22,7 +20,7 @@ pub fn status() -> Result<ServerStatus, Error> {
         Ok(Reply::Status(status)) => Ok(*status),
         Ok(_) => Err(out_of_step("it answered something else")),
         // It may have ended just now, or refuses to be asked.
-        Err(error) => Err(match is_end(&error) && shared_server::find()?.is_none() {
+        Err(error) => Err(match error.is_end() && shared_server::find()?.is_none() {
             true => none(),
             false => unanswered(&error),
         }),
@@ -44,7 +42,7 @@ pub fn stop(force: bool, wait: Wait) -> Result<(), Error> {
         Ok(Reply::Stopping) => {}
         Ok(_) => return Err(out_of_step("it answered something else")),
         Err(error) => {
-            return match is_end(&error) && shared_server::find()?.is_none() {
+            return match error.is_end() && shared_server::find()?.is_none() {
                 true => Ok(()),
                 false => Err(unanswered(&error)),
             };
@@ -120,7 +118,7 @@ fn none() -> Error {
 }
 
 fn unanswered(error: &TransportError) -> Error {
-    if !is_timeout(error) {
+    if !error.is_timeout() {
         return out_of_step(&error.to_string());
     }
     Error::new(
@@ -185,7 +183,7 @@ mod tests {
     fn a_server_that_is_silent_is_not_waited_for() {
         let (socket, _theirs) = UnixStream::pair().expect("a pair of sockets");
         let error = ask(&socket, &Request::Status, SHORT).expect_err("no answer");
-        assert!(!is_end(&error), "{error}");
+        assert!(!error.is_end(), "{error}");
         assert_eq!(unanswered(&error).status, Status::Timeout);
     }
 
@@ -193,13 +191,13 @@ mod tests {
     fn a_server_that_hangs_up_or_talks_nonsense_is_an_error() {
         let socket = connection(drop);
         let error = ask(&socket, &Request::Status, PATIENCE).expect_err("an end");
-        assert!(is_end(&error), "{error}");
+        assert!(error.is_end(), "{error}");
         let socket = connection(|mut socket| {
             hear(&socket);
             socket.write_all(&[1, 0, 0, 0, 0xff]).expect("sent");
         });
         let error = ask(&socket, &Request::Status, PATIENCE).expect_err("nonsense");
-        assert!(!is_end(&error), "{error}");
+        assert!(!error.is_end(), "{error}");
         assert_eq!(unanswered(&error).status, Status::ServerCrashed);
     }
 

@@ -5,7 +5,6 @@ use crate::protocol::messages::Reply;
 use crate::protocol::transport::{self, TransportError};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use serde::Serialize;
-use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -102,7 +101,7 @@ impl Patience {
     }
 
     fn silence_of(&self, error: TransportError) -> Silence {
-        match (is_timeout(&error), self.is_over()) {
+        match (error.is_timeout(), self.is_over()) {
             (false, _) => Silence::Transport(error),
             (true, true) => Silence::TimeLimit,
             (true, false) => Silence::Hangs,
@@ -131,16 +130,6 @@ impl Patience {
 fn has_more(socket: &UnixStream) -> bool {
     let mut fds = [PollFd::new(socket, PollFlags::IN)];
     rustix::event::poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
-}
-
-pub fn is_timeout(error: &TransportError) -> bool {
-    match error {
-        TransportError::Io(error) => matches!(
-            error.kind(),
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-        ),
-        _ => false,
-    }
 }
 
 #[cfg(test)]

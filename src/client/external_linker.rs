@@ -1,7 +1,7 @@
 //! Has a linker run, by a process that is none of the host's children.
 
+use super::handshake;
 use super::spawn::Launch;
-use crate::client::connection::{self, is_end};
 use crate::error::{Error, Status};
 use crate::protocol::external_linker::{DriverFailure, DriverReply, DriverRequest};
 use crate::protocol::transport;
@@ -31,7 +31,7 @@ pub fn run(
             format!("the objects of {name} cannot be handed to the linker: {error}"),
         )
     })?;
-    let server = connection::start(
+    let server = handshake::start(
         path,
         &Launch {
             arguments: &[c"--linker".to_owned()],
@@ -48,8 +48,8 @@ pub fn run(
         Ok((DriverReply::Linked { len }, payload)) => {
             transport::check_payload(payload, len).and_then(|file| Ok(read(&file, len)?))
         }
-        Err(error) if is_end(&error) => {
-            let words = connection::told(&server, path);
+        Err(error) if error.is_end() => {
+            let words = handshake::told(&server, path);
             return Err(failed(format!(
                 "the process that runs the linker died{words}"
             )));

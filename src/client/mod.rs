@@ -7,6 +7,8 @@ pub mod cancel;
 pub mod connection;
 pub mod deadlines;
 pub mod external_linker;
+pub mod failures;
+mod handshake;
 pub mod limits;
 pub mod listener;
 pub mod locate;

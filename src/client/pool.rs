@@ -1,7 +1,8 @@
 //! The compile servers of one executor: as many as compile at once, up to a limit, kept for later.
 
 use super::cancel::{self, Cancel};
-use super::connection::{self, Answer, Client, RequestError};
+use super::connection::{Answer, Client, RequestError};
+use super::failures::out_of_step;
 use super::listener::Listener;
 use super::locate::locate;
 use super::log;
@@ -165,7 +166,7 @@ impl Pool {
                 }
                 // A private server says no such thing.
                 Err(RequestError::Elsewhere(_)) => {
-                    return Err(connection::out_of_step(request.name()));
+                    return Err(out_of_step(request.name()));
                 }
             }
         }

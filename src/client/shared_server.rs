@@ -3,10 +3,9 @@
 //! Its socket lies in a folder that is the user's alone, under a name that has the build in it. Two more files lie
 //! there: `.lock` is held by the server for as long as it lives, `.start` by the client that starts it.
 
+use super::handshake::{self, HANDSHAKE_TIMEOUT, mismatch};
 use super::options::ServerLimits;
 use super::spawn::{Launch, Server};
-use crate::client::connection::{self, HANDSHAKE_TIMEOUT, is_end, mismatch};
-use crate::client::deadlines::is_timeout;
 use crate::environment;
 use crate::error::{Error, Status, reason};
 use crate::protocol::messages::Hello;
@@ -195,8 +194,8 @@ fn try_connect(path: &Path) -> Result<Option<UnixStream>, Error> {
     match theirs {
         Ok((theirs, _)) if theirs == ours => {}
         Ok((theirs, _)) => return Err(mismatch(path, &ours, &theirs)),
-        Err(error) if is_end(&error) => return Ok(None),
-        Err(error) if is_timeout(&error) => {
+        Err(error) if error.is_end() => return Ok(None),
+        Err(error) if error.is_timeout() => {
             return Err(unavailable(format!(
                 "the shared compile server at {} does not answer: it is stopped, or hangs",
                 path.display()
@@ -266,7 +265,7 @@ fn launch(path: &Path, start: &mut Start<'_>, program: &Path) -> Result<(), Erro
         }
     }
     let log = (start.log)();
-    let server = connection::spawn(
+    let server = handshake::spawn(
         program,
         &Launch {
             arguments: &arguments,
@@ -281,12 +280,12 @@ fn launch(path: &Path, start: &mut Start<'_>, program: &Path) -> Result<(), Erro
     match theirs {
         Ok((theirs, _)) if theirs == ours => Ok(()),
         Ok((theirs, _)) => Err(mismatch(program, &ours, &theirs)),
-        Err(error) => match connection::last_words(&server.last_words) {
+        Err(error) => match handshake::last_words(&server.last_words) {
             // Another one was faster.
-            None if is_end(&error) => Ok(()),
+            None if error.is_end() => Ok(()),
             words => Err(unavailable(format!(
                 "the shared compile server does not start ({error}){}",
-                connection::tell(words.as_deref(), program)
+                handshake::tell(words.as_deref(), program)
             ))),
         },
     }

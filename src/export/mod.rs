@@ -13,8 +13,9 @@ mod symbols;
 pub use options::{Argument, Kind, Options};
 
 use crate::client::cancel::Cancel;
-use crate::client::connection::{Answer, out_of_step};
+use crate::client::connection::Answer;
 use crate::client::external_linker;
+use crate::client::failures::out_of_step;
 use crate::error::{Error, Status};
 use crate::event::{Event, EventKind, Times};
 use crate::executor::{Artifacts, Module, check_main};

@@ -57,6 +57,31 @@ pub enum TransportError {
     Io(#[from] io::Error),
 }
 
+impl TransportError {
+    /// Whether the other side is gone.
+    pub fn is_end(&self) -> bool {
+        match self {
+            TransportError::Closed | TransportError::Truncated => true,
+            TransportError::Io(error) => matches!(
+                error.kind(),
+                io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+            ),
+            _ => false,
+        }
+    }
+
+    /// Whether a deadline passed.
+    pub fn is_timeout(&self) -> bool {
+        match self {
+            TransportError::Io(error) => matches!(
+                error.kind(),
+                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+            ),
+            _ => false,
+        }
+    }
+}
+
 /// Sends `message`, with `payload` if there is one.
 pub fn send<T: Serialize>(
     socket: &UnixStream,

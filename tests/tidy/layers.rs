@@ -11,11 +11,12 @@ const LIBRARY: &[&[&str]] = &[
     &["executor"],
     &["config"],
     &["cache", "client", "image"],
+    &["event"],
     &["protocol"],
     &["error"],
     &["prototype", "types"],
     &["cpu", "signature", "version"],
-    &["clock", "environment", "fork", "shortage"],
+    &["clock", "environment", "fork", "process_limits"],
 ];
 
 /// Those of the server.

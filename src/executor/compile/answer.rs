@@ -7,6 +7,7 @@ use crate::cache::lock::Lock;
 use crate::cache::manifest::{About, Manifest};
 use crate::cache::store::Store;
 use crate::client::connection::{self, Output};
+use crate::client::failures;
 use crate::clock;
 use crate::error::{Error, reason};
 use crate::event::EventKind;
@@ -149,7 +150,7 @@ impl Work<'_> {
                 self.tell_hit("by its canonical module", &entry);
                 Ok(Answer::Known(entry))
             }
-            _ => Err(connection::out_of_step(&self.source.name)),
+            _ => Err(failures::out_of_step(&self.source.name)),
         }
     }
 

@@ -1,0 +1,136 @@
+//! Why a request failed, in words.
+
+use super::limits::Limits;
+use crate::error::{Error, Status};
+use crate::protocol::messages::{Cause, Death, Failure, FailureKind, Request};
+use crate::types::Position;
+use std::time::Duration;
+
+/// Of a server or worker that is gone, with what it said last.
+pub fn died(
+    request: &Request,
+    limits: &Limits,
+    what: &str,
+    words: Option<&str>,
+    told: &str,
+) -> Error {
+    let name = request.name();
+    if let Some(error) = limits.memory_exceeded(name, told) {
+        return error;
+    }
+    let did = did(request);
+    let message = format!("the compile server {what} while it {did} {name}{told}");
+    Error {
+        repeats: words.is_some_and(is_its_own_doing),
+        // One that was killed from outside has no last words.
+        reproduces: words.is_some(),
+        ..Error::new(Status::ServerCrashed, message)
+    }
+}
+
+/// Whether what a server said last is of a compile that ends so each time: LLVM gave up, or crashed. The machine may have
+/// more memory another time, and SIGBUS is a page that it could not provide.
+fn is_its_own_doing(words: &str) -> bool {
+    let crashed = words.contains("LLVM ERROR: ")
+        || words.contains("mgenjit-server: signal ")
+        || words.contains("mgenjit-server: stack overflow");
+    let lacked = ["out of memory", "(SIGBUS)"];
+    crashed && !lacked.iter().any(|lacked| words.contains(lacked))
+}
+
+/// Of a shared server's worker that is gone.
+pub fn worker_died(request: &Request, limits: &Limits, death: &Death) -> Error {
+    let name = request.name();
+    let words = Some(death.words.as_str()).filter(|words| !words.is_empty());
+    let exceeded = |status, took: String| Error {
+        reproduces: true,
+        ..Error::new(
+            status,
+            format!(
+                "to compile {name} took more than {took}, the shared compile server's limit: start the server with a \
+                 higher one (mgenjit_config_set_server_limits), use a private server, or optimise less"
+            ),
+        )
+    };
+    let ended = |why: String| {
+        let did = did(request);
+        Error::new(
+            Status::ServerCrashed,
+            format!("the shared compile server ended its worker while it {did} {name}: {why}"),
+        )
+    };
+    match death.cause {
+        Cause::Time(limit) => exceeded(Status::Timeout, format!("{limit} ms of processor time")),
+        Cause::Memory(limit) => exceeded(Status::Memory, format!("{limit} bytes of memory")),
+        Cause::Hung(time) => ended(format!(
+            "it did nothing for {time} ms, because it was stopped or hung; try again"
+        )),
+        Cause::OutOfStep => ended("what it said could not be understood".to_owned()),
+        Cause::Unknown => {
+            let told = match (words, death.signal) {
+                (Some(words), _) => format!("; it said:\n{words}"),
+                (None, 0) => "; it said nothing".to_owned(),
+                (None, signal) => format!(
+                    "; it was killed by signal {signal} and said nothing, as for want of memory"
+                ),
+            };
+            died(request, limits, "died", words, &told)
+        }
+    }
+}
+
+fn did(request: &Request) -> &'static str {
+    match request {
+        Request::Compile(_) => "compiled",
+        Request::Link(_) | Request::Status | Request::Stop { .. } => "linked",
+    }
+}
+
+/// Of a shared server that is stopped, or has lost its way.
+pub fn hangs(name: &str, silence: Duration) -> Error {
+    Error::new(
+        Status::ServerCrashed,
+        format!(
+            "the shared compile server has said nothing for {} s while it had {name}",
+            silence.as_secs()
+        ),
+    )
+}
+
+/// The server has answered something else than what it was asked for.
+pub fn out_of_step(name: &str) -> Error {
+    Error::new(
+        Status::ServerCrashed,
+        format!("the compile server is out of step while it compiles {name}"),
+    )
+}
+
+pub fn module_error(request: &Request, failure: Failure) -> Error {
+    let status = match failure.kind {
+        FailureKind::Parse => Status::Parse,
+        FailureKind::Verify => Status::Verify,
+        FailureKind::Target => Status::Target,
+        FailureKind::Codegen => Status::Codegen,
+        FailureKind::Link => Status::Link,
+        FailureKind::NoSymbol => Status::NotFound,
+        FailureKind::Unsupported => Status::Unsupported,
+        FailureKind::Protocol => Status::ServerCrashed,
+    };
+    let input = failure.input.and_then(|index| {
+        let input = request.inputs().get(index as usize)?;
+        Some(input.name.as_str())
+    });
+    let name = input.unwrap_or(request.name());
+    // As compilers write it, so that editors find the place.
+    let place = match &failure.position {
+        Some(Position {
+            line, column: 0, ..
+        }) => format!("{name}:{line}"),
+        Some(Position { line, column, .. }) => format!("{name}:{line}:{column}"),
+        None => name.to_owned(),
+    };
+    Error {
+        position: failure.position,
+        ..Error::new(status, format!("{place}: {}", failure.message))
+    }
+}
