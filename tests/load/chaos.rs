@@ -8,7 +8,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::fmt;
 use std::time::Duration;
 
-/// Between two things that happen.
+/// Between two things that happen. Nothing is waited for: a kill comes at whatever moment.
 const PAUSE: Duration = Duration::from_millis(40);
 
 pub struct Chaos<'a> {

@@ -1,5 +1,6 @@
 //! Processes that compile, each until it has had everything, however often it is killed.
 
+use crate::support::wait;
 use crate::support::workspace::{Run, Workspace};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::fmt;
@@ -8,7 +9,6 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 pub struct Clients {
     running: Arc<Running>,
@@ -72,12 +72,8 @@ impl Clients {
     }
 
     /// Waits until all have had everything.
-    pub fn wait(self, patience: Duration) -> Totals {
-        let deadline = Instant::now() + patience;
-        while !self.are_done() {
-            assert!(Instant::now() < deadline, "the clients do not end");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+    pub fn wait(self) -> Totals {
+        wait::until("done with all", || self.are_done());
         let totals = self.threads.into_iter().map(|thread| match thread.join() {
             Ok(totals) => totals,
             Err(panic) => std::panic::resume_unwind(panic),

@@ -3,7 +3,6 @@
 use crate::server::Server;
 use crate::support::processes;
 use std::fmt;
-use std::time::Duration;
 
 /// How much more memory than before there may be: an allocator gives back what it can.
 const FACTOR: u64 = 2;
@@ -27,18 +26,6 @@ impl Resources {
             server: processes::resident(process),
             workers: workers.map(processes::resident).sum(),
         }
-    }
-
-    /// Of a server that is about to be as it was: connections that were closed are noticed in a while.
-    pub fn settled(server: &Server, before: &Resources) -> Resources {
-        for _ in 0..200 {
-            let now = Resources::of(server);
-            if now.descriptors.len() == before.descriptors.len() {
-                return now;
-            }
-            std::thread::sleep(Duration::from_millis(25));
-        }
-        Resources::of(server)
     }
 
     pub fn check_against(&self, before: &Resources) {

@@ -1,13 +1,15 @@
 //! The shared server of a workspace, whichever process it is now.
 
 use crate::support::processes;
+use crate::support::wait;
 use crate::support::workspace::Workspace;
 use mgenjit::protocol::messages::{Hello, Reply, Request, ServerStatus};
 use mgenjit::protocol::transport;
 use rustix::process::Pid;
+use std::io::Read;
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 pub struct Server {
     program: PathBuf,
@@ -44,36 +46,39 @@ impl Server {
     }
 
     /// Waits until nobody wants anything, and there is one worker, as there always is.
-    pub fn wait_until_idle(&self, patience: Duration) {
-        let deadline = Instant::now() + patience;
-        loop {
+    pub fn wait_until_idle(&self) {
+        wait::until_ok("idle", || {
             let status = self.status();
             if (status.connections, status.queued, status.running) == (1, 0, 0)
                 && (status.workers, status.idle_workers) == (1, 1)
             {
-                return;
+                Ok(())
+            } else {
+                Err(status)
             }
-            assert!(Instant::now() < deadline, "it is not idle: {status:?}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        });
     }
 
+    /// Returns when the server has closed the connection on which it said so.
     pub fn status(&self) -> ServerStatus {
-        match self.ask(&Request::Status).1 {
+        let (mut socket, reply) = self.ask(&Request::Status);
+        socket.shutdown(Shutdown::Write).expect("the end is sent");
+        // It may close what it has not read to the end, which is an error here.
+        let _ = socket.read_to_end(&mut Vec::new());
+        match reply {
             Reply::Status(status) => *status,
             other => panic!("{other:?}"),
         }
     }
 
     /// Has it end, and waits until no process is left.
-    pub fn stop(&self, patience: Duration) {
-        let deadline = Instant::now() + patience;
+    pub fn stop(&self) {
         let (socket, reply) = self.ask(&Request::Stop { force: false });
         assert_eq!(reply, Reply::Stopping);
-        while !processes::running(&self.program).is_empty() {
-            assert!(Instant::now() < deadline, "processes are left");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        wait::until_ok("without processes", || {
+            let left = processes::running(&self.program);
+            if left.is_empty() { Ok(()) } else { Err(left) }
+        });
         drop(socket);
     }
 

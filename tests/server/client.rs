@@ -1,8 +1,10 @@
 //! A client of the server that may also misbehave.
 
+use crate::inputs::slow_module;
+use crate::wait;
 use mgenjit::cpu::Cpu;
 use mgenjit::protocol::messages::{
-    CompileRequest, Compiled, Decision, FailureKind, Hello, Reply, Request,
+    CompileRequest, Compiled, Decision, FailureKind, Hello, Phase, Reply, Request,
 };
 use mgenjit::protocol::transport::{self, TransportError};
 use mgenjit::types::{Emit, Input, OptLevel, Target};
@@ -12,7 +14,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub const SERVER: &str = env!("CARGO_BIN_EXE_mgenjit-server");
 
@@ -285,6 +287,24 @@ impl Server {
         transport::send(&self.socket, &request, payload.map(AsFd::as_fd)).unwrap();
     }
 
+    /// Asks for a compile that takes far longer than any test, and returns when the server is in the middle of it.
+    pub fn start_slow_compile(&self) {
+        let ir = slow_module();
+        let request = Request::Compile(CompileRequest {
+            progress: true,
+            ..request("slow", ir.len() as u64)
+        });
+        let payload = transport::seal(&[ir.as_bytes()]).unwrap();
+        transport::send(&self.socket, &request, Some(payload.as_fd())).unwrap();
+        loop {
+            match self.receive() {
+                Ok((Reply::Progress(progress), None)) if progress.phase == Phase::Parse => {}
+                Ok((Reply::Progress(_), None)) => return,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
     pub fn send_frame(&self, len: u32, body: &[u8]) {
         (&self.socket).write_all(&len.to_le_bytes()).unwrap();
         (&self.socket).write_all(body).unwrap();
@@ -339,14 +359,7 @@ impl Server {
 
     /// Waits for the process to end by itself.
     pub fn wait(&mut self) -> (ExitStatus, String) {
-        let deadline = Instant::now() + Duration::from_secs(120);
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return (status, self.words());
-            }
-            assert!(Instant::now() < deadline, "the server does not end");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        (wait::for_child(&mut self.child), self.words())
     }
 
     pub fn hang_up(mut self) -> ExitStatus {

@@ -3,6 +3,7 @@
 use crate::client::{Expect, Outcome, Server, Spawn, request};
 use crate::inputs::GOOD;
 use crate::slow::slow;
+use crate::wait;
 use mgenjit::protocol::messages::{CompileRequest, Decision, FailureKind, Reply, Request};
 use mgenjit::protocol::transport;
 use mgenjit::types::OptLevel;
@@ -10,7 +11,6 @@ use serde_json::Value;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 fn start(log: &Path, send_buffer: Option<usize>) -> Server {
     let script = format!("exec \"$0\" \"$@\" --log 8 8>>'{}'", log.display());
@@ -130,14 +130,9 @@ fn a_client_that_does_not_listen_holds_nothing_up() {
     });
     let payload = transport::seal(&[ir.as_bytes()]).unwrap();
     transport::send(&server.socket, &about, Some(payload.as_fd())).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(600);
-    while !read(log.path())
-        .iter()
-        .any(|line| line["event"] == "compiled")
-    {
-        assert!(Instant::now() < deadline, "the server waits for its client");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    wait::until("compiled without the client", || {
+        (read(log.path()).iter()).any(|line| line["event"] == "compiled")
+    });
     let told = read(log.path());
     let compiled = told
         .iter()

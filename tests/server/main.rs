@@ -29,3 +29,5 @@ mod slow;
 mod targets;
 mod tools;
 mod units;
+#[path = "../support/wait.rs"]
+mod wait;

@@ -2,6 +2,7 @@
 
 use crate::client::{Expect, Outcome, SEALS, Server, Spawn, memfd, request};
 use crate::inputs::GOOD;
+use crate::wait;
 use mgenjit::protocol::messages::{
     CompileRequest, Decision, FailureKind, Hello, PROTOCOL_VERSION, Reply, Request,
 };
@@ -10,7 +11,6 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::time::{Duration, Instant};
 
 #[test]
 fn greets_and_compares() {
@@ -224,11 +224,10 @@ fn several_descriptors_are_not_kept() {
     }
     // The three standard ones, the watch's, and what tells the process's size. The last reply's payload may be closed
     // after it has arrived.
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while count(&server) > 5 && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    assert_eq!(count(&server), 5);
+    wait::until_ok("five descriptors", || match count(&server) {
+        5 => Ok(()),
+        others => Err(others),
+    });
 }
 
 /// Fills the rest of the file's last page, which is not part of the file.

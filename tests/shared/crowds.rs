@@ -1,7 +1,7 @@
 //! Many clients at once, of other processes: nobody is kept from being served, and what they take is bounded.
 
 use crate::resources::Resources;
-use crate::server::{Client, GOOD, PATIENCE, Server, constant, slow};
+use crate::server::{Client, GOOD, Server, constant, slow};
 use mgenjit::protocol::messages::Hello;
 use mgenjit::protocol::transport;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -134,7 +134,6 @@ fn a_flood_of_one_process_does_not_hold_up_another() {
     steady.check(GOOD, "i32 @good()");
     let mut flood = Player::start(&server, "flood");
     flood.wait();
-    let deadline = std::time::Instant::now() + PATIENCE;
     for value in 0..4 {
         let before = server.wait_for("a full queue", |status| status.queued >= 60);
         steady.check(&constant(value), "i32 @f()");
@@ -142,7 +141,6 @@ fn a_flood_of_one_process_does_not_hold_up_another() {
         // What was worked on, and what came between the status and the request.
         let others = after.compiled - before.compiled - 1;
         assert!(others <= 3, "{others} came first: {before:?} {after:?}");
-        assert!(std::time::Instant::now() < deadline);
     }
     drop(flood);
     let status = server.wait_for("the flood over", |status| {

@@ -15,4 +15,6 @@ mod resources;
 mod server;
 #[path = "../support/slow.rs"]
 mod slow;
+#[path = "../support/wait.rs"]
+mod wait;
 mod workers;

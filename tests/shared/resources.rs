@@ -1,7 +1,7 @@
 //! What a server takes of the system.
 
-use crate::server::{PATIENCE, Server};
-use std::time::{Duration, Instant};
+use crate::server::Server;
+use crate::wait;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Resources {
@@ -35,14 +35,13 @@ impl Resources {
     /// Waits until the server has no more than it had. Workers come and go, and have two descriptors each.
     pub fn wait_for_return(&self, server: &Server) {
         const WORKERS: usize = 3 * 2;
-        let deadline = Instant::now() + PATIENCE;
-        loop {
+        wait::until_ok(&format!("{self:?} again"), || {
             let now = Resources::of(server);
             if now.descriptors <= self.descriptors + WORKERS && now.memory <= self.memory + KEPT {
-                return;
+                Ok(())
+            } else {
+                Err(now)
             }
-            assert!(Instant::now() < deadline, "{self:?} became {now:?}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        });
     }
 }

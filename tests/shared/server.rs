@@ -1,5 +1,6 @@
 //! A shared server, and clients of it.
 
+use crate::wait;
 use mgenjit::cpu::Cpu;
 use mgenjit::protocol::messages::{
     CompileRequest, Compiled, Death, Decision, Failure, Hello, Reply, Request, ServerStatus,
@@ -11,7 +12,7 @@ use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub const SERVER: &str = env!("CARGO_BIN_EXE_mgenjit-server");
 
@@ -97,15 +98,14 @@ impl Server {
 
     /// Waits until the status is as wanted.
     pub fn wait_for(&self, what: &str, is_so: impl Fn(&ServerStatus) -> bool) -> ServerStatus {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
+        wait::until_ok(what, || {
             let status = self.status();
             if is_so(&status) {
-                return status;
+                Ok(status)
+            } else {
+                Err(status)
             }
-            assert!(Instant::now() < deadline, "not {what}: {status:?}");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        })
     }
 
     /// Does something of which the server hears all at once.
@@ -132,11 +132,7 @@ impl Server {
 
     /// Waits for it to end by itself.
     pub fn wait(&mut self) {
-        let deadline = Instant::now() + PATIENCE;
-        while self.child.try_wait().unwrap().is_none() {
-            assert!(Instant::now() < deadline, "the server does not end");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        wait::for_child(&mut self.child);
     }
 }
 

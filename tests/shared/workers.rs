@@ -1,7 +1,10 @@
 //! Workers are many, warm, and can be lost.
 
 use crate::server::{Answer, GOOD, SLOW, Server, constant, kill, request, slow};
+use crate::wait;
 use mgenjit::protocol::messages::{CompileRequest, Decision};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::os::fd::AsFd;
 
 #[test]
 fn a_worker_that_dies_costs_one_compile() {
@@ -169,19 +172,18 @@ fn workers_end_with_the_server() {
     let client = server.client();
     client.ask("slow", &slow(20_000));
     client.wait_for_start();
-    let workers = server.workers();
+    let workers: Vec<_> = (server.workers().into_iter())
+        .map(|pid| pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()).unwrap())
+        .collect();
     assert!(!workers.is_empty());
     kill(server.pid(), libc::SIGKILL);
     server.wait();
     assert!(matches!(client.answer(), Answer::Gone));
-    let deadline = std::time::Instant::now() + crate::server::PATIENCE;
-    // SAFETY: signal 0 only asks whether the process is there.
-    while workers
-        .iter()
-        .any(|pid| unsafe { libc::kill(*pid, 0) } == 0)
-    {
-        assert!(std::time::Instant::now() < deadline, "a worker lives on");
-        std::thread::sleep(std::time::Duration::from_millis(5));
+    for worker in workers {
+        assert!(
+            wait::has_ended(worker.as_fd(), wait::PATIENCE),
+            "a worker lives on"
+        );
     }
 }
 

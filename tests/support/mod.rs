@@ -11,6 +11,7 @@ pub mod run;
 pub mod skips;
 pub mod terminal;
 pub mod tools;
+pub mod wait;
 pub mod workspace;
 
 use std::path::{Path, PathBuf};

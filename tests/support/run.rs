@@ -1,13 +1,13 @@
 //! Running a process to its end or to a deadline.
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use super::wait;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use std::fs::File;
-use std::os::fd::OwnedFd;
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What a process left.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub fn run(mut command: Command, folder: &Path, timeout: Duration) -> Outcome {
 
     let pid = Pid::from_child(&child);
     let process = pidfd_open(pid, PidfdFlags::empty()).expect("a pidfd");
-    let status = if ends_within(&process, timeout) {
+    let status = if wait::has_ended(process.as_fd(), timeout) {
         Some(child.wait().expect("wait for the process"))
     } else {
         // Ignored: the group is gone if it ended just now.
@@ -56,19 +56,5 @@ pub fn run(mut command: Command, folder: &Path, timeout: Duration) -> Outcome {
     Outcome {
         status,
         output: String::from_utf8_lossy(&output).into_owned(),
-    }
-}
-
-/// Waits for the end of a process without asking again and again.
-fn ends_within(process: &OwnedFd, timeout: Duration) -> bool {
-    let deadline = Instant::now() + timeout;
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let left = Timespec::try_from(left).expect("a time");
-        match poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&left)) {
-            Ok(count) => return count > 0,
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => panic!("poll: {error}"),
-        }
     }
 }

@@ -49,6 +49,7 @@ pub mod self_test;
 use super::processes;
 use super::run::run;
 use super::source;
+use super::wait;
 use super::workspace::{Run, Workspace};
 use calls::Call;
 use ptrace::{End, Fault, Traced, trace};
@@ -426,16 +427,12 @@ impl Stage {
 
     /// The servers of programs that were killed have ended too.
     fn expect_no_servers(&self) {
-        let deadline = Instant::now() + TIMEOUT;
-        while self.servers() > 0 {
-            assert!(
-                Instant::now() < deadline,
-                "{}: {} servers are left",
-                self.name,
-                self.servers()
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        wait::until_ok(&format!("{}: without servers", self.name), || {
+            match self.servers() {
+                0 => Ok(()),
+                left => Err(left),
+            }
+        });
     }
 
     fn servers(&self) -> usize {
