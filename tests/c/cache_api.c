@@ -736,6 +736,7 @@ static void trimming(void)
     CHECK(stats_of(cache).bytes < bytes);
 
     /* A hit keeps an entry young. */
+    /* Ages are whole seconds of the real clock, which no test can set. */
     CHECK(usleep(2100000) == 0);
     store("young", 100);
     limited = open_limited(0, 0, 2);

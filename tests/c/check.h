@@ -279,10 +279,28 @@ typedef struct check_case {
 #define CASE(function) { #function, function }
 #define RUN_CASES(cases) check_cases((cases), sizeof(cases) / sizeof((cases)[0]))
 
+/* Waits until it is so: for what nothing tells, and which is therefore looked at again and again. Fails after much longer
+ * than it takes on any machine. No case sleeps for as long as something may take. */
+#define CHECK_UNTIL(condition) \
+    for (long turns_ = 0; !(condition); turns_++) \
+        check_turn(__FILE__, __LINE__, #condition, turns_)
+
+static inline void check_pause(void)
+{
+    const struct timespec pause = { 0, 2000000 };
+    nanosleep(&pause, NULL);
+}
+
+static inline void check_turn(const char *file, int line, const char *what, long turns)
+{
+    if (turns > 60L * SLOWEST * 500)
+        check_failed(file, line, "waited in vain for: %s", what);
+    check_pause();
+}
+
 /* Waits until the process ends; kills it after so many seconds of a fast machine. Returns its status as waitpid does. */
 static inline int wait_for(pid_t process, int seconds)
 {
-    const struct timespec pause = { 0, 2000000 };
     int status = 0;
     for (long turns = 0; waitpid(process, &status, WNOHANG) == 0; turns++) {
         if (turns > seconds * SLOWEST * 500L) {
@@ -291,7 +309,7 @@ static inline int wait_for(pid_t process, int seconds)
             waitpid(process, &status, 0);
             break;
         }
-        nanosleep(&pause, NULL);
+        check_pause();
     }
     return status;
 }

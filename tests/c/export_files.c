@@ -237,6 +237,7 @@ static void killed(void)
             for (;;)
                 mgenjit_module_export(module, MGENJIT_EXPORT_OBJECT, path, NULL, NULL);
         }
+        /* The moment of the kill is what is tried. */
         nanosleep(&pause, NULL);
         CHECK(kill(child, SIGKILL) == 0);
         CHECK(waitpid(child, NULL, 0) == child);

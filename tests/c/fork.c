@@ -173,6 +173,7 @@ static void check_fork_during(void (*body)(mgenjit_executor *))
         CHECK(pthread_create(&threads[i], NULL, compile_in_a_loop, &shared) == 0);
     for (int i = 0; i < 40; i++) {
         const struct timespec pause = { 0, 3000000 };
+        /* Whatever the threads are at by then. */
         nanosleep(&pause, NULL);
         in_a_child(body, shared.executor);
     }

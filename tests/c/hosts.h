@@ -104,6 +104,7 @@ static inline void cancel_a_compile(mgenjit_executor *executor)
     char *ir = large_ir(300);
     mgenjit_task *task = begin(executor, ir);
     const struct timespec pause = { 0, 20000000 };
+    /* Whatever it is at by then: nothing tells that it has begun. */
     nanosleep(&pause, NULL);
     CHECK_OK(mgenjit_task_cancel(task, &failure));
     CHECK_STATUS(MGENJIT_STATUS_CANCELLED, mgenjit_task_result(task, NULL, &failure));

@@ -86,7 +86,6 @@ static void in_the_middle_of_everything(void)
     loop loops[LOOPS];
     pthread_t threads[LOOPS];
     int ended = 0, descriptors = open_descriptors();
-    const struct timespec pause = { 0, 10000000 };
     mgenjit_executor *executor = new_executor(NULL);
     use_common(executor);
     for (int i = 0; i < LOOPS; i++) {
@@ -102,9 +101,7 @@ static void in_the_middle_of_everything(void)
     use_everything(executor);
     mgenjit_executor_free(executor);
     /* A thread that prefetches has the executor for a little longer. */
-    for (int turns = 0; open_descriptors() != descriptors && turns < 500 * SLOWEST; turns++)
-        nanosleep(&pause, NULL);
-    CHECK_INT(descriptors, open_descriptors());
+    CHECK_UNTIL(open_descriptors() == descriptors);
     check_no_children();
     if (!is_shared())
         wait_for_servers(0);
@@ -160,6 +157,7 @@ static void become_another(const line *line, long nanoseconds)
     compile_fresh(executor);
     CHECK(pthread_create(&thread, NULL, compile_and_never_end, executor) == 0);
     CHECK(pthread_create(&thread, NULL, start_and_never_end, NULL) == 0);
+    /* It becomes another at whatever moment: that is what is tried. */
     nanosleep(&delay, NULL);
     snprintf(from, sizeof from, "%d", line->from[1]);
     snprintf(to, sizeof to, "%d", line->to[0]);
@@ -230,16 +228,14 @@ static long ticks_of_servers(void)
     return ticks;
 }
 
-/* Waits until the servers have nothing to do. */
-static void wait_for_idle_servers(void)
+/* Waits until the shared server has nothing to do. */
+static void wait_for_idle_server(void)
 {
-    const struct timespec pause = { 0, 300000000 };
-    long before, after = ticks_of_servers();
+    mgenjit_server_statistics statistics = { .size = sizeof statistics };
     do {
-        before = after;
-        nanosleep(&pause, NULL);
-        after = ticks_of_servers();
-    } while (before != after);
+        check_pause();
+        CHECK_OK(mgenjit_server_status(&statistics, &failure));
+    } while (statistics.running + statistics.queued > 0);
 }
 
 /* A minute of work and more, which nobody wants once the host is gone. */
@@ -254,7 +250,6 @@ static void compile_for_long(void)
 static void that_is_killed_while_it_compiles(void)
 {
     mgenjit_executor *executor = new_executor(NULL);
-    const struct timespec pause = { 0, 10000000 };
     pid_t host;
     long ticks;
     if (is_shared())
@@ -265,12 +260,11 @@ static void that_is_killed_while_it_compiles(void)
     if (host == 0)
         compile_for_long();
     /* In the middle: half a second of work was done. */
-    while (ticks_of_servers() < ticks + sysconf(_SC_CLK_TCK) / 2)
-        nanosleep(&pause, NULL);
+    CHECK_UNTIL(ticks_of_servers() >= ticks + sysconf(_SC_CLK_TCK) / 2);
     CHECK(kill(host, SIGKILL) == 0);
     CHECK_INT(SIGKILL, wait_for(host, 30));
     if (is_shared())
-        wait_for_idle_servers();
+        wait_for_idle_server();
     else
         wait_for_servers(0);
     use_everything(executor);

@@ -93,24 +93,23 @@ static void with_one_server(void)
     mgenjit_executor_free(executors[1]);
 }
 
-/* How many servers have used the processor since the last call. */
-static int working_servers(void)
+static long ticks_of(pid_t server)
 {
-    static struct {
-        pid_t id;
-        long ticks;
-    } before[MOST_SERVERS];
+    return process_field(server, 11) + process_field(server, 12);
+}
+
+/* How many servers have done half a second of work since they had the ticks that are remembered; new ones had none. */
+static int working_servers(const pid_t *known, const long *ticks, int known_count)
+{
     pid_t ids[MOST_SERVERS];
     const int count = servers(ids);
     int working = 0;
     for (int i = 0; i < count; i++) {
-        const long ticks = process_field(ids[i], 11) + process_field(ids[i], 12);
-        int place = 0;
-        while (before[place].id != 0 && before[place].id != ids[i] && place < MOST_SERVERS - 1)
-            place++;
-        working += before[place].id == ids[i] && ticks > before[place].ticks;
-        before[place].id = ids[i];
-        before[place].ticks = ticks;
+        long before = 0;
+        for (int k = 0; k < known_count; k++)
+            if (known[k] == ids[i])
+                before = ticks[k];
+        working += ticks_of(ids[i]) >= before + sysconf(_SC_CLK_TCK) / 2;
     }
     return working;
 }
@@ -122,30 +121,29 @@ static int cores(void)
     return CPU_COUNT(&set);
 }
 
-/* As many compiles as there are cores run at the same time, each in a process of its own. */
+/* As many compiles as there are cores run at the same time, each in a process of its own: all are at work before the
+ * first has ended. */
 static void at_the_same_time(void)
 {
     enum { MOST = 4 };
-    const struct timespec pause = { 0, 100000000 };
     const int count = cores() < MOST ? cores() : MOST;
     mgenjit_executor *executor = new_uncached_executor(0);
     mgenjit_task *tasks[MOST];
-    int most = 0, is_done = 0;
-    /* Servers that become warm would count. */
+    pid_t known[MOST_SERVERS];
+    long ticks[MOST_SERVERS];
+    int known_count, is_done = 0;
     compile_fresh(executor);
-    nanosleep(&pause, NULL);
+    known_count = servers(known);
+    for (int i = 0; i < known_count; i++)
+        ticks[i] = ticks_of(known[i]);
     for (int i = 0; i < count; i++) {
         char *ir = large_ir(2000);
         tasks[i] = begin(executor, ir);
         free(ir);
     }
-    while (most < count && !is_done) {
-        const int working = working_servers();
-        most = working > most ? working : most;
-        nanosleep(&pause, NULL);
-        CHECK_OK(mgenjit_task_wait(tasks[0], 0, &is_done, &failure));
-    }
-    CHECK(most >= count);
+    CHECK_UNTIL(working_servers(known, ticks, known_count) >= count);
+    CHECK_OK(mgenjit_task_wait(tasks[0], 0, &is_done, &failure));
+    CHECK_INT(0, is_done);
     for (int i = 0; i < count; i++) {
         CHECK_OK(mgenjit_task_cancel(tasks[i], &failure));
         mgenjit_task_free(tasks[i]);

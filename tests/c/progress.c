@@ -72,7 +72,7 @@ static void a_long_compile_for_the_cache(void)
     check_told(MGENJIT_CACHE_READ_WRITE, NULL);
 }
 
-/* It misses what is told meanwhile, and that is all. */
+/* A hook that sleeps misses what is told meanwhile, and that is all. */
 static void a_slow_hook(void)
 {
     struct timespec pause = { 0, 400000000 };

@@ -28,6 +28,42 @@ static void between_compiles(void)
     mgenjit_executor_free(executor);
 }
 
+/* The phase that a compile has come to, or is past. */
+static int phase_reached;
+
+enum { PARSE, OPTIMISE, CODEGEN };
+
+static void on_event(const mgenjit_event *event, void *user)
+{
+    int phase = PARSE;
+    (void)user;
+    if (event->kind != MGENJIT_EVENT_PROGRESS)
+        return;
+    if (strcmp(event->message, "optimise") == 0)
+        phase = OPTIMISE;
+    else if (strcmp(event->message, "codegen") == 0)
+        phase = CODEGEN;
+    if (phase > __atomic_load_n(&phase_reached, __ATOMIC_RELAXED))
+        __atomic_store_n(&phase_reached, phase, __ATOMIC_RELAXED);
+}
+
+static mgenjit_executor *new_watching_executor(uint32_t servers)
+{
+    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_executor *executor;
+    __atomic_store_n(&phase_reached, PARSE, __ATOMIC_RELAXED);
+    CHECK_OK(mgenjit_config_set_max_servers(config, servers, &failure));
+    CHECK_OK(mgenjit_config_set_event_hook(config, on_event, NULL, NULL, &failure));
+    executor = new_executor(config);
+    mgenjit_config_free(config);
+    return executor;
+}
+
+static void wait_for_phase(int phase)
+{
+    CHECK_UNTIL(__atomic_load_n(&phase_reached, __ATOMIC_RELAXED) >= phase);
+}
+
 static void *compile_large(void *executor)
 {
     CHECK_STATUS(MGENJIT_STATUS_SERVER_CRASHED,
@@ -36,14 +72,13 @@ static void *compile_large(void *executor)
     return NULL;
 }
 
-static void check_killed_while_it_compiles(int signal, const struct timespec *delay)
+static void check_killed_while_it_compiles(int signal, int phase)
 {
-    mgenjit_executor *executor = new_executor(NULL);
+    mgenjit_executor *executor = new_watching_executor(0);
     pthread_t thread;
     pid_t ids[MOST_SERVERS];
     CHECK(pthread_create(&thread, NULL, compile_large, executor) == 0);
-    wait_for_servers(1);
-    nanosleep(delay, NULL);
+    wait_for_phase(phase);
     CHECK_INT(1, servers(ids));
     CHECK(kill(ids[0], signal) == 0);
     CHECK(pthread_join(thread, NULL) == 0);
@@ -54,12 +89,11 @@ static void check_killed_while_it_compiles(int signal, const struct timespec *de
 
 static void while_it_compiles(void)
 {
-    const struct timespec delays[] = { { 0, 300000000 }, { 1, 500000000 } };
-    check_killed_while_it_compiles(SIGKILL, &delays[0]);
+    check_killed_while_it_compiles(SIGKILL, OPTIMISE);
     no_servers();
-    check_killed_while_it_compiles(SIGKILL, &delays[1]);
+    check_killed_while_it_compiles(SIGKILL, CODEGEN);
     no_servers();
-    check_killed_while_it_compiles(SIGSEGV, &delays[0]);
+    check_killed_while_it_compiles(SIGSEGV, OPTIMISE);
 }
 
 /* The host ends in the middle of a compile; the server does not go on for long. */
@@ -85,18 +119,12 @@ static void the_host_ends_while_it_compiles(void)
 /* One of several servers. */
 static void one_of_two(void)
 {
-    mgenjit_config *config = mgenjit_config_new();
-    mgenjit_executor *executor;
+    mgenjit_executor *executor = new_watching_executor(2);
     pthread_t thread;
     pid_t ids[MOST_SERVERS];
-    const struct timespec delay = { 0, 300000000 };
-    CHECK_OK(mgenjit_config_set_max_servers(config, 2, &failure));
-    executor = new_executor(config);
-    mgenjit_config_free(config);
     CHECK(pthread_create(&thread, NULL, compile_large, executor) == 0);
-    wait_for_servers(1);
+    wait_for_phase(OPTIMISE);
     CHECK_INT(1, servers(ids));
-    nanosleep(&delay, NULL);
     compile_fresh(executor);
     CHECK_INT(2, server_count());
     CHECK(kill(ids[0], SIGKILL) == 0);

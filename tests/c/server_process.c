@@ -263,11 +263,22 @@ static void with_few_descriptors(void)
 }
 
 /* At most so many servers as are allowed. */
+static int ended;
+
 static void *compile_some(void *executor)
 {
     for (int i = 0; i < 10; i++)
         compile_fresh(executor);
+    __atomic_add_fetch(&ended, 1, __ATOMIC_RELEASE);
     return NULL;
+}
+
+/* Counts the servers as long as these threads compile. Whether they go on. */
+static int count_while_they_run(int threads, int *seen)
+{
+    const int now = server_count();
+    *seen = now > *seen ? now : *seen;
+    return __atomic_load_n(&ended, __ATOMIC_ACQUIRE) < threads;
 }
 
 static void check_servers_at_most(uint32_t most)
@@ -281,12 +292,7 @@ static void check_servers_at_most(uint32_t most)
     mgenjit_config_free(config);
     for (int i = 0; i < 8; i++)
         CHECK(pthread_create(&threads[i], NULL, compile_some, executor) == 0);
-    for (int i = 0; i < 50; i++) {
-        const struct timespec pause = { 0, 2000000 };
-        int now = server_count();
-        seen = now > seen ? now : seen;
-        nanosleep(&pause, NULL);
-    }
+    CHECK_UNTIL(!count_while_they_run(8, &seen));
     for (int i = 0; i < 8; i++)
         CHECK(pthread_join(threads[i], NULL) == 0);
     CHECK(seen >= 1);

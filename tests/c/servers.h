@@ -46,12 +46,7 @@ static inline int server_count(void)
 /* Waits until so many servers run. */
 static inline void wait_for_servers(int expected)
 {
-    const struct timespec pause = { 0, 5000000 };
-    for (int turns = 0; server_count() != expected; turns++) {
-        if (turns > 4000 * SLOWEST)
-            check_failed(__FILE__, __LINE__, "%d servers run, not %d", server_count(), expected);
-        nanosleep(&pause, NULL);
-    }
+    CHECK_UNTIL(server_count() == expected);
 }
 
 /* To be run before each case: the servers of the one before are gone. */

@@ -151,17 +151,18 @@ static void a_killed_server_is_replaced(void)
     mgenjit_executor_free(executor);
 }
 
+static int runs_a_compile(void)
+{
+    mgenjit_server_statistics statistics = { .size = sizeof statistics };
+    return mgenjit_server_status(&statistics, NULL) == MGENJIT_STATUS_OK && statistics.running > 0;
+}
+
 static void *kill_often(void *user)
 {
-    const struct timespec pause = { 0, 150000000 };
     pid_t server = 0;
     for (int i = 0; i < 2; i++) {
         const pid_t before = server;
-        for (int turns = 0; (server = find_shared_server()) == 0 || server == before; turns++) {
-            CHECK(turns < 100 * SLOWEST);
-            nanosleep(&pause, NULL);
-        }
-        nanosleep(&pause, NULL);
+        CHECK_UNTIL((server = find_shared_server()) != 0 && server != before && runs_a_compile());
         kill(server, SIGKILL);
         __atomic_add_fetch((int *)user, 1, __ATOMIC_RELAXED);
     }
@@ -389,9 +390,7 @@ static pid_t keep_busy(const mgenjit_config *config)
     CHECK(read(begun[0], &byte, 1) == 1);
     close(begun[0]);
     close(begun[1]);
-    for (mgenjit_server_statistics statistics = { .size = sizeof statistics }; statistics.running == 0;
-         nanosleep(&(struct timespec){ 0, 2000000 }, NULL))
-        CHECK_OK(mgenjit_server_status(&statistics, &failure));
+    CHECK_UNTIL(runs_a_compile());
     return child;
 }
 

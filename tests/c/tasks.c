@@ -139,9 +139,7 @@ static void on_free(void *user)
 
 static void await(int *number, int expected)
 {
-    const struct timespec pause = { 0, 2000000 };
-    while (__atomic_load_n(number, __ATOMIC_SEQ_CST) < expected)
-        nanosleep(&pause, NULL);
+    CHECK_UNTIL(__atomic_load_n(number, __ATOMIC_SEQ_CST) >= expected);
 }
 
 static void callbacks(void)
