@@ -35,7 +35,7 @@ RUNTIME := $(patsubst %,target/runtime/%,vector.bc map.bc fail.bc libruntime.a l
 CLANG := $(shell command -v clang-22 || echo $(LLVM_SYS_221_PREFIX)/bin/clang)
 
 BENCHES := bench first_call_mgenjit first_call_dlopen in_process calls compile_many
-bench_sources := $(patsubst %,benches/%.c,bench export harness parallel servers trace) $(measuring)
+bench_sources := $(patsubst %,benches/%.c,bench export harness parallel picture servers trace) $(measuring)
 first_call_mgenjit_sources := benches/first_call_mgenjit.c benches/memory.c examples-c/common/measure.c
 first_call_dlopen_sources := benches/first_call_dlopen.c benches/memory.c examples-c/common/measure.c
 compile_many_sources := benches/compile_many.c
@@ -46,7 +46,7 @@ workload_sources := benches/eviction/workload.c
 
 HEADERS := include/mgenjit.h $(wildcard examples-c/*/*.h benches/*.h)
 
-.PHONY: all library ready setup demo test check-c lint header notices bench bench-cache bench-scale record-trace install uninstall clean help
+.PHONY: all library ready setup demo check test check-c lint header notices bench picture bench-cache bench-scale record-trace install uninstall clean help
 .DELETE_ON_ERROR:
 
 all: library $(patsubst %,target/examples-c/%,$(EXAMPLES) $(TOOLS)) target/install/mgenjit.o $(RUNTIME) ## build the library, the compile server and the examples (default)
@@ -131,6 +131,13 @@ demo: ## set up, build, and see it work
 	show target/examples-c/server status; \
 	show target/examples-c/server stop
 
+# In a folder of its own: what is built without LLVM would take the place of what is built with it.
+CHECKED := env CARGO_TARGET_DIR=$(CURDIR)/target/check MGENJIT_LLVM_VERSION=$(or $(MGENJIT_LLVM_VERSION),22.1.8) \
+    CARGO_INCREMENTAL=1
+
+check: ## the quick loop: unit tests and rules of the sources, with Rust alone: no LLVM, no compile server
+	@$(CHECKED) $(CARGO) test --quiet --release --no-default-features --lib --test tidy
+
 test: setup ## set up, build, and test everything
 	@$(MAKE) --no-print-directory all check-c
 	@tests/run.sh $(CARGO)
@@ -160,6 +167,10 @@ notices: ## write THIRD-PARTY.md from Cargo.lock
 bench: all $(BENCHES:%=target/benches/%) ## measure against other ways to do the same
 	@CARGO='$(CARGO)' benches/prepare.sh target/benches
 	@target/benches/bench
+
+picture: ## draw benches/picture.svg from what `make bench` measured
+	@[ -e target/benches/picture.tsv ] || { echo 'make: run `make bench` first' >&2; exit 1; }
+	benches/picture.py target/benches/picture.tsv >benches/picture.svg
 
 bench-cache: ## what eviction saves on a recorded trace, beside LRU and others
 	$(CARGO) test --release --lib cache::replay -- --nocapture

@@ -2,15 +2,19 @@
  * Measures libmgenjit against its peers: README.md says what. Each benchmark's ways take turns; what is
  * printed are medians.
  *
- * bench [a] [b] [c] [d] [e] [f] [g] [h] [i]   only these; default: all. It runs beside what prepare.sh and make put
+ * bench [a] [b] [c] [d] [e] [f] [g] [h] [i] [j]   only these; default: all. It runs beside what prepare.sh and make put
  * there.
  */
 
+#define _XOPEN_SOURCE 700
+
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "export.h"
 #include "harness.h"
+#include "picture.h"
 #include "servers.h"
 #include "trace.h"
 
@@ -91,27 +95,6 @@ static void bench_warm_in_process(const struct subject *subject)
     print_system_calls(alone, 4, subject->traced_rounds, folder);
 }
 
-/* What LLVM's tools need to build a library; "" for one that is missing. */
-struct tools {
-    char lli[PATH_SIZE];
-    char opt[PATH_SIZE];
-    char llc[PATH_SIZE];
-    char lld[PATH_SIZE];
-};
-
-/* Builds a library of IR or bitcode, loads it in a new process, and calls main. */
-static double run_ahead(const struct tools *tools, const char *ir)
-{
-    char object[PATH_SIZE];
-    char library[PATH_SIZE];
-    path_join(object, folder, "peer.o");
-    path_join(library, folder, "peer.so");
-    return run_time((const char *[]){tools->llc, "-O2", "-filetype=obj", "-relocation-model=pic", "-o", object, ir,
-                                     NULL})
-           + run_time((const char *[]){tools->lld, "-shared", "-o", library, object, NULL})
-           + run_time((const char *[]){first_call_dlopen, library, "main", NULL});
-}
-
 /* (c) From IR to the program's end, with nothing cached. */
 static void bench_cold(const struct subject *subject)
 {
@@ -122,10 +105,7 @@ static void bench_cold(const struct subject *subject)
     size_t rounds = (size_t)subject->cold_rounds;
 
     path_join(optimised, folder, "peer.bc");
-    find_tool(tools.lli, "lli");
-    find_tool(tools.opt, "opt");
-    find_tool(tools.llc, "llc");
-    find_tool(tools.lld, "ld.lld");
+    find_tools(&tools);
     int can_build = tools.llc[0] != '\0' && tools.lld[0] != '\0';
 
     for (size_t i = 0; i < rounds; i++) {
@@ -134,10 +114,10 @@ static void bench_cold(const struct subject *subject)
         if (tools.lli[0] != '\0')
             times[LLI][i] = run_time((const char *[]){tools.lli, "-O2", subject->ir, NULL});
         if (can_build)
-            times[LLC][i] = run_ahead(&tools, subject->ir);
+            times[LLC][i] = run_ahead(&tools, first_call_dlopen, subject->ir);
         if (can_build && tools.opt[0] != '\0')
             times[OPT][i] = run_time((const char *[]){tools.opt, "-O2", "-o", optimised, subject->ir, NULL})
-                            + run_ahead(&tools, optimised);
+                            + run_ahead(&tools, first_call_dlopen, optimised);
     }
 
     double ours = median(times[OURS], rounds);
@@ -185,14 +165,34 @@ static int is_wanted(int argc, char **argv, const char *benchmark)
     return argc == 1;
 }
 
-/* (g) and (h). */
-static void bench_shared_server(int argc, char **argv)
+/* (j), of what prepare.sh could make. */
+static void draw(const struct subject *subjects, size_t count)
+{
+    char here[PATH_SIZE];
+    char results[PATH_SIZE];
+    if (path_beside_program(here, ".") != 0)
+        return;
+    path_join(results, here, "picture.tsv");
+    remove(results);
+    for (size_t i = 0; i < count; i++) {
+        struct drawn drawn = {subjects[i].name,       first_call_mgenjit, first_call_dlopen, subjects[i].ir,
+                              subjects[i].library, subjects[i].cold_rounds};
+        if (access(drawn.ir, R_OK) != 0)
+            continue;
+        if (access(drawn.library, R_OK) != 0)
+            drawn.library = "";
+        bench_picture(&drawn, results);
+    }
+}
+
+/* (g), (h) and (j). */
+static void bench_shared_server(int argc, char **argv, const struct subject *subjects, size_t count)
 {
     char quicksort[PATH_SIZE];
     char fibonacci[PATH_SIZE];
 
     if (path_beside_program(quicksort, "small.ll") != 0 || path_beside_program(fibonacci, "work-fibonacci.ll") != 0) {
-        printf("\n(g) and (h): skipped: prepare.sh has not run\n");
+        printf("\n(g), (h) and (j): skipped: prepare.sh has not run\n");
         return;
     }
     if (start_shared_server(first_call_mgenjit, quicksort)) {
@@ -202,6 +202,8 @@ static void bench_shared_server(int argc, char **argv)
         }
         if (is_wanted(argc, argv, "h"))
             bench_many_modules(quicksort);
+        if (is_wanted(argc, argv, "j"))
+            draw(subjects, count);
     }
     stop_shared_server();
 }
@@ -257,8 +259,8 @@ int main(int argc, char **argv)
 
     if (is_wanted(argc, argv, "f"))
         bench_exported_code();
-    if (is_wanted(argc, argv, "g") || is_wanted(argc, argv, "h"))
-        bench_shared_server(argc, argv);
+    if (is_wanted(argc, argv, "g") || is_wanted(argc, argv, "h") || is_wanted(argc, argv, "j"))
+        bench_shared_server(argc, argv, subjects, sizeof subjects / sizeof subjects[0]);
 
     printf("\n%d of the targets were missed\n", missed);
     remove_folder(folder);

@@ -60,3 +60,23 @@ void find_tool(char path[PATH_SIZE], const char *name)
     path[0] = '\0';
     printf("\n%s of LLVM 22 is missing: what needs it is skipped\n", name);
 }
+
+void find_tools(struct tools *tools)
+{
+    find_tool(tools->lli, "lli");
+    find_tool(tools->opt, "opt");
+    find_tool(tools->llc, "llc");
+    find_tool(tools->lld, "ld.lld");
+}
+
+double run_ahead(const struct tools *tools, const char *loader, const char *ir)
+{
+    char object[PATH_SIZE];
+    char library[PATH_SIZE];
+    path_join(object, folder, "peer.o");
+    path_join(library, folder, "peer.so");
+    return run_time((const char *[]){tools->llc, "-O2", "-filetype=obj", "-relocation-model=pic", "-o", object, ir,
+                                     NULL})
+           + run_time((const char *[]){tools->lld, "-shared", "-o", library, object, NULL})
+           + run_time((const char *[]){loader, library, "main", NULL});
+}

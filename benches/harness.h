@@ -28,6 +28,19 @@ struct process_result run(const char *const *argv, double numbers[MOST_NUMBERS])
 /* The milliseconds that a program takes, which has to succeed. */
 double run_time(const char *const *argv);
 
+/* What LLVM's tools need to build a library; "" for one that is missing. */
+struct tools {
+    char lli[PATH_SIZE];
+    char opt[PATH_SIZE];
+    char llc[PATH_SIZE];
+    char lld[PATH_SIZE];
+};
+
+void find_tools(struct tools *tools);
+
+/* Builds a library of IR or bitcode, loads it in a new process with `loader`, and calls main. Returns the time. */
+double run_ahead(const struct tools *tools, const char *loader, const char *ir);
+
 /* Finds a tool of LLVM 22; says so if it is missing, and writes "" then. */
 void find_tool(char path[PATH_SIZE], const char *name);
 

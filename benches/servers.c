@@ -45,7 +45,7 @@ int start_shared_server(const char *client, const char *ir)
     if (glob(pattern, 0, NULL, &found) == 0 && found.gl_pathc == 1)
         snprintf(shared_socket, sizeof shared_socket, "%s", found.gl_pathv[0]);
     else
-        printf("\n(g) and (h): skipped: no shared server has a socket in %s\n", runtime);
+        printf("\n(g), (h) and (j): skipped: no shared server has a socket in %s\n", runtime);
     globfree(&found);
     use_servers("private");
     return shared_socket[0] != '\0';

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Runs all tests, whether or not some fail, and ends with a summary. The arguments are how to run cargo.
+# Runs all tests, whether or not some fail, and ends with a summary. The arguments are how to run cargo. As CI does, it
+# checks format and style first, where cargo has what that needs.
 #
 # A test that cannot be made here appends a line to the file $MGENJIT_TESTS_SKIPPED: its name and why.
 
@@ -17,12 +18,20 @@ else
     format=$?
 fi
 
+if ! "$@" clippy --version >/dev/null 2>&1; then
+    echo 'the style of the sources: there is no cargo clippy' >>"$MGENJIT_TESTS_SKIPPED"
+    style=0
+else
+    "$@" clippy --release --all-targets -- -D warnings
+    style=$?
+fi
+
 # The status of cargo, past `tee`.
 { { "$@" test --release --no-fail-fast 2>&1; echo $? >&3; } | tee "$log" >&4; } 3>"$log.status" 4>&1
 read -r status <"$log.status" || status=1
 rm -f "$log.status"
 
-awk -v status="$status" -v format="$format" -v skipped_file="$MGENJIT_TESTS_SKIPPED" '
+awk -v status="$status" -v format="$format" -v style="$style" -v skipped_file="$MGENJIT_TESTS_SKIPPED" '
     # A program of tests that was begun must end with a result.
     function begin(name) { end(); program = name }
     function end() {
@@ -52,6 +61,7 @@ awk -v status="$status" -v format="$format" -v skipped_file="$MGENJIT_TESTS_SKIP
     END {
         end()
         if (format != 0) { failed++; names[++n] = "the format of the sources: run cargo fmt" }
+        if (style != 0) { failed++; names[++n] = "the style of the sources: see what cargo clippy says above" }
         if (status != 0 && failed == 0) { failed++; names[++n] = "cargo test ended with status " status }
         while ((getline line < skipped_file) > 0) if (!(line in seen)) { seen[line] = 1; skipped[++s] = line }
         if (passed + failed == 0) { failed++; names[++n] = "no test was run" }
