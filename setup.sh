@@ -138,11 +138,11 @@ install() {
     else
         fail "this needs root. As root, run: apt-get update && apt-get install$missing"
     fi
+    echo "setup: installing with apt-get:$missing"
     $as_root apt-get update -qq || exit
     for package in $missing; do
         can_install "$package"
     done
-    echo "setup: installing them with apt-get"
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 }
 
