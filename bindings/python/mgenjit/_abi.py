@@ -1,0 +1,307 @@
+"""The C library: where it is, its functions by ctypes, its errors as exceptions. What the ABI is, this file and
+_table.py know; no other does."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+from . import _errors, _table
+from ._table import CONSTANTS as CONSTANTS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+CODES: dict[str, Any] = {
+    "v": None,
+    "i": ctypes.c_int32,
+    "I": ctypes.c_uint32,
+    "q": ctypes.c_int64,
+    "Q": ctypes.c_uint64,
+    "N": ctypes.c_size_t,
+    "?": ctypes.c_bool,
+    "s": ctypes.c_char_p,
+    "p": ctypes.c_void_p,
+}
+FOREVER = CONSTANTS["FOREVER"]
+STATUS_NAMES = {number: name[7:] for name, number in CONSTANTS.items() if name.startswith("STATUS_")}
+
+# What all functions of ctypes are.
+CFUNCTION: Any = ctypes.CFUNCTYPE(None).__mro__[1]
+EVENT_HOOK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
+PROGRESS = ctypes.CFUNCTYPE(None, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_void_p)
+
+
+def library_path() -> str:
+    """The file of the C library: $MGENJIT_LIBRARY, else the one in this package, else the one of the checkout that
+    this package is in, else the one that the system finds."""
+    chosen = os.environ.get("MGENJIT_LIBRARY")
+    if chosen:
+        return chosen
+    here = os.path.dirname(os.path.abspath(__file__))
+    soname = f"libmgenjit.so.{CONSTANTS['VERSION_MAJOR']}"
+    checkout = os.path.dirname(os.path.dirname(os.path.dirname(here)))
+    for path in (os.path.join(here, "lib", soname), os.path.join(checkout, "target", "release", "libmgenjit.so")):
+        if os.path.exists(path):
+            return path
+    return soname
+
+
+class _Library:
+    """The library's functions as attributes, with their prototypes. It is loaded when the first one is asked for."""
+
+    _dll: ctypes.CDLL | None = None
+
+    def _load(self) -> ctypes.CDLL:
+        path = library_path()
+        try:
+            dll = ctypes.CDLL(path)
+        except OSError as error:
+            raise ImportError(
+                f"libmgenjit could not be loaded: {error}. Install the wheel `mgenjit`, or set MGENJIT_LIBRARY to the "
+                "path of libmgenjit.so"
+            ) from None
+        dll.mgenjit_version_number.restype = ctypes.c_uint32
+        version = dll.mgenjit_version_number()
+        found = (version // 1_000_000, version // 1000 % 1000)
+        wanted = (CONSTANTS["VERSION_MAJOR"], CONSTANTS["VERSION_MINOR"])
+        if found != wanted:
+            raise ImportError(
+                f"{path} is version {found[0]}.{found[1]} of libmgenjit, and this package needs "
+                f"{wanted[0]}.{wanted[1]}: install both of one version"
+            )
+        self._dll = dll
+        return dll
+
+    def __getattr__(self, name: str) -> Any:
+        result, _, parameters = _table.FUNCTIONS["mgenjit_" + name].partition(":")
+        function = getattr(self._dll or self._load(), "mgenjit_" + name)
+        function.argtypes = [CODES[code] for code in parameters]
+        function.restype = CODES[result]
+        setattr(self, name, function)
+        return function
+
+
+lib = _Library()
+
+
+def call(name: str, *arguments: Any) -> None:
+    """Calls a function whose last parameter is the error, which becomes an exception."""
+    error = ctypes.c_void_p()
+    status = getattr(lib, name)(*arguments, ctypes.byref(error))
+    if status:
+        raise exception(status, error)
+
+
+def make(name: str, *arguments: Any) -> int:
+    """Calls a function whose last parameters are what it makes and the error; returns what it made."""
+    made = ctypes.c_void_p()
+    call(name, *arguments, ctypes.byref(made))
+    return made.value or 0
+
+
+def exception(status: int, error: Any) -> _errors.Error:
+    """The exception for an error of the library, which is freed."""
+    try:
+        name = STATUS_NAMES.get(status, "")
+        result = _errors.CLASSES.get(name, _errors.Error)(text(lib.error_message(error)))
+        result.status = status
+        result.status_name = f"MGENJIT_STATUS_{name}" if name else "unknown status"
+        result.line = lib.error_line(error) or None
+        result.column = lib.error_column(error) or None
+        result.source_line = text_or_none(lib.error_source_line(error))
+        result.missing = strings(lib.error_symbol_count, lib.error_symbol, error)
+        return result
+    finally:
+        lib.error_free(error)
+
+
+def text(string: bytes | None) -> str:
+    return string.decode("utf-8", "surrogateescape") if string else ""
+
+
+def text_or_none(string: bytes | None) -> str | None:
+    return None if string is None else text(string)
+
+
+def encode(string: str | bytes) -> bytes:
+    """A string for the library, which takes no NUL."""
+    result = string.encode("utf-8", "surrogateescape") if isinstance(string, str) else bytes(string)
+    if b"\0" in result:
+        raise ValueError(f"{string!r} has a NUL in it")
+    return result
+
+
+def encode_path(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> bytes:
+    result = os.path.expanduser(os.fsencode(path))
+    if b"\0" in result:
+        raise ValueError(f"the path {path!r} has a NUL in it")
+    return result
+
+
+def string_array(items: Iterable[bytes]) -> Any:
+    """An array of strings, and a NULL behind them."""
+    listed = list(items)
+    return (ctypes.c_char_p * (len(listed) + 1))(*listed, None)
+
+
+def strings(count: Callable[..., int], item: Callable[..., bytes], handle: Any) -> tuple[str, ...]:
+    """All strings of a pair of functions, one that counts and one that has the one at an index."""
+    return tuple(text(item(handle, index)) for index in range(count(handle)))
+
+
+def struct(name: str) -> Any:
+    """The class of a struct."""
+    made = _structs.get(name)
+    if made is None:
+        fields = [(field, CODES[code]) for field, code in _table.STRUCTS[name]]
+        made = _structs[name] = type(name, (ctypes.Structure,), {"_fields_": fields})
+    return made
+
+
+_structs: dict[str, Any] = {}
+
+
+def sized(name: str) -> Any:
+    """A struct whose size is filled in."""
+    kind = struct(name)
+    return kind(size=ctypes.sizeof(kind))
+
+
+def record(kind: Any, filled: Any) -> Any:
+    """The fields of a struct as a Record of _table.py."""
+    result = kind()
+    for field in kind._fields:
+        value = getattr(filled, field)
+        setattr(result, field, text(value) if isinstance(value, bytes) else value)
+    return result
+
+
+def take_blob(blob: int) -> bytes:
+    try:
+        return ctypes.string_at(lib.blob_data(blob), lib.blob_size(blob))
+    finally:
+        lib.blob_free(blob)
+
+
+def progress(function: Callable[[int, int], object] | None) -> Any:
+    """A hook for the functions that tell how much is done."""
+    if function is None:
+        return None
+    return PROGRESS(lambda done, total, _user: function(done, total))
+
+
+# Values of checked calls.
+
+
+class _Union(ctypes.Union):
+    _fields_ = [
+        ("integer", ctypes.c_int64),
+        ("single_precision", ctypes.c_float),
+        ("double_precision", ctypes.c_double),
+        ("pointer", ctypes.c_uint64),
+    ]
+
+
+class Value(ctypes.Structure):
+    _fields_ = [("kind", ctypes.c_int32), ("value", _Union)]
+
+
+# Types by their names in IR, and back.
+TYPE_NAMES = {CONSTANTS["TYPE_" + name]: name.lower() for name in ("VOID", "I1", "I8", "I16", "I32", "I64")}
+TYPE_NAMES.update({CONSTANTS["TYPE_FLOAT"]: "float", CONSTANTS["TYPE_DOUBLE"]: "double"})
+TYPE_NAMES[CONSTANTS["TYPE_POINTER"]] = "ptr"
+TYPE_NUMBERS = {name: number for number, name in TYPE_NAMES.items()}
+FIELDS = {"float": "single_precision", "double": "double_precision", "ptr": "pointer"}
+
+
+def set_value(value: Value, kind: str, what: float) -> None:
+    value.kind = TYPE_NUMBERS[kind]
+    setattr(value.value, FIELDS.get(kind, "integer"), what)
+
+
+def get_value(value: Value) -> Any:
+    kind = TYPE_NAMES[value.kind]
+    if kind == "void":
+        return None
+    result = getattr(value.value, FIELDS.get(kind, "integer"))
+    return bool(result) if kind == "i1" else result
+
+
+class Handle:
+    """A handle of the library, freed when nobody refers to it. So what uses it in a call keeps it for so long, also if
+    its owner is closed meanwhile.
+
+    `kept` is what must live as long as the handle: the library, or code that it compiled, calls it or reads it.
+    """
+
+    __slots__ = ("__weakref__", "_as_parameter_", "_free", "kept")
+
+    def __init__(self, pointer: int, free: Callable[[Any], object], kept: object = None) -> None:
+        self._as_parameter_ = ctypes.c_void_p(pointer)
+        self._free = free
+        self.kept = kept
+
+    def __del__(self) -> None:
+        # `kept` is still there: freeing may run destructors of compiled code, which may call what is kept.
+        self._free(self._as_parameter_)
+
+
+# Where a function's shape asks for more than its arguments.
+
+
+def new_config() -> int:
+    return _made("config_new")
+
+
+def new_export_options() -> int:
+    return _made("export_options_new")
+
+
+def _made(name: str) -> int:
+    if _table.FUNCTIONS["mgenjit_" + name] == "p:":
+        return getattr(lib, name)() or 0
+    return make(name)
+
+
+def task_wait(task: Handle, milliseconds: int) -> bool:
+    done = ctypes.c_int(0)
+    call("task_wait", task, milliseconds, ctypes.byref(done))
+    return done.value != 0
+
+
+def cache_resolve(cache: Handle, prefix: bytes) -> str:
+    key = ctypes.create_string_buffer(CONSTANTS["KEY_SIZE"])
+    size = (len(key),) if "N" in _table.FUNCTIONS["mgenjit_cache_resolve"] else ()
+    call("cache_resolve", cache, prefix, key, *size)
+    return text(key.value)
+
+
+def set_cache_limits(config: Handle, max_bytes: int, max_entries: int, max_age: float) -> None:
+    unit = 1000 if ("max_age_ms", "Q") in _table.STRUCTS["mgenjit_cache_statistics"] else 1
+    call("config_set_cache_limits", config, max_bytes, max_entries, round(max_age * unit))
+
+
+def explanation_time(explanation: Handle) -> int:
+    name = "explanation_time_us" if "mgenjit_explanation_time_us" in _table.FUNCTIONS else "explanation_time"
+    return int(getattr(lib, name)(explanation))
+
+
+def filter_struct(name: bytes | None, pinned: int, unused_since: int, min_bytes: int) -> Any:
+    made = sized("mgenjit_cache_filter")
+    made.name, made.pinned, made.min_bytes = name, pinned, min_bytes
+    setattr(made, _table.STRUCTS["mgenjit_cache_filter"][3][0], unused_since)
+    return made
+
+
+def made_string(name: str, *arguments: Any) -> str:
+    """Calls a function that makes a string for the caller."""
+    made = make(name, *arguments)
+    if "mgenjit_string_free" not in _table.FUNCTIONS:
+        return text(take_blob(made).rstrip(b"\0"))
+    try:
+        return text(ctypes.string_at(made))
+    finally:
+        lib.string_free(made)

@@ -1,0 +1,189 @@
+"""Functions of modules, called as Python functions are: arguments are checked and converted, results are Python's."""
+
+from __future__ import annotations
+
+import ctypes
+
+from . import _abi, _callback, _values
+from ._abi import lib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# Per type, when an argument may go to ctypes as it is: what is left goes the long way, which checks it. There, narrow
+# integers are widened as the IR says; here it makes no difference.
+_FAST = {
+    "i1": "{0} is False",
+    "i8": "0 <= {0} <= 0x7f",
+    "i16": "0 <= {0} <= 0x7fff",
+    "i32": "-0x80000000 <= {0} <= 0x7fffffff",
+    "i64": "-0x8000000000000000 <= {0} <= 0x7fffffffffffffff",
+    "ptr": "0 <= {0} <= 0xffffffffffffffff",
+    "float": "-3.4028234663852886e38 <= {0} <= 3.4028234663852886e38",
+    # ctypes takes what float() takes, but for strings.
+    "double": "",
+}
+_MISSING: Any = object()
+
+
+class Function:
+    """A function of a module. To call it checks that the arguments fit the signature of the IR, and converts.
+
+    Integers, signed or unsigned, must fit; `i1` becomes a bool. A pointer may be an address, None, bytes, a writable
+    buffer, a numpy array, or an object of ctypes; a pointer that is returned is an address. What compiled code may read
+    later than during the call, the caller must keep.
+    """
+
+    __slots__ = ("__weakref__", "_f", "_handle", "name", "parameters", "result", "signature", "variadic")
+
+    name: str
+    #: As the IR writes it, such as "i64 @add(i64, i64)".
+    signature: str
+    #: The type of the result, such as "i64"; "other" for what only its address can be called with.
+    result: str
+    parameters: tuple[str, ...]
+    #: Whether it takes more arguments than its parameters.
+    variadic: bool
+
+    def __init__(self, handle: _abi.Handle) -> None:
+        self._handle = handle
+        self._f: Any = None
+        self.name = _abi.text(lib.function_name(handle))
+        self.signature = _abi.text(lib.function_signature(handle))
+        self.result = _abi.TYPE_NAMES.get(lib.function_result_type(handle), "other")
+        self.parameters = tuple(
+            _abi.TYPE_NAMES.get(lib.function_parameter_type(handle, index), "other")
+            for index in range(lib.function_parameter_count(handle))
+        )
+        self.variadic = bool(lib.function_is_variadic(handle))
+
+    @property
+    def address(self) -> int:
+        """The address of the code. It is valid while this function, or anything of its executor, is there."""
+        return _abi.make("function_address", self._handle)
+
+    def ctypes(self, restype: Any = _MISSING, *argtypes: Any) -> Any:
+        """A ctypes function of the right prototype, or of the one that is given. It converts as ctypes does."""
+        if restype is _MISSING:
+            if not self._is_plain():
+                raise TypeError(
+                    f"{self.signature}: ctypes cannot call it; give a prototype if you know how it is called"
+                )
+            restype = _values.CTYPES[self.result]
+            kinds = {**_values.CTYPES, "ptr": ctypes.c_void_p}
+            restype = kinds[self.result]
+            argtypes = tuple(kinds[kind] for kind in self.parameters)
+        function = ctypes.CFUNCTYPE(restype, *argtypes)(self.address)
+        function.function = self  # type: ignore[attr-defined]
+        return function
+
+    def _is_plain(self) -> bool:
+        """Whether C can call it: a calling convention stands before the result's type."""
+        return (
+            self.result != "other"
+            and "other" not in self.parameters
+            and not self.variadic
+            and self.signature.startswith(self.result + " @")
+        )
+
+    def __call__(self, *arguments: Any) -> Any:
+        # The first call: from now on, the class has what is made for the signature.
+        plain = self._is_plain()
+        if plain:
+            kinds = [_values.CTYPES[kind] for kind in self.parameters]
+            self._f = ctypes.CFUNCTYPE(_values.CTYPES[self.result], *kinds)(self.address)
+        key = (self.result, self.parameters, _callback.is_used(self._handle.kept)) if plain else None
+        made = _classes.get(key)
+        if made is None:
+            made = _classes[key] = _specialise(key)
+        self.__class__ = made
+        return self(*arguments)
+
+    def __repr__(self) -> str:
+        return f"<mgenjit function {self.signature}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("compiled code belongs to its process: send the IR, and compile it there; the cache has it")
+
+
+_classes: dict[Any, type[Function]] = {}
+
+
+def _specialise(key: tuple[str, tuple[str, ...], bool] | None) -> type[Function]:
+    """A class of functions of one signature, whose call does no more than it must."""
+    if key is None:
+
+        def call(self: Function, *arguments: Any) -> Any:
+            with _callback.Watch():
+                return _call_checked(self, arguments)
+    else:
+        call = _fast_call(*key[:2])
+        if key[2]:
+            call = _watched(call)
+    return type("Function", (Function,), {"__slots__": (), "__call__": call, "__module__": __name__, "__doc__": None})
+
+
+def _watched(fast: Any) -> Any:
+    def call(self: Function, *arguments: Any) -> Any:
+        with _callback.Watch():
+            return fast(self, *arguments)
+
+    return call
+
+
+def _fast_call(result: str, parameters: tuple[str, ...]) -> Any:
+    names = [f"a{index}" for index in range(len(parameters))]
+    checks = [_FAST[kind].format(name) for name, kind in zip(names, parameters)]
+    condition = " and ".join([check for check in checks if check] + ["not rest"])
+    defaults = "".join(f"{name}=missing, " for name in names)
+    listed = ", ".join(names)
+    value = f"self._f({listed})"
+    if result == "i1":
+        value = f"({value} & 1) == 1"
+    # Nothing but what was checked before the call may be tried again.
+    source = f"""
+def __call__(self, {defaults}*rest):
+    try:
+        fits = {condition}
+    except (TypeError, ValueError):
+        fits = False
+    if fits:
+        try:
+            return {value}
+        except ArgumentError:
+            pass
+    return checked(self, ({listed}{"," if names else ""}) + rest)
+"""
+    scope = {"missing": _MISSING, "ArgumentError": ctypes.ArgumentError, "checked": _call_checked}
+    exec(source, scope)
+    return scope["__call__"]
+
+
+def _call_checked(function: Function, arguments: tuple[Any, ...]) -> Any:
+    """Calls through the library, which knows how narrow integers are widened."""
+    given = [argument for argument in arguments if argument is not _MISSING]
+    wanted = len(function.parameters)
+    if len(given) < wanted or (len(given) > wanted and not function.variadic):
+        takes = f"{wanted}{' or more' if function.variadic else ''} argument{'' if wanted == 1 else 's'}"
+        raise TypeError(f"{function.name}() takes {takes}, and got {len(given)}: {function.signature}")
+    values = (_abi.Value * max(len(given), 1))()
+    kept = []
+    for index, argument in enumerate(given):
+        what = f"{function.name}() argument {index + 1}"
+        kind = function.parameters[index] if index < wanted else _guess(argument)
+        if kind == "other":
+            continue  # The library says why it cannot be called.
+        converted, keep = _values.convert(argument, kind, what)
+        kept.append(keep)
+        _abi.set_value(values[index], kind, converted)
+    result = _abi.Value()
+    _abi.call("function_call", function._handle, values, len(given), ctypes.byref(result))
+    return _abi.get_value(result)
+
+
+def _guess(argument: Any) -> str:
+    """The type of an argument for "...": C's variable arguments have eight bytes each."""
+    if isinstance(argument, float):
+        return "double"
+    return "i64" if hasattr(argument, "__index__") and not isinstance(argument, Function) else "ptr"
