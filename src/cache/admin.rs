@@ -1,4 +1,4 @@
-//! A cache seen by people: what is in it, what it did, and how to change it. It needs no executor and no server.
+//! Administration of a cache: what is in it, what it did, and how to change it. Needs no executor and no server.
 
 use super::bundle;
 use super::directory::{Directory, INDEX, OpenError, Root, VERSION, pin_path};
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a question waits: without the lock it is answered from what was folded last.
 const SHORT_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Told how much of how much is done; what it returns says whether to go on.
+/// Progress callback: `done` of `total`. Returns whether to go on.
 pub type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> bool;
 
 pub struct Catalog {
@@ -129,7 +129,7 @@ impl Catalog {
             .map_err(|warning| self.warning(&warning))?;
         self.store.create_journal();
         let options = self.store.options();
-        // Nobody sweeps meanwhile what is unpacked and not yet in its place.
+        // Keeps a sweep from removing unpacked files that have no name in the cache yet.
         let lock = match self.place(&root) {
             Place::Memory => None,
             Place::Disk => Some(self.lock(&root, PATIENCE)?.ok_or_else(|| self.is_busy())?),
@@ -374,7 +374,7 @@ impl Catalog {
         }
     }
 
-    /// Makes the index anew from the entries. What was counted so far is kept if it can be read.
+    /// Rebuilds the index from the entries. The counters are kept if they can be read.
     pub fn rebuild(&self, progress: Progress<'_>) -> Result<(), Error> {
         self.check_writable()?;
         let root = self.root()?;

@@ -116,7 +116,7 @@ impl Directory {
 
     /// The open root with all folders that there must be; makes what is missing.
     pub fn create(&self) -> Result<Arc<Root>, Warning> {
-        // What is open may have been deleted since: look at the path anew.
+        // The open directory may have been deleted since: look at the path again.
         *self.lock() = None;
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700);
@@ -139,7 +139,7 @@ impl Directory {
         Ok(root)
     }
 
-    /// Forgets what is open, so that the path is looked at anew.
+    /// Closes the directory, so that the path is looked at again.
     pub fn close(&self) {
         *self.lock() = None;
     }

@@ -55,7 +55,7 @@ impl Iter {
         }
         let list = |index: &Index| index.list(&self.filter, self.after.as_ref(), PAGE);
         let page = match list(&self.index) {
-            // Whoever comes next makes it anew; this list goes on with what the files tell.
+            // The next user rebuilds it; this list goes on with an index of the files.
             Err(error) if error.is_corrupt() => {
                 maintain::discard_index(&self.root);
                 Index::of_files(&self.directory, &self.root).and_then(|index| {

@@ -20,7 +20,7 @@ pub struct Lock {
 #[derive(Debug)]
 pub enum Outcome {
     Held(Lock),
-    /// Somebody else held it for the whole time that this was ready to wait.
+    /// Another process or thread held it for the whole timeout.
     TimedOut,
 }
 

@@ -17,7 +17,7 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-/// The journal is folded when it has grown by so much: 1024 records.
+/// The journal is folded when it has grown by this much: 1024 records.
 const FOLD_AT: u64 = 64 << 10;
 
 /// How long a slice begins something. What is left is for the next one. To end it and to close the index takes about
@@ -47,7 +47,7 @@ impl Drop for Maintenance {
 }
 
 impl Maintenance {
-    /// Takes the lock, waiting for at most `timeout`. `None` if somebody else has it.
+    /// Takes the lock, waiting for at most `timeout`. `None` if another process still has it.
     pub fn acquire(root: &Root, timeout: Duration) -> Result<Option<Maintenance>, IndexError> {
         let open = || root.open_file(MAINTENANCE, OFlags::RDWR | OFlags::CREATE);
         let file = match open() {
@@ -78,7 +78,7 @@ pub fn keeps_index(root: &Root) -> bool {
     match root.open_file(MAINTENANCE, OFlags::RDWR | OFlags::CREATE) {
         Ok(file) => !rustix::fs::flock(&file, FlockOperation::Unlock).is_err_and(is_unsupported),
         Err(OpenError::Io(Errno::ROFS | Errno::ACCESS | Errno::PERM)) => false,
-        // What is in its way is told by whoever takes the lock.
+        // Whoever takes the lock reports the error.
         Err(_) => true,
     }
 }
@@ -109,7 +109,7 @@ pub fn is_due(journal: &Journal, limits: &Limits) -> bool {
     read.is_ok() && limits.are_exceeded(bytes, entries)
 }
 
-/// Does a slice of what there is to do, unless somebody else is at it.
+/// Does a slice of the maintenance that is due, unless another process is doing it.
 pub fn slice(
     directory: &Arc<Directory>,
     root: &Arc<Root>,

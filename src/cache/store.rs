@@ -286,7 +286,7 @@ impl Store {
             .map_err(|error| self.directory.warning_at(&path, error))
     }
 
-    /// Folds the journal and trims, if it is time to. Never waits for another process that does so.
+    /// Folds the journal and trims, if that is due. Never waits for another process that is doing it.
     pub fn maintain(&self) -> Result<(), Warning> {
         let Some(journal) = self.journal() else {
             return Ok(());
@@ -328,7 +328,7 @@ impl Store {
         self.record(Record::now(Kind::Miss, reason as u8, 0, *key));
     }
 
-    /// What cannot be recorded is not: it is not worth a word.
+    /// A record that cannot be written is dropped without a warning.
     fn record(&self, record: Record) {
         if let Some(journal) = self.journal() {
             let _ = journal.append(&record);
@@ -355,7 +355,8 @@ impl Store {
         }
     }
 
-    /// Makes the journal, where there can be one, and looks at its place anew: on a miss, when it costs nothing.
+    /// Creates the journal where there can be one, or opens the one that is there now. Called on a miss, where the cost
+    /// does not matter.
     pub fn create_journal(&self) {
         if !self.options.index || !self.options.writable {
             return;
@@ -377,7 +378,7 @@ impl Store {
     }
 }
 
-/// So much of a journal is folded when a store is given up: by hits alone it would only grow.
+/// A journal of this length is folded when the store is dropped: hits alone would let it grow without end.
 const FOLD_AT_END: u64 = 1 << 20;
 
 impl Drop for Store {

@@ -10,7 +10,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-/// How long a server may take to answer. It does so at once, whatever it works on.
+/// How long a server may take to answer. A server that works answers at once, however busy it is.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the shared server does. [`Status::NotFound`]: there is none.
@@ -34,7 +34,7 @@ pub enum Wait {
     ForEver,
 }
 
-/// Has the shared server end, at once or when it has answered the requests that it has, and waits until it has ended.
+/// Stops the shared server, at once or after its current requests, and waits until it has ended.
 /// [`Status::NotFound`]: there is none.
 pub fn stop(force: bool, wait: Wait) -> Result<(), Error> {
     let socket = shared_server::find()?.ok_or_else(none)?;

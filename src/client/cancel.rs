@@ -25,7 +25,7 @@ impl Cancel {
         }
     }
 
-    /// The server loses its client, and ends; whoever waits for it is told that it is gone.
+    /// Cuts the connection: the server ends, and the thread that waits for it gets an error.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::SeqCst);
         if let Some(connection) = &*self.lock() {

@@ -15,7 +15,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long a shared server that has a request may say nothing. It says every few seconds that it is there.
+/// How long a shared server that has a request may be silent. It sends a sign of life every few seconds.
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// A server that is ready for a request.
@@ -41,7 +41,7 @@ pub enum Answer {
     Compiled(Output),
     /// Bytes in a sealed memfd, and how many.
     Emitted(File, u64),
-    /// The client wanted no more, see [`Decision::Stop`].
+    /// The client stopped the compile, see [`Decision::Stop`].
     Stopped,
 }
 

@@ -46,7 +46,7 @@ impl Patience {
         }
     }
 
-    /// Lets the time run, of which so much has passed already.
+    /// Starts the time limit. `spent` of it has already passed.
     pub fn start(&mut self, spent: Duration) {
         if !self.time.is_zero() {
             self.deadline = Instant::now().checked_add(self.time.saturating_sub(spent));
@@ -69,7 +69,7 @@ impl Patience {
                 Ok(reply) => return Ok(reply),
                 Err(error) => return Err(self.silence_of(error)),
             };
-            // Whoever listens slowly hears the newest alone, and does not hold up the answer that is there already.
+            // A slow listener gets only the newest progress, so that it does not delay an answer that has arrived.
             let is_newest = !has_more(socket);
             late += u32::from(is_over);
             if is_over && (is_newest || late > MAX_LATE) {

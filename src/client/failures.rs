@@ -6,7 +6,7 @@ use crate::protocol::messages::{Cause, Death, Failure, FailureKind, Request};
 use crate::types::Position;
 use std::time::Duration;
 
-/// Of a server or worker that is gone, with what it said last.
+/// A server or worker has died. `words` is the last it wrote.
 pub fn died(
     request: &Request,
     limits: &Limits,
@@ -97,7 +97,7 @@ pub fn hangs(name: &str, silence: Duration) -> Error {
     )
 }
 
-/// The server has answered something else than what it was asked for.
+/// The server's answer does not fit the request.
 pub fn out_of_step(name: &str) -> Error {
     Error::new(
         Status::ServerCrashed,

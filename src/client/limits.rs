@@ -41,7 +41,7 @@ impl Limits {
         }
     }
 
-    /// Nobody worked on it: `busy` were busy, as in "all workers of the shared compile server".
+    /// The request got no worker in time: `busy` were busy, as in "all workers of the shared compile server".
     pub fn time_waited(&self, name: &str, busy: &str) -> Error {
         let message = format!(
             "{name} was not compiled within {} ms, the limit: {busy} were busy, and its turn did not come. Try again, or \

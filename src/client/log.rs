@@ -1,4 +1,4 @@
-//! The file that servers write what they do to.
+//! The servers' log file.
 
 use super::options::ServerLog;
 use crate::environment;

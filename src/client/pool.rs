@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Says whose servers are used where the configuration does not.
+/// Selects private or shared servers where the configuration does not.
 const MODE_VARIABLE: &CStr = c"MGENJIT_SERVER_MODE";
 
 /// How often a request may lose a shared server before it goes to a private one.
@@ -211,7 +211,7 @@ impl Pool {
         })
     }
 
-    /// Where a server that is started writes what it does. One that cannot be written is done without.
+    /// The log of a server that is started. Without a log, if it cannot be opened.
     fn open_log(&self, listener: &mut dyn Listener) -> Option<OwnedFd> {
         log::open(self.options.log.as_ref()).unwrap_or_else(|error| {
             listener.warning(&error.message);
@@ -238,7 +238,7 @@ impl Pool {
         }
     }
 
-    /// Private servers do for a while: to try again costs time each time.
+    /// Uses private servers for a while: each try costs time.
     fn give_up_shared(&self, why: &Error, listener: &mut dyn Listener) {
         *self.lock_private_until() = Instant::now().checked_add(GIVE_UP);
         listener.warning(&why.message);

@@ -1,4 +1,4 @@
-//! The compile server that all processes of a user have together: where it is, and how it is found and started.
+//! The compile server that all processes of a user share: where it is, and how it is found and started.
 //!
 //! Its socket lies in a folder that is the user's alone, under a name that has the build in it. Two more files lie
 //! there: `.lock` is held by the server for as long as it lives, `.start` by the client that starts it.
@@ -43,7 +43,7 @@ pub struct Start<'a> {
     /// 0: as many as there are cores.
     pub workers: usize,
     pub limits: ServerLimits,
-    /// Opens where it writes what it does.
+    /// Opens the server's log.
     pub log: &'a mut dyn FnMut() -> Option<OwnedFd>,
 }
 
@@ -155,7 +155,7 @@ fn prepare(folder: &Path, user: u32) -> Result<(), String> {
     Ok(())
 }
 
-/// `None`: nobody is there, or a server that is about to end.
+/// `None`: there is no server, or one that is about to end.
 fn try_connect(path: &Path) -> Result<Option<UnixStream>, Error> {
     let failed = |what: &str, error: Errno| {
         unavailable(format!(
@@ -229,7 +229,7 @@ fn open(path: &Path) -> rustix::io::Result<OwnedFd> {
     loop {
         match rustix::net::connect(&socket, &address) {
             Ok(()) => return Ok(socket),
-            // The timeout begins anew.
+            // The timeout starts again.
             Err(Errno::INTR) if Instant::now() >= deadline => return Err(Errno::AGAIN),
             Err(Errno::INTR) => {}
             Err(error) => return Err(error),

@@ -11,7 +11,7 @@ use std::path::Path;
 /// How much is read at once.
 pub(super) const CHUNK_LEN: usize = 256 << 10;
 
-/// Is told how much of how much is done, in bytes. It returns whether to go on.
+/// Progress callback: `done` of `total` bytes. Returns whether to go on.
 pub(super) type Progress<'a> = dyn FnMut(u64, u64) -> bool + 'a;
 
 /// Writes a file as far as the process may: the system ends a process that writes further.
