@@ -76,6 +76,14 @@ need_all() {
     program cmake cmake
     program mandoc mandoc
     program zsh zsh
+    # What reads the header for other languages.
+    python3 -c 'import cffi' 2>/dev/null || /usr/bin/python3 -c 'import cffi' 2>/dev/null || miss python3-cffi
+    program luajit luajit
+    program bindgen bindgen
+    # Debian 12's bindgen, 0.60, reads no anonymous enum with a newer libclang.
+    case $(bindgen --version 2>/dev/null || apt-cache policy bindgen 2>/dev/null) in
+    *' 0.60.'*) file /usr/lib/llvm-14/lib/libclang-14.so.1 libclang1-14 ;;
+    esac
 }
 
 # Whether a version, or nothing, is one of Rust that is new enough.

@@ -42,7 +42,7 @@ static int64_t call_checked(mgenjit_function *add)
         if (mgenjit_function_call(add, arguments, 2, &result, NULL) != MGENJIT_STATUS_OK)
             abort();
     }
-    return result.as.integer;
+    return result.of.integer;
 }
 
 static int64_t call_raw(mgenjit_function *add)
@@ -50,7 +50,7 @@ static int64_t call_raw(mgenjit_function *add)
     int64_t sum = 0;
     for (int64_t i = 0; i < CALLS; i++) {
         const void *arguments[] = {&sum, &i};
-        if (mgenjit_function_call_raw(add, arguments, &sum, NULL) != MGENJIT_STATUS_OK)
+        if (mgenjit_function_call_raw(add, arguments, 2, &sum, sizeof sum, NULL) != MGENJIT_STATUS_OK)
             abort();
     }
     return sum;
@@ -90,13 +90,14 @@ int main(int argc, char **argv)
     static double nanoseconds[KINDS][BLOCKS];
     static ffi_type *types[] = {&ffi_type_sint64, &ffi_type_sint64};
     struct callee callee;
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = NULL;
     mgenjit_executor *executor = NULL;
     mgenjit_error *error = NULL;
 
     if (argc != 4)
         return 64;
-    if (mgenjit_config_set_cache_dir(config, argv[1], &error) != MGENJIT_STATUS_OK
+    if (mgenjit_config_new(&config, &error) != MGENJIT_STATUS_OK
+        || mgenjit_config_set_cache_dir(config, argv[1], &error) != MGENJIT_STATUS_OK
         || mgenjit_executor_new(config, &executor, &error) != MGENJIT_STATUS_OK
         || mgenjit_executor_compile_file(executor, argv[2], NULL, &error) != MGENJIT_STATUS_OK
         || mgenjit_executor_lookup_function(executor, "add", &callee.function, &error) != MGENJIT_STATUS_OK

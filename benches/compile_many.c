@@ -16,13 +16,14 @@ static int fail(mgenjit_error *error)
 
 int main(int argc, char **argv)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = NULL;
     mgenjit_executor *executor = NULL;
     mgenjit_error *error = NULL;
 
     if (argc < 2)
         return 64;
-    if (mgenjit_config_set_cache_dir(config, argv[1], &error) != MGENJIT_STATUS_OK
+    if (mgenjit_config_new(&config, &error) != MGENJIT_STATUS_OK
+        || mgenjit_config_set_cache_dir(config, argv[1], &error) != MGENJIT_STATUS_OK
         || mgenjit_executor_new(config, &executor, &error) != MGENJIT_STATUS_OK)
         return fail(error);
     for (int i = 2; i < argc; i++) {

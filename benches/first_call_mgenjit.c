@@ -13,7 +13,7 @@
 
 int main(int argc, char **argv)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = NULL;
     mgenjit_executor *executor = NULL;
     mgenjit_module *module = NULL;
     mgenjit_error *error = NULL;
@@ -22,7 +22,8 @@ int main(int argc, char **argv)
 
     if (argc != 4)
         return 64;
-    if (mgenjit_config_set_cache_dir(config, argv[1], &error) != MGENJIT_STATUS_OK
+    if (mgenjit_config_new(&config, &error) != MGENJIT_STATUS_OK
+        || mgenjit_config_set_cache_dir(config, argv[1], &error) != MGENJIT_STATUS_OK
         || mgenjit_executor_new(config, &executor, &error) != MGENJIT_STATUS_OK
         || mgenjit_executor_compile_file(executor, argv[2], &module, &error) != MGENJIT_STATUS_OK
         || mgenjit_executor_lookup(executor, argv[3], (void **)&function, &error) != MGENJIT_STATUS_OK) {
@@ -34,7 +35,7 @@ int main(int argc, char **argv)
 
     times.size = sizeof times;
     mgenjit_module_times(module, &times, NULL);
-    printf("%f %f ", returned, (double)times.hash / 1e3);
+    printf("%f %f ", returned, (double)times.hash_us / 1e3);
     print_memory();
     return 0;
 }

@@ -70,7 +70,7 @@ static int32_t compile(mgenjit_executor *executor, const char *ir, size_t length
 
     times->there[i] = there - start;
     times->back[i] = there - start + back;
-    times->hash[i] = (double)steps.hash / 1e3;
+    times->hash[i] = (double)steps.hash_us / 1e3;
     return origin;
 }
 
@@ -104,12 +104,13 @@ int main(int argc, char **argv)
     char *ir = read_file(argv[2], &length);
     struct times ours = times_new(rounds);
     struct times theirs = times_new(rounds);
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = NULL;
     mgenjit_executor *executor = NULL;
 
     if (ir == NULL)
         return fail("cannot read the IR");
-    if (mgenjit_config_set_cache_dir(config, argv[1], NULL) != MGENJIT_STATUS_OK
+    if (mgenjit_config_new(&config, NULL) != MGENJIT_STATUS_OK
+        || mgenjit_config_set_cache_dir(config, argv[1], NULL) != MGENJIT_STATUS_OK
         || mgenjit_executor_new(config, &executor, NULL) != MGENJIT_STATUS_OK)
         return fail("no executor");
 

@@ -1,447 +1,1025 @@
 /*
  * libmgenjit: a cached compile server for LLVM IR.
  *
- * Give it LLVM IR; it returns native functions to call. What it compiles it keeps on disk, keyed by the IR's
- * hash, so that the next run, in any process, maps the code and calls it with no compiler in the process.
+ * Give it LLVM IR; it returns native functions to call. Compiled code is kept on disk, keyed by the IR's hash. The next run,
+ * in any process, maps the code and calls it, with no compiler in the process.
  *
  * Conventions
  *
- * - Every call that can fail returns a mgenjit_status: 0 for success, else one of MGENJIT_STATUS_…. Its last
- *   parameter is a mgenjit_error **, which may be NULL. On failure it receives an error that the caller frees
- *   with mgenjit_error_free; on success it is left alone. On failure no other out-parameter is written.
- * - Handles are opaque and reference-counted inside: free them in any order. Every …_free(NULL) does nothing.
- *   A module, an address and a function stay valid while any handle of their executor lives (the executor
- *   itself, one of its modules or functions), unless the module is removed: see mgenjit_module_remove.
- * - IR is a pointer and a length in bytes. Names and paths are NUL-terminated UTF-8. Strings that the library
- *   returns belong to the handle they were asked of and live as long as it does.
- * - Executors, modules and functions may be used from many threads at once. A configuration and an error
- *   belong to one thread at a time.
- * - The library prints nothing, installs no signal handler and leaves no child process to wait for. It may be
- *   used in a child after fork().
+ * - A call that can fail returns a mgenjit_status: MGENJIT_STATUS_OK, which is 0, or another MGENJIT_STATUS_…. Its last
+ *   parameter is a mgenjit_error **, which may be NULL. On failure it receives an error, which the caller frees with
+ *   mgenjit_error_free. On success it is not written. On failure no other out-parameter is written.
+ * - Handles are opaque and reference-counted inside: free them in any order. Every …_free(NULL) does nothing. A module, an
+ *   address and a function stay valid while any handle of their executor exists (the executor itself, one of its modules
+ *   or functions), unless the module is removed: see mgenjit_module_remove.
+ * - IR is a pointer and a length in bytes. Names and paths are NUL-terminated UTF-8. A `const char *` that the library
+ *   returns belongs to the handle it was asked of, and lives as long as that handle.
+ * - Times are in milliseconds or microseconds, as the end of their names says: _ms or _us.
+ * - Executors, modules and functions may be used by many threads at once. A configuration and an error belong to one
+ *   thread at a time.
+ * - The library prints nothing, installs no signal handler, and leaves no child process to wait for. It may be used in a
+ *   child after fork().
  *
  * Compiled code
  *
- * - It is a part of the process that calls it. The compile server is isolated, which protects the host from bad IR while
- *   it is compiled; nothing protects it from what the code does when it runs. A fault ends the process and an endless
- *   loop does not return, unless the host sees to it: examples-c/survive.c shows how, by a signal handler that leaves
- *   the code with siglongjmp, in a child process, and in an exported executable. By siglongjmp, leave only code that is
- *   called by its address, and no call of this library.
- * - A module that is linked keeps what it was linked to. If another module defines a function again, look-ups and
- *   modules that link from then on get the new one; callers that are linked go on to call the old one. To replace a
- *   function for them, let them call it through a pointer: examples-c/redefine.c.
- * - LLVM knows the functions of the C library by their names. It may compute a call of `sin` when it compiles, or make
- *   `puts` of `printf`, also where a module or the host defines a function of that name. The attribute `nobuiltin` on
- *   the call prevents that: examples-c/library_names.c. clang writes it with -fno-builtin.
+ * - Compiled code is a part of the process that calls it. The compile server is isolated, so that bad IR cannot harm the
+ *   host while it is compiled. Nothing protects the host from what the code does when it runs: a fault ends the process,
+ *   and an endless loop does not return. examples-c/survive.c shows what a host can do about that: leave the code from a
+ *   signal handler with siglongjmp, run it in a child process, or export it as an executable. Use siglongjmp only to leave
+ *   code that was called by its address, never to leave a function of this library.
+ * - A linked module keeps what it was linked to. If another module defines a function again, look-ups and modules linked
+ *   later get the new one, while callers that are already linked keep calling the old one. To replace a function for its
+ *   callers, let them call it through a pointer: examples-c/redefine.c.
+ * - LLVM knows the functions of the C library by name. It may compute a call of `sin` at compile time, or turn `printf`
+ *   into `puts`, even if a module or the host defines a function of that name. The attribute `nobuiltin` on a call
+ *   prevents that: examples-c/library_names.c. clang's -fno-builtin writes it.
  *
- * Linux on x86-64. This file is generated from src/capi by cbindgen.
+ * Examples
+ *
+ * Each section opens with an example: statements of a C function. They use `ir`, the text of a module that defines
+ * i64 @add(i64, i64); `executor`; and `module`, which the executor compiled from `ir` as "add.ll". Most pass NULL for the
+ * error and do not look at each status, to be short.
+ *
+ * Other languages
+ *
+ * Define MGENJIT_DECLARATIONS_ONLY to leave out what parsers of other languages cannot read: standard headers, inline
+ * functions and attributes. Python's cffi and LuaJIT's ffi.cdef read what
+ *
+ *     cpp -P -DMGENJIT_DECLARATIONS_ONLY mgenjit.h
+ *
+ * prints. bindgen reads the header as it is. The types used are those of C, bool, size_t, and intN_t and uintN_t of
+ * stdint.h. Constants are enumerators, whose parameters, fields and results are int32_t or uint32_t. The preprocessor
+ * removes the few macros: the version, and MGENJIT_FOREVER and MGENJIT_SERVER_DEFAULT, which are UINT64_MAX.
+ *
+ * Linux on x86-64. This file is generated from src/capi: `make header`.
  */
 
 #ifndef MGENJIT_H
 #define MGENJIT_H
 
-
+#ifndef MGENJIT_DECLARATIONS_ONLY
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#endif
 
 #define MGENJIT_VERSION_MAJOR 0
-#define MGENJIT_VERSION_MINOR 1
+#define MGENJIT_VERSION_MINOR 2
 #define MGENJIT_VERSION_PATCH 0
-/* What mgenjit_version_number() of the same version returns. */
+/* The value of mgenjit_version_number() in this version. */
 #define MGENJIT_VERSION_NUMBER \
     (MGENJIT_VERSION_MAJOR * 1000000 + MGENJIT_VERSION_MINOR * 1000 + MGENJIT_VERSION_PATCH)
 
-
-// Success.
-#define MGENJIT_STATUS_OK 0
-
-// A parameter is NULL, not UTF-8, or out of its range.
-#define MGENJIT_STATUS_INVALID_ARGUMENT 1
-
-// A file could not be read.
-#define MGENJIT_STATUS_IO 2
-
-// The input is neither IR text nor bitcode that this LLVM can read.
-#define MGENJIT_STATUS_PARSE 3
-
-// The IR breaks a rule of the language.
-#define MGENJIT_STATUS_VERIFY 4
-
-// The IR asks for another target or data layout than the one that is compiled for, or code of another target would
-// have to run.
-#define MGENJIT_STATUS_TARGET 5
-
-// LLVM could not generate code for it.
-#define MGENJIT_STATUS_CODEGEN 6
-
-// The generated code could not be linked into an image.
-#define MGENJIT_STATUS_LINK 7
-
-// Symbols that the modules need are defined nowhere; mgenjit_error_symbol lists them.
-#define MGENJIT_STATUS_UNRESOLVED 8
-
-// There is no symbol of that name.
-#define MGENJIT_STATUS_NOT_FOUND 9
-
-// Arguments do not match the function's signature, or the function cannot be called this way.
-#define MGENJIT_STATUS_TYPE 10
-
-// The compile server was not found or could not be started. Code in the cache still runs.
-#define MGENJIT_STATUS_SERVER_UNAVAILABLE 11
-
-// The compile server died while it compiled this input. The next compile gets a new one.
-#define MGENJIT_STATUS_SERVER_CRASHED 12
-
-// The compile server that was found belongs to another version of this library.
-#define MGENJIT_STATUS_SERVER_MISMATCH 13
-
-// An image could not be mapped.
-#define MGENJIT_STATUS_LOAD 14
-
-// A shared library could not be loaded.
-#define MGENJIT_STATUS_LIBRARY 15
-
-// The module was removed from its executor.
-#define MGENJIT_STATUS_REMOVED 16
-
-// A defect of this library, caught at its boundary. Please report it.
-#define MGENJIT_STATUS_PANIC 17
-
-// This machine lacks features of the CPU that was chosen by mgenjit_config_set_cpu.
-#define MGENJIT_STATUS_CPU 18
-
-// An entry of the cache, or a bundle, is not whole.
-#define MGENJIT_STATUS_DAMAGED 19
-
-// An entry has no signature by a key that is trusted.
-#define MGENJIT_STATUS_UNTRUSTED 20
-
-// The cache cannot be used: its directory, its index, or another process that holds it for too long. Compiling
-// never fails for this.
-#define MGENJIT_STATUS_CACHE 21
-
-// What was compiled again is not what the cache has.
-#define MGENJIT_STATUS_DIFFERENT 22
-
-// The linker that links what is exported is missing, failed, or did not end in time.
-#define MGENJIT_STATUS_LINKER 23
-
-// A target, or what was compiled, cannot be exported as that.
-#define MGENJIT_STATUS_UNSUPPORTED 24
-
-// A compile took longer than the limit, and was stopped; or a compile server did not answer or end in time.
-#define MGENJIT_STATUS_TIMEOUT 25
-
-// A compile took more memory than the limit, and was stopped; or this process may have no more memory or mappings of it.
-#define MGENJIT_STATUS_MEMORY 26
-
-// The inputs of a compile are larger than the limit.
-#define MGENJIT_STATUS_TOO_LARGE 27
-
-// The compile was cancelled.
-#define MGENJIT_STATUS_CANCELLED 28
-
-// A cache hit. `bytes`: its entry's length.
-#define MGENJIT_EVENT_HIT 1
-
-// A cache miss. `message`: why the cache was not used, if it was not.
-#define MGENJIT_EVENT_MISS 2
-
-// A compile server starts to compile. `bytes`: the IR's length.
-#define MGENJIT_EVENT_COMPILE_STARTED 3
-
-// It has compiled. `bytes`: the image's length.
-#define MGENJIT_EVENT_COMPILED 4
-
-// The code was stored in the cache. `bytes`: its entry's length.
-#define MGENJIT_EVENT_STORED 5
-
-// The code is mapped. It links when something is first looked up. `bytes`: of address space.
-#define MGENJIT_EVENT_LOADED 6
-
-// Something is wrong with the cache, and time is lost, but nothing else: `message` says what and where.
-#define MGENJIT_EVENT_CACHE_TROUBLE 7
-
-// What was compiled again is not what the cache has: see mgenjit_config_set_cache_verify. `bytes`: the image's
-// length in the cache.
-#define MGENJIT_EVENT_DIFFERENT 8
-
-// The compile server could not be isolated as it should be: `message` says what this system lacks. Told once by each
-// executor. IR that is not trusted might then read files, or worse if it finds a bug in LLVM.
-#define MGENJIT_EVENT_NOT_ISOLATED 9
-
-// The shared compile server could not be used, and time is lost, but nothing else: a private one does it. Or the log of
-// a server that is started cannot be written. `message` says which, and why.
-#define MGENJIT_EVENT_SERVER_TROUBLE 10
-
-// A compile goes on. Told some ten times a second while it does, if it takes longer than that. `message`: what is
-// being done, one of "queue" (another client's compile is waited for), "parse", "optimise", "codegen" and "link".
-// `done` and `total`: how many functions of the module are done, or how many compiles are before this one in the queue.
-#define MGENJIT_EVENT_PROGRESS 11
-
-// The module is compiled, but something about its inputs is odd: `message` says what. Today: an input calls a function in
-// a way that its definition in another one cannot follow. Told when it is compiled, not when the cache has it.
-#define MGENJIT_EVENT_WARNING 12
-
-// No optimisation.
-#define MGENJIT_OPT_O0 0
-
-// LLVM's standard pipeline O1.
-#define MGENJIT_OPT_O1 1
-
-// LLVM's standard pipeline O2, the default.
-#define MGENJIT_OPT_O2 2
-
-// LLVM's standard pipeline O3.
-#define MGENJIT_OPT_O3 3
-
-// LLVM's standard pipeline Os: O2, but smaller code.
-#define MGENJIT_OPT_OS 4
-
-// LLVM's standard pipeline Oz: as small as possible.
-#define MGENJIT_OPT_OZ 5
-
-// Look in the cache and store in it, the default.
-#define MGENJIT_CACHE_READ_WRITE 0
-
-// Look in the cache; store nothing.
-#define MGENJIT_CACHE_READ_ONLY 1
-
-// No cache: always compile.
-#define MGENJIT_CACHE_OFF 2
-
-// Each executor starts compile servers of its own, which end with it: the default.
-#define MGENJIT_SERVER_PRIVATE 1
-
-// All processes of a user that ask for it have one compile server together, which is warm when they need it and
-// compiles once what several of them want at once. The first that needs it starts it.
-#define MGENJIT_SERVER_SHARED 2
-
-// The shared server's own limit.
-#define MGENJIT_SERVER_DEFAULT UINT64_MAX
-
-// No value.
-#define MGENJIT_TYPE_VOID 0
-
-// i1, a truth value: 0 or 1.
-#define MGENJIT_TYPE_I1 1
-
-// i8
-#define MGENJIT_TYPE_I8 2
-
-// i16
-#define MGENJIT_TYPE_I16 3
-
-// i32
-#define MGENJIT_TYPE_I32 4
-
-// i64
-#define MGENJIT_TYPE_I64 5
-
-// float, 32 bits
-#define MGENJIT_TYPE_FLOAT 6
-
-// double, 64 bits
-#define MGENJIT_TYPE_DOUBLE 7
-
-// A pointer
-#define MGENJIT_TYPE_POINTER 8
-
-// Any other type: a function that has it can be called by its address only.
-#define MGENJIT_TYPE_OTHER 9
-
-// It was compiled by this call.
-#define MGENJIT_ORIGIN_COMPILED 1
-
-// It was in the cache.
-#define MGENJIT_ORIGIN_CACHE 2
-
-// As long as it takes.
-#define MGENJIT_FOREVER UINT64_MAX
-
-// A relocatable object. As with those of clang, what uses it may have to be linked with `-lm`, and for atomic operations
-// on 16 bytes with `-latomic`.
-#define MGENJIT_EXPORT_OBJECT 1
-
-// A static archive, with a member for each module, and for each object that was linked into one. What it has to be
-// linked with is as for an object.
-#define MGENJIT_EXPORT_ARCHIVE 2
-
-// A shared library. It is linked by the compile server, or by the linker if one was named, if there are libraries or
-// flags, or if it needs what only a compiler knows where to find, such as what __builtin_cpu_supports reads.
-#define MGENJIT_EXPORT_SHARED_LIBRARY 3
-
-// An executable. `main` may return i8 to i64 or void, and may take its arguments as for mgenjit_executor_run_main.
-// The libraries of mathematics and of atomic operations are linked if it needs them.
-#define MGENJIT_EXPORT_EXECUTABLE 4
-
-// The IR as it was after the optimiser, as bitcode. Objects that were linked into the module are not in it.
-#define MGENJIT_EXPORT_BITCODE 5
-
-// The same as text.
-#define MGENJIT_EXPORT_IR 6
-
-// Assembly text.
-#define MGENJIT_EXPORT_ASSEMBLY 7
-
-// A C header with a prototype for each function that C can declare.
-#define MGENJIT_EXPORT_HEADER 8
-
-// Bytes of a key's text: 64 hexadecimal digits and a NUL.
-#define MGENJIT_KEY_SIZE 65
-
-// The image: an ELF shared object. Empty if the entry is for another target.
-#define MGENJIT_PART_IMAGE 1
-
-// The relocatable object that it was linked from, or a GNU archive of all of them.
-#define MGENJIT_PART_OBJECT 2
-
-// The IR that was compiled, as it was given, if it was kept. Several inputs follow each other.
-#define MGENJIT_PART_IR 3
-
-// It is in the cache.
-#define MGENJIT_VERDICT_HIT 1
-
-// There is no entry of this name, and there never was one of this key, as far as the cache remembers. If one of
-// this name is gone, mgenjit_explanation_time says when it went.
-#define MGENJIT_VERDICT_NEVER 2
-
-// There is an entry of this name whose key differs: mgenjit_explanation_differences.
-#define MGENJIT_VERDICT_DIFFERS 3
-
-// It was evicted, for room or for age: mgenjit_explanation_time.
-#define MGENJIT_VERDICT_EVICTED 4
-
-// Somebody removed it.
-#define MGENJIT_VERDICT_REMOVED 5
-
-// It is there and cannot be used.
-#define MGENJIT_VERDICT_DAMAGED 6
-
-// It is there, and no key that is trusted signed it.
-#define MGENJIT_VERDICT_UNTRUSTED 7
-
-// The IR differs, or another input, or which symbols are kept.
-#define MGENJIT_DIFFERS_IR 1
-
-// The optimisation level differs.
-#define MGENJIT_DIFFERS_OPT_LEVEL 2
-
-// The CPU differs, or the CPU level or target that was asked for.
-#define MGENJIT_DIFFERS_CPU 4
-
-// The version of LLVM differs.
-#define MGENJIT_DIFFERS_LLVM 8
-
-// The version of this library, or the build of its compile server, differs.
-#define MGENJIT_DIFFERS_VERSION 16
-
-// Some bytes. They are immutable and belong to the blob.
-typedef struct mgenjit_blob mgenjit_blob;
-
-// A cache's directory, open for people to look at and to change. It needs no executor and no compile server.
-// The processes that use the cache go on meanwhile.
-typedef struct mgenjit_cache mgenjit_cache;
-
-// One entry, looked at. It stays as it was, whatever becomes of the cache.
-typedef struct mgenjit_cache_entry mgenjit_cache_entry;
-
-// Steps through the entries of a cache. It belongs to one thread at a time.
-typedef struct mgenjit_cache_iterator mgenjit_cache_iterator;
-
-// The configuration of an executor. It is copied when used: changing or freeing it later changes nothing
-// that was made from it.
-typedef struct mgenjit_config mgenjit_config;
+/* The type of constants: int32_t, where the compiler can be told. bindgen gives them this type. */
+#if !defined(MGENJIT_DECLARATIONS_ONLY) && (defined(__clang__) || defined(__cplusplus))
+#define MGENJIT_ENUM __extension__ enum : int32_t
+#else
+#define MGENJIT_ENUM enum
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Handles. */
 
 // Why a call failed. It is immutable, belongs to the caller, and may move between threads.
 typedef struct mgenjit_error mgenjit_error;
 
-// A set of modules that link to each other, with the libraries and symbols they may use.
+// The configuration of executors. It belongs to one thread at a time.
+typedef struct mgenjit_config mgenjit_config;
+
+// The inputs of one module. It belongs to one thread at a time while it is changed.
+typedef struct mgenjit_source mgenjit_source;
+
+// A set of modules that link to each other.
 typedef struct mgenjit_executor mgenjit_executor;
 
-// Why a module is found in the cache, or is not.
-typedef struct mgenjit_explanation mgenjit_explanation;
-
-// How a module is exported.
-typedef struct mgenjit_export_options mgenjit_export_options;
-
-// A function of a module, with its signature as the IR states it. It keeps its module mapped.
-typedef struct mgenjit_function mgenjit_function;
-
-// A module of an executor.
+// A compiled module of an executor.
 typedef struct mgenjit_module mgenjit_module;
 
-// What is compiled into one module: IR text, bitcode, relocatable objects and static archives. All IR is linked into
-// one module before it is optimised, so that functions of one input are inlined into those of another. Objects are
-// linked into the same image, and of an archive the members that something refers to. All inputs have one key and
-// one entry in the cache.
-typedef struct mgenjit_source mgenjit_source;
+// A function of a module, with its signature. It keeps its module mapped.
+typedef struct mgenjit_function mgenjit_function;
 
 // A compile in the background.
 typedef struct mgenjit_task mgenjit_task;
 
-// The result of a call: `MGENJIT_STATUS_OK` or what kind of error it was.
+// Immutable bytes.
+typedef struct mgenjit_blob mgenjit_blob;
+
+// Options of an export. They belong to one thread at a time.
+typedef struct mgenjit_export_options mgenjit_export_options;
+
+// A cache's directory, open for looking into it and changing it.
+typedef struct mgenjit_cache mgenjit_cache;
+
+// Steps through the entries of a cache. It belongs to one thread at a time.
+typedef struct mgenjit_cache_iterator mgenjit_cache_iterator;
+
+// One entry of a cache. It stays as it was when it was opened, whatever happens to the cache.
+typedef struct mgenjit_cache_entry mgenjit_cache_entry;
+
+// Why a module is found in a cache, or is not.
+typedef struct mgenjit_explanation mgenjit_explanation;
+
+/*
+ * Statuses and versions
+ *
+ *     printf("libmgenjit %s with LLVM %s\n", mgenjit_version_string(), mgenjit_llvm_version());
+ *     assert(strcmp(mgenjit_status_name(MGENJIT_STATUS_PARSE), "MGENJIT_STATUS_PARSE") == 0);
+ */
+
+MGENJIT_ENUM {
+  // Success.
+  MGENJIT_STATUS_OK = 0,
+  // A parameter is NULL, not UTF-8, or out of range.
+  MGENJIT_STATUS_INVALID_ARGUMENT = 1,
+  // A file could not be read or written.
+  MGENJIT_STATUS_IO = 2,
+  // The input is neither IR text nor bitcode that this version of LLVM can read.
+  MGENJIT_STATUS_PARSE = 3,
+  // The IR breaks a rule of the language.
+  MGENJIT_STATUS_VERIFY = 4,
+  // The IR is for another target or data layout than the one compiled for, or the call would run code of another
+  // target.
+  MGENJIT_STATUS_TARGET = 5,
+  // LLVM could not generate code.
+  MGENJIT_STATUS_CODEGEN = 6,
+  // The generated code could not be linked into an image.
+  MGENJIT_STATUS_LINK = 7,
+  // Modules need symbols that are defined nowhere. mgenjit_error_symbol lists them.
+  MGENJIT_STATUS_UNRESOLVED = 8,
+  // There is no symbol of that name.
+  MGENJIT_STATUS_NOT_FOUND = 9,
+  // The arguments do not match the function's signature, or the function cannot be called this way.
+  MGENJIT_STATUS_TYPE = 10,
+  // The compile server was not found or could not be started. Code in the cache still runs.
+  MGENJIT_STATUS_SERVER_UNAVAILABLE = 11,
+  // The compile server died while it compiled this input. The next compile gets a new one.
+  MGENJIT_STATUS_SERVER_CRASHED = 12,
+  // The compile server that was found belongs to another version of this library.
+  MGENJIT_STATUS_SERVER_MISMATCH = 13,
+  // An image could not be mapped.
+  MGENJIT_STATUS_LOAD = 14,
+  // A shared library could not be loaded.
+  MGENJIT_STATUS_LIBRARY = 15,
+  // The module was removed from its executor.
+  MGENJIT_STATUS_REMOVED = 16,
+  // A bug in this library, caught at its boundary. Please report it.
+  MGENJIT_STATUS_PANIC = 17,
+  // This machine lacks features of the CPU chosen with mgenjit_config_set_cpu.
+  MGENJIT_STATUS_CPU = 18,
+  // A cache entry or a bundle is damaged.
+  MGENJIT_STATUS_DAMAGED = 19,
+  // A cache entry has no signature by a trusted key.
+  MGENJIT_STATUS_UNTRUSTED = 20,
+  // The cache cannot be used: its directory or index is unusable, or another process holds it for too long.
+  // Compiling never fails with this status.
+  MGENJIT_STATUS_CACHE = 21,
+  // Compiling again gave another result than the cache has.
+  MGENJIT_STATUS_DIFFERENT = 22,
+  // The linker for exports is missing, failed, or timed out.
+  MGENJIT_STATUS_LINKER = 23,
+  // The target or module cannot be exported as the requested kind.
+  MGENJIT_STATUS_UNSUPPORTED = 24,
+  // A compile exceeded its time limit and was stopped, or a compile server did not answer or end in time.
+  MGENJIT_STATUS_TIMEOUT = 25,
+  // A compile exceeded its memory limit and was stopped, or this process can get no more memory or mappings.
+  MGENJIT_STATUS_MEMORY = 26,
+  // The inputs of a compile exceed the size limit.
+  MGENJIT_STATUS_TOO_LARGE = 27,
+  // The compile was cancelled.
+  MGENJIT_STATUS_CANCELLED = 28
+};
+
+// The result of a call: MGENJIT_STATUS_OK, or the kind of error.
 typedef int32_t mgenjit_status;
 
-// Microseconds that the steps of a compile took; 0 for one that did not happen.
+// The name of a status, such as "MGENJIT_STATUS_PARSE"; "unknown status" for other numbers. The string is static.
+const char *mgenjit_status_name(mgenjit_status status);
+
+// The version of the running library. MGENJIT_VERSION_NUMBER is that of the header.
+uint32_t mgenjit_version_number(void);
+
+// The version as text, such as "0.2.0". The string is static.
+const char *mgenjit_version_string(void);
+
+// The version of LLVM that compiles, such as "22.1.8". It is part of every key. The string is static.
+const char *mgenjit_llvm_version(void);
+
+// A digest of the sources that determine the generated code: 16 hexadecimal digits. A library uses only compile servers of
+// its own build. It is part of every key. The string is static.
+const char *mgenjit_build_id(void);
+
+/*
+ * Errors
+ *
+ * A call that fails gives the caller a mgenjit_error: what went wrong, where, and what to do.
+ *
+ *     const char *bad = "define i32 @f() {\n  ret i32 %missing\n}\n";
+ *     mgenjit_error *error = NULL;
+ *     if (mgenjit_executor_compile(executor, "bad.ll", bad, strlen(bad), NULL, &error) != MGENJIT_STATUS_OK) {
+ *         fprintf(stderr, "%s\n", mgenjit_error_message(error)); // bad.ll:2:11: …
+ *         assert(mgenjit_error_line(error) == 2);
+ *         mgenjit_error_free(error);
+ *     }
+ */
+
+// The status of the call that failed. MGENJIT_STATUS_OK for NULL.
+mgenjit_status mgenjit_error_status(const mgenjit_error *error);
+
+// What went wrong, in a sentence or a few lines, without a newline at the end. An error of a module begins with the
+// module's name and the position, as in "demo.ll:3:7: …". "" for NULL.
+const char *mgenjit_error_message(const mgenjit_error *error);
+
+// The line in the IR text, from 1. 0 if the error has no position.
+uint32_t mgenjit_error_line(const mgenjit_error *error);
+
+// The column in that line, in bytes from 1. 0 if it is not known.
+uint32_t mgenjit_error_column(const mgenjit_error *error);
+
+// The text of that line. NULL if the error has no position.
+const char *mgenjit_error_source_line(const mgenjit_error *error);
+
+// How many symbols the error is about. For MGENJIT_STATUS_UNRESOLVED, these are all that are missing.
+size_t mgenjit_error_symbol_count(const mgenjit_error *error);
+
+// The name of the symbol at `index`. NULL past the last.
+const char *mgenjit_error_symbol(const mgenjit_error *error, size_t index);
+
+// Frees an error. NULL does nothing.
+void mgenjit_error_free(mgenjit_error *error);
+
+/*
+ * Events
+ *
+ * An event hook is told what an executor does: see mgenjit_config_set_event_hook.
+ *
+ *     mgenjit_times times = {.size = sizeof times};
+ *     mgenjit_module_times(module, &times, NULL);
+ *     printf("%llu us in all, %llu us of them in the compile server\n", (unsigned long long)times.total_us,
+ *            (unsigned long long)times.compile_us);
+ */
+
+MGENJIT_ENUM {
+  // A cache hit. `bytes`: the size of the entry.
+  MGENJIT_EVENT_HIT = 1,
+  // A cache miss. `message`: why the cache was not used, if it was not.
+  MGENJIT_EVENT_MISS = 2,
+  // A compile server starts to compile. `bytes`: the size of the IR.
+  MGENJIT_EVENT_COMPILE_STARTED = 3,
+  // The compile server has compiled. `bytes`: the size of the image.
+  MGENJIT_EVENT_COMPILED = 4,
+  // The code was stored in the cache. `bytes`: the size of the entry.
+  MGENJIT_EVENT_STORED = 5,
+  // The code is mapped. It is linked at the first look-up. `bytes`: of address space.
+  MGENJIT_EVENT_LOADED = 6,
+  // Something is wrong with the cache. This costs only time. `message`: what is wrong, and where.
+  MGENJIT_EVENT_CACHE_WARNING = 7,
+  // Compiling again gave another result than the cache has: see mgenjit_config_set_cache_verify. `bytes`: the size of the
+  // cached image.
+  MGENJIT_EVENT_DIFFERENT = 8,
+  // The compile server could not be fully isolated: untrusted IR might read files, or do worse if it finds a bug in LLVM.
+  // `message`: what this system lacks. Sent once for each executor.
+  MGENJIT_EVENT_NOT_ISOLATED = 9,
+  // The shared compile server could not be used and a private one does the work, which costs only time; or the log of a new
+  // server cannot be written. `message`: which, and why.
+  MGENJIT_EVENT_SERVER_WARNING = 10,
+  // Progress of a compile, about ten times a second. `message`: the current step: "queue" (waiting for compiles of other
+  // clients), "parse", "optimise", "codegen" or "link". `done` and `total`: functions of the module, or, for "queue", `total`
+  // is how many compiles are ahead.
+  MGENJIT_EVENT_PROGRESS = 11,
+  // The module was compiled, but its inputs look wrong: one calls a function in a way that does not match its definition in
+  // another. `message`: which. Sent when a module is compiled, not on a cache hit.
+  MGENJIT_EVENT_WARNING = 12
+};
+
+// What the steps of a compile took, in microseconds. 0 for a step that did not happen.
 typedef struct mgenjit_times {
-  // The size of this struct in the version of the library that wrote it.
+  // sizeof(mgenjit_times), in the version of the library that filled it in.
   size_t size;
-  // Hash the IR: the key.
-  uint64_t hash;
-  // Look for the entry and verify its digest.
-  uint64_t find;
+  // Hash the IR, for the key.
+  uint64_t hash_us;
+  // Find the entry and verify its digest.
+  uint64_t find_us;
   // Wait for another thread or process that compiles the same code.
-  uint64_t wait;
+  uint64_t wait_us;
   // Start a compile server.
-  uint64_t start;
+  uint64_t start_us;
   // In the server: parse and verify the IR, and make it canonical.
-  uint64_t parse;
+  uint64_t parse_us;
   // In the server: optimise.
-  uint64_t optimise;
+  uint64_t optimise_us;
   // In the server: generate the object.
-  uint64_t codegen;
+  uint64_t codegen_us;
   // In the server: link the object into an image.
-  uint64_t link;
-  // From the request to the server's reply, the four before included.
-  uint64_t compile;
+  uint64_t link_us;
+  // From the request to the server's answer. Includes the four steps above.
+  uint64_t compile_us;
   // Store the entry in the cache.
-  uint64_t store;
+  uint64_t store_us;
   // Map the image.
-  uint64_t map;
-  // Resolve its symbols, relocate, and run constructors; at the first look-up.
-  uint64_t bind;
-  // All of these together: parse, optimise, codegen and link are part of compile.
-  uint64_t total;
+  uint64_t map_us;
+  // At the first look-up: resolve symbols, relocate, and run constructors.
+  uint64_t bind_us;
+  // The sum. parse, optimise, codegen and link are part of compile.
+  uint64_t total_us;
 } mgenjit_times;
 
-// What happened. It and all it points to live until the hook returns.
+// One event. It and everything it points to live until the hook returns.
 typedef struct mgenjit_event {
-  // The size of this struct in the version of the library that wrote it: a field at a larger offset is
-  // not there.
+  // sizeof(mgenjit_event), in the version of the library that filled it in. Fields beyond it do not exist.
   size_t size;
   // One of MGENJIT_EVENT_….
   int32_t kind;
-  // The module's key, 64 hexadecimal digits.
+  // The module's key: 64 hexadecimal digits.
   const char *key;
   // The module's name.
   const char *name;
-  // More about it, or "".
+  // Details, or "".
   const char *message;
-  // A number of bytes; each kind says of what.
+  // A number of bytes: see each kind.
   uint64_t bytes;
-  // What the module's steps took so far.
-  const struct mgenjit_times *times;
-  // How much is done, of `total`; each kind says of what. Both are 0 if that is not known.
+  // The times of the module's steps so far.
+  const mgenjit_times *times;
+  // Progress, `done` of `total`: see each kind. Both are 0 if it is not known.
   uint64_t done;
   uint64_t total;
 } mgenjit_event;
 
-// A function that is told of events: see mgenjit_config_set_event_hook.
-typedef void (*mgenjit_event_hook)(const struct mgenjit_event *event, void *user);
+// Receives events: see mgenjit_config_set_event_hook.
+typedef void (*mgenjit_event_hook)(const mgenjit_event *event, void *user);
+
+/*
+ * Configurations
+ *
+ * A mgenjit_config says how executors compile and where they cache. It is copied when it is used: changing or freeing it
+ * later changes nothing that was made from it.
+ *
+ *     mgenjit_config *config;
+ *     mgenjit_config_new(&config, NULL);
+ *     mgenjit_config_set_opt_level(config, MGENJIT_OPT_O3, NULL);
+ *     mgenjit_config_set_cache_mode(config, MGENJIT_CACHE_OFF, NULL);
+ *     mgenjit_executor *fast;
+ *     assert(mgenjit_executor_new(config, &fast, NULL) == MGENJIT_STATUS_OK);
+ *     mgenjit_config_free(config);
+ *     mgenjit_executor_free(fast);
+ */
+
+MGENJIT_ENUM {
+  // No optimisation.
+  MGENJIT_OPT_O0 = 0,
+  // LLVM's standard pipeline O1.
+  MGENJIT_OPT_O1 = 1,
+  // LLVM's standard pipeline O2, the default.
+  MGENJIT_OPT_O2 = 2,
+  // LLVM's standard pipeline O3.
+  MGENJIT_OPT_O3 = 3,
+  // LLVM's standard pipeline Os: like O2, but smaller code.
+  MGENJIT_OPT_OS = 4,
+  // LLVM's standard pipeline Oz: as small as possible.
+  MGENJIT_OPT_OZ = 5
+};
+
+MGENJIT_ENUM {
+  // Read the cache and store in it, the default.
+  MGENJIT_CACHE_READ_WRITE = 0,
+  // Read the cache, store nothing.
+  MGENJIT_CACHE_READ_ONLY = 1,
+  // No cache: always compile.
+  MGENJIT_CACHE_OFF = 2
+};
+
+// Creates a configuration with the defaults. Free it with mgenjit_config_free.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_new(mgenjit_config **config, mgenjit_error **error);
+
+// Frees a configuration. NULL does nothing.
+void mgenjit_config_free(mgenjit_config *config);
+
+// Sets the optimisation level: one of MGENJIT_OPT_…. Default: MGENJIT_OPT_O2.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_opt_level(mgenjit_config *config,
+                                            int32_t level,
+                                            mgenjit_error **error);
+
+// Sets the CPU that code is generated for. "native", the default and also NULL: this machine, with all its features. Or a
+// level of the x86-64 psABI, "x86-64", "x86-64-v2", "x86-64-v3" or "x86-64-v4": the code runs on every machine of that
+// level, so that different machines can share a cache. Functions with a "target-cpu" attribute are compiled for that CPU.
+//
+// On a machine that lacks features of the level, every compile fails with MGENJIT_STATUS_CPU, cached or not.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_cpu(mgenjit_config *config,
+                                      const char *cpu,
+                                      mgenjit_error **error);
+
+// Sets a target other than this machine, for code that is exported and not run.
+//
+// `triple` is LLVM's, such as "aarch64-linux-gnu", "riscv64-linux-gnu", "x86_64-linux-gnu" or "wasm32-unknown-unknown".
+// NULL resets the target to this machine: see mgenjit_config_set_cpu. `cpu` is LLVM's name, such as "cortex-a72" or
+// "x86-64-v3"; NULL: the triple's generic CPU. `features` are added to those of the CPU, such as "+sve,-crc"; NULL: none.
+//
+// Modules for another target are compiled, cached and exported like all others. Functions that would run their code, such
+// as mgenjit_module_lookup, fail with MGENJIT_STATUS_TARGET. A name that LLVM does not know is an error of the compile.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_target(mgenjit_config *config,
+                                         const char *triple,
+                                         const char *cpu,
+                                         const char *features,
+                                         mgenjit_error **error);
+
+// Sets the program that links executables, and shared libraries with libraries or flags of their own: a C compiler driver
+// such as "gcc", "clang-22" or "aarch64-linux-gnu-gcc", or a linker such as "wasm-ld". A name without a slash is looked up
+// on $PATH when it is used. Default, also NULL: $MGENJIT_CC, else "cc".
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_linker(mgenjit_config *config,
+                                         const char *program,
+                                         mgenjit_error **error);
+
+// Sets the time after which a linker is stopped. 0: never. Default: 300,000 ms, five minutes.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_linker_timeout(mgenjit_config *config,
+                                                 uint64_t timeout_ms,
+                                                 mgenjit_error **error);
+
+// Limits what one compile may take. 0, the default of each: no limit.
+//
+// `time_ms` is from the request to the answer. Waiting for a busy server counts, starting one does not. `memory_bytes` is
+// beyond what an idle compile server and the inputs take. `input_bytes` is for all inputs together.
+//
+// A compile that exceeds a limit fails with MGENJIT_STATUS_TIMEOUT, MGENJIT_STATUS_MEMORY or MGENJIT_STATUS_TOO_LARGE. Its
+// server is abandoned; another is started when needed.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_compile_limits(mgenjit_config *config,
+                                                 uint64_t time_ms,
+                                                 uint64_t memory_bytes,
+                                                 uint64_t input_bytes,
+                                                 mgenjit_error **error);
+
+// Sets a folder for reproducers of compiles that crash the compile server or exceed a limit. It is created when needed.
+// Each reproducer is a folder in it: the inputs, the options, the versions, and a script that repeats the compile with
+// LLVM's own tools. The error's message names it. Default, NULL: none.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_reproducer_dir(mgenjit_config *config,
+                                                 const char *path,
+                                                 mgenjit_error **error);
+
+// Sets the cache's directory. It is created, with mode 0700, when something is first stored. A directory that belongs to
+// another user, or that others may write, is not used: code in a cache is run.
+//
+// An entry is verified each time it is used, and then mapped from its file. The library never changes an entry's file, and
+// its mode is 0444. But anybody who may write to the directory can change it, and with it the code that runs from it; if
+// the file is cut short, processes that run its code get a SIGBUS. Trusted keys prevent both: see
+// mgenjit_config_add_cache_trusted_key.
+//
+// Default, also NULL: $MGENJIT_CACHE_DIR, else $XDG_CACHE_HOME/mgenjit, else $HOME/.cache/mgenjit. If none of these
+// variables is set, nothing is cached.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_cache_dir(mgenjit_config *config,
+                                            const char *path,
+                                            mgenjit_error **error);
+
+// Sets how the cache is used: one of MGENJIT_CACHE_…. Default: MGENJIT_CACHE_READ_WRITE.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_cache_mode(mgenjit_config *config,
+                                             int32_t mode,
+                                             mgenjit_error **error);
+
+// Adds a directory below the cache: a read-only cache, such as one that an administrator fills for all users or that an
+// application ships. On a cache miss, the layers are searched in the order in which they were added, and their entries
+// used in place. A layer must belong to the user or to root, and others must not be able to write it; otherwise it is
+// ignored and the event hook is told. A layer that does not exist is empty.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_add_cache_layer(mgenjit_config *config,
+                                              const char *path,
+                                              mgenjit_error **error);
+
+// Limits the cache: its bytes, its entries, and how long ago an entry was last used. 0: no limit. Defaults: 5 GiB, no
+// limit, no limit.
+//
+// When something is stored and a limit is exceeded, entries are evicted: first those that saved the least compile time for
+// each byte and were not used for long. Pinned ones stay. Eviction does a little at a time, so a limit may be exceeded for
+// a moment.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_cache_limits(mgenjit_config *config,
+                                               uint64_t max_bytes,
+                                               uint64_t max_entries,
+                                               uint64_t max_age_ms,
+                                               mgenjit_error **error);
+
+// Sets whether an entry is written to disk (fsync) before it appears, so that a power cut cannot lose it. Default: false.
+// Then an entry torn by a power cut is noticed by its digest, and compiled again.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_cache_sync(mgenjit_config *config,
+                                             bool on,
+                                             mgenjit_error **error);
+
+// Sets whether an entry keeps the IR that it was compiled from, compressed. Default: true. mgenjit_cache_verify can compile
+// it again.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_cache_keep_ir(mgenjit_config *config,
+                                                bool on,
+                                                mgenjit_error **error);
+
+// Sets whether the cache has a journal and an index. Default: true. Without them there are no statistics, and only
+// mgenjit_cache_trim evicts, by the age of the files. On network file systems, where locks and appends are not reliable,
+// there are none in any case.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_cache_index(mgenjit_config *config,
+                                              bool on,
+                                              mgenjit_error **error);
+
+// Sets whether every hit is also compiled and compared with the cache. Default: false. If they differ, the compile fails
+// with MGENJIT_STATUS_DIFFERENT, and the event hook gets MGENJIT_EVENT_DIFFERENT.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_cache_verify(mgenjit_config *config,
+                                               bool on,
+                                               mgenjit_error **error);
+
+// Sets the file of the key that signs what is stored. Default, NULL: nothing is signed. The file has an Ed25519 private key,
+// as `openssl genpkey -algorithm ed25519` writes it, or a BLAKE3 secret, 64 hexadecimal digits, as `openssl rand -hex 32`
+// does. It is read at once. Nobody else may be able to read it.
+//
+// Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_cache_signing_key(mgenjit_config *config,
+                                                    const char *path,
+                                                    mgenjit_error **error);
+
+// Adds a trusted key. Once there is one, an entry that no trusted key signed is a miss, and the event hook is told; and
+// nothing is stored unless mgenjit_config_set_cache_signing_key sets a trusted key.
+//
+// The file has an Ed25519 public key, as `openssl pkey -pubout` writes it, or the BLAKE3 secret. It is read at once. It must
+// belong to this user or to root, and nobody else may be able to write it. Users with different keys replace each other's
+// entries in a common directory: give each a directory.
+//
+// With trusted keys, an entry's code is copied into memory, verified there, and run from there: later changes of the file
+// do not reach the code that runs. Processes then do not share that memory. Debuggers and profilers still find the file's
+// name.
+//
+// Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_add_cache_trusted_key(mgenjit_config *config,
+                                                    const char *path,
+                                                    mgenjit_error **error);
+
+// Sets how long a miss waits for another thread or process that already compiles the same code, before it compiles for
+// itself. Default: 60,000 ms.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_lock_timeout(mgenjit_config *config,
+                                               uint64_t timeout_ms,
+                                               mgenjit_error **error);
+
+// Sets a function that is told what executors do: see mgenjit_event. It runs on the thread that made the call, before that
+// call returns, and perhaps on several threads at once. It may call this library. It must not throw. NULL removes the hook.
+//
+// `user` is passed to each call of `hook`. `user_free`, if not NULL, is called with it when nothing uses it any more: when
+// the configuration and everything made from it are freed, or the hook was replaced.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT. Then `user_free` is not called.
+mgenjit_status mgenjit_config_set_event_hook(mgenjit_config *config,
+                                             mgenjit_event_hook hook,
+                                             void *user,
+                                             void (*user_free)(void *user),
+                                             mgenjit_error **error);
+
+/*
+ * Configurations: compile servers
+ *
+ * A compile server is a process with LLVM in it. By default, each executor starts its own when it has to compile.
+ *
+ *     mgenjit_config *config;
+ *     mgenjit_config_new(&config, NULL);
+ *     mgenjit_config_set_server_mode(config, MGENJIT_SERVER_PRIVATE, NULL);
+ *     mgenjit_config_set_max_servers(config, 2, NULL);
+ *     mgenjit_config_free(config);
+ */
+
+MGENJIT_ENUM {
+  // Each executor starts its own compile servers, which end with it. The default.
+  MGENJIT_SERVER_PRIVATE = 1,
+  // A user's processes share one compile server. It is already warm, and compiles once what several of them want at the same
+  // time. The first process that needs it starts it.
+  MGENJIT_SERVER_SHARED = 2
+};
+
+// The shared server's own limit. The value is 18446744073709551615, all bits set.
+#define MGENJIT_SERVER_DEFAULT UINT64_MAX
+
+// Sets the path of the compile server's executable, which is then the only one tried. Default, also NULL: $MGENJIT_SERVER,
+// which is then the only one tried; else the first that exists of: mgenjit-server beside this library,
+// ../libexec/mgenjit/mgenjit-server relative to the library's folder, mgenjit-server on $PATH.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_server_path(mgenjit_config *config,
+                                              const char *path,
+                                              mgenjit_error **error);
+
+// Sets how many compile servers an executor may run at once, which is how many misses compile in parallel. Default, 0: the
+// number of cores this process may use.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_max_servers(mgenjit_config *config,
+                                              uint32_t count,
+                                              mgenjit_error **error);
+
+// Sets which compile servers are used: one of MGENJIT_SERVER_…. Default: $MGENJIT_SERVER_MODE, "private" or "shared"; if it
+// is not set, private.
+//
+// A shared server has a socket in $XDG_RUNTIME_DIR/mgenjit, else in /run/user/UID/mgenjit, else in mgenjit-UID in $TMPDIR or
+// /tmp. No other user may have access to that folder. It serves processes of the same user and the same build of this
+// library; each build has its own. If it cannot be used, a private server is used instead, and the event hook is told why:
+// MGENJIT_EVENT_SERVER_WARNING.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_server_mode(mgenjit_config *config,
+                                              int32_t mode,
+                                              mgenjit_error **error);
+
+// Sets how long a shared server without requests stays. Applies to a server that this configuration starts, not to one that
+// already runs. Default: 600,000 ms, ten minutes.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT, also for 0.
+mgenjit_status mgenjit_config_set_server_idle_timeout(mgenjit_config *config,
+                                                      uint64_t timeout_ms,
+                                                      mgenjit_error **error);
+
+// Limits what one request may take of a shared server, in addition to its client's own limits
+// (mgenjit_config_set_compile_limits). 0: no limit. MGENJIT_SERVER_DEFAULT: the default. Applies to a server that this
+// configuration starts, not to one that already runs; mgenjit_server_status tells a server's limits.
+//
+// `cpu_ms` is processor time; default 600,000, ten minutes. `memory_bytes` does not apply to a link; default: half of the
+// machine's memory. A request that takes more fails with MGENJIT_STATUS_TIMEOUT or MGENJIT_STATUS_MEMORY.
+//
+// `queue_ms` is how long a request waits for one of the server's workers; default 10,000, ten seconds. Then a private
+// server compiles it, and the event hook is told: MGENJIT_EVENT_SERVER_WARNING. A user's processes together run at most as
+// many of these private servers as the shared server has busy workers; other requests keep waiting.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_server_limits(mgenjit_config *config,
+                                                uint64_t cpu_ms,
+                                                uint64_t memory_bytes,
+                                                uint64_t queue_ms,
+                                                mgenjit_error **error);
+
+// Sets a log file for compile servers that this configuration starts. Each line is a JSON object that says what the server
+// does, with the time and, for a compile, the module's key. "-" is this process's standard error. Default, also NULL:
+// $MGENJIT_SERVER_LOG, with the same meaning; if it is not set, there is no log. If the file cannot be written when a server
+// starts, the event hook is told: MGENJIT_EVENT_SERVER_WARNING.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_server_log(mgenjit_config *config,
+                                             const char *path,
+                                             mgenjit_error **error);
+
+/*
+ * Sources
+ *
+ * A mgenjit_source is several inputs that are compiled into one module: IR text, bitcode, relocatable objects and static
+ * archives. All IR is linked before it is optimised, so that functions of one input are inlined into another. Objects are
+ * linked into the same image, and so are the archive members that something refers to. The inputs together have one key
+ * and one entry in the cache.
+ *
+ *     const char *caller = "declare i64 @add(i64, i64)\n"
+ *                          "define i64 @twice(i64 %x) {\n"
+ *                          "  %sum = call i64 @add(i64 %x, i64 %x)\n"
+ *                          "  ret i64 %sum\n"
+ *                          "}\n";
+ *     mgenjit_source *source;
+ *     mgenjit_source_new("program", &source, NULL);
+ *     mgenjit_source_add(source, "add.ll", ir, strlen(ir), NULL);
+ *     mgenjit_source_add(source, "twice.ll", caller, strlen(caller), NULL);
+ *     mgenjit_source_keep(source, "twice", NULL); // and inline add
+ *     mgenjit_module *program;
+ *     assert(mgenjit_executor_compile_source(executor, source, &program, NULL) == MGENJIT_STATUS_OK);
+ *     mgenjit_module_free(program);
+ *     mgenjit_source_free(source);
+ */
+
+// Creates a source without inputs. Free it with mgenjit_source_free. `name` is the module's name in messages; it is not part
+// of the key.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_source_new(const char *name,
+                                  mgenjit_source **source,
+                                  mgenjit_error **error);
+
+// Frees a source. Modules compiled from it stay. NULL does nothing.
+void mgenjit_source_free(mgenjit_source *source);
+
+// Adds an input: `length` bytes at `bytes`, which are copied. The format is detected from the first bytes: IR text, bitcode,
+// an ELF relocatable object, or a static archive of these. `name` is the input's name in messages.
+//
+// The order of archives matters, as for a linker: if several define a symbol, the first is used. If all inputs are archives
+// and no symbol is kept, nothing refers to their members, and all are linked.
+//
+// Functions of objects have no signatures. Look them up by address.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT. Bad contents are an error of the compile.
+mgenjit_status mgenjit_source_add(mgenjit_source *source,
+                                  const char *name,
+                                  const void *bytes,
+                                  size_t length,
+                                  mgenjit_error **error);
+
+// Adds a file as an input: see mgenjit_source_add. It is read each time the source is compiled, and in full only on a cache
+// miss.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT. A file that cannot be read is an error of the compile.
+mgenjit_status mgenjit_source_add_file(mgenjit_source *source,
+                                       const char *path,
+                                       mgenjit_error **error);
+
+// Keeps a symbol, which is a function or variable. Once a symbol is kept, all others that the inputs define become internal
+// to the module: the optimiser may inline, change and drop them, and nothing outside sees them. If none is kept, all
+// external symbols stay external.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT. A symbol that no input defines is an error of the compile.
+mgenjit_status mgenjit_source_keep(mgenjit_source *source,
+                                   const char *symbol,
+                                   mgenjit_error **error);
+
+/*
+ * Executors
+ *
+ * A mgenjit_executor is a set of modules that link to each other, with the libraries and symbols they may use.
+ *
+ *     mgenjit_executor *executor;
+ *     mgenjit_executor_new(NULL, &executor, NULL);
+ *     mgenjit_executor_compile(executor, "add.ll", ir, strlen(ir), NULL, NULL);
+ *     int64_t (*add)(int64_t, int64_t);
+ *     mgenjit_executor_lookup(executor, "add", (void **)&add, NULL);
+ *     assert(add(40, 2) == 42);
+ *     mgenjit_executor_free(executor);
+ */
+
+// Creates an executor. Free it with mgenjit_executor_free. `config` may be NULL for the defaults. No process is started and
+// no file is opened yet.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_executor_new(const mgenjit_config *config,
+                                    mgenjit_executor **executor,
+                                    mgenjit_error **error);
+
+// Frees an executor's handle. When the handles of its modules and functions are freed as well, its destructors and atexit
+// handlers run, newest module first, and its code is unmapped: no thread may be running the code then. Before that,
+// destructors of thread_local objects run: those of this thread at once, those of another thread when it ends, and that
+// module is unmapped then. NULL does nothing.
+void mgenjit_executor_free(mgenjit_executor *executor);
+
+// Compiles a module, or finds it in the cache, and adds it to the executor. `ir` is `length` bytes of IR text, bitcode, or an
+// object or archive as for mgenjit_source_add.
+//
+// The module is linked at the first look-up, together with all modules added so far, so that modules may refer to each other
+// in any order. If it defines a symbol again, look-ups and modules linked later get the new definition; callers that are
+// already linked keep the old one.
+//
+// `name` is the module's name in messages, "<memory>" if NULL; it is not part of the key. `module` receives a handle, which
+// mgenjit_module_free frees. If `module` is NULL, the module stays in the executor without a handle.
+//
+// Thread-safe. Several calls compile in parallel.
+//
+// Errors: MGENJIT_STATUS_PARSE, _VERIFY, _TARGET, _CODEGEN or _LINK if the module is bad; _SERVER_UNAVAILABLE,
+// _SERVER_CRASHED or _SERVER_MISMATCH if it could not be compiled; _LOAD, _INVALID_ARGUMENT. The executor stays usable.
+mgenjit_status mgenjit_executor_compile(mgenjit_executor *executor,
+                                        const char *name,
+                                        const void *ir,
+                                        size_t length,
+                                        mgenjit_module **module,
+                                        mgenjit_error **error);
+
+// Compiles the file at `path`, which is also the module's name: see mgenjit_executor_compile.
+//
+// Errors: MGENJIT_STATUS_IO if the file cannot be read, and those of mgenjit_executor_compile.
+mgenjit_status mgenjit_executor_compile_file(mgenjit_executor *executor,
+                                             const char *path,
+                                             mgenjit_module **module,
+                                             mgenjit_error **error);
+
+// Compiles all inputs of a source into one module: see mgenjit_executor_compile. The source stays the caller's, who may
+// compile it again, and must not change it during the call.
+//
+// Errors: MGENJIT_STATUS_IO if a file cannot be read; MGENJIT_STATUS_LINK if inputs conflict (two define a symbol, targets
+// differ) or cannot be linked; MGENJIT_STATUS_NOT_FOUND if no input defines a symbol to keep; and those of
+// mgenjit_executor_compile.
+mgenjit_status mgenjit_executor_compile_source(mgenjit_executor *executor,
+                                               const mgenjit_source *source,
+                                               mgenjit_module **module,
+                                               mgenjit_error **error);
+
+// Defines a symbol. Modules linked from now on that refer to `name` get `address`, before any other definition. A later call
+// for the same name replaces it. What `address` points to must live as long as modules use it.
+//
+// In a statically linked program (-static), nothing of the process can be found by name. Define what modules refer to; only
+// what compilers rely on, such as memcpy, is defined already.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT, also for a NULL address.
+mgenjit_status mgenjit_executor_define(mgenjit_executor *executor,
+                                       const char *name,
+                                       const void *address,
+                                       mgenjit_error **error);
+
+// Loads a shared library for the executor's modules, as dlopen does: by a path with a slash, or by a name such as "libm.so.6"
+// that the system finds. Its symbols come after those of the modules and before those of the process. It stays loaded as
+// long as the executor lives.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_LIBRARY, with dlopen's message; MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_executor_load_library(mgenjit_executor *executor,
+                                             const char *path,
+                                             mgenjit_error **error);
+
+// Links all modules that are not linked yet and runs their static constructors, as the first look-up would. A module that
+// cannot be linked stays pending, and so do modules that need it; the others are linked.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_UNRESOLVED, with all symbols that are missing: define them, add a module or load a
+// library that has them, or remove the module, and try again. MGENJIT_STATUS_LOAD if two modules conflict; both are named.
+mgenjit_status mgenjit_executor_link(mgenjit_executor *executor,
+                                     mgenjit_error **error);
+
+// Looks up the address of a function or variable: first among the symbols of mgenjit_executor_define, then in the modules,
+// newest first, in the loaded libraries, and in the process. Links what is not linked yet. For a thread_local variable, it is
+// the calling thread's.
+//
+// Hidden symbols of modules are found, after those that are not hidden. If a library or the process already had a symbol
+// that a module defines as linkonce_odr or weak_odr and not hidden, it is found there. If the newest module that defines the
+// name cannot be linked, that is an error, even if an older module defines it.
+//
+// ISO C cannot convert the address to a function pointer. Write it into one, as for dlsym:
+// `int (*f)(int); … mgenjit_executor_lookup(executor, "f", (void **)&f, &error)`.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND; MGENJIT_STATUS_UNRESOLVED or MGENJIT_STATUS_LOAD, as for
+// mgenjit_executor_link, if the module that defines it cannot be linked.
+mgenjit_status mgenjit_executor_lookup(mgenjit_executor *executor,
+                                       const char *name,
+                                       void **address,
+                                       mgenjit_error **error);
+
+// Looks up a function of the modules together with its signature, for checked calls. Free the handle with
+// mgenjit_function_free. Does not link.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, also for functions of libraries and of the process, whose signatures are
+// unknown: use mgenjit_executor_lookup, or call them from a module that declares them.
+mgenjit_status mgenjit_executor_lookup_function(mgenjit_executor *executor,
+                                                const char *name,
+                                                mgenjit_function **function,
+                                                mgenjit_error **error);
+
+// Sets the program's arguments: `argc` strings at `argv`, where argv[0] is the program's name. Static constructors of modules
+// linked from now on get them and the environment, as with glibc. Default: the arguments of this process.
+// mgenjit_executor_run_main sets its own. The strings are copied; the copies live as long as the executor.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_executor_set_arguments(mgenjit_executor *executor,
+                                              int argc,
+                                              const char *const *argv,
+                                              mgenjit_error **error);
+
+// Calls the function `main` of the modules, and flushes stdout and stderr when it returns.
+//
+// `argv` has `argc` arguments, where argv[0] is the program's name. If `argc` is 0 and `argv` NULL, the arguments are those of
+// mgenjit_executor_set_arguments, or none. `main` may return i8 to i64 or void, and take nothing, (argc), (argc, argv) or
+// (argc, argv, envp). A `main` of an object file is called as `int main(int, char **, char **)`. `exit_status`, which may be
+// NULL, receives the result; 0 for void.
+//
+// If the program calls exit, the process ends. A host that should end as the program would calls exit with the result and
+// does not free the executor: then destructors and handlers run in their usual order, and threads of the program keep their
+// code.
+//
+// Errors: MGENJIT_STATUS_NOT_FOUND if no module defines main, MGENJIT_STATUS_TYPE if main has another form, and those of
+// mgenjit_executor_link.
+mgenjit_status mgenjit_executor_run_main(mgenjit_executor *executor,
+                                         int argc,
+                                         const char *const *argv,
+                                         int *exit_status,
+                                         mgenjit_error **error);
+
+// Compiles the file at `path`, or finds it in the cache, and runs its `main`, in an executor of its own. The arguments are as
+// for mgenjit_executor_run_main. `config` may be NULL for the defaults; its event hook is told what happens.
+//
+// Errors: those of mgenjit_executor_compile_file and mgenjit_executor_run_main.
+mgenjit_status mgenjit_run_file(const char *path,
+                                int argc,
+                                const char *const *argv,
+                                const mgenjit_config *config,
+                                int *exit_status,
+                                mgenjit_error **error);
+
+/*
+ * Modules
+ *
+ *     mgenjit_module *again;
+ *     mgenjit_executor_compile(executor, "add.ll", ir, strlen(ir), &again, NULL);
+ *     printf("%s has the key %s\n", mgenjit_module_name(again), mgenjit_module_key(again));
+ *     assert(mgenjit_module_origin(again) == MGENJIT_ORIGIN_CACHE); // `module` is the same and was first
+ *     mgenjit_module_free(again);
+ */
+
+MGENJIT_ENUM {
+  // It was compiled by this call.
+  MGENJIT_ORIGIN_COMPILED = 1,
+  // It was in the cache.
+  MGENJIT_ORIGIN_CACHE = 2
+};
+
+// Frees a module's handle. The module stays in its executor. NULL does nothing.
+void mgenjit_module_free(mgenjit_module *module);
+
+// Removes the module from its executor: its symbols are no longer found. When nothing else needs it, its destructors and
+// atexit handlers run and its memory is returned. No thread may be running its code then, and its addresses are no longer
+// valid. What can need it: modules that linked to it, function handles, and thread_local destructors of other threads that
+// have not ended; those of this thread run at once. The handle stays valid until it is freed.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_REMOVED if it was removed before; MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_module_remove(mgenjit_module *module,
+                                     mgenjit_error **error);
+
+// The module's name: what it was compiled with, or its path. NULL for NULL.
+const char *mgenjit_module_name(const mgenjit_module *module);
+
+// The module's key in the cache: 64 hexadecimal digits. NULL for NULL.
+const char *mgenjit_module_key(const mgenjit_module *module);
+
+// Where the module came from: one of MGENJIT_ORIGIN_…. 0 for NULL.
+int32_t mgenjit_module_origin(const mgenjit_module *module);
+
+// Writes what the module's steps took. Set `times->size` to sizeof(mgenjit_times) first. The library fills in the fields that
+// both sides know, and sets `size` to their bytes.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_module_times(const mgenjit_module *module,
+                                    mgenjit_times *times,
+                                    mgenjit_error **error);
+
+// Looks up a symbol that this module defines: see mgenjit_executor_lookup. A removed module defines none, even while a
+// function handle keeps it mapped.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_REMOVED, and those of mgenjit_executor_link.
+mgenjit_status mgenjit_module_lookup(mgenjit_module *module,
+                                     const char *name,
+                                     void **address,
+                                     mgenjit_error **error);
+
+// How many functions the module defines that other modules can find, including hidden ones. 0 for NULL.
+size_t mgenjit_module_function_count(const mgenjit_module *module);
+
+// Creates a handle of the function at `index`, in the order of the IR. Free it with mgenjit_function_free. Does not link.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND past the last, MGENJIT_STATUS_REMOVED.
+mgenjit_status mgenjit_module_function(mgenjit_module *module,
+                                       size_t index,
+                                       mgenjit_function **function,
+                                       mgenjit_error **error);
+
+/*
+ * Values
+ *
+ * A mgenjit_value is an argument or result of a checked call, together with its type.
+ *
+ *     mgenjit_value answer = mgenjit_i64(42);
+ *     assert(answer.kind == MGENJIT_TYPE_I64 && answer.of.integer == 42);
+ */
+
+MGENJIT_ENUM {
+  // No value.
+  MGENJIT_TYPE_VOID = 0,
+  // i1: 0 or 1.
+  MGENJIT_TYPE_I1 = 1,
+  // i8.
+  MGENJIT_TYPE_I8 = 2,
+  // i16.
+  MGENJIT_TYPE_I16 = 3,
+  // i32.
+  MGENJIT_TYPE_I32 = 4,
+  // i64.
+  MGENJIT_TYPE_I64 = 5,
+  // float, 32 bits.
+  MGENJIT_TYPE_FLOAT = 6,
+  // double, 64 bits.
+  MGENJIT_TYPE_DOUBLE = 7,
+  // A pointer.
+  MGENJIT_TYPE_POINTER = 8,
+  // Any other type. A function with such a type can only be called by its address.
+  MGENJIT_TYPE_OTHER = 9
+};
 
 // The value of a mgenjit_value.
-typedef union mgenjit_value_as {
-  // For MGENJIT_TYPE_I1 to MGENJIT_TYPE_I64. A result is sign-extended from its type, an i1 is 0 or 1.
+typedef union mgenjit_value_of {
+  // For MGENJIT_TYPE_I1 to MGENJIT_TYPE_I64. Results are sign-extended; an i1 is 0 or 1.
   int64_t integer;
   // For MGENJIT_TYPE_FLOAT.
   float single_precision;
@@ -449,1245 +1027,871 @@ typedef union mgenjit_value_as {
   double double_precision;
   // For MGENJIT_TYPE_POINTER.
   void *pointer;
-} mgenjit_value_as;
+} mgenjit_value_of;
 
-// A value of one of the types that a checked call can pass. The functions at the end of this file, such as
-// mgenjit_i64, make one.
+// A value of a type that a checked call can pass. In C and C++, the functions at the end of this file make one, such as
+// mgenjit_i64; elsewhere, set both fields.
 typedef struct mgenjit_value {
-  // One of MGENJIT_TYPE_…: which field of `as` holds the value.
-  int32_t type;
+  // One of MGENJIT_TYPE_…: which field of `of` holds the value.
+  int32_t kind;
   // The value.
-  union mgenjit_value_as as;
+  union mgenjit_value_of of;
 } mgenjit_value;
 
-// Called once when a task is done, on a thread of this library, on which all signals are blocked. It may use the
-// executor and its modules, and must not wait for other tasks: they may need the thread.
+/*
+ * Functions
+ *
+ * A mgenjit_function knows its signature, as the IR states it, and can be called with arguments that are checked against it.
+ *
+ *     mgenjit_function *add;
+ *     mgenjit_executor_lookup_function(executor, "add", &add, NULL);
+ *     printf("%s\n", mgenjit_function_signature(add)); // i64 @add(i64, i64)
+ *     mgenjit_value arguments[] = {mgenjit_i64(40), mgenjit_i64(2)}, sum;
+ *     mgenjit_function_call(add, arguments, 2, &sum, NULL);
+ *     assert(sum.of.integer == 42);
+ *     mgenjit_function_free(add);
+ */
+
+// Frees a function's handle. NULL does nothing.
+void mgenjit_function_free(mgenjit_function *function);
+
+// The function's name. NULL for NULL.
+const char *mgenjit_function_name(const mgenjit_function *function);
+
+// The signature as IR text, such as "i64 @add(i64, i64)". NULL for NULL.
+const char *mgenjit_function_signature(const mgenjit_function *function);
+
+// The type of the result: one of MGENJIT_TYPE_…. MGENJIT_TYPE_OTHER for NULL.
+int32_t mgenjit_function_result_type(const mgenjit_function *function);
+
+// How many parameters the function has, without "...". 0 for NULL.
+size_t mgenjit_function_parameter_count(const mgenjit_function *function);
+
+// The type of the parameter at `index`: one of MGENJIT_TYPE_…. MGENJIT_TYPE_OTHER for NULL and past the last.
+int32_t mgenjit_function_parameter_type(const mgenjit_function *function,
+                                        size_t index);
+
+// Whether the function takes more arguments than its parameters ("..."). false for NULL.
+bool mgenjit_function_is_variadic(const mgenjit_function *function);
+
+// Writes the function's address. Links what is not linked yet.
+//
+// Thread-safe. Errors: those of mgenjit_executor_link.
+mgenjit_status mgenjit_function_address(mgenjit_function *function,
+                                        void **address,
+                                        mgenjit_error **error);
+
+// Calls the function with `count` arguments. Each is checked against its parameter: the types must be the same, and an
+// integer must fit its type, signed or unsigned. Arguments for "..." may be i1 to i64, float, double and pointer; they are
+// promoted as in C (i1, i8 and i16 to i32, float to double). `result`, which may be NULL, receives the result with its type;
+// for void only the type. Links what is not linked yet.
+//
+// Thread-safe if the function is. An exception that the function throws passes through.
+//
+// Errors: MGENJIT_STATUS_TYPE, also for a function with a type (a struct, a vector, i128) or calling convention that cannot
+// be called this way: use its address. Those of mgenjit_executor_link.
+mgenjit_status mgenjit_function_call(mgenjit_function *function,
+                                     const mgenjit_value *arguments,
+                                     size_t count,
+                                     mgenjit_value *result,
+                                     mgenjit_error **error);
+
+// Calls the function without checking types. `arguments` has `count` pointers, one to each argument, which has exactly its
+// parameter's type; NULL if there are none. `result` has `result_bytes` bytes, enough for a result of exactly its type (an i1
+// is one byte); NULL and 0 for void, or if the result is not wanted. Functions with "..." get their fixed parameters only.
+//
+// Thread-safe if the function is. An exception that the function throws passes through.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT if `result` is too small; MGENJIT_STATUS_TYPE, also for another number of
+// arguments; and those of mgenjit_function_call.
+mgenjit_status mgenjit_function_call_raw(mgenjit_function *function,
+                                         const void *const *arguments,
+                                         size_t count,
+                                         void *result,
+                                         size_t result_bytes,
+                                         mgenjit_error **error);
+
+/*
+ * Tasks
+ *
+ * A mgenjit_task is a compile in the background.
+ *
+ *     mgenjit_source *source;
+ *     mgenjit_source_new("add.ll", &source, NULL);
+ *     mgenjit_source_add(source, "add.ll", ir, strlen(ir), NULL);
+ *     mgenjit_task *task;
+ *     mgenjit_executor_compile_async(executor, source, NULL, NULL, NULL, &task, NULL);
+ *     mgenjit_source_free(source);
+ *     mgenjit_module *compiled; // … do something else, then:
+ *     assert(mgenjit_task_result(task, &compiled, NULL) == MGENJIT_STATUS_OK);
+ *     mgenjit_module_free(compiled);
+ *     mgenjit_task_free(task);
+ */
+
+// As long as it takes. The value is 18446744073709551615, all bits set.
+#define MGENJIT_FOREVER UINT64_MAX
+
+// Called once when a task is done, on a thread of this library, with all signals blocked. It may use the executor and its
+// modules. It must not wait for other tasks: they may need the thread.
 typedef void (*mgenjit_task_callback)(void *user);
 
-// What a cache holds, and what it did since its index was made. Times are in microseconds.
+// Starts to compile a source, as mgenjit_executor_compile_source does, and returns. `task` receives a handle, which
+// mgenjit_task_free frees. The source is copied; files are read when the compile starts.
+//
+// An executor runs as many compiles at once as it may have servers (mgenjit_config_set_max_servers); the others wait their
+// turn. Its threads start when there is work and end when there is none. The executor lives until its tasks are done: if its
+// handles are freed before, its destructors run on one of these threads.
+//
+// `callback` may be NULL. `user` is passed to it. `user_free`, if not NULL, is called with `user` when the task is done, and
+// also if this call fails. A forked child does not continue its parent's tasks.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT; MGENJIT_STATUS_IO if no thread can be started. Errors of the compile
+// are the task's.
+mgenjit_status mgenjit_executor_compile_async(mgenjit_executor *executor,
+                                              const mgenjit_source *source,
+                                              mgenjit_task_callback callback,
+                                              void *user,
+                                              void (*user_free)(void*),
+                                              mgenjit_task **task,
+                                              mgenjit_error **error);
+
+// Starts to compile a source for the cache only. A later compile of it finds it there, or waits for it. Errors surface in
+// that later compile. Does nothing if the executor does not store in a cache.
+//
+// If the cache already has the code, nothing happens: it does not count as a hit, and there is no event.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT; MGENJIT_STATUS_IO if no thread can be started.
+mgenjit_status mgenjit_executor_prefetch(mgenjit_executor *executor,
+                                         const mgenjit_source *source,
+                                         mgenjit_error **error);
+
+// Frees a task's handle. The compile continues, and its module is added. NULL does nothing.
+void mgenjit_task_free(mgenjit_task *task);
+
+// Waits for a task for at most `timeout_ms`: 0 does not wait, MGENJIT_FOREVER waits as long as it takes. Writes to `is_done`
+// whether it is done.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT, also in a child that was forked since.
+mgenjit_status mgenjit_task_wait(const mgenjit_task *task,
+                                 uint64_t timeout_ms,
+                                 bool *is_done,
+                                 mgenjit_error **error);
+
+// Waits until a task is done, and takes its result, which can be taken once: what mgenjit_executor_compile_source would have
+// returned. `module` receives a handle, which mgenjit_module_free frees. If `module` is NULL, the module stays in the
+// executor without a handle.
+//
+// Thread-safe. Errors: those of mgenjit_executor_compile_source; MGENJIT_STATUS_CANCELLED; MGENJIT_STATUS_INVALID_ARGUMENT
+// if the result was taken before.
+mgenjit_status mgenjit_task_result(mgenjit_task *task,
+                                   mgenjit_module **module,
+                                   mgenjit_error **error);
+
+// Cancels a task. If it is not done, its result is MGENJIT_STATUS_CANCELLED from now on, its compile server is abandoned, and
+// its callback is called soon.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_task_cancel(mgenjit_task *task,
+                                   mgenjit_error **error);
+
+/*
+ * Blobs and strings that the caller frees
+ *
+ *     mgenjit_blob *assembly;
+ *     if (mgenjit_module_export_blob(module, MGENJIT_EXPORT_ASSEMBLY, NULL, &assembly, NULL) == MGENJIT_STATUS_OK) {
+ *         fwrite(mgenjit_blob_data(assembly), 1, mgenjit_blob_size(assembly), stdout);
+ *         mgenjit_blob_free(assembly);
+ *     }
+ */
+
+// The first byte. Not NULL, even if the blob is empty. NULL for NULL.
+const void *mgenjit_blob_data(const mgenjit_blob *blob);
+
+// The number of bytes. 0 for NULL.
+size_t mgenjit_blob_size(const mgenjit_blob *blob);
+
+// Frees a blob. NULL does nothing.
+void mgenjit_blob_free(mgenjit_blob *blob);
+
+// Frees a string that a function of this library wrote to a `char **`. NULL does nothing.
+void mgenjit_string_free(char *string);
+
+/*
+ * Exports
+ *
+ * Compiled modules can be written as objects, libraries, executables and text.
+ *
+ *     mgenjit_export_options *options;
+ *     mgenjit_export_options_new(&options, NULL);
+ *     mgenjit_export_options_set_soname(options, "libadd.so.1", NULL);
+ *     assert(mgenjit_module_export(module, MGENJIT_EXPORT_SHARED_LIBRARY, "libadd.so", options, NULL)
+ *            == MGENJIT_STATUS_OK);
+ *     mgenjit_export_options_free(options);
+ */
+
+MGENJIT_ENUM {
+  // A relocatable object. As with clang's objects, what uses it may have to be linked with `-lm`, and with `-latomic` for atomic
+  // operations on 16 bytes.
+  MGENJIT_EXPORT_OBJECT = 1,
+  // A static archive, with a member for each module and for each object linked into one. It needs the same libraries as an
+  // object.
+  MGENJIT_EXPORT_ARCHIVE = 2,
+  // A shared library, linked by the compile server; or by the linker, if one was set, if there are libraries or flags, or if
+  // the code needs what only a compiler can find, such as what __builtin_cpu_supports reads.
+  MGENJIT_EXPORT_SHARED_LIBRARY = 3,
+  // An executable. `main` may return i8 to i64 or void, and takes its arguments as for mgenjit_executor_run_main. The maths
+  // and atomics libraries are linked if needed.
+  MGENJIT_EXPORT_EXECUTABLE = 4,
+  // The optimised IR as bitcode, without objects that were linked into the module.
+  MGENJIT_EXPORT_BITCODE = 5,
+  // The optimised IR as text, without objects that were linked into the module.
+  MGENJIT_EXPORT_IR = 6,
+  // Assembly text.
+  MGENJIT_EXPORT_ASSEMBLY = 7,
+  // A C header with a prototype of each function that C can declare.
+  MGENJIT_EXPORT_HEADER = 8
+};
+
+// Creates options with the defaults. Free them with mgenjit_export_options_free.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_export_options_new(mgenjit_export_options **options, mgenjit_error **error);
+
+// Frees options. NULL does nothing.
+void mgenjit_export_options_free(mgenjit_export_options *options);
+
+// Sets a shared library's soname, such as "libanswer.so.1". Default, NULL: none.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_export_options_set_soname(mgenjit_export_options *options,
+                                                 const char *soname,
+                                                 mgenjit_error **error);
+
+// Sets whether an executable is linked statically. Default: false, it is position-independent.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_export_options_set_static(mgenjit_export_options *options,
+                                                 bool on,
+                                                 mgenjit_error **error);
+
+// Adds a library for executables and shared libraries: a name as after `-l`, such as "m", or a path with a slash. The linker
+// gets libraries and flags after the objects, in the order in which they were added.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_export_options_add_library(mgenjit_export_options *options,
+                                                  const char *library,
+                                                  mgenjit_error **error);
+
+// Adds one argument for the linker, such as "-Wl,-rpath,$ORIGIN" or "-g". No shell interprets it.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_export_options_add_flag(mgenjit_export_options *options,
+                                               const char *flag,
+                                               mgenjit_error **error);
+
+// Exports a module as `kind`, one of MGENJIT_EXPORT_…, to the file at `path`. `options` may be NULL for the defaults.
+//
+// The file appears, or is replaced, only when it is complete. A symbolic link is followed. A pipe or device is written to.
+// Executables and shared libraries are executable for whom the umask allows. Equal modules give equal bytes.
+//
+// Objects, archives, shared libraries, executables and headers are made from the cache's entry, without generating code.
+// Archives and headers need no other process, nor do objects of modules without other objects. Other objects and shared
+// libraries are linked by the compile server; executables, and shared libraries with libraries or flags, by the
+// configuration's linker, which the compile server's program starts. For bitcode, IR and assembly, the compile server
+// compiles the IR again.
+//
+// Thread-safe.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT; MGENJIT_STATUS_UNSUPPORTED if the target or module cannot be exported as `kind`;
+// MGENJIT_STATUS_NOT_FOUND if the cache lost the module or did not keep its IR; MGENJIT_STATUS_LINK if modules conflict;
+// MGENJIT_STATUS_LINKER with the linker's message; MGENJIT_STATUS_UNRESOLVED if an executable lacks symbols;
+// MGENJIT_STATUS_IO if the file cannot be written; MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_SERVER_UNAVAILABLE, _SERVER_CRASHED
+// and _SERVER_MISMATCH.
+mgenjit_status mgenjit_module_export(mgenjit_module *module,
+                                     int32_t kind,
+                                     const char *path,
+                                     const mgenjit_export_options *options,
+                                     mgenjit_error **error);
+
+// Exports a module to a blob: see mgenjit_module_export. Free it with mgenjit_blob_free.
+mgenjit_status mgenjit_module_export_blob(mgenjit_module *module,
+                                          int32_t kind,
+                                          const mgenjit_export_options *options,
+                                          mgenjit_blob **blob,
+                                          mgenjit_error **error);
+
+// Exports `count` modules together, as an archive, a shared library, an executable or a header: see mgenjit_module_export.
+// They must have one target and may belong to several executors. If two define the same symbol, the error names both.
+mgenjit_status mgenjit_modules_export(mgenjit_module *const *modules,
+                                      size_t count,
+                                      int32_t kind,
+                                      const char *path,
+                                      const mgenjit_export_options *options,
+                                      mgenjit_error **error);
+
+// Exports `count` modules together to a blob: see mgenjit_modules_export. Free it with mgenjit_blob_free.
+mgenjit_status mgenjit_modules_export_blob(mgenjit_module *const *modules,
+                                           size_t count,
+                                           int32_t kind,
+                                           const mgenjit_export_options *options,
+                                           mgenjit_blob **blob,
+                                           mgenjit_error **error);
+
+/*
+ * Caches
+ *
+ * A mgenjit_cache is for looking into a cache's directory and changing it. It needs no executor and no compile server. Other
+ * processes can use the cache at the same time.
+ *
+ *     mgenjit_cache *cache;
+ *     mgenjit_cache_open(NULL, &cache, NULL);
+ *     mgenjit_cache_statistics statistics = {.size = sizeof statistics};
+ *     assert(mgenjit_cache_stats(cache, &statistics, NULL) == MGENJIT_STATUS_OK);
+ *     printf("%llu entries, %llu bytes\n", (unsigned long long)statistics.entries,
+ *            (unsigned long long)statistics.bytes);
+ *     mgenjit_cache_free(cache);
+ */
+
+MGENJIT_ENUM {
+  // The size of a key as text: 64 hexadecimal digits and a NUL.
+  MGENJIT_KEY_SIZE = 65
+};
+
+// What a cache holds, and what has happened since its index was created.
 typedef struct mgenjit_cache_statistics {
-  // The caller sets it to the size of this struct; the library writes how much it filled in.
+  // Set it to sizeof(mgenjit_cache_statistics); the library writes how many bytes it filled in.
   size_t size;
   // Entries, and the bytes of their files.
   uint64_t entries;
   uint64_t bytes;
-  // Of the entries, those that are pinned.
+  // Pinned entries.
   uint64_t pinned;
-  // Other keys that lead to entries: that of each one's canonical form, and those of modules that differ from it
-  // only in what does not matter.
+  // Other keys that lead to entries: an entry's canonical key, and those of modules that differ from it only in what does
+  // not matter.
   uint64_t aliases;
-  // The limits of the configuration that the cache was opened with; 0 for none. The age is in seconds.
+  // The limits of the configuration that the cache was opened with. 0: none.
   uint64_t max_bytes;
   uint64_t max_entries;
-  uint64_t max_age;
-  // Compiles that found their code: under their own key, through an alias, in a layer below.
+  uint64_t max_age_ms;
+  // Cache hits: under the module's own key, through an alias, in a layer below.
   uint64_t hits;
   uint64_t hits_by_alias;
   uint64_t hits_in_layers;
-  // Compiles that did not: because there never was such an entry, because it was evicted, because somebody
-  // removed it, because it was damaged, because no trusted key signed it.
+  // Cache misses: there never was an entry, it was evicted, it was removed, it was damaged, it had no trusted signature.
   uint64_t misses_new;
   uint64_t misses_evicted;
   uint64_t misses_removed;
   uint64_t misses_damaged;
   uint64_t misses_untrusted;
-  // Entries that were compiled and stored, that were imported, that were evicted (for room or age) with their
-  // bytes, that somebody removed.
+  // Entries that were compiled and stored, that were imported, that were evicted (and their bytes), and that were removed.
   uint64_t stores;
   uint64_t imports;
   uint64_t evictions;
   uint64_t evicted_bytes;
   uint64_t removals;
-  // What the stored entries took to compile, and what the hits would have taken.
-  uint64_t compile_time;
-  uint64_t saved_time;
-  // 1 if all from `hits` to `saved_time` is known, as far as it was recorded. 0 if the index that would tell is lost or
-  // cannot be read, and none can be made, as on a full disk: then these are 0. What comes before is counted from the
-  // files.
-  uint64_t has_history;
+  // Compile time of the stored entries, and compile time that hits saved.
+  uint64_t compile_us;
+  uint64_t saved_us;
+  // Whether `hits` to `saved_us` are known. If not, they are 0: the index is lost or unreadable, and no new one can be
+  // created, for example on a full disk. The fields before them are counted from the files.
+  bool has_history;
 } mgenjit_cache_statistics;
 
-// Which entries an iterator yields: those that pass each test. All zeros but `size` lets everything through.
+// Progress callback: `done` of `total`. It runs on the thread that made the call. `total` may be too large until the end; then
+// it is `done`.
+typedef void (*mgenjit_progress)(uint64_t done, uint64_t total, void *user);
+
+// Opens the cache of a configuration; NULL: the default cache. Free it with mgenjit_cache_free. Nothing is created yet.
+// mgenjit_cache_trim, _verify, _import and _explain use the configuration's limits, layers, keys and optimisation level.
+//
+// Errors: MGENJIT_STATUS_CACHE if the configuration has no cache; MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_cache_open(const mgenjit_config *config,
+                                  mgenjit_cache **cache,
+                                  mgenjit_error **error);
+
+// Frees a cache's handle. What was made from it stays usable. NULL does nothing.
+void mgenjit_cache_free(mgenjit_cache *cache);
+
+// The absolute path of the cache's directory. NULL for NULL.
+const char *mgenjit_cache_directory(const mgenjit_cache *cache);
+
+// Writes the cache's statistics. Set `statistics->size` first.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND if the directory does not exist yet, MGENJIT_STATUS_CACHE,
+// MGENJIT_STATUS_INVALID_ARGUMENT. The functions below have these errors, too.
+mgenjit_status mgenjit_cache_stats(mgenjit_cache *cache,
+                                   mgenjit_cache_statistics *statistics,
+                                   mgenjit_error **error);
+
+// Finds the entry whose key begins with the digits of `prefix`; if there is none, the entry of an alias that does. Writes the
+// entry's whole key to `key`, which has `key_bytes` bytes: at least MGENJIT_KEY_SIZE.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND; MGENJIT_STATUS_INVALID_ARGUMENT if several entries match, if `prefix` is not
+// hexadecimal digits, or if `key` is too small.
+mgenjit_status mgenjit_cache_resolve(mgenjit_cache *cache,
+                                     const char *prefix,
+                                     char *key,
+                                     size_t key_bytes,
+                                     mgenjit_error **error);
+
+// Removes an entry, even a pinned one. Its code stays valid where it is mapped.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND.
+mgenjit_status mgenjit_cache_remove(mgenjit_cache *cache, const char *key, mgenjit_error **error);
+
+// Pins an entry, so that it is never evicted; false unpins it.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND.
+mgenjit_status mgenjit_cache_pin(mgenjit_cache *cache,
+                                 const char *key,
+                                 bool pinned,
+                                 mgenjit_error **error);
+
+// Evicts entries until the limits of the cache's configuration hold, and removes what killed processes left. Entries that
+// saved the least compile time for each byte and were not used for long go first. Storing does the same, a little at a time.
+// `progress` may be NULL.
+//
+// Thread-safe.
+mgenjit_status mgenjit_cache_trim(mgenjit_cache *cache,
+                                  mgenjit_progress progress,
+                                  void *user,
+                                  mgenjit_error **error);
+
+// Removes all entries; pinned ones only if `pinned_too`. Also removes what older versions of this library left, but not what
+// newer ones did. `progress` may be NULL.
+//
+// Thread-safe.
+mgenjit_status mgenjit_cache_clear(mgenjit_cache *cache,
+                                   bool pinned_too,
+                                   mgenjit_progress progress,
+                                   void *user,
+                                   mgenjit_error **error);
+
+// Verifies an entry: its code, as a hit does; what is attached to it; and, if its inputs were kept, that they and the options
+// have its key. With `recompile`, also compiles the inputs again and compares. That needs an entry with inputs that this
+// version of the library compiled, for this machine or another target.
+//
+// If the inputs were not kept, only compiling the module again can tell whether the entry is what its key says. The same holds
+// for an alias, except the key of the canonical form, which `recompile` checks.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_UNTRUSTED; with `recompile` also
+// MGENJIT_STATUS_DIFFERENT, MGENJIT_STATUS_TARGET if it cannot be compiled here, and those of mgenjit_executor_compile.
+mgenjit_status mgenjit_cache_verify(mgenjit_cache *cache,
+                                    const char *key,
+                                    bool recompile,
+                                    mgenjit_error **error);
+
+// Creates the index anew from the entries. Counts and times of use are kept if the old index can be read; nothing else can be
+// lost with an index. `progress` may be NULL.
+//
+// Thread-safe.
+mgenjit_status mgenjit_cache_rebuild(mgenjit_cache *cache,
+                                     mgenjit_progress progress,
+                                     void *user,
+                                     mgenjit_error **error);
+
+// Writes the entries of `count` keys, and their aliases, to a file, a bundle. The file appears only when it is complete. If
+// the configuration has a signing key, the entries are signed with it. `progress` may be NULL.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_IO.
+mgenjit_status mgenjit_cache_export(mgenjit_cache *cache,
+                                    const char *path,
+                                    const char *const *keys,
+                                    size_t count,
+                                    mgenjit_progress progress,
+                                    void *user,
+                                    mgenjit_error **error);
+
+// Stores the entries of a bundle. All are verified before the first is stored. Entries that the cache already has, whole and
+// signed as the configuration asks, stay as they are. `imported`, which may be NULL, receives how many were stored. `progress`
+// may be NULL.
+//
+// If the configuration has trusted keys, each entry must be signed with one. If not, the entries are checked for damage, but
+// nothing shows that their code is what their keys stand for. So import unsigned bundles only from where you would run a
+// program from. mgenjit_cache_verify with `recompile` finds entries that differ from what this machine compiles.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_UNTRUSTED if an entry has no signature by a
+// trusted key.
+mgenjit_status mgenjit_cache_import(mgenjit_cache *cache,
+                                    const char *path,
+                                    uint64_t *imported,
+                                    mgenjit_progress progress,
+                                    void *user,
+                                    mgenjit_error **error);
+
+/*
+ * Lists of cache entries
+ *
+ *     mgenjit_cache *cache;
+ *     mgenjit_cache_open(NULL, &cache, NULL);
+ *     mgenjit_cache_iterator *iterator;
+ *     mgenjit_cache_iterate(cache, NULL, &iterator, NULL);
+ *     mgenjit_cache_info info = {.size = sizeof info};
+ *     while (mgenjit_cache_iterator_next(iterator, &info, NULL) == MGENJIT_STATUS_OK && info.key != NULL)
+ *         printf("%s %s\n", info.key, info.name);
+ *     mgenjit_cache_iterator_free(iterator);
+ *     mgenjit_cache_free(cache);
+ */
+
+MGENJIT_ENUM {
+  // All entries.
+  MGENJIT_PINNED_ANY = 0,
+  // Only pinned entries.
+  MGENJIT_PINNED_ONLY = 1,
+  // Only entries that are not pinned.
+  MGENJIT_PINNED_NOT = 2
+};
+
+// Which entries an iterator yields: those that pass every test. If all fields but `size` are 0, all entries pass.
 typedef struct mgenjit_cache_filter {
-  // The size of this struct.
+  // Set it to sizeof(mgenjit_cache_filter).
   size_t size;
   // A pattern for module names, with *, ? and […], or NULL.
   const char *name;
-  // 1: only pinned entries. 2: only ones that are not pinned.
+  // One of MGENJIT_PINNED_….
   int32_t pinned;
-  // Only entries that were last used before this time, in microseconds since 1970; 0: all.
-  uint64_t unused_since;
+  // Only entries that were last used before this time, in microseconds since 1970. 0: all.
+  uint64_t unused_since_us;
   // Only entries of at least so many bytes.
   uint64_t min_bytes;
 } mgenjit_cache_filter;
 
-// What is known of one entry. Strings belong to the iterator, until its next step, or to the entry that was asked.
-// Times are in microseconds.
+// What is known of one entry. The strings belong to the iterator, until its next step, or to the entry that was asked.
 typedef struct mgenjit_cache_info {
-  // The caller sets it to the size of this struct; the library writes how much it filled in.
+  // Set it to sizeof(mgenjit_cache_info); the library writes how many bytes it filled in.
   size_t size;
   // 64 hexadecimal digits.
   const char *key;
-  // What the module was called when it was compiled.
+  // The module's name when it was compiled.
   const char *name;
   // One of MGENJIT_OPT_….
   int32_t opt_level;
-  // 1 if it is never evicted.
-  int32_t pinned;
-  // What LLVM generated code for.
+  // Whether it is never evicted.
+  bool pinned;
+  // The target and CPU that LLVM generated code for.
   const char *triple;
   const char *cpu;
-  // Where the code runs: a CPU level such as "x86-64-v3", "native" and a digest of one machine's CPU, or another
-  // target such as "aarch64-linux-gnu cortex-a72".
+  // Where the code runs: a CPU level such as "x86-64-v3"; "native" and a digest of a machine's CPU; or another target such
+  // as "aarch64-linux-gnu cortex-a72".
   const char *machine;
-  // The version of LLVM, of this library, and which build of the compile server it was.
+  // The versions of LLVM and of this library, and the build of the compile server.
   const char *llvm_version;
   const char *version;
   const char *build;
-  // Bytes of the inputs, of the entry's file, and of the image in it: 0 for another target than this machine.
+  // Bytes of the inputs, of the entry's file, and of its image, which is 0 for a target other than this machine.
   uint64_t ir_bytes;
   uint64_t bytes;
   uint64_t image_bytes;
-  // What it took to compile.
-  uint64_t compile_time;
-  // When it was compiled and last used, since 1970.
-  uint64_t created;
-  uint64_t last_used;
-  // How often it was used after that, and what that saved.
+  // Compile time.
+  uint64_t compile_us;
+  // When it was compiled and last used, in microseconds since 1970.
+  uint64_t created_us;
+  uint64_t last_used_us;
+  // Hits, and the compile time that they saved.
   uint64_t hits;
-  uint64_t saved_time;
+  uint64_t saved_us;
 } mgenjit_cache_info;
 
-// Told how much of how much is done, on the thread that made the call. `total` may be too large until all is done;
-// then it is `done`.
-typedef void (*mgenjit_progress)(uint64_t done, uint64_t total, void *user);
+// Creates an iterator over the entries that pass `filter`, in the order of their keys; NULL: over all. Free it with
+// mgenjit_cache_iterator_free. It reads as it goes: entries stored or removed meanwhile may or may not appear.
+mgenjit_status mgenjit_cache_iterate(mgenjit_cache *cache,
+                                     const mgenjit_cache_filter *filter,
+                                     mgenjit_cache_iterator **iterator,
+                                     mgenjit_error **error);
 
-// What a shared compile server does, and what it has done since it started. Times are in milliseconds.
+// Writes the next entry. After the last one, `info->key` is NULL. Set `info->size` first.
+mgenjit_status mgenjit_cache_iterator_next(mgenjit_cache_iterator *iterator,
+                                           mgenjit_cache_info *info,
+                                           mgenjit_error **error);
+
+// Frees an iterator. NULL does nothing.
+void mgenjit_cache_iterator_free(mgenjit_cache_iterator *iterator);
+
+/*
+ * Cache entries
+ *
+ *     mgenjit_cache *cache;
+ *     mgenjit_cache_open(NULL, &cache, NULL);
+ *     mgenjit_cache_entry *entry;
+ *     assert(mgenjit_cache_entry_open(cache, mgenjit_module_key(module), &entry, NULL) == MGENJIT_STATUS_OK);
+ *     printf("%s\n", mgenjit_cache_entry_prototype(entry, 0)); // int64_t add(int64_t, int64_t);
+ *     mgenjit_cache_entry_free(entry);
+ *     mgenjit_cache_free(cache);
+ */
+
+MGENJIT_ENUM {
+  // The image: an ELF shared object. Empty if the entry is for another target.
+  MGENJIT_PART_IMAGE = 1,
+  // The relocatable object that the image was linked from; if there are several, a GNU archive of them.
+  MGENJIT_PART_OBJECT = 2,
+  // The inputs as they were given, one after the other, if they were kept.
+  MGENJIT_PART_IR = 3
+};
+
+// Opens the entry of a key, 64 hexadecimal digits, and verifies it. Free it with mgenjit_cache_entry_free.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_UNTRUSTED.
+mgenjit_status mgenjit_cache_entry_open(mgenjit_cache *cache,
+                                        const char *key,
+                                        mgenjit_cache_entry **entry,
+                                        mgenjit_error **error);
+
+// Frees an entry. NULL does nothing.
+void mgenjit_cache_entry_free(mgenjit_cache_entry *entry);
+
+// Writes what is known of the entry. Set `info->size` first.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_cache_entry_info(const mgenjit_cache_entry *entry,
+                                        mgenjit_cache_info *info,
+                                        mgenjit_error **error);
+
+// The CPU features that LLVM generated code for, such as "+avx2,-avx512f". NULL for NULL.
+const char *mgenjit_cache_entry_features(const mgenjit_cache_entry *entry);
+
+// The path of the entry's file. Tools such as objdump read it as an ELF shared object. NULL for NULL.
+const char *mgenjit_cache_entry_path(const mgenjit_cache_entry *entry);
+
+// How many aliases, other keys, lead to the entry. 0 for NULL.
+size_t mgenjit_cache_entry_alias_count(const mgenjit_cache_entry *entry);
+
+// The alias at `index`. NULL past the last.
+const char *mgenjit_cache_entry_alias(const mgenjit_cache_entry *entry, size_t index);
+
+// How many inputs the entry was compiled from. 0 for NULL.
+size_t mgenjit_cache_entry_input_count(const mgenjit_cache_entry *entry);
+
+// The name of the input at `index`. NULL past the last.
+const char *mgenjit_cache_entry_input_name(const mgenjit_cache_entry *entry, size_t index);
+
+// The bytes of the input at `index`, 0 past the last. In MGENJIT_PART_IR, it follows the inputs before it.
+uint64_t mgenjit_cache_entry_input_size(const mgenjit_cache_entry *entry, size_t index);
+
+// How many functions the module defines that others can see. 0 for NULL.
+size_t mgenjit_cache_entry_function_count(const mgenjit_cache_entry *entry);
+
+// The signature of the function at `index` as IR text, such as "i64 @add(i64, i64)". NULL past the last.
+const char *mgenjit_cache_entry_signature(const mgenjit_cache_entry *entry, size_t index);
+
+// The C declaration of the function at `index`, such as "int64_t add(int64_t, int64_t);". IR does not say which integers are
+// unsigned or what pointers point to. NULL past the last, and for a function that C cannot declare because of its name, its
+// calling convention, or a type such as a vector.
+const char *mgenjit_cache_entry_prototype(const mgenjit_cache_entry *entry,
+                                          size_t index);
+
+// Reads a part of the entry, one of MGENJIT_PART_…, into a blob. Free it with mgenjit_blob_free.
+//
+// Errors: MGENJIT_STATUS_NOT_FOUND if the IR was not kept, MGENJIT_STATUS_DAMAGED.
+mgenjit_status mgenjit_cache_entry_read(const mgenjit_cache_entry *entry,
+                                        int32_t part,
+                                        mgenjit_blob **bytes,
+                                        mgenjit_error **error);
+
+/*
+ * Explanations
+ *
+ * A mgenjit_explanation tells why a module is found in the cache, or is not.
+ *
+ *     mgenjit_cache *cache;
+ *     mgenjit_cache_open(NULL, &cache, NULL);
+ *     mgenjit_explanation *explanation;
+ *     mgenjit_cache_explain(cache, "add.ll", ir, strlen(ir), &explanation, NULL);
+ *     assert(mgenjit_explanation_verdict(explanation) == MGENJIT_VERDICT_HIT);
+ *     printf("add.ll: %s\n", mgenjit_explanation_message(explanation));
+ *     mgenjit_explanation_free(explanation);
+ *     mgenjit_cache_free(cache);
+ */
+
+MGENJIT_ENUM {
+  // Cache hit.
+  MGENJIT_VERDICT_HIT = 1,
+  // There is no entry of this name, and as far as the cache remembers there was none of this key. If an entry of this name is
+  // gone, mgenjit_explanation_time_us says since when.
+  MGENJIT_VERDICT_NEVER = 2,
+  // There is an entry of this name with another key: see mgenjit_explanation_differences.
+  MGENJIT_VERDICT_DIFFERS = 3,
+  // The entry was evicted, for its size or its age: see mgenjit_explanation_time_us.
+  MGENJIT_VERDICT_EVICTED = 4,
+  // The entry was removed.
+  MGENJIT_VERDICT_REMOVED = 5,
+  // The entry is damaged.
+  MGENJIT_VERDICT_DAMAGED = 6,
+  // The entry has no signature by a trusted key.
+  MGENJIT_VERDICT_UNTRUSTED = 7
+};
+
+MGENJIT_ENUM {
+  // The IR, another input, or the symbols to keep.
+  MGENJIT_DIFFERS_IR = 1,
+  // The optimisation level.
+  MGENJIT_DIFFERS_OPT_LEVEL = 2,
+  // The CPU, CPU level or target.
+  MGENJIT_DIFFERS_CPU = 4,
+  // The version of LLVM.
+  MGENJIT_DIFFERS_LLVM = 8,
+  // The version of this library, or the build of its compile server.
+  MGENJIT_DIFFERS_VERSION = 16
+};
+
+// Explains whether an executor of the cache's configuration would find the IR in the cache, and why. `name` is the module's
+// name. Free the explanation with mgenjit_explanation_free.
+//
+// Nothing is compiled. So this cannot see that new IR differs from an entry's only in what does not matter; a compile does,
+// after the compile server has read the IR.
+//
+// Thread-safe.
+mgenjit_status mgenjit_cache_explain(mgenjit_cache *cache,
+                                     const char *name,
+                                     const void *ir,
+                                     size_t length,
+                                     mgenjit_explanation **explanation,
+                                     mgenjit_error **error);
+
+// Explains the same for all inputs of a source: see mgenjit_cache_explain.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_IO if a file cannot be read, and those of mgenjit_cache_explain.
+mgenjit_status mgenjit_cache_explain_source(mgenjit_cache *cache,
+                                            const mgenjit_source *source,
+                                            mgenjit_explanation **explanation,
+                                            mgenjit_error **error);
+
+// Frees an explanation. NULL does nothing.
+void mgenjit_explanation_free(mgenjit_explanation *explanation);
+
+// One of MGENJIT_VERDICT_…. 0 for NULL.
+int32_t mgenjit_explanation_verdict(const mgenjit_explanation *explanation);
+
+// What differs: a sum of MGENJIT_DIFFERS_…. 0 for NULL.
+uint32_t mgenjit_explanation_differences(const mgenjit_explanation *explanation);
+
+// The module's key: 64 hexadecimal digits. NULL for NULL.
+const char *mgenjit_explanation_key(const mgenjit_explanation *explanation);
+
+// For MGENJIT_VERDICT_HIT, the key of the entry. For MGENJIT_VERDICT_DIFFERS, the key of the nearest entry of the same name.
+// Otherwise NULL.
+const char *mgenjit_explanation_nearest(const mgenjit_explanation *explanation);
+
+// When the entry was evicted or removed, or when the nearest entry was compiled, in microseconds since 1970. 0 if unknown.
+uint64_t mgenjit_explanation_time_us(const mgenjit_explanation *explanation);
+
+// The explanation in words. "" for NULL.
+const char *mgenjit_explanation_message(const mgenjit_explanation *explanation);
+
+/*
+ * Compile servers
+ *
+ *     char *path;
+ *     if (mgenjit_server_path(NULL, &path, NULL) == MGENJIT_STATUS_OK) {
+ *         printf("the compile server is %s\n", path);
+ *         mgenjit_string_free(path);
+ *     }
+ *     mgenjit_server_statistics statistics = {.size = sizeof statistics};
+ *     if (mgenjit_server_status(&statistics, NULL) == MGENJIT_STATUS_NOT_FOUND)
+ *         puts("no shared server runs");
+ */
+
+// What the shared compile server does, and what it has done since it started.
 typedef struct mgenjit_server_statistics {
-  // The caller sets it to the size of this struct; the library writes how much it filled in.
+  // Set it to sizeof(mgenjit_server_statistics); the library writes how many bytes it filled in.
   size_t size;
-  // The id of the server's process.
+  // The server's process ID.
   uint64_t process;
-  // Since it started.
-  uint64_t uptime;
-  // Without a request for so long, it ends.
-  uint64_t idle_timeout;
-  // 1 if it takes no more clients and ends when it has answered the requests that it has.
-  uint64_t stopping;
-  // Connections now, with that of this call, and the processes that have them.
+  // The time since the server started.
+  uint64_t uptime_ms;
+  // The time without requests after which the server ends.
+  uint64_t idle_timeout_ms;
+  // Whether it is ending: it answers the requests that it has, and takes no new clients.
+  bool stopping;
+  // Connections, including that of this call, and the number of processes that have them.
   uint64_t connections;
   uint64_t clients;
-  // Requests that wait for a worker, and those that are worked on.
+  // Requests that wait for a worker, and requests being worked on.
   uint64_t queued;
   uint64_t running;
-  // The worker processes, how many of them wait for a request, and how many there may be at once.
+  // Worker processes, how many of them are idle, and how many there may be.
   uint64_t workers;
   uint64_t idle_workers;
   uint64_t max_workers;
-  // Bytes of memory of the server's own process, and of all workers together, as far as /proc tells.
-  uint64_t memory;
-  uint64_t worker_memory;
-  // Requests that came, and those of them that had a result; an error of the module; the result of an equal request
-  // of another client; a client that was gone or wanted no more; a worker that died.
+  // Memory of the server's own process, and of all workers together, as /proc tells it.
+  uint64_t memory_bytes;
+  uint64_t worker_memory_bytes;
+  // Requests received. Of these: compiled, failed with an error of the module, answered with the result of another client's
+  // equal request, cancelled or abandoned by the client, and lost with a worker that died.
   uint64_t requests;
   uint64_t compiled;
   uint64_t failed;
   uint64_t joined;
   uint64_t cancelled;
   uint64_t crashed;
-  // Connections that came, and those that were refused or cut: too many, too slow, or not understood.
+  // Connections accepted, and connections refused or closed because they were too many, too slow, or invalid.
   uint64_t accepted;
   uint64_t refused;
-  // Workers that were started, and those that were replaced because they had taken much memory.
+  // Workers started, and workers replaced because they had used much memory.
   uint64_t started_workers;
   uint64_t recycled_workers;
-  // What one request may take, see mgenjit_config_set_server_limits: milliseconds of the processor's time, and bytes of
-  // memory. 0: as much as there is.
-  uint64_t max_time;
-  uint64_t max_memory;
-  // Milliseconds that a request waits for a worker until a private server compiles it, 0: for ever; how many such
-  // servers there are now, and how many there may be.
-  uint64_t queue_timeout;
+  // The limits of one request: processor time and memory. 0: no limit. See mgenjit_config_set_server_limits.
+  uint64_t max_cpu_ms;
+  uint64_t max_memory_bytes;
+  // How long a request waits for a worker before a private server compiles it, 0: for ever; how many such private servers
+  // there are, and how many there may be.
+  uint64_t queue_timeout_ms;
   uint64_t private_servers;
   uint64_t max_private_servers;
-  // Requests that took more than one may; workers that were replaced because they were stopped or hung; requests that
-  // a private server was to compile because they had waited for too long.
+  // Requests that exceeded a limit; unresponsive workers that were replaced; requests left to a private server because they
+  // had waited too long.
   uint64_t limited;
   uint64_t hung_workers;
   uint64_t sent_away;
 } mgenjit_server_statistics;
 
-#ifdef __cplusplus
-extern "C" {
-#endif // __cplusplus
-
-// The name of a status, such as "MGENJIT_STATUS_PARSE", or "unknown status" for another number. The string
-// is static.
-const char *mgenjit_status_name(mgenjit_status status);
-
-// The version of the library that is running, as MGENJIT_VERSION_NUMBER computes it.
-uint32_t mgenjit_version_number(void);
-
-// The version as text, such as "0.1.0". The string is static.
-const char *mgenjit_version_string(void);
-
-// The version of LLVM that compiles, such as "22.1.8". It is part of every key. The string is static.
-const char *mgenjit_llvm_version(void);
-
-// A digest of the sources that decide what code comes out, 16 hexadecimal digits. A compile server is used by libraries
-// of its own build alone. It is part of every key. The string is static.
-const char *mgenjit_build_id(void);
-
-// The status of the call that failed. MGENJIT_STATUS_OK for NULL.
-mgenjit_status mgenjit_error_status(const struct mgenjit_error *error);
-
-// What went wrong, in a sentence or a few lines, without a newline at the end. It begins with the module's name
-// if it is about one, and with the place in it, as in "demo.ll:3:7: …". "" for NULL. The string belongs to the
-// error.
-const char *mgenjit_error_message(const struct mgenjit_error *error);
-
-// The line of the IR text that is wrong, from 1. 0 if the error has no place in the text.
-uint32_t mgenjit_error_line(const struct mgenjit_error *error);
-
-// The column in that line, in bytes from 1. 0 if it is not known.
-uint32_t mgenjit_error_column(const struct mgenjit_error *error);
-
-// The text of that line, or NULL if the error has no place in the text. The string belongs to the error.
-const char *mgenjit_error_source_line(const struct mgenjit_error *error);
-
-// How many symbols the error is about: for MGENJIT_STATUS_UNRESOLVED, all that are missing.
-size_t mgenjit_error_symbol_count(const struct mgenjit_error *error);
-
-// The name of the symbol at `index`, or NULL past the last. The string belongs to the error.
-const char *mgenjit_error_symbol(const struct mgenjit_error *error, size_t index);
-
-// Frees an error. NULL does nothing.
-void mgenjit_error_free(struct mgenjit_error *error);
-
-// Makes a configuration with the defaults. Never NULL. Free it with mgenjit_config_free.
-struct mgenjit_config *mgenjit_config_new(void);
-
-// Frees a configuration. NULL does nothing.
-void mgenjit_config_free(struct mgenjit_config *config);
-
-// Sets how far code is optimised: one of MGENJIT_OPT_…. Default: MGENJIT_OPT_O2.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_config_set_opt_level(struct mgenjit_config *config,
-                                            int32_t level,
-                                            struct mgenjit_error **error);
-
-// Sets what code is generated for: "native", which is this machine with all that it can do and the default,
-// also for NULL; or a level of the x86-64 psABI, "x86-64", "x86-64-v2", "x86-64-v3" or "x86-64-v4", whose code
-// runs on every machine of that level, so that different machines can use one cache. Functions whose IR names a
-// "target-cpu" of their own are compiled for that one.
-//
-// A machine may lack features of a level. Then every compile is MGENJIT_STATUS_CPU there, also if the cache has
-// the code.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_config_set_cpu(struct mgenjit_config *config,
-                                      const char *cpu,
-                                      struct mgenjit_error **error);
-
-// Sets another target than this machine, to export code for and not to run it: an LLVM target triple such as
-// "aarch64-linux-gnu", "riscv64-linux-gnu", "x86_64-linux-gnu" or "wasm32-unknown-unknown"; a CPU by LLVM's name,
-// such as "cortex-a72" or "x86-64-v3", NULL for the triple's generic one; and features, such as "+sve,-crc", beyond
-// those of the CPU, NULL for none. A `triple` of NULL sets this machine again, see mgenjit_config_set_cpu.
-//
-// Modules of another target are compiled, cached and exported like all others. What would run their code, such as
-// mgenjit_module_lookup, is MGENJIT_STATUS_TARGET. What LLVM does not know is an error of the compile.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_config_set_target(struct mgenjit_config *config,
-                                         const char *triple,
-                                         const char *cpu,
-                                         const char *features,
-                                         struct mgenjit_error **error);
-
-// Sets the program that links executables, and shared libraries that have libraries or flags of their own: a C
-// compiler driver such as "gcc", "clang-22" or "aarch64-linux-gnu-gcc", or a linker such as "wasm-ld". A name without
-// a slash is looked for on $PATH when it is used. NULL sets the default: $MGENJIT_CC, else "cc".
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_config_set_linker(struct mgenjit_config *config,
-                                         const char *program,
-                                         struct mgenjit_error **error);
-
-// Sets after how many milliseconds a linker that has not ended is stopped. Default: 300,000, five minutes. 0: never.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_config_set_linker_timeout(struct mgenjit_config *config,
-                                                 uint64_t milliseconds,
-                                                 struct mgenjit_error **error);
-
-// Limits what one compile may take: milliseconds from the request to the answer, in which the wait for a busy server
-// counts and the start of one does not; bytes of memory beyond what an idle
-// compile server has and what holds the inputs, and bytes of all inputs together. 0 is no limit, and the default of
-// each.
-//
-// A compile that exceeds one is MGENJIT_STATUS_TIMEOUT, MGENJIT_STATUS_MEMORY or MGENJIT_STATUS_TOO_LARGE. Its server is
-// given up, and another one started when there is need.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_config_set_compile_limits(struct mgenjit_config *config,
-                                                 uint64_t milliseconds,
-                                                 uint64_t memory_bytes,
-                                                 uint64_t input_bytes,
-                                                 struct mgenjit_error **error);
-
-// Sets a folder, which is made when there is need, for what reproduces compiles that a compile server does not survive
-// or that exceed a limit: below it a folder for each, with the inputs, what was asked for, the versions and a script that
-// does it again with LLVM's own tools. The error's message names it. NULL: none, the default.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_config_set_reproducer_dir(struct mgenjit_config *config,
-                                                 const char *path,
-                                                 struct mgenjit_error **error);
-
-// Sets the cache's directory. It is made, with mode 0700, when something is first stored. A directory that
-// belongs to another user, or that others may write, is not used: what is in a cache is run.
-//
-// An entry is checked each time it is used, and then mapped from its file. Nothing changes a file that has its name, and
-// its permissions say so (mode 0444). But whoever may write to the directory can: then code that runs from the file changes
-// as well, and a file that is cut short is a SIGBUS in the process that runs it. Keys that are trusted rule that out
-// (mgenjit_config_add_cache_trusted_key).
-//
-// Default: $MGENJIT_CACHE_DIR, else $XDG_CACHE_HOME/mgenjit, else $HOME/.cache/mgenjit. If there is none of
-// these, nothing is cached. NULL sets the default again.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_config_set_cache_dir(struct mgenjit_config *config,
-                                            const char *path,
-                                            struct mgenjit_error **error);
-
-// Sets what the cache is used for: one of MGENJIT_CACHE_…. Default: MGENJIT_CACHE_READ_WRITE.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_config_set_cache_mode(struct mgenjit_config *config,
-                                             int32_t mode,
-                                             struct mgenjit_error **error);
-
-// Adds a directory below the cache: a read-only cache, such as one that an administrator fills for all users, or
-// one that an application brings. What the cache has not is looked for in these, in the order in which they were
-// added, and used in place. A layer may belong to the user or to root, and others must not write it; the event hook
-// is told of one that is not used for that. One that is not there is empty.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_config_add_cache_layer(struct mgenjit_config *config,
-                                              const char *path,
-                                              struct mgenjit_error **error);
-
-// Sets how much the cache may hold: bytes and number of entries, and seconds since an entry was last used; 0 for
-// no limit. Defaults: 5 GiB, no limit, no limit. When something is stored and a limit is exceeded, those entries
-// go that saved the least compile time for each byte and were not used for long; pinned ones stay. That is done
-// a little at a time, so that a limit may be exceeded for a moment.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_config_set_cache_limits(struct mgenjit_config *config,
-                                               uint64_t max_bytes,
-                                               uint64_t max_entries,
-                                               uint64_t max_age,
-                                               struct mgenjit_error **error);
-
-// Sets whether an entry is on the disk before it gets its name (fsync), so that a power cut cannot lose it.
-// Default: 0. Without it, an entry that a power cut tore is noticed by its digest and compiled anew.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_config_set_cache_sync(struct mgenjit_config *config,
-                                             int32_t on,
-                                             struct mgenjit_error **error);
-
-// Sets whether an entry keeps the IR that it was compiled from, compressed. Default: 1. It is what
-// mgenjit_cache_verify compiles again.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_config_set_cache_keep_ir(struct mgenjit_config *config,
-                                                int32_t on,
-                                                struct mgenjit_error **error);
-
-// Sets whether the cache keeps a journal and an index. Default: 1. Without them there are no statistics, and the
-// cache is trimmed by mgenjit_cache_trim alone, by the age of its files. On a network file system, where locks
-// and appending cannot be relied on, there are none in any case.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_config_set_cache_index(struct mgenjit_config *config,
-                                              int32_t on,
-                                              struct mgenjit_error **error);
-
-// Sets whether a hit is compiled all the same and compared with what the cache has. Default: 0. If they differ,
-// the compile fails with MGENJIT_STATUS_DIFFERENT, and the event hook gets MGENJIT_EVENT_DIFFERENT.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_config_set_cache_verify(struct mgenjit_config *config,
-                                               int32_t on,
-                                               struct mgenjit_error **error);
-
-// Sets the file of the key that signs what is stored; NULL: nothing is signed, the default. The file holds an
-// Ed25519 private key, as `openssl genpkey -algorithm ed25519` writes it, or a secret for BLAKE3, 64 hexadecimal
-// digits, as `openssl rand -hex 32` does. It is read at once, and nobody else must be able to read it.
-//
-// Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_config_set_cache_signing_key(struct mgenjit_config *config,
-                                                    const char *path,
-                                                    struct mgenjit_error **error);
-
-// Adds a key to those that are trusted: from the first one on, an entry that none of them signed is a miss, and
-// the event hook is told. Nothing is stored then unless mgenjit_config_set_cache_signing_key names a key that is
-// trusted. Users of one directory with different keys replace each other's entries: give each a directory. The file
-// holds an Ed25519 public key, as `openssl pkey -pubout` writes it, or the secret for BLAKE3. It is read at once. It must
-// belong to this user or to root, and nobody else may write it.
-//
-// With trusted keys, an entry's code is read into memory of the process, checked there, and run from there: whatever is
-// done to the file later, what runs is what was signed. Processes then do not share its memory. Debuggers and profilers
-// find the file's name all the same.
-//
-// Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_config_add_cache_trusted_key(struct mgenjit_config *config,
-                                                    const char *path,
-                                                    struct mgenjit_error **error);
-
-// Sets how long a miss waits, in milliseconds, for another process or thread that compiles the same code
-// already, before it compiles for itself. Default: 60000.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_config_set_lock_timeout(struct mgenjit_config *config,
-                                               uint32_t milliseconds,
-                                               struct mgenjit_error **error);
-
-// Sets a function that is told what the executor does: see mgenjit_event. It runs on the thread that made
-// the call it tells of, before that call returns, perhaps on several threads at once. It may call this
-// library. It must not throw.
-//
-// `user` is handed to each call of `hook`. `user_free`, if not NULL, is called with it once nothing uses it
-// any more: the configuration and all that was made from it are freed, or the hook was replaced. A NULL
-// `hook` removes the hook.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT; `user_free` is not called then.
-mgenjit_status mgenjit_config_set_event_hook(struct mgenjit_config *config,
-                                             mgenjit_event_hook hook,
-                                             void *user,
-                                             void (*user_free)(void *user),
-                                             struct mgenjit_error **error);
-
-// Sets the path of the compile server's executable file. Default, NULL: $MGENJIT_SERVER, else
-// mgenjit-server beside this library, else ../libexec/mgenjit/mgenjit-server seen from this library's
-// folder, else mgenjit-server on $PATH. A path that is set, here or by the variable, is the only one tried.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_config_set_server_path(struct mgenjit_config *config,
-                                              const char *path,
-                                              struct mgenjit_error **error);
-
-// Sets how many compile servers an executor may run at once: so many misses are compiled in parallel.
-// Default, 0: the number of cores this process may use.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_config_set_max_servers(struct mgenjit_config *config,
-                                              uint32_t count,
-                                              struct mgenjit_error **error);
-
-// Sets whose compile servers are used: one of MGENJIT_SERVER_…. Default: what $MGENJIT_SERVER_MODE says, "private" or
-// "shared"; private if it is not set.
-//
-// A shared server is found by a socket in $XDG_RUNTIME_DIR/mgenjit, else in /run/user/UID/mgenjit, else in
-// mgenjit-UID in $TMPDIR or /tmp. The folder must be the user's alone. It serves processes of the same user and of
-// the same build of this library; each build has its own. Where it cannot be used, a private one is, and the event
-// hook is told why: MGENJIT_EVENT_SERVER_TROUBLE.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_config_set_server_mode(struct mgenjit_config *config,
-                                              int32_t mode,
-                                              struct mgenjit_error **error);
-
-// Sets after how many milliseconds without a request a shared server ends. It counts for the server that is started
-// with this configuration, not for one that runs already. Default: 600000.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT, also for 0.
-mgenjit_status mgenjit_config_set_server_idle_timeout(struct mgenjit_config *config,
-                                                      uint64_t milliseconds,
-                                                      struct mgenjit_error **error);
-
-// Limits what one request may take of a shared server, whatever its client's own limits are
-// (mgenjit_config_set_compile_limits): milliseconds of the processor's time; bytes of memory, of which a link is not
-// limited; and milliseconds that it waits for one of the server's workers. 0 is no limit, and MGENJIT_SERVER_DEFAULT the
-// server's default: 600000, ten minutes; half of the machine's memory; and 10000, ten seconds. They count for the server
-// that is started with this configuration, not for one that runs already; mgenjit_server_status tells them.
-//
-// What takes more is MGENJIT_STATUS_TIMEOUT or MGENJIT_STATUS_MEMORY. What waits for longer is compiled by a private
-// server, and the event hook is told: MGENJIT_EVENT_SERVER_TROUBLE. As many of these may be at once, for all of the
-// user's processes together, as the shared server has workers at work; the others wait on.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_config_set_server_limits(struct mgenjit_config *config,
-                                                uint64_t processor_milliseconds,
-                                                uint64_t memory_bytes,
-                                                uint64_t queue_milliseconds,
-                                                struct mgenjit_error **error);
-
-// Sets a file to which compile servers that are started with this configuration add lines that say what they do: one
-// JSON object for each, with the time and, where it is about a compile, the module's key. "-" is this process's
-// standard error. Default, NULL: what $MGENJIT_SERVER_LOG says, in the same way; if that is not set, there is no log.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT. If the file cannot be written when a server is started, the event hook is
-// told: MGENJIT_EVENT_SERVER_TROUBLE.
-mgenjit_status mgenjit_config_set_server_log(struct mgenjit_config *config,
-                                             const char *path,
-                                             struct mgenjit_error **error);
-
-// Makes a source without inputs, to be freed with mgenjit_source_free. `name` is what messages call the module; it is
-// no part of the key.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_source_new(const char *name,
-                                  struct mgenjit_source **source,
-                                  struct mgenjit_error **error);
-
-// Frees a source. Modules that were compiled from it stay. NULL does nothing.
-void mgenjit_source_free(struct mgenjit_source *source);
-
-// Adds an input of `length` bytes at `bytes`, which are copied. What it is, its first bytes tell: IR text, bitcode, an
-// ELF relocatable object, or a static archive of such. `name` is what messages call it.
-//
-// The order counts for archives, as for a linker: of several that define a symbol, the first is used. If all inputs
-// are archives and no symbol is to be kept, nothing refers to their members, and all of them are linked.
-//
-// The functions of objects have no signatures: they are looked up by their addresses.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT. What is wrong with the bytes is an error of the compile.
-mgenjit_status mgenjit_source_add(struct mgenjit_source *source,
-                                  const char *name,
-                                  const void *bytes,
-                                  size_t length,
-                                  struct mgenjit_error **error);
-
-// As mgenjit_source_add, of a file, which is read whenever the source is compiled: whole only if the cache has not
-// got the code.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT. A file that cannot be read is an error of the compile.
-mgenjit_status mgenjit_source_add_file(struct mgenjit_source *source,
-                                       const char *path,
-                                       struct mgenjit_error **error);
-
-// Keeps a symbol, a function or variable. Once one is kept, all others that the inputs define become internal to the
-// module: the optimiser may inline, change and drop them, and nobody else sees them. Without a call, all that are
-// external stay so.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT. A symbol that no input defines is an error of the compile.
-mgenjit_status mgenjit_source_keep(struct mgenjit_source *source,
-                                   const char *symbol,
-                                   struct mgenjit_error **error);
-
-// Makes an executor. `config` may be NULL for the defaults. Nothing is started and no file is opened yet.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_executor_new(const struct mgenjit_config *config,
-                                    struct mgenjit_executor **executor,
-                                    struct mgenjit_error **error);
-
-// Gives up the executor's handle. Once the handles of its modules and functions are freed as well, its
-// destructors and atexit handlers run, newest module first, and its code is unmapped: no thread may be
-// running it then. The destructors of thread_local objects run before: those of this thread now, those of others when
-// their threads end, and the module with them. NULL does nothing.
-void mgenjit_executor_free(struct mgenjit_executor *executor);
-
-// Compiles a module of IR text or bitcode, `length` bytes at `ir`, or finds it in the cache, and adds it to
-// the executor. A relocatable object or a static archive is taken as well, see mgenjit_source_add. It links when
-// something is first looked up, together with all modules added until then: they may refer to each other in any
-// order. What it defines again, it defines for look-ups and for modules that link later: callers that are linked
-// already keep the function that they have.
-//
-// `name` is what messages call the module; NULL: "<memory>". It is no part of the key. `module` receives a
-// handle, to be freed with mgenjit_module_free; it may be NULL if none is wanted: the module stays.
-//
-// Thread-safe; several calls compile in parallel.
-//
-// Errors: MGENJIT_STATUS_PARSE, _VERIFY, _TARGET, _CODEGEN, _LINK: the module is bad.
-// _SERVER_UNAVAILABLE, _SERVER_CRASHED, _SERVER_MISMATCH: it could not be compiled. _LOAD, _INVALID_ARGUMENT.
-// The executor stays usable after each.
-mgenjit_status mgenjit_executor_compile(struct mgenjit_executor *executor,
-                                        const char *name,
-                                        const void *ir,
-                                        size_t length,
-                                        struct mgenjit_module **module,
-                                        struct mgenjit_error **error);
-
-// As mgenjit_executor_compile, with the IR text or bitcode in the file at `path`, which is the module's name
-// too.
-//
-// Errors: MGENJIT_STATUS_IO if the file cannot be read, and those of mgenjit_executor_compile.
-mgenjit_status mgenjit_executor_compile_file(struct mgenjit_executor *executor,
-                                             const char *path,
-                                             struct mgenjit_module **module,
-                                             struct mgenjit_error **error);
-
-// As mgenjit_executor_compile, of all inputs of a source together. The source stays the caller's, who may compile it
-// again, and must not change it meanwhile.
-//
-// Errors: MGENJIT_STATUS_IO if a file cannot be read; MGENJIT_STATUS_LINK if inputs contradict each other (two define
-// a symbol, targets differ) or cannot be linked; MGENJIT_STATUS_NOT_FOUND for a symbol to keep that no input
-// defines; and those of mgenjit_executor_compile.
-mgenjit_status mgenjit_executor_compile_source(struct mgenjit_executor *executor,
-                                               const struct mgenjit_source *source,
-                                               struct mgenjit_module **module,
-                                               struct mgenjit_error **error);
-
-// Defines a symbol: modules that link from now on and refer to `name` get `address`, before any other
-// definition. A later definition of the same name replaces an earlier one. What `address` points to must
-// live as long as modules use it.
-//
-// In a program that is linked statically (-static), nothing can be found by name: what modules refer to is defined so,
-// but for what compilers count on, such as memcpy.
-//
-// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT (also for a NULL address).
-mgenjit_status mgenjit_executor_define(struct mgenjit_executor *executor,
-                                       const char *name,
-                                       const void *address,
-                                       struct mgenjit_error **error);
-
-// Loads a shared library for the executor's modules, as dlopen does (a path with a slash, or a name such as
-// "libm.so.6" that the system finds). Its symbols come after those of the modules and before those of the
-// process. It stays loaded as long as the executor.
-//
-// Thread-safe. Errors: MGENJIT_STATUS_LIBRARY, with what dlopen said; MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_executor_load_library(struct mgenjit_executor *executor,
-                                             const char *path,
-                                             struct mgenjit_error **error);
-
-// Links all modules that are not linked yet and runs their static constructors, as the first look-up would. A module
-// that cannot be linked waits, and so do those that need it; the others are linked.
-//
-// Thread-safe. Errors: MGENJIT_STATUS_UNRESOLVED, with every symbol that is missing: define it, add a module
-// or load a library that has it, and try again, or remove the module. MGENJIT_STATUS_LOAD: a module contradicts
-// another one, which are both named.
-mgenjit_status mgenjit_executor_link(struct mgenjit_executor *executor,
-                                     struct mgenjit_error **error);
-
-// Looks up a function or variable and returns its address: among the symbols defined with
-// mgenjit_executor_define, the modules (the one added last wins), the loaded libraries, and the process, in
-// this order. Links first what is not linked yet. For a thread_local variable, the calling thread's.
-//
-// Hidden symbols of modules are found, after those that are not hidden. A weak definition of which all are the same
-// (linkonce_odr, weak_odr) and that a library or the process had when its module was linked is found there, unless it is
-// hidden. If the module that was added last cannot be linked, that is an error, although an older one may define the name.
-//
-// ISO C has no conversion of the address to a function pointer; write it into one instead, as for dlsym:
-// `int (*f)(int); … mgenjit_executor_lookup(executor, "f", (void **)&f, &error)`.
-//
-// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND; MGENJIT_STATUS_UNRESOLVED or MGENJIT_STATUS_LOAD, as of
-// mgenjit_executor_link, if the module that defines it cannot be linked.
-mgenjit_status mgenjit_executor_lookup(struct mgenjit_executor *executor,
-                                       const char *name,
-                                       void **address,
-                                       struct mgenjit_error **error);
-
-// Looks up a function of the modules together with its signature, for checked calls. The handle is to be
-// freed with mgenjit_function_free. Does not link yet.
-//
-// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, also for functions of libraries and of the process, whose
-// signatures are not known: declare them in a module that calls them, or use mgenjit_executor_lookup.
-mgenjit_status mgenjit_executor_lookup_function(struct mgenjit_executor *executor,
-                                                const char *name,
-                                                struct mgenjit_function **function,
-                                                struct mgenjit_error **error);
-
-// Sets the arguments of the program that the modules are: `argc` strings at `argv`, argv[0] the program's name. Static
-// constructors of modules that link from now on are called with them, and with the environment, as glibc does it;
-// without them, with those of this process. mgenjit_executor_run_main sets its own. The strings are copied, and the
-// copies live as long as the executor.
-//
-// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_executor_set_arguments(struct mgenjit_executor *executor,
-                                              int argc,
-                                              const char *const *argv,
-                                              struct mgenjit_error **error);
-
-// Calls the function `main` of the modules, and flushes stdout and stderr when it returns.
-//
-// `argv` has `argc` arguments, argv[0] the program's name. It may be NULL if `argc` is 0: then they are those of
-// mgenjit_executor_set_arguments, or none. `main` may return
-// i8 to i64 or void and take nothing, (argc), (argc, argv) or (argc, argv, envp). `exit_status` receives its
-// result, 0 for void; it may be NULL. A `main` that an object file defines is taken to be `int main(int, char **, char
-// **)`. If the program calls exit, the process ends. A host that is to end as the program would calls exit with the
-// result, and leaves the executor as it is: then destructors and handlers run in their usual order, and threads that
-// the program has left still have their code.
-//
-// Errors: MGENJIT_STATUS_NOT_FOUND if no module defines main, MGENJIT_STATUS_TYPE if it has another form, and
-// those of mgenjit_executor_link.
-mgenjit_status mgenjit_executor_run_main(struct mgenjit_executor *executor,
-                                         int argc,
-                                         const char *const *argv,
-                                         int *exit_status,
-                                         struct mgenjit_error **error);
-
-// Compiles the file at `path`, or finds it in the cache, and runs its `main`: an executor for one program.
-// `argv` is as for mgenjit_executor_run_main. `config` may be NULL for the defaults; its event hook tells
-// what happens.
-//
-// Errors: those of mgenjit_executor_compile_file and mgenjit_executor_run_main.
-mgenjit_status mgenjit_run_file(const char *path,
-                                int argc,
-                                const char *const *argv,
-                                const struct mgenjit_config *config,
-                                int *exit_status,
-                                struct mgenjit_error **error);
-
-// Frees a module's handle. The module stays in its executor. NULL does nothing.
-void mgenjit_module_free(struct mgenjit_module *module);
-
-// Removes the module from its executor: its symbols are no longer found. Once nothing else needs it (other
-// modules that linked to it, function handles, thread_local destructors that wait for other threads to end; those of
-// this thread run now), its destructors and atexit handlers run and its memory is returned: no thread may be running its code then,
-// and its addresses are no longer valid. The handle stays, to be freed.
-//
-// Thread-safe. Errors: MGENJIT_STATUS_REMOVED if it was removed before; MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_module_remove(struct mgenjit_module *module,
-                                     struct mgenjit_error **error);
-
-// The module's name: what it was compiled with, or its path. NULL for NULL.
-const char *mgenjit_module_name(const struct mgenjit_module *module);
-
-// The module's key in the cache, 64 hexadecimal digits. NULL for NULL.
-const char *mgenjit_module_key(const struct mgenjit_module *module);
-
-// Where the module came from: one of MGENJIT_ORIGIN_…. 0 for NULL.
-int32_t mgenjit_module_origin(const struct mgenjit_module *module);
-
-// Writes what the module's steps took. The caller sets `times->size` to sizeof(mgenjit_times) first; as many
-// bytes are written as both sides know, and `size` says how many.
-//
-// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_module_times(const struct mgenjit_module *module,
-                                    struct mgenjit_times *times,
-                                    struct mgenjit_error **error);
-
-// As mgenjit_executor_lookup, among the symbols that this module defines. A removed module defines none, also while a
-// function handle keeps it mapped.
-//
-// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_REMOVED, and those of mgenjit_executor_link.
-mgenjit_status mgenjit_module_lookup(struct mgenjit_module *module,
-                                     const char *name,
-                                     void **address,
-                                     struct mgenjit_error **error);
-
-// How many functions the module defines that other modules can find, hidden ones included. 0 for NULL.
-size_t mgenjit_module_function_count(const struct mgenjit_module *module);
-
-// Makes a handle of the function at `index`, in the order of the IR, to be freed with mgenjit_function_free.
-// Does not link yet.
-//
-// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND past the last, MGENJIT_STATUS_REMOVED.
-mgenjit_status mgenjit_module_function(struct mgenjit_module *module,
-                                       size_t index,
-                                       struct mgenjit_function **function,
-                                       struct mgenjit_error **error);
-
-// Frees a function's handle. NULL does nothing.
-void mgenjit_function_free(struct mgenjit_function *function);
-
-// The function's name. NULL for NULL.
-const char *mgenjit_function_name(const struct mgenjit_function *function);
-
-// The function's signature as IR writes it, such as "i64 @add(i64, i64)". NULL for NULL.
-const char *mgenjit_function_signature(const struct mgenjit_function *function);
-
-// The type of its result, one of MGENJIT_TYPE_…. MGENJIT_TYPE_OTHER for NULL.
-int32_t mgenjit_function_result_type(const struct mgenjit_function *function);
-
-// How many parameters it has, without those after "...". 0 for NULL.
-size_t mgenjit_function_parameter_count(const struct mgenjit_function *function);
-
-// The type of the parameter at `index`, one of MGENJIT_TYPE_…. MGENJIT_TYPE_OTHER for NULL and past the last.
-int32_t mgenjit_function_parameter_type(const struct mgenjit_function *function,
-                                        size_t index);
-
-// 1 if it takes more arguments than its parameters ("..."), else 0.
-int32_t mgenjit_function_is_variadic(const struct mgenjit_function *function);
-
-// The function's address, to be called as what it is. Links first what is not linked yet.
-//
-// Thread-safe. Errors: those of mgenjit_executor_link.
-mgenjit_status mgenjit_function_address(struct mgenjit_function *function,
-                                        void **address,
-                                        struct mgenjit_error **error);
-
-// Calls the function with `count` arguments, each checked against its parameter: the types must be the same,
-// and an integer must fit its type, signed or unsigned. Arguments for "..." may be i1 to i64, float, double
-// and pointer, and are widened as C does (i1, i8 and i16 to i32, float to double). Links first what is not
-// linked yet. `result`, which may be NULL, receives the result with its type; for void only the type.
-//
-// Thread-safe, as far as the function is. An exception that the function throws passes through.
-//
-// Errors: MGENJIT_STATUS_TYPE, also for a function with a type (a struct, a vector, i128) or a calling
-// convention that cannot be called this way: use its address. Those of mgenjit_executor_link.
-mgenjit_status mgenjit_function_call(struct mgenjit_function *function,
-                                     const struct mgenjit_value *arguments,
-                                     size_t count,
-                                     struct mgenjit_value *result,
-                                     struct mgenjit_error **error);
-
-// Calls the function unchecked. `arguments` has a pointer to each argument, of exactly its parameter's type;
-// NULL if there are none. `result` points to room for the result, of exactly its type (an i1 is one byte);
-// NULL for void, or if it is not wanted. Functions with "..." are called with their fixed parameters alone.
-//
-// Thread-safe, as far as the function is. An exception that the function throws passes through.
-//
-// Errors: as mgenjit_function_call.
-mgenjit_status mgenjit_function_call_raw(struct mgenjit_function *function,
-                                         const void *const *arguments,
-                                         void *result,
-                                         struct mgenjit_error **error);
-
-// Begins to compile a source, as mgenjit_executor_compile_source does, and returns. `task` receives a handle, to be
-// freed with mgenjit_task_free. The source is copied; files are read when the compile begins.
-//
-// An executor compiles as many at once as it may have servers (mgenjit_config_set_max_servers); the others wait their
-// turn. Its threads start when there is something to do and end when there is nothing. It lives until its tasks are
-// done: if its handles are freed before, its destructors run on one of these threads.
-//
-// `callback` may be NULL. `user` is handed to it; `user_free`, if not NULL, is called with `user` when the task is done,
-// also if this call fails. A forked child does not do what its parent has begun.
-//
-// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT; MGENJIT_STATUS_IO if there can be no thread. Those of the
-// compile are the task's.
-mgenjit_status mgenjit_executor_compile_async(struct mgenjit_executor *executor,
-                                              const struct mgenjit_source *source,
-                                              mgenjit_task_callback callback,
-                                              void *user,
-                                              void (*user_free)(void*),
-                                              struct mgenjit_task **task,
-                                              struct mgenjit_error **error);
-
-// Begins to compile a source for the cache alone: a later compile of it finds it there, or waits until it is. Whatever
-// goes wrong, that compile tells. Nothing is done if there is no cache that is written.
-//
-// It is no use of what the cache has already: that is left as it is, counts as no hit, and is no event.
-//
-// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT; MGENJIT_STATUS_IO if there can be no thread.
-mgenjit_status mgenjit_executor_prefetch(struct mgenjit_executor *executor,
-                                         const struct mgenjit_source *source,
-                                         struct mgenjit_error **error);
-
-// Frees a task's handle. The compile goes on, and its module is added. NULL does nothing.
-void mgenjit_task_free(struct mgenjit_task *task);
-
-// Waits at most `milliseconds` for a task, 0 not at all, MGENJIT_FOREVER as long as it takes, and writes to `is_done` 1
-// if it is done and else 0.
-//
-// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT, also in a child that was forked since.
-mgenjit_status mgenjit_task_wait(const struct mgenjit_task *task,
-                                 uint64_t milliseconds,
-                                 int *is_done,
-                                 struct mgenjit_error **error);
-
-// Takes a task's result, once: waits until it is done, and returns what mgenjit_executor_compile_source would have.
-// `module` receives a handle, to be freed with mgenjit_module_free; it may be NULL if none is wanted: the module stays.
-//
-// Thread-safe. Errors: those of mgenjit_executor_compile_source; MGENJIT_STATUS_CANCELLED;
-// MGENJIT_STATUS_INVALID_ARGUMENT if the result was taken before.
-mgenjit_status mgenjit_task_result(struct mgenjit_task *task,
-                                   struct mgenjit_module **module,
-                                   struct mgenjit_error **error);
-
-// Cancels a task: if it is not done, its result is MGENJIT_STATUS_CANCELLED from now on, and its compile server is given
-// up. Its callback is called soon after.
-//
-// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_task_cancel(struct mgenjit_task *task,
-                                   struct mgenjit_error **error);
-
-// The first byte; not NULL, even if there are none. NULL for NULL.
-const void *mgenjit_blob_data(const struct mgenjit_blob *blob);
-
-// How many bytes there are. 0 for NULL.
-size_t mgenjit_blob_size(const struct mgenjit_blob *blob);
-
-// Frees a blob. NULL does nothing.
-void mgenjit_blob_free(struct mgenjit_blob *blob);
-
-// Makes options with the defaults. Never NULL. Free them with mgenjit_export_options_free.
-struct mgenjit_export_options *mgenjit_export_options_new(void);
-
-// Frees options. NULL does nothing.
-void mgenjit_export_options_free(struct mgenjit_export_options *options);
-
-// Sets a shared library's soname, such as "libanswer.so.1". NULL: none, the default.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_export_options_set_soname(struct mgenjit_export_options *options,
-                                                 const char *soname,
-                                                 struct mgenjit_error **error);
-
-// Sets whether an executable is linked statically. Default: no, it is position-independent.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_export_options_set_static(struct mgenjit_export_options *options,
-                                                 int on,
-                                                 struct mgenjit_error **error);
-
-// Adds a library that an executable or a shared library is linked with: a name as after `-l`, such as "m", or a path
-// if it has a slash. Libraries and flags reach the linker in the order in which they were added, behind the objects.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_export_options_add_library(struct mgenjit_export_options *options,
-                                                  const char *library,
-                                                  struct mgenjit_error **error);
-
-// Adds one argument for the linker, such as "-Wl,-rpath,$ORIGIN" or "-g", as it is: no shell sees it.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_export_options_add_flag(struct mgenjit_export_options *options,
-                                               const char *flag,
-                                               struct mgenjit_error **error);
-
-// Exports a module as `kind`, one of MGENJIT_EXPORT_…, to the file at `path`. `options` may be NULL for the defaults.
-//
-// The file appears, or is replaced, only whole; a link is followed, and what is no file (a pipe, a device) is written
-// to. Executables and shared libraries can be executed by whoever the umask lets.
-//
-// Objects, archives, shared libraries, executables and headers are made of what the cache has: no code is generated.
-// Archives, headers and, of modules into which no other objects were linked, objects take no other process; other
-// objects and shared libraries are linked by the compile server; executables, and shared libraries with libraries or
-// flags, by the configuration's linker, which the compile server's program starts and watches. Bitcode, IR and assembly
-// are what the compile server makes of the IR once more. Equal modules give equal bytes.
+// Writes the statistics of the shared compile server of this build: see mgenjit_config_set_server_mode. Does not start one.
+// Set `statistics->size` first.
 //
-// Thread-safe.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT; MGENJIT_STATUS_UNSUPPORTED if the target, or what was compiled, cannot be
-// exported as that; MGENJIT_STATUS_NOT_FOUND if the cache has lost the module or has not kept its IR;
-// MGENJIT_STATUS_LINK if modules contradict each other; MGENJIT_STATUS_LINKER with what the linker said;
-// MGENJIT_STATUS_UNRESOLVED for symbols that an executable lacks, MGENJIT_STATUS_IO if the file cannot be written;
-// MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_SERVER_UNAVAILABLE, _SERVER_CRASHED and _SERVER_MISMATCH.
-mgenjit_status mgenjit_module_export(struct mgenjit_module *module,
-                                     int32_t kind,
-                                     const char *path,
-                                     const struct mgenjit_export_options *options,
-                                     struct mgenjit_error **error);
-
-// As mgenjit_module_export, to a blob that is to be freed with mgenjit_blob_free.
-mgenjit_status mgenjit_module_export_blob(struct mgenjit_module *module,
-                                          int32_t kind,
-                                          const struct mgenjit_export_options *options,
-                                          struct mgenjit_blob **blob,
-                                          struct mgenjit_error **error);
-
-// As mgenjit_module_export, of `count` modules together, which must be of one target and may be of several executors:
-// an archive, a shared library, an executable or a header. Two that define one symbol are an error that names both.
-mgenjit_status mgenjit_modules_export(struct mgenjit_module *const *modules,
-                                      size_t count,
-                                      int32_t kind,
-                                      const char *path,
-                                      const struct mgenjit_export_options *options,
-                                      struct mgenjit_error **error);
-
-// As mgenjit_modules_export, to a blob that is to be freed with mgenjit_blob_free.
-mgenjit_status mgenjit_modules_export_blob(struct mgenjit_module *const *modules,
-                                           size_t count,
-                                           int32_t kind,
-                                           const struct mgenjit_export_options *options,
-                                           struct mgenjit_blob **blob,
-                                           struct mgenjit_error **error);
-
-// Opens the cache that a configuration names; NULL: the default one. Nothing is made yet. The configuration's
-// limits, layers, keys and optimisation level are those of mgenjit_cache_trim, _verify, _import and _explain.
-//
-// Errors: MGENJIT_STATUS_CACHE if the configuration has no cache; MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_cache_open(const struct mgenjit_config *config,
-                                  struct mgenjit_cache **cache,
-                                  struct mgenjit_error **error);
-
-// Frees a cache's handle. What was made from it stays usable. NULL does nothing.
-void mgenjit_cache_free(struct mgenjit_cache *cache);
-
-// The cache's directory, an absolute path. NULL for NULL.
-const char *mgenjit_cache_directory(const struct mgenjit_cache *cache);
-
-// Writes what the cache holds and did. `statistics->size` is to be set first.
-//
-// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND if there is no such directory yet, MGENJIT_STATUS_CACHE,
-// MGENJIT_STATUS_INVALID_ARGUMENT. The functions below have these errors too, and name only others.
-mgenjit_status mgenjit_cache_stats(struct mgenjit_cache *cache,
-                                   struct mgenjit_cache_statistics *statistics,
-                                   struct mgenjit_error **error);
-
-// Makes an iterator over the entries that pass `filter`, in the order of their keys; NULL: over all. It reads as
-// it goes: entries that are stored or removed meanwhile are yielded or not. To be freed with
-// mgenjit_cache_iterator_free.
-mgenjit_status mgenjit_cache_iterate(struct mgenjit_cache *cache,
-                                     const struct mgenjit_cache_filter *filter,
-                                     struct mgenjit_cache_iterator **iterator,
-                                     struct mgenjit_error **error);
-
-// Writes the next entry; behind the last one, `info->key` is NULL. `info->size` is to be set first.
-mgenjit_status mgenjit_cache_iterator_next(struct mgenjit_cache_iterator *iterator,
-                                           struct mgenjit_cache_info *info,
-                                           struct mgenjit_error **error);
-
-// Frees an iterator. NULL does nothing.
-void mgenjit_cache_iterator_free(struct mgenjit_cache_iterator *iterator);
-
-// Finds the one entry whose key begins with the digits of `prefix`, or, if there is none, to which a key leads that
-// does; and writes the entry's whole key, MGENJIT_KEY_SIZE bytes.
-//
-// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND if there is none; MGENJIT_STATUS_INVALID_ARGUMENT if there are
-// several, or if these are no hexadecimal digits.
-mgenjit_status mgenjit_cache_resolve(struct mgenjit_cache *cache,
-                                     const char *prefix,
-                                     char *key,
-                                     struct mgenjit_error **error);
-
-// Removes an entry, also a pinned one. Code from it that is mapped runs on.
-//
-// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND.
-mgenjit_status mgenjit_cache_remove(struct mgenjit_cache *cache,
-                                    const char *key,
-                                    struct mgenjit_error **error);
-
-// Pins an entry, so that it is never evicted, or (`pinned` 0) does so no more.
-//
-// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND.
-mgenjit_status mgenjit_cache_pin(struct mgenjit_cache *cache,
-                                 const char *key,
-                                 int32_t pinned,
-                                 struct mgenjit_error **error);
-
-// Removes entries until the limits of the cache's configuration hold, and what killed processes left. Those go
-// first that saved the least compile time for each byte, and were not used for long. Storing does this by itself,
-// a little at a time. `progress` may be NULL.
-//
-// Thread-safe.
-mgenjit_status mgenjit_cache_trim(struct mgenjit_cache *cache,
-                                  mgenjit_progress progress,
-                                  void *user,
-                                  struct mgenjit_error **error);
-
-// Removes all entries; pinned ones only if `pinned_too` is not 0. What older versions of this library left there
-// goes too, what newer ones did stays. `progress` may be NULL.
-//
-// Thread-safe.
-mgenjit_status mgenjit_cache_clear(struct mgenjit_cache *cache,
-                                   int32_t pinned_too,
-                                   mgenjit_progress progress,
-                                   void *user,
-                                   struct mgenjit_error **error);
-
-// Checks an entry: its code as a hit does, what is attached to it, and that what it was compiled from has its key: its
-// inputs, if they were kept, and its options. With `recompile`, compiles its inputs once more and compares: for entries that
-// this version of the library compiled, for this machine or another target, and whose inputs were kept.
-//
-// Of an entry whose inputs were not kept, only compiling the module again tells whether it is what its key says; so it is
-// of another key that leads to the entry, unless that is the one of its canonical form, which `recompile` checks too.
-//
-// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_UNTRUSTED; with
-// `recompile` also MGENJIT_STATUS_DIFFERENT, MGENJIT_STATUS_TARGET if it cannot be compiled here, and those of
-// mgenjit_executor_compile.
-mgenjit_status mgenjit_cache_verify(struct mgenjit_cache *cache,
-                                    const char *key,
-                                    int32_t recompile,
-                                    struct mgenjit_error **error);
-
-// Makes the index anew from the entries. Nothing but what was counted, and when entries were used, can be lost with
-// an index, and that is kept if the old one can be read. `progress` may be NULL.
-//
-// Thread-safe.
-mgenjit_status mgenjit_cache_rebuild(struct mgenjit_cache *cache,
-                                     mgenjit_progress progress,
-                                     void *user,
-                                     struct mgenjit_error **error);
-
-// Writes the entries of `count` keys, with what else leads to them, to one file, a bundle: whole or not at all.
-// A configuration with a signing key signs them anew. `progress` may be NULL.
-//
-// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_IO.
-mgenjit_status mgenjit_cache_export(struct mgenjit_cache *cache,
-                                    const char *path,
-                                    const char *const *keys,
-                                    size_t count,
-                                    mgenjit_progress progress,
-                                    void *user,
-                                    struct mgenjit_error **error);
-
-// Stores the entries of a bundle: all are verified before the first one is. Those that are there already, whole and
-// signed as the configuration asks, stay as they are.
-//
-// If the configuration trusts keys, each entry must be signed with one. If it does not, the bundle itself is trusted as the
-// cache's directory is: its entries are found undamaged, but that their code is what their keys stand for is not known. So
-// import unsigned bundles from where you would run a program from; mgenjit_cache_verify with `recompile` tells which
-// entries are not what this machine compiles. `imported`, which may be NULL, receives how many were stored.
-// `progress` may be NULL.
-//
-// Thread-safe. Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_UNTRUSTED if the configuration
-// trusts keys of which none signed an entry.
-mgenjit_status mgenjit_cache_import(struct mgenjit_cache *cache,
-                                    const char *path,
-                                    uint64_t *imported,
-                                    mgenjit_progress progress,
-                                    void *user,
-                                    struct mgenjit_error **error);
-
-// Looks at the entry of a key, 64 hexadecimal digits, and verifies what is in it. To be freed with
-// mgenjit_cache_entry_free.
-//
-// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_UNTRUSTED.
-mgenjit_status mgenjit_cache_entry_open(struct mgenjit_cache *cache,
-                                        const char *key,
-                                        struct mgenjit_cache_entry **entry,
-                                        struct mgenjit_error **error);
-
-// Frees an entry. NULL does nothing.
-void mgenjit_cache_entry_free(struct mgenjit_cache_entry *entry);
-
-// Writes what is known of the entry. `info->size` is to be set first.
-//
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_cache_entry_info(const struct mgenjit_cache_entry *entry,
-                                        struct mgenjit_cache_info *info,
-                                        struct mgenjit_error **error);
-
-// The features of the CPU that LLVM generated code for, as "+avx2,-avx512f". NULL for NULL.
-const char *mgenjit_cache_entry_features(const struct mgenjit_cache_entry *entry);
-
-// The path of the entry's file, which is an ELF shared object to tools such as objdump. NULL for NULL.
-const char *mgenjit_cache_entry_path(const struct mgenjit_cache_entry *entry);
-
-// How many other keys lead to the entry. 0 for NULL.
-size_t mgenjit_cache_entry_alias_count(const struct mgenjit_cache_entry *entry);
-
-// One of these keys, or NULL past the last.
-const char *mgenjit_cache_entry_alias(const struct mgenjit_cache_entry *entry, size_t index);
-
-// How many inputs the entry was compiled from. 0 for NULL.
-size_t mgenjit_cache_entry_input_count(const struct mgenjit_cache_entry *entry);
-
-// What the input at `index` was called, or NULL past the last.
-const char *mgenjit_cache_entry_input_name(const struct mgenjit_cache_entry *entry, size_t index);
+// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND if no shared server runs; MGENJIT_STATUS_TIMEOUT if it does not answer within
+// some seconds; MGENJIT_STATUS_SERVER_UNAVAILABLE if it cannot be reached, or if there is no folder for its socket that only
+// this user can access; MGENJIT_STATUS_SERVER_CRASHED if its answer is invalid; MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_server_status(mgenjit_server_statistics *statistics,
+                                     mgenjit_error **error);
 
-// How many bytes the input at `index` has, 0 past the last. In MGENJIT_PART_IR it lies behind those before it.
-uint64_t mgenjit_cache_entry_input_size(const struct mgenjit_cache_entry *entry,
-                                        size_t index);
-
-// How many functions the entry's module defines that others can see. 0 for NULL.
-size_t mgenjit_cache_entry_function_count(const struct mgenjit_cache_entry *entry);
-
-// The signature of the function at `index` as IR writes it, such as "i64 @add(i64, i64)", or NULL past the last.
-const char *mgenjit_cache_entry_signature(const struct mgenjit_cache_entry *entry,
-                                          size_t index);
-
-// The function at `index` as C declares it, such as "int64_t add(int64_t, int64_t);". NULL past the last, and for
-// a function that C cannot declare: for its name, its calling convention, or a type such as a vector. The IR does
-// not say which integers are unsigned, and what pointers point to.
-const char *mgenjit_cache_entry_prototype(const struct mgenjit_cache_entry *entry,
-                                          size_t index);
-
-// Reads a part of the entry, one of MGENJIT_PART_…, into a blob that is to be freed with mgenjit_blob_free.
-//
-// Errors: MGENJIT_STATUS_NOT_FOUND if the IR was not kept, MGENJIT_STATUS_DAMAGED.
-mgenjit_status mgenjit_cache_entry_read(const struct mgenjit_cache_entry *entry,
-                                        int32_t part,
-                                        struct mgenjit_blob **bytes,
-                                        struct mgenjit_error **error);
-
-// Tells why the IR would be found in the cache, or would not, by an executor of the cache's configuration. `name`
-// is what the module was or would be called. To be freed with mgenjit_explanation_free.
-//
-// It compiles nothing. So it does not notice IR that is new, but differs from an entry's in nothing that matters: a
-// compile server does, when it has read it.
+// Ends the shared compile server of this build. It takes no new clients, answers the requests that it has, and ends; with
+// `force`, it ends at once. No compile fails: clients that still need a server start another and send it their unanswered
+// requests.
 //
-// Thread-safe.
-mgenjit_status mgenjit_cache_explain(struct mgenjit_cache *cache,
-                                     const char *name,
-                                     const void *ir,
-                                     size_t length,
-                                     struct mgenjit_explanation **explanation,
-                                     struct mgenjit_error **error);
-
-// As mgenjit_cache_explain, of all inputs of a source together.
+// Waits until the server has ended, for at most `timeout_ms`: 0 does not wait, MGENJIT_FOREVER waits as long as it takes.
 //
-// Thread-safe. Errors: MGENJIT_STATUS_IO if a file cannot be read, and those of mgenjit_cache_explain.
-mgenjit_status mgenjit_cache_explain_source(struct mgenjit_cache *cache,
-                                            const struct mgenjit_source *source,
-                                            struct mgenjit_explanation **explanation,
-                                            struct mgenjit_error **error);
-
-// Frees an explanation. NULL does nothing.
-void mgenjit_explanation_free(struct mgenjit_explanation *explanation);
-
-// One of MGENJIT_VERDICT_…. 0 for NULL.
-int32_t mgenjit_explanation_verdict(const struct mgenjit_explanation *explanation);
-
-// What differs: a sum of MGENJIT_DIFFERS_…. 0 for NULL.
-uint32_t mgenjit_explanation_differences(const struct mgenjit_explanation *explanation);
-
-// The key that was looked for, 64 hexadecimal digits. NULL for NULL.
-const char *mgenjit_explanation_key(const struct mgenjit_explanation *explanation);
-
-// The key of the entry that is found, for MGENJIT_VERDICT_HIT, or of the nearest one of the same name, for
-// MGENJIT_VERDICT_DIFFERS; else NULL.
-const char *mgenjit_explanation_nearest(const struct mgenjit_explanation *explanation);
-
-// When the entry went, or when the nearest one was compiled: microseconds since 1970; 0 if neither is known.
-uint64_t mgenjit_explanation_time(const struct mgenjit_explanation *explanation);
-
-// The same in words. "" for NULL.
-const char *mgenjit_explanation_message(const struct mgenjit_explanation *explanation);
+// Thread-safe. Errors: those of mgenjit_server_status; MGENJIT_STATUS_TIMEOUT also if it has not ended in time.
+mgenjit_status mgenjit_server_stop(bool force,
+                                   uint64_t timeout_ms,
+                                   mgenjit_error **error);
 
-// Writes what the shared compile server of this build does: see mgenjit_config_set_server_mode. It starts none.
-// `statistics->size` is to be set first.
+// Writes to `path` the absolute path of the socket of this build's shared compile server, whether it runs or not. Free it
+// with mgenjit_string_free.
 //
-// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND if there is no such server; MGENJIT_STATUS_TIMEOUT if it does not
-// answer within some seconds; MGENJIT_STATUS_SERVER_UNAVAILABLE if it cannot be reached, or there is no folder for its
-// socket that is this user's alone; MGENJIT_STATUS_SERVER_CRASHED if it cannot be understood;
+// Thread-safe. Errors: MGENJIT_STATUS_SERVER_UNAVAILABLE if there is no folder for the socket that only this user can access;
 // MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_server_status(struct mgenjit_server_statistics *statistics,
-                                     struct mgenjit_error **error);
+mgenjit_status mgenjit_server_socket(char **path,
+                                     mgenjit_error **error);
 
-// Ends the shared compile server of this build. It takes no more clients at once, and ends when it has answered the
-// requests that it has; if `force` is not 0, without that. Clients that need a server then start another one, and
-// give it what they have no answer to: no compile fails for this.
+// Writes to `path` the absolute path of the compile server that executors of this configuration start; NULL: of the default
+// configuration. Free it with mgenjit_string_free. The server is not started, so this does not tell whether it runs.
 //
-// Waits until it has ended, at most `milliseconds`; 0 is not at all, MGENJIT_FOREVER as long as it takes.
-//
-// Thread-safe. Errors: those of mgenjit_server_status; MGENJIT_STATUS_TIMEOUT also if it has not ended by then.
-mgenjit_status mgenjit_server_stop(int force,
-                                   uint64_t milliseconds,
-                                   struct mgenjit_error **error);
-
-// Writes to `path` where the socket of the shared compile server of this build is, or would be: a blob whose bytes are
-// an absolute path and a NUL, to be freed with mgenjit_blob_free.
-//
-// Thread-safe. Errors: MGENJIT_STATUS_SERVER_UNAVAILABLE if there is no folder for it that is this user's alone;
+// Thread-safe. Errors: MGENJIT_STATUS_SERVER_UNAVAILABLE if none is found, with the places that were searched;
 // MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_server_socket(struct mgenjit_blob **path,
-                                     struct mgenjit_error **error);
+mgenjit_status mgenjit_server_path(const mgenjit_config *config,
+                                   char **path,
+                                   mgenjit_error **error);
+#ifndef MGENJIT_DECLARATIONS_ONLY
 
-// Writes to `path` which program is the compile server that executors of this configuration start, NULL for the
-// default one: a blob whose bytes are an absolute path and a NUL, to be freed with mgenjit_blob_free. It is not started:
-// whether it runs, a compile shows.
-//
-// Thread-safe. Errors: MGENJIT_STATUS_SERVER_UNAVAILABLE if none is found, with the places that were looked at;
-// MGENJIT_STATUS_INVALID_ARGUMENT.
-mgenjit_status mgenjit_server_path(const struct mgenjit_config *config,
-                                   struct mgenjit_blob **path,
-                                   struct mgenjit_error **error);
-
-#ifdef __cplusplus
-}  // extern "C"
-#endif  // __cplusplus
-
-#ifdef __cplusplus
-extern "C" {
-#endif
-
-/* Makes a mgenjit_value: the integer types take `integer`, which must fit the type. */
-static inline mgenjit_value mgenjit_integer(int32_t type, int64_t integer)
+/* Makes a mgenjit_value. For the integer types; `integer` must fit the type. */
+static inline mgenjit_value mgenjit_integer(int32_t kind, int64_t integer)
 {
     mgenjit_value value;
-    value.type = type;
-    value.as.integer = integer;
+    value.kind = kind;
+    value.of.integer = integer;
     return value;
 }
 
-static inline mgenjit_value mgenjit_i1(int on) { return mgenjit_integer(MGENJIT_TYPE_I1, on != 0); }
+static inline mgenjit_value mgenjit_i1(bool on) { return mgenjit_integer(MGENJIT_TYPE_I1, on); }
 static inline mgenjit_value mgenjit_i8(int8_t integer) { return mgenjit_integer(MGENJIT_TYPE_I8, integer); }
 static inline mgenjit_value mgenjit_i16(int16_t integer) { return mgenjit_integer(MGENJIT_TYPE_I16, integer); }
 static inline mgenjit_value mgenjit_i32(int32_t integer) { return mgenjit_integer(MGENJIT_TYPE_I32, integer); }
@@ -1696,30 +1900,32 @@ static inline mgenjit_value mgenjit_i64(int64_t integer) { return mgenjit_intege
 static inline mgenjit_value mgenjit_float(float number)
 {
     mgenjit_value value;
-    value.type = MGENJIT_TYPE_FLOAT;
-    value.as.single_precision = number;
+    value.kind = MGENJIT_TYPE_FLOAT;
+    value.of.single_precision = number;
     return value;
 }
 
 static inline mgenjit_value mgenjit_double(double number)
 {
     mgenjit_value value;
-    value.type = MGENJIT_TYPE_DOUBLE;
-    value.as.double_precision = number;
+    value.kind = MGENJIT_TYPE_DOUBLE;
+    value.of.double_precision = number;
     return value;
 }
 
-/* A function may be handed a buffer that it is to fill: the compiler must not warn that it is not. */
+/* The callee may fill the memory in, so the compiler must not warn that it is not initialised. */
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 11
 __attribute__((access(none, 1)))
 #endif
 static inline mgenjit_value mgenjit_pointer(const void *pointer)
 {
     mgenjit_value value;
-    value.type = MGENJIT_TYPE_POINTER;
-    value.as.pointer = (void *)pointer;
+    value.kind = MGENJIT_TYPE_POINTER;
+    value.of.pointer = (void *)pointer;
     return value;
 }
+
+#endif /* MGENJIT_DECLARATIONS_ONLY */
 
 #ifdef __cplusplus
 } /* extern "C" */

@@ -156,7 +156,7 @@ fn cmake_finds_it() {
     if !has("cmake", "cmake") {
         return;
     }
-    let project = "cmake_minimum_required(VERSION 3.16)\nproject(test C)\nfind_package(mgenjit 0.1 REQUIRED)\n\
+    let project = "cmake_minimum_required(VERSION 3.16)\nproject(test C)\nfind_package(mgenjit 0.2 REQUIRED)\n\
                    foreach(kind mgenjit static)\nadd_executable(with_${kind} \"$ENV{QUICKSTART}\")\n\
                    target_link_libraries(with_${kind} PRIVATE mgenjit::${kind})\nendforeach()\n";
     std::fs::write(installed.folder.path().join("CMakeLists.txt"), project).expect("a file");
@@ -164,7 +164,7 @@ fn cmake_finds_it() {
                   export MGENJIT_SERVER=\"$PREFIX/libexec/mgenjit/mgenjit-server\" && \
                   build/with_mgenjit && build/with_static";
     assert_eq!(installed.shell(script), "30\n30\n");
-    let wrong = "sed -i 's/mgenjit 0.1 /mgenjit 9.0 /' CMakeLists.txt; \
+    let wrong = "sed -i 's/mgenjit 0.2 /mgenjit 9.0 /' CMakeLists.txt; \
                  ! cmake -S . -B other -DCMAKE_PREFIX_PATH=\"$PREFIX\" >log 2>&1";
     installed.shell(wrong);
 }

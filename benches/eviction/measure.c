@@ -44,7 +44,7 @@ int main(int argc, char **argv)
     char name[PATH_SIZE];
     char path[PATH_SIZE];
     mgenjit_executor *executors[4];
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = NULL;
     mgenjit_cache *cache;
     mgenjit_cache_iterator *iterator;
     mgenjit_cache_info info;
@@ -52,6 +52,7 @@ int main(int argc, char **argv)
 
     if (argc != 2)
         return 64;
+    check(mgenjit_config_new(&config, &error), error);
     check(mgenjit_config_set_cache_dir(config, argv[1], &error), error);
     for (int level = 0; level < 4; level++) {
         check(mgenjit_config_set_opt_level(config, level, &error), error);
@@ -78,7 +79,7 @@ int main(int argc, char **argv)
         check(mgenjit_cache_iterator_next(iterator, &info, &error), error);
         if (info.key == NULL)
             break;
-        printf("%s %d %llu %llu\n", info.name, info.opt_level, (unsigned long long)info.compile_time,
+        printf("%s %d %llu %llu\n", info.name, info.opt_level, (unsigned long long)info.compile_us,
                (unsigned long long)info.bytes);
     }
     mgenjit_cache_iterator_free(iterator);

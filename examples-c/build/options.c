@@ -14,13 +14,13 @@ static const char usage[] = "-o OUT [options] FILES...\n";
 static const char help[] =
     "\n"
     "Compiles FILES, or finds their code in the cache, and writes it to OUT, ahead of time. FILES are IR text,\n"
-    "bitcode, object files and static archives, or -, stdin; they are compiled together, optimised as one.\n"
+    "bitcode, object files and static archives; - is stdin. They are compiled together and optimised as one.\n"
     "\n"
-    "  -o, --output OUT     the file to write, which is replaced only whole; - for stdout, if it is text\n"
+    "  -o, --output OUT     the file to write; it appears only when it is complete; - is stdout, for text\n"
     "  --kind KIND          what to write: exe, lib, archive, object, asm, bitcode, ir, header;\n"
-    "                       default: what OUT ends with tells, .so (or .so.1) .a .o .s .bc .ll .h; else exe\n"
+    "                       default: by the end of OUT, .so (or .so.1) .a .o .s .bc .ll .h; else exe\n"
     "  --separate           each of FILES is a module of its own, not optimised together\n"
-    "  --keep SYMBOL        make all symbols internal but such ones, and main for an exe (repeatable)\n"
+    "  --keep SYMBOL        make all other symbols internal, except main for an exe (repeatable)\n"
     "  --target TRIPLE      what to compile for, such as aarch64-linux-gnu; default: this machine\n"
     "  --cpu NAME           of this machine: native (default), x86-64, x86-64-v2, -v3, -v4;\n"
     "                       of a --target: LLVM's name, such as cortex-a72\n"
@@ -36,12 +36,12 @@ static const char help[] =
     SETUP_HELP
     "  -h, --help, --version\n"
     "\n"
-    "On a terminal, a line on stderr shows how far a long compile is, while it lasts.\n"
+    "On a terminal, a line on stderr shows the progress of a long compile.\n"
     "\n"
     "Exit status (sysexits.h):\n"
     "  0  OUT was written         70 a crash of the compile server or a defect of the library\n"
     "  64 wrong usage             73 OUT could not be written\n"
-    "  65 a file's content is bad, or cannot be exported as that\n"
+    "  65 a file's content is bad, or cannot be exported as KIND\n"
     "  66 no such file            74 stdout could not be written\n"
     "  69 no compile server, or the linker is missing or failed\n";
 
@@ -136,7 +136,7 @@ static int take(struct options *options, struct pending *pending, int option, co
         break;
     case STATIC:
         pending->is_static = 1;
-        mgenjit_export_options_set_static(options->export, 1, &error);
+        mgenjit_export_options_set_static(options->export, true, &error);
         break;
     case TARGET: pending->target = value; break;
     case HELP:
@@ -202,8 +202,11 @@ int build_options_parse(struct options *options, int argc, char **argv, int *exi
 
     memset(&pending, 0, sizeof pending);
     memset(options, 0, sizeof *options);
-    options->setup.config = mgenjit_config_new();
-    options->export = mgenjit_export_options_new();
+    mgenjit_error *error = NULL;
+    if (mgenjit_config_new(&options->setup.config, &error) == MGENJIT_STATUS_OK)
+        mgenjit_export_options_new(&options->export, &error);
+    if (!check(error, exit_code))
+        return 0;
     if (!list_new(&options->files, argc) || !list_new(&options->keep, argc)) {
         *exit_code = EX_OSERR;
         return 0;
@@ -211,7 +214,6 @@ int build_options_parse(struct options *options, int argc, char **argv, int *exi
 
     /* --verbose has another hook, which does this too. */
     if (line_is_possible()) {
-        mgenjit_error *error = NULL;
         mgenjit_config_set_event_hook(options->setup.config, events_show_progress, NULL, NULL, &error);
         if (!check(error, exit_code))
             return 0;

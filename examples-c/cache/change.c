@@ -61,7 +61,9 @@ int command_trim(struct context *context)
     /* The statistics have the limits that hold so far. */
     uint64_t bytes = options->max_bytes != NO_LIMIT_GIVEN ? options->max_bytes : before.max_bytes;
     uint64_t entries = options->max_entries != NO_LIMIT_GIVEN ? options->max_entries : before.max_entries;
-    uint64_t age = options->max_age != NO_LIMIT_GIVEN ? options->max_age : before.max_age;
+    uint64_t age = before.max_age_ms;
+    if (options->max_age != NO_LIMIT_GIVEN)
+        age = options->max_age < UINT64_MAX / 1000 ? options->max_age * 1000 : UINT64_MAX;
     mgenjit_cache *limited = NULL;
     if (mgenjit_config_set_cache_limits(context->config, bytes, entries, age, &error) != MGENJIT_STATUS_OK
         || mgenjit_cache_open(context->config, &limited, &error) != MGENJIT_STATUS_OK)
@@ -114,12 +116,12 @@ typedef mgenjit_status (*change)(mgenjit_cache *cache, const char *key, mgenjit_
 
 static mgenjit_status pin(mgenjit_cache *cache, const char *key, mgenjit_error **error)
 {
-    return mgenjit_cache_pin(cache, key, 1, error);
+    return mgenjit_cache_pin(cache, key, true, error);
 }
 
 static mgenjit_status unpin(mgenjit_cache *cache, const char *key, mgenjit_error **error)
 {
-    return mgenjit_cache_pin(cache, key, 0, error);
+    return mgenjit_cache_pin(cache, key, false, error);
 }
 
 /* Changes the entries that are named, and tells of each. */

@@ -15,7 +15,7 @@ int entries_resolve(struct context *context, key_text **keys, size_t *count)
         return report_no_memory();
     for (int i = 0; i < arguments->count; i++) {
         mgenjit_error *error = NULL;
-        if (mgenjit_cache_resolve(context->cache, arguments->items[i], (*keys)[i], &error) != MGENJIT_STATUS_OK) {
+        if (mgenjit_cache_resolve(context->cache, arguments->items[i], (*keys)[i], sizeof (*keys)[i], &error) != MGENJIT_STATUS_OK) {
             int failed = report_cache_error(error);
             exit_code = exit_code == EXIT_DONE ? failed : exit_code;
             /* Nothing else is found there either. */
@@ -42,7 +42,7 @@ int entries_each(struct context *context, entries_visit visit, void *user)
     filter.size = sizeof filter;
     filter.name = options->name;
     filter.pinned = options->pinned;
-    filter.unused_since = options->unused_since;
+    filter.unused_since_us = options->unused_since;
     filter.min_bytes = options->min_bytes;
     if (mgenjit_cache_iterate(context->cache, &filter, &iterator, &error) != MGENJIT_STATUS_OK)
         return report_cache_error(error);

@@ -54,7 +54,7 @@ static void print_json(const mgenjit_explanation *explanation, const char *name)
             json_string(NULL, differences[i].name);
     json_close_array();
     json_string("nearest", mgenjit_explanation_nearest(explanation));
-    json_number("time", mgenjit_explanation_time(explanation));
+    json_number("time", mgenjit_explanation_time_us(explanation));
     json_string("message", mgenjit_explanation_message(explanation));
     json_end();
 }
@@ -64,7 +64,7 @@ static void print_text(const mgenjit_explanation *explanation)
     int is_hit = mgenjit_explanation_verdict(explanation) == MGENJIT_VERDICT_HIT;
     const char *nearest = mgenjit_explanation_nearest(explanation);
     uint32_t different = mgenjit_explanation_differences(explanation);
-    uint64_t time = mgenjit_explanation_time(explanation);
+    uint64_t time = mgenjit_explanation_time_us(explanation);
     char one[UNITS_SIZE], two[UNITS_SIZE], text[128];
 
     printf("%s%s%s ", color(is_hit ? GREEN : RED), is_hit ? "found:" : "not found:", color_end());

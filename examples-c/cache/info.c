@@ -30,9 +30,9 @@ void json_info(const mgenjit_cache_info *info)
     json_number("ir_bytes", info->ir_bytes);
     json_number("bytes", info->bytes);
     json_number("image_bytes", info->image_bytes);
-    json_number("compile_time", info->compile_time);
-    json_number("created", info->created);
-    json_number("last_used", info->last_used);
+    json_number("compile_time", info->compile_us);
+    json_number("created", info->created_us);
+    json_number("last_used", info->last_used_us);
     json_number("hits", info->hits);
-    json_number("saved_time", info->saved_time);
+    json_number("saved_time", info->saved_us);
 }

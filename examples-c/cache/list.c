@@ -55,7 +55,7 @@ static void print_short(const mgenjit_cache_info *info)
     const char *const cells[] = {key,
                                  format_size(size, info->bytes),
                                  hits,
-                                 format_ago(used, info->last_used),
+                                 format_ago(used, info->last_used_us),
                                  info->pinned ? "P" : "",
                                  shown_name(name, sizeof name, info)};
     table_row(short_columns, SHORT_COLUMNS, cells);
@@ -72,11 +72,11 @@ static void print_long(const mgenjit_cache_info *info)
                                  format_size(image, info->image_bytes),
                                  format_size(ir, info->ir_bytes),
                                  opt_level_name(info->opt_level),
-                                 format_time(created, info->created),
-                                 format_duration(compile, info->compile_time),
+                                 format_time(created, info->created_us),
+                                 format_duration(compile, info->compile_us),
                                  hits,
-                                 format_duration(saved, info->saved_time),
-                                 format_ago(used, info->last_used),
+                                 format_duration(saved, info->saved_us),
+                                 format_ago(used, info->last_used_us),
                                  info->cpu,
                                  info->pinned ? "P" : "",
                                  shown_name(name, sizeof name, info)};
@@ -163,10 +163,10 @@ static uint64_t sort_number(const mgenjit_cache_info *info)
 {
     switch (order) {
     case SORT_SIZE: return info->bytes;
-    case SORT_USED: return info->last_used;
+    case SORT_USED: return info->last_used_us;
     case SORT_HITS: return info->hits;
-    case SORT_SAVED: return info->saved_time;
-    case SORT_CREATED: return info->created;
+    case SORT_SAVED: return info->saved_us;
+    case SORT_CREATED: return info->created_us;
     default: return 0;
     }
 }

@@ -52,8 +52,8 @@ int cache_main(int argc, char **argv)
     int exit_code = EXIT_DONE;
 
     if (cache_options_parse(&options, argc, argv, &exit_code)) {
-        context.config = mgenjit_config_new();
-        if (configure(context.config, &options, &error)
+        if (mgenjit_config_new(&context.config, &error) == MGENJIT_STATUS_OK
+            && configure(context.config, &options, &error)
             && mgenjit_cache_open(context.config, &context.cache, &error) == MGENJIT_STATUS_OK)
             exit_code = options.command->run(&context);
         else

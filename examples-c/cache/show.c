@@ -106,12 +106,12 @@ static void print_table(const mgenjit_cache_entry *entry, const mgenjit_cache_in
         table_fact(i == 0 ? "inputs" : "", line);
     }
     table_fact("optimised", opt_level_name(info->opt_level));
-    snprintf(text, sizeof text, "%s, in %s", format_time(one, info->created),
-             format_duration(two, info->compile_time));
+    snprintf(text, sizeof text, "%s, in %s", format_time(one, info->created_us),
+             format_duration(two, info->compile_us));
     table_fact("compiled", text);
-    snprintf(text, sizeof text, "%s, %s", format_time(one, info->last_used), format_ago(two, info->last_used));
+    snprintf(text, sizeof text, "%s, %s", format_time(one, info->last_used_us), format_ago(two, info->last_used_us));
     table_fact("last used", text);
-    snprintf(text, sizeof text, "%" PRIu64 ", which saved %s", info->hits, format_duration(one, info->saved_time));
+    snprintf(text, sizeof text, "%" PRIu64 ", which saved %s", info->hits, format_duration(one, info->saved_us));
     table_fact("hits", text);
     table_fact("pinned", info->pinned ? "yes" : "no");
     table_fact("target", info->triple);

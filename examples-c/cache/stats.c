@@ -27,7 +27,7 @@ static void print_json(const char *directory, const mgenjit_cache_statistics *st
     json_number("aliases", stats->aliases);
     json_number("max_bytes", stats->max_bytes);
     json_number("max_entries", stats->max_entries);
-    json_number("max_age", stats->max_age);
+    json_number("max_age", stats->max_age_ms / 1000);
     json_counted(stats, "hits", stats->hits);
     json_counted(stats, "hits_by_alias", stats->hits_by_alias);
     json_counted(stats, "hits_in_layers", stats->hits_in_layers);
@@ -41,8 +41,8 @@ static void print_json(const char *directory, const mgenjit_cache_statistics *st
     json_counted(stats, "evictions", stats->evictions);
     json_counted(stats, "evicted_bytes", stats->evicted_bytes);
     json_counted(stats, "removals", stats->removals);
-    json_counted(stats, "compile_time", stats->compile_time);
-    json_counted(stats, "saved_time", stats->saved_time);
+    json_counted(stats, "compile_time", stats->compile_us);
+    json_counted(stats, "saved_time", stats->saved_us);
     json_end();
 }
 
@@ -123,8 +123,8 @@ static void print_table(const char *directory, const mgenjit_cache_statistics *s
     table_fact("evicted", text);
     snprintf(text, sizeof text, "%" PRIu64, stats->removals);
     table_fact("removed", text);
-    table_fact("compiled for", format_duration(one, stats->compile_time));
-    table_fact("hits saved", format_duration(one, stats->saved_time));
+    table_fact("compiled for", format_duration(one, stats->compile_us));
+    table_fact("hits saved", format_duration(one, stats->saved_us));
 }
 
 int command_stats(struct context *context)

@@ -54,23 +54,23 @@ static void print(const mgenjit_event *event)
     switch (event->kind) {
     case MGENJIT_EVENT_HIT:
         dprintf(STDERR_FILENO, "in the cache: %" PRIu64 " bytes, found in %" PRIu64 " µs", event->bytes,
-                times->hash + times->find);
+                times->hash_us + times->find_us);
         break;
     case MGENJIT_EVENT_MISS: dprintf(STDERR_FILENO, "not in the cache"); break;
     case MGENJIT_EVENT_COMPILE_STARTED: dprintf(STDERR_FILENO, "compiling %" PRIu64 " bytes of IR", event->bytes); break;
     case MGENJIT_EVENT_COMPILED:
-        dprintf(STDERR_FILENO, "compiled to %" PRIu64 " bytes in %" PRIu64 " µs", event->bytes, times->compile);
+        dprintf(STDERR_FILENO, "compiled to %" PRIu64 " bytes in %" PRIu64 " µs", event->bytes, times->compile_us);
         break;
     case MGENJIT_EVENT_STORED:
-        dprintf(STDERR_FILENO, "stored %" PRIu64 " bytes in %" PRIu64 " µs", event->bytes, times->store);
+        dprintf(STDERR_FILENO, "stored %" PRIu64 " bytes in %" PRIu64 " µs", event->bytes, times->store_us);
         break;
     case MGENJIT_EVENT_LOADED:
-        dprintf(STDERR_FILENO, "mapped %" PRIu64 " bytes in %" PRIu64 " µs", event->bytes, times->map);
+        dprintf(STDERR_FILENO, "mapped %" PRIu64 " bytes in %" PRIu64 " µs", event->bytes, times->map_us);
         break;
-    case MGENJIT_EVENT_CACHE_TROUBLE: dprintf(STDERR_FILENO, "trouble with the cache"); break;
+    case MGENJIT_EVENT_CACHE_WARNING: dprintf(STDERR_FILENO, "trouble with the cache"); break;
     case MGENJIT_EVENT_DIFFERENT: dprintf(STDERR_FILENO, "compiled again, it is not what the cache has"); break;
     case MGENJIT_EVENT_NOT_ISOLATED: dprintf(STDERR_FILENO, "the compile server is not isolated"); break;
-    case MGENJIT_EVENT_SERVER_TROUBLE: dprintf(STDERR_FILENO, "trouble with the compile server"); break;
+    case MGENJIT_EVENT_SERVER_WARNING: dprintf(STDERR_FILENO, "trouble with the compile server"); break;
     case MGENJIT_EVENT_WARNING: dprintf(STDERR_FILENO, "warning"); break;
     default: dprintf(STDERR_FILENO, "event %" PRId32, event->kind);
     }

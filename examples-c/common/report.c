@@ -96,20 +96,20 @@ void report_times(const mgenjit_module *module)
         const char *name;
         uint64_t microseconds;
     } rows[] = {
-        {"hash the IR", times.hash},
-        {"look in the cache", times.find},
-        {"wait for another's compile", times.wait},
-        {"start a compile server", times.start},
-        {"compile", times.compile},
-        {"  read the module", times.parse},
-        {"  optimise", times.optimise},
-        {"  generate code", times.codegen},
-        {"  link", times.link},
-        {"store in the cache", times.store},
-        {"map", times.map},
-        {"bind symbols, construct", times.bind},
-        {"total", times.hash + times.find + times.wait + times.start + times.compile + times.store + times.map
-                      + times.bind},
+        {"hash the IR", times.hash_us},
+        {"look in the cache", times.find_us},
+        {"wait for another's compile", times.wait_us},
+        {"start a compile server", times.start_us},
+        {"compile", times.compile_us},
+        {"  read the module", times.parse_us},
+        {"  optimise", times.optimise_us},
+        {"  generate code", times.codegen_us},
+        {"  link", times.link_us},
+        {"store in the cache", times.store_us},
+        {"map", times.map_us},
+        {"bind symbols, construct", times.bind_us},
+        {"total", times.hash_us + times.find_us + times.wait_us + times.start_us + times.compile_us + times.store_us + times.map_us
+                      + times.bind_us},
     };
 
     dprintf(STDERR_FILENO, "%s: %s\nkey %s\n", mgenjit_module_name(module),

@@ -97,19 +97,19 @@ static void check_library(struct run *run)
 static void check_server(struct run *run)
 {
     struct finding finding = begin("server");
-    mgenjit_blob *blob = NULL;
+    char *found = NULL;
     mgenjit_error *error = NULL;
     char version[SERVER_VERSION_SIZE];
     struct stat status;
 
-    if (mgenjit_server_path(NULL, &blob, &error) != MGENJIT_STATUS_OK) {
+    if (mgenjit_server_path(NULL, &found, &error) != MGENJIT_STATUS_OK) {
         say_error(&finding, error);
         judge(&finding, STATE_PROBLEM, "without it, only what is in the cache runs");
         end(run, &finding);
         return;
     }
-    char *path = realpath(mgenjit_blob_data(blob), NULL);
-    const char *shown = path != NULL ? path : (const char *)mgenjit_blob_data(blob);
+    char *path = realpath(found, NULL);
+    const char *shown = path != NULL ? path : found;
     say(&finding, "%s", shown);
     if (!server_version(shown, version)) {
         say(&finding, ": it does not run, or is no compile server");
@@ -122,7 +122,7 @@ static void check_server(struct run *run)
     if (stat(shown, &status) == 0 && (status.st_mode & S_IWOTH) != 0)
         judge(&finding, STATE_PROBLEM, "anybody may change that program, which you run: chmod o-w");
     free(path);
-    mgenjit_blob_free(blob);
+    mgenjit_string_free(found);
     end(run, &finding);
 }
 
@@ -136,10 +136,10 @@ static void listen(const mgenjit_event *event, void *user)
     case MGENJIT_EVENT_NOT_ISOLATED:
         snprintf(events->not_isolated, sizeof events->not_isolated, "%s", event->message);
         break;
-    case MGENJIT_EVENT_CACHE_TROUBLE:
+    case MGENJIT_EVENT_CACHE_WARNING:
         snprintf(events->cache_trouble, sizeof events->cache_trouble, "%s", event->message);
         break;
-    case MGENJIT_EVENT_SERVER_TROUBLE:
+    case MGENJIT_EVENT_SERVER_WARNING:
         snprintf(events->server_trouble, sizeof events->server_trouble, "%s", event->message);
         break;
     default: break;
@@ -169,8 +169,8 @@ static int compile(struct run *run, mgenjit_executor *executor, struct finding *
     int right = answer() == number;
     times.size = sizeof times;
     if (right && mgenjit_module_times(module, &times, NULL) == MGENJIT_STATUS_OK)
-        say(finding, "works; a server started in %s and compiled in %s", format_duration(one, times.start),
-            format_duration(two, times.compile));
+        say(finding, "works; a server started in %s and compiled in %s", format_duration(one, times.start_us),
+            format_duration(two, times.compile_us));
     if (!right)
         say(finding, "the compiled function gave a wrong number");
     mgenjit_module_free(module);
@@ -180,12 +180,13 @@ static int compile(struct run *run, mgenjit_executor *executor, struct finding *
 static void check_compile(struct run *run)
 {
     struct finding finding = begin("compile");
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = NULL;
     mgenjit_executor *executor = NULL;
     mgenjit_error *error = NULL;
     int works = 0;
 
-    if (mgenjit_config_set_cache_dir(config, run->cache_dir, &error) != MGENJIT_STATUS_OK
+    if (mgenjit_config_new(&config, &error) != MGENJIT_STATUS_OK
+        || mgenjit_config_set_cache_dir(config, run->cache_dir, &error) != MGENJIT_STATUS_OK
         || mgenjit_config_set_event_hook(config, listen, &run->events, NULL, &error) != MGENJIT_STATUS_OK
         || mgenjit_executor_new(config, &executor, &error) != MGENJIT_STATUS_OK)
         say_error(&finding, error);
@@ -236,9 +237,11 @@ static void read_model(char *model, size_t size)
 static int has_level(const char *level)
 {
     static const char ir[] = "define i32 @level() {\n  ret i32 1\n}\n";
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = NULL;
     mgenjit_executor *executor = NULL;
-    mgenjit_status status = mgenjit_config_set_cpu(config, level, NULL);
+    mgenjit_status status = mgenjit_config_new(&config, NULL);
+    if (status == MGENJIT_STATUS_OK)
+        status = mgenjit_config_set_cpu(config, level, NULL);
     if (status == MGENJIT_STATUS_OK)
         status = mgenjit_config_set_cache_mode(config, MGENJIT_CACHE_OFF, NULL);
     if (status == MGENJIT_STATUS_OK)
@@ -312,13 +315,14 @@ static void check_directory(struct finding *finding, const char *directory)
 static void check_cache(struct run *run)
 {
     struct finding finding = begin("cache");
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = NULL;
     mgenjit_cache *cache = NULL;
     mgenjit_cache_statistics statistics;
     mgenjit_error *error = NULL;
     char size[UNITS_SIZE];
 
-    if (mgenjit_config_set_cache_dir(config, run->cache_dir, &error) != MGENJIT_STATUS_OK
+    if (mgenjit_config_new(&config, &error) != MGENJIT_STATUS_OK
+        || mgenjit_config_set_cache_dir(config, run->cache_dir, &error) != MGENJIT_STATUS_OK
         || mgenjit_cache_open(config, &cache, &error) != MGENJIT_STATUS_OK) {
         say_error(&finding, error);
         judge(&finding, STATE_PROBLEM, "every start compiles anew: set $MGENJIT_CACHE_DIR or $HOME");
@@ -355,7 +359,7 @@ static void check_shared_server(struct run *run)
 {
     struct finding finding = begin("shared");
     const char *mode = getenv("MGENJIT_SERVER_MODE");
-    mgenjit_blob *socket = NULL;
+    char *socket = NULL;
     mgenjit_error *error = NULL;
     mgenjit_server_statistics statistics;
 
@@ -364,7 +368,7 @@ static void check_shared_server(struct run *run)
         say_error(&finding, error);
         judge(&finding, STATE_WARNING, "there can be no shared compile server; private ones are used");
     } else {
-        say(&finding, "%s: ", (const char *)mgenjit_blob_data(socket));
+        say(&finding, "%s: ", socket);
         mgenjit_status status = mgenjit_server_status(&statistics, &error);
         if (status == MGENJIT_STATUS_OK) {
             say(&finding, "process %" PRIu64 ", %" PRIu64 " clients", statistics.process, statistics.clients);
@@ -382,7 +386,7 @@ static void check_shared_server(struct run *run)
         say(&finding, "\n%s", run->events.server_trouble);
         judge(&finding, STATE_WARNING, "private servers are used meanwhile");
     }
-    mgenjit_blob_free(socket);
+    mgenjit_string_free(socket);
     end(run, &finding);
 }
 

@@ -16,11 +16,11 @@ static const char usage[] = "[--json] [--cache-dir DIR]\n";
 
 static const char help[] =
     "\n"
-    "Checks what compiling needs, by compiling something, and says what to do about what is wrong.\n"
+    "Checks what compiling needs by compiling a small module, and says how to mend what is wrong.\n"
     "\n"
     "  --cache-dir DIR  look at this cache; default: $MGENJIT_CACHE_DIR, else $XDG_CACHE_HOME/mgenjit,\n"
     "                   else ~/.cache/mgenjit\n"
-    "  --json           print a JSON object for each check, a line each: name, state (ok, warning, problem),\n"
+    "  --json           print a JSON object for each check, one a line: name, state (ok, warning, problem),\n"
     "                   found, advice\n"
     "  -h, --help, --version\n"
     "\n"

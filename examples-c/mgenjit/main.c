@@ -64,7 +64,7 @@ static int print_help(void)
 static int print_version(void)
 {
     Dl_info library;
-    mgenjit_blob *path = NULL;
+    char *path = NULL;
     mgenjit_error *error = NULL;
     char server[SERVER_VERSION_SIZE];
 
@@ -78,12 +78,12 @@ static int print_version(void)
     printf("\nbuild    %s\nLLVM     %s\n", mgenjit_build_id(), mgenjit_llvm_version());
     if (mgenjit_server_path(NULL, &path, &error) != MGENJIT_STATUS_OK)
         printf("server   not found: see mgenjit doctor\n");
-    else if (!server_version(mgenjit_blob_data(path), server))
-        printf("server   does not tell its version, %s\n", (const char *)mgenjit_blob_data(path));
+    else if (!server_version(path, server))
+        printf("server   does not tell its version, %s\n", path);
     else
-        printf("server   %s, %s\n", server, (const char *)mgenjit_blob_data(path));
+        printf("server   %s, %s\n", server, path);
     mgenjit_error_free(error);
-    mgenjit_blob_free(path);
+    mgenjit_string_free(path);
     return report_end(EX_OK);
 }
 

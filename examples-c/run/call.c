@@ -125,8 +125,8 @@ static int read_untyped(const char *text, mgenjit_value *value)
     if (read_truth(text, value) || read_null(text, value))
         return 1;
     if (read_integer(text, MGENJIT_TYPE_I64, value)) {
-        if (value->as.integer == (int32_t)value->as.integer)
-            value->type = MGENJIT_TYPE_I32;
+        if (value->of.integer == (int32_t)value->of.integer)
+            value->kind = MGENJIT_TYPE_I32;
         return 1;
     }
     if (!read_double(text, &number))

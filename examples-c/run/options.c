@@ -17,7 +17,7 @@ static const char help[] =
     "  --call 'NAME(ARGS)'  call this function instead of main, and print its result (repeatable);\n"
     "                       arguments: 1, -2, 0xff, 3.5, true, false, \"text\", null\n"
     "  --with FILE          compile it together with FILE, optimised as one (repeatable)\n"
-    "  --keep SYMBOL        of these files' symbols, keep only such, and main if it is called (repeatable)\n"
+    "  --keep SYMBOL        make all other symbols internal, except main if it is called (repeatable)\n"
     "  --add FILE           a further module that the program needs (repeatable)\n"
     "  --lib PATH           a shared library that the program needs (repeatable)\n"
     "  --cpu NAME           what to compile for: native (default), x86-64, x86-64-v2, -v3, -v4\n"
@@ -25,7 +25,7 @@ static const char help[] =
     SETUP_HELP
     "  -h, --help, --version\n"
     "\n"
-    "On a terminal, --verbose also shows how far a long compile is, in a line that goes when it ends.\n"
+    "On a terminal, --verbose also shows the progress of a long compile.\n"
     "\n"
     "Exit status, other than the program's own (sysexits.h):\n"
     "  64 wrong usage             70 a crash of the compile server or a defect of the library\n"
@@ -91,7 +91,11 @@ int run_options_parse(struct options *options, int argc, char **argv, int *exit_
     const char *value;
     int option;
     memset(options, 0, sizeof *options);
-    options->setup.config = mgenjit_config_new();
+    mgenjit_error *error = NULL;
+    if (mgenjit_config_new(&options->setup.config, &error) != MGENJIT_STATUS_OK) {
+        *exit_code = report_error(NULL, error);
+        return 0;
+    }
     if (!list_new(&options->files, argc) || !list_new(&options->keep, argc) || !list_new(&options->additions, argc)
         || !list_new(&options->libraries, argc) || !list_new(&options->calls, argc)) {
         *exit_code = EX_OSERR;

@@ -41,12 +41,12 @@ static void print_float(float number)
 
 void print_value(const mgenjit_value *value)
 {
-    switch (value->type) {
+    switch (value->kind) {
     case MGENJIT_TYPE_VOID: break;
-    case MGENJIT_TYPE_I1: puts(value->as.integer != 0 ? "true" : "false"); break;
-    case MGENJIT_TYPE_FLOAT: print_float(value->as.single_precision); break;
-    case MGENJIT_TYPE_DOUBLE: print_double(value->as.double_precision); break;
-    case MGENJIT_TYPE_POINTER: printf("0x%" PRIxPTR "\n", (uintptr_t)value->as.pointer); break;
-    default: printf("%" PRId64 "\n", value->as.integer);
+    case MGENJIT_TYPE_I1: puts(value->of.integer != 0 ? "true" : "false"); break;
+    case MGENJIT_TYPE_FLOAT: print_float(value->of.single_precision); break;
+    case MGENJIT_TYPE_DOUBLE: print_double(value->of.double_precision); break;
+    case MGENJIT_TYPE_POINTER: printf("0x%" PRIxPTR "\n", (uintptr_t)value->of.pointer); break;
+    default: printf("%" PRId64 "\n", value->of.integer);
     }
 }

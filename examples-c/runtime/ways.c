@@ -89,13 +89,15 @@ static mgenjit_status read_sizes(struct way *way, const mgenjit_config *config, 
 int way_prepare(struct way *way, const char *folder)
 {
     char cache[PATH_SIZE];
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = NULL;
     mgenjit_module *module = NULL;
     mgenjit_error *error = NULL;
     double times[WARM_ROUNDS];
 
     path_join(cache, folder, way->name);
-    mgenjit_status status = mgenjit_config_set_cache_dir(config, cache, &error);
+    mgenjit_status status = mgenjit_config_new(&config, &error);
+    if (status == MGENJIT_STATUS_OK)
+        status = mgenjit_config_set_cache_dir(config, cache, &error);
     if (status == MGENJIT_STATUS_OK)
         status = compile_timed(way, config, &module, &way->cold_time, &error);
     for (int i = 0; status == MGENJIT_STATUS_OK && i < WARM_ROUNDS; i++)

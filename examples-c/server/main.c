@@ -33,14 +33,13 @@ static int report(mgenjit_error *error)
 static int show(const struct options *options)
 {
     mgenjit_server_statistics statistics;
-    mgenjit_blob *socket = NULL;
+    char *path = NULL;
     mgenjit_error *error = NULL;
 
     statistics.size = sizeof statistics;
     if (mgenjit_server_status(&statistics, &error) != MGENJIT_STATUS_OK
-        || mgenjit_server_socket(&socket, &error) != MGENJIT_STATUS_OK)
+        || mgenjit_server_socket(&path, &error) != MGENJIT_STATUS_OK)
         return report(error);
-    const char *path = mgenjit_blob_data(socket);
     if (options->command == STATS && options->json)
         print_stats_json(&statistics);
     else if (options->command == STATS)
@@ -49,7 +48,7 @@ static int show(const struct options *options)
         print_status_json(path, &statistics);
     else
         print_status(path, &statistics);
-    mgenjit_blob_free(socket);
+    mgenjit_string_free(path);
     return EXIT_DONE;
 }
 

@@ -32,9 +32,9 @@ void print_status(const char *socket, const mgenjit_server_statistics *statistic
         printf("%srunning%s\n", color(GREEN), color_end());
     print_count("process", statistics->process);
     table_fact("socket", socket);
-    table_fact("up", format_duration(one, statistics->uptime * 1000));
+    table_fact("up", format_duration(one, statistics->uptime_ms * 1000));
     snprintf(line, sizeof line, "after %s without a request",
-             format_duration(one, statistics->idle_timeout * 1000));
+             format_duration(one, statistics->idle_timeout_ms * 1000));
     table_fact("ends", line);
     print_count("clients", statistics->clients);
     snprintf(line, sizeof line, "%" PRIu64 ", with this one", statistics->connections);
@@ -45,18 +45,18 @@ void print_status(const char *socket, const mgenjit_server_statistics *statistic
     snprintf(line, sizeof line, "%" PRIu64 ", %" PRIu64 " of them idle; %" PRIu64 " may work at once",
              statistics->workers, statistics->idle_workers, statistics->max_workers);
     table_fact("workers", line);
-    snprintf(line, sizeof line, "%s, and %s of the workers", format_size(one, statistics->memory),
-             format_size(two, statistics->worker_memory));
+    snprintf(line, sizeof line, "%s, and %s of the workers", format_size(one, statistics->memory_bytes),
+             format_size(two, statistics->worker_memory_bytes));
     table_fact("memory", line);
     snprintf(line, sizeof line, "%s of processor time and %s of memory at most",
-             limit_text(statistics->max_time, format_duration(one, statistics->max_time * 1000)),
-             limit_text(statistics->max_memory, format_size(two, statistics->max_memory)));
+             limit_text(statistics->max_cpu_ms, format_duration(one, statistics->max_cpu_ms * 1000)),
+             limit_text(statistics->max_memory_bytes, format_size(two, statistics->max_memory_bytes)));
     table_fact("a request", line);
-    if (statistics->queue_timeout == 0)
+    if (statistics->queue_timeout_ms == 0)
         snprintf(line, sizeof line, "for ever");
     else
         snprintf(line, sizeof line, "for %s, and then uses a private server: %" PRIu64 " of %" PRIu64 " run now",
-                 format_duration(one, statistics->queue_timeout * 1000), statistics->private_servers,
+                 format_duration(one, statistics->queue_timeout_ms * 1000), statistics->private_servers,
                  statistics->max_private_servers);
     table_fact("waits", line);
 }
@@ -65,7 +65,7 @@ void print_stats(const mgenjit_server_statistics *statistics)
 {
     char line[LINE_SIZE], one[UNITS_SIZE];
 
-    table_fact("up", format_duration(one, statistics->uptime * 1000));
+    table_fact("up", format_duration(one, statistics->uptime_ms * 1000));
     print_count("requests", statistics->requests);
     print_count("compiled", statistics->compiled);
     print_count("failed", statistics->failed);
@@ -89,9 +89,9 @@ void print_status_json(const char *socket, const mgenjit_server_statistics *stat
     json_open(NULL);
     json_string("socket", socket);
     json_number("process", statistics->process);
-    json_number("uptime", statistics->uptime);
-    json_number("idle_timeout", statistics->idle_timeout);
-    json_bool("stopping", statistics->stopping != 0);
+    json_number("uptime", statistics->uptime_ms);
+    json_number("idle_timeout", statistics->idle_timeout_ms);
+    json_bool("stopping", statistics->stopping);
     json_number("connections", statistics->connections);
     json_number("clients", statistics->clients);
     json_number("queued", statistics->queued);
@@ -99,11 +99,11 @@ void print_status_json(const char *socket, const mgenjit_server_statistics *stat
     json_number("workers", statistics->workers);
     json_number("idle_workers", statistics->idle_workers);
     json_number("max_workers", statistics->max_workers);
-    json_number("memory", statistics->memory);
-    json_number("worker_memory", statistics->worker_memory);
-    json_number("max_time", statistics->max_time);
-    json_number("max_memory", statistics->max_memory);
-    json_number("queue_timeout", statistics->queue_timeout);
+    json_number("memory", statistics->memory_bytes);
+    json_number("worker_memory", statistics->worker_memory_bytes);
+    json_number("max_time", statistics->max_cpu_ms);
+    json_number("max_memory", statistics->max_memory_bytes);
+    json_number("queue_timeout", statistics->queue_timeout_ms);
     json_number("private_servers", statistics->private_servers);
     json_number("max_private_servers", statistics->max_private_servers);
     json_end();
@@ -112,7 +112,7 @@ void print_status_json(const char *socket, const mgenjit_server_statistics *stat
 void print_stats_json(const mgenjit_server_statistics *statistics)
 {
     json_open(NULL);
-    json_number("uptime", statistics->uptime);
+    json_number("uptime", statistics->uptime_ms);
     json_number("requests", statistics->requests);
     json_number("compiled", statistics->compiled);
     json_number("failed", statistics->failed);

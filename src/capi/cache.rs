@@ -1,28 +1,38 @@
-//! `mgenjit_cache`: what is in a cache, what it did, and how to change it.
+//! Caches
+//!
+//! A mgenjit_cache is for looking into a cache's directory and changing it. It needs no executor and no compile server. Other
+//! processes can use the cache at the same time.
+//!
+//! ```c
+//! mgenjit_cache *cache;
+//! mgenjit_cache_open(NULL, &cache, NULL);
+//! mgenjit_cache_statistics statistics = {.size = sizeof statistics};
+//! assert(mgenjit_cache_stats(cache, &statistics, NULL) == MGENJIT_STATUS_OK);
+//! printf("%llu entries, %llu bytes\n", (unsigned long long)statistics.entries,
+//!        (unsigned long long)statistics.bytes);
+//! mgenjit_cache_free(cache);
+//! ```
 
-use super::blob::mgenjit_blob;
-use super::config::mgenjit_config;
+use super::call::call;
+use super::config::{self, mgenjit_config};
 use super::error::mgenjit_error;
-use super::executor::copy_config;
-use super::ffi::{self, Out, Owned, SizedStruct};
+use super::ffi::{self, CBool, Owned, SizedStruct, free, get, invalid};
 use super::status::mgenjit_status;
 use crate::cache::admin::Catalog;
-use crate::cache::index::{Filter, Row, Stats};
+use crate::cache::index::Stats;
 use crate::cache::key::Key;
-use crate::cache::list::Iter;
 use crate::client::pool::Pool;
 use crate::config::Config;
-use crate::error::{Error, Status};
+use crate::error::Error;
 use std::ffi::{CString, c_char, c_void};
 use std::path::Path;
 use std::ptr;
 
-/// A cache's directory, open for people to look at and to change. It needs no executor and no compile server.
-/// The processes that use the cache go on meanwhile.
+/// A cache's directory, open for looking into it and changing it.
 #[allow(non_camel_case_types)]
 pub struct mgenjit_cache {
-    catalog: Catalog,
-    config: Config,
+    pub(super) catalog: Catalog,
+    pub(super) config: Config,
     directory: CString,
     /// For what is compiled again; no server is started before.
     pool: Pool,
@@ -30,180 +40,62 @@ pub struct mgenjit_cache {
 
 impl Owned for mgenjit_cache {}
 
-/// Bytes of a key's text: 64 hexadecimal digits and a NUL.
+/// The size of a key as text: 64 hexadecimal digits and a NUL.
 pub const MGENJIT_KEY_SIZE: usize = 65;
 
-/// What a cache holds, and what it did since its index was made. Times are in microseconds.
+/// What a cache holds, and what has happened since its index was created.
 #[repr(C)]
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 #[allow(non_camel_case_types)]
 pub struct mgenjit_cache_statistics {
-    /// The caller sets it to the size of this struct; the library writes how much it filled in.
+    /// Set it to sizeof(mgenjit_cache_statistics); the library writes how many bytes it filled in.
     pub size: usize,
     /// Entries, and the bytes of their files.
     pub entries: u64,
     pub bytes: u64,
-    /// Of the entries, those that are pinned.
+    /// Pinned entries.
     pub pinned: u64,
-    /// Other keys that lead to entries: that of each one's canonical form, and those of modules that differ from it
-    /// only in what does not matter.
+    /// Other keys that lead to entries: an entry's canonical key, and those of modules that differ from it only in what does
+    /// not matter.
     pub aliases: u64,
-    /// The limits of the configuration that the cache was opened with; 0 for none. The age is in seconds.
+    /// The limits of the configuration that the cache was opened with. 0: none.
     pub max_bytes: u64,
     pub max_entries: u64,
-    pub max_age: u64,
-    /// Compiles that found their code: under their own key, through an alias, in a layer below.
+    pub max_age_ms: u64,
+    /// Cache hits: under the module's own key, through an alias, in a layer below.
     pub hits: u64,
     pub hits_by_alias: u64,
     pub hits_in_layers: u64,
-    /// Compiles that did not: because there never was such an entry, because it was evicted, because somebody
-    /// removed it, because it was damaged, because no trusted key signed it.
+    /// Cache misses: there never was an entry, it was evicted, it was removed, it was damaged, it had no trusted signature.
     pub misses_new: u64,
     pub misses_evicted: u64,
     pub misses_removed: u64,
     pub misses_damaged: u64,
     pub misses_untrusted: u64,
-    /// Entries that were compiled and stored, that were imported, that were evicted (for room or age) with their
-    /// bytes, that somebody removed.
+    /// Entries that were compiled and stored, that were imported, that were evicted (and their bytes), and that were removed.
     pub stores: u64,
     pub imports: u64,
     pub evictions: u64,
     pub evicted_bytes: u64,
     pub removals: u64,
-    /// What the stored entries took to compile, and what the hits would have taken.
-    pub compile_time: u64,
-    pub saved_time: u64,
-    /// 1 if all from `hits` to `saved_time` is known, as far as it was recorded. 0 if the index that would tell is lost or
-    /// cannot be read, and none can be made, as on a full disk: then these are 0. What comes before is counted from the
-    /// files.
-    pub has_history: u64,
+    /// Compile time of the stored entries, and compile time that hits saved.
+    pub compile_us: u64,
+    pub saved_us: u64,
+    /// Whether `hits` to `saved_us` are known. If not, they are 0: the index is lost or unreadable, and no new one can be
+    /// created, for example on a full disk. The fields before them are counted from the files.
+    pub has_history: bool,
 }
 
-// SAFETY: it is `repr(C)`, and `size` comes first.
+// SAFETY: it is `repr(C)`, `size` comes first, and all fields are numbers or `bool`.
 unsafe impl SizedStruct for mgenjit_cache_statistics {}
 
-/// Which entries an iterator yields: those that pass each test. All zeros but `size` lets everything through.
-#[repr(C)]
-#[derive(Clone, Copy)]
-#[allow(non_camel_case_types)]
-pub struct mgenjit_cache_filter {
-    /// The size of this struct.
-    pub size: usize,
-    /// A pattern for module names, with *, ? and […], or NULL.
-    pub name: *const c_char,
-    /// 1: only pinned entries. 2: only ones that are not pinned.
-    pub pinned: i32,
-    /// Only entries that were last used before this time, in microseconds since 1970; 0: all.
-    pub unused_since: u64,
-    /// Only entries of at least so many bytes.
-    pub min_bytes: u64,
-}
-
-// SAFETY: it is `repr(C)`, and `size` comes first.
-unsafe impl SizedStruct for mgenjit_cache_filter {}
-
-/// What is known of one entry. Strings belong to the iterator, until its next step, or to the entry that was asked.
-/// Times are in microseconds.
-#[repr(C)]
-#[derive(Clone, Copy)]
-#[allow(non_camel_case_types)]
-pub struct mgenjit_cache_info {
-    /// The caller sets it to the size of this struct; the library writes how much it filled in.
-    pub size: usize,
-    /// 64 hexadecimal digits.
-    pub key: *const c_char,
-    /// What the module was called when it was compiled.
-    pub name: *const c_char,
-    /// One of MGENJIT_OPT_….
-    pub opt_level: i32,
-    /// 1 if it is never evicted.
-    pub pinned: i32,
-    /// What LLVM generated code for.
-    pub triple: *const c_char,
-    pub cpu: *const c_char,
-    /// Where the code runs: a CPU level such as "x86-64-v3", "native" and a digest of one machine's CPU, or another
-    /// target such as "aarch64-linux-gnu cortex-a72".
-    pub machine: *const c_char,
-    /// The version of LLVM, of this library, and which build of the compile server it was.
-    pub llvm_version: *const c_char,
-    pub version: *const c_char,
-    pub build: *const c_char,
-    /// Bytes of the inputs, of the entry's file, and of the image in it: 0 for another target than this machine.
-    pub ir_bytes: u64,
-    pub bytes: u64,
-    pub image_bytes: u64,
-    /// What it took to compile.
-    pub compile_time: u64,
-    /// When it was compiled and last used, since 1970.
-    pub created: u64,
-    pub last_used: u64,
-    /// How often it was used after that, and what that saved.
-    pub hits: u64,
-    pub saved_time: u64,
-}
-
-// SAFETY: it is `repr(C)`, and `size` comes first.
-unsafe impl SizedStruct for mgenjit_cache_info {}
-
-/// Told how much of how much is done, on the thread that made the call. `total` may be too large until all is done;
-/// then it is `done`.
+/// Progress callback: `done` of `total`. It runs on the thread that made the call. `total` may be too large until the end; then
+/// it is `done`.
 #[allow(non_camel_case_types)]
 pub type mgenjit_progress = Option<unsafe extern "C" fn(done: u64, total: u64, user: *mut c_void)>;
 
-/// The strings that a `mgenjit_cache_info` points to.
-pub(super) struct InfoStrings {
-    key: CString,
-    name: CString,
-    triple: CString,
-    cpu: CString,
-    machine: CString,
-    llvm: CString,
-    package: CString,
-    build: CString,
-}
-
-impl InfoStrings {
-    pub(super) fn new(row: &Row) -> InfoStrings {
-        InfoStrings {
-            key: ffi::c_string(row.key.to_string()),
-            name: ffi::c_string(row.name.as_str()),
-            triple: ffi::c_string(row.triple.as_str()),
-            cpu: ffi::c_string(row.cpu.as_str()),
-            machine: ffi::c_string(row.parts.machine.as_str()),
-            llvm: ffi::c_string(row.parts.llvm.as_str()),
-            package: ffi::c_string(row.parts.package.as_str()),
-            build: ffi::c_string(row.parts.build.as_str()),
-        }
-    }
-
-    /// The C struct of `row`, which points to these strings.
-    pub(super) fn info(&self, row: &Row) -> mgenjit_cache_info {
-        mgenjit_cache_info {
-            size: size_of::<mgenjit_cache_info>(),
-            key: self.key.as_ptr(),
-            name: self.name.as_ptr(),
-            opt_level: row.parts.opt_level as i32,
-            pinned: i32::from(row.pinned),
-            triple: self.triple.as_ptr(),
-            cpu: self.cpu.as_ptr(),
-            machine: self.machine.as_ptr(),
-            llvm_version: self.llvm.as_ptr(),
-            version: self.package.as_ptr(),
-            build: self.build.as_ptr(),
-            ir_bytes: row.input_len,
-            bytes: row.bytes,
-            image_bytes: row.image_bytes,
-            compile_time: row.cost,
-            created: row.created,
-            last_used: row.used,
-            hits: row.hits,
-            saved_time: row.hits.saturating_mul(row.cost),
-        }
-    }
-}
-
-/// Opens the cache that a configuration names; NULL: the default one. Nothing is made yet. The configuration's
-/// limits, layers, keys and optimisation level are those of mgenjit_cache_trim, _verify, _import and _explain.
+/// Opens the cache of a configuration; NULL: the default cache. Free it with mgenjit_cache_free. Nothing is created yet.
+/// mgenjit_cache_trim, _verify, _import and _explain use the configuration's limits, layers, keys and optimisation level.
 ///
 /// Errors: MGENJIT_STATUS_CACHE if the configuration has no cache; MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -212,64 +104,43 @@ pub unsafe extern "C" fn mgenjit_cache_open(
     cache: *mut *mut mgenjit_cache,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let out = Out::new(cache, "cache")?;
-            let config = copy_config(config);
-            let catalog = Catalog::new(config.store())?;
-            let directory = ffi::c_string(catalog.path().to_string_lossy().into_owned());
-            let pool = Pool::new(config.pool());
-            out.write(
-                mgenjit_cache {
-                    catalog,
-                    config,
-                    directory,
-                    pool,
-                }
-                .into_raw(),
-            );
-            Ok(())
+    call!(error, out cache, optional_handle config => {
+        let config = config::copy(config);
+        let catalog = Catalog::new(config.store())?;
+        cache.give(mgenjit_cache {
+            directory: ffi::c_string(catalog.path().to_string_lossy().into_owned()),
+            pool: Pool::new(config.pool()),
+            catalog,
+            config,
         })
-    }
+    })
 }
 
 /// Frees a cache's handle. What was made from it stays usable. NULL does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_cache_free(cache: *mut mgenjit_cache) {
-    // SAFETY: the caller passes NULL or a handle that it owns and will not use again.
-    unsafe { mgenjit_cache::free(cache) };
+    free!(cache);
 }
 
-/// The cache's directory, an absolute path. NULL for NULL.
+/// The absolute path of the cache's directory. NULL for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_cache_directory(cache: *const mgenjit_cache) -> *const c_char {
-    // SAFETY: the caller passes NULL or a live handle.
-    unsafe { cache.as_ref() }.map_or(ptr::null(), |cache| cache.directory.as_ptr())
+    get!(cache else ptr::null() => cache.directory.as_ptr())
 }
 
-/// Writes what the cache holds and did. `statistics->size` is to be set first.
+/// Writes the cache's statistics. Set `statistics->size` first.
 ///
-/// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND if there is no such directory yet, MGENJIT_STATUS_CACHE,
-/// MGENJIT_STATUS_INVALID_ARGUMENT. The functions below have these errors too, and name only others.
+/// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND if the directory does not exist yet, MGENJIT_STATUS_CACHE,
+/// MGENJIT_STATUS_INVALID_ARGUMENT. The functions below have these errors, too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_cache_stats(
     cache: *mut mgenjit_cache,
     statistics: *mut mgenjit_cache_statistics,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let cache = ffi::borrow(cache, "cache")?;
-            ffi::check_sized(statistics, "statistics")?;
-            ffi::write_sized(
-                statistics,
-                c_statistics(&cache.catalog, &cache.config)?,
-                "statistics",
-            )
-        })
-    }
+    call!(error, handle cache, sized_out statistics => {
+        statistics.write(c_statistics(&cache.catalog, &cache.config)?)
+    })
 }
 
 fn c_statistics(catalog: &Catalog, config: &Config) -> Result<mgenjit_cache_statistics, Error> {
@@ -304,7 +175,7 @@ fn c_statistics(catalog: &Catalog, config: &Config) -> Result<mgenjit_cache_stat
         aliases,
         max_bytes: limits.max_bytes,
         max_entries: limits.max_entries,
-        max_age: limits.max_age.as_secs(),
+        max_age_ms: u64::try_from(limits.max_age.as_millis()).unwrap_or(u64::MAX),
         hits,
         hits_by_alias,
         hits_in_layers,
@@ -318,153 +189,40 @@ fn c_statistics(catalog: &Catalog, config: &Config) -> Result<mgenjit_cache_stat
         evictions,
         evicted_bytes,
         removals,
-        compile_time: spent,
-        saved_time: saved,
-        has_history: u64::from(has_history),
+        compile_us: spent,
+        saved_us: saved,
+        has_history,
     })
 }
 
-/// Steps through the entries of a cache. It belongs to one thread at a time.
-#[allow(non_camel_case_types)]
-pub struct mgenjit_cache_iterator {
-    iter: Iter,
-    strings: Option<InfoStrings>,
-}
-
-impl Owned for mgenjit_cache_iterator {}
-
-/// Makes an iterator over the entries that pass `filter`, in the order of their keys; NULL: over all. It reads as
-/// it goes: entries that are stored or removed meanwhile are yielded or not. To be freed with
-/// mgenjit_cache_iterator_free.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mgenjit_cache_iterate(
-    cache: *mut mgenjit_cache,
-    filter: *const mgenjit_cache_filter,
-    iterator: *mut *mut mgenjit_cache_iterator,
-    error: *mut *mut mgenjit_error,
-) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let cache = ffi::borrow(cache, "cache")?;
-            let out = Out::new(iterator, "iterator")?;
-            let filter = if filter.is_null() {
-                Filter::default()
-            } else {
-                rust_filter(filter)?
-            };
-            let iter = cache.catalog.iter(filter)?;
-            out.write(
-                mgenjit_cache_iterator {
-                    iter,
-                    strings: None,
-                }
-                .into_raw(),
-            );
-            Ok(())
-        })
-    }
-}
-
-/// Reads a filter.
+/// Finds the entry whose key begins with the digits of `prefix`; if there is none, the entry of an alias that does. Writes the
+/// entry's whole key to `key`, which has `key_bytes` bytes: at least MGENJIT_KEY_SIZE.
 ///
-/// # Safety
-/// As [`ffi::read_sized`]; the name in it is NULL or a string.
-unsafe fn rust_filter(filter: *const mgenjit_cache_filter) -> Result<Filter, Error> {
-    let all = mgenjit_cache_filter {
-        size: 0,
-        name: ptr::null(),
-        pinned: 0,
-        unused_since: 0,
-        min_bytes: 0,
-    };
-    // SAFETY: the caller's.
-    let filter = unsafe { ffi::read_sized(filter, all, "filter")? };
-    Ok(Filter {
-        name: if filter.name.is_null() {
-            None
-        } else {
-            // SAFETY: the caller vouches for the string.
-            Some(unsafe { ffi::string(filter.name, "filter->name")? }.to_owned())
-        },
-        pinned: match filter.pinned {
-            0 => None,
-            1 => Some(true),
-            2 => Some(false),
-            other => {
-                return Err(Error::new(
-                    Status::InvalidArgument,
-                    format!("`filter->pinned` is {other}: use 0, 1 or 2"),
-                ));
-            }
-        },
-        unused_since: Some(filter.unused_since).filter(|time| *time > 0),
-        min_bytes: filter.min_bytes,
-    })
-}
-
-/// Writes the next entry; behind the last one, `info->key` is NULL. `info->size` is to be set first.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mgenjit_cache_iterator_next(
-    iterator: *mut mgenjit_cache_iterator,
-    info: *mut mgenjit_cache_info,
-    error: *mut *mut mgenjit_error,
-) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let iterator = ffi::borrow_mut(iterator, "iterator")?;
-            // First: an entry that cannot be told is not skipped.
-            ffi::check_sized(info, "info")?;
-            match iterator.iter.next()? {
-                Some(row) => {
-                    let strings = iterator.strings.insert(InfoStrings::new(&row));
-                    ffi::write_sized(info, strings.info(&row), "info")
-                }
-                None => {
-                    let end = std::mem::zeroed::<mgenjit_cache_info>();
-                    ffi::write_sized(info, end, "info")
-                }
-            }
-        })
-    }
-}
-
-/// Frees an iterator. NULL does nothing.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mgenjit_cache_iterator_free(iterator: *mut mgenjit_cache_iterator) {
-    // SAFETY: the caller passes NULL or a handle that it owns and will not use again.
-    unsafe { mgenjit_cache_iterator::free(iterator) };
-}
-
-/// Finds the one entry whose key begins with the digits of `prefix`, or, if there is none, to which a key leads that
-/// does; and writes the entry's whole key, MGENJIT_KEY_SIZE bytes.
-///
-/// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND if there is none; MGENJIT_STATUS_INVALID_ARGUMENT if there are
-/// several, or if these are no hexadecimal digits.
+/// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND; MGENJIT_STATUS_INVALID_ARGUMENT if several entries match, if `prefix` is not
+/// hexadecimal digits, or if `key` is too small.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_cache_resolve(
     cache: *mut mgenjit_cache,
     prefix: *const c_char,
     key: *mut c_char,
+    key_bytes: usize,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let cache = ffi::borrow(cache, "cache")?;
-            let prefix = ffi::string(prefix, "prefix")?;
-            let out = Out::new(key.cast::<[u8; MGENJIT_KEY_SIZE]>(), "key")?;
-            let mut text = [0; MGENJIT_KEY_SIZE];
-            let digits = cache.catalog.resolve(prefix)?.to_string();
-            text[..digits.len()].copy_from_slice(digits.as_bytes());
-            out.write(text);
-            Ok(())
-        })
-    }
+    let key = key.cast::<[u8; MGENJIT_KEY_SIZE]>();
+    call!(error, handle cache, string prefix, out key => {
+        if key_bytes < MGENJIT_KEY_SIZE {
+            return Err(invalid(format!(
+                "`key_bytes` is {key_bytes}: a key takes {MGENJIT_KEY_SIZE}, MGENJIT_KEY_SIZE"
+            )));
+        }
+        let mut text = [0; MGENJIT_KEY_SIZE];
+        let digits = cache.catalog.resolve(prefix)?.to_string();
+        text[..digits.len()].copy_from_slice(digits.as_bytes());
+        key.write(text)
+    })
 }
 
-/// Removes an entry, also a pinned one. Code from it that is mapped runs on.
+/// Removes an entry, even a pinned one. Its code stays valid where it is mapped.
 ///
 /// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND.
 #[unsafe(no_mangle)]
@@ -473,37 +231,25 @@ pub unsafe extern "C" fn mgenjit_cache_remove(
     key: *const c_char,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let cache = ffi::borrow(cache, "cache")?;
-            cache.catalog.remove(&whole_key(key)?)
-        })
-    }
+    call!(error, handle cache, string key => cache.catalog.remove(&whole_key(key)?))
 }
 
-/// Pins an entry, so that it is never evicted, or (`pinned` 0) does so no more.
+/// Pins an entry, so that it is never evicted; false unpins it.
 ///
 /// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_cache_pin(
     cache: *mut mgenjit_cache,
     key: *const c_char,
-    pinned: i32,
+    pinned: CBool,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let cache = ffi::borrow(cache, "cache")?;
-            cache.catalog.pin(&whole_key(key)?, pinned != 0)
-        })
-    }
+    call!(error, handle cache, string key => cache.catalog.pin(&whole_key(key)?, pinned.get()))
 }
 
-/// Removes entries until the limits of the cache's configuration hold, and what killed processes left. Those go
-/// first that saved the least compile time for each byte, and were not used for long. Storing does this by itself,
-/// a little at a time. `progress` may be NULL.
+/// Evicts entries until the limits of the cache's configuration hold, and removes what killed processes left. Entries that
+/// saved the least compile time for each byte and were not used for long go first. Storing does the same, a little at a time.
+/// `progress` may be NULL.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]
@@ -513,71 +259,56 @@ pub unsafe extern "C" fn mgenjit_cache_trim(
     user: *mut c_void,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let cache = ffi::borrow(cache, "cache")?;
-            let limits = cache.config.cache_limits;
-            cache.catalog.trim(&limits, &mut teller(progress, user))
-        })
-    }
+    call!(error, handle cache => {
+        let limits = cache.config.cache_limits;
+        cache.catalog.trim(&limits, &mut reporter(progress, user))
+    })
 }
 
-/// Removes all entries; pinned ones only if `pinned_too` is not 0. What older versions of this library left there
-/// goes too, what newer ones did stays. `progress` may be NULL.
+/// Removes all entries; pinned ones only if `pinned_too`. Also removes what older versions of this library left, but not what
+/// newer ones did. `progress` may be NULL.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_cache_clear(
     cache: *mut mgenjit_cache,
-    pinned_too: i32,
+    pinned_too: CBool,
     progress: mgenjit_progress,
     user: *mut c_void,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let cache = ffi::borrow(cache, "cache")?;
-            cache
-                .catalog
-                .clear(pinned_too != 0, &mut teller(progress, user))
-        })
-    }
+    call!(error, handle cache => {
+        cache.catalog.clear(pinned_too.get(), &mut reporter(progress, user))
+    })
 }
 
-/// Checks an entry: its code as a hit does, what is attached to it, and that what it was compiled from has its key: its
-/// inputs, if they were kept, and its options. With `recompile`, compiles its inputs once more and compares: for entries that
-/// this version of the library compiled, for this machine or another target, and whose inputs were kept.
+/// Verifies an entry: its code, as a hit does; what is attached to it; and, if its inputs were kept, that they and the options
+/// have its key. With `recompile`, also compiles the inputs again and compares. That needs an entry with inputs that this
+/// version of the library compiled, for this machine or another target.
 ///
-/// Of an entry whose inputs were not kept, only compiling the module again tells whether it is what its key says; so it is
-/// of another key that leads to the entry, unless that is the one of its canonical form, which `recompile` checks too.
+/// If the inputs were not kept, only compiling the module again can tell whether the entry is what its key says. The same holds
+/// for an alias, except the key of the canonical form, which `recompile` checks.
 ///
-/// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_UNTRUSTED; with
-/// `recompile` also MGENJIT_STATUS_DIFFERENT, MGENJIT_STATUS_TARGET if it cannot be compiled here, and those of
-/// mgenjit_executor_compile.
+/// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_UNTRUSTED; with `recompile` also
+/// MGENJIT_STATUS_DIFFERENT, MGENJIT_STATUS_TARGET if it cannot be compiled here, and those of mgenjit_executor_compile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_cache_verify(
     cache: *mut mgenjit_cache,
     key: *const c_char,
-    recompile: i32,
+    recompile: CBool,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let cache = ffi::borrow(cache, "cache")?;
-            let key = whole_key(key)?;
-            if recompile == 0 {
-                return cache.catalog.verify(&key);
-            }
-            crate::executor::recompile(&cache.catalog, &cache.pool, &key)
-        })
-    }
+    call!(error, handle cache, string key => {
+        let key = whole_key(key)?;
+        match recompile.get() {
+            false => cache.catalog.verify(&key),
+            true => crate::executor::recompile(&cache.catalog, &cache.pool, &key),
+        }
+    })
 }
 
-/// Makes the index anew from the entries. Nothing but what was counted, and when entries were used, can be lost with
-/// an index, and that is kept if the old one can be read. `progress` may be NULL.
+/// Creates the index anew from the entries. Counts and times of use are kept if the old index can be read; nothing else can be
+/// lost with an index. `progress` may be NULL.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]
@@ -587,17 +318,11 @@ pub unsafe extern "C" fn mgenjit_cache_rebuild(
     user: *mut c_void,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let cache = ffi::borrow(cache, "cache")?;
-            cache.catalog.rebuild(&mut teller(progress, user))
-        })
-    }
+    call!(error, handle cache => cache.catalog.rebuild(&mut reporter(progress, user)))
 }
 
-/// Writes the entries of `count` keys, with what else leads to them, to one file, a bundle: whole or not at all.
-/// A configuration with a signing key signs them anew. `progress` may be NULL.
+/// Writes the entries of `count` keys, and their aliases, to a file, a bundle. The file appears only when it is complete. If
+/// the configuration has a signing key, the entries are signed with it. `progress` may be NULL.
 ///
 /// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_IO.
 #[unsafe(no_mangle)]
@@ -610,33 +335,22 @@ pub unsafe extern "C" fn mgenjit_cache_export(
     user: *mut c_void,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let cache = ffi::borrow(cache, "cache")?;
-            let path = ffi::string(path, "path")?;
-            let keys = ffi::slice(keys, count, "keys")?
-                .iter()
-                .map(|key| whole_key(*key))
-                .collect::<Result<Vec<Key>, Error>>()?;
-            cache
-                .catalog
-                .export(Path::new(path), &keys, &mut teller(progress, user))
-        })
-    }
+    call!(error, handle cache, string path, strings keys[count] => {
+        let keys = keys.into_iter().map(whole_key).collect::<Result<Vec<Key>, Error>>()?;
+        cache.catalog.export(Path::new(path), &keys, &mut reporter(progress, user))
+    })
 }
 
-/// Stores the entries of a bundle: all are verified before the first one is. Those that are there already, whole and
-/// signed as the configuration asks, stay as they are.
+/// Stores the entries of a bundle. All are verified before the first is stored. Entries that the cache already has, whole and
+/// signed as the configuration asks, stay as they are. `imported`, which may be NULL, receives how many were stored. `progress`
+/// may be NULL.
 ///
-/// If the configuration trusts keys, each entry must be signed with one. If it does not, the bundle itself is trusted as the
-/// cache's directory is: its entries are found undamaged, but that their code is what their keys stand for is not known. So
-/// import unsigned bundles from where you would run a program from; mgenjit_cache_verify with `recompile` tells which
-/// entries are not what this machine compiles. `imported`, which may be NULL, receives how many were stored.
-/// `progress` may be NULL.
+/// If the configuration has trusted keys, each entry must be signed with one. If not, the entries are checked for damage, but
+/// nothing shows that their code is what their keys stand for. So import unsigned bundles only from where you would run a
+/// program from. mgenjit_cache_verify with `recompile` finds entries that differ from what this machine compiles.
 ///
-/// Thread-safe. Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_UNTRUSTED if the configuration
-/// trusts keys of which none signed an entry.
+/// Thread-safe. Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_UNTRUSTED if an entry has no signature by a
+/// trusted key.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_cache_import(
     cache: *mut mgenjit_cache,
@@ -646,40 +360,23 @@ pub unsafe extern "C" fn mgenjit_cache_import(
     user: *mut c_void,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let cache = ffi::borrow(cache, "cache")?;
-            let path = ffi::string(path, "path")?;
-            let count = cache
-                .catalog
-                .import(Path::new(path), &mut teller(progress, user))?;
-            if !imported.is_null() {
-                imported.write(count);
-            }
-            Ok(())
-        })
-    }
-}
-
-/// Reads a whole key.
-///
-/// # Safety
-/// As [`ffi::string`].
-pub(super) unsafe fn whole_key(key: *const c_char) -> Result<Key, Error> {
-    // SAFETY: the caller vouches for the string.
-    let text = unsafe { ffi::string(key, "key")? };
-    Key::parse(text).ok_or_else(|| {
-        Error::new(
-            Status::InvalidArgument,
-            format!(
-                "`{text}` is no key: a key is 64 hexadecimal digits; mgenjit_cache_resolve finds one by its first"
-            ),
-        )
+    call!(error, handle cache, string path, optional_out imported => {
+        let count = cache.catalog.import(Path::new(path), &mut reporter(progress, user))?;
+        imported.map_or(Ok(()), |imported| imported.write(count))
     })
 }
 
-fn teller(progress: mgenjit_progress, user: *mut c_void) -> impl FnMut(u64, u64) -> bool {
+/// Reads a whole key.
+pub(super) fn whole_key(text: &str) -> Result<Key, Error> {
+    Key::parse(text).ok_or_else(|| {
+        invalid(format!(
+            "`{text}` is no key: a key is 64 hexadecimal digits; mgenjit_cache_resolve finds one by its first"
+        ))
+    })
+}
+
+/// Reports progress, and goes on.
+fn reporter(progress: mgenjit_progress, user: *mut c_void) -> impl FnMut(u64, u64) -> bool {
     move |done, total| {
         if let Some(progress) = progress {
             // SAFETY: the caller gave it to be called with `user` until the call returns.
@@ -687,18 +384,4 @@ fn teller(progress: mgenjit_progress, user: *mut c_void) -> impl FnMut(u64, u64)
         }
         true
     }
-}
-
-impl mgenjit_cache {
-    pub(super) fn catalog(&self) -> &Catalog {
-        &self.catalog
-    }
-
-    pub(super) fn config(&self) -> &Config {
-        &self.config
-    }
-}
-
-pub(super) fn blob(bytes: Vec<u8>) -> *mut mgenjit_blob {
-    mgenjit_blob(bytes).into_raw()
 }

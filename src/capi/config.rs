@@ -1,27 +1,46 @@
-//! `mgenjit_config`: how an executor compiles and where it caches.
+//! Configurations
+//!
+//! A mgenjit_config says how executors compile and where they cache. It is copied when it is used: changing or freeing it
+//! later changes nothing that was made from it.
+//!
+//! ```c
+//! mgenjit_config *config;
+//! mgenjit_config_new(&config, NULL);
+//! mgenjit_config_set_opt_level(config, MGENJIT_OPT_O3, NULL);
+//! mgenjit_config_set_cache_mode(config, MGENJIT_CACHE_OFF, NULL);
+//! mgenjit_executor *fast;
+//! assert(mgenjit_executor_new(config, &fast, NULL) == MGENJIT_STATUS_OK);
+//! mgenjit_config_free(config);
+//! mgenjit_executor_free(fast);
+//! ```
 
+use super::call::{call, set};
 use super::error::mgenjit_error;
-use super::event::mgenjit_event_hook;
-use super::ffi::{self, Owned};
+use super::event::{mgenjit_event_hook, rust_hook};
+use super::ffi::{CBool, Owned, free, invalid};
 use super::status::mgenjit_status;
 use crate::cache::options::{CacheMode, Limits};
 use crate::cache::trust::{Signer, Trust};
 use crate::client;
 use crate::config::Config;
 use crate::cpu::Level;
-use crate::error::{Error, Status};
+use crate::error::Error;
 use crate::types::{OptLevel, TargetSpec};
 use std::ffi::{c_char, c_void};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The configuration of an executor. It is copied when used: changing or freeing it later changes nothing
-/// that was made from it.
+/// The configuration of executors. It belongs to one thread at a time.
 #[allow(non_camel_case_types)]
 pub struct mgenjit_config(pub(super) Config);
 
 impl Owned for mgenjit_config {}
+
+/// A copy of a configuration, or the defaults.
+pub(super) fn copy(config: Option<&mgenjit_config>) -> Config {
+    config.map_or_else(Config::default, |config| config.0.clone())
+}
 
 /// No optimisation.
 pub const MGENJIT_OPT_O0: i32 = 0;
@@ -31,32 +50,36 @@ pub const MGENJIT_OPT_O1: i32 = 1;
 pub const MGENJIT_OPT_O2: i32 = 2;
 /// LLVM's standard pipeline O3.
 pub const MGENJIT_OPT_O3: i32 = 3;
-/// LLVM's standard pipeline Os: O2, but smaller code.
+/// LLVM's standard pipeline Os: like O2, but smaller code.
 pub const MGENJIT_OPT_OS: i32 = 4;
 /// LLVM's standard pipeline Oz: as small as possible.
 pub const MGENJIT_OPT_OZ: i32 = 5;
 
-/// Look in the cache and store in it, the default.
+/// Read the cache and store in it, the default.
 pub const MGENJIT_CACHE_READ_WRITE: i32 = 0;
-/// Look in the cache; store nothing.
+/// Read the cache, store nothing.
 pub const MGENJIT_CACHE_READ_ONLY: i32 = 1;
 /// No cache: always compile.
 pub const MGENJIT_CACHE_OFF: i32 = 2;
 
-/// Makes a configuration with the defaults. Never NULL. Free it with mgenjit_config_free.
+/// Creates a configuration with the defaults. Free it with mgenjit_config_free.
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
-pub extern "C" fn mgenjit_config_new() -> *mut mgenjit_config {
-    mgenjit_config(Config::default()).into_raw()
+pub unsafe extern "C" fn mgenjit_config_new(
+    config: *mut *mut mgenjit_config,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    call!(error, out config => config.give(mgenjit_config(Config::default())))
 }
 
 /// Frees a configuration. NULL does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_config_free(config: *mut mgenjit_config) {
-    // SAFETY: the caller passes NULL or a configuration that it owns and will not use again.
-    unsafe { mgenjit_config::free(config) };
+    free!(config);
 }
 
-/// Sets how far code is optimised: one of MGENJIT_OPT_…. Default: MGENJIT_OPT_O2.
+/// Sets the optimisation level: one of MGENJIT_OPT_…. Default: MGENJIT_OPT_O2.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -65,35 +88,30 @@ pub unsafe extern "C" fn mgenjit_config_set_opt_level(
     level: i32,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let config = ffi::borrow_mut(config, "config")?;
-            config.0.opt_level = match level {
-                MGENJIT_OPT_O0 => OptLevel::O0,
-                MGENJIT_OPT_O1 => OptLevel::O1,
-                MGENJIT_OPT_O2 => OptLevel::O2,
-                MGENJIT_OPT_O3 => OptLevel::O3,
-                MGENJIT_OPT_OS => OptLevel::Os,
-                MGENJIT_OPT_OZ => OptLevel::Oz,
-                _ => {
-                    return Err(invalid(format!(
-                        "{level} is not an optimisation level: use MGENJIT_OPT_O0 (0) to MGENJIT_OPT_OZ (5)"
-                    )));
-                }
-            };
-            Ok(())
-        })
-    }
+    set!(error, handle_mut config => config.0.opt_level = opt_level(level)?)
 }
 
-/// Sets what code is generated for: "native", which is this machine with all that it can do and the default,
-/// also for NULL; or a level of the x86-64 psABI, "x86-64", "x86-64-v2", "x86-64-v3" or "x86-64-v4", whose code
-/// runs on every machine of that level, so that different machines can use one cache. Functions whose IR names a
-/// "target-cpu" of their own are compiled for that one.
+fn opt_level(level: i32) -> Result<OptLevel, Error> {
+    Ok(match level {
+        MGENJIT_OPT_O0 => OptLevel::O0,
+        MGENJIT_OPT_O1 => OptLevel::O1,
+        MGENJIT_OPT_O2 => OptLevel::O2,
+        MGENJIT_OPT_O3 => OptLevel::O3,
+        MGENJIT_OPT_OS => OptLevel::Os,
+        MGENJIT_OPT_OZ => OptLevel::Oz,
+        _ => {
+            return Err(invalid(format!(
+                "{level} is not an optimisation level: use MGENJIT_OPT_O0 (0) to MGENJIT_OPT_OZ (5)"
+            )));
+        }
+    })
+}
+
+/// Sets the CPU that code is generated for. "native", the default and also NULL: this machine, with all its features. Or a
+/// level of the x86-64 psABI, "x86-64", "x86-64-v2", "x86-64-v3" or "x86-64-v4": the code runs on every machine of that
+/// level, so that different machines can share a cache. Functions with a "target-cpu" attribute are compiled for that CPU.
 ///
-/// A machine may lack features of a level. Then every compile is MGENJIT_STATUS_CPU there, also if the cache has
-/// the code.
+/// On a machine that lacks features of the level, every compile fails with MGENJIT_STATUS_CPU, cached or not.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -102,36 +120,32 @@ pub unsafe extern "C" fn mgenjit_config_set_cpu(
     cpu: *const c_char,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let config = ffi::borrow_mut(config, "config")?;
-            let name = if cpu.is_null() {
-                "native"
-            } else {
-                ffi::string(cpu, "cpu")?
-            };
-            let level = Level::ALL.into_iter().find(|level| level.name() == name);
-            if level.is_none() && name != "native" {
-                let names = Level::ALL.map(|level| format!("\"{}\"", level.name()));
-                return Err(invalid(format!(
-                    "\"{name}\" is no CPU that code can be generated for: use one of \"native\", {}",
-                    names.join(", ")
-                )));
-            }
-            config.0.level = level;
-            Ok(())
-        })
-    }
+    set!(error, handle_mut config, optional_string cpu => config.0.level = level(cpu)?)
 }
 
-/// Sets another target than this machine, to export code for and not to run it: an LLVM target triple such as
-/// "aarch64-linux-gnu", "riscv64-linux-gnu", "x86_64-linux-gnu" or "wasm32-unknown-unknown"; a CPU by LLVM's name,
-/// such as "cortex-a72" or "x86-64-v3", NULL for the triple's generic one; and features, such as "+sve,-crc", beyond
-/// those of the CPU, NULL for none. A `triple` of NULL sets this machine again, see mgenjit_config_set_cpu.
+fn level(cpu: Option<&str>) -> Result<Option<Level>, Error> {
+    let Some(name) = cpu.filter(|name| *name != "native") else {
+        return Ok(None);
+    };
+    let level = Level::ALL.into_iter().find(|level| level.name() == name);
+    if level.is_none() {
+        let names = Level::ALL.map(|level| format!("\"{}\"", level.name()));
+        return Err(invalid(format!(
+            "\"{name}\" is no CPU that code can be generated for: use one of \"native\", {}",
+            names.join(", ")
+        )));
+    }
+    Ok(level)
+}
+
+/// Sets a target other than this machine, for code that is exported and not run.
 ///
-/// Modules of another target are compiled, cached and exported like all others. What would run their code, such as
-/// mgenjit_module_lookup, is MGENJIT_STATUS_TARGET. What LLVM does not know is an error of the compile.
+/// `triple` is LLVM's, such as "aarch64-linux-gnu", "riscv64-linux-gnu", "x86_64-linux-gnu" or "wasm32-unknown-unknown".
+/// NULL resets the target to this machine: see mgenjit_config_set_cpu. `cpu` is LLVM's name, such as "cortex-a72" or
+/// "x86-64-v3"; NULL: the triple's generic CPU. `features` are added to those of the CPU, such as "+sve,-crc"; NULL: none.
+///
+/// Modules for another target are compiled, cached and exported like all others. Functions that would run their code, such
+/// as mgenjit_module_lookup, fail with MGENJIT_STATUS_TARGET. A name that LLVM does not know is an error of the compile.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -142,35 +156,31 @@ pub unsafe extern "C" fn mgenjit_config_set_target(
     features: *const c_char,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let config = ffi::borrow_mut(config, "config")?;
-            let cpu = ffi::optional_string(cpu, "cpu")?.unwrap_or_default();
-            let features = ffi::optional_string(features, "features")?.unwrap_or_default();
-            config.0.target = match ffi::optional_string(triple, "triple")? {
-                None if cpu.is_empty() && features.is_empty() => None,
-                None => {
-                    return Err(invalid(
-                        "a CPU or features were given without a triple: for this machine's system, use \
-                         mgenjit_config_set_cpu",
-                    ));
-                }
-                Some("") => return Err(invalid("the triple is empty")),
-                Some(triple) => Some(TargetSpec {
-                    triple: triple.to_owned(),
-                    cpu: cpu.to_owned(),
-                    features: features.to_owned(),
-                }),
-            };
-            Ok(())
-        })
+    set!(
+        error,
+        handle_mut config, optional_string cpu, optional_string features, optional_string triple
+            => config.0.target = target(triple, cpu.unwrap_or(""), features.unwrap_or(""))?
+    )
+}
+
+fn target(triple: Option<&str>, cpu: &str, features: &str) -> Result<Option<TargetSpec>, Error> {
+    match triple {
+        None if cpu.is_empty() && features.is_empty() => Ok(None),
+        None => Err(invalid(
+            "a CPU or features were given without a triple: for this machine's system, use mgenjit_config_set_cpu",
+        )),
+        Some("") => Err(invalid("the triple is empty")),
+        Some(triple) => Ok(Some(TargetSpec {
+            triple: triple.to_owned(),
+            cpu: cpu.to_owned(),
+            features: features.to_owned(),
+        })),
     }
 }
 
-/// Sets the program that links executables, and shared libraries that have libraries or flags of their own: a C
-/// compiler driver such as "gcc", "clang-22" or "aarch64-linux-gnu-gcc", or a linker such as "wasm-ld". A name without
-/// a slash is looked for on $PATH when it is used. NULL sets the default: $MGENJIT_CC, else "cc".
+/// Sets the program that links executables, and shared libraries with libraries or flags of their own: a C compiler driver
+/// such as "gcc", "clang-22" or "aarch64-linux-gnu-gcc", or a linker such as "wasm-ld". A name without a slash is looked up
+/// on $PATH when it is used. Default, also NULL: $MGENJIT_CC, else "cc".
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -179,72 +189,54 @@ pub unsafe extern "C" fn mgenjit_config_set_linker(
     program: *const c_char,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let config = ffi::borrow_mut(config, "config")?;
-            config.0.linker = match ffi::optional_string(program, "program")? {
-                Some("") => return Err(invalid("the linker's name is empty")),
-                program => program.map(PathBuf::from),
-            };
-            Ok(())
-        })
-    }
+    call!(error, handle_mut config, optional_string program => {
+        if program == Some("") {
+            return Err(invalid("the linker's name is empty"));
+        }
+        config.0.linker = program.map(PathBuf::from);
+        Ok(())
+    })
 }
 
-/// Sets after how many milliseconds a linker that has not ended is stopped. Default: 300,000, five minutes. 0: never.
+/// Sets the time after which a linker is stopped. 0: never. Default: 300,000 ms, five minutes.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_config_set_linker_timeout(
     config: *mut mgenjit_config,
-    milliseconds: u64,
+    timeout_ms: u64,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let config = ffi::borrow_mut(config, "config")?;
-            config.0.linker_timeout = Duration::from_millis(milliseconds);
-            Ok(())
-        })
-    }
+    set!(error, handle_mut config => config.0.linker_timeout = Duration::from_millis(timeout_ms))
 }
 
-/// Limits what one compile may take: milliseconds from the request to the answer, in which the wait for a busy server
-/// counts and the start of one does not; bytes of memory beyond what an idle
-/// compile server has and what holds the inputs, and bytes of all inputs together. 0 is no limit, and the default of
-/// each.
+/// Limits what one compile may take. 0, the default of each: no limit.
 ///
-/// A compile that exceeds one is MGENJIT_STATUS_TIMEOUT, MGENJIT_STATUS_MEMORY or MGENJIT_STATUS_TOO_LARGE. Its server is
-/// given up, and another one started when there is need.
+/// `time_ms` is from the request to the answer. Waiting for a busy server counts, starting one does not. `memory_bytes` is
+/// beyond what an idle compile server and the inputs take. `input_bytes` is for all inputs together.
+///
+/// A compile that exceeds a limit fails with MGENJIT_STATUS_TIMEOUT, MGENJIT_STATUS_MEMORY or MGENJIT_STATUS_TOO_LARGE. Its
+/// server is abandoned; another is started when needed.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_config_set_compile_limits(
     config: *mut mgenjit_config,
-    milliseconds: u64,
+    time_ms: u64,
     memory_bytes: u64,
     input_bytes: u64,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let config = ffi::borrow_mut(config, "config")?;
-            config.0.limits = client::limits::Limits {
-                time: Duration::from_millis(milliseconds),
-                memory: memory_bytes,
-                input: input_bytes,
-            };
-            Ok(())
-        })
-    }
+    set!(error, handle_mut config => config.0.limits = client::limits::Limits {
+        time: Duration::from_millis(time_ms),
+        memory: memory_bytes,
+        input: input_bytes,
+    })
 }
 
-/// Sets a folder, which is made when there is need, for what reproduces compiles that a compile server does not survive
-/// or that exceed a limit: below it a folder for each, with the inputs, what was asked for, the versions and a script that
-/// does it again with LLVM's own tools. The error's message names it. NULL: none, the default.
+/// Sets a folder for reproducers of compiles that crash the compile server or exceed a limit. It is created when needed.
+/// Each reproducer is a folder in it: the inputs, the options, the versions, and a script that repeats the compile with
+/// LLVM's own tools. The error's message names it. Default, NULL: none.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -253,29 +245,19 @@ pub unsafe extern "C" fn mgenjit_config_set_reproducer_dir(
     path: *const c_char,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let config = ffi::borrow_mut(config, "config")?;
-            config.0.reproducers = match ffi::optional_string(path, "path")? {
-                Some("") => return Err(invalid("the path is empty")),
-                path => path.map(PathBuf::from),
-            };
-            Ok(())
-        })
-    }
+    set!(error, handle_mut config, optional_path path => config.0.reproducers = path.map(Path::to_owned))
 }
 
-/// Sets the cache's directory. It is made, with mode 0700, when something is first stored. A directory that
-/// belongs to another user, or that others may write, is not used: what is in a cache is run.
+/// Sets the cache's directory. It is created, with mode 0700, when something is first stored. A directory that belongs to
+/// another user, or that others may write, is not used: code in a cache is run.
 ///
-/// An entry is checked each time it is used, and then mapped from its file. Nothing changes a file that has its name, and
-/// its permissions say so (mode 0444). But whoever may write to the directory can: then code that runs from the file changes
-/// as well, and a file that is cut short is a SIGBUS in the process that runs it. Keys that are trusted rule that out
-/// (mgenjit_config_add_cache_trusted_key).
+/// An entry is verified each time it is used, and then mapped from its file. The library never changes an entry's file, and
+/// its mode is 0444. But anybody who may write to the directory can change it, and with it the code that runs from it; if
+/// the file is cut short, processes that run its code get a SIGBUS. Trusted keys prevent both: see
+/// mgenjit_config_add_cache_trusted_key.
 ///
-/// Default: $MGENJIT_CACHE_DIR, else $XDG_CACHE_HOME/mgenjit, else $HOME/.cache/mgenjit. If there is none of
-/// these, nothing is cached. NULL sets the default again.
+/// Default, also NULL: $MGENJIT_CACHE_DIR, else $XDG_CACHE_HOME/mgenjit, else $HOME/.cache/mgenjit. If none of these
+/// variables is set, nothing is cached.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -284,17 +266,10 @@ pub unsafe extern "C" fn mgenjit_config_set_cache_dir(
     path: *const c_char,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let config = ffi::borrow_mut(config, "config")?;
-            config.0.cache_dir = optional_path(path, "path")?;
-            Ok(())
-        })
-    }
+    set!(error, handle_mut config, optional_path path => config.0.cache_dir = path.map(Path::to_owned))
 }
 
-/// Sets what the cache is used for: one of MGENJIT_CACHE_…. Default: MGENJIT_CACHE_READ_WRITE.
+/// Sets how the cache is used: one of MGENJIT_CACHE_…. Default: MGENJIT_CACHE_READ_WRITE.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -303,30 +278,25 @@ pub unsafe extern "C" fn mgenjit_config_set_cache_mode(
     mode: i32,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let config = ffi::borrow_mut(config, "config")?;
-            config.0.cache_mode = match mode {
-                MGENJIT_CACHE_READ_WRITE => CacheMode::ReadWrite,
-                MGENJIT_CACHE_READ_ONLY => CacheMode::ReadOnly,
-                MGENJIT_CACHE_OFF => CacheMode::Off,
-                _ => {
-                    return Err(invalid(format!(
-                        "{mode} is not a cache mode: use MGENJIT_CACHE_READ_WRITE (0), \
-                         MGENJIT_CACHE_READ_ONLY (1) or MGENJIT_CACHE_OFF (2)"
-                    )));
-                }
-            };
-            Ok(())
-        })
+    set!(error, handle_mut config => config.0.cache_mode = cache_mode(mode)?)
+}
+
+fn cache_mode(mode: i32) -> Result<CacheMode, Error> {
+    match mode {
+        MGENJIT_CACHE_READ_WRITE => Ok(CacheMode::ReadWrite),
+        MGENJIT_CACHE_READ_ONLY => Ok(CacheMode::ReadOnly),
+        MGENJIT_CACHE_OFF => Ok(CacheMode::Off),
+        _ => Err(invalid(format!(
+            "{mode} is not a cache mode: use MGENJIT_CACHE_READ_WRITE (0), MGENJIT_CACHE_READ_ONLY (1) or \
+             MGENJIT_CACHE_OFF (2)"
+        ))),
     }
 }
 
-/// Adds a directory below the cache: a read-only cache, such as one that an administrator fills for all users, or
-/// one that an application brings. What the cache has not is looked for in these, in the order in which they were
-/// added, and used in place. A layer may belong to the user or to root, and others must not write it; the event hook
-/// is told of one that is not used for that. One that is not there is empty.
+/// Adds a directory below the cache: a read-only cache, such as one that an administrator fills for all users or that an
+/// application ships. On a cache miss, the layers are searched in the order in which they were added, and their entries
+/// used in place. A layer must belong to the user or to root, and others must not be able to write it; otherwise it is
+/// ignored and the event hook is told. A layer that does not exist is empty.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -335,21 +305,15 @@ pub unsafe extern "C" fn mgenjit_config_add_cache_layer(
     path: *const c_char,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let config = ffi::borrow_mut(config, "config")?;
-            let path = required_path(path)?;
-            config.0.cache_layers.push(path);
-            Ok(())
-        })
-    }
+    set!(error, handle_mut config, path path => config.0.cache_layers.push(path.to_owned()))
 }
 
-/// Sets how much the cache may hold: bytes and number of entries, and seconds since an entry was last used; 0 for
-/// no limit. Defaults: 5 GiB, no limit, no limit. When something is stored and a limit is exceeded, those entries
-/// go that saved the least compile time for each byte and were not used for long; pinned ones stay. That is done
-/// a little at a time, so that a limit may be exceeded for a moment.
+/// Limits the cache: its bytes, its entries, and how long ago an entry was last used. 0: no limit. Defaults: 5 GiB, no
+/// limit, no limit.
+///
+/// When something is stored and a limit is exceeded, entries are evicted: first those that saved the least compile time for
+/// each byte and were not used for long. Pinned ones stay. Eviction does a little at a time, so a limit may be exceeded for
+/// a moment.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -357,102 +321,72 @@ pub unsafe extern "C" fn mgenjit_config_set_cache_limits(
     config: *mut mgenjit_config,
     max_bytes: u64,
     max_entries: u64,
-    max_age: u64,
+    max_age_ms: u64,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            ffi::borrow_mut(config, "config")?.0.cache_limits = Limits {
-                max_bytes,
-                max_entries,
-                max_age: Duration::from_secs(max_age),
-            };
-            Ok(())
-        })
-    }
+    set!(error, handle_mut config => config.0.cache_limits = Limits {
+        max_bytes,
+        max_entries,
+        max_age: Duration::from_millis(max_age_ms),
+    })
 }
 
-/// Sets whether an entry is on the disk before it gets its name (fsync), so that a power cut cannot lose it.
-/// Default: 0. Without it, an entry that a power cut tore is noticed by its digest and compiled anew.
+/// Sets whether an entry is written to disk (fsync) before it appears, so that a power cut cannot lose it. Default: false.
+/// Then an entry torn by a power cut is noticed by its digest, and compiled again.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_config_set_cache_sync(
     config: *mut mgenjit_config,
-    on: i32,
+    on: CBool,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            ffi::borrow_mut(config, "config")?.0.cache_sync = on != 0;
-            Ok(())
-        })
-    }
+    set!(error, handle_mut config => config.0.cache_sync = on.get())
 }
 
-/// Sets whether an entry keeps the IR that it was compiled from, compressed. Default: 1. It is what
-/// mgenjit_cache_verify compiles again.
+/// Sets whether an entry keeps the IR that it was compiled from, compressed. Default: true. mgenjit_cache_verify can compile
+/// it again.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_config_set_cache_keep_ir(
     config: *mut mgenjit_config,
-    on: i32,
+    on: CBool,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            ffi::borrow_mut(config, "config")?.0.cache_keep_input = on != 0;
-            Ok(())
-        })
-    }
+    set!(error, handle_mut config => config.0.cache_keep_input = on.get())
 }
 
-/// Sets whether the cache keeps a journal and an index. Default: 1. Without them there are no statistics, and the
-/// cache is trimmed by mgenjit_cache_trim alone, by the age of its files. On a network file system, where locks
-/// and appending cannot be relied on, there are none in any case.
+/// Sets whether the cache has a journal and an index. Default: true. Without them there are no statistics, and only
+/// mgenjit_cache_trim evicts, by the age of the files. On network file systems, where locks and appends are not reliable,
+/// there are none in any case.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_config_set_cache_index(
     config: *mut mgenjit_config,
-    on: i32,
+    on: CBool,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            ffi::borrow_mut(config, "config")?.0.cache_index = on != 0;
-            Ok(())
-        })
-    }
+    set!(error, handle_mut config => config.0.cache_index = on.get())
 }
 
-/// Sets whether a hit is compiled all the same and compared with what the cache has. Default: 0. If they differ,
-/// the compile fails with MGENJIT_STATUS_DIFFERENT, and the event hook gets MGENJIT_EVENT_DIFFERENT.
+/// Sets whether every hit is also compiled and compared with the cache. Default: false. If they differ, the compile fails
+/// with MGENJIT_STATUS_DIFFERENT, and the event hook gets MGENJIT_EVENT_DIFFERENT.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_config_set_cache_verify(
     config: *mut mgenjit_config,
-    on: i32,
+    on: CBool,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            ffi::borrow_mut(config, "config")?.0.cache_verify = on != 0;
-            Ok(())
-        })
-    }
+    set!(error, handle_mut config => config.0.cache_verify = on.get())
 }
 
-/// Sets the file of the key that signs what is stored; NULL: nothing is signed, the default. The file holds an
-/// Ed25519 private key, as `openssl genpkey -algorithm ed25519` writes it, or a secret for BLAKE3, 64 hexadecimal
-/// digits, as `openssl rand -hex 32` does. It is read at once, and nobody else must be able to read it.
+/// Sets the file of the key that signs what is stored. Default, NULL: nothing is signed. The file has an Ed25519 private key,
+/// as `openssl genpkey -algorithm ed25519` writes it, or a BLAKE3 secret, 64 hexadecimal digits, as `openssl rand -hex 32`
+/// does. It is read at once. Nobody else may be able to read it.
 ///
 /// Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -461,28 +395,21 @@ pub unsafe extern "C" fn mgenjit_config_set_cache_signing_key(
     path: *const c_char,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let config = ffi::borrow_mut(config, "config")?;
-            config.0.signer = match optional_path(path, "path")? {
-                Some(path) => Some(Arc::new(Signer::read(&path)?)),
-                None => None,
-            };
-            Ok(())
-        })
-    }
+    set!(error, handle_mut config, optional_path path => {
+        config.0.signer = path.map(Signer::read).transpose()?.map(Arc::new);
+    })
 }
 
-/// Adds a key to those that are trusted: from the first one on, an entry that none of them signed is a miss, and
-/// the event hook is told. Nothing is stored then unless mgenjit_config_set_cache_signing_key names a key that is
-/// trusted. Users of one directory with different keys replace each other's entries: give each a directory. The file
-/// holds an Ed25519 public key, as `openssl pkey -pubout` writes it, or the secret for BLAKE3. It is read at once. It must
-/// belong to this user or to root, and nobody else may write it.
+/// Adds a trusted key. Once there is one, an entry that no trusted key signed is a miss, and the event hook is told; and
+/// nothing is stored unless mgenjit_config_set_cache_signing_key sets a trusted key.
 ///
-/// With trusted keys, an entry's code is read into memory of the process, checked there, and run from there: whatever is
-/// done to the file later, what runs is what was signed. Processes then do not share its memory. Debuggers and profilers
-/// find the file's name all the same.
+/// The file has an Ed25519 public key, as `openssl pkey -pubout` writes it, or the BLAKE3 secret. It is read at once. It must
+/// belong to this user or to root, and nobody else may be able to write it. Users with different keys replace each other's
+/// entries in a common directory: give each a directory.
+///
+/// With trusted keys, an entry's code is copied into memory, verified there, and run from there: later changes of the file
+/// do not reach the code that runs. Processes then do not share that memory. Debuggers and profilers still find the file's
+/// name.
 ///
 /// Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -491,48 +418,34 @@ pub unsafe extern "C" fn mgenjit_config_add_cache_trusted_key(
     path: *const c_char,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let config = ffi::borrow_mut(config, "config")?;
-            let mut keys = config.0.trusted_keys.clone();
-            keys.push(required_path(path)?);
-            config.0.trust = Some(Arc::new(Trust::read(&keys)?));
-            config.0.trusted_keys = keys;
-            Ok(())
-        })
-    }
+    set!(error, handle_mut config, path path => {
+        let mut keys = config.0.trusted_keys.clone();
+        keys.push(path.to_owned());
+        config.0.trust = Some(Arc::new(Trust::read(&keys)?));
+        config.0.trusted_keys = keys;
+    })
 }
 
-/// Sets how long a miss waits, in milliseconds, for another process or thread that compiles the same code
-/// already, before it compiles for itself. Default: 60000.
+/// Sets how long a miss waits for another thread or process that already compiles the same code, before it compiles for
+/// itself. Default: 60,000 ms.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_config_set_lock_timeout(
     config: *mut mgenjit_config,
-    milliseconds: u32,
+    timeout_ms: u64,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            ffi::borrow_mut(config, "config")?.0.lock_timeout =
-                Duration::from_millis(milliseconds.into());
-            Ok(())
-        })
-    }
+    set!(error, handle_mut config => config.0.lock_timeout = Duration::from_millis(timeout_ms))
 }
 
-/// Sets a function that is told what the executor does: see mgenjit_event. It runs on the thread that made
-/// the call it tells of, before that call returns, perhaps on several threads at once. It may call this
-/// library. It must not throw.
+/// Sets a function that is told what executors do: see mgenjit_event. It runs on the thread that made the call, before that
+/// call returns, and perhaps on several threads at once. It may call this library. It must not throw. NULL removes the hook.
 ///
-/// `user` is handed to each call of `hook`. `user_free`, if not NULL, is called with it once nothing uses it
-/// any more: the configuration and all that was made from it are freed, or the hook was replaced. A NULL
-/// `hook` removes the hook.
+/// `user` is passed to each call of `hook`. `user_free`, if not NULL, is called with it when nothing uses it any more: when
+/// the configuration and everything made from it are freed, or the hook was replaced.
 ///
-/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT; `user_free` is not called then.
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT. Then `user_free` is not called.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_config_set_event_hook(
     config: *mut mgenjit_config,
@@ -541,44 +454,5 @@ pub unsafe extern "C" fn mgenjit_config_set_event_hook(
     user_free: Option<unsafe extern "C" fn(user: *mut c_void)>,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let config = ffi::borrow_mut(config, "config")?;
-            config.0.hook = super::event::rust_hook(hook, user, user_free);
-            Ok(())
-        })
-    }
-}
-
-/// Reads a path.
-///
-/// # Safety
-/// As [`ffi::string`].
-unsafe fn required_path(path: *const c_char) -> Result<PathBuf, Error> {
-    // SAFETY: the caller vouches for the string.
-    unsafe { optional_path(path, "path")? }.ok_or_else(|| invalid("`path` is NULL".to_owned()))
-}
-
-/// Reads a path that may be NULL.
-///
-/// # Safety
-/// As [`ffi::string`].
-pub(super) unsafe fn optional_path(
-    path: *const c_char,
-    what: &str,
-) -> Result<Option<PathBuf>, Error> {
-    if path.is_null() {
-        return Ok(None);
-    }
-    // SAFETY: the caller vouches for the string.
-    let path = unsafe { ffi::string(path, what)? };
-    if path.is_empty() {
-        return Err(invalid(format!("`{what}` is empty")));
-    }
-    Ok(Some(PathBuf::from(path)))
-}
-
-pub(super) fn invalid(message: impl Into<String>) -> Error {
-    Error::new(Status::InvalidArgument, message)
+    set!(error, handle_mut config => config.0.hook = rust_hook(hook, user, user_free))
 }

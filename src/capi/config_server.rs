@@ -1,26 +1,38 @@
-//! `mgenjit_config`: which compile servers there are.
+//! Configurations: compile servers
+//!
+//! A compile server is a process with LLVM in it. By default, each executor starts its own when it has to compile.
+//!
+//! ```c
+//! mgenjit_config *config;
+//! mgenjit_config_new(&config, NULL);
+//! mgenjit_config_set_server_mode(config, MGENJIT_SERVER_PRIVATE, NULL);
+//! mgenjit_config_set_max_servers(config, 2, NULL);
+//! mgenjit_config_free(config);
+//! ```
 
-use super::config::{invalid, mgenjit_config, optional_path};
+use super::call::{call, set};
+use super::config::mgenjit_config;
 use super::error::mgenjit_error;
-use super::ffi;
+use super::ffi::invalid;
 use super::status::mgenjit_status;
 use crate::client::options::{ServerLimits, ServerLog, ServerMode};
+use crate::error::Error;
 use std::ffi::c_char;
 use std::path::Path;
 use std::time::Duration;
 
-/// Each executor starts compile servers of its own, which end with it: the default.
+/// Each executor starts its own compile servers, which end with it. The default.
 pub const MGENJIT_SERVER_PRIVATE: i32 = 1;
-/// All processes of a user that ask for it have one compile server together, which is warm when they need it and
-/// compiles once what several of them want at once. The first that needs it starts it.
+/// A user's processes share one compile server. It is already warm, and compiles once what several of them want at the same
+/// time. The first process that needs it starts it.
 pub const MGENJIT_SERVER_SHARED: i32 = 2;
 
-/// The shared server's own limit.
+/// The shared server's own limit. The value is 18446744073709551615, all bits set.
 pub const MGENJIT_SERVER_DEFAULT: u64 = u64::MAX;
 
-/// Sets the path of the compile server's executable file. Default, NULL: $MGENJIT_SERVER, else
-/// mgenjit-server beside this library, else ../libexec/mgenjit/mgenjit-server seen from this library's
-/// folder, else mgenjit-server on $PATH. A path that is set, here or by the variable, is the only one tried.
+/// Sets the path of the compile server's executable, which is then the only one tried. Default, also NULL: $MGENJIT_SERVER,
+/// which is then the only one tried; else the first that exists of: mgenjit-server beside this library,
+/// ../libexec/mgenjit/mgenjit-server relative to the library's folder, mgenjit-server on $PATH.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -29,18 +41,11 @@ pub unsafe extern "C" fn mgenjit_config_set_server_path(
     path: *const c_char,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let config = ffi::borrow_mut(config, "config")?;
-            config.0.server_path = optional_path(path, "path")?;
-            Ok(())
-        })
-    }
+    set!(error, handle_mut config, optional_path path => config.0.server_path = path.map(Path::to_owned))
 }
 
-/// Sets how many compile servers an executor may run at once: so many misses are compiled in parallel.
-/// Default, 0: the number of cores this process may use.
+/// Sets how many compile servers an executor may run at once, which is how many misses compile in parallel. Default, 0: the
+/// number of cores this process may use.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -49,22 +54,16 @@ pub unsafe extern "C" fn mgenjit_config_set_max_servers(
     count: u32,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            ffi::borrow_mut(config, "config")?.0.max_servers = count as usize;
-            Ok(())
-        })
-    }
+    set!(error, handle_mut config => config.0.max_servers = count as usize)
 }
 
-/// Sets whose compile servers are used: one of MGENJIT_SERVER_…. Default: what $MGENJIT_SERVER_MODE says, "private" or
-/// "shared"; private if it is not set.
+/// Sets which compile servers are used: one of MGENJIT_SERVER_…. Default: $MGENJIT_SERVER_MODE, "private" or "shared"; if it
+/// is not set, private.
 ///
-/// A shared server is found by a socket in $XDG_RUNTIME_DIR/mgenjit, else in /run/user/UID/mgenjit, else in
-/// mgenjit-UID in $TMPDIR or /tmp. The folder must be the user's alone. It serves processes of the same user and of
-/// the same build of this library; each build has its own. Where it cannot be used, a private one is, and the event
-/// hook is told why: MGENJIT_EVENT_SERVER_TROUBLE.
+/// A shared server has a socket in $XDG_RUNTIME_DIR/mgenjit, else in /run/user/UID/mgenjit, else in mgenjit-UID in $TMPDIR or
+/// /tmp. No other user may have access to that folder. It serves processes of the same user and the same build of this
+/// library; each build has its own. If it cannot be used, a private server is used instead, and the event hook is told why:
+/// MGENJIT_EVENT_SERVER_WARNING.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -73,98 +72,82 @@ pub unsafe extern "C" fn mgenjit_config_set_server_mode(
     mode: i32,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let config = ffi::borrow_mut(config, "config")?;
-            config.0.server_mode = Some(match mode {
-                MGENJIT_SERVER_PRIVATE => ServerMode::Private,
-                MGENJIT_SERVER_SHARED => ServerMode::Shared,
-                _ => return Err(invalid(format!("{mode} is not one of MGENJIT_SERVER_…"))),
-            });
-            Ok(())
-        })
+    set!(error, handle_mut config => config.0.server_mode = Some(server_mode(mode)?))
+}
+
+fn server_mode(mode: i32) -> Result<ServerMode, Error> {
+    match mode {
+        MGENJIT_SERVER_PRIVATE => Ok(ServerMode::Private),
+        MGENJIT_SERVER_SHARED => Ok(ServerMode::Shared),
+        _ => Err(invalid(format!(
+            "{mode} is not a server mode: use MGENJIT_SERVER_PRIVATE (1) or MGENJIT_SERVER_SHARED (2)"
+        ))),
     }
 }
 
-/// Sets after how many milliseconds without a request a shared server ends. It counts for the server that is started
-/// with this configuration, not for one that runs already. Default: 600000.
+/// Sets how long a shared server without requests stays. Applies to a server that this configuration starts, not to one that
+/// already runs. Default: 600,000 ms, ten minutes.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT, also for 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_config_set_server_idle_timeout(
     config: *mut mgenjit_config,
-    milliseconds: u64,
+    timeout_ms: u64,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let config = ffi::borrow_mut(config, "config")?;
-            if milliseconds == 0 {
-                return Err(invalid("a server that waits 0 ms can serve nobody"));
-            }
-            config.0.server_idle_timeout = Duration::from_millis(milliseconds);
-            Ok(())
-        })
-    }
+    call!(error, handle_mut config => {
+        if timeout_ms == 0 {
+            return Err(invalid("a server that waits 0 ms can serve nobody"));
+        }
+        config.0.server_idle_timeout = Duration::from_millis(timeout_ms);
+        Ok(())
+    })
 }
 
-/// Limits what one request may take of a shared server, whatever its client's own limits are
-/// (mgenjit_config_set_compile_limits): milliseconds of the processor's time; bytes of memory, of which a link is not
-/// limited; and milliseconds that it waits for one of the server's workers. 0 is no limit, and MGENJIT_SERVER_DEFAULT the
-/// server's default: 600000, ten minutes; half of the machine's memory; and 10000, ten seconds. They count for the server
-/// that is started with this configuration, not for one that runs already; mgenjit_server_status tells them.
+/// Limits what one request may take of a shared server, in addition to its client's own limits
+/// (mgenjit_config_set_compile_limits). 0: no limit. MGENJIT_SERVER_DEFAULT: the default. Applies to a server that this
+/// configuration starts, not to one that already runs; mgenjit_server_status tells a server's limits.
 ///
-/// What takes more is MGENJIT_STATUS_TIMEOUT or MGENJIT_STATUS_MEMORY. What waits for longer is compiled by a private
-/// server, and the event hook is told: MGENJIT_EVENT_SERVER_TROUBLE. As many of these may be at once, for all of the
-/// user's processes together, as the shared server has workers at work; the others wait on.
+/// `cpu_ms` is processor time; default 600,000, ten minutes. `memory_bytes` does not apply to a link; default: half of the
+/// machine's memory. A request that takes more fails with MGENJIT_STATUS_TIMEOUT or MGENJIT_STATUS_MEMORY.
+///
+/// `queue_ms` is how long a request waits for one of the server's workers; default 10,000, ten seconds. Then a private
+/// server compiles it, and the event hook is told: MGENJIT_EVENT_SERVER_WARNING. A user's processes together run at most as
+/// many of these private servers as the shared server has busy workers; other requests keep waiting.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_config_set_server_limits(
     config: *mut mgenjit_config,
-    processor_milliseconds: u64,
+    cpu_ms: u64,
     memory_bytes: u64,
-    queue_milliseconds: u64,
+    queue_ms: u64,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let limit = |value| Some(value).filter(|value| *value != MGENJIT_SERVER_DEFAULT);
-            ffi::borrow_mut(config, "config")?.0.server_limits = ServerLimits {
-                time: limit(processor_milliseconds),
-                memory: limit(memory_bytes),
-                queue: limit(queue_milliseconds),
-            };
-            Ok(())
-        })
-    }
+    let limit = |value| Some(value).filter(|value| *value != MGENJIT_SERVER_DEFAULT);
+    set!(error, handle_mut config => config.0.server_limits = ServerLimits {
+        time: limit(cpu_ms),
+        memory: limit(memory_bytes),
+        queue: limit(queue_ms),
+    })
 }
 
-/// Sets a file to which compile servers that are started with this configuration add lines that say what they do: one
-/// JSON object for each, with the time and, where it is about a compile, the module's key. "-" is this process's
-/// standard error. Default, NULL: what $MGENJIT_SERVER_LOG says, in the same way; if that is not set, there is no log.
+/// Sets a log file for compile servers that this configuration starts. Each line is a JSON object that says what the server
+/// does, with the time and, for a compile, the module's key. "-" is this process's standard error. Default, also NULL:
+/// $MGENJIT_SERVER_LOG, with the same meaning; if it is not set, there is no log. If the file cannot be written when a server
+/// starts, the event hook is told: MGENJIT_EVENT_SERVER_WARNING.
 ///
-/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT. If the file cannot be written when a server is started, the event hook is
-/// told: MGENJIT_EVENT_SERVER_TROUBLE.
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_config_set_server_log(
     config: *mut mgenjit_config,
     path: *const c_char,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let config = ffi::borrow_mut(config, "config")?;
-            config.0.server_log =
-                optional_path(path, "path")?.map(|path| match path == Path::new("-") {
-                    true => ServerLog::Stderr,
-                    false => ServerLog::File(path),
-                });
-            Ok(())
-        })
-    }
+    set!(error, handle_mut config, optional_path path => {
+        config.0.server_log = path.map(|path| match path == Path::new("-") {
+            true => ServerLog::Stderr,
+            false => ServerLog::File(path.to_owned()),
+        });
+    })
 }

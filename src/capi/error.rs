@@ -1,7 +1,19 @@
-//! `mgenjit_error`: what went wrong, where, and what to do.
+//! Errors
+//!
+//! A call that fails gives the caller a mgenjit_error: what went wrong, where, and what to do.
+//!
+//! ```c
+//! const char *bad = "define i32 @f() {\n  ret i32 %missing\n}\n";
+//! mgenjit_error *error = NULL;
+//! if (mgenjit_executor_compile(executor, "bad.ll", bad, strlen(bad), NULL, &error) != MGENJIT_STATUS_OK) {
+//!     fprintf(stderr, "%s\n", mgenjit_error_message(error)); // bad.ll:2:11: …
+//!     assert(mgenjit_error_line(error) == 2);
+//!     mgenjit_error_free(error);
+//! }
+//! ```
 
-use super::ffi::{self, Owned};
-use super::status::{self, mgenjit_status};
+use super::ffi::{self, Owned, free, get};
+use super::status::{self, MGENJIT_STATUS_OK, mgenjit_status};
 use crate::error::Error;
 use std::ffi::{CString, c_char};
 use std::ptr;
@@ -43,64 +55,51 @@ impl From<Error> for mgenjit_error {
 /// The status of the call that failed. MGENJIT_STATUS_OK for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_error_status(error: *const mgenjit_error) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or a live error.
-    unsafe { error.as_ref() }.map_or(status::MGENJIT_STATUS_OK, |error| error.status)
+    get!(error else MGENJIT_STATUS_OK => error.status)
 }
 
-/// What went wrong, in a sentence or a few lines, without a newline at the end. It begins with the module's name
-/// if it is about one, and with the place in it, as in "demo.ll:3:7: …". "" for NULL. The string belongs to the
-/// error.
+/// What went wrong, in a sentence or a few lines, without a newline at the end. An error of a module begins with the
+/// module's name and the position, as in "demo.ll:3:7: …". "" for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_error_message(error: *const mgenjit_error) -> *const c_char {
-    // SAFETY: the caller passes NULL or a live error.
-    unsafe { error.as_ref() }.map_or(c"".as_ptr(), |error| error.message.as_ptr())
+    get!(error else c"".as_ptr() => error.message.as_ptr())
 }
 
-/// The line of the IR text that is wrong, from 1. 0 if the error has no place in the text.
+/// The line in the IR text, from 1. 0 if the error has no position.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_error_line(error: *const mgenjit_error) -> u32 {
-    // SAFETY: the caller passes NULL or a live error.
-    unsafe { error.as_ref() }.map_or(0, |error| error.line)
+    get!(error else 0 => error.line)
 }
 
 /// The column in that line, in bytes from 1. 0 if it is not known.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_error_column(error: *const mgenjit_error) -> u32 {
-    // SAFETY: the caller passes NULL or a live error.
-    unsafe { error.as_ref() }.map_or(0, |error| error.column)
+    get!(error else 0 => error.column)
 }
 
-/// The text of that line, or NULL if the error has no place in the text. The string belongs to the error.
+/// The text of that line. NULL if the error has no position.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_error_source_line(error: *const mgenjit_error) -> *const c_char {
-    // SAFETY: the caller passes NULL or a live error.
-    unsafe { error.as_ref() }
-        .and_then(|error| error.source_line.as_ref())
-        .map_or(ptr::null(), |line| line.as_ptr())
+    get!(error else ptr::null() => ffi::pointer(error.source_line.as_ref()))
 }
 
-/// How many symbols the error is about: for MGENJIT_STATUS_UNRESOLVED, all that are missing.
+/// How many symbols the error is about. For MGENJIT_STATUS_UNRESOLVED, these are all that are missing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_error_symbol_count(error: *const mgenjit_error) -> usize {
-    // SAFETY: the caller passes NULL or a live error.
-    unsafe { error.as_ref() }.map_or(0, |error| error.symbols.len())
+    get!(error else 0 => error.symbols.len())
 }
 
-/// The name of the symbol at `index`, or NULL past the last. The string belongs to the error.
+/// The name of the symbol at `index`. NULL past the last.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_error_symbol(
     error: *const mgenjit_error,
     index: usize,
 ) -> *const c_char {
-    // SAFETY: the caller passes NULL or a live error.
-    unsafe { error.as_ref() }
-        .and_then(|error| error.symbols.get(index))
-        .map_or(ptr::null(), |symbol| symbol.as_ptr())
+    get!(error else ptr::null() => ffi::pointer(error.symbols.get(index)))
 }
 
 /// Frees an error. NULL does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_error_free(error: *mut mgenjit_error) {
-    // SAFETY: the caller passes NULL or an error that it owns and will not use again.
-    unsafe { mgenjit_error::free(error) };
+    free!(error);
 }

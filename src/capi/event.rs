@@ -1,4 +1,13 @@
-//! `mgenjit_event`: what the hook is told.
+//! Events
+//!
+//! An event hook is told what an executor does: see mgenjit_config_set_event_hook.
+//!
+//! ```c
+//! mgenjit_times times = {.size = sizeof times};
+//! mgenjit_module_times(module, &times, NULL);
+//! printf("%llu us in all, %llu us of them in the compile server\n", (unsigned long long)times.total_us,
+//!        (unsigned long long)times.compile_us);
+//! ```
 
 use super::ffi;
 use crate::cache::key::Key;
@@ -7,103 +16,101 @@ use std::ffi::{c_char, c_void};
 use std::ptr;
 use std::sync::Arc;
 
-/// A cache hit. `bytes`: its entry's length.
+/// A cache hit. `bytes`: the size of the entry.
 pub const MGENJIT_EVENT_HIT: i32 = 1;
 /// A cache miss. `message`: why the cache was not used, if it was not.
 pub const MGENJIT_EVENT_MISS: i32 = 2;
-/// A compile server starts to compile. `bytes`: the IR's length.
+/// A compile server starts to compile. `bytes`: the size of the IR.
 pub const MGENJIT_EVENT_COMPILE_STARTED: i32 = 3;
-/// It has compiled. `bytes`: the image's length.
+/// The compile server has compiled. `bytes`: the size of the image.
 pub const MGENJIT_EVENT_COMPILED: i32 = 4;
-/// The code was stored in the cache. `bytes`: its entry's length.
+/// The code was stored in the cache. `bytes`: the size of the entry.
 pub const MGENJIT_EVENT_STORED: i32 = 5;
-/// The code is mapped. It links when something is first looked up. `bytes`: of address space.
+/// The code is mapped. It is linked at the first look-up. `bytes`: of address space.
 pub const MGENJIT_EVENT_LOADED: i32 = 6;
-/// Something is wrong with the cache, and time is lost, but nothing else: `message` says what and where.
-pub const MGENJIT_EVENT_CACHE_TROUBLE: i32 = 7;
-/// What was compiled again is not what the cache has: see mgenjit_config_set_cache_verify. `bytes`: the image's
-/// length in the cache.
+/// Something is wrong with the cache. This costs only time. `message`: what is wrong, and where.
+pub const MGENJIT_EVENT_CACHE_WARNING: i32 = 7;
+/// Compiling again gave another result than the cache has: see mgenjit_config_set_cache_verify. `bytes`: the size of the
+/// cached image.
 pub const MGENJIT_EVENT_DIFFERENT: i32 = 8;
-/// The compile server could not be isolated as it should be: `message` says what this system lacks. Told once by each
-/// executor. IR that is not trusted might then read files, or worse if it finds a bug in LLVM.
+/// The compile server could not be fully isolated: untrusted IR might read files, or do worse if it finds a bug in LLVM.
+/// `message`: what this system lacks. Sent once for each executor.
 pub const MGENJIT_EVENT_NOT_ISOLATED: i32 = 9;
-
-/// The shared compile server could not be used, and time is lost, but nothing else: a private one does it. Or the log of
-/// a server that is started cannot be written. `message` says which, and why.
-pub const MGENJIT_EVENT_SERVER_TROUBLE: i32 = 10;
-/// A compile goes on. Told some ten times a second while it does, if it takes longer than that. `message`: what is
-/// being done, one of "queue" (another client's compile is waited for), "parse", "optimise", "codegen" and "link".
-/// `done` and `total`: how many functions of the module are done, or how many compiles are before this one in the queue.
+/// The shared compile server could not be used and a private one does the work, which costs only time; or the log of a new
+/// server cannot be written. `message`: which, and why.
+pub const MGENJIT_EVENT_SERVER_WARNING: i32 = 10;
+/// Progress of a compile, about ten times a second. `message`: the current step: "queue" (waiting for compiles of other
+/// clients), "parse", "optimise", "codegen" or "link". `done` and `total`: functions of the module, or, for "queue", `total`
+/// is how many compiles are ahead.
 pub const MGENJIT_EVENT_PROGRESS: i32 = 11;
-/// The module is compiled, but something about its inputs is odd: `message` says what. Today: an input calls a function in
-/// a way that its definition in another one cannot follow. Told when it is compiled, not when the cache has it.
+/// The module was compiled, but its inputs look wrong: one calls a function in a way that does not match its definition in
+/// another. `message`: which. Sent when a module is compiled, not on a cache hit.
 pub const MGENJIT_EVENT_WARNING: i32 = 12;
 
-/// Microseconds that the steps of a compile took; 0 for one that did not happen.
+/// What the steps of a compile took, in microseconds. 0 for a step that did not happen.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 #[allow(non_camel_case_types)]
 pub struct mgenjit_times {
-    /// The size of this struct in the version of the library that wrote it.
+    /// sizeof(mgenjit_times), in the version of the library that filled it in.
     pub size: usize,
-    /// Hash the IR: the key.
-    pub hash: u64,
-    /// Look for the entry and verify its digest.
-    pub find: u64,
+    /// Hash the IR, for the key.
+    pub hash_us: u64,
+    /// Find the entry and verify its digest.
+    pub find_us: u64,
     /// Wait for another thread or process that compiles the same code.
-    pub wait: u64,
+    pub wait_us: u64,
     /// Start a compile server.
-    pub start: u64,
+    pub start_us: u64,
     /// In the server: parse and verify the IR, and make it canonical.
-    pub parse: u64,
+    pub parse_us: u64,
     /// In the server: optimise.
-    pub optimise: u64,
+    pub optimise_us: u64,
     /// In the server: generate the object.
-    pub codegen: u64,
+    pub codegen_us: u64,
     /// In the server: link the object into an image.
-    pub link: u64,
-    /// From the request to the server's reply, the four before included.
-    pub compile: u64,
+    pub link_us: u64,
+    /// From the request to the server's answer. Includes the four steps above.
+    pub compile_us: u64,
     /// Store the entry in the cache.
-    pub store: u64,
+    pub store_us: u64,
     /// Map the image.
-    pub map: u64,
-    /// Resolve its symbols, relocate, and run constructors; at the first look-up.
-    pub bind: u64,
-    /// All of these together: parse, optimise, codegen and link are part of compile.
-    pub total: u64,
+    pub map_us: u64,
+    /// At the first look-up: resolve symbols, relocate, and run constructors.
+    pub bind_us: u64,
+    /// The sum. parse, optimise, codegen and link are part of compile.
+    pub total_us: u64,
 }
 
-/// What happened. It and all it points to live until the hook returns.
+/// One event. It and everything it points to live until the hook returns.
 #[repr(C)]
 #[allow(non_camel_case_types)]
 pub struct mgenjit_event {
-    /// The size of this struct in the version of the library that wrote it: a field at a larger offset is
-    /// not there.
+    /// sizeof(mgenjit_event), in the version of the library that filled it in. Fields beyond it do not exist.
     pub size: usize,
     /// One of MGENJIT_EVENT_….
     pub kind: i32,
-    /// The module's key, 64 hexadecimal digits.
+    /// The module's key: 64 hexadecimal digits.
     pub key: *const c_char,
     /// The module's name.
     pub name: *const c_char,
-    /// More about it, or "".
+    /// Details, or "".
     pub message: *const c_char,
-    /// A number of bytes; each kind says of what.
+    /// A number of bytes: see each kind.
     pub bytes: u64,
-    /// What the module's steps took so far.
+    /// The times of the module's steps so far.
     pub times: *const mgenjit_times,
-    /// How much is done, of `total`; each kind says of what. Both are 0 if that is not known.
+    /// Progress, `done` of `total`: see each kind. Both are 0 if it is not known.
     pub done: u64,
     pub total: u64,
 }
 
-/// A function that is told of events: see mgenjit_config_set_event_hook.
+/// Receives events: see mgenjit_config_set_event_hook.
 #[allow(non_camel_case_types)]
 pub type mgenjit_event_hook =
     Option<unsafe extern "C" fn(event: *const mgenjit_event, user: *mut c_void)>;
 
-// SAFETY: it is `repr(C)`, and `size` comes first.
+// SAFETY: it is `repr(C)`, `size` comes first, and all fields are numbers.
 unsafe impl ffi::SizedStruct for mgenjit_times {}
 
 /// The C struct of `times`.
@@ -121,19 +128,19 @@ pub(super) fn c_times(times: &Times) -> mgenjit_times {
     } = *times;
     mgenjit_times {
         size: size_of::<mgenjit_times>(),
-        hash,
-        find,
-        wait,
-        start,
-        parse: server.parse,
-        optimise: server.optimise,
-        codegen: server.codegen,
-        link: server.link,
-        compile,
-        store,
-        map,
-        bind,
-        total: hash + find + wait + start + compile + store + map + bind,
+        hash_us: hash,
+        find_us: find,
+        wait_us: wait,
+        start_us: start,
+        parse_us: server.parse,
+        optimise_us: server.optimise,
+        codegen_us: server.codegen,
+        link_us: server.link,
+        compile_us: compile,
+        store_us: store,
+        map_us: map,
+        bind_us: bind,
+        total_us: hash + find + wait + start + compile + store + map + bind,
     }
 }
 
@@ -175,10 +182,10 @@ fn kind_number(kind: EventKind) -> i32 {
         EventKind::Compiled => MGENJIT_EVENT_COMPILED,
         EventKind::Stored => MGENJIT_EVENT_STORED,
         EventKind::Loaded => MGENJIT_EVENT_LOADED,
-        EventKind::CacheWarning => MGENJIT_EVENT_CACHE_TROUBLE,
+        EventKind::CacheWarning => MGENJIT_EVENT_CACHE_WARNING,
         EventKind::Different => MGENJIT_EVENT_DIFFERENT,
         EventKind::NotIsolated => MGENJIT_EVENT_NOT_ISOLATED,
-        EventKind::ServerWarning => MGENJIT_EVENT_SERVER_TROUBLE,
+        EventKind::ServerWarning => MGENJIT_EVENT_SERVER_WARNING,
         EventKind::Progress => MGENJIT_EVENT_PROGRESS,
         EventKind::Warning => MGENJIT_EVENT_WARNING,
     }

@@ -1,57 +1,73 @@
-//! Export: what was compiled leaves as objects, libraries, executables and text.
+//! Exports
+//!
+//! Compiled modules can be written as objects, libraries, executables and text.
+//!
+//! ```c
+//! mgenjit_export_options *options;
+//! mgenjit_export_options_new(&options, NULL);
+//! mgenjit_export_options_set_soname(options, "libadd.so.1", NULL);
+//! assert(mgenjit_module_export(module, MGENJIT_EXPORT_SHARED_LIBRARY, "libadd.so", options, NULL)
+//!        == MGENJIT_STATUS_OK);
+//! mgenjit_export_options_free(options);
+//! ```
 
 use super::blob::mgenjit_blob;
+use super::call::{call, set};
 use super::error::mgenjit_error;
-use super::ffi::{self, Out, Owned};
+use super::ffi::{CBool, Owned, free, invalid};
 use super::module::mgenjit_module;
 use super::status::mgenjit_status;
-use crate::error::{Error, Status};
+use crate::error::Error;
 use crate::executor::Module;
 use crate::export::{self, Argument, Kind, Options};
-use std::ffi::{c_char, c_int};
+use std::ffi::c_char;
 use std::path::Path;
 
-/// A relocatable object. As with those of clang, what uses it may have to be linked with `-lm`, and for atomic operations
-/// on 16 bytes with `-latomic`.
+/// A relocatable object. As with clang's objects, what uses it may have to be linked with `-lm`, and with `-latomic` for atomic
+/// operations on 16 bytes.
 pub const MGENJIT_EXPORT_OBJECT: i32 = 1;
-/// A static archive, with a member for each module, and for each object that was linked into one. What it has to be
-/// linked with is as for an object.
+/// A static archive, with a member for each module and for each object linked into one. It needs the same libraries as an
+/// object.
 pub const MGENJIT_EXPORT_ARCHIVE: i32 = 2;
-/// A shared library. It is linked by the compile server, or by the linker if one was named, if there are libraries or
-/// flags, or if it needs what only a compiler knows where to find, such as what __builtin_cpu_supports reads.
+/// A shared library, linked by the compile server; or by the linker, if one was set, if there are libraries or flags, or if
+/// the code needs what only a compiler can find, such as what __builtin_cpu_supports reads.
 pub const MGENJIT_EXPORT_SHARED_LIBRARY: i32 = 3;
-/// An executable. `main` may return i8 to i64 or void, and may take its arguments as for mgenjit_executor_run_main.
-/// The libraries of mathematics and of atomic operations are linked if it needs them.
+/// An executable. `main` may return i8 to i64 or void, and takes its arguments as for mgenjit_executor_run_main. The maths
+/// and atomics libraries are linked if needed.
 pub const MGENJIT_EXPORT_EXECUTABLE: i32 = 4;
-/// The IR as it was after the optimiser, as bitcode. Objects that were linked into the module are not in it.
+/// The optimised IR as bitcode, without objects that were linked into the module.
 pub const MGENJIT_EXPORT_BITCODE: i32 = 5;
-/// The same as text.
+/// The optimised IR as text, without objects that were linked into the module.
 pub const MGENJIT_EXPORT_IR: i32 = 6;
 /// Assembly text.
 pub const MGENJIT_EXPORT_ASSEMBLY: i32 = 7;
-/// A C header with a prototype for each function that C can declare.
+/// A C header with a prototype of each function that C can declare.
 pub const MGENJIT_EXPORT_HEADER: i32 = 8;
 
-/// How a module is exported.
+/// Options of an export. They belong to one thread at a time.
 #[allow(non_camel_case_types)]
 pub struct mgenjit_export_options(Options);
 
 impl Owned for mgenjit_export_options {}
 
-/// Makes options with the defaults. Never NULL. Free them with mgenjit_export_options_free.
+/// Creates options with the defaults. Free them with mgenjit_export_options_free.
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
-pub extern "C" fn mgenjit_export_options_new() -> *mut mgenjit_export_options {
-    mgenjit_export_options(Options::default()).into_raw()
+pub unsafe extern "C" fn mgenjit_export_options_new(
+    options: *mut *mut mgenjit_export_options,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    call!(error, out options => options.give(mgenjit_export_options(Options::default())))
 }
 
 /// Frees options. NULL does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_export_options_free(options: *mut mgenjit_export_options) {
-    // SAFETY: the caller passes NULL or options that it owns and will not use again.
-    unsafe { mgenjit_export_options::free(options) };
+    free!(options);
 }
 
-/// Sets a shared library's soname, such as "libanswer.so.1". NULL: none, the default.
+/// Sets a shared library's soname, such as "libanswer.so.1". Default, NULL: none.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -60,39 +76,29 @@ pub unsafe extern "C" fn mgenjit_export_options_set_soname(
     soname: *const c_char,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let options = ffi::borrow_mut(options, "options")?;
-            options.0.soname = match ffi::optional_string(soname, "soname")? {
-                Some("") => return Err(invalid("the soname is empty")),
-                soname => soname.map(str::to_owned),
-            };
-            Ok(())
-        })
-    }
+    call!(error, handle_mut options, optional_string soname => {
+        if soname == Some("") {
+            return Err(invalid("the soname is empty"));
+        }
+        options.0.soname = soname.map(str::to_owned);
+        Ok(())
+    })
 }
 
-/// Sets whether an executable is linked statically. Default: no, it is position-independent.
+/// Sets whether an executable is linked statically. Default: false, it is position-independent.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_export_options_set_static(
     options: *mut mgenjit_export_options,
-    on: c_int,
+    on: CBool,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            ffi::borrow_mut(options, "options")?.0.is_static = on != 0;
-            Ok(())
-        })
-    }
+    set!(error, handle_mut options => options.0.is_static = on.get())
 }
 
-/// Adds a library that an executable or a shared library is linked with: a name as after `-l`, such as "m", or a path
-/// if it has a slash. Libraries and flags reach the linker in the order in which they were added, behind the objects.
+/// Adds a library for executables and shared libraries: a name as after `-l`, such as "m", or a path with a slash. The linker
+/// gets libraries and flags after the objects, in the order in which they were added.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -101,22 +107,16 @@ pub unsafe extern "C" fn mgenjit_export_options_add_library(
     library: *const c_char,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let options = ffi::borrow_mut(options, "options")?;
-            let library = ffi::string(library, "library")?;
-            if library.is_empty() {
-                return Err(invalid("the library's name is empty"));
-            }
-            let library = Argument::Library(library.to_owned());
-            options.0.arguments.push(library);
-            Ok(())
-        })
-    }
+    call!(error, handle_mut options, string library => {
+        if library.is_empty() {
+            return Err(invalid("the library's name is empty"));
+        }
+        options.0.arguments.push(Argument::Library(library.to_owned()));
+        Ok(())
+    })
 }
 
-/// Adds one argument for the linker, such as "-Wl,-rpath,$ORIGIN" or "-g", as it is: no shell sees it.
+/// Adds one argument for the linker, such as "-Wl,-rpath,$ORIGIN" or "-g". No shell interprets it.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -125,35 +125,29 @@ pub unsafe extern "C" fn mgenjit_export_options_add_flag(
     flag: *const c_char,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let options = ffi::borrow_mut(options, "options")?;
-            let flag = ffi::string(flag, "flag")?.to_owned();
-            options.0.arguments.push(Argument::Flag(flag));
-            Ok(())
-        })
-    }
+    set!(error, handle_mut options, string flag => {
+        options.0.arguments.push(Argument::Flag(flag.to_owned()));
+    })
 }
 
 /// Exports a module as `kind`, one of MGENJIT_EXPORT_…, to the file at `path`. `options` may be NULL for the defaults.
 ///
-/// The file appears, or is replaced, only whole; a link is followed, and what is no file (a pipe, a device) is written
-/// to. Executables and shared libraries can be executed by whoever the umask lets.
+/// The file appears, or is replaced, only when it is complete. A symbolic link is followed. A pipe or device is written to.
+/// Executables and shared libraries are executable for whom the umask allows. Equal modules give equal bytes.
 ///
-/// Objects, archives, shared libraries, executables and headers are made of what the cache has: no code is generated.
-/// Archives, headers and, of modules into which no other objects were linked, objects take no other process; other
-/// objects and shared libraries are linked by the compile server; executables, and shared libraries with libraries or
-/// flags, by the configuration's linker, which the compile server's program starts and watches. Bitcode, IR and assembly
-/// are what the compile server makes of the IR once more. Equal modules give equal bytes.
+/// Objects, archives, shared libraries, executables and headers are made from the cache's entry, without generating code.
+/// Archives and headers need no other process, nor do objects of modules without other objects. Other objects and shared
+/// libraries are linked by the compile server; executables, and shared libraries with libraries or flags, by the
+/// configuration's linker, which the compile server's program starts. For bitcode, IR and assembly, the compile server
+/// compiles the IR again.
 ///
 /// Thread-safe.
 ///
-/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT; MGENJIT_STATUS_UNSUPPORTED if the target, or what was compiled, cannot be
-/// exported as that; MGENJIT_STATUS_NOT_FOUND if the cache has lost the module or has not kept its IR;
-/// MGENJIT_STATUS_LINK if modules contradict each other; MGENJIT_STATUS_LINKER with what the linker said;
-/// MGENJIT_STATUS_UNRESOLVED for symbols that an executable lacks, MGENJIT_STATUS_IO if the file cannot be written;
-/// MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_SERVER_UNAVAILABLE, _SERVER_CRASHED and _SERVER_MISMATCH.
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT; MGENJIT_STATUS_UNSUPPORTED if the target or module cannot be exported as `kind`;
+/// MGENJIT_STATUS_NOT_FOUND if the cache lost the module or did not keep its IR; MGENJIT_STATUS_LINK if modules conflict;
+/// MGENJIT_STATUS_LINKER with the linker's message; MGENJIT_STATUS_UNRESOLVED if an executable lacks symbols;
+/// MGENJIT_STATUS_IO if the file cannot be written; MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_SERVER_UNAVAILABLE, _SERVER_CRASHED
+/// and _SERVER_MISMATCH.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_module_export(
     module: *mut mgenjit_module,
@@ -162,17 +156,12 @@ pub unsafe extern "C" fn mgenjit_module_export(
     options: *const mgenjit_export_options,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let module = ffi::borrow(module, "module")?;
-            let path = Path::new(ffi::string(path, "path")?);
-            export::to_file(&[&module.module], kind_of(kind)?, &of(options), path)
-        })
-    }
+    call!(error, handle module, string path, optional_handle options => {
+        export::to_file(&[&module.module], kind_of(kind)?, &of(options), Path::new(path))
+    })
 }
 
-/// As mgenjit_module_export, to a blob that is to be freed with mgenjit_blob_free.
+/// Exports a module to a blob: see mgenjit_module_export. Free it with mgenjit_blob_free.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_module_export_blob(
     module: *mut mgenjit_module,
@@ -181,20 +170,14 @@ pub unsafe extern "C" fn mgenjit_module_export_blob(
     blob: *mut *mut mgenjit_blob,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let module = ffi::borrow(module, "module")?;
-            let out = Out::new(blob, "blob")?;
-            let bytes = export::to_bytes(&[&module.module], kind_of(kind)?, &of(options))?;
-            out.write(mgenjit_blob(bytes).into_raw());
-            Ok(())
-        })
-    }
+    call!(error, handle module, optional_handle options, out blob => {
+        let bytes = export::to_bytes(&[&module.module], kind_of(kind)?, &of(options))?;
+        blob.give(mgenjit_blob(bytes))
+    })
 }
 
-/// As mgenjit_module_export, of `count` modules together, which must be of one target and may be of several executors:
-/// an archive, a shared library, an executable or a header. Two that define one symbol are an error that names both.
+/// Exports `count` modules together, as an archive, a shared library, an executable or a header: see mgenjit_module_export.
+/// They must have one target and may belong to several executors. If two define the same symbol, the error names both.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_modules_export(
     modules: *const *mut mgenjit_module,
@@ -204,17 +187,12 @@ pub unsafe extern "C" fn mgenjit_modules_export(
     options: *const mgenjit_export_options,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let modules = all(modules, count)?;
-            let path = Path::new(ffi::string(path, "path")?);
-            export::to_file(&modules, kind_of(kind)?, &of(options), path)
-        })
-    }
+    call!(error, handles modules[count], string path, optional_handle options => {
+        export::to_file(&all(&modules)?, kind_of(kind)?, &of(options), Path::new(path))
+    })
 }
 
-/// As mgenjit_modules_export, to a blob that is to be freed with mgenjit_blob_free.
+/// Exports `count` modules together to a blob: see mgenjit_modules_export. Free it with mgenjit_blob_free.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_modules_export_blob(
     modules: *const *mut mgenjit_module,
@@ -224,42 +202,21 @@ pub unsafe extern "C" fn mgenjit_modules_export_blob(
     blob: *mut *mut mgenjit_blob,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let modules = all(modules, count)?;
-            let out = Out::new(blob, "blob")?;
-            let bytes = export::to_bytes(&modules, kind_of(kind)?, &of(options))?;
-            out.write(mgenjit_blob(bytes).into_raw());
-            Ok(())
-        })
-    }
+    call!(error, handles modules[count], optional_handle options, out blob => {
+        let bytes = export::to_bytes(&all(&modules)?, kind_of(kind)?, &of(options))?;
+        blob.give(mgenjit_blob(bytes))
+    })
 }
 
-/// The modules of an array.
-///
-/// # Safety
-/// `modules` is NULL or points to `count` pointers, each NULL or a live module.
-unsafe fn all<'a>(
-    modules: *const *mut mgenjit_module,
-    count: usize,
-) -> Result<Vec<&'a Module>, Error> {
-    // SAFETY: the caller's.
-    unsafe {
-        let modules = ffi::slice(modules, count, "modules")?;
-        if modules.is_empty() {
-            return Err(invalid("there are no modules to export"));
-        }
-        let borrow = |module: &*mut mgenjit_module| Ok(&ffi::borrow(*module, "modules[…]")?.module);
-        modules.iter().map(borrow).collect()
+fn all<'a>(modules: &[&'a mgenjit_module]) -> Result<Vec<&'a Module>, Error> {
+    if modules.is_empty() {
+        return Err(invalid("there are no modules to export"));
     }
+    Ok(modules.iter().map(|module| &module.module).collect())
 }
 
-/// # Safety
-/// `options` is NULL or live.
-unsafe fn of(options: *const mgenjit_export_options) -> Options {
-    // SAFETY: the caller's.
-    unsafe { options.as_ref() }.map_or_else(Options::default, |options| options.0.clone())
+fn of(options: Option<&mgenjit_export_options>) -> Options {
+    options.map_or_else(Options::default, |options| options.0.clone())
 }
 
 fn kind_of(kind: i32) -> Result<Kind, Error> {
@@ -279,8 +236,4 @@ fn kind_of(kind: i32) -> Result<Kind, Error> {
             )));
         }
     })
-}
-
-fn invalid(message: impl Into<String>) -> Error {
-    Error::new(Status::InvalidArgument, message)
 }

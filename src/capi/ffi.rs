@@ -1,10 +1,24 @@
-//! The boundary: every raw pointer of the C API becomes Rust here, and every panic stops here.
+//! The boundary: every raw pointer of the C API becomes Rust here.
+//!
+//! The functions that read a parameter take the pointer and the parameter's name, which is for the error if it is NULL.
+//! `call!` calls them by their names.
 
-use super::error::mgenjit_error;
-use super::status::{self, MGENJIT_STATUS_OK, mgenjit_status};
 use crate::error::{Error, Status};
-use std::ffi::{CStr, CString, c_char, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::ptr;
+
+/// A `bool` parameter. Rust's `bool` must be 0 or 1, and not every language that calls C makes sure of that.
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+pub struct CBool(u8);
+
+impl CBool {
+    pub(super) fn get(self) -> bool {
+        self.0 != 0
+    }
+}
 
 /// A handle that the caller owns as a raw pointer to a box.
 pub(super) trait Owned: Sized {
@@ -28,139 +42,173 @@ pub(super) trait Owned: Sized {
     }
 }
 
-/// Runs a call's body, and turns its error or panic into a status and an error object.
-///
-/// # Safety
-/// `error` is NULL or points to a place for a pointer.
-pub(super) unsafe fn guard(
-    error: *mut *mut mgenjit_error,
-    body: impl FnOnce() -> Result<(), Error>,
-) -> mgenjit_status {
-    let failure = match catch_unwind(AssertUnwindSafe(body)) {
-        Ok(Ok(())) => return MGENJIT_STATUS_OK,
-        Ok(Err(failure)) => failure,
-        Err(panic) => Error::of_panic(&*panic),
-    };
-    let number = status::number(failure.status);
-    if !error.is_null() {
-        // SAFETY: the caller of `guard` vouches for a non-null `error`.
-        unsafe { error.write(mgenjit_error::from(failure).into_raw()) };
-    }
-    number
+/// The body of a `…_free` function.
+macro_rules! free {
+    ($handle:ident) => {{
+        // SAFETY: the header asks for NULL or a handle that the caller owns and does not use again.
+        unsafe { $crate::capi::ffi::Owned::free($handle) }
+    }};
 }
+pub(super) use free;
 
-/// Runs a body that cannot fail, for the queries that return a value; `fallback` if it panics.
-pub(super) fn guard_value<T>(fallback: T, body: impl FnOnce() -> T) -> T {
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or(fallback)
+/// The body of a function that only asks a handle and cannot fail: `get!(handle else value for NULL => value)`.
+macro_rules! get {
+    ($handle:ident else $fallback:expr => $body:expr) => {{
+        // SAFETY: the header asks for NULL or a live handle.
+        let handle = unsafe { $handle.as_ref() };
+        $crate::capi::ffi::query(handle, $fallback, |$handle| $body)
+    }};
+}
+pub(super) use get;
+
+/// What `body` makes of a handle; `fallback` if there is none, and if it panics.
+pub(super) fn query<H, T>(handle: Option<&H>, fallback: T, body: impl FnOnce(&H) -> T) -> T {
+    match handle {
+        Some(handle) => catch_unwind(AssertUnwindSafe(|| body(handle))).unwrap_or(fallback),
+        None => fallback,
+    }
 }
 
 /// Borrows a handle.
 ///
 /// # Safety
-/// `handle` is NULL or points to a live `T` for as long as `'a`.
-pub(super) unsafe fn borrow<'a, T>(handle: *const T, what: &str) -> Result<&'a T, Error> {
-    // SAFETY: the caller vouches for a non-null handle.
-    unsafe { handle.as_ref() }.ok_or_else(|| null(what))
+/// `pointer` is NULL or points to a live `T` for as long as `'a`.
+pub(super) unsafe fn handle<'a, T>(pointer: *const T, what: &str) -> Result<&'a T, Error> {
+    // SAFETY: the caller vouches for a pointer that is not NULL.
+    unsafe { pointer.as_ref() }.ok_or_else(|| null(what))
+}
+
+/// Borrows a handle, or none.
+///
+/// # Safety
+/// As [`handle`].
+pub(super) unsafe fn optional_handle<'a, T>(
+    pointer: *const T,
+    _what: &str,
+) -> Result<Option<&'a T>, Error> {
+    // SAFETY: the caller vouches for a pointer that is not NULL.
+    Ok(unsafe { pointer.as_ref() })
 }
 
 /// Borrows a handle to change it.
 ///
 /// # Safety
-/// `handle` is NULL or points to a live `T` that nobody else uses for as long as `'a`.
-pub(super) unsafe fn borrow_mut<'a, T>(handle: *mut T, what: &str) -> Result<&'a mut T, Error> {
-    // SAFETY: the caller vouches for a non-null handle.
-    unsafe { handle.as_mut() }.ok_or_else(|| null(what))
+/// `pointer` is NULL or points to a live `T` that nobody else uses for as long as `'a`.
+pub(super) unsafe fn handle_mut<'a, T>(pointer: *mut T, what: &str) -> Result<&'a mut T, Error> {
+    // SAFETY: the caller vouches for a pointer that is not NULL.
+    unsafe { pointer.as_mut() }.ok_or_else(|| null(what))
 }
 
 /// A place that receives a result.
 pub(super) struct Out<T>(*mut T);
 
 impl<T> Out<T> {
-    /// Checks that there is a place.
-    ///
-    /// # Safety
-    /// `place` is NULL or may be written until the call returns.
-    pub(super) unsafe fn new(place: *mut T, what: &str) -> Result<Out<T>, Error> {
-        if place.is_null() {
-            return Err(null(what));
-        }
-        Ok(Out(place))
-    }
-
-    pub(super) fn write(self, value: T) {
-        // SAFETY: `new` was told that the place may be written.
+    pub(super) fn write(self, value: T) -> Result<(), Error> {
+        // SAFETY: `out` was told that the place may be written.
         unsafe { self.0.write(value) };
+        Ok(())
     }
+}
+
+impl<T: Owned> Out<*mut T> {
+    /// Gives a handle to the caller.
+    pub(super) fn give(self, value: T) -> Result<(), Error> {
+        self.write(value.into_raw())
+    }
+}
+
+/// A place for a result.
+///
+/// # Safety
+/// `place` is NULL or may be written until the call returns.
+pub(super) unsafe fn out<T>(place: *mut T, what: &str) -> Result<Out<T>, Error> {
+    match place.is_null() {
+        true => Err(null(what)),
+        false => Ok(Out(place)),
+    }
+}
+
+/// A place for a result that the caller may not want.
+///
+/// # Safety
+/// As [`out`].
+pub(super) unsafe fn optional_out<T>(place: *mut T, _what: &str) -> Result<Option<Out<T>>, Error> {
+    Ok((!place.is_null()).then_some(Out(place)))
 }
 
 /// A struct of the C API whose first field, `size`, says how much of it there is.
 ///
 /// # Safety
-/// The type is `repr(C)`, and its first field is a `usize`, its size.
-pub(super) unsafe trait SizedStruct: Copy {}
+/// The type is `repr(C)`, its first field is a `usize`, its size, and all zeros are a value of it.
+pub(super) unsafe trait SizedStruct: Copy {
+    fn zeros() -> Self {
+        // SAFETY: all zeros are a value of the type.
+        unsafe { std::mem::zeroed() }
+    }
+}
 
-/// The size that the caller's struct says it has: at least that of the field that says so.
+/// How many bytes the library and the caller both know of a struct, whose size the caller has set.
 ///
 /// # Safety
 /// `place` is NULL or points to a struct whose first field is its size.
-pub(super) unsafe fn check_sized<T: SizedStruct>(
-    place: *const T,
-    what: &str,
-) -> Result<usize, Error> {
-    // SAFETY: the caller vouches for a non-null place.
-    let size = unsafe { *borrow(place.cast::<usize>(), what)? };
+unsafe fn known_bytes<T: SizedStruct>(place: *const T, what: &str) -> Result<usize, Error> {
+    // SAFETY: the caller vouches for a place that is not NULL.
+    let size = unsafe { *handle(place.cast::<usize>(), what)? };
     if size < size_of::<usize>() {
         return Err(Error::new(
             Status::InvalidArgument,
             format!("`{what}->size` is {size}: set it to the size of the struct"),
         ));
     }
-    Ok(size)
+    Ok(size.min(size_of::<T>()))
 }
 
-/// Writes as much of `value` as the caller's struct, which may be an older, shorter one, has room for, and how
-/// much that is.
+/// A caller's struct, which may be an older, shorter one.
+pub(super) struct SizedOut<T> {
+    place: *mut T,
+    bytes: usize,
+}
+
+impl<T: SizedStruct> SizedOut<T> {
+    /// Writes as much of `value` as there is room for, and to `size` how much that is.
+    pub(super) fn write(self, value: T) -> Result<(), Error> {
+        let from = ptr::from_ref(&value).cast::<u8>();
+        // SAFETY: so many bytes are there on both sides.
+        unsafe { ptr::copy_nonoverlapping(from, self.place.cast::<u8>(), self.bytes) };
+        // SAFETY: the size comes first, and there is room for it.
+        unsafe { self.place.cast::<usize>().write(self.bytes) };
+        Ok(())
+    }
+}
+
+/// A place for a struct.
 ///
 /// # Safety
-/// `place` is NULL or points to a struct whose first field says how many bytes may be written.
-pub(super) unsafe fn write_sized<T: SizedStruct>(
+/// `place` is NULL or points to a struct whose first field says how many bytes may be written until the call returns.
+pub(super) unsafe fn sized_out<T: SizedStruct>(
     place: *mut T,
-    value: T,
     what: &str,
-) -> Result<(), Error> {
-    // SAFETY: the caller's.
-    let len = unsafe { check_sized(place, what)? }.min(size_of::<T>());
-    let place: *mut usize = place.cast();
-    // SAFETY: `len` bytes are there on both sides, and the size comes first in each.
-    unsafe {
-        std::ptr::copy_nonoverlapping(
-            std::ptr::from_ref(&value).cast::<u8>(),
-            place.cast::<u8>(),
-            len,
-        );
-        place.write(len);
-    }
-    Ok(())
+) -> Result<SizedOut<T>, Error> {
+    // SAFETY: the caller vouches for the same.
+    let bytes = unsafe { known_bytes(place, what) }?;
+    Ok(SizedOut { place, bytes })
 }
 
-/// Reads as much of a struct as the caller's has; the rest is as in `value`.
+/// Reads a struct; what the caller's lacks is zero, and so is all for NULL.
 ///
 /// # Safety
 /// `place` is NULL or points to a struct whose first field says how many bytes may be read.
-pub(super) unsafe fn read_sized<T: SizedStruct>(
+pub(super) unsafe fn optional_sized<T: SizedStruct>(
     place: *const T,
-    mut value: T,
     what: &str,
 ) -> Result<T, Error> {
-    // SAFETY: the caller's.
-    let len = unsafe { check_sized(place, what)? }.min(size_of::<T>());
-    // SAFETY: `len` bytes are there on both sides.
-    unsafe {
-        std::ptr::copy_nonoverlapping(
-            place.cast::<u8>(),
-            std::ptr::from_mut(&mut value).cast::<u8>(),
-            len,
-        );
+    let mut value = T::zeros();
+    if !place.is_null() {
+        // SAFETY: the caller vouches for the same.
+        let bytes = unsafe { known_bytes(place, what) }?;
+        let to = ptr::from_mut(&mut value).cast::<u8>();
+        // SAFETY: so many bytes are there on both sides.
+        unsafe { ptr::copy_nonoverlapping(place.cast::<u8>(), to, bytes) };
     }
     Ok(value)
 }
@@ -173,32 +221,56 @@ pub(super) unsafe fn string<'a>(text: *const c_char, what: &str) -> Result<&'a s
     if text.is_null() {
         return Err(null(what));
     }
-    // SAFETY: the caller vouches for a non-null string.
+    // SAFETY: the caller vouches for a string that is not NULL.
     let text = unsafe { CStr::from_ptr(text) };
     text.to_str().map_err(|_| {
-        Error::new(
-            Status::InvalidArgument,
-            format!(
-                "\"{}\" is not UTF-8, which the {what} has to be",
-                text.to_bytes().escape_ascii()
-            ),
-        )
+        invalid(format!(
+            "\"{}\" is not UTF-8, which the {what} has to be",
+            text.to_bytes().escape_ascii()
+        ))
     })
 }
 
 /// As [`string`]; NULL is none.
 ///
 /// # Safety
-/// As for [`string`].
+/// As [`string`].
 pub(super) unsafe fn optional_string<'a>(
     text: *const c_char,
     what: &str,
 ) -> Result<Option<&'a str>, Error> {
-    if text.is_null() {
-        return Ok(None);
+    match text.is_null() {
+        true => Ok(None),
+        // SAFETY: the caller vouches for the same.
+        false => unsafe { string(text, what) }.map(Some),
     }
-    // SAFETY: the caller's.
-    unsafe { string(text, what) }.map(Some)
+}
+
+/// Reads a path, which is not empty.
+///
+/// # Safety
+/// As [`string`].
+pub(super) unsafe fn path<'a>(text: *const c_char, what: &str) -> Result<&'a Path, Error> {
+    // SAFETY: the caller vouches for the same.
+    match unsafe { string(text, what) }? {
+        "" => Err(invalid(format!("`{what}` is empty"))),
+        text => Ok(Path::new(text)),
+    }
+}
+
+/// As [`path`]; NULL is none.
+///
+/// # Safety
+/// As [`string`].
+pub(super) unsafe fn optional_path<'a>(
+    text: *const c_char,
+    what: &str,
+) -> Result<Option<&'a Path>, Error> {
+    match text.is_null() {
+        true => Ok(None),
+        // SAFETY: the caller vouches for the same.
+        false => unsafe { path(text, what) }.map(Some),
+    }
 }
 
 /// Borrows `len` elements. NULL is allowed when `len` is 0.
@@ -217,13 +289,87 @@ pub(super) unsafe fn slice<'a, T>(
         return Err(null(what));
     }
     if len > isize::MAX as usize / size_of::<T>().max(1) {
-        return Err(Error::new(
-            Status::InvalidArgument,
-            format!("the length of `{what}`, {len}, is more than memory can hold"),
-        ));
+        return Err(invalid(format!(
+            "the length of `{what}`, {len}, is more than memory can hold"
+        )));
     }
     // SAFETY: the caller vouches for the elements; the length was checked against what a slice may have.
     Ok(unsafe { std::slice::from_raw_parts(data, len) })
+}
+
+/// Borrows `len` bytes.
+///
+/// # Safety
+/// As [`slice`].
+pub(super) unsafe fn bytes<'a>(
+    data: *const c_void,
+    len: usize,
+    what: &str,
+) -> Result<&'a [u8], Error> {
+    // SAFETY: the caller vouches for the same.
+    unsafe { slice(data.cast(), len, what) }
+}
+
+/// Reads `len` handles.
+///
+/// # Safety
+/// As [`slice`]; each element is NULL or points to a live `T` for as long as `'a`.
+pub(super) unsafe fn handles<'a, T>(
+    data: *const *mut T,
+    len: usize,
+    what: &str,
+) -> Result<Vec<&'a T>, Error> {
+    // SAFETY: the caller vouches for the same.
+    let pointers = unsafe { slice(data, len, what) }?;
+    pointers
+        .iter()
+        // SAFETY: the caller vouches for the same.
+        .map(|pointer| unsafe { pointer.as_ref() }.ok_or_else(|| null(&format!("{what}[…]"))))
+        .collect()
+}
+
+/// Reads `len` strings.
+///
+/// # Safety
+/// As [`slice`]; each element is as for [`string`].
+pub(super) unsafe fn strings<'a>(
+    data: *const *const c_char,
+    len: usize,
+    what: &str,
+) -> Result<Vec<&'a str>, Error> {
+    // SAFETY: the caller vouches for the same.
+    let pointers = unsafe { slice(data, len, what) }?;
+    pointers
+        .iter()
+        // SAFETY: the caller vouches for the same.
+        .map(|pointer| unsafe { string(*pointer, what) })
+        .collect()
+}
+
+/// Reads the arguments of a `main`, which need not be UTF-8: none if `argv` is NULL and `argc` is 0.
+///
+/// # Safety
+/// `argv` is NULL or has `argc` strings.
+pub(super) unsafe fn arguments<'a>(
+    argv: *const *const c_char,
+    argc: c_int,
+    what: &str,
+) -> Result<Option<Vec<&'a CStr>>, Error> {
+    let count = usize::try_from(argc)
+        .map_err(|_| invalid(format!("`argc` is {argc}; it must not be negative")))?;
+    // SAFETY: the caller vouches for `argc` strings.
+    let pointers = unsafe { slice(argv, count, what) }?;
+    let argument = |(index, pointer): (usize, &*const c_char)| match pointer.is_null() {
+        true => Err(null(&format!("argv[{index}]"))),
+        // SAFETY: the caller vouches for NUL-terminated strings.
+        false => Ok(unsafe { CStr::from_ptr(*pointer) }),
+    };
+    let arguments: Vec<&CStr> = pointers
+        .iter()
+        .enumerate()
+        .map(argument)
+        .collect::<Result<_, _>>()?;
+    Ok((!argv.is_null()).then_some(arguments))
 }
 
 /// A C string of `text`, cut at the first NUL, which no name and no message has.
@@ -235,8 +381,17 @@ pub(super) fn c_string(text: impl Into<Vec<u8>>) -> CString {
     CString::new(bytes).unwrap_or_default()
 }
 
+/// The pointer to a string that the library keeps, or NULL.
+pub(super) fn pointer(text: Option<&CString>) -> *const c_char {
+    text.map_or(ptr::null(), |text| text.as_ptr())
+}
+
+pub(super) fn invalid(message: impl Into<String>) -> Error {
+    Error::new(Status::InvalidArgument, message)
+}
+
 fn null(what: &str) -> Error {
-    Error::new(Status::InvalidArgument, format!("`{what}` is NULL"))
+    invalid(format!("`{what}` is NULL"))
 }
 
 /// A caller's `user`, freed when the last copy of what it is handed to goes.

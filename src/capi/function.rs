@@ -1,14 +1,29 @@
-//! `mgenjit_function`: a function with its signature, and checked calls.
+//! Functions
+//!
+//! A mgenjit_function knows its signature, as the IR states it, and can be called with arguments that are checked against it.
+//!
+//! ```c
+//! mgenjit_function *add;
+//! mgenjit_executor_lookup_function(executor, "add", &add, NULL);
+//! printf("%s\n", mgenjit_function_signature(add)); // i64 @add(i64, i64)
+//! mgenjit_value arguments[] = {mgenjit_i64(40), mgenjit_i64(2)}, sum;
+//! mgenjit_function_call(add, arguments, 2, &sum, NULL);
+//! assert(sum.of.integer == 42);
+//! mgenjit_function_free(add);
+//! ```
 
+use super::call::call;
 use super::error::mgenjit_error;
-use super::ffi::{self, Out, Owned};
+use super::ffi::{self, Owned, free, get, invalid};
 use super::status::{MGENJIT_STATUS_OK, mgenjit_status};
-use super::value::{self, mgenjit_value, type_number};
+use super::value::{self, MGENJIT_TYPE_OTHER, mgenjit_value, type_number};
+use crate::error::{Error, Status};
 use crate::executor::{Call, Function};
+use crate::signature::{Function as Signature, Type};
 use std::ffi::{CString, c_char, c_void};
 use std::ptr;
 
-/// A function of a module, with its signature as the IR states it. It keeps its module mapped.
+/// A function of a module, with its signature. It keeps its module mapped.
 #[allow(non_camel_case_types)]
 pub struct mgenjit_function {
     function: Function,
@@ -26,74 +41,65 @@ impl mgenjit_function {
             function,
         }
     }
+
+    fn parameters(&self) -> &[crate::signature::Parameter] {
+        &self.function.signature().parameters
+    }
 }
 
 /// Frees a function's handle. NULL does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_function_free(function: *mut mgenjit_function) {
-    // SAFETY: the caller passes NULL or a handle that it owns and will not use again.
-    unsafe { mgenjit_function::free(function) };
+    free!(function);
 }
 
 /// The function's name. NULL for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_function_name(function: *const mgenjit_function) -> *const c_char {
-    // SAFETY: the caller passes NULL or a live handle.
-    unsafe { function.as_ref() }.map_or(ptr::null(), |function| function.name.as_ptr())
+    get!(function else ptr::null() => function.name.as_ptr())
 }
 
-/// The function's signature as IR writes it, such as "i64 @add(i64, i64)". NULL for NULL.
+/// The signature as IR text, such as "i64 @add(i64, i64)". NULL for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_function_signature(
     function: *const mgenjit_function,
 ) -> *const c_char {
-    // SAFETY: the caller passes NULL or a live handle.
-    unsafe { function.as_ref() }.map_or(ptr::null(), |function| function.signature.as_ptr())
+    get!(function else ptr::null() => function.signature.as_ptr())
 }
 
-/// The type of its result, one of MGENJIT_TYPE_…. MGENJIT_TYPE_OTHER for NULL.
+/// The type of the result: one of MGENJIT_TYPE_…. MGENJIT_TYPE_OTHER for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_function_result_type(function: *const mgenjit_function) -> i32 {
-    // SAFETY: the caller passes NULL or a live handle.
-    unsafe { function.as_ref() }.map_or(value::MGENJIT_TYPE_OTHER, |function| {
-        type_number(&function.function.signature().result)
-    })
+    get!(function else MGENJIT_TYPE_OTHER => type_number(&function.function.signature().result))
 }
 
-/// How many parameters it has, without those after "...". 0 for NULL.
+/// How many parameters the function has, without "...". 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_function_parameter_count(
     function: *const mgenjit_function,
 ) -> usize {
-    // SAFETY: the caller passes NULL or a live handle.
-    unsafe { function.as_ref() }
-        .map_or(0, |function| function.function.signature().parameters.len())
+    get!(function else 0 => function.parameters().len())
 }
 
-/// The type of the parameter at `index`, one of MGENJIT_TYPE_…. MGENJIT_TYPE_OTHER for NULL and past the last.
+/// The type of the parameter at `index`: one of MGENJIT_TYPE_…. MGENJIT_TYPE_OTHER for NULL and past the last.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_function_parameter_type(
     function: *const mgenjit_function,
     index: usize,
 ) -> i32 {
-    // SAFETY: the caller passes NULL or a live handle.
-    unsafe { function.as_ref() }
-        .and_then(|function| function.function.signature().parameters.get(index))
-        .map_or(value::MGENJIT_TYPE_OTHER, |parameter| {
-            type_number(&parameter.ty)
-        })
-}
-
-/// 1 if it takes more arguments than its parameters ("..."), else 0.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mgenjit_function_is_variadic(function: *const mgenjit_function) -> i32 {
-    // SAFETY: the caller passes NULL or a live handle.
-    unsafe { function.as_ref() }.map_or(0, |function| {
-        i32::from(function.function.signature().variadic)
+    get!(function else MGENJIT_TYPE_OTHER => {
+        let parameter = function.parameters().get(index);
+        parameter.map_or(MGENJIT_TYPE_OTHER, |parameter| type_number(&parameter.ty))
     })
 }
 
-/// The function's address, to be called as what it is. Links first what is not linked yet.
+/// Whether the function takes more arguments than its parameters ("..."). false for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_function_is_variadic(function: *const mgenjit_function) -> bool {
+    get!(function else false => function.function.signature().variadic)
+}
+
+/// Writes the function's address. Links what is not linked yet.
 ///
 /// Thread-safe. Errors: those of mgenjit_executor_link.
 #[unsafe(no_mangle)]
@@ -102,26 +108,20 @@ pub unsafe extern "C" fn mgenjit_function_address(
     address: *mut *mut c_void,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let function = ffi::borrow(function, "function")?;
-            let out = Out::new(address, "address")?;
-            out.write(function.function.address()? as *mut c_void);
-            Ok(())
-        })
-    }
+    call!(error, handle function, out address => {
+        address.write(function.function.address()? as *mut c_void)
+    })
 }
 
-/// Calls the function with `count` arguments, each checked against its parameter: the types must be the same,
-/// and an integer must fit its type, signed or unsigned. Arguments for "..." may be i1 to i64, float, double
-/// and pointer, and are widened as C does (i1, i8 and i16 to i32, float to double). Links first what is not
-/// linked yet. `result`, which may be NULL, receives the result with its type; for void only the type.
+/// Calls the function with `count` arguments. Each is checked against its parameter: the types must be the same, and an
+/// integer must fit its type, signed or unsigned. Arguments for "..." may be i1 to i64, float, double and pointer; they are
+/// promoted as in C (i1, i8 and i16 to i32, float to double). `result`, which may be NULL, receives the result with its type;
+/// for void only the type. Links what is not linked yet.
 ///
-/// Thread-safe, as far as the function is. An exception that the function throws passes through.
+/// Thread-safe if the function is. An exception that the function throws passes through.
 ///
-/// Errors: MGENJIT_STATUS_TYPE, also for a function with a type (a struct, a vector, i128) or a calling
-/// convention that cannot be called this way: use its address. Those of mgenjit_executor_link.
+/// Errors: MGENJIT_STATUS_TYPE, also for a function with a type (a struct, a vector, i128) or calling convention that cannot
+/// be called this way: use its address. Those of mgenjit_executor_link.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn mgenjit_function_call(
     function: *mut mgenjit_function,
@@ -131,54 +131,73 @@ pub unsafe extern "C-unwind" fn mgenjit_function_call(
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
     let mut call = Call::new();
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    let status = unsafe {
-        ffi::guard(error, || {
-            let function = ffi::borrow(function, "function")?;
-            let arguments = ffi::slice(arguments, count, "arguments")?;
-            function
-                .function
-                .prepare(&mut call, arguments.iter().map(value::read))
-        })
-    };
+    let status = call!(error, handle function, slice arguments[count] => {
+        let arguments = arguments.iter().map(value::read);
+        function.function.prepare(&mut call, arguments)
+    });
     if status == MGENJIT_STATUS_OK {
-        // Outside the guard, so that an exception may pass to a host frame that can catch it.
+        // Outside the frame, so that an exception can pass to a host that catches it.
         let value = value::write(call.run());
         if !result.is_null() {
-            // SAFETY: a non-null `result` may be written, as the header asks.
+            // SAFETY: the header asks for NULL or a place for the result.
             unsafe { result.write(value) };
         }
     }
     status
 }
 
-/// Calls the function unchecked. `arguments` has a pointer to each argument, of exactly its parameter's type;
-/// NULL if there are none. `result` points to room for the result, of exactly its type (an i1 is one byte);
-/// NULL for void, or if it is not wanted. Functions with "..." are called with their fixed parameters alone.
+/// Calls the function without checking types. `arguments` has `count` pointers, one to each argument, which has exactly its
+/// parameter's type; NULL if there are none. `result` has `result_bytes` bytes, enough for a result of exactly its type (an i1
+/// is one byte); NULL and 0 for void, or if the result is not wanted. Functions with "..." get their fixed parameters only.
 ///
-/// Thread-safe, as far as the function is. An exception that the function throws passes through.
+/// Thread-safe if the function is. An exception that the function throws passes through.
 ///
-/// Errors: as mgenjit_function_call.
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT if `result` is too small; MGENJIT_STATUS_TYPE, also for another number of
+/// arguments; and those of mgenjit_function_call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn mgenjit_function_call_raw(
     function: *mut mgenjit_function,
     arguments: *const *const c_void,
+    count: usize,
     result: *mut c_void,
+    result_bytes: usize,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
     let mut call = Call::new();
-    // SAFETY: the caller passes NULL or live pointers, as the header asks, and vouches for the arguments.
-    let status = unsafe {
-        ffi::guard(error, || {
-            let function = ffi::borrow(function, "function")?;
-            let count = function.function.signature().parameters.len();
-            let arguments = ffi::slice(arguments, count, "arguments")?;
-            function.function.prepare_raw(&mut call, arguments)
-        })
-    };
+    let status = call!(error, handle function, slice arguments[count] => {
+        let room = if result.is_null() { usize::MAX } else { result_bytes };
+        check_raw(function.function.signature(), arguments.len(), room)?;
+        // SAFETY: the header asks for pointers to arguments of the parameters' types, of which there are as many.
+        unsafe { function.function.prepare_raw(&mut call, arguments) }
+    });
     if status == MGENJIT_STATUS_OK {
-        // SAFETY: the caller vouches for room for the result.
+        // SAFETY: there is room for the result.
         unsafe { call.run_raw(result) };
     }
     status
+}
+
+/// Checks what can be checked of a raw call: the number of arguments, and that the result has room.
+fn check_raw(signature: &Signature, count: usize, room: usize) -> Result<(), Error> {
+    let expected = signature.parameters.len();
+    if count != expected {
+        return Err(Error::new(
+            Status::Type,
+            format!("{signature} takes {expected} arguments here, not {count}"),
+        ));
+    }
+    let needed = match signature.result {
+        // A call of a function with another type fails before it has a result.
+        Type::Void | Type::Other(_) => 0,
+        Type::I1 | Type::I8 => 1,
+        Type::I16 => 2,
+        Type::I32 | Type::Float => 4,
+        Type::I64 | Type::Double | Type::Pointer => 8,
+    };
+    if room < needed {
+        return Err(invalid(format!(
+            "`result_bytes` is {room}, but the result of {signature} has {needed} bytes"
+        )));
+    }
+    Ok(())
 }

@@ -1,18 +1,25 @@
-//! The C ABI, a file for each handle. Raw pointers become Rust in `ffi` and nowhere else.
+//! The C ABI, a file for each section of the header.
 //!
-//! The comments here are the header's: cbindgen copies them into `include/mgenjit.h`, which is committed.
+//! `ffi` turns raw pointers into Rust, and `call` turns errors and panics into statuses. The other files declare the API.
+//! Their comments are the header's: `make header` copies them into `include/mgenjit.h`, which is committed. The `//!` text
+//! of a file opens its section, and `tests/header_examples.rs` runs the example in it.
 
 // The header states each function's contract once, for C; a `# Safety` section would say it again.
 #![allow(clippy::missing_safety_doc)]
+// The `//!` texts are C comments, and what they name is C.
+#![allow(rustdoc::broken_intra_doc_links, rustdoc::invalid_html_tags)]
 
 mod blob;
 mod cache;
 mod cache_entry;
+mod cache_iterator;
+mod call;
 mod config;
 mod config_server;
 mod error;
 mod event;
 mod executor;
+mod explanation;
 mod export;
 mod ffi;
 mod function;

@@ -1,25 +1,44 @@
-//! `mgenjit_source`: several inputs that become one module.
+//! Sources
+//!
+//! A mgenjit_source is several inputs that are compiled into one module: IR text, bitcode, relocatable objects and static
+//! archives. All IR is linked before it is optimised, so that functions of one input are inlined into another. Objects are
+//! linked into the same image, and so are the archive members that something refers to. The inputs together have one key
+//! and one entry in the cache.
+//!
+//! ```c
+//! const char *caller = "declare i64 @add(i64, i64)\n"
+//!                      "define i64 @twice(i64 %x) {\n"
+//!                      "  %sum = call i64 @add(i64 %x, i64 %x)\n"
+//!                      "  ret i64 %sum\n"
+//!                      "}\n";
+//! mgenjit_source *source;
+//! mgenjit_source_new("program", &source, NULL);
+//! mgenjit_source_add(source, "add.ll", ir, strlen(ir), NULL);
+//! mgenjit_source_add(source, "twice.ll", caller, strlen(caller), NULL);
+//! mgenjit_source_keep(source, "twice", NULL); // and inline add
+//! mgenjit_module *program;
+//! assert(mgenjit_executor_compile_source(executor, source, &program, NULL) == MGENJIT_STATUS_OK);
+//! mgenjit_module_free(program);
+//! mgenjit_source_free(source);
+//! ```
 
+use super::call::{call, set};
 use super::error::mgenjit_error;
-use super::ffi::{self, Out, Owned};
+use super::ffi::{Owned, free, invalid};
 use super::status::mgenjit_status;
-use crate::error::{Error, Status};
 use crate::executor::source::{Content, Source};
 use std::borrow::Cow;
 use std::ffi::{c_char, c_void};
 use std::path::PathBuf;
 
-/// What is compiled into one module: IR text, bitcode, relocatable objects and static archives. All IR is linked into
-/// one module before it is optimised, so that functions of one input are inlined into those of another. Objects are
-/// linked into the same image, and of an archive the members that something refers to. All inputs have one key and
-/// one entry in the cache.
+/// The inputs of one module. It belongs to one thread at a time while it is changed.
 #[allow(non_camel_case_types)]
 pub struct mgenjit_source(pub(super) Source<'static>);
 
 impl Owned for mgenjit_source {}
 
-/// Makes a source without inputs, to be freed with mgenjit_source_free. `name` is what messages call the module; it is
-/// no part of the key.
+/// Creates a source without inputs. Free it with mgenjit_source_free. `name` is the module's name in messages; it is not part
+/// of the key.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -28,33 +47,24 @@ pub unsafe extern "C" fn mgenjit_source_new(
     source: *mut *mut mgenjit_source,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let name = ffi::string(name, "name")?;
-            let out = Out::new(source, "source")?;
-            out.write(mgenjit_source(Source::new(name.to_owned())).into_raw());
-            Ok(())
-        })
-    }
+    call!(error, string name, out source => source.give(mgenjit_source(Source::new(name.to_owned()))))
 }
 
-/// Frees a source. Modules that were compiled from it stay. NULL does nothing.
+/// Frees a source. Modules compiled from it stay. NULL does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_source_free(source: *mut mgenjit_source) {
-    // SAFETY: the caller passes NULL or a source that it owns and will not use again.
-    unsafe { mgenjit_source::free(source) };
+    free!(source);
 }
 
-/// Adds an input of `length` bytes at `bytes`, which are copied. What it is, its first bytes tell: IR text, bitcode, an
-/// ELF relocatable object, or a static archive of such. `name` is what messages call it.
+/// Adds an input: `length` bytes at `bytes`, which are copied. The format is detected from the first bytes: IR text, bitcode,
+/// an ELF relocatable object, or a static archive of these. `name` is the input's name in messages.
 ///
-/// The order counts for archives, as for a linker: of several that define a symbol, the first is used. If all inputs
-/// are archives and no symbol is to be kept, nothing refers to their members, and all of them are linked.
+/// The order of archives matters, as for a linker: if several define a symbol, the first is used. If all inputs are archives
+/// and no symbol is kept, nothing refers to their members, and all are linked.
 ///
-/// The functions of objects have no signatures: they are looked up by their addresses.
+/// Functions of objects have no signatures. Look them up by address.
 ///
-/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT. What is wrong with the bytes is an error of the compile.
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT. Bad contents are an error of the compile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_source_add(
     source: *mut mgenjit_source,
@@ -63,20 +73,14 @@ pub unsafe extern "C" fn mgenjit_source_add(
     length: usize,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let source = ffi::borrow_mut(source, "source")?;
-            let name = ffi::string(name, "name")?.to_owned();
-            let bytes = ffi::slice(bytes.cast::<u8>(), length, "bytes")?.to_vec();
-            source.0.add(name, Content::Memory(Cow::Owned(bytes)));
-            Ok(())
-        })
-    }
+    set!(error, handle_mut source, string name, bytes bytes[length] => {
+        let content = Content::Memory(Cow::Owned(bytes.to_vec()));
+        source.0.add(name.to_owned(), content);
+    })
 }
 
-/// As mgenjit_source_add, of a file, which is read whenever the source is compiled: whole only if the cache has not
-/// got the code.
+/// Adds a file as an input: see mgenjit_source_add. It is read each time the source is compiled, and in full only on a cache
+/// miss.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT. A file that cannot be read is an error of the compile.
 #[unsafe(no_mangle)]
@@ -85,21 +89,15 @@ pub unsafe extern "C" fn mgenjit_source_add_file(
     path: *const c_char,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let source = ffi::borrow_mut(source, "source")?;
-            let path = ffi::string(path, "path")?.to_owned();
-            let content = Content::File(Cow::Owned(PathBuf::from(&path)));
-            source.0.add(path, content);
-            Ok(())
-        })
-    }
+    set!(error, handle_mut source, string path => {
+        let content = Content::File(Cow::Owned(PathBuf::from(path)));
+        source.0.add(path.to_owned(), content);
+    })
 }
 
-/// Keeps a symbol, a function or variable. Once one is kept, all others that the inputs define become internal to the
-/// module: the optimiser may inline, change and drop them, and nobody else sees them. Without a call, all that are
-/// external stay so.
+/// Keeps a symbol, which is a function or variable. Once a symbol is kept, all others that the inputs define become internal
+/// to the module: the optimiser may inline, change and drop them, and nothing outside sees them. If none is kept, all
+/// external symbols stay external.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT. A symbol that no input defines is an error of the compile.
 #[unsafe(no_mangle)]
@@ -108,19 +106,11 @@ pub unsafe extern "C" fn mgenjit_source_keep(
     symbol: *const c_char,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let source = ffi::borrow_mut(source, "source")?;
-            let symbol = ffi::string(symbol, "symbol")?;
-            if symbol.is_empty() {
-                return Err(Error::new(
-                    Status::InvalidArgument,
-                    "a symbol to keep needs a name",
-                ));
-            }
-            source.0.keep(symbol);
-            Ok(())
-        })
-    }
+    call!(error, handle_mut source, string symbol => {
+        if symbol.is_empty() {
+            return Err(invalid("a symbol to keep needs a name"));
+        }
+        source.0.keep(symbol);
+        Ok(())
+    })
 }

@@ -1,34 +1,39 @@
-//! Status codes, and the version.
+//! Statuses and versions
+//!
+//! ```c
+//! printf("libmgenjit %s with LLVM %s\n", mgenjit_version_string(), mgenjit_llvm_version());
+//! assert(strcmp(mgenjit_status_name(MGENJIT_STATUS_PARSE), "MGENJIT_STATUS_PARSE") == 0);
+//! ```
 
 use crate::error::Status;
 use std::ffi::c_char;
 
-/// The result of a call: `MGENJIT_STATUS_OK` or what kind of error it was.
+/// The result of a call: MGENJIT_STATUS_OK, or the kind of error.
 #[allow(non_camel_case_types)]
 pub type mgenjit_status = i32;
 
 /// Success.
 pub const MGENJIT_STATUS_OK: i32 = 0;
-/// A parameter is NULL, not UTF-8, or out of its range.
+/// A parameter is NULL, not UTF-8, or out of range.
 pub const MGENJIT_STATUS_INVALID_ARGUMENT: i32 = 1;
-/// A file could not be read.
+/// A file could not be read or written.
 pub const MGENJIT_STATUS_IO: i32 = 2;
-/// The input is neither IR text nor bitcode that this LLVM can read.
+/// The input is neither IR text nor bitcode that this version of LLVM can read.
 pub const MGENJIT_STATUS_PARSE: i32 = 3;
 /// The IR breaks a rule of the language.
 pub const MGENJIT_STATUS_VERIFY: i32 = 4;
-/// The IR asks for another target or data layout than the one that is compiled for, or code of another target would
-/// have to run.
+/// The IR is for another target or data layout than the one compiled for, or the call would run code of another
+/// target.
 pub const MGENJIT_STATUS_TARGET: i32 = 5;
-/// LLVM could not generate code for it.
+/// LLVM could not generate code.
 pub const MGENJIT_STATUS_CODEGEN: i32 = 6;
 /// The generated code could not be linked into an image.
 pub const MGENJIT_STATUS_LINK: i32 = 7;
-/// Symbols that the modules need are defined nowhere; mgenjit_error_symbol lists them.
+/// Modules need symbols that are defined nowhere. mgenjit_error_symbol lists them.
 pub const MGENJIT_STATUS_UNRESOLVED: i32 = 8;
 /// There is no symbol of that name.
 pub const MGENJIT_STATUS_NOT_FOUND: i32 = 9;
-/// Arguments do not match the function's signature, or the function cannot be called this way.
+/// The arguments do not match the function's signature, or the function cannot be called this way.
 pub const MGENJIT_STATUS_TYPE: i32 = 10;
 /// The compile server was not found or could not be started. Code in the cache still runs.
 pub const MGENJIT_STATUS_SERVER_UNAVAILABLE: i32 = 11;
@@ -42,34 +47,33 @@ pub const MGENJIT_STATUS_LOAD: i32 = 14;
 pub const MGENJIT_STATUS_LIBRARY: i32 = 15;
 /// The module was removed from its executor.
 pub const MGENJIT_STATUS_REMOVED: i32 = 16;
-/// A defect of this library, caught at its boundary. Please report it.
+/// A bug in this library, caught at its boundary. Please report it.
 pub const MGENJIT_STATUS_PANIC: i32 = 17;
-/// This machine lacks features of the CPU that was chosen by mgenjit_config_set_cpu.
+/// This machine lacks features of the CPU chosen with mgenjit_config_set_cpu.
 pub const MGENJIT_STATUS_CPU: i32 = 18;
-/// An entry of the cache, or a bundle, is not whole.
+/// A cache entry or a bundle is damaged.
 pub const MGENJIT_STATUS_DAMAGED: i32 = 19;
-/// An entry has no signature by a key that is trusted.
+/// A cache entry has no signature by a trusted key.
 pub const MGENJIT_STATUS_UNTRUSTED: i32 = 20;
-/// The cache cannot be used: its directory, its index, or another process that holds it for too long. Compiling
-/// never fails for this.
+/// The cache cannot be used: its directory or index is unusable, or another process holds it for too long.
+/// Compiling never fails with this status.
 pub const MGENJIT_STATUS_CACHE: i32 = 21;
-/// What was compiled again is not what the cache has.
+/// Compiling again gave another result than the cache has.
 pub const MGENJIT_STATUS_DIFFERENT: i32 = 22;
-/// The linker that links what is exported is missing, failed, or did not end in time.
+/// The linker for exports is missing, failed, or timed out.
 pub const MGENJIT_STATUS_LINKER: i32 = 23;
-/// A target, or what was compiled, cannot be exported as that.
+/// The target or module cannot be exported as the requested kind.
 pub const MGENJIT_STATUS_UNSUPPORTED: i32 = 24;
-/// A compile took longer than the limit, and was stopped; or a compile server did not answer or end in time.
+/// A compile exceeded its time limit and was stopped, or a compile server did not answer or end in time.
 pub const MGENJIT_STATUS_TIMEOUT: i32 = 25;
-/// A compile took more memory than the limit, and was stopped; or this process may have no more memory or mappings of it.
+/// A compile exceeded its memory limit and was stopped, or this process can get no more memory or mappings.
 pub const MGENJIT_STATUS_MEMORY: i32 = 26;
-/// The inputs of a compile are larger than the limit.
+/// The inputs of a compile exceed the size limit.
 pub const MGENJIT_STATUS_TOO_LARGE: i32 = 27;
 /// The compile was cancelled.
 pub const MGENJIT_STATUS_CANCELLED: i32 = 28;
 
-/// The name of a status, such as "MGENJIT_STATUS_PARSE", or "unknown status" for another number. The string
-/// is static.
+/// The name of a status, such as "MGENJIT_STATUS_PARSE"; "unknown status" for other numbers. The string is static.
 #[unsafe(no_mangle)]
 pub extern "C" fn mgenjit_status_name(status: mgenjit_status) -> *const c_char {
     let name = match status {
@@ -141,7 +145,7 @@ pub(super) fn number(status: Status) -> mgenjit_status {
     }
 }
 
-/// The version of the library that is running, as MGENJIT_VERSION_NUMBER computes it.
+/// The version of the running library. MGENJIT_VERSION_NUMBER is that of the header.
 #[unsafe(no_mangle)]
 pub extern "C" fn mgenjit_version_number() -> u32 {
     const fn number(text: &str) -> u32 {
@@ -159,7 +163,7 @@ pub extern "C" fn mgenjit_version_number() -> u32 {
     NUMBER
 }
 
-/// The version as text, such as "0.1.0". The string is static.
+/// The version as text, such as "0.2.0". The string is static.
 #[unsafe(no_mangle)]
 pub extern "C" fn mgenjit_version_string() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
@@ -171,8 +175,8 @@ pub extern "C" fn mgenjit_llvm_version() -> *const c_char {
     concat!(env!("MGENJIT_LLVM_VERSION"), "\0").as_ptr().cast()
 }
 
-/// A digest of the sources that decide what code comes out, 16 hexadecimal digits. A compile server is used by libraries
-/// of its own build alone. It is part of every key. The string is static.
+/// A digest of the sources that determine the generated code: 16 hexadecimal digits. A library uses only compile servers of
+/// its own build. It is part of every key. The string is static.
 #[unsafe(no_mangle)]
 pub extern "C" fn mgenjit_build_id() -> *const c_char {
     concat!(env!("MGENJIT_BUILD_ID"), "\0").as_ptr().cast()

@@ -1,13 +1,29 @@
-//! `mgenjit_task`: compiles in the background.
+//! Tasks
+//!
+//! A mgenjit_task is a compile in the background.
+//!
+//! ```c
+//! mgenjit_source *source;
+//! mgenjit_source_new("add.ll", &source, NULL);
+//! mgenjit_source_add(source, "add.ll", ir, strlen(ir), NULL);
+//! mgenjit_task *task;
+//! mgenjit_executor_compile_async(executor, source, NULL, NULL, NULL, &task, NULL);
+//! mgenjit_source_free(source);
+//! mgenjit_module *compiled; // … do something else, then:
+//! assert(mgenjit_task_result(task, &compiled, NULL) == MGENJIT_STATUS_OK);
+//! mgenjit_module_free(compiled);
+//! mgenjit_task_free(task);
+//! ```
 
+use super::call::{call, set};
 use super::error::mgenjit_error;
 use super::executor::mgenjit_executor;
-use super::ffi::{self, Out, Owned};
-use super::module::mgenjit_module;
+use super::ffi::{Owned, User, free};
+use super::module::{give_module, mgenjit_module};
 use super::source::mgenjit_source;
 use super::status::mgenjit_status;
 use crate::executor::{Callback, Task};
-use std::ffi::{c_int, c_void};
+use std::ffi::c_void;
 use std::time::Duration;
 
 /// A compile in the background.
@@ -16,26 +32,26 @@ pub struct mgenjit_task(Task);
 
 impl Owned for mgenjit_task {}
 
-/// Called once when a task is done, on a thread of this library, on which all signals are blocked. It may use the
-/// executor and its modules, and must not wait for other tasks: they may need the thread.
+/// Called once when a task is done, on a thread of this library, with all signals blocked. It may use the executor and its
+/// modules. It must not wait for other tasks: they may need the thread.
 #[allow(non_camel_case_types)]
 pub type mgenjit_task_callback = Option<unsafe extern "C" fn(user: *mut c_void)>;
 
-/// As long as it takes.
+/// As long as it takes. The value is 18446744073709551615, all bits set.
 pub const MGENJIT_FOREVER: u64 = u64::MAX;
 
-/// Begins to compile a source, as mgenjit_executor_compile_source does, and returns. `task` receives a handle, to be
-/// freed with mgenjit_task_free. The source is copied; files are read when the compile begins.
+/// Starts to compile a source, as mgenjit_executor_compile_source does, and returns. `task` receives a handle, which
+/// mgenjit_task_free frees. The source is copied; files are read when the compile starts.
 ///
-/// An executor compiles as many at once as it may have servers (mgenjit_config_set_max_servers); the others wait their
-/// turn. Its threads start when there is something to do and end when there is nothing. It lives until its tasks are
-/// done: if its handles are freed before, its destructors run on one of these threads.
+/// An executor runs as many compiles at once as it may have servers (mgenjit_config_set_max_servers); the others wait their
+/// turn. Its threads start when there is work and end when there is none. The executor lives until its tasks are done: if its
+/// handles are freed before, its destructors run on one of these threads.
 ///
-/// `callback` may be NULL. `user` is handed to it; `user_free`, if not NULL, is called with `user` when the task is done,
-/// also if this call fails. A forked child does not do what its parent has begun.
+/// `callback` may be NULL. `user` is passed to it. `user_free`, if not NULL, is called with `user` when the task is done, and
+/// also if this call fails. A forked child does not continue its parent's tasks.
 ///
-/// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT; MGENJIT_STATUS_IO if there can be no thread. Those of the
-/// compile are the task's.
+/// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT; MGENJIT_STATUS_IO if no thread can be started. Errors of the compile
+/// are the task's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_executor_compile_async(
     executor: *mut mgenjit_executor,
@@ -46,107 +62,75 @@ pub unsafe extern "C" fn mgenjit_executor_compile_async(
     task: *mut *mut mgenjit_task,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let user = ffi::User::new(user, user_free);
-            let executor = ffi::borrow(executor, "executor")?;
-            let source = ffi::borrow(source, "source")?;
-            let out = Out::new(task, "task")?;
-            let callback: Callback = Box::new(move || {
-                if let Some(callback) = callback {
-                    callback(user.pointer());
-                }
-            });
-            let begun = executor
-                .0
-                .compile_async(source.0.copied(), Some(callback))?;
-            out.write(mgenjit_task(begun).into_raw());
-            Ok(())
-        })
-    }
+    let user = User::new(user, user_free);
+    call!(error, handle executor, handle source, out task => {
+        let callback: Callback = Box::new(move || {
+            if let Some(callback) = callback {
+                // SAFETY: the caller gave it to be called with `user` on any thread.
+                unsafe { callback(user.pointer()) };
+            }
+        });
+        let source = source.0.copied();
+        task.give(mgenjit_task(executor.0.compile_async(source, Some(callback))?))
+    })
 }
 
-/// Begins to compile a source for the cache alone: a later compile of it finds it there, or waits until it is. Whatever
-/// goes wrong, that compile tells. Nothing is done if there is no cache that is written.
+/// Starts to compile a source for the cache only. A later compile of it finds it there, or waits for it. Errors surface in
+/// that later compile. Does nothing if the executor does not store in a cache.
 ///
-/// It is no use of what the cache has already: that is left as it is, counts as no hit, and is no event.
+/// If the cache already has the code, nothing happens: it does not count as a hit, and there is no event.
 ///
-/// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT; MGENJIT_STATUS_IO if there can be no thread.
+/// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT; MGENJIT_STATUS_IO if no thread can be started.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_executor_prefetch(
     executor: *mut mgenjit_executor,
     source: *const mgenjit_source,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let executor = ffi::borrow(executor, "executor")?;
-            let source = ffi::borrow(source, "source")?;
-            executor.0.prefetch(source.0.copied())
-        })
-    }
+    call!(error, handle executor, handle source => executor.0.prefetch(source.0.copied()))
 }
 
-/// Frees a task's handle. The compile goes on, and its module is added. NULL does nothing.
+/// Frees a task's handle. The compile continues, and its module is added. NULL does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_task_free(task: *mut mgenjit_task) {
-    // SAFETY: the caller passes NULL or a handle that it owns and will not use again.
-    unsafe { mgenjit_task::free(task) };
+    free!(task);
 }
 
-/// Waits at most `milliseconds` for a task, 0 not at all, MGENJIT_FOREVER as long as it takes, and writes to `is_done` 1
-/// if it is done and else 0.
+/// Waits for a task for at most `timeout_ms`: 0 does not wait, MGENJIT_FOREVER waits as long as it takes. Writes to `is_done`
+/// whether it is done.
 ///
 /// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT, also in a child that was forked since.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_task_wait(
     task: *const mgenjit_task,
-    milliseconds: u64,
-    is_done: *mut c_int,
+    timeout_ms: u64,
+    is_done: *mut bool,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let task = ffi::borrow(task, "task")?;
-            let out = Out::new(is_done, "is_done")?;
-            let timeout = match milliseconds {
-                MGENJIT_FOREVER => Duration::MAX,
-                milliseconds => Duration::from_millis(milliseconds),
-            };
-            out.write(c_int::from(task.0.wait(timeout)?));
-            Ok(())
-        })
-    }
+    let timeout = match timeout_ms {
+        MGENJIT_FOREVER => Duration::MAX,
+        timeout_ms => Duration::from_millis(timeout_ms),
+    };
+    call!(error, handle task, out is_done => is_done.write(task.0.wait(timeout)?))
 }
 
-/// Takes a task's result, once: waits until it is done, and returns what mgenjit_executor_compile_source would have.
-/// `module` receives a handle, to be freed with mgenjit_module_free; it may be NULL if none is wanted: the module stays.
+/// Waits until a task is done, and takes its result, which can be taken once: what mgenjit_executor_compile_source would have
+/// returned. `module` receives a handle, which mgenjit_module_free frees. If `module` is NULL, the module stays in the
+/// executor without a handle.
 ///
-/// Thread-safe. Errors: those of mgenjit_executor_compile_source; MGENJIT_STATUS_CANCELLED;
-/// MGENJIT_STATUS_INVALID_ARGUMENT if the result was taken before.
+/// Thread-safe. Errors: those of mgenjit_executor_compile_source; MGENJIT_STATUS_CANCELLED; MGENJIT_STATUS_INVALID_ARGUMENT
+/// if the result was taken before.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_task_result(
     task: *mut mgenjit_task,
     module: *mut *mut mgenjit_module,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            let compiled = ffi::borrow(task, "task")?.0.take()?;
-            if !module.is_null() {
-                module.write(mgenjit_module::new(compiled).into_raw());
-            }
-            Ok(())
-        })
-    }
+    call!(error, handle task, optional_out module => give_module(module, task.0.take()?))
 }
 
-/// Cancels a task: if it is not done, its result is MGENJIT_STATUS_CANCELLED from now on, and its compile server is given
-/// up. Its callback is called soon after.
+/// Cancels a task. If it is not done, its result is MGENJIT_STATUS_CANCELLED from now on, its compile server is abandoned, and
+/// its callback is called soon.
 ///
 /// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -154,11 +138,5 @@ pub unsafe extern "C" fn mgenjit_task_cancel(
     task: *mut mgenjit_task,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    // SAFETY: the caller passes NULL or live pointers, as the header asks.
-    unsafe {
-        ffi::guard(error, || {
-            ffi::borrow(task, "task")?.0.cancel();
-            Ok(())
-        })
-    }
+    set!(error, handle task => task.0.cancel())
 }

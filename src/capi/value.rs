@@ -1,4 +1,11 @@
-//! `mgenjit_value`: an argument or result together with its type.
+//! Values
+//!
+//! A mgenjit_value is an argument or result of a checked call, together with its type.
+//!
+//! ```c
+//! mgenjit_value answer = mgenjit_i64(42);
+//! assert(answer.kind == MGENJIT_TYPE_I64 && answer.of.integer == 42);
+//! ```
 
 use crate::executor::Value;
 use crate::signature::Type;
@@ -6,43 +13,43 @@ use std::ffi::c_void;
 
 /// No value.
 pub const MGENJIT_TYPE_VOID: i32 = 0;
-/// i1, a truth value: 0 or 1.
+/// i1: 0 or 1.
 pub const MGENJIT_TYPE_I1: i32 = 1;
-/// i8
+/// i8.
 pub const MGENJIT_TYPE_I8: i32 = 2;
-/// i16
+/// i16.
 pub const MGENJIT_TYPE_I16: i32 = 3;
-/// i32
+/// i32.
 pub const MGENJIT_TYPE_I32: i32 = 4;
-/// i64
+/// i64.
 pub const MGENJIT_TYPE_I64: i32 = 5;
-/// float, 32 bits
+/// float, 32 bits.
 pub const MGENJIT_TYPE_FLOAT: i32 = 6;
-/// double, 64 bits
+/// double, 64 bits.
 pub const MGENJIT_TYPE_DOUBLE: i32 = 7;
-/// A pointer
+/// A pointer.
 pub const MGENJIT_TYPE_POINTER: i32 = 8;
-/// Any other type: a function that has it can be called by its address only.
+/// Any other type. A function with such a type can only be called by its address.
 pub const MGENJIT_TYPE_OTHER: i32 = 9;
 
-/// A value of one of the types that a checked call can pass. The functions at the end of this file, such as
-/// mgenjit_i64, make one.
+/// A value of a type that a checked call can pass. In C and C++, the functions at the end of this file make one, such as
+/// mgenjit_i64; elsewhere, set both fields.
 #[repr(C)]
 #[derive(Clone, Copy)]
 #[allow(non_camel_case_types)]
 pub struct mgenjit_value {
-    /// One of MGENJIT_TYPE_…: which field of `as` holds the value.
-    pub r#type: i32,
+    /// One of MGENJIT_TYPE_…: which field of `of` holds the value.
+    pub kind: i32,
     /// The value.
-    pub r#as: mgenjit_value_as,
+    pub of: mgenjit_value_of,
 }
 
 /// The value of a mgenjit_value.
 #[repr(C)]
 #[derive(Clone, Copy)]
 #[allow(non_camel_case_types)]
-pub union mgenjit_value_as {
-    /// For MGENJIT_TYPE_I1 to MGENJIT_TYPE_I64. A result is sign-extended from its type, an i1 is 0 or 1.
+pub union mgenjit_value_of {
+    /// For MGENJIT_TYPE_I1 to MGENJIT_TYPE_I64. Results are sign-extended; an i1 is 0 or 1.
     pub integer: i64,
     /// For MGENJIT_TYPE_FLOAT.
     pub single_precision: f32,
@@ -54,29 +61,35 @@ pub union mgenjit_value_as {
 
 /// Reads a value that a caller passed.
 pub(super) fn read(value: &mgenjit_value) -> Value {
-    // SAFETY: all fields of the union start at its first byte, and any bits are a valid value of each.
-    unsafe {
-        let fields = value.r#as;
-        match value.r#type {
-            MGENJIT_TYPE_VOID => Value::Void,
-            MGENJIT_TYPE_I1 => Value::I1(fields.integer),
-            MGENJIT_TYPE_I8 => Value::I8(fields.integer),
-            MGENJIT_TYPE_I16 => Value::I16(fields.integer),
-            MGENJIT_TYPE_I32 => Value::I32(fields.integer),
-            MGENJIT_TYPE_I64 => Value::I64(fields.integer),
-            MGENJIT_TYPE_FLOAT => Value::Float(fields.single_precision),
-            MGENJIT_TYPE_DOUBLE => Value::Double(fields.double_precision),
-            MGENJIT_TYPE_POINTER => Value::Pointer(fields.pointer.addr()),
-            other => Value::Unknown(other),
-        }
+    // SAFETY: each field of the union begins at its first byte, and any bits are a value of each.
+    let (integer, single, double, pointer) = unsafe {
+        let of = value.of;
+        (
+            of.integer,
+            of.single_precision,
+            of.double_precision,
+            of.pointer,
+        )
+    };
+    match value.kind {
+        MGENJIT_TYPE_VOID => Value::Void,
+        MGENJIT_TYPE_I1 => Value::I1(integer),
+        MGENJIT_TYPE_I8 => Value::I8(integer),
+        MGENJIT_TYPE_I16 => Value::I16(integer),
+        MGENJIT_TYPE_I32 => Value::I32(integer),
+        MGENJIT_TYPE_I64 => Value::I64(integer),
+        MGENJIT_TYPE_FLOAT => Value::Float(single),
+        MGENJIT_TYPE_DOUBLE => Value::Double(double),
+        MGENJIT_TYPE_POINTER => Value::Pointer(pointer.addr()),
+        other => Value::Unknown(other),
     }
 }
 
 /// The C struct of a value.
 pub(super) fn write(value: Value) -> mgenjit_value {
-    let integer = |r#type, integer| mgenjit_value {
-        r#type,
-        r#as: mgenjit_value_as { integer },
+    let integer = |kind, integer| mgenjit_value {
+        kind,
+        of: mgenjit_value_of { integer },
     };
     match value {
         Value::Void | Value::Unknown(_) => integer(MGENJIT_TYPE_VOID, 0),
@@ -86,16 +99,16 @@ pub(super) fn write(value: Value) -> mgenjit_value {
         Value::I32(value) => integer(MGENJIT_TYPE_I32, value),
         Value::I64(value) => integer(MGENJIT_TYPE_I64, value),
         Value::Float(single_precision) => mgenjit_value {
-            r#type: MGENJIT_TYPE_FLOAT,
-            r#as: mgenjit_value_as { single_precision },
+            kind: MGENJIT_TYPE_FLOAT,
+            of: mgenjit_value_of { single_precision },
         },
         Value::Double(double_precision) => mgenjit_value {
-            r#type: MGENJIT_TYPE_DOUBLE,
-            r#as: mgenjit_value_as { double_precision },
+            kind: MGENJIT_TYPE_DOUBLE,
+            of: mgenjit_value_of { double_precision },
         },
         Value::Pointer(address) => mgenjit_value {
-            r#type: MGENJIT_TYPE_POINTER,
-            r#as: mgenjit_value_as {
+            kind: MGENJIT_TYPE_POINTER,
+            of: mgenjit_value_of {
                 pointer: address as *mut c_void,
             },
         },

@@ -17,7 +17,7 @@ static void not_utf8(void)
 {
     for (size_t i = 0; i < sizeof NOT_UTF8 / sizeof *NOT_UTF8; i++) {
         const char *bad = NOT_UTF8[i];
-        mgenjit_config *config = mgenjit_config_new();
+        mgenjit_config *config = default_config();
         mgenjit_executor *executor = new_executor(NULL);
         mgenjit_module *module = add(executor, IR);
         mgenjit_function *function;
@@ -43,7 +43,7 @@ static void not_utf8(void)
 static void opt_levels(void)
 {
     static const int32_t bad[] = { -1, MGENJIT_OPT_OZ + 1, 100, INT32_MAX, INT32_MIN };
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         REFUSED(mgenjit_config_set_opt_level(config, bad[i], &failure));
     for (int32_t level = MGENJIT_OPT_O0; level <= MGENJIT_OPT_OZ; level++) {
@@ -60,7 +60,7 @@ static void opt_levels(void)
 static void cache_modes(void)
 {
     static const int32_t bad[] = { -1, MGENJIT_CACHE_OFF + 1, INT32_MAX, INT32_MIN };
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         REFUSED(mgenjit_config_set_cache_mode(config, bad[i], &failure));
     for (int32_t mode = MGENJIT_CACHE_READ_WRITE; mode <= MGENJIT_CACHE_OFF; mode++)
@@ -72,7 +72,7 @@ static void numbers(void)
 {
     static const uint32_t counts[] = { 0, 1, 2, UINT32_MAX };
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
-        mgenjit_config *config = mgenjit_config_new();
+        mgenjit_config *config = default_config();
         mgenjit_executor *executor;
         CHECK_OK(mgenjit_config_set_max_servers(config, counts[i], &failure));
         CHECK_OK(mgenjit_config_set_lock_timeout(config, counts[i], &failure));
@@ -117,11 +117,11 @@ static void times_of_an_older_caller(void)
     CHECK_INT(sizeof all, all.size);
 
     memset(&some, 0xee, sizeof some);
-    some.size = offsetof(mgenjit_times, wait);
+    some.size = offsetof(mgenjit_times, wait_us);
     CHECK_OK(mgenjit_module_times(module, &some, &failure));
-    CHECK_INT(offsetof(mgenjit_times, wait), some.size);
-    CHECK_INT(all.hash, some.hash);
-    for (size_t i = offsetof(mgenjit_times, wait); i < sizeof some; i++)
+    CHECK_INT(offsetof(mgenjit_times, wait_us), some.size);
+    CHECK_INT(all.hash_us, some.hash_us);
+    for (size_t i = offsetof(mgenjit_times, wait_us); i < sizeof some; i++)
         CHECK_INT(0xee, bytes[i]);
 
     memset(&newer, 0xee, sizeof newer);

@@ -80,7 +80,7 @@ static void cut_short(void)
 
 static void damaged(void)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     mgenjit_executor *executor;
     CHECK_OK(mgenjit_config_set_cache_mode(config, MGENJIT_CACHE_OFF, &failure));
     executor = new_executor(config);

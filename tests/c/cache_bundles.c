@@ -173,7 +173,7 @@ static void layers(void)
     CHECK_OK(mgenjit_config_add_cache_layer(config, in_folder("no-such-layer"), &failure));
     CHECK_OK(mgenjit_config_add_cache_layer(config, below, &failure));
     CHECK_INT(MGENJIT_ORIGIN_CACHE, use_with(config));
-    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_TROUBLE]);
+    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_WARNING]);
     CHECK_INT(0, list_entries(folder));
     {
         mgenjit_executor *executor = new_executor(config);
@@ -198,7 +198,7 @@ static void layers(void)
     {
         mgenjit_executor *executor = new_executor(config);
         CHECK_INT(MGENJIT_STATUS_SERVER_UNAVAILABLE, try_ir(executor, ENTRY_IR));
-        CHECK(events.count[MGENJIT_EVENT_CACHE_TROUBLE] >= 1);
+        CHECK(events.count[MGENJIT_EVENT_CACHE_WARNING] >= 1);
         CHECK_CONTAINS(below, events.trouble);
         mgenjit_executor_free(executor);
     }

@@ -61,7 +61,7 @@ static void other_names(void)
     CHECK_INT(0, events.count[MGENJIT_EVENT_COMPILED]);
     CHECK_INT(0, events.count[MGENJIT_EVENT_STORED]);
     CHECK_INT(1, events.count[MGENJIT_EVENT_HIT]);
-    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_TROUBLE]);
+    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_WARNING]);
 
     /* It was recorded: now the first key hits, and no server is asked. */
     CHECK(setenv("MGENJIT_SERVER", "/nowhere", 1) == 0);
@@ -114,7 +114,7 @@ static void at_the_same_time(void)
             CHECK(asprintf(&ir, "define i32 @value(i32 %%name%d) {\n  %%y = add i32 %%name%d, 7\n  ret i32 %%y\n}\n", i, i)
                   > 0);
             use(folder, ir, 8, &events);
-            CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_TROUBLE]);
+            CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_WARNING]);
             _exit(0);
         }
     }

@@ -16,7 +16,7 @@ static void check_compiles_with_trouble(const char *folder)
     mgenjit_executor *executor = executor_with_cache(folder, &events);
     CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_entry(executor));
     CHECK_INT(0, events.count[MGENJIT_EVENT_STORED]);
-    CHECK(events.count[MGENJIT_EVENT_CACHE_TROUBLE] >= 1);
+    CHECK(events.count[MGENJIT_EVENT_CACHE_WARNING] >= 1);
     CHECK_CONTAINS(folder, events.trouble);
     check_usable(executor);
     mgenjit_executor_free(executor);
@@ -32,7 +32,7 @@ static void made_when_needed(void)
     CHECK_INT(1, events.count[MGENJIT_EVENT_STORED]);
     CHECK(stat(folder, &status) == 0);
     CHECK_INT(0700, status.st_mode & 0777);
-    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_TROUBLE]);
+    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_WARNING]);
     mgenjit_executor_free(executor);
 }
 
@@ -82,7 +82,7 @@ static void read_only(void)
     }
     executor = executor_with_cache(folder, &events);
     CHECK_INT(MGENJIT_ORIGIN_CACHE, use_entry(executor));
-    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_TROUBLE]);
+    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_WARNING]);
     {
         mgenjit_module *module = add(executor, "define i32 @new() {\n  ret i32 3\n}\n");
         CHECK_INT(MGENJIT_ORIGIN_COMPILED, mgenjit_module_origin(module));
@@ -90,7 +90,7 @@ static void read_only(void)
     }
     CHECK_INT(3, FUNCTION(int (*)(void), executor, "new")());
     CHECK_INT(0, events.count[MGENJIT_EVENT_STORED]);
-    CHECK(events.count[MGENJIT_EVENT_CACHE_TROUBLE] >= 1);
+    CHECK(events.count[MGENJIT_EVENT_CACHE_WARNING] >= 1);
     mgenjit_executor_free(executor);
 }
 
@@ -134,7 +134,7 @@ static void readable_by_others(void)
     executor = executor_with_cache(folder, &events);
     CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_entry(executor));
     CHECK_INT(MGENJIT_ORIGIN_CACHE, use_entry(executor));
-    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_TROUBLE]);
+    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_WARNING]);
     mgenjit_executor_free(executor);
 }
 
@@ -156,14 +156,14 @@ static void check_full(mgenjit_executor *executor, void (*mend)(const char *), c
     memset(&events, 0, sizeof events);
     CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_entry(executor));
     CHECK_INT(0, events.count[MGENJIT_EVENT_STORED]);
-    CHECK(events.count[MGENJIT_EVENT_CACHE_TROUBLE] >= 1);
+    CHECK(events.count[MGENJIT_EVENT_CACHE_WARNING] >= 1);
     CHECK_CONTAINS(folder, events.trouble);
     mend(folder);
     memset(&events, 0, sizeof events);
     CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_entry(executor));
     CHECK_INT(1, events.count[MGENJIT_EVENT_STORED]);
     CHECK_INT(MGENJIT_ORIGIN_CACHE, use_entry(executor));
-    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_TROUBLE]);
+    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_WARNING]);
 }
 
 static void remove_the_filling(const char *folder)
@@ -195,7 +195,7 @@ static void noexec(void)
     mgenjit_executor_free(executor);
     executor = executor_with_cache(folder, &events);
     CHECK_INT(MGENJIT_ORIGIN_CACHE, use_entry(executor));
-    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_TROUBLE]);
+    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_WARNING]);
     check_usable(executor);
     mgenjit_executor_free(executor);
 }
@@ -247,7 +247,7 @@ static void limited_file_size(void)
     limit.rlim_cur = 400;
     CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
     check_usable(executor);
-    config = mgenjit_config_new();
+    config = default_config();
     CHECK_OK(mgenjit_config_set_cache_dir(config, folder, &failure));
     CHECK_OK(mgenjit_cache_open(config, &cache, &failure));
     statistics.size = sizeof statistics;
@@ -315,7 +315,7 @@ static void relative(void)
 
 static void an_empty_name(void)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     mgenjit_status status = mgenjit_config_set_cache_dir(config, "", &failure);
     CHECK(status == MGENJIT_STATUS_OK || status == MGENJIT_STATUS_INVALID_ARGUMENT);
     if (status == MGENJIT_STATUS_OK) {

@@ -203,7 +203,7 @@ static int compile_and_check(const char *what)
     stored = use_entry(executor) == MGENJIT_ORIGIN_CACHE;
     /* It may have been stored and evicted at once. */
     stored |= events.count[MGENJIT_EVENT_STORED] > 0;
-    if (!stored && events.count[MGENJIT_EVENT_CACHE_TROUBLE] == 0)
+    if (!stored && events.count[MGENJIT_EVENT_CACHE_WARNING] == 0)
         check_failed(__FILE__, __LINE__, "%s: nothing was stored, and nothing was said", what);
     check_usable(executor);
     mgenjit_executor_free(executor);
@@ -330,7 +330,7 @@ static void another_name(void)
         CHECK((linked ? link(other, mine) : rename(other, mine)) == 0);
         memset(&events, 0, sizeof events);
         CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_entry(executor));
-        CHECK(events.count[MGENJIT_EVENT_CACHE_TROUBLE] >= 1);
+        CHECK(events.count[MGENJIT_EVENT_CACHE_WARNING] >= 1);
         CHECK_CONTAINS("belongs to the key", events.trouble);
         CHECK_INT(MGENJIT_ORIGIN_CACHE, use_entry(executor));
         {

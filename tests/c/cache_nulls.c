@@ -31,13 +31,13 @@ static void frees_and_questions(void)
     CHECK_INT(0, mgenjit_explanation_differences(NULL));
     CHECK(mgenjit_explanation_key(NULL) == NULL);
     CHECK(mgenjit_explanation_nearest(NULL) == NULL);
-    CHECK_INT(0, (long long)mgenjit_explanation_time(NULL));
+    CHECK_INT(0, (long long)mgenjit_explanation_time_us(NULL));
     CHECK_STRING("", mgenjit_explanation_message(NULL));
 }
 
 static void configuration(void)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     REFUSED(mgenjit_config_add_cache_layer(NULL, "/tmp", &failure));
     REFUSED(mgenjit_config_add_cache_layer(config, NULL, &failure));
     REFUSED(mgenjit_config_add_cache_layer(config, "", &failure));
@@ -83,9 +83,9 @@ static void caches(void)
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_cache_iterator_next(NULL, NULL, NULL));
     mgenjit_cache_iterator_free(iterator);
 
-    REFUSED(mgenjit_cache_resolve(NULL, "a", key, &failure));
-    REFUSED(mgenjit_cache_resolve(cache, NULL, key, &failure));
-    REFUSED(mgenjit_cache_resolve(cache, "a", NULL, &failure));
+    REFUSED(mgenjit_cache_resolve(NULL, "a", key, MGENJIT_KEY_SIZE, &failure));
+    REFUSED(mgenjit_cache_resolve(cache, NULL, key, MGENJIT_KEY_SIZE, &failure));
+    REFUSED(mgenjit_cache_resolve(cache, "a", NULL, MGENJIT_KEY_SIZE, &failure));
     REFUSED(mgenjit_cache_remove(NULL, KEY, &failure));
     REFUSED(mgenjit_cache_remove(cache, NULL, &failure));
     REFUSED(mgenjit_cache_pin(NULL, KEY, 1, &failure));

@@ -91,7 +91,7 @@ static void check_all_works(const char *cache)
     mgenjit_executor *executor = new_limited_executor(cache, 4);
     for (int i = 0; i < 10; i++)
         CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_numbered(executor, i));
-    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_TROUBLE]);
+    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_WARNING]);
     CHECK_INT(10, events.count[MGENJIT_EVENT_STORED]);
     mgenjit_executor_free(executor);
     CHECK(list_entries(cache) <= 4 && entry_count >= 1);
@@ -166,7 +166,7 @@ static void overlay(void)
         CHECK_INT(MGENJIT_ORIGIN_CACHE, use_numbered(executor, i));
     for (int i = 5; i < 8; i++)
         CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_numbered(executor, i));
-    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_TROUBLE]);
+    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_WARNING]);
     CHECK_INT(3, events.count[MGENJIT_EVENT_STORED]);
     mgenjit_executor_free(executor);
     CHECK_INT(8, list_entries(merged));
@@ -199,9 +199,9 @@ static void a_read_only_mount(void)
     }
     executor = new_limited_executor(cache, 0);
     CHECK_INT(MGENJIT_ORIGIN_CACHE, use_numbered(executor, 0));
-    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_TROUBLE]);
+    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_WARNING]);
     CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_numbered(executor, 1));
-    CHECK(events.count[MGENJIT_EVENT_CACHE_TROUBLE] >= 1);
+    CHECK(events.count[MGENJIT_EVENT_CACHE_WARNING] >= 1);
     mgenjit_executor_free(executor);
     config = new_config(cache, 0);
     CHECK_OK(mgenjit_cache_open(config, &opened, &failure));
@@ -249,7 +249,7 @@ static void a_full_disk(void)
         executor = new_limited_executor(cache, 6);
         for (int i = 0; i < 12; i++)
             use_numbered(executor, i);
-        CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_TROUBLE]);
+        CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_WARNING]);
         mgenjit_executor_free(executor);
         CHECK_INT(OPERATIONS - 1, use_catalog(cache, 6, 0, &statistics));
         CHECK_INT(list_entries(cache), statistics.entries);
@@ -383,7 +383,7 @@ static void two_containers(void)
                     CHECK_INT(2, getpid());
                     for (int j = 0; j < ROUNDS; j++)
                         use_numbered(executor, j);
-                    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_TROUBLE]);
+                    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_WARNING]);
                     mgenjit_executor_free(executor);
                     exit(0);
                 }
@@ -441,7 +441,7 @@ static void check_without(const char *name, refusal which, expectation expected)
                     check_failed(__FILE__, __LINE__, "not stored, or not found: %s", events.trouble);
             }
             if (expected == CODE && events.count[MGENJIT_EVENT_STORED] == 0)
-                CHECK(events.count[MGENJIT_EVENT_CACHE_TROUBLE] > 0);
+                CHECK(events.count[MGENJIT_EVENT_CACHE_WARNING] > 0);
             mgenjit_executor_free(executor);
             worked = use_catalog(cache, 4, round == 1, &statistics);
             fprintf(stderr, "%s: %d of %d operations work\n", name, worked, OPERATIONS - 1 + round);

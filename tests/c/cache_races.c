@@ -67,7 +67,7 @@ static void count_event(const mgenjit_event *event, void *user)
         add_to(&mine->stored, 1);
     if (event->kind == MGENJIT_EVENT_HIT)
         add_to(&mine->hits, 1);
-    if (event->kind == MGENJIT_EVENT_CACHE_TROUBLE) {
+    if (event->kind == MGENJIT_EVENT_CACHE_WARNING) {
         add_to(&mine->troubles, 1);
         fprintf(stderr, "%d: %s\n", (int)getpid(), event->message);
     }
@@ -75,7 +75,7 @@ static void count_event(const mgenjit_event *event, void *user)
 
 static mgenjit_config *new_config(account *mine)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     CHECK_OK(mgenjit_config_set_cache_dir(config, cache, &failure));
     CHECK_OK(mgenjit_config_set_max_servers(config, 1, &failure));
     CHECK_OK(mgenjit_config_set_lock_timeout(config, NO_TIMEOUT, &failure));

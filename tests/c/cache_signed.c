@@ -37,7 +37,7 @@ static void check_scheme(const char *name, const char *signing, const char *trus
     char *folder = new_cache(name);
     CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_with_keys(folder, signing, trusted));
     CHECK_INT(MGENJIT_ORIGIN_CACHE, use_with_keys(folder, NULL, trusted));
-    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_TROUBLE]);
+    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_WARNING]);
     /* Whoever trusts nobody in particular uses it as well. */
     CHECK_INT(MGENJIT_ORIGIN_CACHE, use_with_keys(folder, NULL, NULL));
     /* Signed by another key than the one that is trusted. */
@@ -46,7 +46,7 @@ static void check_scheme(const char *name, const char *signing, const char *trus
         mgenjit_config *config = with_keys(folder, NULL, write_file("other.pem", PUBLIC_2, 0644));
         mgenjit_executor *executor = new_executor(config);
         CHECK_INT(MGENJIT_STATUS_SERVER_UNAVAILABLE, try_ir(executor, ENTRY_IR));
-        CHECK(events.count[MGENJIT_EVENT_CACHE_TROUBLE] >= 1);
+        CHECK(events.count[MGENJIT_EVENT_CACHE_WARNING] >= 1);
         CHECK_CONTAINS("trusted", events.trouble);
         mgenjit_executor_free(executor);
         mgenjit_config_free(config);
@@ -73,7 +73,7 @@ static void unsigned_entries(void)
     char *public_key = write_file("unsigned-public.pem", PUBLIC_1, 0644);
     CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_with_keys(folder, NULL, NULL));
     CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_with_keys(folder, private_key, public_key));
-    CHECK(events.count[MGENJIT_EVENT_CACHE_TROUBLE] >= 1);
+    CHECK(events.count[MGENJIT_EVENT_CACHE_WARNING] >= 1);
     CHECK_CONTAINS("signature", events.trouble);
     CHECK_INT(MGENJIT_ORIGIN_CACHE, use_with_keys(folder, private_key, public_key));
     CHECK_INT(1, (long long)statistics_in(folder).misses_untrusted);
@@ -171,7 +171,7 @@ static void trust_without_a_key(void)
 
 static void key_files(void)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     char *good = write_file("good.pem", PRIVATE_1, 0600);
     CHECK_STATUS(MGENJIT_STATUS_IO, mgenjit_config_set_cache_signing_key(config, "/nowhere/key", &failure));
     CHECK_MESSAGE("/nowhere/key");

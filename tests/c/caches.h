@@ -7,7 +7,7 @@
 /* A configuration for this directory, whose events are counted if `events` is not NULL. */
 static inline mgenjit_config *config_for(const char *folder, check_events *events)
 {
-    mgenjit_config *config = events != NULL ? new_watched_config(events) : mgenjit_config_new();
+    mgenjit_config *config = events != NULL ? new_watched_config(events) : default_config();
     CHECK_OK(mgenjit_config_set_cache_dir(config, folder, &failure));
     return config;
 }

@@ -12,20 +12,20 @@ static mgenjit_value call(const char *name, const mgenjit_value *arguments, size
     mgenjit_value result;
     memset(&result, 0xee, sizeof result);
     CHECK_OK(mgenjit_function_call(function, arguments, count, &result, &failure));
-    CHECK_INT(mgenjit_function_result_type(function), result.type);
+    CHECK_INT(mgenjit_function_result_type(function), result.kind);
     mgenjit_function_free(function);
     return result;
 }
 
 static long long call_integer(const char *name, mgenjit_value argument)
 {
-    return call(name, &argument, 1).as.integer;
+    return call(name, &argument, 1).of.integer;
 }
 
 static void nothing(void)
 {
     mgenjit_value result = call("nothing", NULL, 0);
-    CHECK_INT(MGENJIT_TYPE_VOID, result.type);
+    CHECK_INT(MGENJIT_TYPE_VOID, result.kind);
 }
 
 static void truth_values(void)
@@ -79,18 +79,18 @@ static void extension(void)
 static void floating_point(void)
 {
     mgenjit_value argument = mgenjit_float(3.0f);
-    CHECK(call("float_half", &argument, 1).as.single_precision == 1.5f);
+    CHECK(call("float_half", &argument, 1).of.single_precision == 1.5f);
     argument = mgenjit_double(-3.0);
-    CHECK(call("double_half", &argument, 1).as.double_precision == -1.5);
+    CHECK(call("double_half", &argument, 1).of.double_precision == -1.5);
 }
 
 static void pointers(void)
 {
     static char bytes[2];
     mgenjit_value argument = mgenjit_pointer(bytes);
-    CHECK(call("pointer_next", &argument, 1).as.pointer == bytes + 1);
+    CHECK(call("pointer_next", &argument, 1).of.pointer == bytes + 1);
     argument = mgenjit_pointer(NULL);
-    CHECK(call("pointer_next", &argument, 1).as.pointer == (char *)0 + 1);
+    CHECK(call("pointer_next", &argument, 1).of.pointer == (char *)0 + 1);
 }
 
 static void twenty_arguments(void)
@@ -108,7 +108,7 @@ static void twenty_arguments(void)
         arguments[i] = mgenjit_integer(types[i], numbers[i]);
         expected = i < 2 ? expected + numbers[i] : expected * 3 + numbers[i];
     }
-    CHECK_INT(expected, call("twenty", arguments, 20).as.integer);
+    CHECK_INT(expected, call("twenty", arguments, 20).of.integer);
 }
 
 static void twenty_floating_arguments(void)
@@ -116,7 +116,7 @@ static void twenty_floating_arguments(void)
     mgenjit_value arguments[20];
     for (int i = 0; i < 20; i++)
         arguments[i] = i % 2 == 0 ? mgenjit_double(i + 1) : mgenjit_float((float)(i + 1));
-    CHECK(call("twenty_floating", arguments, 20).as.double_precision == (1 + 2 + 9 + 10 - 11 - 12) * 19.0 + 20);
+    CHECK(call("twenty_floating", arguments, 20).of.double_precision == (1 + 2 + 9 + 10 - 11 - 12) * 19.0 + 20);
 }
 
 static void mixed_arguments(void)
@@ -126,7 +126,7 @@ static void mixed_arguments(void)
         mgenjit_i32(-1), mgenjit_double(2.5), mgenjit_pointer(&pointed),
         mgenjit_float(8), mgenjit_i64(16), mgenjit_i8(-32),
     };
-    CHECK(call("mixed", arguments, 6).as.double_precision == -1 + 2.5 + 0.25 + 8 + 16 - 32);
+    CHECK(call("mixed", arguments, 6).of.double_precision == -1 + 2.5 + 0.25 + 8 + 16 - 32);
 }
 
 static void a_wrapper_of_a_variadic_function(void)
@@ -136,7 +136,7 @@ static void a_wrapper_of_a_variadic_function(void)
         mgenjit_pointer(into), mgenjit_i32(-1), mgenjit_i64(1LL << 40), mgenjit_double(2.5), mgenjit_pointer("text"),
         mgenjit_i32('x'),
     };
-    CHECK_INT(strlen("-1 1099511627776 2.5 text x"), call("format_all", arguments, 6).as.integer);
+    CHECK_INT(strlen("-1 1099511627776 2.5 text x"), call("format_all", arguments, 6).of.integer);
     CHECK_STRING("-1 1099511627776 2.5 text x", into);
 }
 
@@ -152,10 +152,10 @@ static void a_variadic_function(void)
     CHECK_INT(1, mgenjit_function_is_variadic(function));
     CHECK_INT(2, mgenjit_function_parameter_count(function));
     mgenjit_function_free(function);
-    CHECK_INT(strlen("1 -8 -16 -32 -64 0.5 0.25 end "), call("write_all", arguments, 10).as.integer);
+    CHECK_INT(strlen("1 -8 -16 -32 -64 0.5 0.25 end "), call("write_all", arguments, 10).of.integer);
     CHECK_STRING("1 -8 -16 -32 -64 0.5 0.25 end ", into);
     arguments[1] = mgenjit_pointer("");
-    CHECK_INT(0, call("write_all", arguments, 2).as.integer);
+    CHECK_INT(0, call("write_all", arguments, 2).of.integer);
 }
 
 static void a_variadic_function_with_a_stack(void)
@@ -169,7 +169,7 @@ static void a_variadic_function_with_a_stack(void)
     arguments[1] = mgenjit_pointer("%d %s");
     arguments[2] = mgenjit_i32(3);
     arguments[3] = mgenjit_pointer("three");
-    CHECK_INT(7, call("print_to", arguments, 4).as.integer);
+    CHECK_INT(7, call("print_to", arguments, 4).of.integer);
     CHECK_STRING("3 three", into);
 }
 
@@ -187,15 +187,24 @@ static void many_times(void)
     mgenjit_value value = mgenjit_i64(0);
     for (int i = 0; i < 100000; i++)
         CHECK_OK(mgenjit_function_call(function, &value, 1, &value, &failure));
-    CHECK_INT(100000, value.as.integer);
+    CHECK_INT(100000, value.of.integer);
     mgenjit_function_free(function);
 }
 
 /* Raw calls: pointers to exactly the types, room for exactly the result. */
-static void raw_call(const char *name, const void *const *arguments, void *result)
+static void raw_call(const char *name, const void *const *arguments, void *result, size_t bytes)
 {
     mgenjit_function *function = find_function(executor, name);
-    CHECK_OK(mgenjit_function_call_raw(function, arguments, result, &failure));
+    size_t count = mgenjit_function_parameter_count(function);
+    const void *more[2] = { NULL, NULL };
+    /* Neither too little room nor too many arguments. */
+    if (result != NULL) {
+        CHECK_STATUS(MGENJIT_STATUS_INVALID_ARGUMENT,
+                     mgenjit_function_call_raw(function, arguments, count, result, bytes - 1, &failure));
+        CHECK_MESSAGE("result_bytes");
+    }
+    CHECK_STATUS(MGENJIT_STATUS_TYPE, mgenjit_function_call_raw(function, more, count + 1, result, bytes, &failure));
+    CHECK_OK(mgenjit_function_call_raw(function, arguments, count, result, bytes, &failure));
     mgenjit_function_free(function);
 }
 
@@ -208,23 +217,23 @@ static void raw_integers(void)
     int64_t i64 = 1LL << 40;
     const void *argument = &i8;
     memset(bytes, 0xee, sizeof bytes);
-    raw_call("i8_next", &argument, bytes);
+    raw_call("i8_next", &argument, bytes, 1);
     CHECK(bytes[0] == 0 && bytes[1] == 0xee);
-    raw_call("widen_signed8", &argument, &i32);
+    raw_call("widen_signed8", &argument, &i32, 4);
     CHECK_INT(-1, i32);
-    raw_call("widen_unsigned8", &argument, &i32);
+    raw_call("widen_unsigned8", &argument, &i32, 4);
     CHECK_INT(255, i32);
     memset(bytes, 0xee, sizeof bytes);
     argument = &i16;
-    raw_call("i16_next", &argument, bytes);
+    raw_call("i16_next", &argument, bytes, 2);
     CHECK(bytes[0] == 0 && bytes[1] == 0x80 && bytes[2] == 0xee);
     memset(bytes, 0xee, sizeof bytes);
     i32 = -5;
     argument = &i32;
-    raw_call("i32_next", &argument, bytes);
+    raw_call("i32_next", &argument, bytes, 4);
     CHECK(bytes[0] == 0xfc && bytes[3] == 0xff && bytes[4] == 0xee);
     argument = &i64;
-    raw_call("i64_next", &argument, &i64);
+    raw_call("i64_next", &argument, &i64, 8);
     CHECK_INT((1LL << 40) + 1, i64);
 }
 
@@ -233,10 +242,10 @@ static void raw_truth_values(void)
     unsigned char bytes[4] = { 0xee, 0xee, 0xee, 0xee };
     unsigned char on = 1;
     const void *argument = &on;
-    raw_call("not", &argument, bytes);
+    raw_call("not", &argument, bytes, 1);
     CHECK(bytes[0] == 0 && bytes[1] == 0xee);
     on = 0;
-    raw_call("not", &argument, bytes);
+    raw_call("not", &argument, bytes, 1);
     CHECK(bytes[0] == 1 && bytes[1] == 0xee);
 }
 
@@ -248,16 +257,16 @@ static void raw_others(void)
     char bytes[2];
     void *pointer = bytes, *next;
     const void *argument = &f;
-    raw_call("float_half", &argument, &half);
+    raw_call("float_half", &argument, &half, 4);
     CHECK(half == 2.5f);
     argument = &d;
-    raw_call("double_half", &argument, &room.number);
+    raw_call("double_half", &argument, &room.number, 8);
     CHECK(room.number == 3.5 && room.after == 0xee);
     argument = &pointer;
-    raw_call("pointer_next", &argument, &next);
+    raw_call("pointer_next", &argument, &next, 8);
     CHECK(next == bytes + 1);
-    raw_call("nothing", NULL, NULL);
-    raw_call("pointer_next", &argument, NULL);
+    raw_call("nothing", NULL, NULL, 0);
+    raw_call("pointer_next", &argument, NULL, 0);
 }
 
 static void a_string_of_ir(void)
@@ -270,7 +279,7 @@ static void a_string_of_ir(void)
     function = find_function(other, "add");
     mgenjit_executor_free(other);
     CHECK_OK(mgenjit_function_call(function, arguments, 2, &result, &failure));
-    CHECK_INT(30, result.as.integer);
+    CHECK_INT(30, result.of.integer);
     mgenjit_function_free(function);
 }
 

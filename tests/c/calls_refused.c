@@ -19,7 +19,7 @@ static void check_refused_with(const char *name, const mgenjit_value *arguments,
     mgenjit_value result = mgenjit_i64(77);
     CHECK_STATUS(MGENJIT_STATUS_TYPE, mgenjit_function_call(function, arguments, count, &result, &failure));
     CHECK_MESSAGE(message);
-    CHECK(result.type == MGENJIT_TYPE_I64 && result.as.integer == 77);
+    CHECK(result.kind == MGENJIT_TYPE_I64 && result.of.integer == 77);
     mgenjit_function_free(function);
 }
 
@@ -63,7 +63,7 @@ static void wrong_types(void)
             if (i == j)
                 continue;
             memset(&argument, 0, sizeof argument);
-            argument.type = functions[j].type;
+            argument.kind = functions[j].type;
             check_refused(functions[i].name, &argument, 1);
         }
     mgenjit_executor_free(executor);
@@ -146,7 +146,9 @@ static void not_callable(void)
         check_refused(names[i], &argument, 1);
         CHECK_MESSAGE("address");
         function = find_function(executor, names[i]);
-        CHECK_STATUS(MGENJIT_STATUS_TYPE, mgenjit_function_call_raw(function, pointers, result, &failure));
+        CHECK_STATUS(MGENJIT_STATUS_TYPE, mgenjit_function_call_raw(
+                                                 function, pointers, mgenjit_function_parameter_count(function),
+                                                 result, sizeof result, &failure));
         CHECK_MESSAGE("address");
         CHECK_OK(mgenjit_function_address(function, &address, &failure));
         CHECK(address != NULL);
@@ -197,11 +199,11 @@ static void unresolved_at_a_call(void)
     function = find_function(executor, "calls_missing");
     CHECK_STATUS(MGENJIT_STATUS_UNRESOLVED, mgenjit_function_call(function, NULL, 0, &result, &failure));
     CHECK_STRING("missing", mgenjit_error_symbol(failure, 0));
-    CHECK_STATUS(MGENJIT_STATUS_UNRESOLVED, mgenjit_function_call_raw(function, NULL, NULL, &failure));
+    CHECK_STATUS(MGENJIT_STATUS_UNRESOLVED, mgenjit_function_call_raw(function, NULL, 0, NULL, 0, &failure));
     CHECK_STATUS(MGENJIT_STATUS_UNRESOLVED, mgenjit_function_address(function, &address, &failure));
     add(executor, "define i32 @missing() {\n  ret i32 4\n}\n");
     CHECK_OK(mgenjit_function_call(function, NULL, 0, &result, &failure));
-    CHECK_INT(4, result.as.integer);
+    CHECK_INT(4, result.of.integer);
     mgenjit_function_free(function);
     mgenjit_executor_free(executor);
 }

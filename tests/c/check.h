@@ -203,18 +203,32 @@ static inline void check_count_event(const mgenjit_event *event, void *user)
     check_events *events = (check_events *)user;
     CHECK(event->kind > 0 && event->kind <= MGENJIT_EVENT_WARNING);
     __atomic_add_fetch(&events->count[event->kind], 1, __ATOMIC_RELAXED);
-    if (event->kind == MGENJIT_EVENT_CACHE_TROUBLE)
+    if (event->kind == MGENJIT_EVENT_CACHE_WARNING)
         snprintf(events->trouble, sizeof events->trouble, "%s", event->message);
-    if (event->kind == MGENJIT_EVENT_SERVER_TROUBLE)
+    if (event->kind == MGENJIT_EVENT_SERVER_WARNING)
         snprintf(events->server_trouble, sizeof events->server_trouble, "%s", event->message);
     if (event->kind == MGENJIT_EVENT_MISS)
         snprintf(events->miss, sizeof events->miss, "%s", event->message);
 }
 
+static inline mgenjit_config *default_config(void)
+{
+    mgenjit_config *config = NULL;
+    CHECK_OK(mgenjit_config_new(&config, &failure));
+    return config;
+}
+
+static inline mgenjit_export_options *default_options(void)
+{
+    mgenjit_export_options *options = NULL;
+    CHECK_OK(mgenjit_export_options_new(&options, &failure));
+    return options;
+}
+
 /* A configuration whose events are counted. */
 static inline mgenjit_config *new_watched_config(check_events *events)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     memset(events, 0, sizeof *events);
     CHECK_OK(mgenjit_config_set_event_hook(config, check_count_event, events, NULL, &failure));
     return config;

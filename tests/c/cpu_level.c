@@ -19,7 +19,7 @@ static int is_supported(const char *level)
 /* Compiles at a level, or for this machine if it is NULL, or hits; runs the code; and copies its key. */
 static void use_level(const char *level, int origin, char *key)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     mgenjit_executor *executor;
     mgenjit_module *module;
     void *address;
@@ -84,7 +84,7 @@ static void a_level_that_this_machine_lacks(void)
 static void bogus_names(void)
 {
     static const char *const names[] = { "", "x86-64-v5", "X86-64", "haswell" };
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         CHECK_STATUS(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_cpu(config, names[i], &failure));
         CHECK_MESSAGE("use one of \"native\", \"x86-64\", \"x86-64-v2\", \"x86-64-v3\", \"x86-64-v4\"");

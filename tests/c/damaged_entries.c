@@ -82,7 +82,7 @@ static void check_noticed(const unsigned char *bytes, size_t count)
 {
     check_events events;
     mgenjit_executor *executor = executor_with_cache(cache, &events);
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     mgenjit_cache *opened;
     char key[MGENJIT_KEY_SIZE];
     int origin;

@@ -131,7 +131,7 @@ static void through_a_checked_call()
         CHECK(caught);
         argument = mgenjit_i32(i);
         CHECK_OK(mgenjit_function_call(function, &argument, 1, &result, &failure));
-        CHECK_INT(2 * i, result.as.integer);
+        CHECK_INT(2 * i, result.of.integer);
     }
     mgenjit_function_free(function);
     check_usable(executor);
@@ -145,13 +145,13 @@ static void through_a_raw_call()
     int argument = -1, result = 0, caught = 0;
     const void *arguments[] = { &argument };
     try {
-        mgenjit_function_call_raw(function, arguments, &result, NULL);
+        mgenjit_function_call_raw(function, arguments, 1, &result, sizeof result, NULL);
     } catch (const std::out_of_range &) {
         caught = 1;
     }
     CHECK_INT(1, caught);
     argument = 4;
-    CHECK_OK(mgenjit_function_call_raw(function, arguments, &result, &failure));
+    CHECK_OK(mgenjit_function_call_raw(function, arguments, 1, &result, sizeof result, &failure));
     CHECK_INT(8, result);
     mgenjit_function_free(function);
     check_usable(executor);
@@ -164,7 +164,7 @@ static int call_again(int value)
 {
     mgenjit_value argument = mgenjit_i32(value), result;
     CHECK_OK(mgenjit_function_call(inner_call, &argument, 1, &result, &failure));
-    return static_cast<int>(result.as.integer);
+    return static_cast<int>(result.of.integer);
 }
 
 /* Host, library, JIT, host, library, JIT, and all the way back. */
@@ -185,7 +185,7 @@ static void through_two_checked_calls()
     CHECK(notes == "g");
     arguments[1] = mgenjit_i32(5);
     CHECK_OK(mgenjit_function_call(outer, arguments, 2, &result, &failure));
-    CHECK_INT(11, result.as.integer);
+    CHECK_INT(11, result.of.integer);
     mgenjit_function_free(outer);
     mgenjit_function_free(inner_call);
     mgenjit_executor_free(executor);

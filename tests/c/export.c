@@ -103,7 +103,7 @@ static void headers(void)
 {
     mgenjit_executor *executor = new_executor(NULL);
     mgenjit_module *modules[2] = { compile(executor, "some/answer.ll", IR), compile(executor, "again.ll", IR) };
-    mgenjit_export_options *options = mgenjit_export_options_new();
+    mgenjit_export_options *options = default_options();
     mgenjit_blob *one = export_blob(modules[0], MGENJIT_EXPORT_HEADER, NULL), *two = NULL;
     char *text = strndup((const char *)mgenjit_blob_data(one), mgenjit_blob_size(one));
     CHECK_CONTAINS("#ifndef ANSWER_H", text);
@@ -136,7 +136,7 @@ static void shared_libraries(void)
 {
     mgenjit_executor *executor = new_executor(NULL);
     mgenjit_module *module = compile(executor, "answer.ll", IR);
-    mgenjit_export_options *options = mgenjit_export_options_new();
+    mgenjit_export_options *options = default_options();
     const char *const math[] = { "m", "-Wl,--no-as-needed", NULL };
     mgenjit_export_options *with_flags = options_with(math);
     CHECK_OK(mgenjit_export_options_set_soname(options, "libanswer.so.1", &failure));
@@ -221,7 +221,7 @@ static void executables(void)
 {
     mgenjit_executor *executor = new_executor(NULL);
     mgenjit_module *module = compile(executor, "hello.ll", HELLO);
-    mgenjit_export_options *options = mgenjit_export_options_new();
+    mgenjit_export_options *options = default_options();
     mgenjit_blob *blob = export_blob(module, MGENJIT_EXPORT_EXECUTABLE, NULL);
     CHECK(begins_with(blob, "\177ELF"));
     check_output(export_file(module, MGENJIT_EXPORT_EXECUTABLE, "hello", NULL), 6, "hello\n");
@@ -295,7 +295,7 @@ static void libraries_by_path(void)
     shell("mkdir -p -- -dash @list list && echo --no-such-option >list/libnine.a");
     CHECK(chdir(getenv("CHECK_FOLDER")) == 0);
     for (int i = 0; i < 3; i++) {
-        mgenjit_export_options *options = mgenjit_export_options_new();
+        mgenjit_export_options *options = default_options();
         CHECK_OK(mgenjit_export_options_add_library(options, paths[i], &failure));
         CHECK_OK(mgenjit_module_export(library, MGENJIT_EXPORT_ARCHIVE, paths[i], NULL, &failure));
         check_output(export_file(program_module, MGENJIT_EXPORT_EXECUTABLE, "nine", options), 9, "");
@@ -375,7 +375,7 @@ static void reproducible(void)
         for (int j = 0; j < (kinds[i] == MGENJIT_EXPORT_EXECUTABLE || kinds[i] == MGENJIT_EXPORT_SHARED_LIBRARY ? 3 : 1); j++) {
             mgenjit_blob *blobs[2];
             for (int k = 0; k < 2; k++) {
-                mgenjit_config *config = mgenjit_config_new();
+                mgenjit_config *config = default_config();
                 mgenjit_export_options *options = options_with(flags[j]);
                 /* Without a soname, gold writes the path of its output in the place of one. */
                 if (j == 2)

@@ -20,7 +20,7 @@ static mgenjit_module *compile(mgenjit_executor *executor, const char *name, con
 
 static mgenjit_config *config_with(const char *linker)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     CHECK_OK(mgenjit_config_set_linker(config, linker, &failure));
     return config;
 }

@@ -16,7 +16,7 @@
 /* Code for the least of CPUs, which can do none of it. */
 static mgenjit_executor *new_modest_executor(void)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     mgenjit_executor *executor;
     CHECK_OK(mgenjit_config_set_cpu(config, "x86-64", &failure));
     executor = new_executor(config);

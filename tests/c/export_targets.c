@@ -12,7 +12,7 @@ static const char PURE[] = "define i32 @twice(i32 %x) {\n  %y = mul i32 %x, 2\n 
 
 static mgenjit_module *compile(const char *triple, const char *linker, const char *ir, mgenjit_executor **executor)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     mgenjit_module *module = NULL;
     CHECK_OK(mgenjit_config_set_target(config, triple, NULL, NULL, &failure));
     CHECK_OK(mgenjit_config_set_linker(config, linker, &failure));
@@ -26,7 +26,7 @@ static void check_machine(const char *triple, const char *compiler, const char *
 {
     mgenjit_executor *executor;
     mgenjit_module *module = compile(triple, compiler, HELLO, &executor);
-    mgenjit_export_options *options = mgenjit_export_options_new();
+    mgenjit_export_options *options = default_options();
     free(write_file("user.c", "#include \"hello.h\"\n#include <stdio.h>\n"
                               "int main(void) { printf(\"%d\\n\", (int)twice(21)); return 0; }\n", 0600));
     free(export_file(module, MGENJIT_EXPORT_EXECUTABLE, "foreign", NULL));

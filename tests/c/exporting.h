@@ -91,7 +91,7 @@ static inline char *export_file(mgenjit_module *module, int kind, const char *na
 /* Options with libraries or flags: what begins with a dash is a flag. */
 static inline mgenjit_export_options *options_with(const char *const *arguments)
 {
-    mgenjit_export_options *options = mgenjit_export_options_new();
+    mgenjit_export_options *options = default_options();
     for (; *arguments != NULL; arguments++) {
         if (**arguments == '-')
             CHECK_OK(mgenjit_export_options_add_flag(options, *arguments, &failure));

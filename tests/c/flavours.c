@@ -34,7 +34,7 @@ static int level;
 
 static void check_flavour(void)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     mgenjit_executor *executor;
     char text[64] = "";
     int (*table)(int);

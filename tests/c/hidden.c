@@ -82,7 +82,7 @@ static void checked_calls(void)
     add(executor, DEFINES("hidden"));
     function = find_function(executor, "code");
     CHECK_OK(mgenjit_function_call(function, &argument, 1, &result, &failure));
-    CHECK_INT(1005, result.as.integer);
+    CHECK_INT(1005, result.of.integer);
     mgenjit_function_free(function);
     mgenjit_executor_free(executor);
 }

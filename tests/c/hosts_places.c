@@ -27,11 +27,11 @@ static void on_event(const mgenjit_event *event, void *user)
     case MGENJIT_EVENT_STORED:
         told.stored++;
         break;
-    case MGENJIT_EVENT_CACHE_TROUBLE:
+    case MGENJIT_EVENT_CACHE_WARNING:
         told.cache_troubles++;
         snprintf(told.trouble, sizeof told.trouble, "%s", event->message);
         break;
-    case MGENJIT_EVENT_SERVER_TROUBLE:
+    case MGENJIT_EVENT_SERVER_WARNING:
         told.server_troubles++;
         snprintf(told.server_trouble, sizeof told.server_trouble, "%s", event->message);
         break;
@@ -42,7 +42,7 @@ static void on_event(const mgenjit_event *event, void *user)
 
 static mgenjit_executor *new_told_executor(void)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     mgenjit_executor *executor;
     memset(&told, 0, sizeof told);
     CHECK_OK(mgenjit_config_set_event_hook(config, on_event, NULL, NULL, &failure));

@@ -53,7 +53,7 @@ static void compile_in_threads(mgenjit_executor *const *executors, int count)
 /* Without a cache, so that each is compiled. */
 static mgenjit_executor *new_uncached_executor(uint32_t servers)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     mgenjit_executor *executor;
     CHECK_OK(mgenjit_config_set_cache_mode(config, MGENJIT_CACHE_OFF, &failure));
     CHECK_OK(mgenjit_config_set_max_servers(config, servers, &failure));
@@ -131,7 +131,8 @@ static void at_the_same_time(void)
     mgenjit_task *tasks[MOST];
     pid_t known[MOST_SERVERS];
     long ticks[MOST_SERVERS];
-    int known_count, is_done = 0;
+    int known_count;
+    bool is_done = false;
     compile_fresh(executor);
     known_count = servers(known);
     for (int i = 0; i < known_count; i++)

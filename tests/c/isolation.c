@@ -21,7 +21,7 @@ static void on_event(const mgenjit_event *event, void *user)
 /* Compiles twice, with up to two calls refused. `expect`: what is said to be lacking. */
 static void check_without(int first, int second, const char *expect, mgenjit_status nosy)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     mgenjit_executor *executor;
     if ((first != 0 && !refuse((refusal){ first, ENOSYS, 0, 0 }))
         || (second != 0 && !refuse((refusal){ second, ENOSYS, 0, 0 })))

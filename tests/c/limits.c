@@ -6,7 +6,7 @@
 
 static mgenjit_executor *executor_with_limits(uint64_t milliseconds, uint64_t memory, uint64_t input)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     mgenjit_executor *executor;
     CHECK_OK(mgenjit_config_set_cache_mode(config, MGENJIT_CACHE_OFF, &failure));
     CHECK_OK(mgenjit_config_set_max_servers(config, 1, &failure));
@@ -42,7 +42,7 @@ static void time_limit_again(void)
 {
     static const char *const NAMES[] = { "first.ll", "second.ll", "first.ll" };
     char *large = large_module(3000);
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     mgenjit_executor *executor;
     CHECK_OK(mgenjit_config_set_cache_mode(config, MGENJIT_CACHE_OFF, &failure));
     CHECK_OK(mgenjit_config_set_event_hook(config, on_event, NULL, NULL, &failure));
@@ -102,7 +102,7 @@ static void input_limit(void)
 /* What a server did not survive is not given to another one. */
 static void not_again(void)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     mgenjit_executor *one, *other;
     CHECK_OK(mgenjit_config_set_cache_mode(config, MGENJIT_CACHE_OFF, &failure));
     CHECK_OK(mgenjit_config_set_event_hook(config, on_event, NULL, NULL, &failure));
@@ -140,7 +140,7 @@ static void not_again(void)
 /* The folder's script does with LLVM's tools what the server did. */
 static void reproducers(void)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     mgenjit_executor *executor;
     char *folder = in_folder("reproducers"), *command = NULL;
     CHECK_OK(mgenjit_config_set_cache_mode(config, MGENJIT_CACHE_OFF, &failure));

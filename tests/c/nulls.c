@@ -28,6 +28,8 @@ static void frees(void)
     mgenjit_task_free(NULL);
     mgenjit_function_free(NULL);
     mgenjit_export_options_free(NULL);
+    mgenjit_blob_free(NULL);
+    mgenjit_string_free(NULL);
 }
 
 static void questions(void)
@@ -53,8 +55,10 @@ static void questions(void)
 
 static void configuration(void)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     int freed = 0;
+    REFUSED(mgenjit_config_new(NULL, &failure));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_new(NULL, NULL));
     REFUSED(mgenjit_config_set_opt_level(NULL, MGENJIT_OPT_O2, &failure));
     REFUSED(mgenjit_config_set_cpu(NULL, "native", &failure));
     REFUSED(mgenjit_config_set_cache_dir(NULL, "/tmp", &failure));
@@ -112,7 +116,7 @@ static void configuration(void)
 static void tasks(mgenjit_executor *executor, mgenjit_source *source)
 {
     mgenjit_task *task = NULL;
-    int is_done = 77;
+    bool is_done = true;
     REFUSED(mgenjit_executor_compile_async(NULL, source, NULL, NULL, NULL, &task, &failure));
     REFUSED(mgenjit_executor_compile_async(executor, NULL, NULL, NULL, NULL, &task, &failure));
     REFUSED(mgenjit_executor_compile_async(executor, source, NULL, NULL, NULL, NULL, &failure));
@@ -124,7 +128,7 @@ static void tasks(mgenjit_executor *executor, mgenjit_source *source)
     CHECK_OK(mgenjit_executor_compile_async(executor, source, NULL, NULL, NULL, &task, &failure));
     REFUSED(mgenjit_task_wait(task, 0, NULL, &failure));
     CHECK_OK(mgenjit_task_result(task, NULL, &failure));
-    CHECK_INT(77, is_done);
+    CHECK(is_done);
     mgenjit_task_free(task);
 }
 
@@ -159,7 +163,7 @@ static void sources(void)
 static void executor_functions(void)
 {
     mgenjit_executor *executor = new_executor(NULL);
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     mgenjit_module *module = (mgenjit_module *)&executor;
     mgenjit_function *function = (mgenjit_function *)&executor;
     const char *const argv[] = { "program", NULL };
@@ -236,7 +240,7 @@ static void executor_functions(void)
 static void run_file(void)
 {
     const char *const argv[] = { "program", NULL };
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     int status = 77;
     REFUSED(mgenjit_run_file(NULL, 1, argv, config, &status, &failure));
     REFUSED(mgenjit_run_file(NULL, 0, NULL, NULL, NULL, &failure));
@@ -277,7 +281,7 @@ static void function_functions(void)
 {
     mgenjit_executor *executor = new_executor(NULL);
     mgenjit_value argument = mgenjit_i32(5), result = mgenjit_i64(1);
-    const void *pointers[1] = { &argument.as.integer };
+    const void *pointers[1] = { &argument.of.integer };
     mgenjit_function *function;
     void *address = &executor;
     int raw = 0;
@@ -292,12 +296,12 @@ static void function_functions(void)
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_function_call(NULL, NULL, 0, NULL, NULL));
     CHECK_INT(MGENJIT_STATUS_TYPE, mgenjit_function_call(function, NULL, 0, NULL, NULL));
     CHECK_OK(mgenjit_function_call(function, &argument, 1, NULL, &failure));
-    REFUSED(mgenjit_function_call_raw(NULL, pointers, &raw, &failure));
-    REFUSED(mgenjit_function_call_raw(function, NULL, &raw, &failure));
-    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_function_call_raw(NULL, NULL, NULL, NULL));
-    CHECK_OK(mgenjit_function_call_raw(function, pointers, NULL, &failure));
+    REFUSED(mgenjit_function_call_raw(NULL, pointers, 1, &raw, sizeof raw, &failure));
+    REFUSED(mgenjit_function_call_raw(function, NULL, 1, &raw, sizeof raw, &failure));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_function_call_raw(NULL, NULL, 0, NULL, 0, NULL));
+    CHECK_OK(mgenjit_function_call_raw(function, pointers, 1, NULL, 0, &failure));
     CHECK(address == (void *)&executor);
-    CHECK(result.type == MGENJIT_TYPE_I64 && result.as.integer == 1);
+    CHECK(result.kind == MGENJIT_TYPE_I64 && result.of.integer == 1);
     mgenjit_function_free(function);
     mgenjit_executor_free(executor);
 }
@@ -305,9 +309,10 @@ static void function_functions(void)
 static void exports(void)
 {
     mgenjit_executor *executor = new_executor(NULL);
-    mgenjit_export_options *options = mgenjit_export_options_new();
+    mgenjit_export_options *options = default_options();
     mgenjit_module *module = add(executor, IR), *none = NULL;
     mgenjit_blob *blob = (mgenjit_blob *)&executor;
+    REFUSED(mgenjit_export_options_new(NULL, &failure));
     REFUSED(mgenjit_export_options_set_soname(NULL, "x", &failure));
     REFUSED(mgenjit_export_options_set_soname(options, "", &failure));
     CHECK_OK(mgenjit_export_options_set_soname(options, NULL, &failure));

@@ -42,7 +42,7 @@ static void on_event(const mgenjit_event *event, void *user)
 
 static void check_told(int cache_mode, struct timespec *pause)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     mgenjit_executor *executor;
     char *large = large_module(FUNCTIONS);
     told = started = compiled = 0;

@@ -14,7 +14,7 @@
 /* Runs main of these modules and compares what it prints. */
 static void check_main(const char *const *files, int argc, const char *const *argv, const char *expected)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     for (int level = MGENJIT_OPT_O0; level <= MGENJIT_OPT_O3; level++) {
         mgenjit_executor *executor;
         char text[4096] = "";
@@ -49,7 +49,7 @@ static void fibonacci(void)
     mgenjit_module_free(add_file(executor, program("fibonacci.ll")));
     function = find_function(executor, "fibonacci");
     CHECK_OK(mgenjit_function_call(function, &argument, 1, &result, &failure));
-    CHECK_INT(832040, result.as.integer);
+    CHECK_INT(832040, result.of.integer);
     mgenjit_function_free(function);
     mgenjit_executor_free(executor);
 }

@@ -138,7 +138,7 @@ static void kept_by_a_function(void)
     CHECK(in_maps(address));
     CHECK_INT(7, ((int_function)address)());
     CHECK_OK(mgenjit_function_call(function, NULL, 0, &result, &failure));
-    CHECK_INT(7, result.as.integer);
+    CHECK_INT(7, result.of.integer);
     CHECK_STRING("callee", mgenjit_function_name(function));
     mgenjit_function_free(function);
     CHECK(!in_maps(address));
@@ -154,7 +154,7 @@ static void function_of_a_removed_pending_module(void)
     mgenjit_value result;
     CHECK_OK(mgenjit_module_remove(module, &failure));
     CHECK_OK(mgenjit_function_call(function, NULL, 0, &result, &failure));
-    CHECK_INT(7, result.as.integer);
+    CHECK_INT(7, result.of.integer);
     mgenjit_function_free(function);
     mgenjit_module_free(module);
     mgenjit_executor_free(executor);
@@ -195,7 +195,7 @@ static void handles_in_every_order(void)
             if (function != NULL) {
                 mgenjit_value result;
                 CHECK_OK(mgenjit_function_call(function, NULL, 0, &result, &failure));
-                CHECK_INT(8, result.as.integer);
+                CHECK_INT(8, result.of.integer);
             }
         }
     }

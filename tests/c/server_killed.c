@@ -49,7 +49,7 @@ static void on_event(const mgenjit_event *event, void *user)
 
 static mgenjit_executor *new_watching_executor(uint32_t servers)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     mgenjit_executor *executor;
     __atomic_store_n(&phase_reached, PARSE, __ATOMIC_RELAXED);
     CHECK_OK(mgenjit_config_set_max_servers(config, servers, &failure));

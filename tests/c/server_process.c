@@ -283,7 +283,7 @@ static int count_while_they_run(int threads, int *seen)
 
 static void check_servers_at_most(uint32_t most)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     mgenjit_executor *executor;
     pthread_t threads[8];
     int seen = 0;

@@ -80,12 +80,12 @@ static void compile_in_private(const char *why)
     check_events events;
     mgenjit_executor *executor = new_watched_executor(&events);
     compile_fresh(executor);
-    CHECK_INT(1, events.count[MGENJIT_EVENT_SERVER_TROUBLE]);
+    CHECK_INT(1, events.count[MGENJIT_EVENT_SERVER_WARNING]);
     if (strstr(events.server_trouble, why) == NULL)
         check_failed(__FILE__, __LINE__, "no \"%s\" in \"%s\"", why, events.server_trouble);
     /* Not at once again. */
     compile_fresh(executor);
-    CHECK_INT(1, events.count[MGENJIT_EVENT_SERVER_TROUBLE]);
+    CHECK_INT(1, events.count[MGENJIT_EVENT_SERVER_WARNING]);
     mgenjit_executor_free(executor);
 }
 
@@ -147,7 +147,7 @@ static void a_killed_server_is_replaced(void)
         compile_fresh(executor);
         CHECK(shared_server() != server);
     }
-    CHECK_INT(0, events.count[MGENJIT_EVENT_SERVER_TROUBLE]);
+    CHECK_INT(0, events.count[MGENJIT_EVENT_SERVER_WARNING]);
     mgenjit_executor_free(executor);
 }
 
@@ -183,7 +183,7 @@ static void a_server_that_is_killed_in_the_middle_costs_time(void)
     CHECK_INT(0, pthread_join(killer, NULL));
     CHECK_INT(2, kills);
     CHECK_INT(MGENJIT_ORIGIN_COMPILED, mgenjit_module_origin(module));
-    CHECK_INT(0, events.count[MGENJIT_EVENT_SERVER_TROUBLE]);
+    CHECK_INT(0, events.count[MGENJIT_EVENT_SERVER_WARNING]);
     mgenjit_module_free(module);
     mgenjit_executor_free(executor);
     free(ir);
@@ -338,7 +338,7 @@ static void modes(void)
     CHECK_MESSAGE("$MGENJIT_SERVER_MODE is \"public\"");
     check_reset();
     /* What the configuration says counts. */
-    config = mgenjit_config_new();
+    config = default_config();
     CHECK_OK(mgenjit_config_set_server_mode(config, MGENJIT_SERVER_SHARED, &failure));
     mgenjit_executor_free(executor);
     executor = new_executor(config);
@@ -359,7 +359,7 @@ static void modes(void)
 
 static void it_ends_when_it_is_not_used(void)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     mgenjit_executor *executor;
     CHECK_OK(mgenjit_config_set_server_idle_timeout(config, 300, &failure));
     executor = new_executor(config);
@@ -413,14 +413,14 @@ static void who_waits_too_long_has_a_private_server(void)
     executor = new_executor(config);
     for (int i = 1; i <= 2; i++) {
         compile_fresh(executor);
-        CHECK_INT(i, events.count[MGENJIT_EVENT_SERVER_TROUBLE]);
+        CHECK_INT(i, events.count[MGENJIT_EVENT_SERVER_WARNING]);
         CHECK(strstr(events.server_trouble, "has had no worker for") != NULL);
     }
     CHECK_OK(mgenjit_server_status(&statistics, &failure));
     CHECK_INT(2, statistics.sent_away);
-    CHECK_INT(1, statistics.queue_timeout);
-    CHECK_INT(600000, statistics.max_time);
-    CHECK(statistics.max_memory >= 1 << 30);
+    CHECK_INT(1, statistics.queue_timeout_ms);
+    CHECK_INT(600000, statistics.max_cpu_ms);
+    CHECK(statistics.max_memory_bytes >= 1 << 30);
     end(child);
     mgenjit_executor_free(executor);
     mgenjit_config_free(config);
@@ -443,7 +443,7 @@ static void a_time_limit_counts_the_queue(void)
         CHECK_MESSAGE("the name was not compiled within 300 ms");
         CHECK_MESSAGE("its turn did not come");
     }
-    CHECK_INT(0, events.count[MGENJIT_EVENT_SERVER_TROUBLE]);
+    CHECK_INT(0, events.count[MGENJIT_EVENT_SERVER_WARNING]);
     end(child);
     mgenjit_executor_free(executor);
     mgenjit_config_free(config);
@@ -453,7 +453,7 @@ static void a_time_limit_counts_the_queue(void)
 /* Until the server's own limit ends it, whatever its client allows. */
 static void a_server_has_limits_of_its_own(void)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     mgenjit_executor *executor;
     char *ir = large_ir(20000);
     CHECK_OK(mgenjit_config_set_server_limits(config, 100, 0, 0, &failure));

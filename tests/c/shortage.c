@@ -37,7 +37,7 @@ static void a_hit_without_memory(void)
     CHECK_STATUS(MGENJIT_STATUS_OK, try_ir(executor, BIG));
     CHECK_INT(1, events.count[MGENJIT_EVENT_COMPILE_STARTED]);
     CHECK_INT(1, events.count[MGENJIT_EVENT_STORED]);
-    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_TROUBLE]);
+    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_WARNING]);
     statistics = statistics_in(cache);
     CHECK_INT(1, statistics.stores);
     CHECK_INT(0, statistics.misses_damaged);
@@ -89,7 +89,7 @@ static void a_hit_and_a_miss_without_mappings(void)
     CHECK_MESSAGE("vm.max_map_count allows");
     CHECK_MESSAGE("sysctl");
     CHECK_INT(1, events.count[MGENJIT_EVENT_COMPILE_STARTED]);
-    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_TROUBLE]);
+    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_WARNING]);
     /* To start a server takes memory, too. */
     CHECK(try_ir(cold, "define i32 @f() {\n  ret i32 7\n}\n") != MGENJIT_STATUS_OK);
     CHECK_MESSAGE("vm.max_map_count allows");

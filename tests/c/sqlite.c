@@ -124,8 +124,8 @@ static void checked_calls(void)
     mgenjit_value result;
     CHECK_INT(1, mgenjit_function_is_variadic(function));
     CHECK_OK(mgenjit_function_call(function, arguments, 4, &result, &failure));
-    CHECK_STRING("5 'it''s' 0.13", (char *)result.as.pointer);
-    FUNCTION(void (*)(void *), executor, "sqlite3_free")(result.as.pointer);
+    CHECK_STRING("5 'it''s' 0.13", (char *)result.of.pointer);
+    FUNCTION(void (*)(void *), executor, "sqlite3_free")(result.of.pointer);
     mgenjit_function_free(function);
 }
 

@@ -9,7 +9,7 @@ static const char IR[] =
 
 static mgenjit_executor *executor_for(const char *triple, const char *cpu, const char *features)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     mgenjit_executor *executor;
     CHECK_OK(mgenjit_config_set_target(config, triple, cpu, features, &failure));
     executor = new_executor(config);
@@ -86,7 +86,7 @@ static void targets_have_keys_of_their_own(void)
 
 static void check_argument(const char *triple, const char *cpu, const char *features, const char *message)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     CHECK_STATUS(MGENJIT_STATUS_INVALID_ARGUMENT,
                  mgenjit_config_set_target(config, triple, cpu, features, &failure));
     CHECK_MESSAGE(message);
@@ -103,7 +103,7 @@ static void bad_arguments(void)
 
 static void no_target_is_this_machine(void)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     mgenjit_executor *executor;
     CHECK_OK(mgenjit_config_set_target(config, "wasm32-wasi", NULL, NULL, &failure));
     CHECK_OK(mgenjit_config_set_target(config, NULL, NULL, NULL, &failure));

@@ -73,9 +73,9 @@ static mgenjit_task *begin(mgenjit_executor *executor, mgenjit_source *source)
     return task;
 }
 
-static int wait_task(mgenjit_task *task, uint64_t milliseconds)
+static bool wait_task(mgenjit_task *task, uint64_t milliseconds)
 {
-    int is_done = -1;
+    bool is_done = false;
     CHECK_OK(mgenjit_task_wait(task, milliseconds, &is_done, &failure));
     return is_done;
 }
@@ -313,7 +313,7 @@ static void forks(void)
     mgenjit_executor *executor = new_limited_executor(NULL, 1);
     mgenjit_task *task = begin(executor, large()), *waiting = begin(executor, numbered(1));
     pid_t process;
-    int is_done = -1;
+    bool is_done = false;
     await(&events.count[MGENJIT_EVENT_COMPILE_STARTED], 1);
     process = fork();
     if (process == 0) {

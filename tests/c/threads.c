@@ -155,7 +155,7 @@ static void *call_checked(void *argument)
     for (int round = 0; round < 10000; round++) {
         mgenjit_value value = mgenjit_i32(round), result;
         CHECK_OK(mgenjit_function_call(function, &value, 1, &result, &failure));
-        CHECK_INT(round + 1, result.as.integer);
+        CHECK_INT(round + 1, result.of.integer);
     }
     mgenjit_function_free(function);
     return NULL;
@@ -202,7 +202,7 @@ static void compiled_once(void)
     CHECK_INT(1, events.count[MGENJIT_EVENT_COMPILED]);
     CHECK_INT(1, events.count[MGENJIT_EVENT_STORED]);
     CHECK_INT(THREADS, events.count[MGENJIT_EVENT_LOADED]);
-    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_TROUBLE]);
+    CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_WARNING]);
     mgenjit_executor_free(executor);
 }
 

@@ -10,7 +10,7 @@ static char *bundle(void)
 static void prepare(void)
 {
     char *source = join(getenv("CHECK_FOLDER"), "source"), *command = NULL;
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     mgenjit_executor *executor;
     mgenjit_cache *cache = NULL;
     mgenjit_cache_iterator *iterator = NULL;

@@ -35,7 +35,7 @@ static inline mgenjit_cache_statistics statistics_of(mgenjit_cache *cache)
 
 static inline void prepare_modules(void)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     mgenjit_executor *executor;
     mgenjit_cache *cache = NULL;
     CHECK_OK(mgenjit_config_set_max_servers(config, 1, &failure));
@@ -54,7 +54,7 @@ static inline void prepare_modules(void)
 /* A cache that is trimmed to KEPT entries. */
 static inline mgenjit_cache *open_limited_cache(void)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     mgenjit_cache *cache = NULL;
     CHECK_OK(mgenjit_config_set_cache_limits(config, 0, KEPT, 0, &failure));
     CHECK_OK(mgenjit_cache_open(config, &cache, &failure));

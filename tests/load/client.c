@@ -41,16 +41,17 @@ static void expect(mgenjit_status status, const char *what, mgenjit_error *error
 static void on_event(const mgenjit_event *event, void *user)
 {
     (void)user;
-    if (event->kind == MGENJIT_EVENT_CACHE_TROUBLE || event->kind == MGENJIT_EVENT_SERVER_TROUBLE)
+    if (event->kind == MGENJIT_EVENT_CACHE_WARNING || event->kind == MGENJIT_EVENT_SERVER_WARNING)
         fprintf(stderr, "trouble: %s\n", event->message);
-    cache_troubles += event->kind == MGENJIT_EVENT_CACHE_TROUBLE;
-    server_troubles += event->kind == MGENJIT_EVENT_SERVER_TROUBLE;
+    cache_troubles += event->kind == MGENJIT_EVENT_CACHE_WARNING;
+    server_troubles += event->kind == MGENJIT_EVENT_SERVER_WARNING;
 }
 
 static mgenjit_config *new_config(void)
 {
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = NULL;
     mgenjit_error *error = NULL;
+    expect(mgenjit_config_new(&config, &error), "a configuration", error);
     /* However many wait, it is the shared server that is looked at. */
     mgenjit_config_set_server_limits(config, MGENJIT_SERVER_DEFAULT, MGENJIT_SERVER_DEFAULT, 0, &error);
     expect(mgenjit_config_set_event_hook(config, on_event, NULL, NULL, &error), "the hook", error);

@@ -32,3 +32,13 @@ pub fn shared_library() -> PathBuf {
     );
     library
 }
+
+/// Makes a folder in which linkers and the loader find the shared library, by both of its names.
+pub fn library_folder(folder: &Path) -> PathBuf {
+    let libraries = folder.join("lib");
+    std::fs::create_dir(&libraries).expect("a folder for the library");
+    for name in ["libmgenjit.so", "libmgenjit.so.0"] {
+        std::os::unix::fs::symlink(shared_library(), libraries.join(name)).expect("a link");
+    }
+    libraries
+}

@@ -1,0 +1,278 @@
+//! Explanations
+//!
+//! A mgenjit_explanation tells why a module is found in the cache, or is not.
+//!
+//! ```c
+//! mgenjit_cache *cache;
+//! mgenjit_cache_open(NULL, &cache, NULL);
+//! mgenjit_explanation *explanation;
+//! mgenjit_cache_explain(cache, "add.ll", ir, strlen(ir), &explanation, NULL);
+//! assert(mgenjit_explanation_verdict(explanation) == MGENJIT_VERDICT_HIT);
+//! printf("add.ll: %s\n", mgenjit_explanation_message(explanation));
+//! mgenjit_explanation_free(explanation);
+//! mgenjit_cache_free(cache);
+//! ```
+
+use super::cache::mgenjit_cache;
+use super::call::call;
+use super::error::mgenjit_error;
+use super::ffi::{self, Owned, free, get};
+use super::source::mgenjit_source;
+use super::status::mgenjit_status;
+use crate::cache::admin::Explanation;
+use crate::cache::index::{Verdict, Why};
+use crate::cache::manifest::{Part, Parts};
+use crate::error::Error;
+use crate::executor::source::Source;
+use std::ffi::{CString, c_char, c_void};
+use std::ptr;
+
+/// Why a module is found in a cache, or is not.
+#[allow(non_camel_case_types)]
+pub struct mgenjit_explanation {
+    verdict: i32,
+    differences: u32,
+    key: CString,
+    nearest: Option<CString>,
+    time: u64,
+    message: CString,
+}
+
+impl Owned for mgenjit_explanation {}
+
+/// Cache hit.
+pub const MGENJIT_VERDICT_HIT: i32 = 1;
+/// There is no entry of this name, and as far as the cache remembers there was none of this key. If an entry of this name is
+/// gone, mgenjit_explanation_time_us says since when.
+pub const MGENJIT_VERDICT_NEVER: i32 = 2;
+/// There is an entry of this name with another key: see mgenjit_explanation_differences.
+pub const MGENJIT_VERDICT_DIFFERS: i32 = 3;
+/// The entry was evicted, for its size or its age: see mgenjit_explanation_time_us.
+pub const MGENJIT_VERDICT_EVICTED: i32 = 4;
+/// The entry was removed.
+pub const MGENJIT_VERDICT_REMOVED: i32 = 5;
+/// The entry is damaged.
+pub const MGENJIT_VERDICT_DAMAGED: i32 = 6;
+/// The entry has no signature by a trusted key.
+pub const MGENJIT_VERDICT_UNTRUSTED: i32 = 7;
+
+/// The IR, another input, or the symbols to keep.
+pub const MGENJIT_DIFFERS_IR: u32 = 1;
+/// The optimisation level.
+pub const MGENJIT_DIFFERS_OPT_LEVEL: u32 = 2;
+/// The CPU, CPU level or target.
+pub const MGENJIT_DIFFERS_CPU: u32 = 4;
+/// The version of LLVM.
+pub const MGENJIT_DIFFERS_LLVM: u32 = 8;
+/// The version of this library, or the build of its compile server.
+pub const MGENJIT_DIFFERS_VERSION: u32 = 16;
+
+/// Explains whether an executor of the cache's configuration would find the IR in the cache, and why. `name` is the module's
+/// name. Free the explanation with mgenjit_explanation_free.
+///
+/// Nothing is compiled. So this cannot see that new IR differs from an entry's only in what does not matter; a compile does,
+/// after the compile server has read the IR.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_cache_explain(
+    cache: *mut mgenjit_cache,
+    name: *const c_char,
+    ir: *const c_void,
+    length: usize,
+    explanation: *mut *mut mgenjit_explanation,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    call!(error, handle cache, string name, bytes ir[length], out explanation => {
+        explanation.give(explain(cache, Source::memory(name, ir))?)
+    })
+}
+
+/// Explains the same for all inputs of a source: see mgenjit_cache_explain.
+///
+/// Thread-safe. Errors: MGENJIT_STATUS_IO if a file cannot be read, and those of mgenjit_cache_explain.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_cache_explain_source(
+    cache: *mut mgenjit_cache,
+    source: *const mgenjit_source,
+    explanation: *mut *mut mgenjit_explanation,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    call!(error, handle cache, handle source, out explanation => {
+        explanation.give(explain(cache, source.0.borrowed())?)
+    })
+}
+
+fn explain(cache: &mgenjit_cache, source: Source<'_>) -> Result<mgenjit_explanation, Error> {
+    let name = source.name.clone();
+    let (key, parts) = crate::executor::key_of(&cache.config, source)?;
+    let found = cache.catalog.explain(&key, &name, &parts)?;
+    Ok(tell(found, &name, &key.to_string(), &parts))
+}
+
+fn tell(found: Explanation, name: &str, key: &str, parts: &Parts) -> mgenjit_explanation {
+    let mut explanation = mgenjit_explanation {
+        verdict: MGENJIT_VERDICT_NEVER,
+        differences: 0,
+        key: ffi::c_string(key),
+        nearest: None,
+        time: 0,
+        message: CString::default(),
+    };
+    let message = match found {
+        Explanation::Hit(entry) => {
+            explanation.verdict = MGENJIT_VERDICT_HIT;
+            explanation.nearest = Some(ffi::c_string(entry.to_string()));
+            "it is in the cache".to_owned()
+        }
+        Explanation::Damaged(trouble) => {
+            explanation.verdict = MGENJIT_VERDICT_DAMAGED;
+            format!("its entry cannot be used, and would be compiled anew: {trouble}")
+        }
+        Explanation::Untrusted(trouble) => {
+            explanation.verdict = MGENJIT_VERDICT_UNTRUSTED;
+            format!("its entry is not trusted, and would be compiled anew: {trouble}")
+        }
+        Explanation::Missing(Verdict::Never(Some(gone))) => {
+            explanation.time = gone.time;
+            format!(
+                "no module of the name {name} is here now; one of that name, perhaps another one, {}",
+                if gone.evicted() {
+                    "was evicted"
+                } else {
+                    "was removed"
+                }
+            )
+        }
+        Explanation::Missing(Verdict::Never(None)) => {
+            format!(
+                "no module of the name {name} was ever stored here, as far as the cache remembers"
+            )
+        }
+        Explanation::Missing(Verdict::Gone(gone)) => {
+            explanation.verdict = if gone.evicted() {
+                MGENJIT_VERDICT_EVICTED
+            } else {
+                MGENJIT_VERDICT_REMOVED
+            };
+            explanation.time = gone.time;
+            match gone.why {
+                Why::Evicted => "it was evicted, because the cache was full",
+                Why::Aged => {
+                    "it was evicted, because it was not used for longer than the age limit"
+                }
+                Why::Removed => "it was removed, because somebody asked for that",
+                Why::Vanished => "its file was deleted, by something else than this library",
+            }
+            .to_owned()
+        }
+        Explanation::Missing(Verdict::Differs(row)) => {
+            explanation.verdict = MGENJIT_VERDICT_DIFFERS;
+            explanation.nearest = Some(ffi::c_string(row.key.to_string()));
+            explanation.time = row.created;
+            let mut texts = Vec::new();
+            for part in parts.differences(&row.parts) {
+                let (bit, text) = difference(part, &row.parts, parts);
+                explanation.differences |= bit;
+                texts.push(text);
+            }
+            format!(
+                "the nearest entry of the name {name} has {}",
+                if texts.is_empty() {
+                    "the same parts of a key, but another format".to_owned()
+                } else {
+                    texts.join("; ")
+                }
+            )
+        }
+    };
+    explanation.message = ffi::c_string(message);
+    explanation
+}
+
+fn difference(part: Part, theirs: &Parts, ours: &Parts) -> (u32, String) {
+    match part {
+        Part::Input => (
+            MGENJIT_DIFFERS_IR,
+            "other IR, other objects, or other symbols to keep".to_owned(),
+        ),
+        Part::OptLevel => (
+            MGENJIT_DIFFERS_OPT_LEVEL,
+            format!(
+                "the optimisation level {}, not {}",
+                theirs.opt_level.name(),
+                ours.opt_level.name()
+            ),
+        ),
+        Part::Machine => (
+            MGENJIT_DIFFERS_CPU,
+            format!("code for {}, not {}", theirs.machine, ours.machine),
+        ),
+        Part::Llvm => (
+            MGENJIT_DIFFERS_LLVM,
+            format!("code of LLVM {}, not {}", theirs.llvm, ours.llvm),
+        ),
+        Part::Package => (
+            MGENJIT_DIFFERS_VERSION,
+            format!(
+                "code of libmgenjit {} (build {}), not {} (build {})",
+                theirs.package, theirs.build, ours.package, ours.build
+            ),
+        ),
+    }
+}
+
+/// Frees an explanation. NULL does nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_explanation_free(explanation: *mut mgenjit_explanation) {
+    free!(explanation);
+}
+
+/// One of MGENJIT_VERDICT_…. 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_explanation_verdict(
+    explanation: *const mgenjit_explanation,
+) -> i32 {
+    get!(explanation else 0 => explanation.verdict)
+}
+
+/// What differs: a sum of MGENJIT_DIFFERS_…. 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_explanation_differences(
+    explanation: *const mgenjit_explanation,
+) -> u32 {
+    get!(explanation else 0 => explanation.differences)
+}
+
+/// The module's key: 64 hexadecimal digits. NULL for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_explanation_key(
+    explanation: *const mgenjit_explanation,
+) -> *const c_char {
+    get!(explanation else ptr::null() => explanation.key.as_ptr())
+}
+
+/// For MGENJIT_VERDICT_HIT, the key of the entry. For MGENJIT_VERDICT_DIFFERS, the key of the nearest entry of the same name.
+/// Otherwise NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_explanation_nearest(
+    explanation: *const mgenjit_explanation,
+) -> *const c_char {
+    get!(explanation else ptr::null() => ffi::pointer(explanation.nearest.as_ref()))
+}
+
+/// When the entry was evicted or removed, or when the nearest entry was compiled, in microseconds since 1970. 0 if unknown.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_explanation_time_us(
+    explanation: *const mgenjit_explanation,
+) -> u64 {
+    get!(explanation else 0 => explanation.time)
+}
+
+/// The explanation in words. "" for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_explanation_message(
+    explanation: *const mgenjit_explanation,
+) -> *const c_char {
+    get!(explanation else c"".as_ptr() => explanation.message.as_ptr())
+}
