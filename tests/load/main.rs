@@ -57,7 +57,7 @@ fn clients_get_right_answers_and_nothing_is_left() {
     );
 
     server.wait_until_idle();
-    let after = Resources::of(&server);
+    let after = Resources::settled(&server, &before);
     println!("after: {after}");
     after.check_against(&before);
     server.stop();

@@ -1,7 +1,7 @@
 //! What the server and its workers take of the system.
 
 use crate::server::Server;
-use crate::support::processes;
+use crate::support::{processes, wait};
 use std::fmt;
 
 /// How much more memory than before there may be: an allocator gives back what it can.
@@ -28,10 +28,21 @@ impl Resources {
         }
     }
 
+    /// Of a server that is about to be as it was: it notices in a while what has ended.
+    pub fn settled(server: &Server, before: &Resources) -> Resources {
+        wait::until_ok("as many descriptors as before", || {
+            let now = Resources::of(server);
+            if now.descriptors.len() <= before.descriptors.len() {
+                Ok(now)
+            } else {
+                Err(now.descriptors)
+            }
+        })
+    }
+
     pub fn check_against(&self, before: &Resources) {
-        assert_eq!(
-            self.descriptors.len(),
-            before.descriptors.len(),
+        assert!(
+            self.descriptors.len() <= before.descriptors.len(),
             "descriptors of the server: {:#?} before, {:#?} after",
             before.descriptors,
             self.descriptors
