@@ -46,7 +46,7 @@ workload_sources := benches/eviction/workload.c
 
 HEADERS := include/mgenjit.h $(wildcard examples-c/*/*.h benches/*.h)
 
-.PHONY: all library ready setup demo check test check-c lint header notices bench picture bench-cache bench-scale record-trace install uninstall clean help
+.PHONY: all library ready setup demo check test test-bindings check-c lint header notices bench picture bench-cache bench-scale record-trace install uninstall clean help
 .DELETE_ON_ERROR:
 
 all: library $(patsubst %,target/examples-c/%,$(EXAMPLES) $(TOOLS)) target/install/mgenjit.o $(RUNTIME) ## build the library, the compile server and the examples (default)
@@ -153,6 +153,9 @@ check-c: ## check the examples and the header with gcc and clang
 	            -std=$$standard -Wall -Wextra -pedantic -Werror -Iinclude -fsyntax-only -; \
 	    done; \
 	done
+
+test-bindings: all ## test the bindings of the languages that are here
+	$(CARGO) test --release --test bindings
 
 lint: check-c ## check the style of all code
 	$(CARGO) fmt --check

@@ -72,6 +72,10 @@ need_all() {
     program qemu-riscv64 qemu-user
     program qemu-x86_64 qemu-user
     program node nodejs
+    # Of the bindings. npm gets koffi.
+    program npm npm
+    program luajit luajit
+    program go golang-go
     program pkg-config pkg-config
     program cmake cmake
     program mandoc mandoc

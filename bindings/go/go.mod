@@ -1,0 +1,3 @@
+module mgenjit
+
+go 1.19

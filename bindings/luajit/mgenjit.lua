@@ -1,0 +1,161 @@
+-- LLVM IR in, native functions out, and never compiled twice: libmgenjit for LuaJIT.
+--
+--     local mgenjit = require "mgenjit"
+--     local executor = mgenjit.executor()
+--     local module = executor:compile("define i64 @add(i64 %a, i64 %b) { … }", "add.ll")
+--     local add = module:lookup("add", "int64_t (*)(int64_t, int64_t)")
+--     print(add(10, 20))
+--
+-- Errors are tables with `status`, `line`, `column`, `source_line` and `missing`; tostring gives the message.
+--
+-- The declarations are those of the installed header: $MGENJIT_HEADER, or else what pkg-config names. The library is
+-- $MGENJIT_LIBRARY, or else what the system finds as libmgenjit.so.0. `mgenjit.C` is the whole C ABI.
+
+local ffi = require "ffi"
+
+local function output(command)
+    local pipe = assert(io.popen(command))
+    local text = pipe:read("*a")
+    pipe:close()
+    return text
+end
+
+local function quoted(text)
+    return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+local function header()
+    local path = os.getenv("MGENJIT_HEADER")
+    if path then
+        return path
+    end
+    local folder = output("pkg-config --variable=includedir mgenjit 2>/dev/null"):gsub("%s+$", "")
+    if folder == "" then
+        error("mgenjit.h was not found: set MGENJIT_HEADER to its path, or PKG_CONFIG_PATH to the folder of mgenjit.pc", 0)
+    end
+    return folder .. "/mgenjit.h"
+end
+
+local declarations = output("cc -E -P -DMGENJIT_DECLARATIONS_ONLY -x c " .. quoted(header()))
+if declarations == "" then
+    error("the C preprocessor gave nothing for " .. header() .. ": is a C compiler installed as cc?", 0)
+end
+ffi.cdef(declarations)
+
+local C = ffi.load(os.getenv("MGENJIT_LIBRARY") or "libmgenjit.so.0")
+
+local M = { C = C }
+
+local Error = {}
+Error.__index = Error
+Error.__tostring = function(self) return self.message end
+
+local function text(pointer)
+    return pointer ~= nil and ffi.string(pointer) or nil
+end
+
+local function number(value)
+    return value ~= 0 and tonumber(value) or nil
+end
+
+-- Makes a call that can fail; raises its error.
+local function check(call, ...)
+    local out = ffi.new("mgenjit_error *[1]")
+    local arguments, count = { ... }, select("#", ...)
+    arguments[count + 1] = out
+    local status = call(unpack(arguments, 1, count + 1))
+    if status == C.MGENJIT_STATUS_OK then
+        return
+    end
+    local pointer = out[0]
+    local missing = {}
+    for index = 0, tonumber(C.mgenjit_error_symbol_count(pointer)) - 1 do
+        missing[index + 1] = text(C.mgenjit_error_symbol(pointer, index))
+    end
+    local raised = setmetatable({
+        status = text(C.mgenjit_status_name(status)),
+        message = text(C.mgenjit_error_message(pointer)),
+        line = number(C.mgenjit_error_line(pointer)),
+        column = number(C.mgenjit_error_column(pointer)),
+        source_line = text(C.mgenjit_error_source_line(pointer)),
+        missing = missing,
+    }, Error)
+    C.mgenjit_error_free(pointer)
+    error(raised, 0)
+end
+
+local Module = {}
+Module.__index = Module
+
+function Module:name() return text(C.mgenjit_module_name(self.handle)) end
+function Module:key() return text(C.mgenjit_module_key(self.handle)) end
+function Module:is_hit() return C.mgenjit_module_origin(self.handle) == C.MGENJIT_ORIGIN_CACHE end
+
+-- The function or variable of a name, as a pointer of the C type that is given. It is valid as long as the module's
+-- executor, or the module, is not collected: keep one of them.
+function Module:lookup(name, ctype)
+    local address = ffi.new("void *[1]")
+    check(C.mgenjit_module_lookup, self.handle, name, address)
+    return ffi.cast(ctype, address[0])
+end
+
+function Module:remove()
+    check(C.mgenjit_module_remove, self.handle)
+end
+
+local Executor = {}
+Executor.__index = Executor
+
+-- Options: opt_level ("O0" to "O3", "Os", "Oz"), cpu, cache_dir, cache_mode ("READ_WRITE", "READ_ONLY", "OFF"),
+-- server_path.
+function M.executor(options)
+    local config = ffi.new("mgenjit_config *[1]")
+    check(C.mgenjit_config_new, config)
+    config = ffi.gc(config[0], C.mgenjit_config_free)
+    for name, value in pairs(options or {}) do
+        if name == "opt_level" then
+            value = C["MGENJIT_OPT_" .. value:upper()]
+        elseif name == "cache_mode" then
+            value = C["MGENJIT_CACHE_" .. value:upper()]
+        elseif name ~= "cpu" and name ~= "cache_dir" and name ~= "server_path" then
+            error("there is no option " .. tostring(name), 2)
+        end
+        check(C["mgenjit_config_set_" .. name], config, value)
+    end
+    local executor = ffi.new("mgenjit_executor *[1]")
+    check(C.mgenjit_executor_new, config, executor)
+    return setmetatable({ handle = ffi.gc(executor[0], C.mgenjit_executor_free), callbacks = {} }, Executor)
+end
+
+-- Compiles IR text or bitcode, or finds it in the cache. `name` is what messages call it.
+function Executor:compile(ir, name)
+    local module = ffi.new("mgenjit_module *[1]")
+    check(C.mgenjit_executor_compile, self.handle, name, ir, #ir, module)
+    -- The module keeps the executor's callbacks.
+    return setmetatable({ handle = ffi.gc(module[0], C.mgenjit_module_free), executor = self }, Module)
+end
+
+-- Defines a symbol for the modules that link from now on: an address, or a Lua function and its C type. LuaJIT has room
+-- for some hundreds of Lua functions.
+function Executor:define(name, value, ctype)
+    if type(value) == "function" then
+        value = ffi.cast(ctype, value)
+        table.insert(self.callbacks, value)
+    end
+    check(C.mgenjit_executor_define, self.handle, name, ffi.cast("const void *", value))
+end
+
+-- Runs the `main` of the modules; the first argument is the program's name.
+function Executor:run_main(arguments)
+    local argv = ffi.new("const char *[?]", #arguments + 1)
+    for index, argument in ipairs(arguments) do
+        argv[index - 1] = argument
+    end
+    local result = ffi.new("int[1]")
+    check(C.mgenjit_executor_run_main, self.handle, #arguments, argv, result)
+    return result[0]
+end
+
+M.version = text(C.mgenjit_version_string())
+
+return M

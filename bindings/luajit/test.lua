@@ -1,0 +1,64 @@
+-- What the example does not show: luajit test.lua
+
+package.path = arg[0]:match("^(.*/)") .. "?.lua;" .. package.path
+local ffi = require "ffi"
+local mgenjit = require "mgenjit"
+
+assert(mgenjit.version:match("^%d+%.%d+%.%d+$"))
+
+-- The constants and the structs are the header's.
+local times = ffi.new("mgenjit_times")
+times.size = ffi.sizeof(times)
+local add_ir = "define i64 @add(i64 %a, i64 %b) {\n  %c = add i64 %a, %b\n  ret i64 %c\n}\n"
+local folder = os.tmpname()
+os.remove(folder)
+for _, hit in ipairs { false, true } do
+    local module = mgenjit.executor({ cache_dir = folder, opt_level = "O3" }):compile(add_ir, "add.ll")
+    assert(module:is_hit() == hit)
+    assert(module:name() == "add.ll" and #module:key() == 64)
+    assert(mgenjit.C.mgenjit_module_times(module.handle, times, nil) == mgenjit.C.MGENJIT_STATUS_OK)
+    assert(times.total_us > 0)
+    -- The module keeps its code, whatever is collected.
+    local add = module:lookup("add", "int64_t (*)(int64_t, int64_t)")
+    collectgarbage()
+    assert(add(0x7fffffffffffffffLL, 1) == -0x7fffffffffffffffLL - 1)
+end
+os.execute("rm -rf '" .. folder .. "'")
+
+-- Checked calls, by the header's struct.
+local executor = mgenjit.executor()
+executor:compile(add_ir, "add.ll")
+local fn = ffi.new("mgenjit_function *[1]")
+assert(mgenjit.C.mgenjit_executor_lookup_function(executor.handle, "add", fn, nil) == 0)
+local values = ffi.new("mgenjit_value[3]")
+for index = 0, 1 do
+    values[index].kind = mgenjit.C.MGENJIT_TYPE_I64
+    values[index].of.integer = index + 4
+end
+assert(mgenjit.C.mgenjit_function_call(fn[0], values, 2, values + 2, nil) == 0)
+assert(values[2].of.integer == 9)
+mgenjit.C.mgenjit_function_free(fn[0])
+
+-- Errors.
+local function fails(status, part, call, ...)
+    local ok, failure = pcall(call, ...)
+    assert(not ok)
+    assert(failure.status == "MGENJIT_STATUS_" .. status, failure.status)
+    assert(tostring(failure):find(part, 1, true), tostring(failure))
+    return failure
+end
+local failure = fails("PARSE", "bad.ll:3:3: ", executor.compile, executor, "\n\n  what\n", "bad.ll")
+assert(failure.line == 3 and failure.column == 3 and failure.source_line == "  what")
+local module = executor:compile("declare void @nowhere()\ndefine void @f() {\n  call void @nowhere()\n  ret void\n}\n", "f.ll")
+failure = fails("UNRESOLVED", "nowhere", module.lookup, module, "f", "void (*)(void)")
+assert(failure.missing[1] == "nowhere" and not failure.line)
+module:remove()
+fails("REMOVED", "was removed", module.lookup, module, "f", "void (*)(void)")
+fails("INVALID_ARGUMENT", "z80", mgenjit.executor, { cpu = "z80" })
+assert(not pcall(mgenjit.executor, { optt_level = "O2" }))
+
+-- main.
+executor:compile("define i32 @main(i32 %argc, ptr %argv) {\n  ret i32 %argc\n}\n", "main.ll")
+assert(executor:run_main { "prog", "5" } == 2)
+
+print("ok")

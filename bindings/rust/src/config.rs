@@ -1,0 +1,190 @@
+use crate::error::{c_string, check, Result};
+use crate::{string, sys};
+use std::ffi::{c_char, c_void};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::ptr::NonNull;
+
+/// How far code is optimised. The default is `O2`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum OptLevel {
+    O0 = 0,
+    O1 = 1,
+    O2 = 2,
+    O3 = 3,
+    Os = 4,
+    Oz = 5,
+}
+
+/// How the cache is used. The default is `ReadWrite`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum CacheMode {
+    ReadWrite = 0,
+    ReadOnly = 1,
+    Off = 2,
+}
+
+/// What an executor does. The hook of [`Config::on_event`] is told of it.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// The number of a `MGENJIT_EVENT_…`.
+    pub kind: i32,
+    /// The module's key.
+    pub key: String,
+    /// The module's name.
+    pub name: String,
+    /// Details, or nothing.
+    pub message: String,
+    /// A number of bytes; each kind says of what.
+    pub bytes: u64,
+}
+
+impl Event {
+    pub const HIT: i32 = 1;
+    pub const MISS: i32 = 2;
+    pub const COMPILED: i32 = 4;
+}
+
+/// The options of an executor.
+///
+/// ```
+/// use mgenjit::{Config, Executor, OptLevel};
+///
+/// # fn main() -> mgenjit::Result<()> {
+/// let mut config = Config::new()?;
+/// config.opt_level(OptLevel::O3)?.cpu("x86-64")?;
+/// let executor = Executor::with(&config)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Config(NonNull<sys::mgenjit_config>);
+
+// SAFETY: the header lets a configuration move between threads; this type is not `Sync`, so that one uses it at a time.
+unsafe impl Send for Config {}
+
+impl Config {
+    /// The defaults.
+    pub fn new() -> Result<Config> {
+        let mut config = std::ptr::null_mut();
+        // SAFETY: the pointers live during the call.
+        check(|error| unsafe { sys::mgenjit_config_new(&mut config, error) })?;
+        Ok(Config(NonNull::new(config).expect("a configuration")))
+    }
+
+    pub(crate) fn pointer(&self) -> *const sys::mgenjit_config {
+        self.0.as_ptr()
+    }
+
+    /// Sets how far code is optimised.
+    pub fn opt_level(&mut self, level: OptLevel) -> Result<&mut Config> {
+        // SAFETY: the handle is this value's own.
+        check(|error| unsafe {
+            sys::mgenjit_config_set_opt_level(self.0.as_ptr(), level as i32, error)
+        })?;
+        Ok(self)
+    }
+
+    /// Sets what code is generated for: `"native"`, or a level such as `"x86-64-v3"`.
+    pub fn cpu(&mut self, cpu: &str) -> Result<&mut Config> {
+        self.set_string(cpu, "the CPU", sys::mgenjit_config_set_cpu)
+    }
+
+    /// Sets the cache's folder.
+    pub fn cache_dir(&mut self, path: impl AsRef<Path>) -> Result<&mut Config> {
+        let path = path.as_ref().as_os_str().as_bytes();
+        self.set_string(path, "the cache's path", sys::mgenjit_config_set_cache_dir)
+    }
+
+    /// Sets how the cache is used.
+    pub fn cache_mode(&mut self, mode: CacheMode) -> Result<&mut Config> {
+        // SAFETY: the handle is this value's own.
+        check(|error| unsafe {
+            sys::mgenjit_config_set_cache_mode(self.0.as_ptr(), mode as i32, error)
+        })?;
+        Ok(self)
+    }
+
+    /// Sets the compile server's program.
+    pub fn server_path(&mut self, path: impl AsRef<Path>) -> Result<&mut Config> {
+        let path = path.as_ref().as_os_str().as_bytes();
+        self.set_string(
+            path,
+            "the server's path",
+            sys::mgenjit_config_set_server_path,
+        )
+    }
+
+    /// Sets a function that is told what executors of this configuration do, on the thread that does it. If it panics,
+    /// the process ends.
+    pub fn on_event(
+        &mut self,
+        hook: impl Fn(&Event) + Send + Sync + 'static,
+    ) -> Result<&mut Config> {
+        unsafe extern "C" fn told<F: Fn(&Event)>(
+            event: *const sys::mgenjit_event,
+            user: *mut c_void,
+        ) {
+            // SAFETY: the library passes an event that lives until this returns, and the pointer that it was given, which
+            // lives until `freed` gets it.
+            let (event, hook) = unsafe { (&*event, &*user.cast::<F>()) };
+            // SAFETY: the strings live as long as the event.
+            let text = |text: *const c_char| unsafe { string(text) };
+            hook(&Event {
+                kind: event.kind,
+                key: text(event.key),
+                name: text(event.name),
+                message: text(event.message),
+                bytes: event.bytes,
+            });
+        }
+        unsafe extern "C" fn freed<F>(user: *mut c_void) {
+            // SAFETY: it is the pointer of the box below, which nothing uses any more.
+            drop(unsafe { Box::from_raw(user.cast::<F>()) });
+        }
+        fn set<F: Fn(&Event)>(config: *mut sys::mgenjit_config, hook: Box<F>) -> Result<()> {
+            let user = Box::into_raw(hook).cast::<c_void>();
+            // SAFETY: the handle lives, and `user` until `freed` gets it. `F` may be called by and moved to any thread.
+            check(|error| unsafe {
+                sys::mgenjit_config_set_event_hook(
+                    config,
+                    Some(told::<F>),
+                    user,
+                    Some(freed::<F>),
+                    error,
+                )
+            })
+            .inspect_err(|_| {
+                // SAFETY: a call that fails does not take it.
+                drop(unsafe { Box::from_raw(user.cast::<F>()) });
+            })
+        }
+        set(self.0.as_ptr(), Box::new(hook))?;
+        Ok(self)
+    }
+
+    fn set_string(
+        &mut self,
+        text: impl Into<Vec<u8>>,
+        what: &str,
+        set: unsafe extern "C" fn(
+            *mut sys::mgenjit_config,
+            *const c_char,
+            *mut *mut sys::mgenjit_error,
+        ) -> sys::mgenjit_status,
+    ) -> Result<&mut Config> {
+        let text = c_string(text, what)?;
+        // SAFETY: the handle is this value's own, and the text lives during the call.
+        check(|error| unsafe { set(self.0.as_ptr(), text.as_ptr(), error) })?;
+        Ok(self)
+    }
+}
+
+impl Drop for Config {
+    fn drop(&mut self) {
+        // SAFETY: the handle is this value's own.
+        unsafe { sys::mgenjit_config_free(self.0.as_ptr()) };
+    }
+}
