@@ -1,0 +1,718 @@
+"""The names of llvmlite.binding that code which drives an engine uses: change the import, and nothing else.
+
+    import mgenjit.llvmlite as llvm      # was: import llvmlite.binding as llvm
+
+What is compiled is optimised, at the level that create_target_machine is given, and kept in the cache. What needs LLVM
+itself, such as passes, is an error that says what to do. Unlike MCJIT, static constructors run when code is first
+looked up, and an unresolved symbol is a RuntimeError, where it ends the process there.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import warnings
+import weakref
+
+from . import _errors
+from ._executor import Executor, Module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+    from typing import Any, NoReturn
+
+_TRIPLE = "x86_64-unknown-linux-gnu"
+_LAYOUT = "e-m:e-p270:32:32-p271:32:32-p272:64:64-i64:64-i128:128-f80:128-n8:16:32:64-S128"
+
+
+class MissingFeatureError(AttributeError, NotImplementedError):
+    """What cannot be had without LLVM."""
+
+
+# What to do instead of it.
+_PASSES = "mgenjit optimises by itself: leave the passes out, and give create_target_machine the level (opt=0 to 3)"
+_OTHER = "it needs LLVM in the process: use llvmlite.binding for it, and give mgenjit the IR that comes out"
+_MISSING = {
+    "ModulePassManager": _PASSES,
+    "FunctionPassManager": _PASSES,
+    "NewPassManager": _PASSES,
+    "PassBuilder": _PASSES,
+    "PassManagerBuilder": _PASSES,
+    "PipelineTuningOptions": _PASSES,
+    "create_module_pass_manager": _PASSES,
+    "create_function_pass_manager": _PASSES,
+    "create_pass_manager_builder": _PASSES,
+    "create_new_module_pass_manager": _PASSES,
+    "create_new_function_pass_manager": _PASSES,
+    "create_pass_builder": _PASSES,
+    "create_pipeline_tuning_options": _PASSES,
+    "set_option": "mgenjit takes no options of LLVM: leave the call out",
+    "link_modules": "give mgenjit.Executor.compile a list of inputs, or add the modules to one engine",
+    "get_function_cfg": _OTHER,
+    "view_dot_graph": _OTHER,
+    "set_time_passes": "Module.times of mgenjit tells what compiling takes",
+    "report_and_reset_timings": "Module.times of mgenjit tells what compiling takes",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "llvm_version_info":
+        from ._server import llvm_version
+
+        return tuple(int(part) for part in re.findall(r"\d+", str(llvm_version()))[:3])
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise MissingFeatureError(f"mgenjit.llvmlite has no {name}: {_MISSING.get(name, _OTHER)}")
+
+
+class _Without:
+    """An object of which some attributes need LLVM."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        raise MissingFeatureError(f"{type(self).__name__} of mgenjit.llvmlite has no {name}: {_OTHER}")
+
+    def close(self) -> None:
+        """Gives it up."""
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+# Initialisation: there is nothing to do.
+
+
+def initialize() -> None: ...
+def initialize_all_targets() -> None: ...
+def initialize_all_asmprinters() -> None: ...
+def initialize_native_target() -> None: ...
+def initialize_native_asmprinter() -> None: ...
+def initialize_native_asmparser() -> None: ...
+def shutdown() -> None: ...
+def check_jit_execution() -> None: ...
+
+
+# Targets.
+
+
+def get_default_triple() -> str:
+    return _TRIPLE
+
+
+def get_process_triple() -> str:
+    return _TRIPLE
+
+
+def get_host_cpu_name() -> str:
+    """The CPU that code is generated for by default: this machine's own."""
+    return "native"
+
+
+class _Features(dict):  # type: ignore[type-arg]
+    def flatten(self, sort: bool = True) -> str:
+        return ""
+
+
+def get_host_cpu_features() -> dict[str, bool]:
+    """None are named: code for this machine's own CPU uses all that it has."""
+    return _Features()
+
+
+class TargetData(_Without):
+    """The layout of data."""
+
+    def __init__(self, layout: str) -> None:
+        self._layout = layout
+
+    def __str__(self) -> str:
+        return self._layout
+
+
+def create_target_data(layout: str) -> TargetData:
+    return TargetData(layout)
+
+
+class Target(_Without):
+    """A target, by its triple."""
+
+    def __init__(self, triple: str) -> None:
+        self.triple = triple
+
+    @classmethod
+    def from_default_triple(cls) -> Target:
+        return cls(_TRIPLE)
+
+    @classmethod
+    def from_triple(cls, triple: str) -> Target:
+        return cls(triple)
+
+    @property
+    def name(self) -> str:
+        return self.triple.partition("-")[0].replace("x86_64", "x86-64")
+
+    def __str__(self) -> str:
+        return f"<Target {self.name}>"
+
+    def create_target_machine(
+        self,
+        cpu: str = "",
+        features: str = "",
+        opt: int = 2,
+        reloc: str = "default",
+        codemodel: str = "jitdefault",
+        printmc: bool = False,
+        jit: bool = False,
+        abiname: str = "",
+    ) -> TargetMachine:
+        if not 0 <= opt <= 3:
+            raise ValueError(f"opt is {opt}: it must be 0 to 3")
+        return TargetMachine(self.triple, cpu, features, opt)
+
+
+class TargetMachine(_Without):
+    """What code is generated for, and how far it is optimised."""
+
+    def __init__(self, triple: str, cpu: str, features: str, opt: int) -> None:
+        self.triple = triple
+        self.target_data = TargetData(_LAYOUT if triple.startswith("x86_64") else "")
+        self._options: dict[str, Any] = {"opt": f"O{opt}"}
+        if not triple.startswith("x86_64") or "linux" not in triple:
+            self._options.update(target=triple, cpu=cpu or None, features=features or None)
+        elif cpu.startswith("x86-64"):
+            self._options["cpu"] = cpu
+
+    def set_asm_verbosity(self, verbose: bool) -> None:
+        """Assembly is as it is."""
+
+    def emit_object(self, module: ModuleRef) -> bytes:
+        return self._emit(module, "object")
+
+    def emit_assembly(self, module: ModuleRef) -> str:
+        return self._emit(module, "assembly").decode()
+
+    def _emit(self, module: ModuleRef, kind: str) -> bytes:
+        with Executor(**self._options) as executor:
+            return module._compile(executor).export_bytes(kind)
+
+
+# Modules.
+
+_NAME = r'[-a-zA-Z$._][-a-zA-Z$._0-9]*|"(?:[^"\\]|\\[0-9a-fA-F]{2})*"|\d+'
+_FUNCTION = re.compile(rf"^[ \t]*(define|declare)\b([^@\n;]*)@({_NAME})[ \t]*\(", re.MULTILINE)
+_VARIABLE = re.compile(rf"^[ \t]*@({_NAME})[ \t]*=[ \t]*([^\n;]*?)\b(global|constant)\b", re.MULTILINE)
+_LINKAGES = re.compile(
+    r"\b(private|internal|available_externally|linkonce_odr|linkonce|weak_odr|weak|common|appending|extern_weak|external)\b"
+)
+
+
+class ValueRef(_Without):
+    """A function or a variable of a module."""
+
+    def __init__(self, module: ModuleRef, name: str, attributes: str, is_declaration: bool, is_function: bool) -> None:
+        self.module = module
+        self.name = name
+        # Numbers, as they are there.
+        self.is_declaration = int(is_declaration)
+        self.is_function = int(is_function)
+        self.is_global = int(not is_function)
+        self._attributes = attributes
+
+    @property
+    def linkage(self) -> Linkage:
+        found = _LINKAGES.search(self._attributes)
+        return Linkage(found.group(1) if found else "external")
+
+    def __repr__(self) -> str:
+        return f"<ValueRef {self.name}>"
+
+
+class Linkage:
+    """How a symbol is linked, by its name in the IR."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __eq__(self, other: object) -> bool:
+        return getattr(other, "name", None) == self.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __repr__(self) -> str:
+        return f"<Linkage.{self.name}>"
+
+
+def _unquoted(name: str) -> str:
+    if not name.startswith('"'):
+        return name
+    text = re.sub(rb"\\([0-9a-fA-F]{2})", lambda found: bytes([int(found.group(1), 16)]), name[1:-1].encode())
+    return text.decode("utf-8", "surrogateescape")
+
+
+class ModuleRef(_Without):
+    """A module: its IR, as it was given."""
+
+    def __init__(self, ir: bytes, is_text: bool) -> None:
+        self._ir = ir
+        self._is_text = is_text
+        self._error: _errors.Error | None = None
+        self._listed = ir.decode("utf-8", "surrogateescape") if is_text else ""
+        self.name = "<string>"
+
+    def _get(self, pattern: str) -> str:
+        found = re.search(rf'^[ \t]*{pattern}[ \t]*=[ \t]*"([^"\n]*)"', self._text(), re.MULTILINE)
+        return found.group(1) if found else ""
+
+    def _set(self, pattern: str, value: str) -> None:
+        line = f'{pattern} = "{value}"'
+        regular = re.compile(rf'^[ \t]*{pattern}[ \t]*=[ \t]*"[^"\n]*"', re.MULTILINE)
+        text, count = regular.subn(lambda _: line, self._text(), count=1)
+        self._listed = text if count else f"{line}\n{text}"
+        self._ir, self._is_text = self._listed.encode("utf-8", "surrogateescape"), True
+
+    def _text(self) -> str:
+        if not self._listed:
+            with Executor(opt="O0") as executor:
+                self._listed = self._compile(executor).export_bytes("ir").decode()
+        return self._listed
+
+    @property
+    def source_file(self) -> str:
+        return self._get("source_filename")
+
+    @property
+    def triple(self) -> str:
+        return self._get("target triple")
+
+    @triple.setter
+    def triple(self, triple: str) -> None:
+        self._set("target triple", triple)
+
+    @property
+    def data_layout(self) -> str:
+        return self._get("target datalayout")
+
+    @data_layout.setter
+    def data_layout(self, layout: str) -> None:
+        self._set("target datalayout", layout)
+
+    def verify(self) -> None:
+        """Raises RuntimeError if the IR breaks a rule of the language."""
+        if self._error is not None:
+            raise RuntimeError(str(self._error)) from self._error
+
+    @property
+    def functions(self) -> Iterator[ValueRef]:
+        return iter(
+            [
+                ValueRef(self, _unquoted(name), attributes, kind == "declare", True)
+                for kind, attributes, name in _FUNCTION.findall(self._text())
+            ]
+        )
+
+    @property
+    def global_variables(self) -> Iterator[ValueRef]:
+        return iter(
+            [
+                ValueRef(self, _unquoted(name), attributes, "external" in attributes.split(), False)
+                for name, attributes, _ in _VARIABLE.findall(self._text())
+            ]
+        )
+
+    def get_function(self, name: str) -> ValueRef:
+        return _named(self.functions, name)
+
+    def get_global_variable(self, name: str) -> ValueRef:
+        return _named(self.global_variables, name)
+
+    def clone(self) -> ModuleRef:
+        made = ModuleRef(self._ir, self._is_text)
+        made._error, made._listed, made.name = self._error, self._listed, self.name
+        return made
+
+    def as_bitcode(self) -> bytes:
+        if not self._is_text:
+            return self._ir
+        with Executor(opt="O0") as executor:
+            return self._compile(executor).export_bytes("bitcode")
+
+    def __str__(self) -> str:
+        return self._text()
+
+    def _compile(self, executor: Executor) -> Module:
+        try:
+            return executor.compile(self._ir, name=self.name)
+        except _errors.Error as error:
+            raise RuntimeError(str(error)) from error
+
+
+def _named(values: Iterator[ValueRef], name: str) -> ValueRef:
+    for value in values:
+        if value.name == name:
+            return value
+    raise NameError(name)
+
+
+def parse_assembly(llvmir: Any, context: object = None) -> ModuleRef:
+    """Reads IR text. It is compiled at once, so that what is wrong with it is found; the engine then finds it in the
+    cache."""
+    text = str(llvmir)
+    # A module without anything is what engines are often made with.
+    text = text if text.strip() else 'source_filename = "<string>"\n'
+    return _parsed(ModuleRef(text.encode("utf-8", "surrogateescape"), True), "LLVM IR parsing error")
+
+
+def parse_bitcode(bitcode: bytes, context: object = None) -> ModuleRef:
+    """As parse_assembly, of bitcode."""
+    return _parsed(ModuleRef(bytes(bitcode), False), "LLVM bitcode parsing error")
+
+
+def _parsed(module: ModuleRef, what: str) -> ModuleRef:
+    with Executor() as executor:
+        try:
+            executor.compile(module._ir, name=module.name)
+        except _errors.ParseError as error:
+            raise RuntimeError(f"{what}\n{error}") from error
+        except _errors.VerifyError as error:
+            module._error = error
+        except _errors.TargetError:
+            # For another machine: what is wrong with it is found when it is emitted.
+            pass
+        except _errors.Error as error:
+            raise RuntimeError(f"{what}\n{error}") from error
+    return module
+
+
+class _Context(_Without):
+    """IR needs none."""
+
+
+def create_context() -> _Context:
+    return _Context()
+
+
+def get_global_context() -> _Context:
+    return _Context()
+
+
+# Symbols of the process.
+
+_symbols: dict[str, int] = {}
+
+
+def add_symbol(name: str, address: int) -> None:
+    """Defines a symbol for all engines: for what they link from now on."""
+    _symbols[name] = address
+
+
+def address_of_symbol(name: str) -> int | None:
+    """The address of a symbol of the process, or None."""
+    if name in _symbols:
+        return _symbols[name]
+    try:
+        return ctypes.cast(getattr(ctypes.CDLL(None), name), ctypes.c_void_p).value
+    except AttributeError:
+        return None
+
+
+def load_library_permanently(filename: str | None) -> None:
+    """Loads a shared library, whose symbols all engines find."""
+    try:
+        ctypes.CDLL(filename, mode=ctypes.RTLD_GLOBAL)
+    except OSError as error:
+        raise RuntimeError(str(error)) from error
+
+
+def _define(executor: Executor, defined: dict[str, int]) -> None:
+    """Gives an executor the symbols that are new to it."""
+    for name, address in _symbols.items():
+        if defined.get(name) != address:
+            executor.define(name, address)
+            defined[name] = address
+
+
+# MCJIT.
+
+
+class ExecutionEngine(_Without):
+    """Compiles modules, and links them to each other."""
+
+    def __init__(self, module: ModuleRef, target_machine: TargetMachine) -> None:
+        if "target" in target_machine._options:
+            raise RuntimeError(
+                f"code for {target_machine.triple} cannot run here: use TargetMachine.emit_object, or mgenjit.build"
+            )
+        self._executor: Executor | None = Executor(**target_machine._options)
+        self._modules: dict[ModuleRef, Module | None] = {}
+        self._defined: dict[str, int] = {}
+        self._warned = False
+        self.target_data = target_machine.target_data
+        self.add_module(module)
+
+    def _open(self) -> Executor:
+        if self._executor is None:
+            raise RuntimeError("the engine is closed")
+        return self._executor
+
+    def add_module(self, module: ModuleRef) -> None:
+        if module in self._modules:
+            raise KeyError("module already added to this engine")
+        self._modules[module] = None
+
+    def remove_module(self, module: ModuleRef) -> None:
+        if module not in self._modules:
+            raise KeyError("module was not added to this engine")
+        compiled = self._modules.pop(module)
+        if compiled is not None:
+            compiled.remove()
+
+    def finalize_object(self) -> None:
+        """Compiles what was added."""
+        executor = self._open()
+        for module, compiled in self._modules.items():
+            if compiled is None:
+                self._modules[module] = module._compile(executor)
+
+    def _link(self) -> Executor:
+        self.finalize_object()
+        executor = self._open()
+        _define(executor, self._defined)
+        try:
+            executor.link()
+        except _errors.Error as error:
+            raise RuntimeError(str(error)) from error
+        return executor
+
+    def run_static_constructors(self) -> None:
+        """They run when the modules are linked, here or at the first look-up."""
+        self._link()
+
+    def run_static_destructors(self) -> None:
+        """They run when the engine is closed."""
+
+    def get_function_address(self, name: str) -> int:
+        """The address of a function, 0 if there is none."""
+        executor = self._link()
+        for compiled in reversed([compiled for compiled in self._modules.values() if compiled is not None]):
+            try:
+                return compiled.lookup(name)
+            except _errors.NotFoundError:
+                continue
+            except _errors.Error as error:
+                raise RuntimeError(str(error)) from error
+        try:
+            return executor.lookup(name)
+        except _errors.NotFoundError:
+            return 0
+        except _errors.Error as error:
+            raise RuntimeError(str(error)) from error
+
+    get_global_value_address = get_function_address
+
+    def add_global_mapping(self, gv: ValueRef, addr: int) -> None:
+        """Defines a symbol for this engine alone."""
+        self._open().define(gv.name, addr)
+
+    def add_object_file(self, obj_file: str | os.PathLike[str] | bytes) -> None:
+        """Adds an object or an archive, of a path or as bytes."""
+        try:
+            self._open().compile(obj_file if isinstance(obj_file, bytes) else _read(obj_file))
+        except _errors.Error as error:
+            raise RuntimeError(str(error)) from error
+
+    add_archive = add_object_file
+
+    def set_object_cache(self, notify_func: object = None, getbuffer_func: object = None) -> None:
+        """Does nothing: there is a cache already."""
+        if not self._warned:
+            self._warned = True
+            warnings.warn(
+                "mgenjit has a cache of its own: set_object_cache does nothing, and can be left out", stacklevel=2
+            )
+
+    def enable_jit_events(self) -> bool:
+        """Profilers find the code by its file, without that."""
+        return False
+
+    def close(self) -> None:
+        self._modules.clear()
+        if self._executor is not None:
+            self._executor.close()
+            self._executor = None
+
+    detach = close
+
+    @property
+    def closed(self) -> bool:
+        return self._executor is None
+
+
+def create_mcjit_compiler(module: ModuleRef, target_machine: TargetMachine, use_lmm: object = None) -> ExecutionEngine:
+    return ExecutionEngine(module, target_machine)
+
+
+def _read(path: str | os.PathLike[str]) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+# ORC.
+
+
+class _Library:
+    """The modules of one library, and the symbols that it may use."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self.executor: Executor | None = Executor(**options)
+        # Those that it uses must live as long.
+        self.others: list[_Library] = []
+
+    def lookup(self, name: str) -> int:
+        if self.executor is None:
+            raise RuntimeError("the library was removed")
+        return self.executor.lookup(name)
+
+
+class LLJIT(_Without):
+    """Libraries of compiled code, by their names."""
+
+    def __init__(self, target_machine: TargetMachine | None) -> None:
+        self._options = {} if target_machine is None else target_machine._options
+        self._libraries: Any = weakref.WeakValueDictionary()
+        self._names: set[str] = set()
+        self.target_data = TargetData(_LAYOUT)
+        self.closed = False
+
+    def lookup(self, dylib: str, fn: str) -> ResourceTracker:
+        assert not self.closed, "Cannot lookup in closed JIT"
+        library = self._libraries.get(dylib)
+        if library is None:
+            raise RuntimeError(f"No such library: {dylib}")
+        return ResourceTracker(library, dylib, {fn: _find(library, fn)})
+
+    def close(self) -> None:
+        self._libraries.clear()
+        self.closed = True
+
+
+def _find(library: _Library, name: str) -> int:
+    try:
+        return library.lookup(name)
+    except _errors.Error as error:
+        raise RuntimeError(str(error)) from error
+
+
+class ResourceTracker(_Without):
+    """Keeps a library. When the last of its trackers is gone, its code is unloaded."""
+
+    def __init__(self, library: _Library, name: str, addresses: dict[str, int]) -> None:
+        self._library: _Library | None = library
+        self.name = name
+        self._addresses = addresses
+
+    def __getitem__(self, item: str) -> int:
+        return self._addresses[item]
+
+    def close(self) -> None:
+        self._library = None
+
+
+class JITLibraryBuilder(_Without):
+    """Collects what becomes one library."""
+
+    def __init__(self) -> None:
+        self._inputs: list[bytes] = []
+        self._uses: list[str] = []
+        self._imports: dict[str, int] = {}
+        self._exports: list[str] = []
+
+    def add_ir(self, llvmir: object) -> JITLibraryBuilder:
+        self._inputs.append(str(llvmir).encode("utf-8", "surrogateescape"))
+        return self
+
+    def add_object_img(self, data: bytes) -> JITLibraryBuilder:
+        self._inputs.append(bytes(data))
+        return self
+
+    def add_object_file(self, file_path: str | os.PathLike[str]) -> JITLibraryBuilder:
+        return self.add_object_img(_read(file_path))
+
+    def add_jit_library(self, name: str) -> JITLibraryBuilder:
+        self._uses.append(str(name))
+        return self
+
+    def add_current_process(self) -> JITLibraryBuilder:
+        """Symbols of the process are found in any case."""
+        return self
+
+    def import_symbol(self, name: str, address: int) -> JITLibraryBuilder:
+        self._imports[str(name)] = address
+        return self
+
+    def export_symbol(self, name: str) -> JITLibraryBuilder:
+        self._exports.append(str(name))
+        return self
+
+    def link(self, lljit: LLJIT, library_name: str) -> ResourceTracker:
+        assert not lljit.closed, "Cannot add to closed JIT"
+        name = str(library_name)
+        assert name, "Library cannot be empty"
+        if name in lljit._names:
+            raise RuntimeError(f"Library name `{name}' is already in use.")
+        library = _Library(lljit._options)
+        executor = library.executor
+        assert executor is not None
+        try:
+            modules = [executor.compile(data, name=f"{name}[{index}]") for index, data in enumerate(self._inputs)]
+            _define(executor, {})
+            for symbol, address in self._imports.items():
+                executor.define(symbol, address)
+            for used in self._uses:
+                other = lljit._libraries.get(used)
+                if other is None:
+                    raise RuntimeError(f"No such library: {used}")
+                library.others.append(other)
+            self._link(executor, library)
+            found = {symbol: self._export(modules, symbol) for symbol in self._exports}
+        except _errors.Error as error:
+            raise RuntimeError(str(error)) from error
+        lljit._names.add(name)
+        lljit._libraries[name] = library
+        return ResourceTracker(library, name, found)
+
+    def _export(self, modules: list[Module], symbol: str) -> int:
+        for module in modules:
+            try:
+                return module.lookup(symbol)
+            except _errors.NotFoundError:
+                continue
+        raise RuntimeError(f"Symbols not found: [ {symbol} ]")
+
+    def _link(self, executor: Executor, library: _Library) -> None:
+        """What is missing is looked for in the libraries that were added."""
+        try:
+            executor.link()
+        except _errors.UnresolvedError as error:
+            for symbol in error.missing:
+                for other in library.others:
+                    try:
+                        executor.define(symbol, other.lookup(symbol))
+                        break
+                    except _errors.NotFoundError:
+                        continue
+            executor.link()
+
+
+def create_lljit_compiler(
+    target_machine: TargetMachine | None = None, *, use_jit_link: bool = False, suppress_errors: bool = False
+) -> LLJIT:
+    return LLJIT(target_machine)
