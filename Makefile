@@ -46,7 +46,7 @@ workload_sources := benches/eviction/workload.c
 
 HEADERS := include/mgenjit.h $(wildcard examples-c/*/*.h benches/*.h)
 
-.PHONY: all library ready setup demo check test test-bindings check-c lint header notices bench picture bench-cache bench-scale record-trace install uninstall clean help
+.PHONY: all library ready setup demo check test test-bindings test-python wheel check-c lint header notices bench picture bench-cache bench-scale record-trace install uninstall clean help
 .DELETE_ON_ERROR:
 
 all: library $(patsubst %,target/examples-c/%,$(EXAMPLES) $(TOOLS)) target/install/mgenjit.o $(RUNTIME) ## build the library, the compile server and the examples (default)
@@ -140,7 +140,16 @@ check: ## the quick loop: unit tests and rules of the sources, with Rust alone: 
 
 test: setup ## set up, build, and test everything
 	@$(MAKE) --no-print-directory all check-c
-	@tests/run.sh $(CARGO)
+	@status=0; \
+	$(MAKE) --no-print-directory test-python || status=1; \
+	tests/run.sh $(CARGO) || status=1; \
+	exit $$status
+
+test-python: wheel ## test the Python package, and its wheels
+	@bindings/python/tests/run.sh $(CURDIR)/target
+
+wheel: library ## build the wheels of the Python package into target/wheels
+	@python3 bindings/python/tools/build_wheels.py target/release target/wheels
 
 check-c: ## check the examples and the header with gcc and clang
 	@set -e; \

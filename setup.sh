@@ -76,6 +76,8 @@ need_all() {
     program npm npm
     program luajit luajit
     program go golang-go
+    program python3 python3
+    python3 -c 'import ensurepip, venv' 2>/dev/null || miss python3-venv
     program pkg-config pkg-config
     program cmake cmake
     program mandoc mandoc

@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ._abi import lib as lib
     from ._cache import Cache as Cache
     from ._cache import Entry as Entry
     from ._cache import Explanation as Explanation
@@ -66,10 +67,12 @@ if TYPE_CHECKING:
     from ._table import Times as Times
     from ._task import Task as Task
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # What is imported when it is first asked for, by the module that has it.
 _LAZY = {
+    # The C functions as they are, by ctypes, without the prefix: mgenjit.h explains them.
+    "_abi": "lib",
     "_cache": "Cache Entry Explanation",
     "_callback": "Callback callback",
     "_config": "Config Event",

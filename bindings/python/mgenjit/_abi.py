@@ -243,64 +243,59 @@ class Handle:
         self._as_parameter_ = ctypes.c_void_p(pointer)
         self._free = free
         self.kept = kept
+        users = getattr(kept, "users", None)
+        if users is not None:
+            users.add(self)
+
+    def end(self) -> None:
+        """Frees it now. To the library, it is NULL from now on."""
+        pointer, self._as_parameter_ = self._as_parameter_, ctypes.c_void_p()
+        self._free(pointer)
 
     def __del__(self) -> None:
         # `kept` is still there: freeing may run destructors of compiled code, which may call what is kept.
-        self._free(self._as_parameter_)
+        self.end()
+
+
+class Gone:
+    """Tells when the library uses a configuration no more, nor anything that was made from it, also in its own threads.
+
+    The library posts a semaphore then: no Python runs for that, so it may happen at any time.
+    """
+
+    def __init__(self, config: Handle, hook: Any) -> None:
+        libc = ctypes.CDLL(None)
+        self._try: Callable[..., int] = libc.sem_trywait
+        self._semaphore = ctypes.create_string_buffer(64)
+        libc.sem_init(self._semaphore, 0, 0)
+        self._is_gone = False
+        # Without a hook, a function that does nothing with its arguments.
+        told, post = (ctypes.cast(function, ctypes.c_void_p) for function in (hook or libc.labs, libc.sem_post))
+        call("config_set_event_hook", config, told, ctypes.addressof(self._semaphore), post)
+
+    def __bool__(self) -> bool:
+        self._is_gone = self._is_gone or self._try(self._semaphore) == 0
+        return self._is_gone
 
 
 # Where a function's shape asks for more than its arguments.
 
 
-def new_config() -> int:
-    return _made("config_new")
-
-
-def new_export_options() -> int:
-    return _made("export_options_new")
-
-
-def _made(name: str) -> int:
-    if _table.FUNCTIONS["mgenjit_" + name] == "p:":
-        return getattr(lib, name)() or 0
-    return make(name)
-
-
 def task_wait(task: Handle, milliseconds: int) -> bool:
-    done = ctypes.c_int(0)
+    done = ctypes.c_bool()
     call("task_wait", task, milliseconds, ctypes.byref(done))
-    return done.value != 0
+    return done.value
 
 
 def cache_resolve(cache: Handle, prefix: bytes) -> str:
     key = ctypes.create_string_buffer(CONSTANTS["KEY_SIZE"])
-    size = (len(key),) if "N" in _table.FUNCTIONS["mgenjit_cache_resolve"] else ()
-    call("cache_resolve", cache, prefix, key, *size)
+    call("cache_resolve", cache, prefix, key, len(key))
     return text(key.value)
-
-
-def set_cache_limits(config: Handle, max_bytes: int, max_entries: int, max_age: float) -> None:
-    unit = 1000 if ("max_age_ms", "Q") in _table.STRUCTS["mgenjit_cache_statistics"] else 1
-    call("config_set_cache_limits", config, max_bytes, max_entries, round(max_age * unit))
-
-
-def explanation_time(explanation: Handle) -> int:
-    name = "explanation_time_us" if "mgenjit_explanation_time_us" in _table.FUNCTIONS else "explanation_time"
-    return int(getattr(lib, name)(explanation))
-
-
-def filter_struct(name: bytes | None, pinned: int, unused_since: int, min_bytes: int) -> Any:
-    made = sized("mgenjit_cache_filter")
-    made.name, made.pinned, made.min_bytes = name, pinned, min_bytes
-    setattr(made, _table.STRUCTS["mgenjit_cache_filter"][3][0], unused_since)
-    return made
 
 
 def made_string(name: str, *arguments: Any) -> str:
     """Calls a function that makes a string for the caller."""
     made = make(name, *arguments)
-    if "mgenjit_string_free" not in _table.FUNCTIONS:
-        return text(take_blob(made).rstrip(b"\0"))
     try:
         return text(ctypes.string_at(made))
     finally:

@@ -35,7 +35,7 @@ class Explanation:
         #: The key of the entry that is found, or of the nearest one.
         self.nearest = _abi.text_or_none(lib.explanation_nearest(handle))
         #: When the entry went, or the nearest one was compiled: in microseconds since 1970, 0 if that is not known.
-        self.time_us = _abi.explanation_time(handle)
+        self.time_us = int(lib.explanation_time_us(handle))
         self.message = _abi.text(lib.explanation_message(handle))
 
     def __str__(self) -> str:
@@ -96,12 +96,10 @@ class Cache:
         self, name: str | None = None, *, pinned: bool | None = None, unused_since_us: int = 0, min_bytes: int = 0
     ) -> Iterator[CacheInfo]:
         """Its entries, in the order of their keys: all, or those whose name matches a pattern, and so on."""
-        chosen = _abi.filter_struct(
-            None if name is None else _abi.encode(name),
-            {None: 0, True: 1, False: 2}[pinned],
-            unused_since_us,
-            min_bytes,
-        )
+        chosen = _abi.sized("mgenjit_cache_filter")
+        chosen.name = None if name is None else _abi.encode(name)
+        chosen.pinned = CONSTANTS[{None: "PINNED_ANY", True: "PINNED_ONLY", False: "PINNED_NOT"}[pinned]]
+        chosen.unused_since_us, chosen.min_bytes = unused_since_us, min_bytes
         made = _abi.make("cache_iterate", self._handle, ctypes.byref(chosen))
         iterator = _abi.Handle(made, lib.cache_iterator_free, self._handle)
         while True:

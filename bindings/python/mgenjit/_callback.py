@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import re
 import sys
 import threading
+import time
+import weakref
 
 from . import _values
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 
 _SIGNATURE = re.compile(r"\s*(?P<result>\w+)\s*(?:@[\w.$-]+\s*)?\((?P<parameters>[^()]*)\)\s*")
 _ANNOTATIONS: dict[Any, str] = {int: "i64", float: "double", bool: "i1", None: "void", type(None): "void"}
+_WRITTEN = {"int": "i64", "float": "double", "bool": "i1", "None": "void"}
 
 
 class Callback:
@@ -95,11 +99,12 @@ def _annotated(function: Callable[..., Any]) -> tuple[str, tuple[str, ...]]:
     import inspect
 
     def kind(annotation: Any, what: str) -> str:
-        name = annotation if isinstance(annotation, str) else _ANNOTATIONS.get(annotation)
-        if name not in _values.CTYPES:
-            # `from __future__ import annotations` makes them strings.
-            name = {"int": "i64", "float": "double", "bool": "i1", "None": "void"}.get(str(name).strip("'\""), name)
-            name = name.strip("'\"") if isinstance(name, str) else name
+        if isinstance(annotation, str):
+            # `from __future__ import annotations` makes all of them strings, and quotes those that were.
+            annotation = annotation.strip("'\"")
+            name = _WRITTEN.get(annotation, annotation)
+        else:
+            name = _ANNOTATIONS.get(annotation, "")
         if name not in _values.CTYPES:
             raise TypeError(
                 f"{what} of {function!r} has no type that compiled code knows: annotate it with int, float, bool or "
@@ -160,13 +165,46 @@ class _Unraisable:
 class Kept:
     """What must live as long as the code of an executor: callbacks, and objects whose addresses it has."""
 
-    __slots__ = ("__weakref__", "hook", "objects")
+    __slots__ = ("__weakref__", "gone", "hook", "objects", "users")
 
-    def __init__(self, hook: object = None) -> None:
+    def __init__(self, gone: Any, hook: object = None) -> None:
+        self.gone = gone
         self.hook = hook
         self.objects: list[object] = []
+        #: The handles of the executor, and the functions that were called.
+        self.users: Any = weakref.WeakSet()
+        _all.add(self)
+        _retired[:] = [one for one in _retired if not one[0]]
+
+    def __del__(self) -> None:
+        # A thread of the library may have the executor for a moment longer, and run its destructors.
+        if not self.gone:
+            _retired.append((self.gone, self.objects, self.hook))
+
+
+_retired: list[tuple[Any, ...]] = []
+_all: Any = weakref.WeakSet()
 
 
 def is_used(kept: Any) -> bool:
     """Whether compiled code may call back."""
     return bool(kept is not None and any(isinstance(item, Callback) for item in kept.objects))
+
+
+def _end() -> None:
+    """Destructors of compiled code that call back must run while Python still does. Code that a thread may be running
+    stays."""
+    if threading.active_count() > 1:
+        return
+    ended = [one[0] for one in _retired if any(isinstance(item, Callback) for item in one[1])]
+    for kept in list(_all):
+        if is_used(kept):
+            ended.append(kept.gone)
+            for user in list(kept.users):
+                user.end()
+    end = time.monotonic() + 1
+    while not all(ended) and time.monotonic() < end:
+        time.sleep(0.001)
+
+
+atexit.register(_end)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-
 from . import _abi
 from ._abi import CONSTANTS, call
 
@@ -130,7 +128,7 @@ class Config:
         server_queue_limit: float | None = None,
         server_log: Path | None = None,
     ) -> None:
-        handle = self._handle = _abi.Handle(_abi.new_config(), _abi.lib.config_free)
+        handle = self._handle = _abi.Handle(_abi.make("config_new"), _abi.lib.config_free)
         #: What compiled code or the library calls: it must live as long as what is made with this.
         self._hook: Any = None
         self._target = target
@@ -167,11 +165,11 @@ class Config:
         for layer in cache_layers:
             set("add_cache_layer", _path(layer))
         if cache_max_bytes is not None or cache_max_entries is not None or cache_max_age is not None:
-            _abi.set_cache_limits(
-                handle,
+            set(
+                "set_cache_limits",
                 5 << 30 if cache_max_bytes is None else cache_max_bytes,
                 cache_max_entries or 0,
-                cache_max_age or 0,
+                _milliseconds(cache_max_age),
             )
         switch("set_cache_sync", cache_sync)
         switch("set_cache_keep_ir", cache_keep_ir)
@@ -204,8 +202,9 @@ class Config:
             set("set_server_log", _path(server_log))
         if on_event is not None:
             told = on_event
-            self._hook = handle.kept = _abi.EVENT_HOOK(lambda event, _user: told(_event(event)))
-            set("set_event_hook", ctypes.cast(self._hook, ctypes.c_void_p), None, None)
+            self._hook = _abi.EVENT_HOOK(lambda event, _user: told(_event(event)))
+        self._gone = _abi.Gone(handle, self._hook)
+        handle.kept = (self._hook, self._gone)
 
 
 def of(config: Config | None, options: dict[str, Any]) -> Config:

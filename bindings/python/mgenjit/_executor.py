@@ -31,7 +31,7 @@ class Executor:
 
     def __init__(self, config: _config.Config | None = None, **options: Any) -> None:
         chosen = _config.of(config, options)
-        kept = _callback.Kept(chosen._hook)
+        kept = _callback.Kept(chosen._gone, chosen._hook)
         self._handle: _abi.Handle | None = _abi.Handle(
             _abi.make("executor_new", chosen._handle), lib.executor_free, kept
         )

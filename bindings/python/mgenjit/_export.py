@@ -44,7 +44,7 @@ def _kind(kind: str | None, path: Any = None) -> int:
 
 
 def _options(soname: str | None, static: bool, libraries: Iterable[str], flags: Iterable[str]) -> _abi.Handle:
-    options = _abi.Handle(_abi.new_export_options(), lib.export_options_free)
+    options = _abi.Handle(_abi.make("export_options_new"), lib.export_options_free)
     if soname is not None:
         call("export_options_set_soname", options, _abi.encode(soname))
     if static:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # Per type, when an argument may go to ctypes as it is: what is left goes the long way, which checks it. There, narrow
 # integers are widened as the IR says; here it makes no difference.
 _FAST = {
-    "i1": "{0} is False",
+    "i1": "({0} is True or {0} is False)",
     "i8": "0 <= {0} <= 0x7f",
     "i16": "0 <= {0} <= 0x7fff",
     "i32": "-0x80000000 <= {0} <= 0x7fffffff",
@@ -78,6 +78,10 @@ class Function:
         function.function = self  # type: ignore[attr-defined]
         return function
 
+    def end(self) -> None:
+        """It can be called no more, as the interpreter ends."""
+        self._f = _ended
+
     def _is_plain(self) -> bool:
         """Whether C can call it: a calling convention stands before the result's type."""
         return (
@@ -93,6 +97,9 @@ class Function:
         if plain:
             kinds = [_values.CTYPES[kind] for kind in self.parameters]
             self._f = ctypes.CFUNCTYPE(_values.CTYPES[self.result], *kinds)(self.address)
+            kept: Any = self._handle.kept
+            if kept is not None:
+                kept.users.add(self)
         key = (self.result, self.parameters, _callback.is_used(self._handle.kept)) if plain else None
         made = _classes.get(key)
         if made is None:
@@ -105,6 +112,10 @@ class Function:
 
     def __reduce__(self) -> Any:
         raise TypeError("compiled code belongs to its process: send the IR, and compile it there; the cache has it")
+
+
+def _ended(*_arguments: object) -> None:
+    raise RuntimeError("compiled code that calls Python cannot be called while the interpreter ends")
 
 
 _classes: dict[Any, type[Function]] = {}
@@ -165,7 +176,7 @@ def _call_checked(function: Function, arguments: tuple[Any, ...]) -> Any:
     given = [argument for argument in arguments if argument is not _MISSING]
     wanted = len(function.parameters)
     if len(given) < wanted or (len(given) > wanted and not function.variadic):
-        takes = f"{wanted}{' or more' if function.variadic else ''} argument{'' if wanted == 1 else 's'}"
+        takes = f"{wanted} argument{'' if wanted == 1 else 's'}{' or more' if function.variadic else ''}"
         raise TypeError(f"{function.name}() takes {takes}, and got {len(given)}: {function.signature}")
     values = (_abi.Value * max(len(given), 1))()
     kept = []

@@ -18,7 +18,7 @@ FUNCTIONS: dict[str, str] = {
     "mgenjit_error_symbol_count": "N:p",
     "mgenjit_error_symbol": "s:pN",
     "mgenjit_error_free": "v:p",
-    "mgenjit_config_new": "p:",
+    "mgenjit_config_new": "i:pp",
     "mgenjit_config_free": "v:p",
     "mgenjit_config_set_opt_level": "i:pip",
     "mgenjit_config_set_cpu": "i:psp",
@@ -31,13 +31,13 @@ FUNCTIONS: dict[str, str] = {
     "mgenjit_config_set_cache_mode": "i:pip",
     "mgenjit_config_add_cache_layer": "i:psp",
     "mgenjit_config_set_cache_limits": "i:pQQQp",
-    "mgenjit_config_set_cache_sync": "i:pip",
-    "mgenjit_config_set_cache_keep_ir": "i:pip",
-    "mgenjit_config_set_cache_index": "i:pip",
-    "mgenjit_config_set_cache_verify": "i:pip",
+    "mgenjit_config_set_cache_sync": "i:p?p",
+    "mgenjit_config_set_cache_keep_ir": "i:p?p",
+    "mgenjit_config_set_cache_index": "i:p?p",
+    "mgenjit_config_set_cache_verify": "i:p?p",
     "mgenjit_config_set_cache_signing_key": "i:psp",
     "mgenjit_config_add_cache_trusted_key": "i:psp",
-    "mgenjit_config_set_lock_timeout": "i:pIp",
+    "mgenjit_config_set_lock_timeout": "i:pQp",
     "mgenjit_config_set_event_hook": "i:ppppp",
     "mgenjit_config_set_server_path": "i:psp",
     "mgenjit_config_set_max_servers": "i:pIp",
@@ -78,10 +78,10 @@ FUNCTIONS: dict[str, str] = {
     "mgenjit_function_result_type": "i:p",
     "mgenjit_function_parameter_count": "N:p",
     "mgenjit_function_parameter_type": "i:pN",
-    "mgenjit_function_is_variadic": "i:p",
+    "mgenjit_function_is_variadic": "?:p",
     "mgenjit_function_address": "i:ppp",
     "mgenjit_function_call": "i:ppNpp",
-    "mgenjit_function_call_raw": "i:pppp",
+    "mgenjit_function_call_raw": "i:ppNpNp",
     "mgenjit_executor_compile_async": "i:ppppppp",
     "mgenjit_executor_prefetch": "i:ppp",
     "mgenjit_task_free": "v:p",
@@ -91,10 +91,11 @@ FUNCTIONS: dict[str, str] = {
     "mgenjit_blob_data": "p:p",
     "mgenjit_blob_size": "N:p",
     "mgenjit_blob_free": "v:p",
-    "mgenjit_export_options_new": "p:",
+    "mgenjit_string_free": "v:p",
+    "mgenjit_export_options_new": "i:pp",
     "mgenjit_export_options_free": "v:p",
     "mgenjit_export_options_set_soname": "i:psp",
-    "mgenjit_export_options_set_static": "i:pip",
+    "mgenjit_export_options_set_static": "i:p?p",
     "mgenjit_export_options_add_library": "i:psp",
     "mgenjit_export_options_add_flag": "i:psp",
     "mgenjit_module_export": "i:pispp",
@@ -105,18 +106,18 @@ FUNCTIONS: dict[str, str] = {
     "mgenjit_cache_free": "v:p",
     "mgenjit_cache_directory": "s:p",
     "mgenjit_cache_stats": "i:ppp",
-    "mgenjit_cache_iterate": "i:pppp",
-    "mgenjit_cache_iterator_next": "i:ppp",
-    "mgenjit_cache_iterator_free": "v:p",
-    "mgenjit_cache_resolve": "i:pspp",
+    "mgenjit_cache_resolve": "i:pspNp",
     "mgenjit_cache_remove": "i:psp",
-    "mgenjit_cache_pin": "i:psip",
+    "mgenjit_cache_pin": "i:ps?p",
     "mgenjit_cache_trim": "i:pppp",
-    "mgenjit_cache_clear": "i:pippp",
-    "mgenjit_cache_verify": "i:psip",
+    "mgenjit_cache_clear": "i:p?ppp",
+    "mgenjit_cache_verify": "i:ps?p",
     "mgenjit_cache_rebuild": "i:pppp",
     "mgenjit_cache_export": "i:pspNppp",
     "mgenjit_cache_import": "i:pspppp",
+    "mgenjit_cache_iterate": "i:pppp",
+    "mgenjit_cache_iterator_next": "i:ppp",
+    "mgenjit_cache_iterator_free": "v:p",
     "mgenjit_cache_entry_open": "i:pspp",
     "mgenjit_cache_entry_free": "v:p",
     "mgenjit_cache_entry_info": "i:ppp",
@@ -138,18 +139,20 @@ FUNCTIONS: dict[str, str] = {
     "mgenjit_explanation_differences": "I:p",
     "mgenjit_explanation_key": "s:p",
     "mgenjit_explanation_nearest": "s:p",
-    "mgenjit_explanation_time": "Q:p",
+    "mgenjit_explanation_time_us": "Q:p",
     "mgenjit_explanation_message": "s:p",
     "mgenjit_server_status": "i:pp",
-    "mgenjit_server_stop": "i:iQp",
+    "mgenjit_server_stop": "i:?Qp",
     "mgenjit_server_socket": "i:pp",
     "mgenjit_server_path": "i:ppp",
 }
 
 CONSTANTS: dict[str, int] = {
     "VERSION_MAJOR": 0,
-    "VERSION_MINOR": 1,
+    "VERSION_MINOR": 2,
     "VERSION_PATCH": 0,
+    "SERVER_DEFAULT": 18446744073709551615,
+    "FOREVER": 18446744073709551615,
     "STATUS_OK": 0,
     "STATUS_INVALID_ARGUMENT": 1,
     "STATUS_IO": 2,
@@ -185,10 +188,10 @@ CONSTANTS: dict[str, int] = {
     "EVENT_COMPILED": 4,
     "EVENT_STORED": 5,
     "EVENT_LOADED": 6,
-    "EVENT_CACHE_TROUBLE": 7,
+    "EVENT_CACHE_WARNING": 7,
     "EVENT_DIFFERENT": 8,
     "EVENT_NOT_ISOLATED": 9,
-    "EVENT_SERVER_TROUBLE": 10,
+    "EVENT_SERVER_WARNING": 10,
     "EVENT_PROGRESS": 11,
     "EVENT_WARNING": 12,
     "OPT_O0": 0,
@@ -202,7 +205,8 @@ CONSTANTS: dict[str, int] = {
     "CACHE_OFF": 2,
     "SERVER_PRIVATE": 1,
     "SERVER_SHARED": 2,
-    "SERVER_DEFAULT": 18446744073709551615,
+    "ORIGIN_COMPILED": 1,
+    "ORIGIN_CACHE": 2,
     "TYPE_VOID": 0,
     "TYPE_I1": 1,
     "TYPE_I8": 2,
@@ -213,9 +217,6 @@ CONSTANTS: dict[str, int] = {
     "TYPE_DOUBLE": 7,
     "TYPE_POINTER": 8,
     "TYPE_OTHER": 9,
-    "ORIGIN_COMPILED": 1,
-    "ORIGIN_CACHE": 2,
-    "FOREVER": 18446744073709551615,
     "EXPORT_OBJECT": 1,
     "EXPORT_ARCHIVE": 2,
     "EXPORT_SHARED_LIBRARY": 3,
@@ -225,6 +226,9 @@ CONSTANTS: dict[str, int] = {
     "EXPORT_ASSEMBLY": 7,
     "EXPORT_HEADER": 8,
     "KEY_SIZE": 65,
+    "PINNED_ANY": 0,
+    "PINNED_ONLY": 1,
+    "PINNED_NOT": 2,
     "PART_IMAGE": 1,
     "PART_OBJECT": 2,
     "PART_IR": 3,
@@ -245,19 +249,19 @@ CONSTANTS: dict[str, int] = {
 STRUCTS: dict[str, tuple[tuple[str, str], ...]] = {
     "mgenjit_times": (
         ("size", "N"),
-        ("hash", "Q"),
-        ("find", "Q"),
-        ("wait", "Q"),
-        ("start", "Q"),
-        ("parse", "Q"),
-        ("optimise", "Q"),
-        ("codegen", "Q"),
-        ("link", "Q"),
-        ("compile", "Q"),
-        ("store", "Q"),
-        ("map", "Q"),
-        ("bind", "Q"),
-        ("total", "Q"),
+        ("hash_us", "Q"),
+        ("find_us", "Q"),
+        ("wait_us", "Q"),
+        ("start_us", "Q"),
+        ("parse_us", "Q"),
+        ("optimise_us", "Q"),
+        ("codegen_us", "Q"),
+        ("link_us", "Q"),
+        ("compile_us", "Q"),
+        ("store_us", "Q"),
+        ("map_us", "Q"),
+        ("bind_us", "Q"),
+        ("total_us", "Q"),
     ),
     "mgenjit_event": (
         ("size", "N"),
@@ -278,7 +282,7 @@ STRUCTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("aliases", "Q"),
         ("max_bytes", "Q"),
         ("max_entries", "Q"),
-        ("max_age", "Q"),
+        ("max_age_ms", "Q"),
         ("hits", "Q"),
         ("hits_by_alias", "Q"),
         ("hits_in_layers", "Q"),
@@ -292,15 +296,15 @@ STRUCTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("evictions", "Q"),
         ("evicted_bytes", "Q"),
         ("removals", "Q"),
-        ("compile_time", "Q"),
-        ("saved_time", "Q"),
-        ("has_history", "Q"),
+        ("compile_us", "Q"),
+        ("saved_us", "Q"),
+        ("has_history", "?"),
     ),
     "mgenjit_cache_filter": (
         ("size", "N"),
         ("name", "s"),
         ("pinned", "i"),
-        ("unused_since", "Q"),
+        ("unused_since_us", "Q"),
         ("min_bytes", "Q"),
     ),
     "mgenjit_cache_info": (
@@ -308,7 +312,7 @@ STRUCTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("key", "s"),
         ("name", "s"),
         ("opt_level", "i"),
-        ("pinned", "i"),
+        ("pinned", "?"),
         ("triple", "s"),
         ("cpu", "s"),
         ("machine", "s"),
@@ -318,18 +322,18 @@ STRUCTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("ir_bytes", "Q"),
         ("bytes", "Q"),
         ("image_bytes", "Q"),
-        ("compile_time", "Q"),
-        ("created", "Q"),
-        ("last_used", "Q"),
+        ("compile_us", "Q"),
+        ("created_us", "Q"),
+        ("last_used_us", "Q"),
         ("hits", "Q"),
-        ("saved_time", "Q"),
+        ("saved_us", "Q"),
     ),
     "mgenjit_server_statistics": (
         ("size", "N"),
         ("process", "Q"),
-        ("uptime", "Q"),
-        ("idle_timeout", "Q"),
-        ("stopping", "Q"),
+        ("uptime_ms", "Q"),
+        ("idle_timeout_ms", "Q"),
+        ("stopping", "?"),
         ("connections", "Q"),
         ("clients", "Q"),
         ("queued", "Q"),
@@ -337,8 +341,8 @@ STRUCTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("workers", "Q"),
         ("idle_workers", "Q"),
         ("max_workers", "Q"),
-        ("memory", "Q"),
-        ("worker_memory", "Q"),
+        ("memory_bytes", "Q"),
+        ("worker_memory_bytes", "Q"),
         ("requests", "Q"),
         ("compiled", "Q"),
         ("failed", "Q"),
@@ -349,9 +353,9 @@ STRUCTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("refused", "Q"),
         ("started_workers", "Q"),
         ("recycled_workers", "Q"),
-        ("max_time", "Q"),
-        ("max_memory", "Q"),
-        ("queue_timeout", "Q"),
+        ("max_cpu_ms", "Q"),
+        ("max_memory_bytes", "Q"),
+        ("queue_timeout_ms", "Q"),
         ("private_servers", "Q"),
         ("max_private_servers", "Q"),
         ("limited", "Q"),
@@ -378,34 +382,34 @@ class Record:
 class Times(Record):
     """The fields of mgenjit_times, as mgenjit.h explains them."""
 
-    hash: int
-    find: int
-    wait: int
-    start: int
-    parse: int
-    optimise: int
-    codegen: int
-    link: int
-    compile: int
-    store: int
-    map: int
-    bind: int
-    total: int
+    hash_us: int
+    find_us: int
+    wait_us: int
+    start_us: int
+    parse_us: int
+    optimise_us: int
+    codegen_us: int
+    link_us: int
+    compile_us: int
+    store_us: int
+    map_us: int
+    bind_us: int
+    total_us: int
 
     _fields = (
-        "hash",
-        "find",
-        "wait",
-        "start",
-        "parse",
-        "optimise",
-        "codegen",
-        "link",
-        "compile",
-        "store",
-        "map",
-        "bind",
-        "total",
+        "hash_us",
+        "find_us",
+        "wait_us",
+        "start_us",
+        "parse_us",
+        "optimise_us",
+        "codegen_us",
+        "link_us",
+        "compile_us",
+        "store_us",
+        "map_us",
+        "bind_us",
+        "total_us",
     )
 
 
@@ -418,7 +422,7 @@ class CacheStatistics(Record):
     aliases: int
     max_bytes: int
     max_entries: int
-    max_age: int
+    max_age_ms: int
     hits: int
     hits_by_alias: int
     hits_in_layers: int
@@ -432,9 +436,9 @@ class CacheStatistics(Record):
     evictions: int
     evicted_bytes: int
     removals: int
-    compile_time: int
-    saved_time: int
-    has_history: int
+    compile_us: int
+    saved_us: int
+    has_history: bool
 
     _fields = (
         "entries",
@@ -443,7 +447,7 @@ class CacheStatistics(Record):
         "aliases",
         "max_bytes",
         "max_entries",
-        "max_age",
+        "max_age_ms",
         "hits",
         "hits_by_alias",
         "hits_in_layers",
@@ -457,8 +461,8 @@ class CacheStatistics(Record):
         "evictions",
         "evicted_bytes",
         "removals",
-        "compile_time",
-        "saved_time",
+        "compile_us",
+        "saved_us",
         "has_history",
     )
 
@@ -469,7 +473,7 @@ class CacheInfo(Record):
     key: str | None
     name: str | None
     opt_level: int
-    pinned: int
+    pinned: bool
     triple: str | None
     cpu: str | None
     machine: str | None
@@ -479,11 +483,11 @@ class CacheInfo(Record):
     ir_bytes: int
     bytes: int
     image_bytes: int
-    compile_time: int
-    created: int
-    last_used: int
+    compile_us: int
+    created_us: int
+    last_used_us: int
     hits: int
-    saved_time: int
+    saved_us: int
 
     _fields = (
         "key",
@@ -499,11 +503,11 @@ class CacheInfo(Record):
         "ir_bytes",
         "bytes",
         "image_bytes",
-        "compile_time",
-        "created",
-        "last_used",
+        "compile_us",
+        "created_us",
+        "last_used_us",
         "hits",
-        "saved_time",
+        "saved_us",
     )
 
 
@@ -511,9 +515,9 @@ class ServerStatistics(Record):
     """The fields of mgenjit_server_statistics, as mgenjit.h explains them."""
 
     process: int
-    uptime: int
-    idle_timeout: int
-    stopping: int
+    uptime_ms: int
+    idle_timeout_ms: int
+    stopping: bool
     connections: int
     clients: int
     queued: int
@@ -521,8 +525,8 @@ class ServerStatistics(Record):
     workers: int
     idle_workers: int
     max_workers: int
-    memory: int
-    worker_memory: int
+    memory_bytes: int
+    worker_memory_bytes: int
     requests: int
     compiled: int
     failed: int
@@ -533,9 +537,9 @@ class ServerStatistics(Record):
     refused: int
     started_workers: int
     recycled_workers: int
-    max_time: int
-    max_memory: int
-    queue_timeout: int
+    max_cpu_ms: int
+    max_memory_bytes: int
+    queue_timeout_ms: int
     private_servers: int
     max_private_servers: int
     limited: int
@@ -544,8 +548,8 @@ class ServerStatistics(Record):
 
     _fields = (
         "process",
-        "uptime",
-        "idle_timeout",
+        "uptime_ms",
+        "idle_timeout_ms",
         "stopping",
         "connections",
         "clients",
@@ -554,8 +558,8 @@ class ServerStatistics(Record):
         "workers",
         "idle_workers",
         "max_workers",
-        "memory",
-        "worker_memory",
+        "memory_bytes",
+        "worker_memory_bytes",
         "requests",
         "compiled",
         "failed",
@@ -566,9 +570,9 @@ class ServerStatistics(Record):
         "refused",
         "started_workers",
         "recycled_workers",
-        "max_time",
-        "max_memory",
-        "queue_timeout",
+        "max_cpu_ms",
+        "max_memory_bytes",
+        "queue_timeout_ms",
         "private_servers",
         "max_private_servers",
         "limited",

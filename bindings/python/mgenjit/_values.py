@@ -50,7 +50,7 @@ def number(value: object, kind: str, what: str) -> float:
         raise OverflowError(f"{what} is too large for {kind}") from None
     if kind == "float":
         try:
-            struct.pack("f", result)
+            struct.pack("<f", result)
         except OverflowError:
             raise OverflowError(f"{what} is {result!r}, which is too large for float") from None
     return result
