@@ -245,9 +245,10 @@ def main(command_line: Sequence[str] | None = None) -> int:
                 executor.compile_ir_file(given.file)
                 executor.export(given.output)
             return 0
-        return jit_compile_and_run(
-            given.file, given.verbose, arguments=given.arguments, runtime=given.runtime, **options
-        ) & 0xFF
+        return (
+            jit_compile_and_run(given.file, given.verbose, arguments=given.arguments, runtime=given.runtime, **options)
+            & 0xFF
+        )
     except FileNotFoundError as error:
         print(f"{parser.prog}: {error.filename}: {error.strerror}", file=sys.stderr)
     except (RuntimeError, ValueError) as error:
