@@ -10,6 +10,7 @@ looked up, and an unresolved symbol is a RuntimeError, where it ends the process
 from __future__ import annotations
 
 import ctypes
+import enum
 import os
 import re
 import warnings
@@ -51,8 +52,7 @@ _MISSING = {
     "create_pipeline_tuning_options": _PASSES,
     "set_option": "mgenjit takes no options of LLVM: leave the call out",
     "link_modules": "give mgenjit.Executor.compile a list of inputs, or add the modules to one engine",
-    "get_function_cfg": _OTHER,
-    "view_dot_graph": _OTHER,
+    "link_in": "give mgenjit.Executor.compile a list of inputs, or add the modules to one engine",
     "set_time_passes": "Module.times of mgenjit tells what compiling takes",
     "report_and_reset_timings": "Module.times of mgenjit tells what compiling takes",
 }
@@ -74,7 +74,9 @@ class _Without:
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("_"):
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-        raise MissingFeatureError(f"{type(self).__name__} of mgenjit.llvmlite has no {name}: {_OTHER}")
+        raise MissingFeatureError(
+            f"{type(self).__name__} of mgenjit.llvmlite has no {name}: {_MISSING.get(name, _OTHER)}"
+        )
 
     def close(self) -> None:
         """Gives it up."""
@@ -141,6 +143,15 @@ def create_target_data(layout: str) -> TargetData:
     return TargetData(layout)
 
 
+# What triples of LLVM's targets begin with.
+_ARCHITECTURES = re.compile(
+    r"(x86_64|amd64|i[3-9]86|aarch64|arm|thumb|riscv|powerpc|ppc|mips|s390x|sparc|loongarch|wasm|hexagon|avr|bpf|amdgcn|"
+    r"r600|nvptx|msp430|xcore|lanai|ve\b|m68k|csky|arc\b|spirv|xtensa)"
+)
+_RELOC = ("default", "static", "pic", "dynamicnopic")
+_CODE_MODELS = ("default", "jitdefault", "small", "kernel", "medium", "large")
+
+
 class Target(_Without):
     """A target, by its triple."""
 
@@ -153,14 +164,20 @@ class Target(_Without):
 
     @classmethod
     def from_triple(cls, triple: str) -> Target:
+        if not _ARCHITECTURES.match(triple):
+            raise RuntimeError(f'No available targets are compatible with triple "{triple}"')
         return cls(triple)
 
     @property
     def name(self) -> str:
         return self.triple.partition("-")[0].replace("x86_64", "x86-64")
 
+    @property
+    def description(self) -> str:
+        return {"x86-64": "64-bit X86: EM64T and AMD64", "aarch64": "AArch64 (little endian)"}.get(self.name, self.name)
+
     def __str__(self) -> str:
-        return f"<Target {self.name}>"
+        return f"<Target {self.name} ({self.description})>"
 
     def create_target_machine(
         self,
@@ -173,8 +190,9 @@ class Target(_Without):
         jit: bool = False,
         abiname: str = "",
     ) -> TargetMachine:
-        if not 0 <= opt <= 3:
-            raise ValueError(f"opt is {opt}: it must be 0 to 3")
+        assert 0 <= opt <= 3, f"opt is {opt}: it must be 0 to 3"
+        assert reloc in _RELOC, f"reloc is {reloc!r}: it must be one of {', '.join(_RELOC)}"
+        assert codemodel in _CODE_MODELS, f"codemodel is {codemodel!r}: it must be one of {', '.join(_CODE_MODELS)}"
         return TargetMachine(self.triple, cpu, features, opt)
 
 
@@ -229,26 +247,36 @@ class ValueRef(_Without):
     @property
     def linkage(self) -> Linkage:
         found = _LINKAGES.search(self._attributes)
-        return Linkage(found.group(1) if found else "external")
+        name = found.group(1) if found else "external"
+        return Linkage[_LINKAGE_NAMES.get(name, name)]
 
     def __repr__(self) -> str:
         return f"<ValueRef {self.name}>"
 
 
-class Linkage:
-    """How a symbol is linked, by its name in the IR."""
+class Linkage(enum.IntEnum):
+    """How a symbol is linked, by the name in the IR."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    external = 0
+    available_externally = 1
+    linkonce_any = 2
+    linkonce_odr = 3
+    linkonce_odr_autohide = 4
+    weak_any = 5
+    weak_odr = 6
+    appending = 7
+    internal = 8
+    private = 9
+    dllimport = 10
+    dllexport = 11
+    external_weak = 12
+    ghost = 13
+    common = 14
+    linker_private = 15
+    linker_private_weak = 16
 
-    def __eq__(self, other: object) -> bool:
-        return getattr(other, "name", None) == self.name
 
-    def __hash__(self) -> int:
-        return hash(self.name)
-
-    def __repr__(self) -> str:
-        return f"<Linkage.{self.name}>"
+_LINKAGE_NAMES = {"linkonce": "linkonce_any", "weak": "weak_any", "extern_weak": "external_weak"}
 
 
 def _unquoted(name: str) -> str:
@@ -470,7 +498,7 @@ class ExecutionEngine(_Without):
 
     def remove_module(self, module: ModuleRef) -> None:
         if module not in self._modules:
-            raise KeyError("module was not added to this engine")
+            raise KeyError(module)
         compiled = self._modules.pop(module)
         if compiled is not None:
             compiled.remove()
@@ -482,7 +510,8 @@ class ExecutionEngine(_Without):
             if compiled is None:
                 self._modules[module] = module._compile(executor)
 
-    def _link(self) -> Executor:
+    def run_static_constructors(self) -> None:
+        """They run when the modules are linked, here or at the first look-up."""
         self.finalize_object()
         executor = self._open()
         _define(executor, self._defined)
@@ -490,31 +519,32 @@ class ExecutionEngine(_Without):
             executor.link()
         except _errors.Error as error:
             raise RuntimeError(str(error)) from error
-        return executor
-
-    def run_static_constructors(self) -> None:
-        """They run when the modules are linked, here or at the first look-up."""
-        self._link()
 
     def run_static_destructors(self) -> None:
         """They run when the engine is closed."""
 
     def get_function_address(self, name: str) -> int:
         """The address of a function, 0 if there is none."""
-        executor = self._link()
+        _define(self._open(), self._defined)
+        try:
+            # As there: what was added last is found when something made it compile.
+            address = self._find(name)
+            if not address:
+                self.finalize_object()
+                address = self._find(name) or self._open().lookup(name)
+            return address
+        except _errors.NotFoundError:
+            return 0
+        except _errors.Error as error:
+            raise RuntimeError(str(error)) from error
+
+    def _find(self, name: str) -> int:
         for compiled in reversed([compiled for compiled in self._modules.values() if compiled is not None]):
             try:
                 return compiled.lookup(name)
             except _errors.NotFoundError:
                 continue
-            except _errors.Error as error:
-                raise RuntimeError(str(error)) from error
-        try:
-            return executor.lookup(name)
-        except _errors.NotFoundError:
-            return 0
-        except _errors.Error as error:
-            raise RuntimeError(str(error)) from error
+        return 0
 
     get_global_value_address = get_function_address
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import shutil
 import subprocess
@@ -60,7 +61,8 @@ def test_it_prints_what_it_does_if_it_is_asked(program: pathlib.Path, capfd: pyt
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "mgenjit.jit_executor", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, check=False, text=True, timeout=120)
+    environment = {**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parent.parent)}
+    return subprocess.run(command, env=environment, capture_output=True, check=False, text=True, timeout=120)
 
 
 def test_it_is_a_program(program: pathlib.Path, tmp_path: pathlib.Path) -> None:

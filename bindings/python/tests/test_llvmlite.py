@@ -173,6 +173,51 @@ SCRIPTS = {
         made = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine())
         print(str(made.target_data) == str(target.target_data))
     """,
+    "targets": """
+        for triple in ("bogus", ""):
+            try:
+                llvm.Target.from_triple(triple)
+            except RuntimeError as error:
+                print(error)
+        for options in (dict(opt=9), dict(reloc="what"), dict(codemodel="what")):
+            try:
+                machine(**options)
+            except AssertionError:
+                print("no", *options)
+        target = llvm.Target.from_default_triple()
+        print(target.name, target.description, target)
+        features = llvm.get_host_cpu_features().flatten()
+        made = target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=3)
+        with llvm.create_mcjit_compiler(llvm.parse_assembly(ADD), made) as engine:
+            print(BINARY(engine.get_function_address("add"))(1, 1))
+        print(engine.closed)
+    """,
+    "definitions": """
+        def one(number):
+            return llvm.parse_assembly(f"define i64 @f() {{\\n  ret i64 {number}\\n}}")
+        NULLARY = ctypes.CFUNCTYPE(ctypes.c_int64)
+        made = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine())
+        first, second = one(1), one(2)
+        for module in (first, second):
+            made.add_module(module)
+            made.finalize_object()
+            print(NULLARY(made.get_function_address("f"))())
+        try:
+            made.remove_module(one(3))
+        except KeyError:
+            print("KeyError")
+        text = '''
+            define void @"a b"() {
+              ret void
+            }
+            define linkonce_odr dso_local signext i32 @g(ptr nocapture %x) {
+              ret i32 0
+            }
+            define weak i64 @h() { ret i64 0 }
+            declare extern_weak void @i(...)'''
+        functions = list(llvm.parse_assembly(text).functions)
+        print([(f.name, f.linkage.name, f.linkage == llvm.Linkage.weak_any) for f in functions])
+    """,
     "other machine": """
         llvm.initialize_all_targets()
         llvm.initialize_all_asmprinters()
@@ -245,7 +290,10 @@ SCRIPTS = {
 
 def printed(binding: str, script: str) -> str:
     program = f"import {binding} as llvm\n{START}\n{textwrap.dedent(script)}"
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, text=True, timeout=120)
+    environment = {**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(__file__))}
+    ran = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, check=False, text=True, timeout=120
+    )
     assert ran.returncode == 0, f"{binding}: {ran.stdout}{ran.stderr}"
     return ran.stdout
 
