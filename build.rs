@@ -17,6 +17,7 @@ fn main() {
     println!("cargo:rustc-cdylib-link-arg=-Wl,--build-id");
     // Rust's thread-local destructors make unloading unsafe (rust-lang/rust#91979).
     println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
+    println!("cargo:rustc-link-arg-bin=mgenjit-helper=-Wl,--build-id");
     if std::env::var_os("CARGO_FEATURE_SERVER").is_some() {
         link_server();
     }

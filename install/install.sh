@@ -3,7 +3,7 @@
 #
 # From the environment: PREFIX (/usr/local), DESTDIR, and the folders below, as the GNU coding standards name them. LIBDIR
 # is PREFIX/lib; Debian's packages use PREFIX/lib/x86_64-linux-gnu. Modes do not depend on the umask. CC and LDFLAGS link
-# the tool; STRIP strips it and the server, unless it is empty.
+# the tool; STRIP strips it, the server and the helper, unless it is empty.
 set -eu
 umask 022
 cd "$(dirname "$0")/.."
@@ -35,7 +35,7 @@ for folder in "$PREFIX" "$BINDIR" "$LIBDIR" "$LIBEXECDIR" "$INCLUDEDIR" "$DATADI
     *) fail "$folder: the folders to install to must be absolute paths" ;;
     esac
 done
-for file in target/release/mgenjit-server target/release/libmgenjit.a target/install/mgenjit.o; do
+for file in target/release/mgenjit-server target/release/mgenjit-helper target/release/libmgenjit.a target/install/mgenjit.o; do
     [ "$action" = uninstall ] || [ -e "$file" ] || fail "there is no $file: run make first"
 done
 
@@ -98,21 +98,27 @@ trap 'rm -rf "$work"' EXIT
 
 if [ "$action" = install ]; then
     link_tool
-    cp target/release/mgenjit-server "$work"
+    cp target/release/mgenjit-server target/release/mgenjit-helper "$work"
     strip=${STRIP-strip}
-    [ -z "$strip" ] || $strip "$work/mgenjit" "$work/mgenjit-server"
+    [ -z "$strip" ] || $strip "$work/mgenjit" "$work/mgenjit-server" "$work/mgenjit-helper"
 fi
 
 put 755 "$work/mgenjit" "$BINDIR/mgenjit"
-put 755 "$work/mgenjit-server" "$LIBEXECDIR/mgenjit/mgenjit-server"
+for program in mgenjit-server mgenjit-helper; do
+    put 755 "$work/$program" "$LIBEXECDIR/mgenjit/$program"
+done
 put 755 target/release/libmgenjit.so "$LIBDIR/libmgenjit.so.$VERSION"
 put_link "libmgenjit.so.$VERSION" "$LIBDIR/$SONAME"
 put_link "$SONAME" "$LIBDIR/libmgenjit.so"
 put 644 target/release/libmgenjit.a "$LIBDIR/libmgenjit.a"
-# The library looks for its server in ../libexec and ../../libexec from where it is.
+# The library looks for both in ../libexec and ../../libexec from where it is.
 case $(realpath -m "$LIBEXECDIR") in
 "$(realpath -m "$LIBDIR/../libexec")" | "$(realpath -m "$LIBDIR/../../libexec")") ;;
-*) put_link "$LIBEXECDIR/mgenjit/mgenjit-server" "$LIBDIR/mgenjit/mgenjit-server" ;;
+*)
+    for program in mgenjit-server mgenjit-helper; do
+        put_link "$LIBEXECDIR/mgenjit/$program" "$LIBDIR/mgenjit/$program"
+    done
+    ;;
 esac
 put 644 include/mgenjit.h "$INCLUDEDIR/mgenjit.h"
 put_text install/mgenjit.pc.in "$LIBDIR/pkgconfig/mgenjit.pc"

@@ -57,13 +57,16 @@ fn needs_llvm(bytes: &[u8]) -> bool {
 }
 
 #[test]
-fn library_contains_no_llvm() {
-    let library = read(&support::shared_library());
-    assert!(!needs_llvm(&library));
-    let found = llvm_symbols(&library);
-    assert!(found.is_empty(), "{found:?}");
-    // There are symbols to look at.
-    assert!(parse(&library).symbols().count() > 100);
+fn only_the_server_contains_llvm() {
+    let helper = PathBuf::from(env!("CARGO_BIN_EXE_mgenjit-helper"));
+    for file in [support::shared_library(), helper] {
+        let bytes = read(&file);
+        assert!(!needs_llvm(&bytes), "{}", file.display());
+        let found = llvm_symbols(&bytes);
+        assert!(found.is_empty(), "{}: {found:?}", file.display());
+        // There are symbols to look at.
+        assert!(parse(&bytes).symbols().count() > 100);
+    }
 
     // The same questions find LLVM where it is.
     let server = read(Path::new(env!("CARGO_BIN_EXE_mgenjit-server")));
@@ -72,7 +75,7 @@ fn library_contains_no_llvm() {
 
 /// What every Linux has that has glibc.
 #[test]
-fn library_needs_the_c_library_alone() {
+fn library_and_helper_need_the_c_library_alone() {
     let known = [
         "libc.so.6",
         "libgcc_s.so.1",
@@ -81,8 +84,12 @@ fn library_needs_the_c_library_alone() {
         "libdl.so.2",
         "libpthread.so.0",
     ];
-    for name in dynamic_strings(&read(&support::shared_library()), DT_NEEDED) {
-        assert!(known.contains(&name.as_str()), "the library needs {name}");
+    let helper = PathBuf::from(env!("CARGO_BIN_EXE_mgenjit-helper"));
+    for file in [support::shared_library(), helper] {
+        for name in dynamic_strings(&read(&file), DT_NEEDED) {
+            let is_known = known.contains(&name.as_str());
+            assert!(is_known, "{} needs {name}", file.display());
+        }
     }
 }
 
@@ -105,7 +112,8 @@ fn nothing_names_the_builders_folders() {
         Path::new("registry/src/"),
     ];
     let server = PathBuf::from(env!("CARGO_BIN_EXE_mgenjit-server"));
-    for file in [library.with_extension("a"), library, server] {
+    let helper = PathBuf::from(env!("CARGO_BIN_EXE_mgenjit-helper"));
+    for file in [library.with_extension("a"), library, server, helper] {
         let bytes = read(&file);
         for folder in folders {
             // Near the root, other paths can have such parts.

@@ -124,7 +124,12 @@ fn what_is_installed_can_be_used_whatever_the_umask() {
     let script =
         format!("echo '{ir}' >main.ll; \"$PREFIX/bin/mgenjit\" run main.ll && exit 1; [ $? = 7 ]");
     installed.shell(&script);
+    installed.shell(LINK);
 }
+
+/// What the helper is for.
+const LINK: &str = "echo 'define i32 @main() { ret i32 7 }' >main.ll; PATH=\"${BINDIR-$PREFIX/bin}:$PATH\"; \
+                    mgenjit build -o program main.ll; ./program && exit 1; [ $? = 7 ]";
 
 #[test]
 fn pkg_config_finds_it() {
@@ -186,6 +191,7 @@ fn each_folder_can_be_elsewhere() {
         version.contains("multi/arch/mgenjit/mgenjit-server"),
         "{version}"
     );
+    installed.shell(LINK);
     let quickstart = "cc -I\"$INCLUDEDIR\" -o quickstart \"$QUICKSTART\" -L\"$LIBDIR\" -lmgenjit; \
                       LD_LIBRARY_PATH=\"$LIBDIR\" ./quickstart; test -f \"$MANDIR/man1/mgenjit.1\"";
     assert_eq!(installed.shell(quickstart), "30\n");
@@ -215,6 +221,7 @@ fn programs_are_stripped() {
     for program in [
         "bin/mgenjit",
         "libexec/mgenjit/mgenjit-server",
+        "libexec/mgenjit/mgenjit-helper",
         "lib/libmgenjit.so",
     ] {
         let sections = installed.shell(&format!("readelf -SW \"$PREFIX/{program}\""));
@@ -227,6 +234,7 @@ fn programs_are_stripped() {
     }
     installed.shell(
         "readelf -n \"$PREFIX/libexec/mgenjit/mgenjit-server\" | grep -q 'Build ID'; \
+         readelf -n \"$PREFIX/libexec/mgenjit/mgenjit-helper\" | grep -q 'Build ID'; \
          STRIP= \"$INSTALL\" install; readelf -SW \"$PREFIX/bin/mgenjit\" | grep -q '\\.symtab'",
     );
 }

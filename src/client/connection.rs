@@ -2,11 +2,12 @@
 
 use super::deadlines::{Patience, Silence};
 use super::failures::{died, hangs, module_error, out_of_step, worker_died};
-use super::handshake::{last_words, start, tell};
+use super::handshake::{start, tell};
 use super::limits::Limits;
 use super::listener::Listener;
 use super::spawn::{Launch, Server};
 use crate::error::{Error, Status};
+use crate::protocol::last_words;
 use crate::protocol::messages::{Compiled, Decision, Reply, Request};
 use crate::protocol::transport::{self, TransportError};
 use std::fs::File;
@@ -213,7 +214,7 @@ impl Client {
                 last_words: file,
                 path,
             } => {
-                let words = last_words(file);
+                let words = last_words::read(file);
                 let told = tell(words.as_deref(), path);
                 (words, told)
             }

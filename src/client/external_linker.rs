@@ -17,7 +17,7 @@ pub enum Outcome {
     Failed(DriverFailure, Vec<u8>),
 }
 
-/// Runs the linker in a process that is started for this, from the server at `path`. `name` is what is linked.
+/// Runs the linker in a process that is started for this, of the helper at `path`. `name` is what is linked.
 pub fn run(
     path: &Path,
     name: &str,
@@ -31,14 +31,15 @@ pub fn run(
             format!("the objects of {name} cannot be handed to the linker: {error}"),
         )
     })?;
-    let server = handshake::start(
+    let helper = handshake::start(
         path,
         &Launch {
-            arguments: &[c"--linker".to_owned()],
+            what: "helper",
+            arguments: &[c"link".to_owned()],
             ..Launch::default()
         },
     )?;
-    let socket = &server.socket;
+    let socket = &helper.socket;
     let reply = transport::send(socket, request, Some(payload.as_fd()))
         .and_then(|()| transport::receive(socket));
     let result = match reply {
@@ -49,7 +50,7 @@ pub fn run(
             transport::check_payload(payload, len).and_then(|file| Ok(read(&file, len)?))
         }
         Err(error) if error.is_end() => {
-            let words = handshake::told(&server, path);
+            let words = handshake::told(&helper, path);
             return Err(failed(format!(
                 "the process that runs the linker died{words}"
             )));

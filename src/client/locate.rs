@@ -1,4 +1,4 @@
-//! Where the compile server's executable is.
+//! Where the executables of the compile server and of the helper are.
 
 use crate::environment;
 use crate::error::{Error, Status, reason};
@@ -7,7 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-const NAME: &str = "mgenjit-server";
+const SERVER: &str = "mgenjit-server";
+const HELPER: &str = "mgenjit-helper";
 
 /// The path in the configuration, `$MGENJIT_SERVER`, beside the library, in a folder `mgenjit` there, in the installed
 /// libexec folder, or on `$PATH`. A path that is set is the only one tried: whoever sets it means it.
@@ -21,8 +22,36 @@ pub fn locate(configured: Option<&Path>) -> Result<PathBuf, Error> {
         return check(&path)
             .map_err(|why| not_found(&[format!("{} ($MGENJIT_SERVER): {why}", path.display())]));
     }
+    first_of(candidates(SERVER)).map_err(|tried| not_found(&tried))
+}
+
+/// Beside the server that is set, in the configuration or by `$MGENJIT_SERVER`, whether or not there is one; then where a
+/// server is looked for if none is set. A server that is set may be a link to the real one, or a script that runs it.
+pub fn helper(configured: Option<&Path>) -> Result<PathBuf, Error> {
+    let set = configured
+        .map(Path::to_owned)
+        .or_else(|| environment::variable(c"MGENJIT_SERVER").map(PathBuf::from));
+    let real = set.as_ref().and_then(|path| path.canonicalize().ok());
+    let beside = [set, real]
+        .into_iter()
+        .flatten()
+        .map(|path| path.with_file_name(HELPER));
+    first_of(beside.chain(candidates(HELPER))).map_err(|tried| {
+        Error::new(
+            Status::ServerUnavailable,
+            format!(
+                "no {HELPER} was found, which links executables; tried:\n  {}\n\
+                 install it beside {SERVER}, of which it is a part, or in one of these places",
+                tried.join("\n  ")
+            ),
+        )
+    })
+}
+
+/// The first that is a program, or what is wrong with each.
+fn first_of(candidates: impl IntoIterator<Item = PathBuf>) -> Result<PathBuf, Vec<String>> {
     let mut tried = Vec::new();
-    for candidate in candidates() {
+    for candidate in candidates {
         match check(&candidate).and_then(check_owner) {
             Ok(path) => return Ok(path),
             Err(why) => {
@@ -34,25 +63,25 @@ pub fn locate(configured: Option<&Path>) -> Result<PathBuf, Error> {
             }
         }
     }
-    Err(not_found(&tried))
+    Err(tried)
 }
 
-fn candidates() -> Vec<PathBuf> {
+fn candidates(name: &str) -> Vec<PathBuf> {
     let mut candidates = Vec::new();
     if let Some(folder) = library_folder() {
-        candidates.push(folder.join(NAME));
+        candidates.push(folder.join(name));
         // `make install` puts a link here where the libexec folder is elsewhere.
-        candidates.push(folder.join("mgenjit").join(NAME));
-        candidates.push(folder.join("../libexec/mgenjit").join(NAME));
+        candidates.push(folder.join("mgenjit").join(name));
+        candidates.push(folder.join("../libexec/mgenjit").join(name));
         // Debian's multiarch layout: lib/x86_64-linux-gnu.
-        candidates.push(folder.join("../../libexec/mgenjit").join(NAME));
+        candidates.push(folder.join("../../libexec/mgenjit").join(name));
     }
     if let Some(path) = environment::variable(c"PATH") {
         // An empty component means the current folder, in which anybody may have put a file.
         candidates.extend(
             std::env::split_paths(&path)
                 .filter(|folder| folder.is_absolute())
-                .map(|folder| folder.join(NAME)),
+                .map(|folder| folder.join(name)),
         );
     }
     candidates
@@ -127,7 +156,7 @@ fn not_found(tried: &[String]) -> Error {
         Status::ServerUnavailable,
         format!(
             "no compile server was found, which compiles and links; tried:\n  {}\n\
-             install {NAME} in one of these places, or name it with $MGENJIT_SERVER or in the configuration",
+             install {SERVER} in one of these places, or name it with $MGENJIT_SERVER or in the configuration",
             tried.join("\n  ")
         ),
     )

@@ -5,9 +5,10 @@
 
 use super::handshake::{self, HANDSHAKE_TIMEOUT, mismatch};
 use super::options::ServerLimits;
-use super::spawn::{Launch, Server};
+use super::spawn::{COMPILE_SERVER, Launch, Server};
 use crate::environment;
 use crate::error::{Error, Status, reason};
+use crate::protocol::last_words;
 use crate::protocol::messages::Hello;
 use crate::protocol::transport::{self, TransportError};
 use crate::version::{BUILD_ID, PACKAGE_VERSION};
@@ -193,7 +194,7 @@ fn try_connect(path: &Path) -> Result<Option<UnixStream>, Error> {
             .and_then(|()| transport::receive_by(&socket, deadline));
     match theirs {
         Ok((theirs, _)) if theirs == ours => {}
-        Ok((theirs, _)) => return Err(mismatch(path, &ours, &theirs)),
+        Ok((theirs, _)) => return Err(mismatch(COMPILE_SERVER, path, &ours, &theirs)),
         Err(error) if error.is_end() => return Ok(None),
         Err(error) if error.is_timeout() => {
             return Err(unavailable(format!(
@@ -271,6 +272,7 @@ fn launch(path: &Path, start: &mut Start<'_>, program: &Path) -> Result<(), Erro
             arguments: &arguments,
             outlives: true,
             log: log.as_ref().map(AsFd::as_fd),
+            ..Launch::default()
         },
     )?;
     let Server { socket, .. } = &server;
@@ -279,8 +281,8 @@ fn launch(path: &Path, start: &mut Start<'_>, program: &Path) -> Result<(), Erro
     let theirs: Result<(Hello, _), TransportError> = transport::receive_by(socket, deadline);
     match theirs {
         Ok((theirs, _)) if theirs == ours => Ok(()),
-        Ok((theirs, _)) => Err(mismatch(program, &ours, &theirs)),
-        Err(error) => match handshake::last_words(&server.last_words) {
+        Ok((theirs, _)) => Err(mismatch(COMPILE_SERVER, program, &ours, &theirs)),
+        Err(error) => match last_words::read(&server.last_words) {
             // Another one was faster.
             None if error.is_end() => Ok(()),
             words => Err(unavailable(format!(

@@ -11,6 +11,7 @@
 //! such a function may be another's, which would note in the host's memory what is done to these processes.
 
 use crate::environment;
+use crate::protocol::last_words;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::PidfdFlags;
 use std::ffi::{CString, c_int, c_void};
@@ -30,15 +31,30 @@ pub struct Server {
     pub last_words: File,
 }
 
-/// What a server is to be.
-#[derive(Default)]
+/// What the library calls its server in errors.
+pub const COMPILE_SERVER: &str = "compile server";
+
+/// What a program that is started is to be.
 pub struct Launch<'a> {
+    /// What errors call it.
+    pub what: &'static str,
     /// None: a compile server for this process.
     pub arguments: &'a [CString],
     /// Whether it lives on when this process has ended.
     pub outlives: bool,
     /// Where it writes what it does.
     pub log: Option<BorrowedFd<'a>>,
+}
+
+impl Default for Launch<'_> {
+    fn default() -> Self {
+        Launch {
+            what: COMPILE_SERVER,
+            arguments: &[],
+            outlives: false,
+            log: None,
+        }
+    }
 }
 
 const STACK_LEN: usize = 128 << 10;
@@ -70,8 +86,7 @@ pub fn start(path: &Path, how: &Launch<'_>) -> io::Result<Server> {
         SocketFlags::CLOEXEC,
         None,
     )?;
-    let last_words =
-        rustix::fs::memfd_create("mgenjit-server-stderr", rustix::fs::MemfdFlags::CLOEXEC)?;
+    let last_words = last_words::file()?;
     // So that the server ends with this process even if a child of it keeps the socket. Old kernels have none.
     let watch = match how.outlives {
         true => None,
@@ -93,7 +108,7 @@ pub fn start(path: &Path, how: &Launch<'_>) -> io::Result<Server> {
     launch(path, &arguments, &descriptors)?;
     Ok(Server {
         socket: UnixStream::from(ours),
-        last_words: File::from(last_words),
+        last_words,
     })
 }
 

@@ -3,7 +3,7 @@
 use super::archive::Member;
 use super::options::{Argument as Extra, Options};
 use crate::client::external_linker::{self, Outcome};
-use crate::client::locate::locate;
+use crate::client::locate;
 use crate::config::Config;
 use crate::environment;
 use crate::error::{Error, Status};
@@ -89,8 +89,8 @@ impl Linker {
             arguments,
         };
         let objects: Vec<&[u8]> = plan.objects.iter().map(|one| &one.bytes[..]).collect();
-        let server = locate(config.server_path.as_deref())?;
-        match external_linker::run(&server, plan.name, &request, &objects)? {
+        let helper = locate::helper(config.server_path.as_deref())?;
+        match external_linker::run(&helper, plan.name, &request, &objects)? {
             Outcome::Linked(bytes) => Ok(bytes),
             Outcome::Failed(failure, said) => {
                 Err(self.error(plan, &request, &failure, &String::from_utf8_lossy(&said)))

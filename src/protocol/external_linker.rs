@@ -1,4 +1,4 @@
-//! What the library says to the process that runs a linker: `mgenjit-server --linker`.
+//! What the library says to the process that runs a linker: `mgenjit-helper link`.
 //!
 //! It is framed as the compile server's protocol is, and begins with the same [`Hello`](crate::protocol::messages::Hello)s. The
 //! client then sends one [`DriverRequest`] with its inputs, laid out as a compile's are, and gets one [`DriverReply`].

@@ -5,5 +5,6 @@ pub mod external_linker;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 pub mod greeting;
+pub mod last_words;
 pub mod messages;
 pub mod transport;

@@ -241,13 +241,97 @@ static void not_executable(void)
     mgenjit_config_free(config);
 }
 
+/* An executable's export, for which the library starts the helper. */
+static mgenjit_status export_executable(const mgenjit_config *config)
+{
+    mgenjit_executor *executor = new_executor(config);
+    mgenjit_module *module = add(executor, "define i32 @main() {\n  ret i32 5\n}\n");
+    mgenjit_blob *blob = NULL;
+    mgenjit_status status = mgenjit_module_export_blob(module, MGENJIT_EXPORT_EXECUTABLE, NULL, &blob, &failure);
+    CHECK((status == MGENJIT_STATUS_OK) == (blob != NULL));
+    mgenjit_blob_free(blob);
+    mgenjit_module_free(module);
+    mgenjit_executor_free(executor);
+    return status;
+}
+
+/* Has the cache have the module, which then needs no server. Returns the folder of both programs. */
+static char *compile_for_an_export(void)
+{
+    char *server = realpath(getenv("MGENJIT_SERVER"), NULL);
+    CHECK_INT(MGENJIT_STATUS_OK, export_executable(NULL));
+    *strrchr(server, '/') = '\0';
+    return server;
+}
+
+static void expect_helper(const char *server)
+{
+    CHECK(setenv("MGENJIT_SERVER", server, 1) == 0);
+    CHECK_INT(MGENJIT_STATUS_OK, export_executable(NULL));
+}
+
+static void put_helper(const char *folder, const char *path)
+{
+    char *real = NULL;
+    CHECK(asprintf(&real, "%s/mgenjit-helper", folder) > 0);
+    CHECK(link(real, path) == 0 || symlink(real, path) == 0);
+    free(real);
+}
+
+/* Beside the server, or where its link leads to; else where a server is looked for. */
+static void the_helper(void)
+{
+    char *folder = compile_for_an_export(), *path = NULL;
+    mgenjit_config *config = mgenjit_config_new();
+    CHECK(mkdir(in_folder("links"), 0700) == 0);
+    CHECK(symlink(getenv("MGENJIT_SERVER"), in_folder("links/any-name")) == 0);
+    expect_helper(in_folder("links/any-name"));
+    put_helper(folder, in_folder("links/mgenjit-helper"));
+    expect_helper(in_folder("links/there-is-none"));
+    CHECK_OK(mgenjit_config_set_server_path(config, in_folder("links/there-is-none"), &failure));
+    CHECK(setenv("MGENJIT_SERVER", "/nowhere/server", 1) == 0);
+    CHECK_INT(MGENJIT_STATUS_OK, export_executable(config));
+
+    put_helper(folder, in_folder("lib/mgenjit-helper"));
+    expect_helper("/nowhere/server");
+    CHECK(unsetenv("MGENJIT_SERVER") == 0);
+    CHECK_INT(MGENJIT_STATUS_OK, export_executable(NULL));
+    CHECK(unlink(in_folder("lib/mgenjit-helper")) == 0);
+    CHECK(asprintf(&path, "%s:%s", getenv("PATH"), in_folder("links")) > 0);
+    CHECK(setenv("PATH", path, 1) == 0);
+    CHECK_INT(MGENJIT_STATUS_OK, export_executable(NULL));
+    CHECK(unlink(in_folder("links/mgenjit-helper")) == 0);
+
+    CHECK(setenv("MGENJIT_SERVER", "/nowhere/server", 1) == 0);
+    CHECK_INT(MGENJIT_STATUS_SERVER_UNAVAILABLE, export_executable(NULL));
+    CHECK_MESSAGE("/nowhere/mgenjit-helper");
+    CHECK_MESSAGE(in_folder("lib/mgenjit-helper"));
+    CHECK_MESSAGE("install it beside mgenjit-server");
+    mgenjit_config_free(config);
+    free(path);
+    free(folder);
+}
+
+/* A helper that is another program: the error says what and where, and nothing hangs. */
+static void not_a_helper(void)
+{
+    char *folder = compile_for_an_export();
+    CHECK(mkdir(in_folder("wrong"), 0700) == 0);
+    write_script(in_folder("wrong/mgenjit-helper"), "#!/bin/sh\nexit 3\n");
+    CHECK(setenv("MGENJIT_SERVER", in_folder("wrong/mgenjit-server"), 1) == 0);
+    CHECK_INT(MGENJIT_STATUS_SERVER_UNAVAILABLE, export_executable(NULL));
+    CHECK_MESSAGE(in_folder("wrong/mgenjit-helper"));
+    CHECK_MESSAGE("does not answer as a helper");
+    free(folder);
+}
+
 int main(void)
 {
     static const check_case cases[] = {
         CASE(none), CASE(none_for_an_export), CASE(beside_the_library), CASE(in_a_folder_beside_the_library),
         CASE(in_libexec), CASE(on_path), CASE(by_the_environment),
         CASE(by_the_configuration), CASE(the_set_one_only), CASE(found_later), CASE(not_a_server),
-        CASE(not_executable),
+        CASE(not_executable), CASE(the_helper), CASE(not_a_helper),
     };
     return RUN_CASES(cases);
 }

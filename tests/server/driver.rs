@@ -1,4 +1,4 @@
-//! `mgenjit-server --linker`: requests that are malformed or hostile, and its end at a bad moment.
+//! `mgenjit-helper link`: requests that are malformed or hostile, and its end at a bad moment.
 
 use crate::client::{Server, Spawn, memfd};
 use mgenjit::protocol::external_linker::{Argument, DriverFailure, DriverReply, DriverRequest};
@@ -10,7 +10,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-const SPAWN: &str = "exec \"$0\" --linker \"$@\"";
+const SPAWN: &str = concat!(
+    "exec '",
+    env!("CARGO_BIN_EXE_mgenjit-helper"),
+    "' link \"$@\""
+);
 
 fn start() -> Server {
     Server::start_with(Spawn {

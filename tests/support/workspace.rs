@@ -70,6 +70,10 @@ impl Workspace {
             Path::new(env!("CARGO_BIN_EXE_mgenjit-server")),
             &workspace.server(),
         );
+        place(
+            Path::new(env!("CARGO_BIN_EXE_mgenjit-helper")),
+            &workspace.path("bin/mgenjit-helper"),
+        );
         for built in &workspace.directives.ir {
             workspace.clang(built, &["-S", "-emit-llvm"]);
         }

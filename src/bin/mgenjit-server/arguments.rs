@@ -1,6 +1,6 @@
 //! The command line. The library writes it; people need `--version` alone.
 
-use crate::process::inherited::Descriptors;
+use crate::process::inherited::descriptor;
 use crate::supervisor;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::RawFd;
@@ -9,10 +9,17 @@ use std::str::FromStr;
 use std::time::Duration;
 
 pub const USAGE: &str = "usage: mgenjit-server [--watch PIDFD] [--log FD]
-       mgenjit-server --linker [--watch PIDFD]
        mgenjit-server --shared SOCKET [--idle-timeout MS] [--workers N] [--worker-memory BYTES] [--patience MS]
                       [--max-time MS] [--max-memory BYTES] [--queue-timeout MS] [--silence MS] [--log FD]
        mgenjit-server --version";
+
+/// The numbers of descriptors that the command line names.
+#[derive(Clone, Copy, Default)]
+pub struct Descriptors {
+    /// A pidfd: the server ends when this process ends.
+    pub client: Option<RawFd>,
+    pub log: Option<RawFd>,
+}
 
 pub struct Arguments {
     pub descriptors: Descriptors,
@@ -22,8 +29,6 @@ pub struct Arguments {
 pub enum Mode {
     /// Compile for the process at the other end of standard input.
     Serve,
-    /// Run a linker, see `driver`.
-    Linker,
     /// Serve many, see `supervisor`.
     Shared(supervisor::Options),
     Version,
@@ -38,7 +43,6 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Arguments, Str
         let mut value = || arguments.next().unwrap_or_default();
         match (option.as_str(), &mut mode) {
             ("--version", _) => mode = Mode::Version,
-            ("--linker", _) => mode = Mode::Linker,
             ("--shared", _) => {
                 let socket = PathBuf::from(value());
                 if socket.as_os_str().is_empty() {
@@ -77,13 +81,6 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Arguments, Str
         }
     }
     Ok(Arguments { descriptors, mode })
-}
-
-fn descriptor(option: &str, value: &OsStr) -> Result<RawFd, String> {
-    number(option, value)
-        .ok()
-        .filter(|fd| *fd > 2)
-        .ok_or_else(|| format!("{option} needs the number of a descriptor above 2"))
 }
 
 fn number<T: FromStr>(option: &str, value: &OsStr) -> Result<T, String> {

@@ -19,11 +19,13 @@ mod worker;
 use arguments::{Arguments, Mode, USAGE};
 
 use mgenjit::version::{BUILD_ID, PACKAGE_VERSION};
-use process::inherited::{self, Inherited};
+use process::inherited::{self, Named};
 use process::log::Log;
 use process::progress::{self, Teller};
 use process::record::{CLIENT_GONE, Record};
-use process::{isolate, memory, prefault, watch};
+use process::{heap, isolate, limits, memory, prefault, watch};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -51,7 +53,11 @@ fn main() -> ExitCode {
         );
         return ExitCode::SUCCESS;
     }
-    let inherited = match inherited::set_up(&descriptors) {
+    let named = [("--watch", descriptors.client), ("--log", descriptors.log)]
+        .map(|(option, number)| Named { option, number });
+    // What another process of this program needs to start if LLVM is a shared library.
+    let library_path = mgenjit::environment::variable(c"LD_LIBRARY_PATH");
+    let (socket, [client, log]) = match inherited::set_up(named) {
         Ok(inherited) => inherited,
         Err(message) => {
             eprintln!("mgenjit-server: {message}");
@@ -59,11 +65,8 @@ fn main() -> ExitCode {
         }
     };
     let ended = match mode {
-        Mode::Linker => {
-            worker::external_linker::serve(&inherited.socket, inherited.client.as_ref())
-        }
-        Mode::Shared(options) => supervisor::run(inherited, options),
-        Mode::Serve | Mode::Version => compile_for(inherited),
+        Mode::Shared(options) => supervisor::run(socket, Log::new(log), options, library_path),
+        Mode::Serve | Mode::Version => compile_for(socket, client, log),
     };
     match ended {
         Ok(()) => inherited::exit(0),
@@ -75,19 +78,17 @@ fn main() -> ExitCode {
 }
 
 /// Compiles until the client is gone.
-fn compile_for(inherited: Inherited) -> Result<(), String> {
-    let Inherited {
-        socket,
-        client,
-        log,
-        ..
-    } = inherited;
+fn compile_for(
+    socket: UnixStream,
+    client: Option<OwnedFd>,
+    log: Option<OwnedFd>,
+) -> Result<(), String> {
     // Where there is no `getrandom`, the standard library opens /dev/urandom, once, when it first needs a seed.
     let _ = std::hash::RandomState::new();
-    let data = inherited::DataSize::new(COMPILE_STACK as u64 + SMALL_STACKS);
+    let data = limits::DataSize::new(COMPILE_STACK as u64 + SMALL_STACKS);
     // Before there is another thread, which it would not bind.
     let files = isolate::forbid_files();
-    inherited::set_up_heap();
+    heap::set_up();
     let heap = prefault::grow_heap();
     let socket = Arc::new(socket);
     let teller = Arc::new(Teller::new(socket.clone()));

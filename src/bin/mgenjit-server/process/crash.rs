@@ -1,8 +1,8 @@
 //! Last words: a dying server's message on standard error, which the client reports as an error.
 
-use crate::process::inherited;
 use crate::process::log;
 use crate::process::passes;
+use crate::process::{inherited, limits};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::os::fd::RawFd;
 use std::sync::OnceLock;
@@ -109,7 +109,7 @@ pub fn end_out_of_memory() -> ! {
     write(b"mgenjit-server: out of memory");
     write_circumstances();
     // What is said now may need some.
-    inherited::limit_data(0);
+    limits::limit_data(0);
     write_pass(NO_SIGNAL);
     end()
 }

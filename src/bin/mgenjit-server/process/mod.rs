@@ -3,8 +3,10 @@
 //! Nothing here knows LLVM's modules, the linker or the requests.
 
 pub mod crash;
+pub mod heap;
 pub mod inherited;
 pub mod isolate;
+pub mod limits;
 pub mod log;
 pub mod memory;
 pub mod passes;

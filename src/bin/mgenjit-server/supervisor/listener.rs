@@ -4,7 +4,6 @@ use mgenjit::protocol::transport::{self, Peer};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
-use rustix::process::{Resource, Rlimit};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -98,64 +97,4 @@ impl Drop for Listener {
 fn identity(path: &Path) -> rustix::io::Result<(u64, u64)> {
     let stat = rustix::fs::lstat(path)?;
     Ok((stat.st_dev, stat.st_ino))
-}
-
-/// Takes back, as far as it may, that the process that happened to start the server runs on some cores alone, or after
-/// all others: its clients have not asked for that.
-pub fn lift_scheduling() {
-    // SAFETY: both change this process alone; the set is valid with all bits set, and the kernel takes of it the cores
-    // that this process may use.
-    unsafe {
-        let mut all: libc::cpu_set_t = std::mem::zeroed();
-        for core in 0..libc::CPU_SETSIZE as usize {
-            libc::CPU_SET(core, &mut all);
-        }
-        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const all);
-        libc::setpriority(libc::PRIO_PROCESS, 0, 0);
-    }
-}
-
-/// How many files may be open at once. The limits of the process that happened to start the server must not be those of
-/// all its clients: what can be raised is, and what cannot is an error.
-pub fn lift_limits() -> Result<u64, String> {
-    for (resource, what) in [
-        (Resource::As, "the size of a process"),
-        (Resource::Data, "the memory of a process"),
-        (Resource::Cpu, "processor time"),
-        (Resource::Fsize, "the size of files"),
-    ] {
-        let limit = rustix::process::getrlimit(resource);
-        if limit.maximum.is_some() {
-            return Err(format!(
-                "this process may not exceed its limit on {what} (`ulimit`), which other clients would have too"
-            ));
-        }
-        if limit.current.is_some() {
-            raise(resource, limit);
-        }
-    }
-    let limit = rustix::process::getrlimit(Resource::Nofile);
-    raise(Resource::Nofile, limit);
-    let files = rustix::process::getrlimit(Resource::Nofile)
-        .current
-        .unwrap_or(u64::MAX);
-    if files < FEWEST_FILES {
-        return Err(format!(
-            "this process may have no more than {files} open files (`ulimit -Hn`), which is too few for a server of many \
-             clients"
-        ));
-    }
-    Ok(files)
-}
-
-const FEWEST_FILES: u64 = 64;
-
-fn raise(resource: Resource, limit: Rlimit) {
-    let _ = rustix::process::setrlimit(
-        resource,
-        Rlimit {
-            current: limit.maximum,
-            maximum: limit.maximum,
-        },
-    );
 }

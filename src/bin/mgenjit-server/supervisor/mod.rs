@@ -17,7 +17,7 @@ mod queue;
 mod worker;
 mod workers;
 
-use crate::process::inherited::Inherited;
+use crate::process;
 use crate::process::log::Log;
 use clients::{Client, State};
 use connection::Frame;
@@ -33,6 +33,7 @@ use serde_json::json;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use worker::{Dying, Worker};
@@ -96,16 +97,14 @@ const LISTENER: u64 = 0;
 
 /// Serves until it is told to stop, or nobody has wanted anything for long. Whoever started it is told when clients can
 /// come.
-pub fn run(inherited: Inherited, options: Options) -> Result<(), String> {
-    let Inherited {
-        socket: starter,
-        log,
-        library_path,
-        ..
-    } = inherited;
-    let log = Log::new(log);
-    listener::lift_scheduling();
-    let files = listener::lift_limits()?;
+pub fn run(
+    starter: UnixStream,
+    log: Log,
+    options: Options,
+    library_path: Option<OsString>,
+) -> Result<(), String> {
+    process::limits::lift_scheduling();
+    let files = process::limits::lift()?;
     let Some(listener) = Listener::new(&options.socket)? else {
         // The starter finds the other one.
         return Ok(());

@@ -3,16 +3,15 @@
 use super::connection::{Connection, Frame};
 use super::limits::Usage;
 use mgenjit::cpu::Cpu;
+use mgenjit::protocol::last_words;
 use mgenjit::protocol::messages::{Cause, CompileRequest, Hello, Request};
 use mgenjit::protocol::transport::{self, TransportError};
 use mgenjit::types::{Emit, Input, OptLevel, Target};
 use rustix::event::epoll::EventFlags;
-use rustix::fs::MemfdFlags;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -53,9 +52,6 @@ pub struct Dying {
     pub cause: Cause,
 }
 
-/// What is kept of a worker's last words.
-const MOST_WORDS: u64 = 4096;
-
 /// What a worker compiles first.
 const WARM_UP: &str = include_str!("warm_up.ll");
 
@@ -73,10 +69,7 @@ impl Worker {
         let flags = SocketFlags::CLOEXEC;
         let (ours, theirs) =
             rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-        let words = File::from(rustix::fs::memfd_create(
-            "mgenjit-server-stderr",
-            MemfdFlags::CLOEXEC,
-        )?);
+        let words = last_words::file()?;
         // Also after another build was installed in its place.
         let this = Path::new("/proc/self/exe");
         let program = match this.exists() {
@@ -172,17 +165,4 @@ pub fn warm_up() -> Result<Frame, TransportError> {
     });
     let payload = transport::seal(&[WARM_UP.as_bytes()])?;
     Frame::new(&request, Some(Rc::new(payload)))
-}
-
-/// What a worker wrote to its standard error last.
-pub fn last_words(file: &File) -> String {
-    let len = file.metadata().map_or(0, |metadata| metadata.len());
-    let kept = len.min(MOST_WORDS);
-    let mut bytes = vec![0; kept as usize];
-    // Not by its position, which the worker shares.
-    let read = file.read_exact_at(&mut bytes, len - kept);
-    match read {
-        Ok(()) => String::from_utf8_lossy(&bytes).trim().to_owned(),
-        Err(_) => String::new(),
-    }
 }

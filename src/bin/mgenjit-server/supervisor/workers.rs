@@ -3,8 +3,9 @@
 use super::connection::{Frame, Peer};
 use super::job::{Asked, End, Outcome};
 use super::limits::{self, Usage};
-use super::worker::{self, Dying, State, Worker, last_words};
+use super::worker::{self, Dying, State, Worker};
 use super::{Supervisor, frame};
+use mgenjit::protocol::last_words;
 use mgenjit::protocol::messages::{Cause, Death, Decision, Hello, Reply};
 use mgenjit::protocol::transport::{self, TransportError};
 use rustix::event::epoll::{self, EventFlags};
@@ -399,7 +400,7 @@ impl Supervisor {
     }
 
     fn bury(&mut self, dead: Dying, status: ExitStatus) {
-        let words = last_words(&dead.words);
+        let words = last_words::read(&dead.words).unwrap_or_default();
         if !dead.was_of_use {
             return self.failed_start(&format!("it ended with {status}: {words}"));
         }

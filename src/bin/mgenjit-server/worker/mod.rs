@@ -1,7 +1,6 @@
 //! One client's requests, one after the other: what a private server is, and a worker of a shared one.
 
 pub mod compile;
-pub mod external_linker;
 pub mod link;
 pub mod serve;
 pub mod unit;

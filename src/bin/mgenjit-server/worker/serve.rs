@@ -4,13 +4,14 @@ use crate::input::buffer::Input;
 use crate::input::buffer::Named;
 use crate::llvm::{probe, target};
 use crate::process::crash::{self, Phase};
-use crate::process::inherited::DataSize;
+use crate::process::limits::DataSize;
 use crate::process::progress::Teller;
 use crate::process::record::Record;
-use crate::process::{inherited, isolate, memory};
+use crate::process::{heap, isolate, limits, memory};
 use crate::worker::compile::{Artifacts, Compiler, Job, Options, Output};
 use crate::worker::link;
 use mgenjit::protocol::greeting::greet;
+use mgenjit::protocol::last_words;
 use mgenjit::protocol::messages::{
     CompileRequest, Decision, Failure, FailureKind, Hello, LinkRequest, Reply, Request,
 };
@@ -57,7 +58,7 @@ pub fn serve(
             Ok(Some(answer)) => answer,
             Ok(None) => {
                 record.end(None);
-                inherited::give_back_memory();
+                heap::give_back();
                 continue;
             }
             Err(TransportError::Closed) => return Ok(()),
@@ -78,10 +79,10 @@ pub fn serve(
         };
         record.end(Some(&reply));
         let sent = send(socket, &reply, payload);
-        inherited::give_back_memory();
+        heap::give_back();
         match sent {
             // The client starts another one for its next request.
-            Ok(()) if inherited::is_running_out_of_time() => {
+            Ok(()) if limits::is_running_out_of_time() => {
                 record.finish(
                     "it has used much of the processor's time that its host's limit leaves it",
                 );
@@ -119,7 +120,7 @@ fn answer(
     data: &DataSize,
 ) -> Result<Option<(Reply, Option<OwnedFd>)>, TransportError> {
     let (request, payload) = transport::receive::<Request>(socket)?;
-    inherited::forget_last_words();
+    last_words::forget();
     record.begin(&request);
     // A client that is gone is noticed when something is awaited from it, or when the reply is sent.
     let started = Reply::Started {
@@ -130,7 +131,7 @@ fn answer(
     let request = match request {
         Request::Compile(request) => request,
         Request::Link(request) => {
-            inherited::limit_data(0);
+            limits::limit_data(0);
             let linked = link(compiler, &request, payload);
             return Ok(Some(linked.unwrap_or_else(failed)));
         }
@@ -139,7 +140,7 @@ fn answer(
             return Ok(Some(failed(protocol_failure(message.to_owned()))));
         }
     };
-    inherited::limit_data(match request.max_memory {
+    limits::limit_data(match request.max_memory {
         0 => 0,
         max => {
             let inputs = request.inputs.iter().map(|input| input.len);

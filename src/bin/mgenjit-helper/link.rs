@@ -1,4 +1,4 @@
-//! Runs a linker for the library: `mgenjit-server --linker`. No LLVM is used here.
+//! Runs a linker for the library: `mgenjit-helper link`.
 //!
 //! The linker works in a temporary folder of its own, and in a process group of its own, which is killed when it takes
 //! too long or when nobody is left to answer. What is left of the folder goes in any case.
