@@ -1,8 +1,8 @@
 //! How many clients there are, how long each may take, and how much is kept for all: who goes when it is too much.
 
-use super::clients::{Client, State};
+use super::client::{Client, State};
 use super::connection::{Connection, Frame};
-use super::{LISTENER, MOST_BUFFERED, Supervisor};
+use super::state::{LISTENER, Supervisor};
 use mgenjit::protocol::messages::Hello;
 use rustix::event::epoll::{self, EventFlags};
 use rustix::io::Errno;
@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 
 /// After so many new connections, what the others say is heard.
 const ACCEPTED_AT_ONCE: usize = 64;
+
+/// Bytes of all clients' unfinished frames together.
+const MOST_BUFFERED: usize = 256 << 20;
 
 /// How many times as long as for all else a client may take to decide: it may have to wait for a lock of the cache.
 const DECISION_PATIENCE: u32 = 12;

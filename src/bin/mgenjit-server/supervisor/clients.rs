@@ -1,8 +1,10 @@
 //! What clients do, and what becomes of it.
 
-use super::connection::{Connection, Frame, Peer};
+use super::client::{Client, State};
+use super::connection::{Frame, Peer};
 use super::job::{Asked, End, Job, Outcome};
-use super::{Supervisor, frame};
+use super::schedule::Event;
+use super::state::{Supervisor, frame};
 use mgenjit::protocol::messages::{
     Decision, Failure, FailureKind, Hello, Phase, Progress, Reply, Request,
 };
@@ -11,49 +13,6 @@ use rustix::event::epoll::{self, EventFlags};
 use serde_json::json;
 use std::rc::Rc;
 use std::time::Instant;
-
-pub struct Client {
-    pub connection: Connection,
-    /// 0 if it is of another namespace.
-    pub process: u32,
-    pub state: State,
-    pub since: Instant,
-    pub interest: EventFlags,
-    /// What it waits for.
-    pub asked: Option<Rc<Asked>>,
-    /// When it asked for that.
-    pub came: Instant,
-    /// Whether it has heard that this has begun, and has said that it is to go on. Neither comes twice, also if another
-    /// job has to do it.
-    pub started: bool,
-    pub decided: bool,
-}
-
-pub enum State {
-    /// It has not said who it is.
-    Greeting,
-    /// It may ask for something.
-    Idle,
-    /// It waits until what it asks for may wait for a worker.
-    Held,
-    /// It waits for a job.
-    Waiting(u64),
-    /// It is asked whether its job is to go on.
-    Deciding(u64),
-    /// It is asked whether it wants what another client's job came to.
-    Settling(Rc<Outcome>),
-    /// A private server does what it asked for. It has that until it goes.
-    Elsewhere,
-    /// It waits for the server to end.
-    Stopping,
-}
-
-impl Client {
-    /// Whether nothing is being done for it.
-    pub fn is_idle(&self) -> bool {
-        matches!(self.state, State::Greeting | State::Idle | State::Held)
-    }
-}
 
 impl Supervisor {
     pub fn on_client(&mut self, id: u64, flags: EventFlags) {
@@ -194,7 +153,7 @@ impl Supervisor {
         } else {
             let job = self.new_id();
             self.jobs.insert(job, Job::new(asked, process, id));
-            self.queue.push(process, job);
+            self.happened(Event::Asked { job, process });
             self.set_state(id, State::Waiting(job));
         }
     }
@@ -210,7 +169,7 @@ impl Supervisor {
                 if decision == Decision::Compile {
                     client.decided = true;
                     self.set_state(id, State::Waiting(job));
-                    self.go_on(job, Decision::Compile);
+                    self.happened(Event::GoOn { job });
                 } else {
                     self.status.cancelled += 1;
                     // First, because it may ask for the same again at once.
@@ -238,12 +197,13 @@ impl Supervisor {
         let led = found.clients.first() == Some(&id);
         found.clients.retain(|client| *client != id);
         let Some(next) = found.clients.first().copied() else {
-            return self.abandon(job);
+            self.jobs.remove(&job);
+            return self.happened(Event::Abandoned { job });
         };
         if !led {
             return;
         }
-        if found.worker.is_none() {
+        if !self.schedule.is_running(job) {
             // Messages are to have the names of somebody who waits.
             if let Some(asked) = self
                 .clients
@@ -252,7 +212,7 @@ impl Supervisor {
             {
                 found.asked = asked;
             }
-        } else if self.awaits_decision(job) {
+        } else if self.schedule.awaits_decision(job) {
             self.ask(job);
         }
     }
@@ -266,7 +226,7 @@ impl Supervisor {
             return;
         };
         if self.clients.get(&id).is_some_and(|client| client.decided) {
-            return self.go_on(job, Decision::Compile);
+            return self.happened(Event::GoOn { job });
         }
         self.set_state(id, State::Deciding(job));
         self.reply(id, &Reply::Identified { digest });
@@ -381,7 +341,7 @@ impl Supervisor {
         client.came = Instant::now();
         client.started = false;
         client.decided = false;
-        if self.queue.has_room(client.process) {
+        if self.schedule.has_room(client.process) {
             self.submit(id, asked);
         } else {
             self.held.push(id);
@@ -396,7 +356,7 @@ impl Supervisor {
             let Some(client) = self.clients.get(&id) else {
                 continue;
             };
-            if !self.queue.has_room(client.process) {
+            if !self.schedule.has_room(client.process) {
                 self.held.push(id);
             } else if let Some(asked) = client.asked.clone() {
                 self.submit(id, asked);
@@ -411,7 +371,7 @@ impl Supervisor {
         let progress = Progress {
             phase: Phase::Queue,
             done: 0,
-            total: self.queue.len() as u32,
+            total: self.schedule.queued() as u32,
         };
         let Some(told) = frame(&Reply::Progress(progress)) else {
             return;

@@ -27,13 +27,10 @@ pub struct Job {
     pub process: u32,
     /// Those that wait, the one that is asked first at the front.
     pub clients: Vec<u64>,
-    pub worker: Option<u64>,
-    /// What the worker has said so far.
+    /// What its worker has said so far.
     pub started: Option<Frame>,
     pub digest: Option<[u8; 32]>,
     pub progress: Progress,
-    /// How many workers died before they had it.
-    pub losses: u32,
     pub since: Instant,
 }
 
@@ -205,7 +202,6 @@ impl Job {
             asked,
             process,
             clients: vec![client],
-            worker: None,
             started: None,
             digest: None,
             progress: Progress {
@@ -213,7 +209,6 @@ impl Job {
                 done: 0,
                 total: 0,
             },
-            losses: 0,
             since: Instant::now(),
         }
     }

@@ -1,57 +1,9 @@
 //! What one request may take: of its worker, and of its client's time before a worker has it.
 
-use super::Supervisor;
-use super::clients::{Client, State};
-use super::frame;
-use super::worker::{self, Worker};
+use super::client::{Client, State};
+use super::state::{Supervisor, frame};
 use mgenjit::protocol::messages::{Cause, Reply};
 use std::time::{Duration, Instant};
-
-/// A worker that took less than this part of the time that passed is stopped or hangs: the thread that tells of progress
-/// takes less, and a compile on a machine that is busy takes much more.
-const IDLE_PART: u32 = 1000;
-
-/// Machines with less memory than twice this let one request have this all the same.
-const LEAST_MEMORY: u64 = 1 << 30;
-
-/// What a worker has taken of the processor.
-#[derive(Clone, Copy)]
-pub struct Usage {
-    /// Before its request.
-    before: Duration,
-    /// When it was last seen to work, and what it had taken then.
-    seen: Instant,
-    taken: Duration,
-}
-
-impl Usage {
-    pub fn now(process: u32) -> Usage {
-        let taken = worker::processor_time(process).unwrap_or_default();
-        Usage {
-            before: taken,
-            seen: Instant::now(),
-            taken,
-        }
-    }
-
-    /// It has waited for a decision, and goes on.
-    pub fn go_on(&mut self) {
-        self.seen = Instant::now();
-    }
-}
-
-/// Half of the machine's memory.
-pub fn default_memory() -> u64 {
-    // SAFETY: the numbers are written before they are read; all zeros is valid.
-    let total = unsafe {
-        let mut info: libc::sysinfo = std::mem::zeroed();
-        match libc::sysinfo(&raw mut info) {
-            0 => info.totalram.saturating_mul(info.mem_unit.into()),
-            _ => 0,
-        }
-    };
-    (total / 2).max(LEAST_MEMORY)
-}
 
 /// Whether a worker that ended said so for want of memory.
 pub fn is_out_of_memory(words: &str) -> bool {
@@ -61,14 +13,18 @@ pub fn is_out_of_memory(words: &str) -> bool {
 impl Supervisor {
     /// Ends workers whose requests take too long, and those that do nothing although they have one.
     pub fn end_limited_workers(&mut self) {
-        let ended: Vec<(u64, Cause)> = self
-            .workers
-            .iter_mut()
-            .filter_map(|(id, worker)| {
-                let cause = excess(worker, self.options.max_time, self.options.silence)?;
-                Some((*id, cause))
-            })
-            .collect();
+        let mut ended = Vec::new();
+        for (id, worker) in &mut self.workers {
+            if self.schedule.has_to_work(*id)
+                && let Some(taken) = worker.processor_time()
+            {
+                let (max_time, silence) = (self.options.max_time, self.options.silence);
+                let cause = worker
+                    .usage
+                    .excess(Instant::now(), taken, max_time, silence);
+                ended.extend(cause.map(|cause| (*id, cause)));
+            }
+        }
         for (id, cause) in ended {
             if let Cause::Hung(_) = cause {
                 self.status.hung_workers += 1;
@@ -87,9 +43,8 @@ impl Supervisor {
         let waits = |client: &Client| match client.state {
             State::Held => true,
             State::Waiting(job) => {
-                let job = self.jobs.get(&job);
                 // One that has heard that its request has begun does not expect this.
-                !client.started && job.is_some_and(|job| job.worker.is_none())
+                !client.started && self.jobs.contains_key(&job) && !self.schedule.is_running(job)
             }
             _ => false,
         };
@@ -132,24 +87,4 @@ impl Supervisor {
         let elsewhere = |client: &&Client| matches!(client.state, State::Elsewhere);
         self.clients.values().filter(elsewhere).count()
     }
-}
-
-/// Why a worker is to be ended, if it is.
-fn excess(worker: &mut Worker, max_time: Duration, silence: Duration) -> Option<Cause> {
-    if !worker.has_to_work() {
-        return None;
-    }
-    let taken = worker::processor_time(worker.child.id())?;
-    let usage = &mut worker.usage;
-    if !max_time.is_zero() && taken.saturating_sub(usage.before) > max_time {
-        return Some(Cause::Time(max_time.as_millis() as u64));
-    }
-    let passed = usage.seen.elapsed();
-    if taken.saturating_sub(usage.taken) > silence / IDLE_PART {
-        usage.seen = Instant::now();
-        usage.taken = taken;
-    } else if passed >= silence {
-        return Some(Cause::Hung(passed.as_millis() as u64));
-    }
-    None
 }

@@ -1,7 +1,7 @@
 //! One process that compiles: how it is started, and what it is given first.
 
 use super::connection::{Connection, Frame};
-use super::limits::Usage;
+use super::usage::Usage;
 use mgenjit::cpu::Cpu;
 use mgenjit::protocol::last_words;
 use mgenjit::protocol::messages::{Cause, CompileRequest, Hello, Request};
@@ -23,41 +23,48 @@ pub struct Worker {
     pub child: Child,
     /// Its standard error.
     pub words: File,
-    pub state: State,
-    pub since: Instant,
     /// What is waited for from it.
     pub interest: EventFlags,
     /// What it has taken of the processor.
     pub usage: Usage,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// It has not said who it is.
-    Starting,
-    /// It compiles something to have compiled once.
-    Warming,
-    Idle,
-    Working(u64),
-    /// It waits for a client to decide about its job, and takes no core meanwhile.
-    Deciding(u64),
-}
-
 /// A worker that has ended or was killed, and is still to be waited for.
 pub struct Dying {
+    pub id: u64,
     pub child: Child,
     pub words: File,
-    pub job: Option<u64>,
-    pub was_of_use: bool,
     pub cause: Cause,
+}
+
+impl Dying {
+    /// Ends a worker.
+    pub fn new(id: u64, worker: Worker, cause: Cause) -> Dying {
+        let Worker {
+            mut child, words, ..
+        } = worker;
+        // It may have ended by itself, which is what is then told.
+        let _ = child.kill();
+        Dying {
+            id,
+            child,
+            words,
+            cause,
+        }
+    }
 }
 
 /// What a worker compiles first.
 const WARM_UP: &str = include_str!("warm_up.ll");
 
 impl Worker {
-    pub fn is_idle(&self) -> bool {
-        self.state == State::Idle
+    /// What it has taken of the processor until now, from where its next job is counted.
+    pub fn usage_now(&self) -> Usage {
+        Usage::new(Instant::now(), self.processor_time().unwrap_or_default())
+    }
+
+    pub fn processor_time(&self) -> Option<Duration> {
+        processor_time(self.child.id())
     }
 
     /// Bytes that it has in memory.
@@ -93,34 +100,14 @@ impl Worker {
         let _ = connection.send(hello);
         Ok(Worker {
             connection,
-            usage: Usage::now(child.id()),
+            usage: Usage::new(
+                Instant::now(),
+                processor_time(child.id()).unwrap_or_default(),
+            ),
             child,
             words,
-            state: State::Starting,
-            since: Instant::now(),
             interest: EventFlags::IN,
         })
-    }
-
-    pub fn set_state(&mut self, state: State) {
-        self.state = state;
-        self.since = Instant::now();
-    }
-
-    pub fn is_working(&self) -> bool {
-        matches!(self.state, State::Working(_))
-    }
-
-    /// Whether it has something to do, be it to start.
-    pub fn has_to_work(&self) -> bool {
-        !matches!(self.state, State::Idle | State::Deciding(_))
-    }
-
-    pub fn job(&self) -> Option<u64> {
-        match self.state {
-            State::Working(job) | State::Deciding(job) => Some(job),
-            State::Starting | State::Warming | State::Idle => None,
-        }
     }
 }
 
@@ -132,7 +119,7 @@ pub fn resident(process: &str) -> u64 {
 }
 
 /// Processor time that a child has taken, of all its threads.
-pub fn processor_time(process: u32) -> Option<Duration> {
+fn processor_time(process: u32) -> Option<Duration> {
     let process = libc::pid_t::try_from(process).ok()?;
     // SAFETY: the clock and the time are written before they are read; all zeros is valid.
     let time = unsafe {

@@ -2,9 +2,10 @@
 
 use super::connection::{Frame, Peer};
 use super::job::{Asked, End, Outcome};
-use super::limits::{self, Usage};
-use super::worker::{self, Dying, State, Worker};
-use super::{Supervisor, frame};
+use super::limits::is_out_of_memory;
+use super::schedule::{Action, Event};
+use super::state::{Supervisor, frame};
+use super::worker::{self, Dying, Worker};
 use mgenjit::protocol::last_words;
 use mgenjit::protocol::messages::{Cause, Death, Decision, Hello, Reply};
 use mgenjit::protocol::transport::{self, TransportError};
@@ -14,190 +15,115 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
-
-/// How many there may be for each that may work: those that wait for a decision do not work.
-const WORKERS_PER_CORE: usize = 4;
-
-/// How long a worker may take to be ready, and to say that it has begun with a job.
-const START_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How long a worker more than one may be idle.
-const SPARE: Duration = Duration::from_secs(10);
-
-/// How often a job is given to another worker because one died before it had it.
-const MOST_LOSSES: u32 = 3;
-
-/// After so many workers that ended before they were of use there will be none that is.
-const MOST_FAILED_STARTS: u32 = 5;
-
-/// How many workers there may be if so many may work at once.
-pub fn most(working: usize) -> usize {
-    WORKERS_PER_CORE * working + 1
-}
+use std::time::Instant;
 
 impl Supervisor {
-    /// Gives the jobs that wait to workers, as many as may work at once.
+    /// Tells the schedule what happened, and does what it then says.
+    pub fn happened(&mut self, event: Event) {
+        for action in self.schedule.handle(Instant::now(), event) {
+            self.act(action);
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Give { job, worker } => self.give(job, worker),
+            Action::Start(count) => self.start_workers(count),
+            Action::WarmUp { worker } => {
+                self.send_worker(worker, worker::warm_up().map_err(io::Error::other));
+            }
+            Action::Continue { worker } => {
+                if let Some(found) = self.workers.get_mut(&worker) {
+                    found.usage.go_on(Instant::now());
+                }
+                self.decide(worker, Decision::Compile);
+            }
+            Action::Stop { worker } => self.decide(worker, Decision::Stop),
+            Action::End { worker, cause } => self.end_worker(worker, cause),
+            // Only `bury` knows of what.
+            Action::Died { .. } => {}
+            Action::StartFailed { why, times } => {
+                let details = [("reason", json!(why)), ("times", json!(times))];
+                self.log.write("worker_failed", &details);
+            }
+            Action::GiveUp { why } => {
+                self.broken = Some(format!("no worker can be started: {why}"));
+            }
+        }
+    }
+
+    /// Gives the jobs that wait to workers, and starts workers for the others.
     pub fn dispatch(&mut self) {
         loop {
-            while !self.queue.is_empty() && self.working() < self.status.max_workers as usize {
-                let idle = self.workers.iter().find(|(_, worker)| worker.is_idle());
-                let Some(worker) = idle.map(|(id, _)| *id) else {
-                    break;
-                };
-                if let Some(job) = self.queue.pop() {
-                    self.give(job, worker);
-                }
-            }
+            self.happened(Event::Round);
             // Whatever was given to a worker or is wanted no more has left room.
             if !self.admit_held() {
-                break;
+                return;
             }
         }
-        self.provide_workers();
     }
 
-    /// How many workers need a core.
-    fn working(&self) -> usize {
-        self.workers
-            .values()
-            .filter(|worker| worker.is_working())
-            .count()
-    }
-
-    /// Starts workers for what waits, and one more, so that the next client need not wait for it.
-    pub fn provide_workers(&mut self) {
-        if self.listener.is_none() && self.jobs.is_empty()
-            || self.failed_starts >= MOST_FAILED_STARTS
-        {
-            return;
-        }
-        let working = self.working();
-        let ready = self
-            .workers
-            .values()
-            .filter(|worker| worker.job().is_none())
-            .count();
-        let could = (self.status.max_workers as usize).saturating_sub(working);
-        let wanted = self.queue.len().min(could).max(1);
-        let most = most(self.status.max_workers as usize);
-        let room = most.saturating_sub(self.workers.len());
-        for _ in (ready..wanted).take(room) {
-            match Worker::start(self.library_path.as_deref()) {
-                Ok(worker) => self.add_worker(worker),
+    fn start_workers(&mut self, count: usize) {
+        for _ in 0..count {
+            let started = Worker::start(self.library_path.as_deref()).and_then(|worker| {
+                let id = self.new_id();
+                match self.watch(id, worker.connection.socket(), worker.interest) {
+                    Ok(()) => Ok((id, worker)),
+                    Err(error) => {
+                        self.dying.push(Dying::new(id, worker, Cause::Unknown));
+                        Err(error.into())
+                    }
+                }
+            });
+            match started {
+                Ok((id, worker)) => {
+                    self.status.started_workers += 1;
+                    let details = [("worker", json!(worker.child.id()))];
+                    self.log.write("worker_started", &details);
+                    self.workers.insert(id, worker);
+                    self.happened(Event::Started { worker: id });
+                }
                 Err(error) => {
-                    self.failed_start(&error.to_string());
-                    return;
+                    let why = error.to_string();
+                    return self.happened(Event::NotStarted { why });
                 }
             }
         }
-    }
-
-    fn add_worker(&mut self, worker: Worker) {
-        let id = self.new_id();
-        if let Err(error) = self.watch(id, worker.connection.socket(), worker.interest) {
-            self.kill(worker, None, Cause::Unknown);
-            return self.failed_start(&error.to_string());
-        }
-        self.status.started_workers += 1;
-        self.log
-            .write("worker_started", &[("worker", json!(worker.child.id()))]);
-        self.workers.insert(id, worker);
-    }
-
-    fn failed_start(&mut self, why: &str) {
-        self.failed_starts += 1;
-        self.log.write(
-            "worker_failed",
-            &[("reason", json!(why)), ("times", json!(self.failed_starts))],
-        );
-        // What the others work on is not lost for this.
-        if self.failed_starts >= MOST_FAILED_STARTS && self.working() == 0 {
-            self.broken = Some(format!("no worker can be started: {why}"));
-        }
-    }
-
-    /// Where too many starts have failed, one more may be tried.
-    pub fn start_again(&mut self) {
-        self.failed_starts = self.failed_starts.min(MOST_FAILED_STARTS - 1);
     }
 
     fn give(&mut self, job: u64, worker: u64) {
-        let (Some(found), Some(chosen)) = (self.jobs.get_mut(&job), self.workers.get_mut(&worker))
-        else {
+        let Some(asked) = self.jobs.get(&job).map(|job| job.asked.clone()) else {
             return;
         };
-        found.worker = Some(worker);
-        chosen.set_state(State::Working(job));
-        chosen.usage = Usage::now(chosen.child.id());
-        let sent = found
-            .asked
-            .frame(self.options.max_memory)
-            .map_err(|error| error.to_string())
-            .and_then(|frame| {
-                chosen
-                    .connection
-                    .send(frame)
-                    .map_err(|error| error.to_string())
-            });
-        if sent.is_err() {
-            self.lose(worker, Cause::Unknown);
-        } else {
-            self.watch_worker(worker);
+        if let Some(chosen) = self.workers.get_mut(&worker) {
+            chosen.usage = chosen.usage_now();
         }
+        let max_memory = self.options.max_memory;
+        self.send_worker(worker, asked.frame(max_memory).map_err(io::Error::other));
     }
 
-    /// Whether a worker waits for a decision about a job.
-    pub fn awaits_decision(&self, job: u64) -> bool {
-        self.worker_of(job)
-            .and_then(|id| self.workers.get(&id))
-            .is_some_and(|worker| worker.state == State::Deciding(job))
+    /// Tells a worker what was decided about its job.
+    fn decide(&mut self, worker: u64, decision: Decision) {
+        self.send_worker(
+            worker,
+            Frame::new(&decision, None).map_err(io::Error::other),
+        );
     }
 
-    fn worker_of(&self, job: u64) -> Option<u64> {
-        self.jobs.get(&job)?.worker
-    }
-
-    /// Tells a job's worker what was decided.
-    pub fn go_on(&mut self, job: u64, decision: Decision) {
-        let Some(id) = self.worker_of(job) else {
-            return;
-        };
+    /// Sends a worker what it is to do. If that cannot be, it is lost.
+    fn send_worker(&mut self, id: u64, frame: io::Result<Frame>) {
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
-        worker.usage.go_on();
-        worker.set_state(match decision {
-            Decision::Compile => State::Working(job),
-            Decision::Stop => State::Idle,
-        });
-        let sent = Frame::new(&decision, None)
-            .map_err(io::Error::other)
-            .and_then(|frame| worker.connection.send(frame));
-        match sent {
+        match frame.and_then(|frame| worker.connection.send(frame)) {
             Ok(()) => self.watch_worker(id),
             Err(_) => self.lose(id, Cause::Unknown),
         }
     }
 
-    /// Nobody waits for a job any more.
-    pub fn abandon(&mut self, job: u64) {
-        if self.awaits_decision(job) {
-            self.go_on(job, Decision::Stop);
-            self.jobs.remove(&job);
-            return;
-        }
-        let Some(found) = self.jobs.remove(&job) else {
-            return;
-        };
-        match found.worker {
-            None => self.queue.remove(found.process, &job),
-            Some(id) => {
-                if let Some(worker) = self.workers.remove(&id) {
-                    self.kill(worker, None, Cause::Unknown);
-                }
-            }
-        }
+    /// A worker that has ended, or that is to end, for this reason if it has not.
+    pub fn lose(&mut self, worker: u64, cause: Cause) {
+        self.happened(Event::Lost { worker, cause });
     }
 
     pub fn on_worker(&mut self, id: u64, flags: EventFlags) {
@@ -231,26 +157,26 @@ impl Supervisor {
 
     /// An error is a worker that is out of step.
     fn on_worker_body(&mut self, id: u64, body: &[u8]) -> Result<(), TransportError> {
-        let Some(worker) = self.workers.get_mut(&id) else {
-            return Ok(());
-        };
-        if worker.state == State::Starting {
+        if self.schedule.is_starting(id) {
             let theirs: Hello = transport::decode(body)?;
             if theirs != Hello::ours() {
                 self.broken = Some("another build was installed".to_owned());
                 return Ok(());
             }
-            return self.warm_up(id);
+            self.happened(Event::Greeted { worker: id });
+            return Ok(());
         }
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return Ok(());
+        };
         let reply: Reply = transport::decode(body)?;
         let payload = match reply {
             Reply::Compiled(_) | Reply::Emitted { .. } => worker.connection.take_descriptor(),
             _ => None,
         };
-        let Some(job) = worker.job() else {
+        let Some(job) = self.schedule.job_of(id) else {
             if !matches!(reply, Reply::Started { .. } | Reply::Progress(_)) {
-                worker.set_state(State::Idle);
-                self.failed_starts = 0;
+                self.happened(Event::Warmed { worker: id });
             }
             return Ok(());
         };
@@ -263,7 +189,7 @@ impl Supervisor {
                 self.tell_progress(job, progress, false);
             }
             Reply::Identified { digest } => {
-                worker.set_state(State::Deciding(job));
+                self.happened(Event::Identified { worker: id });
                 if let Some(found) = self.jobs.get_mut(&job) {
                     found.digest = Some(digest);
                 }
@@ -281,22 +207,6 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Has a new worker compile something, so that its first client finds LLVM's tables made and its pages there.
-    /// If clients wait already, theirs is the first.
-    fn warm_up(&mut self, id: u64) -> Result<(), TransportError> {
-        let Some(worker) = self.workers.get_mut(&id) else {
-            return Ok(());
-        };
-        worker.set_state(State::Idle);
-        if !self.queue.is_empty() {
-            return Ok(());
-        }
-        worker.set_state(State::Warming);
-        worker.connection.send(worker::warm_up()?)?;
-        self.watch_worker(id);
-        Ok(())
-    }
-
     fn on_started(&mut self, job: u64, frame: Frame) {
         let Some(found) = self.jobs.get_mut(&job) else {
             return;
@@ -305,16 +215,15 @@ impl Supervisor {
         if found.started.replace(frame.clone()).is_some() {
             return;
         }
-        for client in found.clients.clone() {
+        let clients = found.clients.clone();
+        self.happened(Event::Begun { job });
+        for client in clients {
             self.tell_started(client, frame.clone());
         }
     }
 
     fn on_done(&mut self, worker: u64, job: u64, frame: Frame, failed: bool) {
-        if let Some(worker) = self.workers.get_mut(&worker) {
-            worker.set_state(State::Idle);
-            self.failed_starts = 0;
-        }
+        self.happened(Event::Done { worker });
         self.recycle(worker);
         let Some(done) = self.jobs.remove(&job) else {
             return;
@@ -349,36 +258,13 @@ impl Supervisor {
                 ("memory", json!(memory)),
             ],
         );
-        if let Some(worker) = self.workers.remove(&id) {
-            self.kill(worker, None, Cause::Unknown);
-        }
+        self.happened(Event::Retired { worker: id });
     }
 
-    /// A worker that has ended, or that is to end, for this reason if it has not.
-    pub fn lose(&mut self, id: u64, cause: Cause) {
+    fn end_worker(&mut self, id: u64, cause: Cause) {
         if let Some(worker) = self.workers.remove(&id) {
-            let job = worker.job();
-            self.kill(worker, job, cause);
+            self.dying.push(Dying::new(id, worker, cause));
         }
-    }
-
-    /// Ends a worker. `job`: who waits for that is told when it has ended.
-    fn kill(&mut self, worker: Worker, job: Option<u64>, cause: Cause) {
-        let Worker {
-            mut child,
-            words,
-            state,
-            ..
-        } = worker;
-        // It may have ended by itself, which is what is then told.
-        let _ = child.kill();
-        self.dying.push(Dying {
-            child,
-            words,
-            job,
-            was_of_use: !matches!(state, State::Starting | State::Warming),
-            cause,
-        });
     }
 
     /// Takes the status of those that have ended.
@@ -401,37 +287,33 @@ impl Supervisor {
 
     fn bury(&mut self, dead: Dying, status: ExitStatus) {
         let words = last_words::read(&dead.words).unwrap_or_default();
-        if !dead.was_of_use {
-            return self.failed_start(&format!("it ended with {status}: {words}"));
+        let worker = dead.id;
+        let why = format!("it ended with {status}: {words}");
+        let actions = (self.schedule).handle(Instant::now(), Event::Ended { worker, why });
+        for action in actions {
+            match action {
+                Action::Died { job } => self.tell_died(job, status, dead.cause, &words),
+                other => self.act(other),
+            }
         }
-        let Some(job) = dead.job else {
-            return;
-        };
-        let Some(found) = self.jobs.get_mut(&job) else {
-            return;
-        };
-        found.worker = None;
-        if found.started.is_none() && found.losses < MOST_LOSSES {
-            found.losses += 1;
-            let process = found.process;
-            self.queue.push_first(process, job);
-            return;
-        }
+    }
+
+    fn tell_died(&mut self, job: u64, status: ExitStatus, cause: Cause, words: &str) {
         let Some(job) = self.jobs.remove(&job) else {
             return;
         };
         let max_memory = self.options.max_memory;
         let death = Death {
             signal: status.signal().unwrap_or_default(),
-            cause: match (status.signal(), dead.cause) {
+            cause: match (status.signal(), cause) {
                 (Some(libc::SIGKILL), cause) => cause,
                 // It ended by itself.
-                _ if job.asked.is_limited_by(max_memory) && limits::is_out_of_memory(&words) => {
+                _ if job.asked.is_limited_by(max_memory) && is_out_of_memory(words) => {
                     Cause::Memory(max_memory)
                 }
                 _ => Cause::Unknown,
             },
-            words,
+            words: words.to_owned(),
         };
         if let Cause::Time(_) | Cause::Memory(_) = death.cause {
             self.status.limited += 1;
@@ -450,47 +332,6 @@ impl Supervisor {
             ("reason", json!(told(death.cause))),
         ];
         self.log_of("died", asked, process, &details);
-    }
-
-    /// Those that say nothing although they have nothing to do first.
-    pub fn lose_late_workers(&mut self) {
-        let owes = |worker: &Worker| match worker.state {
-            State::Starting | State::Warming => true,
-            State::Working(job) => {
-                let found = self.jobs.get(&job);
-                found.is_some_and(|found| found.started.is_none())
-            }
-            State::Idle | State::Deciding(_) => false,
-        };
-        let late = |worker: &Worker| owes(worker) && worker.since.elapsed() >= START_TIMEOUT;
-        let late: Vec<u64> = self
-            .workers
-            .iter()
-            .filter(|(_, worker)| late(worker))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in late {
-            self.lose(id, Cause::Hung(START_TIMEOUT.as_millis() as u64));
-        }
-    }
-
-    /// One is kept warm; more were for more to do.
-    pub fn end_idle_workers(&mut self) {
-        let mut idle: Vec<(Instant, u64)> = self
-            .workers
-            .iter()
-            .filter(|(_, worker)| worker.is_idle())
-            .map(|(id, worker)| (worker.since, *id))
-            .collect();
-        idle.sort_unstable();
-        idle.pop();
-        for (since, id) in idle {
-            if since.elapsed() >= SPARE
-                && let Some(worker) = self.workers.remove(&id)
-            {
-                self.kill(worker, None, Cause::Unknown);
-            }
-        }
     }
 
     /// What is waited for from a worker.
