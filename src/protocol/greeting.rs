@@ -13,12 +13,7 @@ pub fn greet(socket: &UnixStream, ours: Hello) -> Result<(), String> {
         // A client of another version may not understand even this; then our greeting tells it enough.
         let _ = transport::send(
             socket,
-            &Reply::Failed(Failure {
-                kind: FailureKind::Protocol,
-                message: message.clone(),
-                input: None,
-                position: None,
-            }),
+            &Reply::Failed(Failure::new(FailureKind::Protocol, message.clone())),
             None,
         );
         Err(message)

@@ -315,6 +315,18 @@ pub struct Failure {
     pub position: Option<Position>,
 }
 
+impl Failure {
+    /// One of no single input, and of no place in one.
+    pub fn new(kind: FailureKind, message: String) -> Failure {
+        Failure {
+            kind,
+            message,
+            input: None,
+            position: None,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FailureKind {
     /// The input is neither IR text nor bitcode that this LLVM can read.

@@ -31,10 +31,5 @@ pub fn check_definitions<'a>(
 }
 
 pub fn failure(message: String) -> Failure {
-    Failure {
-        kind: FailureKind::Link,
-        message,
-        input: None,
-        position: None,
-    }
+    Failure::new(FailureKind::Link, message)
 }

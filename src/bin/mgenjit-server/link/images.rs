@@ -383,10 +383,5 @@ impl FileSystem for Files {
 }
 
 fn failure(message: String) -> Failure {
-    Failure {
-        kind: FailureKind::Link,
-        message,
-        input: None,
-        position: None,
-    }
+    Failure::new(FailureKind::Link, message)
 }

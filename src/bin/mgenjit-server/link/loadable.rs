@@ -76,10 +76,5 @@ fn unreadable(error: object::read::Error) -> Failure {
 }
 
 fn failure(message: String) -> Failure {
-    Failure {
-        kind: FailureKind::Link,
-        message,
-        input: None,
-        position: None,
-    }
+    Failure::new(FailureKind::Link, message)
 }

@@ -30,11 +30,11 @@ pub fn archive(
         .collect();
     let mut archive = io::Cursor::new(Vec::new());
     write_archive_to_stream(&mut archive, &members, ArchiveKind::Gnu, false, None).map_err(
-        |error| Failure {
-            kind: FailureKind::Link,
-            message: format!("the objects cannot be put into an archive: {error}"),
-            input: None,
-            position: None,
+        |error| {
+            Failure::new(
+                FailureKind::Link,
+                format!("the objects cannot be put into an archive: {error}"),
+            )
         },
     )?;
     Ok(archive.into_inner())

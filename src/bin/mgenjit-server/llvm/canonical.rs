@@ -47,11 +47,11 @@ impl Canonical {
         // What passes call the values that they make would be as useless as the names that are gone.
         // SAFETY: the context is valid.
         unsafe { LLVMContextSetDiscardValueNames(context.as_ctx_ref(), 1) };
-        Module::parse_bitcode_from_buffer(&self.0, context).map_err(|error| Failure {
-            kind: FailureKind::Codegen,
-            message: format!("LLVM cannot read what it has written: {error}"),
-            input: None,
-            position: None,
+        Module::parse_bitcode_from_buffer(&self.0, context).map_err(|error| {
+            Failure::new(
+                FailureKind::Codegen,
+                format!("LLVM cannot read what it has written: {error}"),
+            )
         })
     }
 }

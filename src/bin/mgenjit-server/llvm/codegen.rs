@@ -57,10 +57,5 @@ pub fn emit(
 }
 
 fn failure(message: String) -> Failure {
-    Failure {
-        kind: FailureKind::Codegen,
-        message,
-        input: None,
-        position: None,
-    }
+    Failure::new(FailureKind::Codegen, message)
 }

@@ -40,12 +40,7 @@ impl Diagnostics {
         if errors.is_empty() {
             return Ok(());
         }
-        Err(Failure {
-            kind: FailureKind::Codegen,
-            message: errors.join("\n"),
-            input: None,
-            position: None,
-        })
+        Err(Failure::new(FailureKind::Codegen, errors.join("\n")))
     }
 }
 

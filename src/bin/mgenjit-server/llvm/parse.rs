@@ -184,10 +184,5 @@ fn drop_old_debug_info(module: &Module<'_>) {
 }
 
 fn parse_failure(message: String) -> Failure {
-    Failure {
-        kind: FailureKind::Parse,
-        message,
-        input: None,
-        position: None,
-    }
+    Failure::new(FailureKind::Parse, message)
 }

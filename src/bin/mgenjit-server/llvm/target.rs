@@ -66,11 +66,11 @@ impl Targets {
             OptLevel::O2 | OptLevel::Os | OptLevel::Oz => OptimizationLevel::Default,
             OptLevel::O3 => OptimizationLevel::Aggressive,
         };
-        let llvm = names.machine(level).ok_or_else(|| Failure {
-            kind: FailureKind::Codegen,
-            message: format!("LLVM has no code generator for {}", names.triple),
-            input: None,
-            position: None,
+        let llvm = names.machine(level).ok_or_else(|| {
+            Failure::new(
+                FailureKind::Codegen,
+                format!("LLVM has no code generator for {}", names.triple),
+            )
         })?;
         Ok(Machine {
             llvm,
@@ -328,12 +328,7 @@ const UNIX: [&str; 8] = [
 ];
 
 pub fn target_failure(message: String) -> Failure {
-    Failure {
-        kind: FailureKind::Target,
-        message,
-        input: None,
-        position: None,
-    }
+    Failure::new(FailureKind::Target, message)
 }
 
 #[cfg(test)]

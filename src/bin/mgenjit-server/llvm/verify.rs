@@ -27,12 +27,10 @@ pub fn verify(module: &Module<'_>) -> Result<(), Failure> {
     } else {
         first.to_string()
     };
-    Err(Failure {
-        kind: FailureKind::Verify,
-        message: name_functions(module, message.trim_end()),
-        input: None,
-        position: None,
-    })
+    Err(Failure::new(
+        FailureKind::Verify,
+        name_functions(module, message.trim_end()),
+    ))
 }
 
 /// More names than these do not help to find the mistake.
@@ -91,14 +89,12 @@ pub fn intrinsics(module: &Module<'_>) -> Result<(), Failure> {
         return Ok(());
     }
     unknown.sort_unstable();
-    Err(Failure {
-        kind: FailureKind::Codegen,
-        message: format!(
+    Err(Failure::new(
+        FailureKind::Codegen,
+        format!(
             "LLVM {} has no intrinsic of this name: {}",
             llvm_version(),
             unknown.join(", ")
         ),
-        input: None,
-        position: None,
-    })
+    ))
 }

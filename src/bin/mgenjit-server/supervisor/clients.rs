@@ -448,12 +448,7 @@ impl Supervisor {
         self.refuse(process, &message);
         self.reply(
             id,
-            &Reply::Failed(Failure {
-                kind: FailureKind::Protocol,
-                message,
-                input: None,
-                position: None,
-            }),
+            &Reply::Failed(Failure::new(FailureKind::Protocol, message)),
         );
     }
 

@@ -377,12 +377,7 @@ fn symbols(object: &[u8]) -> Result<Symbols, Failure> {
 }
 
 fn failure(kind: FailureKind, message: String) -> Failure {
-    Failure {
-        kind,
-        message,
-        input: None,
-        position: None,
-    }
+    Failure::new(kind, message)
 }
 
 fn enter(phase: Phase) -> Instant {

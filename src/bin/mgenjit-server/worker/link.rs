@@ -29,16 +29,14 @@ pub fn link(
     let emulation = emulation(&names)?;
     let libraries = inputs.len().checked_sub(request.libraries as usize);
     let Some(count) = libraries.filter(|count| *count > 0) else {
-        return Err(Failure {
-            kind: FailureKind::Protocol,
-            message: format!(
+        return Err(Failure::new(
+            FailureKind::Protocol,
+            format!(
                 "{} inputs, of which {} are shared libraries, leave nothing to link",
                 inputs.len(),
                 request.libraries
             ),
-            input: None,
-            position: None,
-        });
+        ));
     };
     for (index, input) in (0..).zip(inputs) {
         // libwild would take text for a script, and does not say which archive is damaged.
@@ -240,11 +238,11 @@ fn library(
     // A program may have variables of a library copied into itself, and then the library must use the copies. Code
     // that was made for an executable cannot.
     let mut linked = link("-Bsymbolic-non-weak-functions")?;
-    tls::bind(&mut linked).map_err(|error| Failure {
-        kind: FailureKind::Link,
-        message: format!("the library that was just linked is broken: {error}"),
-        input: None,
-        position: None,
+    tls::bind(&mut linked).map_err(|error| {
+        Failure::new(
+            FailureKind::Link,
+            format!("the library that was just linked is broken: {error}"),
+        )
     })?;
     Ok(linked)
 }
@@ -262,17 +260,12 @@ fn emulation(names: &Names) -> Result<&'static str, Failure> {
         .iter()
         .find(|(name, _)| *name == architecture && names.format() == Format::Elf)
         .map(|(_, emulation)| *emulation)
-        .ok_or_else(|| Failure {
-            kind: FailureKind::Unsupported,
-            message: format!(
+        .ok_or_else(|| Failure::new(FailureKind::Unsupported, format!(
                 "nothing can be linked for {} here, but only for ELF systems on {}: export objects or an archive, and \
                  link them with the target's own linker",
                 names.triple,
                 EMULATIONS.map(|(name, _)| name).join(", ")
-            ),
-            input: None,
-            position: None,
-        })
+            )))
 }
 
 fn file_name(index: usize) -> String {

@@ -244,10 +244,5 @@ fn send(
 }
 
 fn protocol_failure(message: String) -> Failure {
-    Failure {
-        kind: FailureKind::Protocol,
-        message,
-        input: None,
-        position: None,
-    }
+    Failure::new(FailureKind::Protocol, message)
 }

@@ -363,10 +363,5 @@ fn canonical(module: &Module<'_>) -> Canonical {
 }
 
 fn failure(kind: FailureKind, message: String) -> Failure {
-    Failure {
-        kind,
-        message,
-        input: None,
-        position: None,
-    }
+    Failure::new(kind, message)
 }
