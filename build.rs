@@ -63,6 +63,12 @@ fn link_server() {
         std::fs::write(&link, script).unwrap_or_else(|error| panic!("{}: {error}", link.display()));
     }
     argument(&format!("-L{}", folder.display()));
+    // LLVM's interpreter, which nothing here runs, refers to libffi: a server that is installed alone must not need it.
+    // Without the archive, it is linked as before.
+    match static_library("libffi.a") {
+        Some(archive) => argument(&archive.display().to_string()),
+        None => argument("-lffi"),
+    }
 }
 
 /// Where the C compiler, which links, has an archive, if it has it.

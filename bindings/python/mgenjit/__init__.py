@@ -99,9 +99,7 @@ __all__ = sorted(_MODULES)
 def __getattr__(name: str) -> object:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    found: object = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    found: object = getattr(__import__(f"{__name__}.{_MODULES[name]}", None, None, [name]), name)
     globals()[name] = found
     return found
 

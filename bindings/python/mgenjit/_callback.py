@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import ctypes
-import re
 import sys
-import threading
 import time
 import weakref
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-_SIGNATURE = re.compile(r"\s*(?P<result>\w+)\s*(?:@[\w.$-]+\s*)?\((?P<parameters>[^()]*)\)\s*")
 _ANNOTATIONS: dict[Any, str] = {int: "i64", float: "double", bool: "i1", None: "void", type(None): "void"}
 _WRITTEN = {"int": "i64", "float": "double", "bool": "i1", "None": "void"}
 
@@ -82,7 +80,10 @@ def callback(signature: str | None = None) -> Callable[[Callable[..., Any]], Cal
 
 
 def _parse(signature: str) -> tuple[str, tuple[str, ...]]:
-    match = _SIGNATURE.fullmatch(signature)
+    import re
+
+    pattern = r"\s*(?P<result>\w+)\s*(?:@[\w.$-]+\s*)?\((?P<parameters>[^()]*)\)\s*"
+    match = re.fullmatch(pattern, signature)
     if match is None:
         raise ValueError(f"{signature!r} is no signature: write it as in IR, such as 'i64 (i64, ptr)'")
     parameters = tuple(kind.strip() for kind in match["parameters"].split(",")) if match["parameters"].strip() else ()
@@ -118,7 +119,7 @@ def _annotated(function: Callable[..., Any]) -> tuple[str, tuple[str, ...]]:
 
 
 # The exceptions of callbacks, per thread: a list for each call of compiled code that is on the stack.
-_calls = threading.local()
+_calls = _thread._local()
 
 
 class Watch:
@@ -194,7 +195,8 @@ def is_used(kept: Any) -> bool:
 def _end() -> None:
     """Destructors of compiled code that call back must run while Python still does. Code that a thread may be running
     stays."""
-    if threading.active_count() > 1:
+    threads = sys.modules.get("threading")
+    if threads is not None and threads.active_count() > 1:
         return
     ended = [one[0] for one in _retired if any(isinstance(item, Callback) for item in one[1])]
     for kept in list(_all):

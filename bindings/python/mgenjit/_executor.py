@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-import threading
 
 from . import _abi, _callback, _config, _errors, _source, _values
 from ._abi import call, lib
@@ -62,7 +61,7 @@ class Executor:
         """
         handle = self._get()
         made = _source.source(ir, name, keep)
-        if threading.current_thread() is not threading.main_thread():
+        if not _is_main_thread():
             return Module(_abi.make("executor_compile_source", handle, made._handle), handle.kept)
         # Signals are handled in this thread alone, and in Python alone: so wait in slices.
         task = self._begin(handle, made)
@@ -255,6 +254,12 @@ def run_file(
     argv = _abi.string_array(listed) if listed else None
     call("run_file", _abi.encode_path(path), len(listed), argv, chosen._handle, ctypes.byref(status))
     return status.value
+
+
+def _is_main_thread() -> bool:
+    # Whoever started another thread has imported that.
+    threads = sys.modules.get("threading")
+    return threads is None or threads.current_thread() is threads.main_thread()
 
 
 def _is_python(what: Any) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import os
-import threading
 import time
 
 from . import _abi, _errors
@@ -28,7 +28,7 @@ class Task:
     def __init__(self, handle: _abi.Handle, kept: Any) -> None:
         self._handle = handle
         self._kept = kept
-        self._lock = threading.Lock()
+        self._lock = _thread.allocate_lock()
         self._module: Module | None = None
         self._error: BaseException | None = None
         if kept.hook is not None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import operator
-import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +25,8 @@ BITS = {"i1": 1, "i8": 8, "i16": 16, "i32": 32, "i64": 64, "ptr": 64}
 
 def integer(value: object, kind: str, what: str) -> int:
     """An integer that fits its type, signed or unsigned, as a signed one."""
+    import operator
+
     try:
         number = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
@@ -49,6 +49,8 @@ def number(value: object, kind: str, what: str) -> float:
     except OverflowError:
         raise OverflowError(f"{what} is too large for {kind}") from None
     if kind == "float":
+        import struct
+
         try:
             struct.pack("<f", result)
         except OverflowError:
