@@ -6,12 +6,13 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-/// What is not a crate. The server is linked with LLVM, libstdc++ and libgcc; SQLite and zstd are part of crates.
+/// What is not a crate. The server is linked with LLVM, libstdc++, libgcc and libffi; SQLite and zstd are part of crates.
 const LIBRARIES: &str = "\
 | what | part of | licence |
 |---|---|---|
 | LLVM 22 | the server | Apache-2.0 WITH LLVM-exception |
 | libstdc++, libgcc | the server, where LLVM is linked statically | GPL-3.0-or-later WITH GCC-exception-3.1 |
+| libffi | the server, where LLVM is linked statically | MIT |
 | Rust's standard library | library and server | MIT OR Apache-2.0 |
 | SQLite, in the crate libsqlite3-sys | the library | public domain |
 | Zstandard, in the crate zstd-sys | library and server | BSD-3-Clause |
