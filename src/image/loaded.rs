@@ -66,7 +66,7 @@ impl Image {
         self.symbols.find(&self.mapping, name).ok().flatten()
     }
 
-    /// The [`symbols::gnu_hash`] of each name that it defines for others, the lowest bit set.
+    /// The [`super::symbols::gnu_hash`] of each name that it defines for others, the lowest bit set.
     pub fn defined_hashes(&self) -> impl Iterator<Item = u32> + '_ {
         self.symbols.defined_hashes(&self.mapping)
     }

@@ -26,7 +26,7 @@ unsafe extern "C" {
     fn errs() -> *mut c_void;
 }
 
-/// Makes what [`print`] needs.
+/// Makes what [`print()`] needs.
 pub fn set_up() {
     // SAFETY: makes LLVM's stream if there is none yet, and returns it.
     unsafe { errs() };
