@@ -54,7 +54,7 @@ impl Server {
             {
                 Ok(())
             } else {
-                Err(status)
+                Err(Box::new(status))
             }
         });
     }

@@ -103,7 +103,7 @@ impl Server {
             if is_so(&status) {
                 Ok(status)
             } else {
-                Err(status)
+                Err(Box::new(status))
             }
         })
     }
