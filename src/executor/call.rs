@@ -42,7 +42,10 @@ struct Callee {
 /// A type that can be passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scalar {
-    I1,
+    /// `sign`: widened with its one bit as the sign, else with zeros.
+    I1 {
+        sign: bool,
+    },
     /// `zero`: widened with zeros, else with the sign.
     I8 {
         zero: bool,
@@ -259,7 +262,7 @@ impl Call {
         // What lies above a narrow result may be anything.
         match self.result {
             None => Value::Void,
-            Some(Scalar::I1) => Value::I1((word & 1) as i64),
+            Some(Scalar::I1 { .. }) => Value::I1((word & 1) as i64),
             Some(Scalar::I8 { .. }) => Value::I8(i64::from(word as i8)),
             Some(Scalar::I16 { .. }) => Value::I16(i64::from(word as i16)),
             Some(Scalar::I32 { .. }) => Value::I32(i64::from(word as i32)),
@@ -280,7 +283,7 @@ impl Call {
         let vector = self.registers.vector_result();
         let (bits, len) = match self.result {
             None => return,
-            Some(Scalar::I1) => (word & 1, 1),
+            Some(Scalar::I1 { .. }) => (word & 1, 1),
             Some(Scalar::I8 { .. }) => (word, 1),
             Some(Scalar::I16 { .. }) => (word, 2),
             Some(Scalar::I32 { .. }) => (word, 4),
@@ -322,7 +325,7 @@ impl Call {
             (Scalar::I8 { zero }, Value::I8(integer)) if fits(integer, 8) => {
                 widen(integer, 8, zero)
             }
-            (Scalar::I1, Value::I1(integer @ (0 | 1))) => integer as u64,
+            (Scalar::I1 { sign }, Value::I1(integer @ (0 | 1))) => widen(integer, 1, !sign),
             _ => return false,
         };
         self.registers.push_integer(word);
@@ -332,7 +335,7 @@ impl Call {
     /// Adds an argument behind the parameters, widened as C does.
     fn push_variadic(&mut self, value: Value) -> bool {
         match value {
-            Value::I1(integer) => self.push(Scalar::I1, Value::I1(integer)),
+            Value::I1(integer) => self.push(Scalar::I1 { sign: false }, Value::I1(integer)),
             Value::I8(_) => self.push(Scalar::I8 { zero: false }, value),
             Value::I16(_) => self.push(Scalar::I16 { zero: false }, value),
             Value::I32(_) => self.push(Scalar::I32 { zero: false }, value),
@@ -360,9 +363,10 @@ impl Call {
                     let bits = argument.cast::<u64>().read_unaligned();
                     self.registers.push_vector(bits);
                 }
-                Scalar::I1 => {
+                Scalar::I1 { sign } => {
                     let byte = argument.cast::<u8>().read();
-                    self.registers.push_integer((byte & 1).into());
+                    self.registers
+                        .push_integer(widen((byte & 1).into(), 1, !sign));
                 }
                 Scalar::I8 { zero } => {
                     let integer = argument.cast::<i8>().read();
@@ -389,7 +393,9 @@ impl Call {
 fn scalar(ty: &Type, extension: Extension) -> Result<Scalar, &str> {
     let zero = extension == Extension::Zero;
     Ok(match ty {
-        Type::I1 => Scalar::I1,
+        Type::I1 => Scalar::I1 {
+            sign: extension == Extension::Sign,
+        },
         Type::I8 => Scalar::I8 { zero },
         Type::I16 => Scalar::I16 { zero },
         Type::I32 => Scalar::I32 { zero },

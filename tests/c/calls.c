@@ -35,6 +35,9 @@ static void truth_values(void)
     CHECK_INT(0, call_integer("not", mgenjit_i1(2)));
     CHECK_INT(1, call_integer("not_zeroext", mgenjit_i1(0)));
     CHECK_INT(0, call_integer("not_zeroext", mgenjit_i1(1)));
+    CHECK_INT(-1, call_integer("i1_signext", mgenjit_i1(1)));
+    CHECK_INT(0, call_integer("i1_signext", mgenjit_i1(0)));
+    CHECK_INT(1, call_integer("i1_zeroext", mgenjit_i1(1)));
 }
 
 /* A result is sign-extended from its type. */

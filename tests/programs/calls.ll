@@ -17,6 +17,17 @@ define zeroext i1 @not_zeroext(i1 zeroext %x) {
   ret i1 %y
 }
 
+; What an extended argument is in its register.
+define i32 @i1_signext(i1 signext %x) {
+  %y = sext i1 %x to i32
+  ret i32 %y
+}
+
+define i32 @i1_zeroext(i1 zeroext %x) {
+  %y = zext i1 %x to i32
+  ret i32 %y
+}
+
 define i8 @i8_next(i8 %x) {
   %y = add i8 %x, 1
   ret i8 %y
