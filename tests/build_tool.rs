@@ -598,13 +598,17 @@ fn on_another_day_in_another_place() {
     };
     assert!(year(&clock) > year(Path::new("")), "the clock works");
 
-    // The library starts its server without its own environment.
-    let server = format!(
-        "#!/bin/sh\nLD_PRELOAD='{}' exec '{}' \"$@\"\n",
-        clock.display(),
-        env!("CARGO_BIN_EXE_mgenjit-server")
-    );
-    there.write_program("server", &server);
+    // The library starts its server and the helper beside it without its own environment.
+    for (name, program) in [
+        ("server", env!("CARGO_BIN_EXE_mgenjit-server")),
+        ("mgenjit-helper", env!("CARGO_BIN_EXE_mgenjit-helper")),
+    ] {
+        let wrapper = format!(
+            "#!/bin/sh\nLD_PRELOAD='{}' exec '{program}' \"$@\"\n",
+            clock.display(),
+        );
+        there.write_program(name, &wrapper);
+    }
 
     let kinds: [(&str, &[&str]); 12] = [
         ("x.o", &[]),
