@@ -1,6 +1,6 @@
 /*
- * The compile servers of this program, among all processes: those whose executable file is this program's own
- * copy of the server.
+ * The compile servers of this program, among all processes, and the helpers that run linkers: those whose executable
+ * file is this program's own copy of the server, or the helper beside it.
  */
 #ifndef SERVERS_H
 #define SERVERS_H
@@ -18,7 +18,9 @@ static inline int servers(pid_t *ids)
     DIR *folder = opendir("/proc");
     struct dirent *entry;
     int count = 0;
-    CHECK(folder != NULL && path != NULL);
+    char helper[4096];
+    CHECK(folder != NULL && path != NULL && strrchr(path, '/') != NULL);
+    snprintf(helper, sizeof helper, "%.*s/mgenjit-helper", (int)(strrchr(path, '/') - path), path);
     while ((entry = readdir(folder)) != NULL && count < MOST_SERVERS) {
         char link[64], target[4096];
         pid_t id = (pid_t)strtol(entry->d_name, NULL, 10);
@@ -30,7 +32,7 @@ static inline int servers(pid_t *ids)
         if (length < 0)
             continue;
         target[length] = '\0';
-        if (strcmp(target, path) == 0)
+        if (strcmp(target, path) == 0 || strcmp(target, helper) == 0)
             ids[count++] = id;
     }
     closedir(folder);
