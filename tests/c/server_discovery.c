@@ -282,7 +282,7 @@ static void put_helper(const char *folder, const char *path)
 static void the_helper(void)
 {
     char *folder = compile_for_an_export(), *path = NULL;
-    mgenjit_config *config = mgenjit_config_new();
+    mgenjit_config *config = default_config();
     CHECK(mkdir(in_folder("links"), 0700) == 0);
     CHECK(symlink(getenv("MGENJIT_SERVER"), in_folder("links/any-name")) == 0);
     expect_helper(in_folder("links/any-name"));
