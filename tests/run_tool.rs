@@ -136,7 +136,7 @@ fn any_kind_of_file_runs() {
     place.check(&["--with", "twice.ll", "marked.ll"], 42, &[]);
     place.write("data.c", "int main = 5;\n");
     place.cc(&["-c", "-w", "data.c"]);
-    place.check(&["data.o"], 65, &["`main` is no function"]);
+    place.check(&["data.o"], 65, &["`main` has no known signature"]);
 }
 
 #[test]
