@@ -1,6 +1,7 @@
 //! What one request may take of the server, and what becomes of those that wait for one that takes long.
 
 use crate::server::{Answer, Client, GOOD, Server, constant, kill, request, slow};
+use crate::wait;
 use mgenjit::cpu::Cpu;
 use mgenjit::protocol::messages::{Cause, CompileRequest, LinkOutput, LinkRequest, Reply, Request};
 use mgenjit::protocol::transport;
@@ -126,6 +127,21 @@ fn a_worker_that_is_stopped_in_a_compile_is_replaced() {
     assert_eq!(status.limited, 0, "{status:?}");
 }
 
+/// Stops a process. Returns when none of its threads runs any more.
+fn stop(process: i32) {
+    kill(process, libc::SIGSTOP);
+    wait::until("stopped", || {
+        let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+        tasks.flatten().all(|task| {
+            let text = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            // The state comes behind the name, which is in parentheses.
+            text.rsplit(')')
+                .next()
+                .is_some_and(|rest| rest.trim_start().starts_with('T'))
+        })
+    });
+}
+
 #[test]
 fn a_worker_that_is_stopped_in_a_link_is_replaced() {
     let server = Server::start_with(&["--workers", "1", "--silence", "3000"]);
@@ -136,7 +152,7 @@ fn a_worker_that_is_stopped_in_a_link_is_replaced() {
     };
     server.wait_for("an idle worker", |status| status.idle_workers > 0);
     for worker in server.workers() {
-        kill(worker, libc::SIGSTOP);
+        stop(worker);
     }
     let payload = transport::seal(&[&object]).unwrap();
     let link = LinkRequest {
