@@ -184,3 +184,14 @@ pub const FEATURES: [Feature; 88] = {
         feature("widekl", KeyLocker, B, 2, Always),
     ]
 };
+
+/// The set of these features, by name.
+#[cfg(test)]
+pub fn named(names: &[&str]) -> Features {
+    let mut features = Features::default();
+    for name in names {
+        let index = FEATURES.iter().position(|feature| feature.name == *name);
+        features.insert(index.expect(name));
+    }
+    features
+}

@@ -100,21 +100,12 @@ fn missing_from(level: Level, features: Features) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpu::features::FEATURES;
-
-    fn features(names: &[&str]) -> Features {
-        let mut features = Features::default();
-        for name in names {
-            let index = FEATURES.iter().position(|feature| feature.name == *name);
-            features.insert(index.expect(name));
-        }
-        features
-    }
+    use crate::cpu::features::named;
 
     #[test]
     fn a_level_needs_what_lower_levels_need() {
         fn check(level: Level, has: &[&[&str]], expect: &[&str]) {
-            let features = features(&has.concat());
+            let features = named(&has.concat());
             assert_eq!(missing_from(level, features), expect, "{level:?}");
         }
         let [(_, v2), (_, v3), (_, v4)] = ADDED;

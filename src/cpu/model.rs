@@ -57,20 +57,12 @@ impl Model {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn features(names: &[&str]) -> Features {
-        let mut features = Features::default();
-        for name in names {
-            let index = FEATURES.iter().position(|feature| feature.name == *name);
-            features.insert(index.expect(name));
-        }
-        features
-    }
+    use crate::cpu::features::named;
 
     #[test]
     fn what_is_there_comes_before_what_is_not() {
         let model = Model {
-            features: features(&["avx", "sse3", "widekl"]),
+            features: named(&["avx", "sse3", "widekl"]),
             tuning: 0,
         };
         let text = model.llvm_features();

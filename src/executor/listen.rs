@@ -25,7 +25,7 @@ pub struct Listener<'a> {
     pub canonical: Option<Key>,
     pub held: Option<Lock>,
     pub known: Option<Box<Entry>>,
-    pub trouble: Option<Warning>,
+    pub warning: Option<Warning>,
 }
 
 impl Listener<'_> {
@@ -57,8 +57,8 @@ impl listener::Listener for Listener<'_> {
             // This process holds the first key's lock and takes the second's: always in this order.
             match store.lock(&key, timeout) {
                 Ok(Outcome::Held(lock)) => self.held = Some(lock),
-                Ok(Outcome::TimedOut) => self.trouble = Some(too_long()),
-                Err(error) => self.trouble = Some(error),
+                Ok(Outcome::TimedOut) => self.warning = Some(too_long()),
+                Err(error) => self.warning = Some(error),
             }
         }
         match store.find_for(&key, &self.executor.machine, self.purpose) {

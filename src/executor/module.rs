@@ -205,7 +205,7 @@ impl Executor {
                     info.name
                 ),
             )),
-            Err((_, trouble)) => Err(Error::new(Status::Damaged, trouble.0)),
+            Err((_, warning)) => Err(Error::new(Status::Damaged, warning.0)),
         }
     }
 }

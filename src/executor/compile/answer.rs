@@ -95,7 +95,7 @@ impl Work<'_> {
             canonical: None,
             held: None,
             known: None,
-            trouble: None,
+            warning: None,
         };
         let answer = executor.pool.request(
             &request,
@@ -108,7 +108,7 @@ impl Work<'_> {
             canonical,
             held,
             known,
-            trouble,
+            warning,
             ..
         } = listener;
         if let Some(lacking) = executor.pool.not_isolated()
@@ -126,8 +126,8 @@ impl Work<'_> {
             }
             error
         })?;
-        if let Some(trouble) = trouble {
-            self.trouble(&trouble);
+        if let Some(warning) = warning {
+            self.warn(&warning);
         }
         match (answer, known) {
             (connection::Answer::Compiled(output), _) => {

@@ -26,9 +26,9 @@ impl Work<'_> {
         match self.look(store) {
             Found::Entry(entry) => return Some(entry),
             Found::Nothing => self.tell(EventKind::Miss, "", 0),
-            Found::Unusable(reason, trouble) => {
+            Found::Unusable(reason, warning) => {
                 self.missed = reason;
-                self.trouble(&trouble);
+                self.warn(&warning);
                 self.tell(EventKind::Miss, "its entry cannot be used", 0);
             }
         }

@@ -36,7 +36,7 @@ impl Work<'_> {
                 Err(error) if error.status == Status::Memory => return Err(error),
                 // It is what was stored, but not what can be run.
                 Err(error) => {
-                    self.trouble(&Warning(error.message));
+                    self.warn(&Warning(error.message));
                     self.missed = MissReason::Damaged;
                     unusable = true;
                 }
@@ -76,7 +76,7 @@ impl Work<'_> {
                 if error.status == Status::Memory {
                     return Err(error);
                 }
-                self.trouble(&Warning(error.message));
+                self.warn(&Warning(error.message));
                 Some(Image::map(
                     map::Source::Memory(bytes),
                     bytes,

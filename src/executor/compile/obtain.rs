@@ -47,10 +47,10 @@ impl Work<'_> {
             }
             Ok(Outcome::TimedOut) => {
                 self.times.wait += watch.lap();
-                self.trouble(&too_long());
+                self.warn(&too_long());
             }
             // Compiled without the lock: at worst twice.
-            Err(trouble) => self.trouble(&trouble),
+            Err(warning) => self.warn(&warning),
         }
         let mode = match anew {
             true => Mode::Compile,
@@ -62,8 +62,8 @@ impl Work<'_> {
         }
         let kept = self.keep(answer?, inputs, Some(writable))?;
         drop(held);
-        if let Err(trouble) = writable.maintain() {
-            self.trouble(&trouble);
+        if let Err(warning) = writable.maintain() {
+            self.warn(&warning);
         }
         Ok(kept)
     }

@@ -43,9 +43,9 @@ impl Work<'_> {
             } => (image, object, manifest, lock),
             Answer::Known(entry) => {
                 if let Some(store) = store
-                    && let Err(trouble) = store.publish_alias(&self.key, &entry.tail.key())
+                    && let Err(warning) = store.publish_alias(&self.key, &entry.tail.key())
                 {
-                    self.trouble(&trouble);
+                    self.warn(&warning);
                 }
                 return Ok((Code::Stored { entry, image: None }, Origin::Cache));
             }
@@ -68,10 +68,10 @@ impl Work<'_> {
                             return Ok((Code::Stored { entry, image }, Origin::Compiled));
                         }
                         Ok(None) => {}
-                        Err((_, trouble)) => self.trouble(&trouble),
+                        Err((_, warning)) => self.warn(&warning),
                     }
                 }
-                Err(trouble) => self.trouble(&trouble),
+                Err(warning) => self.warn(&warning),
             }
         }
         let kept = Some(&*input).filter(|_| self.executor.config.cache_keep_input);

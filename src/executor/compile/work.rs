@@ -27,7 +27,7 @@ pub struct Work<'a> {
     pub times: Times,
     /// Why the cache missed.
     pub missed: MissReason,
-    /// The trouble that was told last: one that is met again and again is told once.
+    /// The last warning that was told: one that repeats is told once.
     pub told: RefCell<String>,
 }
 
@@ -64,10 +64,10 @@ impl<'a> Work<'a> {
         }
     }
 
-    pub fn trouble(&self, trouble: &Warning) {
-        if *self.told.borrow() != trouble.0 {
-            self.told.borrow_mut().clone_from(&trouble.0);
-            self.tell(EventKind::CacheWarning, &trouble.0, 0);
+    pub fn warn(&self, warning: &Warning) {
+        if *self.told.borrow() != warning.0 {
+            self.told.borrow_mut().clone_from(&warning.0);
+            self.tell(EventKind::CacheWarning, &warning.0, 0);
         }
     }
 
