@@ -128,7 +128,7 @@ fn what_is_installed_can_be_used_whatever_the_umask() {
 }
 
 /// What the helper is for.
-const LINK: &str = "echo 'define i32 @main() { ret i32 7 }' >main.ll; PATH=\"${BINDIR-$PREFIX/bin}:$PATH\"; \
+const LINK: &str = "echo 'define i32 @main() { ret i32 7 }' >main.ll; PATH=\"${BINDIR:-$PREFIX/bin}:$PATH\"; \
                     mgenjit build -o program main.ll; ./program && exit 1; [ $? = 7 ]";
 
 #[test]
