@@ -51,7 +51,12 @@ fn count_mappings() -> Option<u64> {
     loop {
         match file.read(&mut piece) {
             Ok(0) => return Some(lines),
-            Ok(len) => lines += piece[..len].iter().filter(|byte| **byte == b'\n').count() as u64,
+            Ok(len) => {
+                lines += piece[..len]
+                    .iter()
+                    .map(|byte| u64::from(*byte == b'\n'))
+                    .sum::<u64>();
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => return None,
         }

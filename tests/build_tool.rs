@@ -541,7 +541,7 @@ fn inputs_that_cannot_be_linked() {
 }
 
 /// A clock that is wrong by a year, for all that looks at the time of day.
-const CLOCK: &str = r#"#define _GNU_SOURCE
+const CLOCK: &str = r"#define _GNU_SOURCE
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
@@ -567,7 +567,7 @@ time_t time(time_t *place) {
         *place = now.tv_sec;
     return now.tv_sec;
 }
-"#;
+";
 
 /// The same bytes in another folder, from other paths, a year later, for whoever has another name, umask and language.
 #[test]

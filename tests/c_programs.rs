@@ -123,7 +123,7 @@ fn every_program_is_run() {
             let name = entry.expect("an entry of tests/c").file_name();
             name.into_string().expect("a UTF-8 name")
         })
-        .filter(|name| !name.ends_with(".h"))
+        .filter(|name| name.split('.').next_back() != Some("h"))
         .collect();
     files.sort();
     assert_eq!(files, PROGRAMS, "tests/c and the list above, sorted");

@@ -551,7 +551,7 @@ fn list() {
     let lines: Vec<&str> = table.lines().collect();
     assert_eq!(lines.len(), 6);
     let name_at = lines[0].find("NAME").expect("a column");
-    assert!(lines[3].contains("P") && lines[3].starts_with(&pinned[..12]));
+    assert!(lines[3].contains('P') && lines[3].starts_with(&pinned[..12]));
     for (line, name) in lines[1..5].iter().zip(all) {
         assert_eq!(&line[name_at..], name);
     }

@@ -15,7 +15,7 @@ fn programs() -> &'static Path {
 }
 
 /// Uses the widest registers that there are, and instructions that few CPUs have. Ends with 42.
-const WIDE: &str = r#"
+const WIDE: &str = r"
 @numbers = global <16 x i32> <i32 1, i32 2, i32 3, i32 4, i32 5, i32 6, i32 7, i32 8,
                               i32 9, i32 10, i32 11, i32 12, i32 13, i32 14, i32 15, i32 16>
 @halves = global <16 x double> splat (double 0.5)
@@ -35,7 +35,7 @@ define i32 @main() {
   %r = sub i32 %both, 3
   ret i32 %r
 }
-"#;
+";
 
 /// How a program comes to see another CPU.
 const MASKS: [&[&str]; 4] = [

@@ -18,7 +18,7 @@ fn programs() -> &'static Path {
 const ADD: &str = "define i64 @add(i64 %a, i64 %b) {\n  %s = add i64 %a, %b\n  ret i64 %s\n}\n";
 
 /// Prints its arguments and ends with their number.
-const ARGUMENTS: &str = r#"declare i32 @puts(ptr)
+const ARGUMENTS: &str = r"declare i32 @puts(ptr)
 define i32 @main(i32 %argc, ptr %argv) {
 entry:
   br label %loop
@@ -33,7 +33,7 @@ loop:
 end:
   ret i32 %argc
 }
-"#;
+";
 
 /// Calls `twice`, which another file has.
 const CALLER: &str = "declare i64 @twice(i64)\n\

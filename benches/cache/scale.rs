@@ -9,6 +9,7 @@ use super::manifest::Manifest;
 use super::options::{Limits, Options};
 use super::store::{Found, Store};
 use crate::cache::admin::{Catalog, Explanation};
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -158,7 +159,7 @@ impl Cache {
 }
 
 thread_local! {
-    static SLOWEST_SLICE: std::cell::Cell<Duration> = const { std::cell::Cell::new(Duration::ZERO) };
+    static SLOWEST_SLICE: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
 fn no_limits() -> Limits {
@@ -520,6 +521,6 @@ fn changes(caches: &mut [Cache; 2]) {
     }
     println!(
         "slowest of 20 slices that make a lost index anew: {:.0} ms",
-        micros(SLOWEST_SLICE.with(|s| s.get())) / 1e3
+        micros(SLOWEST_SLICE.with(Cell::get)) / 1e3
     );
 }

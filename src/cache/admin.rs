@@ -176,7 +176,7 @@ impl Catalog {
     }
 
     pub fn stats(&self) -> Result<Stats, Error> {
-        self.ask(|index| index.stats())
+        self.ask(Index::stats)
     }
 
     /// The index, to be asked: what the journal tells has been taken in.

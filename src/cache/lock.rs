@@ -130,7 +130,7 @@ mod tests {
                 scope.spawn(|| {
                     let directory = Directory::new(path.clone(), Owner::User);
                     for _ in 0..50 {
-                        let lock = Lock::acquire(&directory, &KEY, Duration::from_secs(60));
+                        let lock = Lock::acquire(&directory, &KEY, Duration::from_mins(1));
                         assert!(matches!(lock, Ok(Outcome::Held(_))));
                         assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
                         inside.fetch_sub(1, Ordering::SeqCst);

@@ -29,10 +29,10 @@ const DISCARD_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How old what nobody finished must be before it is removed where there are no locks: nothing takes as long to
 /// write.
-const LEFTOVER_AGE: Duration = Duration::from_secs(3600);
+const LEFTOVER_AGE: Duration = Duration::from_hours(1);
 
 /// The same where its writer would hold a lock: nothing takes as long to take one.
-const UNLOCKED_AGE: Duration = Duration::from_secs(60);
+const UNLOCKED_AGE: Duration = Duration::from_mins(1);
 
 /// Held by whoever maintains the cache. It dies with its holder.
 pub struct Maintenance {

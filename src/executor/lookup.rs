@@ -4,6 +4,7 @@ use super::address::Address;
 use super::core::Executor;
 use super::{outside, state};
 use crate::error::{Error, Status};
+use crate::types::TargetSpec;
 
 impl Executor {
     /// The address of a symbol: of the definitions, the modules, the libraries, or the process.
@@ -48,7 +49,7 @@ impl Executor {
     /// The error for running a module of another system.
     pub(super) fn foreign(&self, name: &str) -> Error {
         let target = self.config.target.as_ref();
-        let target = target.map_or_else(String::new, |target| target.describe());
+        let target = target.map_or_else(String::new, TargetSpec::describe);
         Error::new(
             Status::Target,
             format!(

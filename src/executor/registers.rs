@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     /// Every place that an argument can have, weighted so that a swap is seen.
-    #[allow(clippy::too_many_arguments)]
+    #[allow(clippy::too_many_arguments, clippy::many_single_char_names)]
     extern "C" fn many(
         a: u64,
         b: u64,
@@ -200,7 +200,7 @@ mod tests {
         // SAFETY: `many` takes these.
         unsafe { registers.call(many as *const () as usize) };
         // 1² + … + 8² = 204 and 1² + … + 9² = 285.
-        assert_eq!(f64::from_bits(registers.vector_result()), 204_285.0);
+        assert_eq!(registers.vector_result(), f64::to_bits(204_285.0));
     }
 
     #[test]

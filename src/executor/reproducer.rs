@@ -124,7 +124,10 @@ fn describe(key: &Key, request: &CompileRequest, names: &[String], error: &Error
 /// As LLVM's tools do it: link, optimise, generate.
 fn commands(request: &CompileRequest, names: &[String]) -> String {
     let major = LLVM_VERSION.split('.').next().unwrap_or_default();
-    let is_ir = |name: &&String| name.ends_with(".ll") || name.ends_with(".bc");
+    let is_ir = |name: &&String| {
+        let extension = Path::new(name).extension().unwrap_or_default();
+        extension == "ll" || extension == "bc"
+    };
     let modules: Vec<&str> = names.iter().filter(is_ir).map(String::as_str).collect();
     let host_features;
     let (triple, cpu, features) = match &request.target {

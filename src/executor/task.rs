@@ -217,7 +217,7 @@ mod tests {
     use std::sync::atomic::AtomicBool;
     use std::sync::mpsc::channel;
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     /// An executor with one thread and no server, in which a compile panics when it tells that the cache has nothing.
     fn executor(cache: Option<PathBuf>, panics: Arc<AtomicBool>) -> Arc<Executor> {

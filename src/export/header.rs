@@ -24,8 +24,9 @@ pub fn write(name: &str, functions: &[Function]) -> String {
         }
     }
     if seen.is_empty() {
-        others = "\n/* The signatures of functions are known of IR alone, and there is none. */\n"
-            .to_owned();
+        others.push_str(
+            "\n/* The signatures of functions are known of IR alone, and there is none. */\n",
+        );
     } else if !others.is_empty() {
         others = format!(
             "\n/*\n * Not declared here: what C cannot name or type, and what it declares by itself:\n{others} */\n"

@@ -25,7 +25,8 @@ pub fn of_this_system(with_atomic: bool) -> Vec<(String, Vec<u8>)> {
     // A child that is forked while the dynamic linker is at work could not load a library, or end, ever after.
     let paths = fork::guard(|| {
         let atomic = with_atomic.then(|| ATOMIC_PATH.iter());
-        Vec::from_iter(PATHS.iter().chain(atomic.into_iter().flatten()))
+        let atomic = atomic.into_iter().flatten();
+        PATHS.iter().chain(atomic).collect::<Vec<_>>()
     })
     .into_inner();
     paths

@@ -179,7 +179,7 @@ pub fn send_at_once<T: Serialize>(
             Ok(sent) if sent == frame.len() => return Ok(true),
             Ok(_) => return Err(TransportError::Truncated),
             Err(rustix::io::Errno::AGAIN) => return Ok(false),
-            Err(rustix::io::Errno::INTR) => continue,
+            Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(io::Error::from(error).into()),
         }
     }
@@ -272,7 +272,7 @@ fn receive_first(
             RecvFlags::CMSG_CLOEXEC,
         ) {
             Ok(received) => break received,
-            Err(rustix::io::Errno::INTR) => continue,
+            Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(io::Error::from(error).into()),
         }
     };

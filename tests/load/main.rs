@@ -73,7 +73,7 @@ fn clients_get_right_answers_and_nothing_is_left() {
 
 /// What killed processes left is removed once it is certain that nobody works on it: by its age.
 fn make_old(folder: &Path) {
-    let hours_ago = SystemTime::now() - Duration::from_secs(7200);
+    let hours_ago = SystemTime::now() - Duration::from_hours(2);
     for name in names_in(folder) {
         let file = std::fs::File::options()
             .write(true)

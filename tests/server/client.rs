@@ -166,7 +166,7 @@ impl Server {
         transport::send(&self.socket, hello, None).unwrap();
     }
 
-    pub fn check<'a>(&mut self, ir: impl AsRef<[u8]>, expect: Expect<'a>) {
+    pub fn check(&mut self, ir: impl AsRef<[u8]>, expect: Expect<'_>) {
         let ir = ir.as_ref();
         let shown = String::from_utf8_lossy(&ir[..ir.len().min(500)]).into_owned();
         let outcome = self.compile("test", ir, OptLevel::O2);
@@ -312,7 +312,7 @@ impl Server {
 
     pub fn receive(&self) -> Result<(Reply, Option<OwnedFd>), TransportError> {
         self.socket
-            .set_read_timeout(Some(Duration::from_secs(300)))
+            .set_read_timeout(Some(Duration::from_mins(5)))
             .unwrap();
         loop {
             match transport::receive(&self.socket) {

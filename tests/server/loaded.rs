@@ -13,13 +13,9 @@ impl Loaded {
         let open = |path: &CStr, flags| {
             // SAFETY: the image's constructors are those of this file's IR.
             let handle = unsafe { libc::dlopen(path.as_ptr(), flags) };
-            if handle.is_null() {
-                // SAFETY: `dlopen` has just failed, so there is a message.
-                panic!(
-                    "{}",
-                    unsafe { CStr::from_ptr(libc::dlerror()) }.to_string_lossy()
-                );
-            }
+            // SAFETY: `dlopen` has just failed, so there is a message.
+            let why = || unsafe { CStr::from_ptr(libc::dlerror()) }.to_string_lossy();
+            assert!(!handle.is_null(), "{}", why());
             handle
         };
         open(c"libstdc++.so.6", libc::RTLD_NOW | libc::RTLD_GLOBAL);

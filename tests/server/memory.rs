@@ -34,7 +34,7 @@ fn what_earlier_requests_left_is_not_counted() {
     let (mut low, mut high) = (0, 256 * STEP);
     assert!(is_enough(&ir, high));
     while high - low > STEP {
-        let middle = (low + high) / 2;
+        let middle = u64::midpoint(low, high);
         match is_enough(&ir, middle) {
             true => high = middle,
             false => low = middle,

@@ -125,7 +125,7 @@ fn malformed_requests_fail_and_the_server_goes_on() {
         &[request.as_slice(), &[0, 0, 0]].concat(),
         "3 bytes after its message",
     );
-    check_body(&[0; 1 << 20], "bytes after its message");
+    check_body(&vec![0; 1 << 20], "bytes after its message");
 }
 
 #[test]

@@ -168,7 +168,12 @@ WebAssembly.instantiate(fs.readFileSync('program.wasm'), { env: { twice: x => 2 
         let made = object(&mut server, IR, spec(triple, "", features));
         assert!(made.image.is_empty());
         assert_eq!(made.reply.features, features);
-        let functions: Vec<String> = made.reply.functions.iter().map(|f| f.to_string()).collect();
+        let functions: Vec<String> = made
+            .reply
+            .functions
+            .iter()
+            .map(std::string::ToString::to_string)
+            .collect();
         assert_eq!(functions, ["i32 @add(i32, i32)", "i64 @count()"]);
         let folder = folder(&[("program.o", &made.object), ("run.js", SCRIPT)]);
         let arguments = [

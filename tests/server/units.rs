@@ -1027,7 +1027,7 @@ fn exported(image: &[u8]) -> Vec<String> {
 fn defined(object: &[u8]) -> Vec<String> {
     let file = ElfFile64::<LittleEndian>::parse(object).unwrap();
     file.symbols()
-        .filter(|symbol| symbol.is_definition())
+        .filter(object::ObjectSymbol::is_definition)
         .map(|symbol| symbol.name().unwrap().to_owned())
         .collect()
 }

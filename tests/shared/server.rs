@@ -17,7 +17,7 @@ use std::time::Duration;
 pub const SERVER: &str = env!("CARGO_BIN_EXE_mgenjit-server");
 
 /// How long anything may take: much longer than it does.
-pub const PATIENCE: Duration = Duration::from_secs(300);
+pub const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Ends with this value.
 pub struct Server {

@@ -57,7 +57,7 @@ impl Directives {
             warm_without_server: false,
             once: false,
             servers: Vec::new(),
-            timeout: SLOWEST * Duration::from_secs(300),
+            timeout: SLOWEST * Duration::from_mins(5),
         };
         for line in text.lines().map_while(|line| line.strip_prefix("//")) {
             let Some((name, value)) = line.split_once(": ") else {

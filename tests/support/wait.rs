@@ -12,7 +12,7 @@ use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
 /// Much longer than anything takes, on any machine: a test that waits longer would wait for ever.
-pub const PATIENCE: Duration = Duration::from_secs(1200);
+pub const PATIENCE: Duration = Duration::from_mins(20);
 
 /// Looks until what it finds is `Ok`, and returns that. Fails with what it found last.
 pub fn until_ok<T, E: Debug>(what: &str, mut look: impl FnMut() -> Result<T, E>) -> T {

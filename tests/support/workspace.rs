@@ -103,7 +103,7 @@ impl Workspace {
 
     /// Sets whose servers the program uses: a value of `$MGENJIT_SERVER_MODE`.
     pub fn set_servers(&mut self, servers: &str) {
-        self.servers = servers.to_owned();
+        servers.clone_into(&mut self.servers);
     }
 
     /// Sets a variable of the program's environment.

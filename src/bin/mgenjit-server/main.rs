@@ -105,7 +105,7 @@ fn compile_for(
     prefault::provide(heap);
     // Until the other ends, or at once if it could not be started.
     teller.run();
-    match served.map(|thread| thread.join()) {
+    match served.map(std::thread::JoinHandle::join) {
         Ok(Ok(served)) => {
             kept.finish(served.as_ref().err().map_or(CLIENT_GONE, String::as_str));
             served

@@ -208,7 +208,9 @@ impl Index {
                     .execute(params![&key.0, signed(hits), signed(used.max(change.used))])?;
                 let raised = policy::priority(self.clock()?, hits.saturating_add(1), cost, bytes);
                 // Most often it is what it was, and its index stays as it is.
-                if raised != priority {
+                #[expect(clippy::float_cmp, reason = "the same computation gives the same bits")]
+                let same = raised == priority;
+                if !same {
                     self.db
                         .prepare_cached("UPDATE entry SET priority = ?2 WHERE key = ?1")?
                         .execute(params![&key.0, raised])?;

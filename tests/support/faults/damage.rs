@@ -129,7 +129,9 @@ impl Harm {
             let end = from.saturating_add(count).min(len);
             let mut bytes = vec![0; end.saturating_sub(from) as usize];
             file.read_exact_at(&mut bytes, from)?;
-            bytes.iter_mut().for_each(|byte| *byte = how(*byte));
+            for byte in &mut bytes {
+                *byte = how(*byte);
+            }
             file.write_all_at(&bytes, from)
         };
         match self {

@@ -282,7 +282,7 @@ impl Tracer<'_> {
     }
 
     fn enter(&mut self, tid: libc::pid_t, nr: i64, args: [u64; 6]) {
-        if nr == libc::SYS_write && args[0] as i32 == -1 {
+        if nr == libc::SYS_write && args[0] as u32 == u32::MAX {
             match &*read_memory(tid, args[1], args[2].min(16) as usize) {
                 b"<act>" => self.between_marks = true,
                 b"</act>" => {

@@ -158,7 +158,9 @@ unsafe fn fits(layout: LLVMTargetDataRef, call: LLVMValueRef, defined: LLVMTypeR
     unsafe {
         let parts = |types: &[LLVMTypeRef]| {
             let mut parts = Vec::new();
-            types.iter().for_each(|ty| flatten(layout, *ty, &mut parts));
+            for ty in types {
+                flatten(layout, *ty, &mut parts);
+            }
             parts
         };
         let mut types = vec![std::ptr::null_mut(); LLVMCountParamTypes(defined) as usize];

@@ -78,7 +78,9 @@ unsafe fn drop_names(module: LLVMModuleRef) {
         // LLVM numbers private globals that have no name, with this prefix.
         let is_taken = |global: &LLVMValueRef| name(*global).starts_with(b"__unnamed_");
         if !kept.iter().any(is_taken) {
-            private.into_iter().for_each(|global| drop_name(global));
+            for global in private {
+                drop_name(global);
+            }
         }
     }
 }
@@ -91,7 +93,7 @@ unsafe fn drop_names(module: LLVMModuleRef) {
 unsafe fn has_module_assembly(module: LLVMModuleRef) -> bool {
     let mut len = 0;
     // SAFETY: the caller's.
-    unsafe { LLVMGetModuleInlineAsm(module, &mut len) };
+    unsafe { LLVMGetModuleInlineAsm(module, &raw mut len) };
     len > 0
 }
 
@@ -159,7 +161,7 @@ unsafe fn name<'value>(value: LLVMValueRef) -> &'value [u8] {
     let mut len = 0;
     // SAFETY: the caller's; the name is `len` bytes and belongs to the value.
     unsafe {
-        let name = LLVMGetValueName2(value, &mut len);
+        let name = LLVMGetValueName2(value, &raw mut len);
         std::slice::from_raw_parts(name.cast(), len)
     }
 }

@@ -20,6 +20,7 @@ pub struct Diagnostics {
 
 impl Diagnostics {
     /// Collects the diagnostics of `context`. The result must outlive every use of the context.
+    #[expect(clippy::unnecessary_box_returns, reason = "LLVM keeps its address")]
     pub fn collect(context: &Context) -> Box<Diagnostics> {
         let diagnostics = Box::<Diagnostics>::default();
         let address: *const Diagnostics = &raw const *diagnostics;

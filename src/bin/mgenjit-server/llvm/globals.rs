@@ -95,7 +95,7 @@ pub unsafe fn globals(module: LLVMModuleRef) -> Vec<Global> {
                 return None;
             }
             let mut len = 0;
-            let name = LLVMGetValueName2(value, &mut len);
+            let name = LLVMGetValueName2(value, &raw mut len);
             let name = std::slice::from_raw_parts(name.cast::<u8>(), len);
             // A leading `\01` tells LLVM not to mangle the name, and is not part of the symbol.
             let name = str::from_utf8(name.strip_prefix(&[1]).unwrap_or(name)).ok()?;

@@ -91,7 +91,7 @@ unsafe fn assembly(module: LLVMModuleRef) -> String {
     let mut len = 0;
     // SAFETY: the caller's; the text is `len` bytes and the module's.
     unsafe {
-        let text = LLVMGetModuleInlineAsm(module, &mut len);
+        let text = LLVMGetModuleInlineAsm(module, &raw mut len);
         if len == 0 {
             return String::new();
         }

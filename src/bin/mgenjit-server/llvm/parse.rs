@@ -64,7 +64,12 @@ unsafe fn read<'context>(
             SOURCE_NAME.as_ptr(),
             i32::from(terminated),
         );
-        let failed = LLVMParseIRInContext2(context.as_ctx_ref(), buffer, &mut module, &mut message);
+        let failed = LLVMParseIRInContext2(
+            context.as_ctx_ref(),
+            buffer,
+            &raw mut module,
+            &raw mut message,
+        );
         LLVMDisposeMemoryBuffer(buffer);
         failed
     };

@@ -101,7 +101,7 @@ unsafe fn assume_shared_object(context: LLVMContextRef, module: LLVMModuleRef) {
                 continue;
             };
             let mut len = 0;
-            let key = LLVMGetMDString(*key, &mut len);
+            let key = LLVMGetMDString(*key, &raw mut len);
             if key.is_null() || operands.len() != 3 {
                 continue;
             }

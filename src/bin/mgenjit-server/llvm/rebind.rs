@@ -226,7 +226,7 @@ unsafe fn copy_common(old: LLVMValueRef, new: LLVMValueRef) {
             LLVMSetComdat(new, comdat);
         }
         let mut count = 0;
-        let entries = LLVMGlobalCopyAllMetadata(old, &mut count);
+        let entries = LLVMGlobalCopyAllMetadata(old, &raw mut count);
         for index in 0..u32::try_from(count).unwrap_or(0) {
             let kind = LLVMValueMetadataEntriesGetKind(entries, index);
             LLVMGlobalAddMetadata(
@@ -246,7 +246,7 @@ unsafe fn name(value: LLVMValueRef) -> Vec<u8> {
     let mut len = 0;
     // SAFETY: the name lives as long as the value, and is `len` bytes.
     unsafe {
-        let name = LLVMGetValueName2(value, &mut len);
+        let name = LLVMGetValueName2(value, &raw mut len);
         std::slice::from_raw_parts(name.cast::<u8>(), len).to_vec()
     }
 }

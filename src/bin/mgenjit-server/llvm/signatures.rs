@@ -63,7 +63,7 @@ unsafe fn signature(global: LLVMValueRef, function: Option<LLVMValueRef>) -> Opt
             return None;
         }
         let mut len = 0;
-        let name = LLVMGetValueName2(global, &mut len);
+        let name = LLVMGetValueName2(global, &raw mut len);
         let name = symbol_name(std::slice::from_raw_parts(name.cast::<u8>(), len))?;
         let ty = LLVMGlobalGetValueType(global);
         if LLVMGetTypeKind(ty) != LLVMTypeKind::LLVMFunctionTypeKind {

@@ -78,7 +78,7 @@ pub fn intrinsics(module: &Module<'_>) -> Result<(), Failure> {
             let mut len = 0;
             // SAFETY: the name is `len` bytes and is the function's, which nobody changes here.
             let name = unsafe {
-                let name = LLVMGetValueName2(function, &mut len);
+                let name = LLVMGetValueName2(function, &raw mut len);
                 std::slice::from_raw_parts(name.cast::<u8>(), len)
             };
             String::from_utf8_lossy(name).into_owned()

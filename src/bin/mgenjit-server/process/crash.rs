@@ -97,8 +97,8 @@ pub fn install() {
             let handler: extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) = on_signal;
             action.sa_sigaction = handler as usize;
             action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
-            libc::sigemptyset(&mut action.sa_mask);
-            libc::sigaction(signal, &action, std::ptr::null_mut());
+            libc::sigemptyset(&raw mut action.sa_mask);
+            libc::sigaction(signal, &raw const action, std::ptr::null_mut());
         }
     }
 }
@@ -299,14 +299,14 @@ fn find_stack() {
     // SAFETY: the attributes are initialised by `pthread_getattr_np` before they are read, and destroyed once.
     unsafe {
         let mut attributes: libc::pthread_attr_t = std::mem::zeroed();
-        if libc::pthread_getattr_np(libc::pthread_self(), &mut attributes) != 0 {
+        if libc::pthread_getattr_np(libc::pthread_self(), &raw mut attributes) != 0 {
             return;
         }
         let mut low = std::ptr::null_mut();
         let mut size = 0;
-        if libc::pthread_attr_getstack(&attributes, &mut low, &mut size) == 0 {
+        if libc::pthread_attr_getstack(&raw const attributes, &raw mut low, &raw mut size) == 0 {
             STACK_LOW.store(low as usize, Ordering::Relaxed);
         }
-        libc::pthread_attr_destroy(&mut attributes);
+        libc::pthread_attr_destroy(&raw mut attributes);
     }
 }

@@ -264,7 +264,7 @@ mod tests {
         for _ in 0..lines {
             log.write("request", &filler);
         }
-        let mut room = [0; 1 << 16];
+        let mut room = vec![0; 1 << 16];
         let taken = reader.read(&mut room).expect("read");
         let kept = room[..taken].split(|byte| *byte == b'\n').count() - 1;
         assert!(kept > 10 && kept < lines, "{kept}");

@@ -28,14 +28,14 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             socket: PathBuf::new(),
-            idle_timeout: Duration::from_secs(600),
+            idle_timeout: Duration::from_mins(10),
             workers: 0,
             worker_memory: 512 << 20,
             patience: Duration::from_secs(10),
-            max_time: Duration::from_secs(600),
+            max_time: Duration::from_mins(10),
             max_memory: default_memory(),
             queue_timeout: Duration::from_secs(10),
-            silence: Duration::from_secs(120),
+            silence: Duration::from_mins(2),
         }
     }
 }

@@ -58,7 +58,7 @@ impl Usage {
 mod tests {
     use super::*;
 
-    const MINUTE: Duration = Duration::from_secs(60);
+    const MINUTE: Duration = Duration::from_mins(1);
 
     /// What becomes of a worker that had taken a minute before. `seen`: milliseconds since its request, and of the
     /// processor's time since.

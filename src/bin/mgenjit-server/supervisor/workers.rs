@@ -137,9 +137,8 @@ impl Supervisor {
             let Some(worker) = self.workers.get_mut(&id) else {
                 return;
             };
-            let peer = match worker.connection.read() {
-                Ok(peer) => peer,
-                Err(_) => return self.lose(id, Cause::Unknown),
+            let Ok(peer) = worker.connection.read() else {
+                return self.lose(id, Cause::Unknown);
             };
             match worker.connection.next() {
                 Ok(Some(body)) => {

@@ -300,9 +300,10 @@ fn workers_that_are_late_or_idle_for_long_are_ended() {
     assert_eq!(case.given(), [1, 2]);
     case.check(Event::Begun { job: 1 }, &[]);
     let silent = case.worker(2);
-    case.now += START_TIMEOUT - Duration::from_millis(1);
+    let instant = Duration::from_millis(1);
+    case.now += START_TIMEOUT.saturating_sub(instant);
     case.check(Event::Tick, &[]);
-    case.now += Duration::from_millis(1);
+    case.now += instant;
     let mut ended = case.schedule.handle(case.now, Event::Tick);
     ended.sort_by_key(|action| match action {
         Action::End { worker, .. } => *worker,
