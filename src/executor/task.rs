@@ -111,6 +111,8 @@ impl queue::Job for Job {
         let compile = || {
             let compile = |()| executor.compile_unless(source, &task.cancel);
             let result = task.cancel.check(&task.name).and_then(compile);
+            // Before anybody is told: destructors run where the last handle is freed, not here a moment later.
+            drop(executor);
             // A module that nobody waits for any more.
             if let Err(Ok(module)) = task.finish(result) {
                 let _ = module.remove();
@@ -267,6 +269,18 @@ mod tests {
                 .expect("begun");
             assert_eq!(status(&task), Some(expect));
             calls.recv_timeout(LONG).expect("the callback is called");
+        }
+    }
+
+    #[test]
+    fn a_task_that_is_done_does_not_keep_its_executor() {
+        for panics in [false, true] {
+            let executor = executor(None, Arc::new(AtomicBool::new(panics)));
+            for _ in 0..50 {
+                let task = executor.compile_async(source(), None).expect("begun");
+                assert!(status(&task).is_some());
+                assert_eq!(Arc::strong_count(&executor), 1);
+            }
         }
     }
 

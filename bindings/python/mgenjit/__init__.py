@@ -8,6 +8,9 @@ with mgenjit.Executor() as ex:
 
 from __future__ import annotations
 
+import atexit
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -46,11 +49,17 @@ if TYPE_CHECKING:
     from ._errors import VerifyError as VerifyError
     from ._executor import Executor as Executor
     from ._executor import Module as Module
+    from ._executor import Source as Source
+    from ._executor import Task as Task
     from ._executor import run_file as run_file
     from ._export import build as build
     from ._export import export as export
     from ._export import export_bytes as export_bytes
     from ._function import Function as Function
+    from ._records import CacheInfo as CacheInfo
+    from ._records import CacheStatistics as CacheStatistics
+    from ._records import ServerStatistics as ServerStatistics
+    from ._records import Times as Times
     from ._server import build_id as build_id
     from ._server import include_dir as include_dir
     from ._server import library_path as library_path
@@ -60,12 +69,6 @@ if TYPE_CHECKING:
     from ._server import server_status as server_status
     from ._server import stop_server as stop_server
     from ._server import version as version
-    from ._source import Source as Source
-    from ._table import CacheInfo as CacheInfo
-    from ._table import CacheStatistics as CacheStatistics
-    from ._table import ServerStatistics as ServerStatistics
-    from ._table import Times as Times
-    from ._task import Task as Task
 
 __version__ = "0.2.0"
 
@@ -81,15 +84,13 @@ _LAZY = {
         "ExportError FileError InternalError InvalidArgumentError LimitError LinkError LoadError NotFoundError "
         "ParseError RemovedError ServerError SignatureError TargetError TooLargeError UnresolvedError VerifyError"
     ),
-    "_executor": "Executor Module run_file",
+    "_executor": "Executor Module Source Task run_file",
     "_export": "build export export_bytes",
     "_function": "Function",
     "_server": (
         "build_id include_dir library_path llvm_version server_path server_socket server_status stop_server version"
     ),
-    "_source": "Source",
-    "_table": "CacheInfo CacheStatistics ServerStatistics Times",
-    "_task": "Task",
+    "_records": "CacheInfo CacheStatistics ServerStatistics Times",
 }
 _MODULES = {name: module for module, names in _LAZY.items() for name in names.split()}
 
@@ -106,6 +107,14 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+@atexit.register
+def _end() -> None:
+    # It is registered here, so that what a program registers later may still use all.
+    life = sys.modules.get(f"{__name__}._life")
+    if life is not None:
+        life.end()
 
 
 def load_ipython_extension(ipython: Any) -> None:

@@ -6,13 +6,16 @@ from __future__ import annotations
 import ctypes
 import os
 
-from . import _errors, _table
+from . import _table
 from ._table import CONSTANTS as CONSTANTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
+
+    from ._errors import Error
+    from ._life import Handle
 
 CODES: dict[str, Any] = {
     "v": None,
@@ -26,12 +29,6 @@ CODES: dict[str, Any] = {
     "p": ctypes.c_void_p,
 }
 FOREVER = CONSTANTS["FOREVER"]
-STATUS_NAMES = {number: name[7:] for name, number in CONSTANTS.items() if name.startswith("STATUS_")}
-
-# What all functions of ctypes are.
-CFUNCTION: Any = ctypes.CFUNCTYPE(None).__mro__[1]
-EVENT_HOOK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
-PROGRESS = ctypes.CFUNCTYPE(None, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_void_p)
 
 
 def library_path() -> str:
@@ -52,6 +49,7 @@ def library_path() -> str:
 class _Library:
     """The library's functions as attributes, with their prototypes. It is loaded when the first one is asked for."""
 
+    #: The library, when it is loaded. Functions of the C library are found in it, too.
     _dll: ctypes.CDLL | None = None
 
     def _load(self) -> ctypes.CDLL:
@@ -75,8 +73,14 @@ class _Library:
         self._dll = dll
         return dll
 
+    def dll(self) -> ctypes.CDLL:
+        return self._dll or self._load()
+
     def __getattr__(self, name: str) -> Any:
-        result, _, parameters = _table.FUNCTIONS["mgenjit_" + name].partition(":")
+        signature = _table.FUNCTIONS.get("mgenjit_" + name)
+        if signature is None:
+            raise AttributeError(f"libmgenjit has no function mgenjit_{name}")
+        result, _, parameters = signature.partition(":")
         function = getattr(self._dll or self._load(), "mgenjit_" + name)
         function.argtypes = [CODES[code] for code in parameters]
         function.restype = CODES[result]
@@ -102,10 +106,13 @@ def make(name: str, *arguments: Any) -> int:
     return made.value or 0
 
 
-def exception(status: int, error: Any) -> _errors.Error:
+def exception(status: int, error: Any) -> Error:
     """The exception for an error of the library, which is freed."""
+    from . import _errors
+
     try:
-        name = STATUS_NAMES.get(status, "")
+        names = [name[7:] for name, value in CONSTANTS.items() if value == status and name.startswith("STATUS_")]
+        name = names[0] if names else ""
         result = _errors.CLASSES.get(name, _errors.Error)(text(lib.error_message(error)))
         result.status = status
         result.status_name = f"MGENJIT_STATUS_{name}" if name else "unknown status"
@@ -171,7 +178,7 @@ def sized(name: str) -> Any:
 
 
 def record(kind: Any, filled: Any) -> Any:
-    """The fields of a struct as a Record of _table.py."""
+    """The fields of a struct as a Record of _records.py."""
     result = kind()
     for field in kind._fields:
         value = getattr(filled, field)
@@ -184,13 +191,6 @@ def take_blob(blob: int) -> bytes:
         return ctypes.string_at(lib.blob_data(blob), lib.blob_size(blob))
     finally:
         lib.blob_free(blob)
-
-
-def progress(function: Callable[[int, int], object] | None) -> Any:
-    """A hook for the functions that tell how much is done."""
-    if function is None:
-        return None
-    return PROGRESS(lambda done, total, _user: function(done, total))
 
 
 # Values of checked calls.
@@ -228,54 +228,6 @@ def get_value(value: Value) -> Any:
         return None
     result = getattr(value.value, FIELDS.get(kind, "integer"))
     return bool(result) if kind == "i1" else result
-
-
-class Handle:
-    """A handle of the library, freed when nobody refers to it. So what uses it in a call keeps it for so long, also if
-    its owner is closed meanwhile.
-
-    `kept` is what must live as long as the handle: the library, or code that it compiled, calls it or reads it.
-    """
-
-    __slots__ = ("__weakref__", "_as_parameter_", "_free", "kept")
-
-    def __init__(self, pointer: int, free: Callable[[Any], object], kept: object = None) -> None:
-        self._as_parameter_ = ctypes.c_void_p(pointer)
-        self._free = free
-        self.kept = kept
-        users = getattr(kept, "users", None)
-        if users is not None:
-            users.add(self)
-
-    def end(self) -> None:
-        """Frees it now. To the library, it is NULL from now on."""
-        pointer, self._as_parameter_ = self._as_parameter_, ctypes.c_void_p()
-        self._free(pointer)
-
-    def __del__(self) -> None:
-        # `kept` is still there: freeing may run destructors of compiled code, which may call what is kept.
-        self.end()
-
-
-class Gone:
-    """Tells when the library uses a configuration no more, nor anything that was made from it, also in its own threads.
-
-    The library posts a semaphore then: no Python runs for that, so it may happen at any time.
-    """
-
-    def __init__(self, config: Handle, hook: Any) -> None:
-        libc = ctypes.CDLL(None)
-        self._try: Callable[..., int] = libc.sem_trywait
-        self._semaphore = ctypes.create_string_buffer(64)
-        libc.sem_init(self._semaphore, 0, 0)
-        self._is_gone = False
-        # Without a hook, a function that does nothing with its arguments.
-        told, post = (ctypes.cast(function, ctypes.c_void_p) for function in (hook or libc.labs, libc.sem_post))
-        call("config_set_event_hook", config, told, ctypes.addressof(self._semaphore), post)
-
-    def __bool__(self) -> bool:
-        self._is_gone = self._is_gone or self._try(self._semaphore) == 0
-        return self._is_gone
 
 
 # Where a function's shape asks for more than its arguments.

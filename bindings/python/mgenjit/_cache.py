@@ -5,16 +5,18 @@ from __future__ import annotations
 import ctypes
 import os
 
-from . import _abi, _config, _source
+from . import _abi, _config
 from ._abi import CONSTANTS, call, lib
-from ._table import CacheInfo, CacheStatistics
+from ._executor import source
+from ._life import Handle, Watch
+from ._records import CacheInfo, CacheStatistics
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
-    from ._source import Input, Source
+    from ._executor import Input, Source
 
     Progress = Callable[[int, int], object]
 
@@ -25,7 +27,7 @@ _DIFFERENCES = {number: name[8:].lower() for name, number in CONSTANTS.items() i
 class Explanation:
     """Why a module is found in the cache, or is not. `str()` says it in words."""
 
-    def __init__(self, handle: _abi.Handle) -> None:
+    def __init__(self, handle: Handle) -> None:
         #: "hit", "never", "differs", "evicted", "removed", "damaged" or "untrusted".
         self.verdict = _VERDICTS.get(lib.explanation_verdict(handle), "")
         differences = lib.explanation_differences(handle)
@@ -48,7 +50,7 @@ class Explanation:
 class Entry:
     """One entry of a cache. It stays as it was, whatever becomes of the cache."""
 
-    def __init__(self, handle: _abi.Handle) -> None:
+    def __init__(self, handle: Handle) -> None:
         self._handle = handle
         info = _abi.sized("mgenjit_cache_info")
         call("cache_entry_info", handle, ctypes.byref(info))
@@ -79,7 +81,7 @@ class Cache:
         if directory is not None:
             options["cache"] = directory
         chosen = _config.of(config, options)
-        self._handle = _abi.Handle(_abi.make("cache_open", chosen._handle), lib.cache_free, chosen._handle)
+        self._handle = Handle(_abi.make("cache_open", chosen._handle), lib.cache_free, chosen._handle)
 
     @property
     def directory(self) -> str:
@@ -101,7 +103,7 @@ class Cache:
         chosen.pinned = CONSTANTS[{None: "PINNED_ANY", True: "PINNED_ONLY", False: "PINNED_NOT"}[pinned]]
         chosen.unused_since_us, chosen.min_bytes = unused_since_us, min_bytes
         made = _abi.make("cache_iterate", self._handle, ctypes.byref(chosen))
-        iterator = _abi.Handle(made, lib.cache_iterator_free, self._handle)
+        iterator = Handle(made, lib.cache_iterator_free, self._handle)
         while True:
             info = _abi.sized("mgenjit_cache_info")
             call("cache_iterator_next", iterator, ctypes.byref(info))
@@ -119,10 +121,30 @@ class Cache:
     def entry(self, key: str) -> Entry:
         """The entry of a key, or of the first digits of one, with what is in it verified."""
         made = _abi.make("cache_entry_open", self._handle, _abi.encode(self._whole(key)))
-        return Entry(_abi.Handle(made, lib.cache_entry_free))
+        return Entry(Handle(made, lib.cache_entry_free))
 
     def _whole(self, key: str) -> str:
         return key if len(key) >= CONSTANTS["KEY_SIZE"] - 1 else self.resolve(key)
+
+    def _call(self, name: str, *arguments: Any, progress: Progress | None) -> None:
+        """Calls a function that tells how much is done. What `progress` raises is raised when it is done."""
+        hook = None
+        if progress is not None:
+            from ._callback import Callback
+
+            told = progress
+            has_raised = False
+
+            def tell(done: int, total: int, _user: int) -> None:
+                nonlocal has_raised
+                if not has_raised:
+                    has_raised = True
+                    told(done, total)
+                    has_raised = False
+
+            hook = Callback(tell, "void (i64, i64, ptr)")
+        with Watch():
+            call(name, self._handle, *arguments, None if hook is None else hook.address, None)
 
     def remove(self, key: str) -> None:
         call("cache_remove", self._handle, _abi.encode(self._whole(key)))
@@ -133,10 +155,10 @@ class Cache:
 
     def trim(self, progress: Progress | None = None) -> None:
         """Removes entries until the limits hold, and what killed processes left."""
-        call("cache_trim", self._handle, _abi.progress(progress), None)
+        self._call("cache_trim", progress=progress)
 
     def clear(self, *, pinned_too: bool = False, progress: Progress | None = None) -> None:
-        call("cache_clear", self._handle, pinned_too, _abi.progress(progress), None)
+        self._call("cache_clear", pinned_too, progress=progress)
 
     def verify(self, key: str | None = None, *, recompile: bool = False) -> None:
         """Checks an entry, or all; CacheError says what is wrong. With `recompile`, its inputs are compiled again."""
@@ -146,7 +168,7 @@ class Cache:
 
     def rebuild(self, progress: Progress | None = None) -> None:
         """Makes the index anew from the entries."""
-        call("cache_rebuild", self._handle, _abi.progress(progress), None)
+        self._call("cache_rebuild", progress=progress)
 
     def export(
         self, path: str | os.PathLike[str], keys: Iterable[str] | None = None, progress: Progress | None = None
@@ -154,19 +176,17 @@ class Cache:
         """Writes entries, all or those of some keys, to a bundle."""
         chosen = [info.key or "" for info in self.entries()] if keys is None else [self._whole(key) for key in keys]
         listed = _abi.string_array(map(_abi.encode, chosen))
-        call("cache_export", self._handle, _abi.encode_path(path), listed, len(chosen), _abi.progress(progress), None)
+        self._call("cache_export", _abi.encode_path(path), listed, len(chosen), progress=progress)
 
     def import_bundle(self, path: str | os.PathLike[str], progress: Progress | None = None) -> int:
         """Stores the entries of a bundle, and returns how many were new."""
         imported = ctypes.c_uint64()
-        call(
-            "cache_import", self._handle, _abi.encode_path(path), ctypes.byref(imported), _abi.progress(progress), None
-        )
+        self._call("cache_import", _abi.encode_path(path), ctypes.byref(imported), progress=progress)
         return imported.value
 
     def explain(self, ir: Input | Source, *, name: str | None = None, keep: Iterable[str] = ()) -> Explanation:
         """Why the IR would be found in the cache, or would not. The options of this object are those it is compiled
         with."""
-        source = _source.source(ir, name, keep)
-        made = _abi.make("cache_explain_source", self._handle, source._handle)
-        return Explanation(_abi.Handle(made, lib.explanation_free))
+        given = source(ir, name, keep)
+        made = _abi.make("cache_explain_source", self._handle, given._handle)
+        return Explanation(Handle(made, lib.explanation_free))

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import _thread
-import atexit
 import ctypes
 import sys
-import time
-import weakref
 
-from . import _values
+from . import _function, _gate
+from ._function import Function
+from ._life import calls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+# What all functions of ctypes are.
+_CFUNCTION: Any = ctypes.CFUNCTYPE(None).__mro__[1]
 _ANNOTATIONS: dict[Any, str] = {int: "i64", float: "double", bool: "i1", None: "void", type(None): "void"}
 _WRITTEN = {"int": "i64", "float": "double", "bool": "i1", "None": "void"}
 
@@ -35,8 +35,8 @@ class Callback:
         result, parameters = _parse(signature) if signature is not None else _annotated(function)
         self.signature = f"{result} ({', '.join(parameters)})"
         # A result fills its register as it is, so that it is right whether the caller takes it as signed or not.
-        results = {**_values.CTYPES, **dict.fromkeys(("i1", "i8", "i16", "i32"), ctypes.c_int64)}
-        prototype = ctypes.CFUNCTYPE(results[result], *(_values.CTYPES[kind] for kind in parameters))
+        results = {**_function.CTYPES, **dict.fromkeys(("i1", "i8", "i16", "i32"), ctypes.c_int64)}
+        prototype = ctypes.CFUNCTYPE(results[result], *(_function.CTYPES[kind] for kind in parameters))
         truths = tuple(index for index, kind in enumerate(parameters) if kind == "i1")
         what = f"the result of {getattr(function, '__name__', 'the callback')}()"
 
@@ -51,18 +51,29 @@ class Callback:
                 if result == "void":
                     return None
                 if result == "ptr":
-                    address, _ = _values.pointer(answer, what)
+                    address, _ = _function.pointer(answer, what)
                     return address
                 if result in ("float", "double"):
-                    return _values.number(answer, result, what)
-                _values.integer(answer, result, what)
+                    return _function.number(answer, result, what)
+                _function.integer(answer, result, what)
                 return int(answer)
             except BaseException as error:
-                _raise_later(error, function)
+                # With no call: perhaps there is no stack left for one.
+                try:
+                    call = calls.stack[-1]
+                    is_first = call[0] is None
+                    if is_first:
+                        call[0] = error
+                except (AttributeError, IndexError):
+                    is_first = False
+                if not is_first:
+                    _report(error, function)
                 return None if result == "void" else 0
 
-        self._function = prototype(enter)
-        self.address: int = ctypes.cast(self._function, ctypes.c_void_p).value or 0
+        # x86-64 has six registers for integers, and eight for floating-point numbers.
+        floats = sum(kind in ("float", "double") for kind in parameters)
+        self._entry = _gate.Entry(prototype(enter), floats > 8 or len(parameters) - floats > 6)
+        self.address: int = self._entry.address
 
     def __call__(self, *arguments: Any) -> Any:
         return self.function(*arguments)
@@ -79,6 +90,19 @@ def callback(signature: str | None = None) -> Callable[[Callable[..., Any]], Cal
     return lambda function: Callback(function, signature)
 
 
+def entry(what: Any, signature: str | None) -> Any:
+    """What C is to call if it is Python that runs then: a Callback, or an Entry. None if it is not."""
+    if isinstance(what, Callback) and signature is None:
+        return what
+    if signature is not None or (
+        callable(what) and not isinstance(what, (Function, _CFUNCTION)) and not isinstance(what, type)
+    ):
+        return Callback(what, signature)
+    # A function that ctypes made of Python's, not one that has an address of its own.
+    made_of = (what._objects or {}).get("0") if isinstance(what, _CFUNCTION) else None
+    return _gate.Entry(what, True) if type(made_of).__name__ == "CThunkObject" else None
+
+
 def _parse(signature: str) -> tuple[str, tuple[str, ...]]:
     import re
 
@@ -88,7 +112,7 @@ def _parse(signature: str) -> tuple[str, tuple[str, ...]]:
         raise ValueError(f"{signature!r} is no signature: write it as in IR, such as 'i64 (i64, ptr)'")
     parameters = tuple(kind.strip() for kind in match["parameters"].split(",")) if match["parameters"].strip() else ()
     for kind in (match["result"], *parameters):
-        if kind not in _values.CTYPES or (kind == "void" and kind in parameters):
+        if kind not in _function.CTYPES or (kind == "void" and kind in parameters):
             raise ValueError(
                 f"{signature!r}: a callback cannot have the type {kind!r}; it can have i1, i8, i16, i32, i64, float, "
                 "double and ptr, and return void"
@@ -106,7 +130,7 @@ def _annotated(function: Callable[..., Any]) -> tuple[str, tuple[str, ...]]:
             name = _WRITTEN.get(annotation, annotation)
         else:
             name = _ANNOTATIONS.get(annotation, "")
-        if name not in _values.CTYPES:
+        if name not in _function.CTYPES:
             raise TypeError(
                 f"{what} of {function!r} has no type that compiled code knows: annotate it with int, float, bool or "
                 "None, or give a signature as in IR, such as 'i64 (i64, ptr)'"
@@ -118,38 +142,10 @@ def _annotated(function: Callable[..., Any]) -> tuple[str, tuple[str, ...]]:
     return result, tuple(kind(p.annotation, f"the parameter {p.name!r}") for p in signature.parameters.values())
 
 
-# The exceptions of callbacks, per thread: a list for each call of compiled code that is on the stack.
-_calls = _thread._local()
-
-
-class Watch:
-    """A call of compiled code that may call back: what a callback raised is raised at its end."""
-
-    __slots__ = ()
-
-    def __enter__(self) -> None:
-        try:
-            _calls.stack.append([])
-        except AttributeError:
-            _calls.stack = [[]]
-
-    def __exit__(self, *raised: object) -> None:
-        errors = _calls.stack.pop()
-        if errors:
-            raise errors[0]
-
-
-def _raise_later(error: BaseException, function: object) -> None:
-    stack = getattr(_calls, "stack", None)
-    if stack and not stack[-1]:
-        stack[-1].append(error)
-        return
-    # A second one, or one of a thread in which no call from Python waits for it.
-    sys.unraisablehook(
-        _Unraisable(
-            type(error), error, error.__traceback__, "Exception ignored in a callback of compiled code", function
-        )
-    )
+def _report(error: BaseException, function: object) -> None:
+    """Tells of a second exception, or of one in a thread in which no call from Python waits for it."""
+    message = "Exception ignored in a callback of compiled code"
+    sys.unraisablehook(_Unraisable(type(error), error, error.__traceback__, message, function))
 
 
 class _Unraisable:
@@ -161,52 +157,3 @@ class _Unraisable:
         self.exc_traceback = traceback
         self.err_msg = message
         self.object = origin
-
-
-class Kept:
-    """What must live as long as the code of an executor: callbacks, and objects whose addresses it has."""
-
-    __slots__ = ("__weakref__", "gone", "hook", "objects", "users")
-
-    def __init__(self, gone: Any, hook: object = None) -> None:
-        self.gone = gone
-        self.hook = hook
-        self.objects: list[object] = []
-        #: The handles of the executor, and the functions that were called.
-        self.users: Any = weakref.WeakSet()
-        _all.add(self)
-        _retired[:] = [one for one in _retired if not one[0]]
-
-    def __del__(self) -> None:
-        # A thread of the library may have the executor for a moment longer, and run its destructors.
-        if not self.gone:
-            _retired.append((self.gone, self.objects, self.hook))
-
-
-_retired: list[tuple[Any, ...]] = []
-_all: Any = weakref.WeakSet()
-
-
-def is_used(kept: Any) -> bool:
-    """Whether compiled code may call back."""
-    return bool(kept is not None and any(isinstance(item, Callback) for item in kept.objects))
-
-
-def _end() -> None:
-    """Destructors of compiled code that call back must run while Python still does. Code that a thread may be running
-    stays."""
-    threads = sys.modules.get("threading")
-    if threads is not None and threads.active_count() > 1:
-        return
-    ended = [one[0] for one in _retired if any(isinstance(item, Callback) for item in one[1])]
-    for kept in list(_all):
-        if is_used(kept):
-            ended.append(kept.gone)
-            for user in list(kept.users):
-                user.end()
-    end = time.monotonic() + 1
-    while not all(ended) and time.monotonic() < end:
-        time.sleep(0.001)
-
-
-atexit.register(_end)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import _abi
+from . import _abi, _life
 from ._abi import CONSTANTS, call
 
 TYPE_CHECKING = False
@@ -36,7 +36,7 @@ class Event:
 
 
 def _event(pointer: int) -> Event:
-    from ._table import Times
+    from ._records import Times
 
     struct = _abi.struct("mgenjit_event").from_address(pointer)
     event = Event()
@@ -47,6 +47,15 @@ def _event(pointer: int) -> Event:
     times = _abi.struct("mgenjit_times").from_address(struct.times) if struct.times else None
     event.times = _abi.record(Times, times) if times is not None else None
     return event
+
+
+def _hook(told: Callable[[Event], object]) -> Any:
+    import ctypes
+
+    from ._gate import Entry
+
+    kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
+    return Entry(kind(lambda event, _user: told(_event(event))))
 
 
 def _constant(prefix: str, value: str | int, what: str) -> int:
@@ -128,7 +137,7 @@ class Config:
         server_queue_limit: float | None = None,
         server_log: Path | None = None,
     ) -> None:
-        handle = self._handle = _abi.Handle(_abi.make("config_new"), _abi.lib.config_free)
+        handle = self._handle = _life.Handle(_abi.make("config_new"), _abi.lib.config_free)
         #: What compiled code or the library calls: it must live as long as what is made with this.
         self._hook: Any = None
         self._target = target
@@ -201,9 +210,8 @@ class Config:
         if server_log is not None:
             set("set_server_log", _path(server_log))
         if on_event is not None:
-            told = on_event
-            self._hook = _abi.EVENT_HOOK(lambda event, _user: told(_event(event)))
-        self._gone = _abi.Gone(handle, self._hook)
+            self._hook = _hook(on_event)
+        self._gone = _life.Gone(handle, None if self._hook is None else self._hook.address)
         handle.kept = (self._hook, self._gone)
 
 

@@ -1,24 +1,65 @@
-"""Executors and their modules."""
+"""Executors, what they compile, also in the background, and the modules that come of it."""
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import os
 import sys
+import time
 
-from . import _abi, _callback, _config, _errors, _source, _values
+from . import _abi, _config
 from ._abi import call, lib
-from ._function import Function
+from ._function import Function, pointer
+from ._life import Handle, Kept, Watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
     from types import TracebackType
-    from typing import Any
+    from typing import Any, Union
 
-    from ._source import Input, Source
-    from ._table import Times
-    from ._task import Task
+    from ._records import Times
+
+    #: IR text, bitcode, an object or an archive; or a path of one. A str is a path if it is one line that names a file,
+    #: or ends as such names do. A module of llvmlite is taken as its text.
+    Input = Union[str, bytes, bytearray, memoryview, "os.PathLike[str]", "os.PathLike[bytes]", Any]
+
+_SUFFIXES = (".ll", ".bc", ".o", ".a")
+# A signal, such as Ctrl-C, is handled when a wait returns.
+_SLICE = 0.05
+# The longest time between two looks of an event loop at its tasks.
+_POLL = 0.02
+
+
+class Source:
+    """Inputs that are compiled into one module: all IR is linked together before it is optimised."""
+
+    def __init__(self, *inputs: Input, name: str | None = None, keep: Iterable[str] = ()) -> None:
+        self.name = name if name is not None else _name(inputs)
+        self._handle = Handle(_abi.make("source_new", _abi.encode(self.name)), _abi.lib.source_free)
+        for item in inputs:
+            self.add(item)
+        for symbol in keep:
+            self.keep(symbol)
+
+    def add(self, item: Input, name: str | None = None) -> Source:
+        """Adds an input: its bytes are copied, a file is read when it is compiled."""
+        path = as_path(item)
+        if path is not None:
+            return self.add_file(path)
+        data = _bytes(item)
+        call("source_add", self._handle, _abi.encode(self.name if name is None else name), data, len(data))
+        return self
+
+    def add_file(self, path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Source:
+        call("source_add_file", self._handle, _abi.encode_path(path))
+        return self
+
+    def keep(self, symbol: str) -> Source:
+        """Keeps a symbol. Once one is kept, all others become internal to the module."""
+        call("source_keep", self._handle, _abi.encode(symbol))
+        return self
 
 
 class Executor:
@@ -30,12 +71,10 @@ class Executor:
 
     def __init__(self, config: _config.Config | None = None, **options: Any) -> None:
         chosen = _config.of(config, options)
-        kept = _callback.Kept(chosen._gone, chosen._hook)
-        self._handle: _abi.Handle | None = _abi.Handle(
-            _abi.make("executor_new", chosen._handle), lib.executor_free, kept
-        )
+        kept = Kept(chosen._gone, chosen._hook)
+        self._handle: Handle | None = Handle(_abi.make("executor_new", chosen._handle), lib.executor_free, kept)
 
-    def _get(self) -> _abi.Handle:
+    def _get(self) -> Handle:
         if self._handle is None:
             raise ValueError("the executor is closed")
         return self._handle
@@ -60,33 +99,33 @@ class Executor:
         Ctrl-C ends it.
         """
         handle = self._get()
-        made = _source.source(ir, name, keep)
+        made = source(ir, name, keep)
         if not _is_main_thread():
             return Module(_abi.make("executor_compile_source", handle, made._handle), handle.kept)
         # Signals are handled in this thread alone, and in Python alone: so wait in slices.
         task = self._begin(handle, made)
         try:
             return task.result()
-        except _errors.Error as error:
-            # Nothing of the wait is of interest.
-            raise error.with_traceback(None) from None
-        except BaseException:
+        except BaseException as error:
+            from ._errors import Error
+
+            if isinstance(error, Error):
+                # Nothing of the wait is of interest.
+                raise error.with_traceback(None) from None
             task.cancel()
             raise
 
     def compile_async(self, ir: Input | Source, *, name: str | None = None, keep: Iterable[str] = ()) -> Task:
         """Begins to compile, and returns at once: see `compile`."""
-        return self._begin(self._get(), _source.source(ir, name, keep))
+        return self._begin(self._get(), source(ir, name, keep))
 
-    def _begin(self, handle: _abi.Handle, source: Source) -> Task:
-        from ._task import Task
-
+    def _begin(self, handle: Handle, source: Source) -> Task:
         task = _abi.make("executor_compile_async", handle, source._handle, None, None, None)
-        return Task(_abi.Handle(task, lib.task_free, handle.kept), handle.kept)
+        return Task(Handle(task, lib.task_free, handle.kept), handle.kept)
 
     def prefetch(self, ir: Input | Source, *, name: str | None = None, keep: Iterable[str] = ()) -> None:
         """Begins to compile for the cache alone. A later compile finds it there."""
-        call("executor_prefetch", self._get(), _source.source(ir, name, keep)._handle)
+        call("executor_prefetch", self._get(), source(ir, name, keep)._handle)
 
     def define(self, name: str, what: Any, signature: str | None = None) -> None:
         """Defines a symbol for modules that link from now on: an address; a Python function, with a signature such as
@@ -96,9 +135,13 @@ class Executor:
         """
         handle = self._get()
         kept: Any = handle.kept
-        if signature is not None or _is_python(what):
-            what = _callback.Callback(what, signature)
-        address, keep = _values.pointer(what, f"the definition of {name}")
+        from ._callback import Callback, entry
+
+        made = entry(what, signature)
+        if made is not None:
+            kept.has_python = True
+            kept.calls_back = kept.calls_back or isinstance(made, Callback)
+        address, keep = pointer(what if made is None else made, f"the definition of {name}")
         if keep is not None:
             kept.objects.append(keep)
         call("executor_define", handle, _abi.encode(name), address)
@@ -110,20 +153,22 @@ class Executor:
     def link(self) -> None:
         """Links all modules and runs their constructors, as the first look-up would."""
         handle = self._get()
-        with _callback.Watch():
+        with Watch():
             call("executor_link", handle)
 
     def lookup(self, name: str) -> int:
         """The address of a function or variable, of the modules, of libraries and of the process."""
         handle = self._get()
-        with _callback.Watch():
+        kept: Any = handle.kept
+        kept.is_lent = True
+        with Watch():
             return _abi.make("executor_lookup", handle, _abi.encode(name))
 
     def function(self, name: str) -> Function:
         """A function of the modules, with its signature: the one that was added last, if several have it."""
         handle = self._get()
         made = _abi.make("executor_lookup_function", handle, _abi.encode(name))
-        return Function(_abi.Handle(made, lib.function_free, handle.kept))
+        return Function(Handle(made, lib.function_free, handle.kept))
 
     def __getitem__(self, name: str) -> Function:
         return self.function(name)
@@ -140,7 +185,7 @@ class Executor:
         status = ctypes.c_int()
         _flush()
         argv = _abi.string_array(listed) if listed else None
-        with _callback.Watch():
+        with Watch():
             call("executor_run_main", handle, len(listed), argv, ctypes.byref(status))
         return status.value
 
@@ -148,11 +193,76 @@ class Executor:
         raise TypeError("an executor belongs to its process: make one in each; they share the cache")
 
 
+class Task:
+    """A compile in the background: `result()` waits for its module, and so does `await`."""
+
+    def __init__(self, handle: Handle, kept: Any) -> None:
+        self._handle = handle
+        self.kept = kept
+        self._lock = _thread.allocate_lock()
+        self._module: Module | None = None
+        self._error: BaseException | None = None
+
+    def done(self) -> bool:
+        """Whether it is done, well or badly."""
+        return _abi.task_wait(self._handle, 0)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Waits until it is done, at most `timeout` seconds; tells whether it is."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = _SLICE if end is None else min(_SLICE, end - time.monotonic())
+            if _abi.task_wait(self._handle, max(0, round(left * 1000))):
+                return True
+            if end is not None and time.monotonic() >= end:
+                return False
+
+    def result(self, timeout: float | None = None) -> Module:
+        """The module, or the exception that the compile ended with. TimeoutError if it takes longer than `timeout`
+        seconds: it goes on then."""
+        if not self.wait(timeout):
+            raise TimeoutError(f"the compile is not done after {timeout} seconds")
+        # The library gives a result once.
+        with self._lock:
+            if self._module is None and self._error is None:
+                try:
+                    self._module = Module(_abi.make("task_result", self._handle), self.kept)
+                except Exception as error:
+                    self._error = error
+        if self._error is not None:
+            raise self._error
+        assert self._module is not None
+        return self._module
+
+    def cancel(self) -> None:
+        """Stops the compile, if it is not done: its result is CancelledError."""
+        _abi.call("task_cancel", self._handle)
+
+    end = cancel
+
+    def __await__(self) -> Generator[Any, None, Module]:
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        delay = 0.0005
+        try:
+            while not self.done():
+                yield from _sleep(loop, delay).__await__()
+                delay = min(delay * 1.5, _POLL)
+        except asyncio.CancelledError:
+            self.cancel()
+            raise
+        return self.result()
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a task belongs to its process")
+
+
 class Module:
     """A module of an executor. `module["name"]` is a function of it."""
 
     def __init__(self, pointer: int, kept: Any) -> None:
-        self._handle = _abi.Handle(pointer, lib.module_free, kept)
+        self._handle = Handle(pointer, lib.module_free, kept)
         self._indices: dict[str, int] | None = None
 
     @property
@@ -173,7 +283,7 @@ class Module:
     @property
     def times(self) -> Times:
         """What its steps took, in microseconds."""
-        from ._table import Times
+        from ._records import Times
 
         times = _abi.sized("mgenjit_times")
         call("module_times", self._handle, ctypes.byref(times))
@@ -187,7 +297,7 @@ class Module:
 
     def _function(self, index: int) -> Function:
         pointer = _abi.make("module_function", self._handle, index)
-        return Function(_abi.Handle(pointer, lib.function_free, self._handle.kept))
+        return Function(Handle(pointer, lib.function_free, self._handle.kept))
 
     def _names(self) -> dict[str, int]:
         if self._indices is None:
@@ -197,7 +307,9 @@ class Module:
     def __getitem__(self, name: str) -> Function:
         index = self._names().get(name)
         if index is None:
-            error = _errors.NotFoundError(f"{self.name} defines no function `{name}` that others can find")
+            from ._errors import NotFoundError
+
+            error = NotFoundError(f"{self.name} defines no function `{name}` that others can find")
             error.status = _abi.CONSTANTS["STATUS_NOT_FOUND"]
             error.status_name = "MGENJIT_STATUS_NOT_FOUND"
             raise error
@@ -214,7 +326,9 @@ class Module:
 
     def lookup(self, name: str) -> int:
         """The address of a function or variable that it defines."""
-        with _callback.Watch():
+        kept: Any = self._handle.kept
+        kept.is_lent = True
+        with Watch():
             return _abi.make("module_lookup", self._handle, _abi.encode(name))
 
     def remove(self) -> None:
@@ -262,13 +376,6 @@ def _is_main_thread() -> bool:
     return threads is None or threads.current_thread() is threads.main_thread()
 
 
-def _is_python(what: Any) -> bool:
-    """Whether it is a Python function, and nothing that has an address."""
-    if isinstance(what, (Function, _callback.Callback, _abi.CFUNCTION)) or isinstance(what, type):
-        return False
-    return callable(what)
-
-
 def _arguments(arguments: Iterable[str | bytes | os.PathLike[str]]) -> list[bytes]:
     if isinstance(arguments, (str, bytes)):
         raise TypeError("the arguments of a program are a list")
@@ -282,3 +389,48 @@ def _flush() -> None:
             stream.flush()
         except (AttributeError, OSError, ValueError):
             pass
+
+
+def source(inputs: Any, name: str | None, keep: Iterable[str]) -> Source:
+    """A source of an input or several."""
+    if isinstance(inputs, Source):
+        if name is not None or tuple(keep):
+            raise TypeError("a Source has its own name and symbols to keep")
+        return inputs
+    if isinstance(inputs, (list, tuple)):
+        return Source(*inputs, name=name, keep=keep)
+    return Source(inputs, name=name, keep=keep)
+
+
+def as_path(item: Any) -> Any:
+    """The path that an input is, or None if it is what is to be compiled itself."""
+    if isinstance(item, os.PathLike):
+        return item
+    if isinstance(item, str) and item and "\n" not in item and "\0" not in item:
+        if item.endswith(_SUFFIXES) or os.path.isfile(os.path.expanduser(item)):
+            return item
+    return None
+
+
+def _name(inputs: tuple[Any, ...]) -> str:
+    path = as_path(inputs[0]) if inputs else None
+    return "<memory>" if path is None else os.fsdecode(path)
+
+
+def _bytes(item: Any) -> bytes:
+    if isinstance(item, str):
+        return item.encode("utf-8", "surrogateescape")
+    if isinstance(item, (bytes, bytearray, memoryview)):
+        return bytes(item)
+    if type(item).__module__.partition(".")[0] == "llvmlite":
+        return str(item).encode("utf-8", "surrogateescape")
+    raise TypeError(
+        f"an input must be IR text (str), bytes, or a path, not {type(item).__name__}; a module of another library is "
+        "given as its text"
+    )
+
+
+async def _sleep(_loop: Any, delay: float) -> None:
+    import asyncio
+
+    await asyncio.sleep(delay)

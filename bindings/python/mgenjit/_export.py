@@ -7,14 +7,14 @@ import os
 
 from . import _abi
 from ._abi import CONSTANTS, call, lib
+from ._life import Handle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-    from ._executor import Module
-    from ._source import Input
+    from ._executor import Input, Module
 
 _SUFFIXES = {
     ".o": "object",
@@ -43,8 +43,8 @@ def _kind(kind: str | None, path: Any = None) -> int:
     return number
 
 
-def _options(soname: str | None, static: bool, libraries: Iterable[str], flags: Iterable[str]) -> _abi.Handle:
-    options = _abi.Handle(_abi.make("export_options_new"), lib.export_options_free)
+def _options(soname: str | None, static: bool, libraries: Iterable[str], flags: Iterable[str]) -> Handle:
+    options = Handle(_abi.make("export_options_new"), lib.export_options_free)
     if soname is not None:
         call("export_options_set_soname", options, _abi.encode(soname))
     if static:

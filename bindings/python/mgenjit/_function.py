@@ -1,16 +1,34 @@
-"""Functions of modules, called as Python functions are: arguments are checked and converted, results are Python's."""
+"""Functions of modules, called as Python functions are: arguments are checked and converted, results are Python's.
+Values by their types in IR: their ranges, and what is a pointer."""
 
 from __future__ import annotations
 
 import ctypes
 
-from . import _abi, _callback, _values
+# Of `operator`, which takes long to import.
+from _operator import index as _index
+
+from . import _abi
 from ._abi import lib
+from ._life import Handle, Watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+# What ctypes passes and returns. A result may have anything above its lowest bits; ctypes reads those alone.
+CTYPES: dict[str, Any] = {
+    "void": None,
+    "i1": ctypes.c_uint8,
+    "i8": ctypes.c_int8,
+    "i16": ctypes.c_int16,
+    "i32": ctypes.c_int32,
+    "i64": ctypes.c_int64,
+    "float": ctypes.c_float,
+    "double": ctypes.c_double,
+    "ptr": ctypes.c_uint64,
+}
+BITS = {"i1": 1, "i8": 8, "i16": 16, "i32": 32, "i64": 64, "ptr": 64}
 # Per type, when an argument may go to ctypes as it is: what is left goes the long way, which checks it. There, narrow
 # integers are widened as the IR says; here it makes no difference.
 _FAST = {
@@ -46,7 +64,7 @@ class Function:
     #: Whether it takes more arguments than its parameters.
     variadic: bool
 
-    def __init__(self, handle: _abi.Handle) -> None:
+    def __init__(self, handle: Handle) -> None:
         self._handle = handle
         self._f: Any = None
         self.name = _abi.text(lib.function_name(handle))
@@ -61,6 +79,8 @@ class Function:
     @property
     def address(self) -> int:
         """The address of the code. It is valid while this function, or anything of its executor, is there."""
+        if self.kept is not None:
+            self.kept.is_lent = True
         return _abi.make("function_address", self._handle)
 
     def ctypes(self, restype: Any = _MISSING, *argtypes: Any) -> Any:
@@ -70,17 +90,21 @@ class Function:
                 raise TypeError(
                     f"{self.signature}: ctypes cannot call it; give a prototype if you know how it is called"
                 )
-            restype = _values.CTYPES[self.result]
-            kinds = {**_values.CTYPES, "ptr": ctypes.c_void_p}
+            kinds = {**CTYPES, "ptr": ctypes.c_void_p}
             restype = kinds[self.result]
             argtypes = tuple(kinds[kind] for kind in self.parameters)
         function = ctypes.CFUNCTYPE(restype, *argtypes)(self.address)
         function.function = self  # type: ignore[attr-defined]
         return function
 
+    @property
+    def kept(self) -> Any:
+        """What its code needs of Python."""
+        return self._handle.kept
+
     def end(self) -> None:
         """It can be called no more, as the interpreter ends."""
-        self._f = _ended
+        self.__class__ = _Ended
 
     def _is_plain(self) -> bool:
         """Whether C can call it: a calling convention stands before the result's type."""
@@ -92,20 +116,10 @@ class Function:
         )
 
     def __call__(self, *arguments: Any) -> Any:
-        # The first call: from now on, the class has what is made for the signature.
-        plain = self._is_plain()
-        if plain:
-            kinds = [_values.CTYPES[kind] for kind in self.parameters]
-            self._f = ctypes.CFUNCTYPE(_values.CTYPES[self.result], *kinds)(self.address)
-            kept: Any = self._handle.kept
-            if kept is not None:
-                kept.users.add(self)
-        key = (self.result, self.parameters, _callback.is_used(self._handle.kept)) if plain else None
-        made = _classes.get(key)
-        if made is None:
-            made = _classes[key] = _specialise(key)
-        self.__class__ = made
-        return self(*arguments)
+        # What is called once is not worth a class of its own.
+        self.__class__ = _CalledOnce
+        with Watch():
+            return _call_checked(self, arguments)
 
     def __repr__(self) -> str:
         return f"<mgenjit function {self.signature}>"
@@ -114,8 +128,29 @@ class Function:
         raise TypeError("compiled code belongs to its process: send the IR, and compile it there; the cache has it")
 
 
-def _ended(*_arguments: object) -> None:
-    raise RuntimeError("compiled code that calls Python cannot be called while the interpreter ends")
+class _CalledOnce(Function):
+    __slots__ = ()
+
+    def __call__(self, *arguments: Any) -> Any:
+        # From now on, the class has what is made for the signature.
+        key = None
+        if self._is_plain():
+            kinds = [CTYPES[kind] for kind in self.parameters]
+            self._f = ctypes.CFUNCTYPE(CTYPES[self.result], *kinds)(_abi.make("function_address", self._handle))
+            kept: Any = self._handle.kept
+            key = (self.result, self.parameters, kept is not None and kept.calls_back)
+        made: Any = _classes.get(key)
+        if made is None:
+            made = _classes[key] = _specialise(key)
+        self.__class__ = made
+        return self(*arguments)
+
+
+class _Ended(Function):
+    __slots__ = ()
+
+    def __call__(self, *arguments: Any) -> Any:
+        raise RuntimeError("compiled code that calls Python cannot be called while the interpreter ends")
 
 
 _classes: dict[Any, type[Function]] = {}
@@ -126,7 +161,7 @@ def _specialise(key: tuple[str, tuple[str, ...], bool] | None) -> type[Function]
     if key is None:
 
         def call(self: Function, *arguments: Any) -> Any:
-            with _callback.Watch():
+            with Watch():
                 return _call_checked(self, arguments)
     else:
         call = _fast_call(*key[:2])
@@ -137,7 +172,7 @@ def _specialise(key: tuple[str, tuple[str, ...], bool] | None) -> type[Function]
 
 def _watched(fast: Any) -> Any:
     def call(self: Function, *arguments: Any) -> Any:
-        with _callback.Watch():
+        with Watch():
             return fast(self, *arguments)
 
     return call
@@ -166,7 +201,12 @@ def __call__(self, {defaults}*rest):
             pass
     return checked(self, ({listed}{"," if names else ""}) + rest)
 """
-    scope = {"missing": _MISSING, "ArgumentError": ctypes.ArgumentError, "checked": _call_checked}
+    scope = {
+        "__package__": __package__,
+        "missing": _MISSING,
+        "ArgumentError": ctypes.ArgumentError,
+        "checked": _call_checked,
+    }
     exec(source, scope)
     return scope["__call__"]
 
@@ -185,7 +225,7 @@ def _call_checked(function: Function, arguments: tuple[Any, ...]) -> Any:
         kind = function.parameters[index] if index < wanted else _guess(argument)
         if kind == "other":
             continue  # The library says why it cannot be called.
-        converted, keep = _values.convert(argument, kind, what)
+        converted, keep = convert(argument, kind, what)
         kept.append(keep)
         _abi.set_value(values[index], kind, converted)
     result = _abi.Value()
@@ -198,3 +238,97 @@ def _guess(argument: Any) -> str:
     if isinstance(argument, float):
         return "double"
     return "i64" if hasattr(argument, "__index__") and not isinstance(argument, Function) else "ptr"
+
+
+# Values.
+
+
+def integer(value: object, kind: str, what: str) -> int:
+    """An integer that fits its type, signed or unsigned, as a signed one."""
+    try:
+        number = _index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"{what} must be an integer for {kind}, not {type(value).__name__}") from None
+    bits = BITS[kind]
+    low, high = (0, 1) if kind == "i1" else (-(1 << (bits - 1)), (1 << bits) - 1)
+    if not low <= number <= high:
+        raise OverflowError(f"{what} is {number}, which does not fit {kind}: it takes {low} to {high}")
+    return number - (1 << bits) if bits > 1 and number >> (bits - 1) == 1 else number
+
+
+def number(value: object, kind: str, what: str) -> float:
+    """A number for `double` or `float`."""
+    if isinstance(value, (str, bytes, bytearray)):
+        raise TypeError(f"{what} must be a number for {kind}, not {type(value).__name__}")
+    try:
+        result = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise TypeError(f"{what} must be a number for {kind}, not {type(value).__name__}") from None
+    except OverflowError:
+        raise OverflowError(f"{what} is too large for {kind}") from None
+    if kind == "float":
+        import struct
+
+        try:
+            struct.pack("<f", result)
+        except OverflowError:
+            raise OverflowError(f"{what} is {result!r}, which is too large for float") from None
+    return result
+
+
+def pointer(value: Any, what: str) -> tuple[int, object]:
+    """The address that a value stands for, and what must live while it is used."""
+    if value is None:
+        return 0, None
+    if isinstance(value, int):
+        if not 0 <= value < 1 << 64:
+            raise OverflowError(f"{what} is {value}, which is no address")
+        return value, None
+    if isinstance(value, bytes):
+        return _cast(ctypes.c_char_p(value)), value
+    if isinstance(value, (ctypes.Structure, ctypes.Union)):
+        return ctypes.addressof(value), value
+    if isinstance(value, ctypes._SimpleCData) and not isinstance(
+        value, (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_wchar_p)
+    ):
+        return ctypes.addressof(value), value
+    interface = getattr(value, "__array_interface__", None)
+    if isinstance(interface, dict):
+        if interface.get("strides") is not None:
+            raise TypeError(f"{what} is an array that is not contiguous: pass a copy, or the address of its data")
+        return int(interface["data"][0]), value
+    address = getattr(value, "address", None)
+    if isinstance(address, int):
+        return address, value
+    if isinstance(value, str):
+        raise TypeError(f"{what} must be a pointer, not str: pass its bytes, as of .encode()")
+    try:
+        return _cast(value), value
+    except (ctypes.ArgumentError, TypeError):
+        pass
+    try:
+        view = memoryview(value)
+    except TypeError:
+        raise TypeError(
+            f"{what} must be a pointer, not {type(value).__name__}: an address, None, bytes, a writable buffer, a "
+            "numpy array, or an object of ctypes"
+        ) from None
+    if view.readonly:
+        raise TypeError(f"{what} is a read-only buffer: pass bytes, or a writable copy")
+    if not view.c_contiguous:
+        raise TypeError(f"{what} is a buffer that is not contiguous: pass a copy")
+    buffer = (ctypes.c_char * view.nbytes).from_buffer(value)
+    return ctypes.addressof(buffer), buffer
+
+
+def _cast(value: Any) -> int:
+    return ctypes.cast(value, ctypes.c_void_p).value or 0
+
+
+def convert(value: object, kind: str, what: str) -> tuple[Any, object]:
+    """A value for a parameter of a type, and what must live while it is used."""
+    if kind == "ptr":
+        return pointer(value, what)
+    if kind in ("float", "double"):
+        return number(value, kind, what), None
+    return integer(value, kind, what), None

@@ -10,12 +10,12 @@ from ._abi import lib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ._table import ServerStatistics
+    from ._records import ServerStatistics
 
 
 def server_status() -> ServerStatistics:
     """What the shared compile server does. NotFoundError if there is none."""
-    from ._table import ServerStatistics
+    from ._records import ServerStatistics
 
     statistics = _abi.sized("mgenjit_server_statistics")
     _abi.call("server_status", ctypes.byref(statistics))

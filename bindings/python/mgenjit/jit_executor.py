@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, NoReturn
 
-    from ._source import Input
+    from ._executor import Input
 
 
 class LLVMJITExecutor:

@@ -29,4 +29,4 @@ def test_import_is_lazy(run):
     loaded = run(
         "import sys; before = set(sys.modules); import mgenjit; print(*sorted(set(sys.modules) - before))"
     ).stdout
-    assert loaded.split() in (["__future__", "mgenjit"], ["mgenjit"])
+    assert set(loaded.split()) <= {"__future__", "atexit", "mgenjit"}

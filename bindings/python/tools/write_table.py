@@ -1,7 +1,8 @@
-"""Writes mgenjit/_table.py, the C API as Python knows it, from the header. Needs pycparser and a C compiler.
+"""Writes mgenjit/_table.py and _records.py, the C API as Python knows it, from the header. Needs pycparser and a C
+compiler.
 
-python tools/write_table.py [HEADER]           writes the table
-python tools/write_table.py --print [HEADER]   prints it
+python tools/write_table.py [HEADER]           writes the files
+python tools/write_table.py --print [HEADER]   prints them
 """
 
 from __future__ import annotations
@@ -98,7 +99,8 @@ def value(node: Any, known: dict[str, int]) -> int:
     raise ValueError(f"no value: {node}")
 
 
-def table(header: Path) -> str:
+def tables(header: Path) -> dict[str, str]:
+    """The files, by their names."""
     tree = c_parser.CParser().parse(preprocess(header))
     constants: dict[str, int] = {}
     for name, text in re.findall(r"^#define (MGENJIT_\w+) (\d\w*|UINT64_MAX)$", header.read_text(), re.M):
@@ -152,8 +154,12 @@ def table(header: Path) -> str:
     ]
     for name, fields in structs.items():
         lines += [f'    "{name}": (', *(f'        ("{field}", "{kind}"),' for field, kind in fields), "    ),"]
-    lines += [
-        "}",
+    lines += ["}"]
+    files = {"_table.py": "\n".join(lines) + "\n"}
+    lines = [
+        '"""What functions of the C API tell. Written by tools/write_table.py from mgenjit.h."""',
+        "",
+        "from __future__ import annotations",
         "",
         "",
         "class Record:",
@@ -182,16 +188,17 @@ def table(header: Path) -> str:
         ]
         lines += [f"    {field}: {PYTHON.get(kind, 'int')}" for field, kind in fields]
         lines += ["", "    _fields = (", *(f'        "{field}",' for field, _ in fields), "    )"]
-    return "\n".join(lines) + "\n"
+    files["_records.py"] = "\n".join(lines) + "\n"
+    return files
 
 
 def main(arguments: list[str]) -> None:
     paths = [Path(a) for a in arguments if a != "--print"] or [HEADER]
-    text = table(paths[0])
-    if "--print" in arguments:
-        print(text, end="")
-    else:
-        (HERE / "mgenjit" / "_table.py").write_text(text)
+    for name, text in tables(paths[0]).items():
+        if "--print" in arguments:
+            print(text, end="")
+        else:
+            (HERE / "mgenjit" / name).write_text(text)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,100 @@
+"""Ways from C into Python that close when the interpreter ends.
+
+The library's threads, threads that Python does not wait for, and destructors that C's exit runs may call a hook or a
+callback when Python cannot run any more: ctypes would crash. So they call an entry, a few instructions before ctypes'
+function. An entry that is closed returns 0. A thread that Python ends while it waits to enter is unwound as far as the
+entry, and no further: what is below it, such as frames of the library, could not be.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+from . import _abi
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_PAGE = 4096
+_ENTRIES = 64
+# How far the second way in is behind the first.
+_JUMP = 32
+# An entry with a frame of its own, and a jump for functions of which arguments are on the stack. Both load the function
+# from the entry's cell, which is in the next page: NULL when the entry is closed.
+_CODE = (
+    "f30f1efa 4c8b1d{0} 4d85db 7409"  # endbr64; mov cell, %r11; test %r11, %r11; jz closed
+    "55 4889e5 41ffd3 5d c3"  # push %rbp; mov %rsp, %rbp; call *%r11; pop %rbp; ret
+    "31c0 0f57c0 c3 90"  # closed: xor %eax, %eax; xorps %xmm0, %xmm0; ret
+    "f30f1efa 4c8b1d{1} 4d85db 74e9 41ffe3"  # endbr64; mov cell, %r11; test %r11, %r11; jz closed; jmp *%r11
+)
+_PROT_READ, _PROT_WRITE, _PROT_EXEC = 1, 2, 4
+_MAP_PRIVATE, _MAP_ANONYMOUS = 2, 32
+
+#: The entries that are free: the address of the code, and the cell.
+_free: list[tuple[int, Any]] = []
+#: The cells of each page, which live as long as the process, as does the code.
+_cells: list[Any] = []
+_closed = False
+
+
+class Entry:
+    """A function of ctypes, as C is to call it: at `address`."""
+
+    __slots__ = ("_cell", "_function", "address")
+
+    def __init__(self, function: Any, on_stack: bool = False) -> None:
+        if _closed:
+            raise RuntimeError("compiled code cannot call Python any more: the interpreter ends")
+        self._function = function
+        self._cell = None
+        self.address: int = ctypes.cast(function, ctypes.c_void_p).value or 0
+        if not _free:
+            _map()
+        if _free:
+            code, self._cell = _free.pop()
+            self._cell.value = self.address
+            self.address = code + _JUMP if on_stack else code
+
+    def __del__(self, free: list[tuple[int, Any]] = _free) -> None:
+        cell = getattr(self, "_cell", None)
+        if cell is not None:
+            cell.value = None
+            free.append((self.address & -(2 * _JUMP), cell))
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a callback belongs to its process")
+
+
+def close() -> None:
+    """Closes all entries for good."""
+    global _closed
+    _closed = True
+    for cells in _cells:
+        ctypes.memset(cells, 0, ctypes.sizeof(cells))
+
+
+def _map() -> None:
+    """Makes a page of entries. Where the system allows no new code, there are none: ctypes' functions are called."""
+    if os.uname().machine != "x86_64":
+        return
+    dll = _abi.lib.dll()
+    dll.mmap.restype = ctypes.c_void_p
+    size, access = ctypes.c_size_t(2 * _PAGE), _PROT_READ | _PROT_WRITE
+    page = dll.mmap(None, size, access, _MAP_PRIVATE | _MAP_ANONYMOUS, -1, ctypes.c_long(0))
+    if page is None or page == ctypes.c_size_t(-1).value:
+        return
+    for index in range(_ENTRIES):
+        cell, start = _PAGE + 8 * index, 2 * _JUMP * index
+        # They are relative to the end of the instruction.
+        distances = [(cell - start - behind).to_bytes(4, "little").hex() for behind in (11, _JUMP + 11)]
+        code = bytes.fromhex(_CODE.format(*distances))
+        ctypes.memmove(page + start, code, len(code))
+    if dll.mprotect(ctypes.c_void_p(page), ctypes.c_size_t(_PAGE), _PROT_READ | _PROT_EXEC) != 0:
+        dll.munmap(ctypes.c_void_p(page), size)
+        return
+    cells = (ctypes.c_void_p * _ENTRIES).from_address(page + _PAGE)
+    _cells.append(cells)
+    for index in range(_ENTRIES):
+        _free.append((page + 2 * _JUMP * index, ctypes.c_void_p.from_buffer(cells, 8 * index)))
