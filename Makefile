@@ -139,11 +139,8 @@ check: ## the quick loop: unit tests and rules of the sources, with Rust alone: 
 	@$(CHECKED) $(CARGO) test --quiet --release --no-default-features --lib --test tidy
 
 test: setup ## set up, build, and test everything
-	@$(MAKE) --no-print-directory all check-c
-	@status=0; \
-	$(MAKE) --no-print-directory test-python || status=1; \
-	tests/run.sh $(CARGO) || status=1; \
-	exit $$status
+	@$(MAKE) --no-print-directory all check-c wheel
+	@tests/run.sh $(CARGO)
 
 test-python: wheel ## test the Python package, and its wheels
 	@bindings/python/tests/run.sh $(CURDIR)/target
@@ -166,9 +163,17 @@ check-c: ## check the examples and the header with gcc and clang
 test-bindings: all ## test the bindings of the languages that are here
 	$(CARGO) test --release --test bindings
 
-lint: check-c ## check the style of all code
+lint: check-c library ## check the style of all code
 	$(CARGO) fmt --check
+	$(CARGO) fmt --check --manifest-path bindings/rust/Cargo.toml
 	$(CARGO) clippy --release --all-targets -- -D warnings
+	CARGO_TARGET_DIR=$(CURDIR)/target/bindings/rust MGENJIT_LIB_DIR=$(CURDIR)/target/release \
+	    $(CARGO) clippy --manifest-path bindings/rust/Cargo.toml --all-targets -- -D warnings
+	@if command -v gofmt >/dev/null; then \
+	    changed=$$(gofmt -l bindings/go) && { [ -z "$$changed" ] || { echo "run gofmt -w on $$changed"; exit 1; }; }; \
+	fi
+	@if [ -e target/python-venv/ready ]; then target/python-venv/bin/python -m pytest bindings/python/tests/test_style.py; \
+	else echo 'lint: the Python package is not checked: run make test-python once'; fi
 
 header: ## write include/mgenjit.h from src/capi
 	MGENJIT_WRITE_HEADER=1 $(CARGO) test --release --test header

@@ -4,10 +4,10 @@ mod support;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::OnceLock;
 use support::skips::skip;
-use support::source;
+use support::{is_made, source};
 
 const EXAMPLE: &str = "\
 add(10, 20) = 30
@@ -34,8 +34,7 @@ fn prefix() -> &'static Path {
 /// Whether a language can be tested: it is there, and so is something to install.
 fn has(language: &str, programs: &[&str]) -> bool {
     let test = format!("the bindings for {language}");
-    if !source("target/install/mgenjit.o").is_file() {
-        skip(&test, "run make first");
+    if !is_made(&test) {
         return false;
     }
     for program in programs {
@@ -53,11 +52,25 @@ fn has(language: &str, programs: &[&str]) -> bool {
 /// Runs a program for a language, and returns what it prints.
 #[track_caller]
 fn run(program: &str, arguments: &[&str], folder: &Path, variables: &[(&str, &Path)]) -> String {
+    let output = output(program, arguments, folder, variables);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let printed = text(&output.stdout);
+    // Not as lines of their own: what cargo prints there is no result of the tests here.
+    assert!(
+        output.status.success(),
+        "{program} {arguments:?}: {}\n| {}",
+        output.status,
+        format!("{printed}{}", text(&output.stderr)).replace('\n', "\n| ")
+    );
+    printed
+}
+
+fn output(program: &str, arguments: &[&str], folder: &Path, variables: &[(&str, &Path)]) -> Output {
     let cache = tempfile::Builder::new()
         .prefix("bindings-")
         .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
         .expect("a folder");
-    let output = Command::new(program)
+    Command::new(program)
         .args(arguments)
         .current_dir(folder)
         .env("PKG_CONFIG_PATH", prefix().join("lib/pkgconfig"))
@@ -68,15 +81,7 @@ fn run(program: &str, arguments: &[&str], folder: &Path, variables: &[(&str, &Pa
         .env_remove("MGENJIT_HEADER")
         .envs(variables.iter().copied())
         .output()
-        .unwrap_or_else(|error| panic!("{program}: {error}"));
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(
-        output.status.success(),
-        "{program} {arguments:?}: {}\n{printed}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stderr)
-    );
-    printed
+        .unwrap_or_else(|error| panic!("{program}: {error}"))
 }
 
 #[test]
@@ -87,6 +92,15 @@ fn luajit() {
     let folder = source("bindings/luajit");
     assert_eq!(run("luajit", &["./example.lua"], &folder, &[]), EXAMPLE);
     assert_eq!(run("luajit", &["./test.lua"], &folder, &[]), "ok\n");
+}
+
+/// Whether npm says that it found no registry.
+fn cannot_be_reached(said: &str) -> bool {
+    let codes =
+        "ECONNREFUSED ECONNRESET EHOSTUNREACH ENETUNREACH ENOTFOUND EAI_AGAIN ETIMEDOUT ENOTCACHED";
+    said.lines()
+        .filter_map(|line| line.strip_prefix("npm ")?.split_once(" code "))
+        .any(|(_, code)| codes.split(' ').any(|known| known == code.trim()))
 }
 
 #[test]
@@ -112,12 +126,14 @@ fn node() {
             folder.join("npm-shrinkwrap.json"),
         )
         .expect("a copy");
-        run(
-            "npm",
-            &["ci", "--no-audit", "--no-fund", "--ignore-scripts"],
-            &folder,
-            &[],
-        );
+        let npm = "ci --no-audit --no-fund --ignore-scripts --fetch-retries=1 --fetch-retry-mintimeout=1000";
+        let installed = output("npm", &npm.split(' ').collect::<Vec<_>>(), &folder, &[]);
+        let said = String::from_utf8_lossy(&installed.stderr).into_owned();
+        if cannot_be_reached(&said) {
+            skip("the bindings for Node.js", "npm cannot reach its registry");
+            return;
+        }
+        assert!(installed.status.success(), "npm {npm}: {said}");
         std::fs::rename(
             folder.join("npm-shrinkwrap.json"),
             folder.join("package-lock.json"),
@@ -130,7 +146,7 @@ fn node() {
 
 #[test]
 fn go() {
-    if !has("Go", &["go", "cc", "pkg-config"]) {
+    if !has("Go", &["go", "gofmt", "cc", "pkg-config"]) {
         return;
     }
     // Go does not see by itself that a header of another folder has changed.
@@ -146,6 +162,7 @@ fn go() {
         ("CGO_CFLAGS", &flags),
     ];
     let folder = source("bindings/go");
+    assert_eq!(run("gofmt", &["-l", "."], &folder, &[]), "", "run gofmt -w");
     // It vets, too.
     run("go", &["test", "-count=1", "./..."], &folder, variables);
 }

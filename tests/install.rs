@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use support::skips::skip;
-use support::source;
+use support::{is_made, source};
 
 struct Installed {
     folder: tempfile::TempDir,
@@ -18,8 +18,7 @@ struct Installed {
 impl Installed {
     /// `None`: nothing is built that could be installed, as after `cargo test` alone.
     fn new(test: &str, folders: &[(&'static str, &str)]) -> Option<Installed> {
-        if !source("target/install/mgenjit.o").is_file() {
-            skip(&format!("install: {test}"), "run make first");
+        if !is_made(&format!("install: {test}")) {
             return None;
         }
         let folder = tempfile::Builder::new()

@@ -7,14 +7,25 @@
 cd "$(dirname "$0")/.." || exit
 mkdir -p "$CARGO_TARGET_DIR" || exit
 log=$CARGO_TARGET_DIR/tests.log
+python_log=$CARGO_TARGET_DIR/tests-python.log
 export MGENJIT_TESTS_SKIPPED="$CARGO_TARGET_DIR/tests-skipped.log"
 : >"$MGENJIT_TESTS_SKIPPED" || exit
+
+# logged FILE COMMAND...: its output goes to the file, too, and its status to $status.
+logged() {
+    file=$1
+    shift
+    # The status, past `tee`.
+    { { "$@" 2>&1; echo $? >&3; } | tee "$file" >&4; } 3>"$file.status" 4>&1
+    read -r status <"$file.status" || status=1
+    rm -f "$file.status"
+}
 
 if ! "$@" fmt --version >/dev/null 2>&1; then
     echo 'the format of the sources: there is no cargo fmt' >>"$MGENJIT_TESTS_SKIPPED"
     format=0
 else
-    "$@" fmt --check
+    "$@" fmt --check && "$@" fmt --check --manifest-path bindings/rust/Cargo.toml
     format=$?
 fi
 
@@ -22,16 +33,33 @@ if ! "$@" clippy --version >/dev/null 2>&1; then
     echo 'the style of the sources: there is no cargo clippy' >>"$MGENJIT_TESTS_SKIPPED"
     style=0
 else
-    "$@" clippy --release --all-targets -- -D warnings
+    "$@" clippy --release --all-targets -- -D warnings &&
+        CARGO_TARGET_DIR=$CARGO_TARGET_DIR/bindings/rust MGENJIT_LIB_DIR=$CARGO_TARGET_DIR/release \
+            "$@" clippy --manifest-path bindings/rust/Cargo.toml --all-targets -- -D warnings
     style=$?
 fi
 
-# The status of cargo, past `tee`.
-{ { "$@" test --release --no-fail-fast 2>&1; echo $? >&3; } | tee "$log" >&4; } 3>"$log.status" 4>&1
-read -r status <"$log.status" || status=1
-rm -f "$log.status"
+logged "$python_log" bindings/python/tests/run.sh "$CARGO_TARGET_DIR"
+python=$status
+logged "$log" "$@" test --release --no-fail-fast
 
-awk -v status="$status" -v format="$format" -v style="$style" -v skipped_file="$MGENJIT_TESTS_SKIPPED" '
+awk -v status="$status" -v format="$format" -v style="$style" -v python="$python" -v python_log="$python_log" \
+    -v skipped_file="$MGENJIT_TESTS_SKIPPED" '
+    # What pytest says. The tests that it skipped are in the file of those that were.
+    FILENAME == python_log {
+        if (/^With Python /) version = " (" $2 " " substr($3, 1, length($3) - 1) ")"
+        if (/^(FAILED|ERROR) /) {
+            sub(/^[A-Z]+ /, "")
+            sub(/ - .*/, "")
+            names[++n] = "bindings/python/" $0 version
+            in_python++
+        }
+        if (/^=* ?[0-9]+ [a-z]+.* in [0-9.]+s/) for (i = 1; i < NF; i++) {
+            if ($(i + 1) ~ /^passed,?$/) passed += $i
+            if ($(i + 1) ~ /^(failed|errors?),?$/) failed += $i
+        }
+        next
+    }
     # A program of tests that was begun must end with a result.
     function begin(name) { end(); program = name }
     function end() {
@@ -60,6 +88,7 @@ awk -v status="$status" -v format="$format" -v style="$style" -v skipped_file="$
     }
     END {
         end()
+        if (python != 0 && in_python == 0) { failed++; names[++n] = "bindings/python: its tests ended with status " python }
         if (format != 0) { failed++; names[++n] = "the format of the sources: run cargo fmt" }
         if (style != 0) { failed++; names[++n] = "the style of the sources: see what cargo clippy says above" }
         if (status != 0 && failed == 0) { failed++; names[++n] = "cargo test ended with status " status }
@@ -72,4 +101,4 @@ awk -v status="$status" -v format="$format" -v style="$style" -v skipped_file="$
         for (i = 1; i <= n; i++) print "  " names[i]
         print passed + 0 " passed, " failed + 0 " failed, " s + 0 " skipped"
         exit failed != 0
-    }' "$log"
+    }' "$python_log" "$log"

@@ -33,6 +33,22 @@ pub fn shared_library() -> PathBuf {
     library
 }
 
+/// Whether what `make` built can be installed: else the test is skipped. After an edit, `cargo test` alone builds the
+/// library beside the tests, and leaves the one to install as it was.
+pub fn is_made(test: &str) -> bool {
+    let made = source("target/release/libmgenjit.so");
+    let read = |path: &Path| std::fs::read(path).ok();
+    let why = if !source("target/install/mgenjit.o").is_file() {
+        "run make first"
+    } else if read(&made) != read(&shared_library()) {
+        "target/release/libmgenjit.so is not of these sources: run make first"
+    } else {
+        return true;
+    };
+    skips::skip(test, why);
+    false
+}
+
 /// Makes a folder in which linkers and the loader find the shared library, by both of its names.
 pub fn library_folder(folder: &Path) -> PathBuf {
     let libraries = folder.join("lib");

@@ -245,6 +245,9 @@ def _guess(argument: Any) -> str:
 
 def integer(value: object, kind: str, what: str) -> int:
     """An integer that fits its type, signed or unsigned, as a signed one."""
+    if kind == "i1" and getattr(value, "shape", None) == () and getattr(value, "dtype", None) == "bool":
+        # numpy's truth is no integer.
+        value = bool(value)
     try:
         number = _index(value)  # type: ignore[arg-type]
     except TypeError:

@@ -32,6 +32,14 @@ more:
 """
 
 
+def pytest_runtest_logreport(report):
+    """What is skipped is in the summary of all tests."""
+    listed = os.environ.get("MGENJIT_TESTS_SKIPPED")
+    if report.skipped and listed:
+        with open(listed, "a") as file:
+            file.write(f"bindings/python/{report.nodeid}: {report.longrepr[2].partition(': ')[2]}\n")
+
+
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     folder = tmp_path / "cache"

@@ -6,6 +6,8 @@ import ctypes
 import subprocess
 import sys
 
+import pytest
+
 import mgenjit
 from conftest import CHECKOUT, PACKAGE
 from mgenjit import _abi, _errors, _table
@@ -13,6 +15,7 @@ from mgenjit import _abi, _errors, _table
 HEADER = CHECKOUT / "include" / "mgenjit.h"
 
 
+@pytest.mark.once
 def test_table_is_written_from_the_header():
     command = [sys.executable, str(PACKAGE / "tools" / "write_table.py"), "--print", str(HEADER)]
     written = subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -17,9 +17,12 @@ from conftest import FIB
 START = r"""
 import atexit, builtins, ctypes, gc, os, sys, threading, time
 sys.path.insert(0, sys.argv[1])
+import warnings
 import mgenjit
 from conftest import long_ir
 
+# Of fork.
+warnings.simplefilter("ignore", DeprecationWarning)
 DESTROYED = '''
 @llvm.global_dtors = appending global [1 x { i32, ptr, ptr }] [{ i32, ptr, ptr } { i32 1, ptr @end, ptr null }]
 declare void @host()

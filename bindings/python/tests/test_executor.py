@@ -52,6 +52,7 @@ def test_inputs(ex, tmp_path):
     assert isinstance(raised.value, OSError) and "missing.ll" in str(raised.value)
 
 
+@pytest.mark.once
 def test_what_llvmlite_emits(ex):
     ir = pytest.importorskip("llvmlite.ir")
     module = ir.Module(name="made")

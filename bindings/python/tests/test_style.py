@@ -10,19 +10,33 @@ import pytest
 from conftest import PACKAGE
 
 
+def check(command, folder=PACKAGE):
+    result = subprocess.run([sys.executable, *command], cwd=folder, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.once
 @pytest.mark.parametrize(
     "command",
     [["mypy", "--strict"], ["ruff", "check", "--no-cache", "."], ["ruff", "format", "--no-cache", "--check", "."]],
     ids=" ".join,
 )
 def test_tool(command, tmp_path):
-    name = command[0]
-    pytest.importorskip(name)
-    extra = ["--cache-dir", str(tmp_path)] if name == "mypy" else []
-    result = subprocess.run(
-        [sys.executable, "-m", *command, *extra], cwd=PACKAGE, capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
+    pytest.importorskip(command[0])
+    extra = ["--cache-dir", str(tmp_path)] if command[0] == "mypy" else []
+    check(["-m", *command, *extra])
+
+
+@pytest.mark.once
+def test_oldest_python(tmp_path):
+    """What is used of Python is in 3.9, also where that is not there to try."""
+    pytest.importorskip("vermin")
+    command = ["-c", "import vermin; vermin.main()", "--target=3.9-", "--violations", "--no-tips"]
+    check([*command, "mgenjit", "examples"])
+    newer = tmp_path / "newer.py"
+    newer.write_text("import itertools\nprint(list(itertools.pairwise([1, 2])))\n")
+    with pytest.raises(AssertionError, match="3.10"):
+        check([*command, str(newer)])
 
 
 def test_import_is_lazy(run):

@@ -69,9 +69,9 @@ def wheel(folder: Path, name: str, version: str, metadata: str, files: dict[str,
 def main(release: Path, folder: Path) -> None:
     text = (PACKAGE / "mgenjit" / "__init__.py").read_text()
     version = re.findall(r'^__version__ = "(.*)"', text, re.M)[0]
-    library, server = release / "libmgenjit.so", release / "mgenjit-server"
-    check_glibc(library)
-    check_glibc(server)
+    library, server, helper = (release / name for name in ("libmgenjit.so", "mgenjit-server", "mgenjit-helper"))
+    for file in (library, server, helper):
+        check_glibc(file)
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("mgenjit*.whl"):
         old.unlink()
@@ -95,7 +95,9 @@ def main(release: Path, folder: Path) -> None:
     metadata = (
         f"Metadata-Version: 2.4\nName: mgenjit-server\n{common}Summary: The compile server of the package mgenjit\n"
     )
-    print(wheel(folder, "mgenjit_server", version, metadata, {"mgenjit/lib/mgenjit-server": (stripped(server), 0o755)}))
+    # The library looks for the helper, which links executables, beside the server.
+    files = {f"mgenjit/lib/{file.name}": (stripped(file), 0o755) for file in (server, helper)}
+    print(wheel(folder, "mgenjit_server", version, metadata, files))
 
 
 if __name__ == "__main__":
