@@ -405,6 +405,19 @@ mgenjit_status mgenjit_config_set_opt_level(mgenjit_config *config,
                                             int32_t level,
                                             mgenjit_error **error);
 
+// Makes the IR the source that debuggers show, in functions without debug information of their own. Debuggers then step
+// through the IR text, break at its lines, and show its arguments and values by name: `%x` is `x`, `%3` is `_3`, and what an
+// `alloca` makes is shown as its content. Most is visible at MGENJIT_OPT_O0. Default: no.
+//
+// The text is the file that was compiled. Of IR in memory, and of bitcode, which is printed, it is a file in the cache
+// directory, below v3/ir, and goes with the entry; without a cache that may be written, a temporary file that goes with the
+// executor. Code depends on where its text is, so it is compiled again if the IR, the file or the cache directory is moved.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_debug_ir(mgenjit_config *config,
+                                           bool on,
+                                           mgenjit_error **error);
+
 // Sets the CPU that code is generated for. "native", the default and also NULL: this machine, with all its features. Or a
 // level of the x86-64 psABI, "x86-64", "x86-64-v2", "x86-64-v3" or "x86-64-v4": the code runs on every machine of that
 // level, so that different machines can share a cache. Functions with a "target-cpu" attribute are compiled for that CPU.

@@ -16,6 +16,8 @@ use std::time::Duration;
 #[derive(Clone)]
 pub struct Config {
     pub opt_level: OptLevel,
+    /// Make the IR the source that debuggers show, where it has no debug information.
+    pub debug_ir: bool,
     /// Compile for this level. `None`: for all that the CPU of this process can do.
     pub level: Option<Level>,
     /// Compile for this instead, to export and not to run.
@@ -64,6 +66,7 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             opt_level: OptLevel::O2,
+            debug_ir: false,
             level: None,
             target: None,
             linker: None,

@@ -51,6 +51,7 @@ int setup_take(struct setup *setup, int option, const char *value, const char *u
             *exit_code = report_wrong_usage(usage, "not an optimisation level (0, 1, 2, 3, s, z): ", value);
         break;
     case SETUP_CACHE_DIR: mgenjit_config_set_cache_dir(config, value, &error); break;
+    case SETUP_DEBUG_IR: mgenjit_config_set_debug_ir(config, true, &error); break;
     case SETUP_LAYER: mgenjit_config_add_cache_layer(config, value, &error); break;
     case SETUP_MAX_MEMORY:
         if (!read_mebibytes(value, &setup->max_memory))

@@ -16,6 +16,7 @@ struct setup {
 /* Their numbers, behind those of a program's own. The level is -O as well. */
 enum {
     SETUP_CACHE_DIR = 512,
+    SETUP_DEBUG_IR,
     SETUP_LAYER,
     SETUP_MAX_MEMORY,
     SETUP_MAX_TIME,
@@ -34,6 +35,7 @@ enum {
 #define SETUP_OPTIONS \
     {"O", VALUE, 'O'}, \
     {"cache-dir", VALUE, SETUP_CACHE_DIR}, \
+    {"debug-ir", NO_VALUE, SETUP_DEBUG_IR}, \
     {"layer", VALUE, SETUP_LAYER}, \
     {"max-memory", VALUE, SETUP_MAX_MEMORY}, \
     {"max-time", VALUE, SETUP_MAX_TIME}, \
@@ -58,6 +60,7 @@ enum {
     "  --layer DIR          a read-only cache below that one (repeatable)\n" \
     "  --trust KEYFILE      a key; what none signed is not taken from the cache (repeatable)\n" \
     "  --sign KEYFILE       sign what is stored with this private key\n" \
+    "  --debug-ir           let debuggers show the IR itself, where it has no debug information; best with -O0\n" \
     "  --max-time SECONDS, --max-memory MIB\n" \
     "                       give up a compile that takes more\n" \
     "  --reproducers DIR    keep there what shows why a compile server died, for a report\n" \

@@ -4,6 +4,7 @@
 //! <root>/v3/entries/<first 2 digits>/<other 62 digits>.so      an entry
 //! <root>/v3/entries/<first 2 digits>/<other 62 digits>.alias   another name of an entry
 //! <root>/v3/pins/<64 digits>                                   that entry is not evicted
+//! <root>/v3/ir/…                                              see `sources`
 //! <root>/v3/locks/<64 digits>                                  held by whoever compiles that key
 //! <root>/v3/maintenance                                        held by whoever folds, trims or clears
 //! <root>/v3/journal                                            what happened since that was last done

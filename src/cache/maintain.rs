@@ -8,6 +8,7 @@ use super::index::{Index, IndexError};
 use super::journal::{Journal, Kind};
 use super::lock::is_unsupported;
 use super::options::{Limits, Options};
+use super::sources;
 use super::warning::Warning;
 use crate::fork;
 use crate::process_limits::is_file_size_limited;
@@ -185,8 +186,10 @@ pub fn discard_index(root: &Root) -> bool {
     is_mine
 }
 
-/// Removes what was left by processes that were killed: files that were being written, and locks.
+/// Removes what was left by processes that were killed: files that were being written, and locks; and sources of entries
+/// that are gone.
 pub fn sweep(root: &Root, now: SystemTime) -> usize {
+    sources::sweep(root, now);
     let mut removed = 0;
     for folder in [TEMPORARY, LOCKS] {
         let Ok(Some(folder_fd)) = root.existing_folder(folder) else {

@@ -21,6 +21,7 @@ pub mod maintain;
 pub mod manifest;
 pub mod options;
 pub mod policy;
+pub mod sources;
 pub mod store;
 pub mod trust;
 mod version;

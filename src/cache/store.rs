@@ -9,6 +9,7 @@ use super::lock::{Lock, Outcome};
 use super::maintain;
 use super::manifest::Manifest;
 use super::options::Options;
+use super::sources;
 use super::warning::Warning;
 use crate::fork;
 use rustix::fs::OFlags;
@@ -269,6 +270,24 @@ impl Store {
         }
         self.record(Record::now(Kind::Store, 0, len, *key));
         Ok(len)
+    }
+
+    /// Whether the texts are there that the debug information of an entry refers to.
+    pub fn has_sources(&self, folder: &str, key: &Key) -> bool {
+        let root = self.directory.open().ok().flatten();
+        root.is_some_and(|root| sources::are_there(&root, folder, key))
+    }
+
+    /// Writes the texts that the debug information of an entry refers to.
+    pub fn publish_sources(
+        &self,
+        folder: &str,
+        key: &Key,
+        texts: &[(String, Vec<u8>)],
+    ) -> Result<(), Warning> {
+        let root = self.create()?;
+        sources::publish(&root, folder, key, texts)
+            .map_err(|error| self.directory.warning_at(sources::SOURCES, error))
     }
 
     /// Lets `key` find the entry of `target`.

@@ -91,6 +91,24 @@ pub unsafe extern "C" fn mgenjit_config_set_opt_level(
     set!(error, handle_mut config => config.0.opt_level = opt_level(level)?)
 }
 
+/// Makes the IR the source that debuggers show, in functions without debug information of their own. Debuggers then step
+/// through the IR text, break at its lines, and show its arguments and values by name: `%x` is `x`, `%3` is `_3`, and what an
+/// `alloca` makes is shown as its content. Most is visible at MGENJIT_OPT_O0. Default: no.
+///
+/// The text is the file that was compiled. Of IR in memory, and of bitcode, which is printed, it is a file in the cache
+/// directory, below v3/ir, and goes with the entry; without a cache that may be written, a temporary file that goes with the
+/// executor. Code depends on where its text is, so it is compiled again if the IR, the file or the cache directory is moved.
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_config_set_debug_ir(
+    config: *mut mgenjit_config,
+    on: CBool,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    set!(error, handle_mut config => config.0.debug_ir = on.get())
+}
+
 fn opt_level(level: i32) -> Result<OptLevel, Error> {
     Ok(match level {
         MGENJIT_OPT_O0 => OptLevel::O0,

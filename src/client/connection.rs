@@ -159,8 +159,7 @@ impl Client {
         }
         let answer = match reply {
             Ok((Reply::Compiled(compiled), payload)) => compiled
-                .image_len
-                .checked_add(compiled.object_len)
+                .payload_len()
                 .ok_or(TransportError::TooLong(u64::MAX))
                 .and_then(|len| transport::check_payload(payload, len))
                 .map(|payload| Answer::Compiled(Output { compiled, payload })),

@@ -1,5 +1,6 @@
 //! The executor: what it was configured to be, its servers, and its modules.
 
+use super::debug_ir;
 use super::library::Library;
 use super::queue::Queue;
 use super::state::{self, State};
@@ -29,6 +30,7 @@ pub struct Executor {
     pub(super) missing: Vec<&'static str>,
     pub(super) state: Mutex<State>,
     pub(super) queue: Queue,
+    pub(super) sources: debug_ir::Temporary,
 }
 
 impl Executor {
@@ -48,6 +50,7 @@ impl Executor {
             target,
             state: Mutex::default(),
             queue: Queue::default(),
+            sources: debug_ir::Temporary::default(),
             config,
         })
     }

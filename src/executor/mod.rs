@@ -9,6 +9,7 @@ mod builtins;
 mod call;
 mod compile;
 mod core;
+mod debug_ir;
 mod failed;
 mod functions;
 mod info;

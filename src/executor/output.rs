@@ -18,6 +18,23 @@ pub fn read(output: &Output) -> io::Result<(Vec<u8>, Vec<u8>)> {
     Ok((image, object))
 }
 
+/// Texts for debuggers, by the names of their files.
+pub fn sources(output: &Output) -> io::Result<Vec<(String, Vec<u8>)>> {
+    let mut offset = output.compiled.image_len + output.compiled.object_len;
+    let mut sources = Vec::new();
+    for source in &output.compiled.sources {
+        // It becomes a file in a folder, and nothing else.
+        if source.name.contains('/') || source.name.starts_with('.') || source.name.is_empty() {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let mut text = vec![0; source.len as usize];
+        output.payload.read_exact_at(&mut text, offset)?;
+        offset += source.len;
+        sources.push((source.name.clone(), text));
+    }
+    Ok(sources)
+}
+
 /// Compares newly compiled code with an entry's, byte by byte.
 pub fn compare(entry: &Entry, image: &[u8], object: &[u8]) -> Result<(), Error> {
     let unreadable = |error: EntryError| {

@@ -3,6 +3,7 @@
 use crate::cache::key::Key;
 use crate::error::Error;
 use crate::protocol::messages::CompileRequest;
+use crate::protocol::source_paths::SourcePaths;
 use crate::types::{OptLevel, Target};
 use crate::version::{BUILD_ID, LLVM_VERSION, PACKAGE_VERSION};
 use rustix::fs::{AtFlags, Mode, OFlags};
@@ -96,6 +97,8 @@ fn suffix(bytes: &[u8]) -> &'static str {
         [b'B', b'C', 0xc0, 0xde, ..] | [0xde, 0xc0, 0x17, 0x0b, ..] => "bc",
         [0x7f, b'E', b'L', b'F', ..] => "o",
         [b'!', b'<', b'a', b'r', ..] => "a",
+        // Where debuggers find the others.
+        _ if SourcePaths::decode(bytes).is_some() => "paths",
         _ => "ll",
     }
 }

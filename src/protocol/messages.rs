@@ -23,7 +23,7 @@ use std::time::Duration;
 pub const VERSION_MARK: u8 = 1;
 
 /// The version of this protocol. It is compared before anything else is read.
-pub const PROTOCOL_VERSION: u32 = 6;
+pub const PROTOCOL_VERSION: u32 = 7;
 
 /// The first message of each side.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -287,7 +287,7 @@ pub enum Decision {
     Stop,
 }
 
-/// A successful compile. The image and then the object follow as one sealed memfd.
+/// A successful compile. The image, the object and then the sources follow as one sealed memfd.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Compiled {
     pub image_len: u64,
@@ -301,7 +301,20 @@ pub struct Compiled {
     pub functions: Vec<Function>,
     /// What is odd about the inputs, and no error.
     pub warnings: Vec<String>,
+    /// Texts that debug information refers to and that are in no file yet: see `source_paths`.
+    pub sources: Vec<Input>,
     pub times: CompileTimes,
+}
+
+impl Compiled {
+    /// The length of all that follows.
+    pub fn payload_len(&self) -> Option<u64> {
+        let lens = self.sources.iter().map(|source| source.len);
+        [self.image_len, self.object_len]
+            .into_iter()
+            .chain(lens)
+            .try_fold(0_u64, u64::checked_add)
+    }
 }
 
 /// Why a module could not be compiled. The server goes on.

@@ -7,4 +7,5 @@ pub(crate) mod fuzz;
 pub mod greeting;
 pub mod last_words;
 pub mod messages;
+pub mod source_paths;
 pub mod transport;

@@ -59,6 +59,7 @@ static void configuration(void)
     int freed = 0;
     REFUSED(mgenjit_config_new(NULL, &failure));
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_new(NULL, NULL));
+    REFUSED(mgenjit_config_set_debug_ir(NULL, 1, &failure));
     REFUSED(mgenjit_config_set_opt_level(NULL, MGENJIT_OPT_O2, &failure));
     REFUSED(mgenjit_config_set_cpu(NULL, "native", &failure));
     REFUSED(mgenjit_config_set_cache_dir(NULL, "/tmp", &failure));

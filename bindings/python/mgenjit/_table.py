@@ -21,6 +21,7 @@ FUNCTIONS: dict[str, str] = {
     "mgenjit_config_new": "i:pp",
     "mgenjit_config_free": "v:p",
     "mgenjit_config_set_opt_level": "i:pip",
+    "mgenjit_config_set_debug_ir": "i:p?p",
     "mgenjit_config_set_cpu": "i:psp",
     "mgenjit_config_set_target": "i:psssp",
     "mgenjit_config_set_linker": "i:psp",

@@ -71,6 +71,35 @@ fn what_the_dead_left_goes_when_it_is_old() {
     assert!(!old.exists() && new.exists() && !lock.exists() && held.exists());
 }
 
+#[test]
+fn sources_go_when_their_entries_are_gone() {
+    let cache = Cache::new();
+    let publish = |folder: &str, number: u32| {
+        let texts = [("a.ll".to_owned(), b"text".to_vec())];
+        let published = cache.store.publish_sources(folder, &key(number), &texts);
+        published.expect("published");
+        assert!(cache.store.has_sources(folder, &key(number)));
+    };
+    // Two entries of the first, of which one is there.
+    publish("1", 1);
+    publish("1", 2);
+    publish("2", 2);
+    cache.put(key(1), "m", 100, 1000);
+    assert!(!cache.store.has_sources("1", &key(3)));
+    let root = cache.store.directory().open().expect("trusted");
+    let root = root.expect("there");
+    let is_there = |path: &str| cache.path().join("v3/ir").join(path).exists();
+    // Those of an entry that is still to come are new.
+    maintain::sweep(&root, std::time::SystemTime::now());
+    assert!(is_there("1/a.ll") && is_there("2/a.ll"));
+    let later = std::time::SystemTime::now() + std::time::Duration::from_hours(1);
+    maintain::sweep(&root, later);
+    assert!(is_there("1/a.ll") && !is_there("2"));
+    root.unlink(&entry_path(&key(1))).expect("removed");
+    maintain::sweep(&root, later);
+    assert!(!is_there("1"));
+}
+
 /// Whoever wrote it: a hit would run instructions that the CPU may lack.
 #[test]
 fn code_for_another_machine_is_no_hit() {

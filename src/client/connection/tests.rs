@@ -68,6 +68,7 @@ fn compiled(socket: &UnixStream) {
         features: String::new(),
         functions: Vec::new(),
         warnings: Vec::new(),
+        sources: Vec::new(),
         times: CompileTimes::default(),
     });
     let payload = transport::seal(&[b"image"]).expect("a memfd");

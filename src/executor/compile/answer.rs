@@ -53,6 +53,8 @@ pub enum Answer {
         image: Vec<u8>,
         object: Vec<u8>,
         manifest: Box<Manifest>,
+        /// Texts for debuggers, by the names of their files.
+        sources: Vec<(String, Vec<u8>)>,
         /// Held until the code is stored.
         lock: Option<Lock>,
     },
@@ -75,7 +77,8 @@ impl Work<'_> {
             key: self.key.0,
             opt_level: executor.config.opt_level,
             target: executor.target.clone(),
-            identify: mode.store().is_some(),
+            // Lines are not part of the canonical module, but of debug information.
+            identify: mode.store().is_some() && !executor.config.debug_ir,
             progress: executor.config.hook.is_some(),
             inputs: about_inputs.clone(),
             keep: self.source.keep.as_deref().map(<[String]>::to_vec),
@@ -139,9 +142,12 @@ impl Work<'_> {
                 self.tell(EventKind::Compiled, "", output.compiled.image_len);
                 let (image, object) = output::read(&output)
                     .map_err(|error| self.bad_code("cannot be read", &error))?;
+                let sources = output::sources(&output)
+                    .map_err(|error| self.bad_code("has sources that cannot be read", &error))?;
                 Ok(Answer::Compiled {
                     image,
                     object,
+                    sources,
                     manifest: Box::new(self.manifest(output, about_inputs, canonical)),
                     lock: held,
                 })

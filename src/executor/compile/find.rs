@@ -6,6 +6,9 @@ use crate::cache::options::{self, CacheMode};
 use crate::cache::store::{Found, Store};
 use crate::clock::Stopwatch;
 use crate::event::EventKind;
+use crate::executor::debug_ir;
+use crate::executor::source::Content;
+use crate::protocol::source_paths::SourcePaths;
 
 impl Work<'_> {
     /// The entry in the cache, if it can be used.
@@ -37,6 +40,9 @@ impl Work<'_> {
 
     /// Looks in the cache, and reports a hit.
     pub fn look(&mut self, store: &Store) -> Found {
+        if !self.has_sources(store) {
+            return Found::Nothing;
+        }
         let mut watch = Stopwatch::start();
         let found = store.find_for(&self.key, &self.executor.machine, self.purpose);
         self.times.find += watch.lap();
@@ -44,5 +50,18 @@ impl Work<'_> {
             self.tell_hit("", entry);
         }
         found
+    }
+
+    /// Whether debuggers would find the sources of an entry, if they are to.
+    fn has_sources(&self, store: &Store) -> bool {
+        if !self.executor.config.debug_ir {
+            return true;
+        }
+        let Some(Content::Memory(bytes)) = self.source.inputs.last().map(|input| &input.content)
+        else {
+            return false;
+        };
+        SourcePaths::decode(bytes)
+            .is_some_and(|paths| store.has_sources(debug_ir::folder_name(&paths), &self.key))
     }
 }

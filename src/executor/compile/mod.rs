@@ -11,6 +11,7 @@ mod store;
 mod work;
 
 use super::core::Executor;
+use super::debug_ir;
 use super::module::Module;
 use super::source::Source;
 use crate::cache::key::{Key, KeyParts, Keys};
@@ -19,8 +20,9 @@ use crate::cache::store::Purpose;
 use crate::client::cancel::Cancel;
 use crate::clock::Stopwatch;
 use crate::config::Config;
-use crate::error::Error;
+use crate::error::{Error, Status, reason};
 use crate::fork;
+use std::path::PathBuf;
 use std::sync::Arc;
 use work::Work;
 
@@ -39,6 +41,7 @@ impl Executor {
     ) -> Result<Module, Error> {
         self.check_cpu()?;
         let mut watch = Stopwatch::start();
+        self.add_source_paths(&mut source)?;
         let digest = source.digest()?;
         Work::new(self, &source, digest, &mut watch, cancel).run()
     }
@@ -46,6 +49,7 @@ impl Executor {
     /// Compiles a source into the cache, and adds no module. An entry that is there already does not count as used.
     pub fn fill_cache(self: &Arc<Self>, mut source: Source<'_>) -> Result<(), Error> {
         let mut watch = Stopwatch::start();
+        self.add_source_paths(&mut source)?;
         let digest = source.digest()?;
         let cancel = Cancel::default();
         let mut work = Work::new(self, &source, digest, &mut watch, &cancel);
@@ -57,10 +61,34 @@ impl Executor {
         work.digest_again(&inputs);
         work.obtain(&inputs, false).map(drop)
     }
+
+    /// Says where debuggers find the source, if they are to show the IR.
+    fn add_source_paths(&self, source: &mut Source<'_>) -> Result<(), Error> {
+        if !self.config.debug_ir {
+            return Ok(());
+        }
+        let folder = match debug_ir::folder(&self.config, self.store.as_ref()) {
+            Some(folder) => folder,
+            None => self.sources_folder(&source.name)?,
+        };
+        debug_ir::add_paths(source, &folder)
+    }
+
+    /// A folder for sources that no cache keeps. `name`: what is compiled.
+    fn sources_folder(&self, name: &str) -> Result<PathBuf, Error> {
+        self.sources.folder().map_err(|why| {
+            let why = reason(&why);
+            let message = format!("there is no folder for the sources of {name}: {why}");
+            Error::new(Status::Io, message)
+        })
+    }
 }
 
 /// The key of a source for an executor of this configuration, and what it is made of.
 pub fn key_of(config: &Config, mut source: Source<'_>) -> Result<(Key, Parts), Error> {
+    if let Some(folder) = debug_ir::folder(config, config.store().as_ref()) {
+        debug_ir::add_paths(&mut source, &folder)?;
+    }
     let target = config.target();
     let parts = fork::guard(|| KeyParts::new(config.opt_level, &target)).into_inner();
     let digest = source.digest()?;

@@ -8,8 +8,10 @@ use crate::cache::options::CacheMode;
 use crate::cache::store::Found;
 use crate::clock::Stopwatch;
 use crate::error::Error;
+use crate::executor::debug_ir;
 use crate::executor::info::Origin;
 use crate::executor::listen::too_long;
+use crate::protocol::source_paths::SourcePaths;
 use std::borrow::Cow;
 use std::time::Instant;
 
@@ -28,8 +30,9 @@ impl Work<'_> {
                 Some(store) if !anew => Mode::Look(store),
                 _ => Mode::Compile,
             };
-            let answer = self.ask(inputs, mode)?;
-            return self.keep(answer, inputs, None);
+            let inputs = self.sources_elsewhere(inputs)?;
+            let answer = self.ask(&inputs, mode)?;
+            return self.keep(answer, &inputs, None);
         };
         writable.create_journal();
         let mut watch = Stopwatch::start();
@@ -66,5 +69,28 @@ impl Work<'_> {
             self.warn(&warning);
         }
         Ok(kept)
+    }
+
+    /// The inputs, which name another folder for sources if the cache that they name is not written.
+    fn sources_elsewhere<'b>(
+        &mut self,
+        inputs: &'b [Cow<'b, [u8]>],
+    ) -> Result<Cow<'b, [Cow<'b, [u8]>]>, Error> {
+        let executor = self.executor;
+        let is_elsewhere = !executor.config.debug_ir || executor.store.is_none();
+        let Some(paths) = debug_ir::paths(inputs).filter(|_| !is_elsewhere) else {
+            return Ok(Cow::Borrowed(inputs));
+        };
+        let folder = executor.sources_folder(&self.source.name)?;
+        let mut inputs = inputs.to_vec();
+        inputs.pop();
+        let moved = folder.join(debug_ir::folder_name(&paths));
+        let moved = SourcePaths {
+            folder: moved.to_string_lossy().into_owned(),
+            ..paths
+        };
+        inputs.push(Cow::Owned(moved.encode()));
+        self.digest_again(&inputs);
+        Ok(Cow::Owned(inputs))
     }
 }

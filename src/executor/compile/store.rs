@@ -4,11 +4,14 @@ use super::answer::Answer;
 use super::work::Work;
 use crate::cache::entry::{self, Entry, RawManifest};
 use crate::cache::store::Store;
+use crate::cache::warning::Warning;
 use crate::clock::Stopwatch;
-use crate::error::Error;
+use crate::error::{Error, reason};
 use crate::event::EventKind;
+use crate::executor::debug_ir;
 use crate::executor::info::{Attachments, Origin};
 use std::borrow::Cow;
+use std::path::Path;
 
 /// Code that is ready to be mapped.
 pub enum Code {
@@ -39,8 +42,12 @@ impl Work<'_> {
                 image,
                 object,
                 manifest,
+                sources,
                 lock,
-            } => (image, object, manifest, lock),
+            } => {
+                self.keep_sources(inputs, &sources, store);
+                (image, object, manifest, lock)
+            }
             Answer::Known(entry) => {
                 if let Some(store) = store
                     && let Err(warning) = store.publish_alias(&self.key, &entry.tail.key())
@@ -86,5 +93,25 @@ impl Work<'_> {
             attachments,
         };
         Ok((code, Origin::Compiled))
+    }
+
+    /// Writes the texts that debug information refers to. Without them, debuggers show no source.
+    fn keep_sources(
+        &self,
+        inputs: &[Cow<'_, [u8]>],
+        texts: &[(String, Vec<u8>)],
+        store: Option<&Store>,
+    ) {
+        let Some(paths) = debug_ir::paths(inputs).filter(|_| self.executor.config.debug_ir) else {
+            return;
+        };
+        let written = match store {
+            Some(store) => store.publish_sources(debug_ir::folder_name(&paths), &self.key, texts),
+            None => debug_ir::write(Path::new(&paths.folder), texts)
+                .map_err(|error| Warning(format!("{}: {}", paths.folder, reason(&error)))),
+        };
+        if let Err(warning) = written {
+            self.warn(&warning);
+        }
     }
 }

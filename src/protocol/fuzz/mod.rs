@@ -66,7 +66,8 @@ fn ask(choice: u8, frames: &[Frame]) -> usize {
         match client.request(&request, &[b"ir"], &limits, Duration::ZERO, &mut decide) {
             Ok(Answer::Compiled(output)) => {
                 let compiled = &output.compiled;
-                check_payload(&output.payload, compiled.image_len + compiled.object_len);
+                let len = compiled.payload_len().expect("it was checked");
+                check_payload(&output.payload, len);
                 answered += 1;
             }
             Ok(Answer::Emitted(file, len)) => {

@@ -34,6 +34,7 @@ fn compiled() -> Frame {
             convention: "fastcc".to_owned(),
         }],
         warnings: vec!["odd".to_owned()],
+        sources: Vec::new(),
         times: CompileTimes::default(),
     });
     frame(&compiled, Descriptor::Sealed)

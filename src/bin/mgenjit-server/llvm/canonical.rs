@@ -5,14 +5,14 @@
 //! a value's uses, which depends on how the module was read and is not written.
 
 use crate::llvm::parse::SOURCE_NAME;
-use crate::llvm::values::{functions, globals};
+use crate::llvm::values::{functions, globals, name};
 use inkwell::context::{AsContextRef, Context};
 use inkwell::llvm_sys::comdat::LLVMGetComdat;
 use inkwell::llvm_sys::core::{
     LLVMBasicBlockAsValue, LLVMContextSetDiscardValueNames, LLVMCountParams, LLVMGetCalledValue,
     LLVMGetFirstBasicBlock, LLVMGetFirstInstruction, LLVMGetInstructionOpcode, LLVMGetLinkage,
     LLVMGetModuleInlineAsm, LLVMGetNextBasicBlock, LLVMGetNextInstruction, LLVMGetParam,
-    LLVMGetValueName2, LLVMIsAInlineAsm, LLVMSetValueName2,
+    LLVMIsAInlineAsm, LLVMSetValueName2,
 };
 use inkwell::llvm_sys::prelude::{LLVMModuleRef, LLVMValueRef};
 use inkwell::llvm_sys::{LLVMLinkage, LLVMOpcode};
@@ -152,16 +152,4 @@ unsafe fn has_meaningless_name(global: LLVMValueRef) -> bool {
 unsafe fn drop_name(value: LLVMValueRef) {
     // SAFETY: the caller's; the empty name's length is 0.
     unsafe { LLVMSetValueName2(value, c"".as_ptr(), 0) };
-}
-
-/// # Safety
-///
-/// `value` must be valid, and must keep its name for as long as the name is used.
-unsafe fn name<'value>(value: LLVMValueRef) -> &'value [u8] {
-    let mut len = 0;
-    // SAFETY: the caller's; the name is `len` bytes and belongs to the value.
-    unsafe {
-        let name = LLVMGetValueName2(value, &raw mut len);
-        std::slice::from_raw_parts(name.cast(), len)
-    }
 }

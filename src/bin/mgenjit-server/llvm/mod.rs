@@ -3,6 +3,7 @@
 pub mod calls;
 pub mod canonical;
 pub mod codegen;
+pub mod debug_ir;
 pub mod diagnostics;
 pub mod entry_point;
 pub mod globals;

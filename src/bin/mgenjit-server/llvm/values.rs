@@ -1,8 +1,9 @@
 //! What a module has: lists that do not change while the module does.
 
 use inkwell::llvm_sys::core::{
-    LLVMGetFirstFunction, LLVMGetFirstGlobal, LLVMGetFirstGlobalAlias, LLVMGetNextFunction,
-    LLVMGetNextGlobal, LLVMGetNextGlobalAlias,
+    LLVMGetFirstBasicBlock, LLVMGetFirstFunction, LLVMGetFirstGlobal, LLVMGetFirstGlobalAlias,
+    LLVMGetFirstInstruction, LLVMGetNextBasicBlock, LLVMGetNextFunction, LLVMGetNextGlobal,
+    LLVMGetNextGlobalAlias, LLVMGetNextInstruction, LLVMGetValueName2,
 };
 use inkwell::llvm_sys::prelude::{LLVMModuleRef, LLVMValueRef};
 
@@ -55,5 +56,41 @@ pub unsafe fn functions(module: LLVMModuleRef) -> Vec<LLVMValueRef> {
             next = LLVMGetNextFunction(next);
         }
         all
+    }
+}
+
+/// The instructions that a function has now.
+///
+/// # Safety
+///
+/// `function` must be valid.
+pub unsafe fn instructions(function: LLVMValueRef) -> Vec<LLVMValueRef> {
+    // SAFETY: the caller's function is valid, and so is each of its blocks and their instructions.
+    unsafe {
+        let mut all = Vec::new();
+        let mut block = LLVMGetFirstBasicBlock(function);
+        while !block.is_null() {
+            let mut next = LLVMGetFirstInstruction(block);
+            while !next.is_null() {
+                all.push(next);
+                next = LLVMGetNextInstruction(next);
+            }
+            block = LLVMGetNextBasicBlock(block);
+        }
+        all
+    }
+}
+
+/// A value's name; empty if it has none.
+///
+/// # Safety
+///
+/// `value` must be valid, and must keep its name for as long as the name is used.
+pub unsafe fn name<'value>(value: LLVMValueRef) -> &'value [u8] {
+    let mut len = 0;
+    // SAFETY: the caller's; the name is `len` bytes and belongs to the value.
+    unsafe {
+        let name = LLVMGetValueName2(value, &raw mut len);
+        std::slice::from_raw_parts(name.cast(), len)
     }
 }

@@ -61,15 +61,16 @@ impl Job {
 
 /// What a module has become.
 pub enum Output {
-    Code(Compiled, Artifacts),
+    Code(Box<Compiled>, Artifacts),
     /// Anything else than code.
     Emitted(Vec<u8>),
 }
 
-/// The image, which is empty if the target is not this machine's system, and the object.
+/// The image, which is empty if the target is not this machine's system, the object, and texts for debuggers.
 pub struct Artifacts {
     pub image: Vec<u8>,
     pub object: Arc<Vec<u8>>,
+    pub sources: Vec<Vec<u8>>,
 }
 
 impl Compiler {
@@ -90,7 +91,7 @@ impl Compiler {
     ) -> Result<Job, Failure> {
         let started = enter(Phase::Parse);
         let machine = self.targets.machine(options.level, &options.target)?;
-        let unit = Unit::read(inputs, keep, &machine)?;
+        let unit = Unit::read(inputs, keep, &machine, options.level)?;
         Ok(Job {
             options,
             machine,
@@ -168,7 +169,8 @@ impl Compiler {
             )?),
         };
         times.link = microseconds(started);
-        let compiled = Compiled {
+        let (sources, texts) = unit.sources.into_iter().unzip();
+        let compiled = Box::new(Compiled {
             image_len: image.len() as u64,
             object_len: object.len() as u64,
             triple: names.triple,
@@ -176,9 +178,17 @@ impl Compiler {
             features: names.features,
             functions,
             warnings: unit.warnings,
+            sources,
             times,
-        };
-        Ok(Output::Code(compiled, Artifacts { image, object }))
+        });
+        Ok(Output::Code(
+            compiled,
+            Artifacts {
+                image,
+                object,
+                sources: texts,
+            },
+        ))
     }
 
     /// Links the module's object, if there is one, and what belongs to it into an image.

@@ -3,4 +3,5 @@
 pub mod compile;
 pub mod link;
 pub mod serve;
+pub mod sources;
 pub mod unit;

@@ -208,9 +208,18 @@ fn inputs(inputs: &[types::Input], payload: Option<OwnedFd>) -> Result<Vec<Input
 
 fn compile(compiler: &mut Compiler, job: Job) -> Result<(Reply, Option<OwnedFd>), Failure> {
     match compiler.compile(job)? {
-        Output::Code(compiled, Artifacts { image, object }) => {
-            let payload = seal(&[&image, &object])?;
-            Ok((Reply::Compiled(compiled), Some(payload)))
+        Output::Code(
+            compiled,
+            Artifacts {
+                image,
+                object,
+                sources,
+            },
+        ) => {
+            let mut parts = vec![&image[..], &object];
+            parts.extend(sources.iter().map(Vec::as_slice));
+            let payload = seal(&parts)?;
+            Ok((Reply::Compiled(*compiled), Some(payload)))
         }
         Output::Emitted(bytes) => emitted(&bytes),
     }

@@ -1,6 +1,6 @@
 //! The inputs of a request as one unit: a module, and the objects that are linked to it.
 
-use crate::input::buffer::{Kind, Named};
+use crate::input::buffer::{Input, Kind, Named};
 use crate::input::conflicts;
 use crate::input::object_file::Architecture;
 use crate::input::symbols::Symbols;
@@ -15,10 +15,12 @@ use crate::llvm::parse;
 use crate::llvm::target::{self, Machine};
 use crate::llvm::verify;
 use crate::process::crash::{self, Phase};
+use crate::worker::sources::{self, Sources};
 use inkwell::context::Context;
 use inkwell::llvm_sys::linker::LLVMLinkModules2;
 use inkwell::module::Module;
 use mgenjit::protocol::messages::{Failure, FailureKind};
+use mgenjit::types::{self, OptLevel};
 use std::collections::HashSet;
 
 /// A unit that has been read and waits to be compiled.
@@ -30,6 +32,8 @@ pub struct Unit {
     pub keep: Option<Vec<String>>,
     /// Warnings about the inputs.
     pub warnings: Vec<String>,
+    /// Texts for debuggers, which are in no file yet.
+    pub sources: Vec<(types::Input, Vec<u8>)>,
     /// The inputs and members of archives that are IR, for messages.
     parts: Vec<(String, Symbols)>,
 }
@@ -39,18 +43,22 @@ struct Part<'context> {
     /// What messages call it.
     name: String,
     input: u32,
+    /// The input, if debuggers are to see it.
+    text: Option<Input>,
     module: Module<'context>,
 }
 
 impl Unit {
     pub fn read(
-        inputs: Vec<Named>,
+        mut inputs: Vec<Named>,
         keep: Option<Vec<String>>,
         machine: &Machine,
+        level: OptLevel,
     ) -> Result<Unit, Failure> {
         let wanted = (machine.format == Format::Elf)
             .then(|| Architecture::of_triple(&machine.names.triple))
             .flatten();
+        let mut sources = Sources::new(sources::take_paths(&mut inputs), level);
         let context = Context::create();
         let diagnostics = Diagnostics::collect(&context);
         let mut natives = Natives::default();
@@ -66,6 +74,7 @@ impl Unit {
                 parts.push(Part {
                     name: named.name,
                     input: index,
+                    text: sources.are_wanted().then_some(named.input),
                     module,
                 });
             } else {
@@ -78,6 +87,10 @@ impl Unit {
             verify::verify(&part.module)
                 .and_then(|()| diagnostics.check())
                 .map_err(|failure| at(part.input, failure))?;
+            let input = part.text.as_ref().map(|text| (part.input, text));
+            sources
+                .annotate(&part.module, input, &part.name)
+                .map_err(|failure| at(part.input, failure))?;
         }
         if let ([part], None) = (parts.as_slice(), &keep)
             && natives.is_empty()
@@ -87,16 +100,18 @@ impl Unit {
                 natives,
                 keep,
                 warnings: Vec::new(),
+                sources: sources.texts,
                 parts: Vec::new(),
             });
         }
-        select(&mut natives, &mut parts, keep.as_deref(), |bytes| {
+        select(&mut natives, &mut parts, keep.as_deref(), |bytes, name| {
             crash::enter(Phase::Parse);
             let module = parse::parse_bitcode(&context, bytes)?;
             crash::enter(Phase::Verify);
             machine.adopt(&module)?;
             verify::verify(&module)?;
             diagnostics.check()?;
+            sources.annotate(&module, None, name)?;
             Ok(module)
         })?;
         let about = parts
@@ -108,6 +123,7 @@ impl Unit {
             natives,
             keep,
             warnings: Vec::new(),
+            sources: sources.texts,
             parts: about,
         };
         unit.check_definitions()?;
@@ -234,7 +250,7 @@ fn select<'context>(
     natives: &mut Natives,
     parts: &mut Vec<Part<'context>>,
     keep: Option<&[String]>,
-    read: impl Fn(&[u8]) -> Result<Module<'context>, Failure>,
+    mut read: impl FnMut(&[u8], &str) -> Result<Module<'context>, Failure>,
 ) -> Result<(), Failure> {
     let mut scope = Scope::default();
     for part in parts.iter() {
@@ -248,11 +264,12 @@ fn select<'context>(
         .for_each(|name| scope.want(name));
     let nothing_refers = parts.is_empty() && !natives.has_selected() && keep.is_none();
     let mut take = |file: &File| {
-        let module = read(file.bytes()).map_err(|failure| file.blame(failure))?;
+        let module = read(file.bytes(), &file.display).map_err(|failure| file.blame(failure))?;
         module.set_name(&file.display);
         parts.push(Part {
             name: file.display.clone(),
             input: file.input,
+            text: None,
             module,
         });
         Ok(())
