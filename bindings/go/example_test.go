@@ -8,9 +8,13 @@ import (
 	"mgenjit"
 )
 
-// A compile, a call, an error with its line, and a callback.
+// A compile, a call, an error with its line, a callback, and a hook for events.
 func Example() {
-	executor, err := mgenjit.NewExecutor(mgenjit.Config{OptLevel: "O2"})
+	executor, err := mgenjit.NewExecutor(mgenjit.Config{OptLevel: "O2", NoCache: true, OnEvent: func(event mgenjit.Event) {
+		if event.Kind == mgenjit.Compiled {
+			fmt.Println(event.Name + ": compiled")
+		}
+	}})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -57,7 +61,10 @@ define i64 @call_twice(i64 %x) {
 	result, err := twice.Call(20)
 	fmt.Println("call_twice(20) =", result, err)
 	// Output:
+	// add.ll: compiled
 	// add(10, 20) = 30 <nil>
 	// MGENJIT_STATUS_PARSE in line 2:   ret i64 %x
+	// the Go function twice: compiled
+	// caller.ll: compiled
 	// call_twice(20) = 41 <nil>
 }

@@ -64,11 +64,31 @@ func Version() string { return C.GoString(C.mgenjit_version_string()) }
 
 // Event is what an executor does.
 type Event struct {
-	// Kind is a MGENJIT_EVENT_…: 1 is a hit, 2 a miss.
-	Kind               int
+	Kind               EventKind
 	Key, Name, Message string
 	Bytes              uint64
+	// Done and Total are of Progress.
+	Done, Total uint64
 }
+
+// EventKind says what happened. mgenjit.h explains each.
+type EventKind int
+
+// The kinds of events.
+const (
+	Hit            EventKind = C.MGENJIT_EVENT_HIT
+	Miss           EventKind = C.MGENJIT_EVENT_MISS
+	CompileStarted EventKind = C.MGENJIT_EVENT_COMPILE_STARTED
+	Compiled       EventKind = C.MGENJIT_EVENT_COMPILED
+	Stored         EventKind = C.MGENJIT_EVENT_STORED
+	Loaded         EventKind = C.MGENJIT_EVENT_LOADED
+	CacheWarning   EventKind = C.MGENJIT_EVENT_CACHE_WARNING
+	Different      EventKind = C.MGENJIT_EVENT_DIFFERENT
+	NotIsolated    EventKind = C.MGENJIT_EVENT_NOT_ISOLATED
+	ServerWarning  EventKind = C.MGENJIT_EVENT_SERVER_WARNING
+	Progress       EventKind = C.MGENJIT_EVENT_PROGRESS
+	Warning        EventKind = C.MGENJIT_EVENT_WARNING
+)
 
 // Config has the options of an executor. The zero value of each is the default.
 type Config struct {
@@ -150,11 +170,13 @@ func (c Config) build() (config *C.mgenjit_config, err error) {
 //export mgenjitGoEvent
 func mgenjitGoEvent(event *C.mgenjit_event, hook C.uintptr_t) {
 	cgo.Handle(hook).Value().(func(Event))(Event{
-		Kind:    int(event.kind),
+		Kind:    EventKind(event.kind),
 		Key:     C.GoString(event.key),
 		Name:    C.GoString(event.name),
 		Message: C.GoString(event.message),
 		Bytes:   uint64(event.bytes),
+		Done:    uint64(event.done),
+		Total:   uint64(event.total),
 	})
 }
 

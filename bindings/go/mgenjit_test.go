@@ -55,7 +55,7 @@ func expect(t *testing.T, got, want any) {
 
 func TestCacheAndHook(t *testing.T) {
 	var mutex sync.Mutex
-	seen := map[int]bool{}
+	seen := map[mgenjit.EventKind]bool{}
 	config := mgenjit.Config{CacheDir: t.TempDir(), OptLevel: "O3", OnEvent: func(event mgenjit.Event) {
 		mutex.Lock()
 		defer mutex.Unlock()
@@ -69,7 +69,7 @@ func TestCacheAndHook(t *testing.T) {
 		runtime.GC()
 		expect(t, call(t, module, "add", int64(math.MaxInt64), 1), int64(math.MinInt64))
 	}
-	if !seen[1] || !seen[2] {
+	if !seen[mgenjit.Hit] || !seen[mgenjit.Miss] {
 		t.Fatal(seen)
 	}
 	config.NoCache = true

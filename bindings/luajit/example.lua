@@ -1,9 +1,16 @@
--- A compile, a call, an error with its line, and a callback: luajit example.lua
+-- A compile, a call, an error with its line, a callback, and a hook for events: luajit example.lua
 
 package.path = arg[0]:match("^(.*/)") .. "?.lua;" .. package.path
 local mgenjit = require "mgenjit"
 
-local executor = mgenjit.executor { opt_level = "O2" }
+local executor = mgenjit.executor {
+    opt_level = "O2",
+    on_event = function(event)
+        if event.kind == "compiled" or event.kind == "hit" then
+            print(event.name .. ": " .. event.kind)
+        end
+    end,
+}
 
 local module = executor:compile([[
 define i64 @add(i64 %a, i64 %b) {

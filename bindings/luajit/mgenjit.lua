@@ -46,6 +46,12 @@ local C = ffi.load(os.getenv("MGENJIT_LIBRARY") or "libmgenjit.so.0")
 
 local M = { C = C }
 
+-- The names of events by their numbers, such as "compiled".
+local events = {}
+for name in declarations:gmatch("MGENJIT_EVENT_([%u_]+)%s*=") do
+    events[tonumber(C["MGENJIT_EVENT_" .. name])] = name:lower()
+end
+
 local Error = {}
 Error.__index = Error
 Error.__tostring = function(self) return self.message end
@@ -58,7 +64,7 @@ local function number(value)
     return value ~= 0 and tonumber(value) or nil
 end
 
--- Makes a call that can fail; raises its error.
+-- Makes a call that can fail; raises its error. The call may call back, which LuaJIT allows interpreted code alone.
 local function check(call, ...)
     local out = ffi.new("mgenjit_error *[1]")
     local arguments, count = { ... }, select("#", ...)
@@ -82,6 +88,26 @@ local function check(call, ...)
     }, Error)
     C.mgenjit_error_free(pointer)
     error(raised, 0)
+end
+jit.off(check)
+
+-- The C function for a function that is told of events. An error in it cannot pass through the library: it is a warning.
+local function hook(told)
+    local function call(event)
+        local ok, failure = pcall(told, {
+            kind = events[event.kind] or event.kind,
+            key = text(event.key),
+            name = text(event.name),
+            message = text(event.message),
+            bytes = tonumber(event.bytes),
+            done = tonumber(event.done),
+            total = tonumber(event.total),
+        })
+        if not ok then
+            io.stderr:write("mgenjit: on_event: " .. tostring(failure) .. "\n")
+        end
+    end
+    return ffi.cast("mgenjit_event_hook", call)
 end
 
 local Module = {}
@@ -107,24 +133,31 @@ local Executor = {}
 Executor.__index = Executor
 
 -- Options: opt_level ("O0" to "O3", "Os", "Oz"), cpu, cache_dir, cache_mode ("READ_WRITE", "READ_ONLY", "OFF"),
--- server_path.
+-- server_path, and on_event: a function that is told what happens, as a table with `kind`, such as "hit" or "compiled",
+-- `key`, `name`, `message`, `bytes`, `done` and `total`.
 function M.executor(options)
     local config = ffi.new("mgenjit_config *[1]")
     check(C.mgenjit_config_new, config)
     config = ffi.gc(config[0], C.mgenjit_config_free)
+    local callbacks = {}
     for name, value in pairs(options or {}) do
-        if name == "opt_level" then
+        if name == "on_event" then
+            callbacks[1] = hook(value)
+            check(C.mgenjit_config_set_event_hook, config, callbacks[1], nil, nil)
+        elseif name == "opt_level" then
             value = C["MGENJIT_OPT_" .. value:upper()]
         elseif name == "cache_mode" then
             value = C["MGENJIT_CACHE_" .. value:upper()]
         elseif name ~= "cpu" and name ~= "cache_dir" and name ~= "server_path" then
             error("there is no option " .. tostring(name), 2)
         end
-        check(C["mgenjit_config_set_" .. name], config, value)
+        if name ~= "on_event" then
+            check(C["mgenjit_config_set_" .. name], config, value)
+        end
     end
     local executor = ffi.new("mgenjit_executor *[1]")
     check(C.mgenjit_executor_new, config, executor)
-    return setmetatable({ handle = ffi.gc(executor[0], C.mgenjit_executor_free), callbacks = {} }, Executor)
+    return setmetatable({ handle = ffi.gc(executor[0], C.mgenjit_executor_free), callbacks = callbacks }, Executor)
 end
 
 -- Compiles IR text or bitcode, or finds it in the cache. `name` is what messages call it.

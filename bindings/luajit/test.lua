@@ -57,6 +57,28 @@ fails("REMOVED", "was removed", module.lookup, module, "f", "void (*)(void)")
 fails("INVALID_ARGUMENT", "z80", mgenjit.executor, { cpu = "z80" })
 assert(not pcall(mgenjit.executor, { optt_level = "O2" }))
 
+-- Events. The hook lives as long as what it is told of.
+local kinds = {}
+local told = mgenjit.executor({
+    cache_mode = "OFF",
+    on_event = function(event)
+        kinds[event.kind] = event
+        if event.kind == "loaded" then
+            error("not now")
+        end
+    end,
+})
+local stderr = io.stderr
+local warned = ""
+io.stderr = { write = function(_, line) warned = warned .. line end }
+local kept = told:compile(add_ir, "add.ll")
+io.stderr = stderr
+assert(warned:match("^mgenjit: on_event: .*not now\n$"), warned)
+assert(kinds.miss and kinds.compiled.name == "add.ll" and #kinds.loaded.key == 64)
+told = nil
+collectgarbage()
+assert(kept:lookup("add", "int64_t (*)(int64_t, int64_t)")(1, 2) == 3)
+
 -- main.
 executor:compile("define i32 @main(i32 %argc, ptr %argv) {\n  ret i32 %argc\n}\n", "main.ll")
 assert(executor:run_main { "prog", "5" } == 2)

@@ -1,10 +1,16 @@
 'use strict';
 
-// A compile, a call, an error with its line, and a callback: node example.js
+// A compile, a call, an error with its line, a callback, and a hook for events: node example.js
 
 const { Executor } = require('./mgenjit');
 
-const executor = new Executor({ opt_level: 'O2' });
+const executor = new Executor({
+    opt_level: 'O2',
+    on_event: (event) => {
+        if (event.kind === 'compiled' || event.kind === 'hit')
+            console.log(`${event.name}: ${event.kind}`);
+    },
+});
 
 const module_ = executor.compile(`
 define i64 @add(i64 %a, i64 %b) {

@@ -19,6 +19,18 @@ const handle = {};
 for (const name of ['config', 'error', 'executor', 'function', 'module'])
     handle[name] = koffi.pointer(`mgenjit_${name}`, koffi.opaque());
 koffi.alias('mgenjit_status', 'int32_t');
+const mgenjit_event = koffi.struct('mgenjit_event', {
+    size: 'size_t',
+    kind: 'int32_t',
+    key: 'const char *',
+    name: 'const char *',
+    message: 'const char *',
+    bytes: 'uint64_t',
+    times: 'const void *',
+    done: 'uint64_t',
+    total: 'uint64_t',
+});
+const mgenjit_event_hook = koffi.proto('void mgenjit_event_hook(const mgenjit_event *event, void *user)');
 
 const call = Object.fromEntries([
     'const char *mgenjit_version_string()',
@@ -36,6 +48,8 @@ const call = Object.fromEntries([
     'mgenjit_status mgenjit_config_set_cpu(mgenjit_config config, const char *cpu, _Out_ mgenjit_error *error)',
     'mgenjit_status mgenjit_config_set_cache_dir(mgenjit_config config, const char *path, _Out_ mgenjit_error *error)',
     'mgenjit_status mgenjit_config_set_cache_mode(mgenjit_config config, int32_t mode, _Out_ mgenjit_error *error)',
+    'mgenjit_status mgenjit_config_set_event_hook(mgenjit_config config, mgenjit_event_hook *hook, void *user, ' +
+        'void *user_free, _Out_ mgenjit_error *error)',
     'mgenjit_status mgenjit_config_set_server_path(mgenjit_config config, const char *path, _Out_ mgenjit_error *error)',
     'mgenjit_status mgenjit_executor_new(mgenjit_config config, _Out_ mgenjit_executor *executor, _Out_ mgenjit_error *error)',
     'void mgenjit_executor_free(mgenjit_executor executor)',
@@ -66,6 +80,10 @@ const STATUS_OK = 0;
 const ORIGIN_CACHE = 2;
 const OPT_LEVELS = ['O0', 'O1', 'O2', 'O3', 'Os', 'Oz'];
 const CACHE_MODES = ['read_write', 'read_only', 'off'];
+const EVENTS = [
+    null, 'hit', 'miss', 'compile_started', 'compiled', 'stored', 'loaded', 'cache_warning', 'different', 'not_isolated',
+    'server_warning', 'progress', 'warning',
+];
 
 // By MGENJIT_TYPE_…; as IR writes a type, and as koffi does. Of an i1, the lowest bit alone is set by the IR.
 const TYPES = [
@@ -117,12 +135,26 @@ function choice(name, choices, value) {
     return index;
 }
 
+/** The C function for a function that is told of events. What it throws cannot pass through the library: it is thrown
+ * afterwards. */
+function hook(told) {
+    return koffi.register((pointer) => {
+        try {
+            const { kind, key, name, message, bytes, done, total } = koffi.decode(pointer, mgenjit_event);
+            told({ kind: EVENTS[kind] ?? kind, key, name, message, bytes, done, total });
+        } catch (error) {
+            queueMicrotask(() => { throw error; });
+        }
+    }, koffi.pointer(mgenjit_event_hook));
+}
+
 /** A set of modules that link to each other. */
 class Executor {
     #pointer;
 
     /** Options: opt_level ('O0' to 'O3', 'Os', 'Oz'), cpu, cache_dir, cache_mode ('read_write', 'read_only', 'off'),
-     * server_path. */
+     * server_path, and on_event: a function that is told what happens. An event has `kind`, such as 'hit' or 'compiled',
+     * `key`, `name`, `message`, `bytes`, `done` and `total`. The function is kept as long as the process runs. */
     constructor(options = {}) {
         const config = make('config_new');
         try {
@@ -131,7 +163,10 @@ class Executor {
                     value = choice(name, OPT_LEVELS, value);
                 else if (name === 'cache_mode')
                     value = choice(name, CACHE_MODES, value);
-                else if (!['cpu', 'cache_dir', 'server_path'].includes(name))
+                else if (name === 'on_event') {
+                    check('config_set_event_hook', config, hook(value), null, null);
+                    continue;
+                } else if (!['cpu', 'cache_dir', 'server_path'].includes(name))
                     throw new TypeError(`there is no option ${name}`);
                 check(`config_set_${name}`, config, value);
             }

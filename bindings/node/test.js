@@ -73,8 +73,19 @@ assert.throws(() => new Executor({ cpu: 'z80' }), { status: 'MGENJIT_STATUS_INVA
 assert.throws(() => new Executor({ opt_level: 'O9' }), TypeError);
 assert.throws(() => new Executor({ optt_level: 'O2' }), /there is no option optt_level/);
 
+// Events.
+const events = [];
+new Executor({ cache_mode: 'off', on_event: (event) => events.push(event) }).compile(ADD, 'add.ll');
+const compiled = events.find((event) => event.kind === 'compiled');
+assert.deepEqual([compiled.name, compiled.key.length, compiled.bytes > 0], ['add.ll', 64, true]);
+assert(events.some((event) => event.kind === 'miss'));
+process.once('uncaughtException', (error) => {
+    assert.equal(error.message, 'not now');
+    console.log('ok');
+});
+new Executor({ cache_mode: 'off', on_event: ({ kind }) => { if (kind === 'loaded') throw new Error('not now'); } })
+    .compile(ADD, 'add.ll');
+
 // main.
 executor.compile('define i32 @main(i32 %argc, ptr %argv) {\n  ret i32 %argc\n}\n', 'main.ll');
 assert.equal(executor.runMain(['prog', '5']), 2);
-
-console.log('ok');

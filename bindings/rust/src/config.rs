@@ -39,12 +39,26 @@ pub struct Event {
     pub message: String,
     /// A number of bytes; each kind says of what.
     pub bytes: u64,
+    /// How much is done of [`total`](Event::total), if it is [`PROGRESS`](Event::PROGRESS).
+    pub done: u64,
+    /// How much there is to do.
+    pub total: u64,
 }
 
+/// The kinds of events, which `mgenjit.h` explains.
 impl Event {
-    pub const HIT: i32 = 1;
-    pub const MISS: i32 = 2;
-    pub const COMPILED: i32 = 4;
+    pub const HIT: i32 = sys::MGENJIT_EVENT_HIT;
+    pub const MISS: i32 = sys::MGENJIT_EVENT_MISS;
+    pub const COMPILE_STARTED: i32 = sys::MGENJIT_EVENT_COMPILE_STARTED;
+    pub const COMPILED: i32 = sys::MGENJIT_EVENT_COMPILED;
+    pub const STORED: i32 = sys::MGENJIT_EVENT_STORED;
+    pub const LOADED: i32 = sys::MGENJIT_EVENT_LOADED;
+    pub const CACHE_WARNING: i32 = sys::MGENJIT_EVENT_CACHE_WARNING;
+    pub const DIFFERENT: i32 = sys::MGENJIT_EVENT_DIFFERENT;
+    pub const NOT_ISOLATED: i32 = sys::MGENJIT_EVENT_NOT_ISOLATED;
+    pub const SERVER_WARNING: i32 = sys::MGENJIT_EVENT_SERVER_WARNING;
+    pub const PROGRESS: i32 = sys::MGENJIT_EVENT_PROGRESS;
+    pub const WARNING: i32 = sys::MGENJIT_EVENT_WARNING;
 }
 
 /// The options of an executor.
@@ -138,6 +152,8 @@ impl Config {
                 name: text(event.name),
                 message: text(event.message),
                 bytes: event.bytes,
+                done: event.done,
+                total: event.total,
             });
         }
         unsafe extern "C" fn freed<F>(user: *mut c_void) {

@@ -20,6 +20,19 @@ pub const MGENJIT_STATUS_OK: mgenjit_status = 0;
 
 pub const MGENJIT_ORIGIN_CACHE: i32 = 2;
 
+pub const MGENJIT_EVENT_HIT: i32 = 1;
+pub const MGENJIT_EVENT_MISS: i32 = 2;
+pub const MGENJIT_EVENT_COMPILE_STARTED: i32 = 3;
+pub const MGENJIT_EVENT_COMPILED: i32 = 4;
+pub const MGENJIT_EVENT_STORED: i32 = 5;
+pub const MGENJIT_EVENT_LOADED: i32 = 6;
+pub const MGENJIT_EVENT_CACHE_WARNING: i32 = 7;
+pub const MGENJIT_EVENT_DIFFERENT: i32 = 8;
+pub const MGENJIT_EVENT_NOT_ISOLATED: i32 = 9;
+pub const MGENJIT_EVENT_SERVER_WARNING: i32 = 10;
+pub const MGENJIT_EVENT_PROGRESS: i32 = 11;
+pub const MGENJIT_EVENT_WARNING: i32 = 12;
+
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 pub struct mgenjit_times {

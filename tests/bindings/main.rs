@@ -1,5 +1,7 @@
 //! The bindings of other languages, each used as an installed library is used.
 
+mod declarations;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -10,8 +12,10 @@ use support::skips::skip;
 use support::{is_made, source};
 
 const EXAMPLE: &str = "\
+add.ll: compiled
 add(10, 20) = 30
 MGENJIT_STATUS_PARSE in line 2:   ret i64 %x
+caller.ll: compiled
 call_twice(20) = 41
 ";
 
@@ -175,10 +179,11 @@ fn rust() {
     let folder = source("bindings/rust");
     let variables: &[(&str, &Path)] = &[("CARGO_TARGET_DIR", &source("target/bindings/rust"))];
     let cargo = std::env::var("CARGO").expect("cargo runs the tests");
-    run(
-        &cargo,
-        &["test", "--offline", "--locked"],
-        &folder,
-        variables,
-    );
+    let cargo = |arguments: &str| {
+        let arguments: Vec<_> = arguments.split(' ').collect();
+        run(&cargo, &arguments, &folder, variables)
+    };
+    cargo("test --offline --locked");
+    let printed = cargo("run --quiet --offline --locked --example example");
+    assert_eq!(printed, EXAMPLE);
 }
