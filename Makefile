@@ -15,7 +15,7 @@ endif
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p;' Cargo.toml | head -n 1)
 SONAME := libmgenjit.so.$(firstword $(subst ., ,$(VERSION)))
 
-EXAMPLES := quickstart redefine library_names survive mgenjit compare runtime
+EXAMPLES := quickstart redefine library_names survive backtrace mgenjit compare runtime
 # Its commands, each of which is a program by its own name, too.
 TOOLS := run build cache server
 compiling := $(patsubst %,examples-c/common/%.c,arguments events input level line list message program report setup unit)
@@ -25,6 +25,7 @@ quickstart_sources := examples-c/quickstart.c
 redefine_sources := examples-c/redefine.c
 library_names_sources := examples-c/library_names.c
 survive_sources := examples-c/survive.c
+backtrace_sources := examples-c/backtrace.c
 mgenjit_sources := $(wildcard $(patsubst %,examples-c/%/*.c,mgenjit run build cache server)) \
     $(sort $(compiling) $(printing))
 compare_sources := examples-c/compare.c $(measuring)

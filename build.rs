@@ -31,6 +31,8 @@ fn link_server() {
     // At a fixed address, LLVM's tables need no relocation, of which there were 60,000.
     argument("-no-pie");
     argument("-Wl,--build-id");
+    // The library and LLVM both define what debuggers look for (`src/debug/jit.rs`). The server announces nothing.
+    argument("-Wl,--allow-multiple-definition");
     // Side by side, LLVM's many constructors of globals take few pages. GNU ld does so by itself.
     argument("-Wl,-z,keep-text-section-prefix");
     // libstdc++ takes a millisecond to load and to bind, unless it is linked in. The linker prefers what it

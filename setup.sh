@@ -64,6 +64,8 @@ need_all() {
     clang=$(command -v clang-22 || echo "$prefix/bin/clang")
     file "$("$clang" -print-file-name=libclang_rt.tsan-x86_64.a 2>/dev/null)" libclang-rt-22-dev
     program openssl openssl
+    program gdb gdb
+    program lldb-22 lldb-22
     program aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
     file /usr/aarch64-linux-gnu/lib/crt1.o libc6-dev-arm64-cross
     program riscv64-linux-gnu-gcc gcc-riscv64-linux-gnu

@@ -565,6 +565,16 @@ mgenjit_status mgenjit_config_set_cache_verify(mgenjit_config *config,
                                                bool on,
                                                mgenjit_error **error);
 
+// Sets whether code is announced to debuggers that come later: gdb and lldb that attach, and core files. It takes time and
+// memory for each module, as much as its debug information has. Code that a debugger starts is announced without this, and
+// so is what is compiled or loaded while one is attached. Default: the environment variable MGENJIT_DEBUG; if it is not set,
+// or 0: false.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_debug(mgenjit_config *config,
+                                        bool on,
+                                        mgenjit_error **error);
+
 // Sets the file of the key that signs what is stored. Default, NULL: nothing is signed. The file has an Ed25519 private key,
 // as `openssl genpkey -algorithm ed25519` writes it, or a BLAKE3 secret, 64 hexadecimal digits, as `openssl rand -hex 32`
 // does. It is read at once. Nobody else may be able to read it.
@@ -1123,6 +1133,83 @@ mgenjit_status mgenjit_function_call_raw(mgenjit_function *function,
                                          void *result,
                                          size_t result_bytes,
                                          mgenjit_error **error);
+
+/*
+ * Addresses
+ *
+ * What an address in compiled code is: for crash handlers, profilers and stack traces. dladdr(), backtrace_symbols() and
+ * dl_iterate_phdr() do not know compiled code, because the system's loader did not load it. examples-c/backtrace.c prints
+ * the stack of a crash.
+ *
+ *     void *add;
+ *     mgenjit_symbol symbol = {.size = sizeof symbol};
+ *     mgenjit_executor_lookup(executor, "add", &add, NULL);
+ *     assert(mgenjit_symbolize(add, &symbol));
+ *     assert(strcmp(symbol.function, "add") == 0 && strcmp(symbol.module, "add.ll") == 0);
+ *     assert(symbol.function_address == add);
+ */
+
+// What an address in compiled code is. Texts end with a NUL; what is longer than its field is cut.
+typedef struct mgenjit_symbol {
+  // Set it to sizeof(mgenjit_symbol); the library writes how many bytes it filled in.
+  size_t size;
+  // Where the module's image lies.
+  const void *base;
+  // Where the function starts. NULL: no symbol covers the address.
+  const void *function_address;
+  // The module's key, 64 hexadecimal digits.
+  char key[65];
+  // The module's name.
+  char module[255];
+  // The function's name, as in the IR. Empty: no symbol covers the address.
+  char function[1024];
+} mgenjit_symbol;
+
+// A place in a source file. Texts end with a NUL; what is longer than its field is cut.
+typedef struct mgenjit_location {
+  // Set it to sizeof(mgenjit_location); the library writes how many bytes it filled in.
+  size_t size;
+  // The line, from 1 on. 0: not known.
+  uint32_t line;
+  // The column, from 1 on. 0: not known.
+  uint32_t column;
+  // Whether the function was inlined: the next frame is where it was called.
+  bool inlined;
+  // The function, as in the debug information: a mangled name, where the language mangles them. Empty: not known.
+  char function[1024];
+  // The path of the source file, as the compiler wrote it. Empty: not known.
+  char file[1024];
+} mgenjit_location;
+
+// Says which function of which module an address lies in, in all executors of the process. False: it is not in compiled
+// code, or a parameter is NULL. Of a return address, ask for the byte before it: the call may be a function's last
+// instruction.
+//
+// Functions that others cannot see are found in the cached file, which is opened. If that is gone, only functions that
+// other modules can see have a name.
+//
+// Thread-safe, and async-signal-safe: it takes no lock, allocates nothing and keeps errno. It uses 4 KiB of the stack.
+bool mgenjit_symbolize(const void *address,
+                       mgenjit_symbol *symbol);
+
+// As mgenjit_symbolize, but only for the code of one executor. Not for signal handlers: a failure makes an error.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_executor_symbolize(mgenjit_executor *executor,
+                                          const void *address,
+                                          mgenjit_symbol *symbol,
+                                          mgenjit_error **error);
+
+// Writes the source location of an address, if the code has debug information. An address may lie in several functions, of
+// which one is inlined into the next: `frame` counts them from 0, the innermost.
+//
+// Thread-safe. Allocates and takes locks: call it after a crash, not in the signal handler, unless the process ends anyway.
+// Errors: MGENJIT_STATUS_NOT_FOUND if the address is not in compiled code, has no debug information, or has no such frame;
+// MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_source_location(const void *address,
+                                       size_t frame,
+                                       mgenjit_location *location,
+                                       mgenjit_error **error);
 
 /*
  * Tasks

@@ -127,13 +127,17 @@ put_text install/mgenjit-config-version.cmake.in "$LIBDIR/cmake/mgenjit/mgenjit-
 put 644 install/mgenjit.1 "$MANDIR/man1/mgenjit.1"
 put 644 install/completions/mgenjit.bash "$DATADIR/bash-completion/completions/mgenjit"
 put 644 install/completions/_mgenjit "$DATADIR/zsh/site-functions/_mgenjit"
+# Where gdb looks by itself, if it was installed below the same prefix.
+put 644 install/mgenjit-gdb.py "$DATADIR/mgenjit/mgenjit-gdb.py"
+put_link "$DATADIR/mgenjit/mgenjit-gdb.py" "$DATADIR/gdb/auto-load$(realpath -m "$LIBDIR")/libmgenjit.so.$VERSION-gdb.py"
 for file in LICENSE-MIT LICENSE-APACHE THIRD-PARTY.md; do
     put 644 "$file" "$DATADIR/doc/mgenjit/$file"
 done
 
 if [ "$action" = uninstall ]; then
     # Folders that are this library's alone, if nothing else is in them.
-    for folder in "$LIBEXECDIR/mgenjit" "$LIBDIR/mgenjit" "$LIBDIR/cmake/mgenjit" "$DATADIR/doc/mgenjit"; do
+    for folder in "$LIBEXECDIR/mgenjit" "$LIBDIR/mgenjit" "$LIBDIR/cmake/mgenjit" "$DATADIR/doc/mgenjit" \
+        "$DATADIR/mgenjit"; do
         rmdir "$DESTDIR$folder" 2>/dev/null || true
     done
 fi

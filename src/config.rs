@@ -7,6 +7,7 @@ use crate::client;
 use crate::client::limits::Limits;
 use crate::client::options::{ServerLimits, ServerLog, ServerMode};
 use crate::cpu::{Cpu, Level};
+use crate::environment;
 use crate::event::Hook;
 use crate::types::{OptLevel, Target, TargetSpec};
 use std::path::PathBuf;
@@ -60,6 +61,8 @@ pub struct Config {
     /// How long a miss waits for somebody else who compiles the same code.
     pub lock_timeout: Duration,
     pub hook: Option<Hook>,
+    /// Announce code to debuggers also where none is there. `None`: `$MGENJIT_DEBUG`, else not.
+    pub debug: Option<bool>,
 }
 
 impl Default for Config {
@@ -92,6 +95,7 @@ impl Default for Config {
             reproducers: None,
             lock_timeout: Duration::from_mins(1),
             hook: None,
+            debug: None,
         }
     }
 }
@@ -103,6 +107,13 @@ impl Config {
             Some(target) => Target::Other(target.clone()),
             None => Target::Host(self.level.map_or_else(Cpu::native, Cpu::Level)),
         }
+    }
+
+    /// Whether code is announced to debuggers that come later.
+    pub fn announces(&self) -> bool {
+        self.debug.unwrap_or_else(|| {
+            environment::variable(c"MGENJIT_DEBUG").is_some_and(|value| value != "0")
+        })
     }
 
     /// The cache that this asks for; `None` if there is none.

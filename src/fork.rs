@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
 use std::sync::Once;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 /// A lock's guard, held inside the gate.
 pub struct Guarded<G> {
@@ -114,8 +114,14 @@ pub fn generation() -> u32 {
 
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
+/// Threads that are in the middle of something that takes no lock. Of those, a child has none.
+pub static READERS: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
+
 unsafe extern "C" fn after_fork_in_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
+    for readers in &READERS {
+        readers.store(0, Ordering::SeqCst);
+    }
     // A new lock: the old one may count threads that wait for it, which the child does not have.
     // SAFETY: the only thread of the child is this one.
     unsafe { *GATE.0.get() = libc::PTHREAD_RWLOCK_INITIALIZER };

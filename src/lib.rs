@@ -13,6 +13,7 @@ mod clock;
 mod config;
 #[doc(hidden)]
 pub mod cpu;
+mod debug;
 #[doc(hidden)]
 pub mod environment;
 mod error;

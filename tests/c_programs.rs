@@ -107,6 +107,7 @@ programs! {
     source.c
     source_objects.c
     sqlite.c
+    symbolize.c
     symbols.c
     targets.c
     tasks.c

@@ -166,6 +166,35 @@ fn listed() -> Vec<String> {
         .collect()
 }
 
+/// What the library exports because debuggers look for it by name. No program may take its place.
+const FOR_DEBUGGERS: [&str; 3] = [
+    "__jit_debug_descriptor",
+    "__jit_debug_register_code",
+    "__mgenjit_images",
+];
+
+#[test]
+fn what_debuggers_look_for_is_the_librarys_own() {
+    let bytes = read(&support::shared_library());
+    let library = parse(&bytes);
+    let symbol = |name: &str| {
+        library
+            .dynamic_symbols()
+            .find(|symbol| symbol.name() == Ok(name))
+            .unwrap_or_else(|| panic!("no {name}"))
+    };
+    for name in FOR_DEBUGGERS {
+        let object::SymbolFlags::Elf { st_other, .. } = symbol(name).flags() else {
+            panic!("{name} is not of ELF");
+        };
+        assert_eq!(
+            st_other.visibility(),
+            object::elf::STV_PROTECTED,
+            "{name} could be another library's"
+        );
+    }
+}
+
 #[test]
 fn library_exports_what_is_listed() {
     let bytes = read(&support::shared_library());
@@ -174,6 +203,7 @@ fn library_exports_what_is_listed() {
         .dynamic_symbols()
         .filter(|symbol| symbol.is_definition() && (symbol.is_global() || symbol.is_weak()))
         .map(|symbol| symbol.name().expect("a UTF-8 name").to_owned())
+        .filter(|name| !FOR_DEBUGGERS.contains(&name.as_str()))
         .collect();
     let exported: Vec<String> = exported.into_iter().collect();
     assert_eq!(

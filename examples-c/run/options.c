@@ -21,6 +21,7 @@ static const char help[] =
     "  --add FILE           a further module that the program needs (repeatable)\n"
     "  --lib PATH           a shared library that the program needs (repeatable)\n"
     "  --cpu NAME           what to compile for: native (default), x86-64, x86-64-v2, -v3, -v4\n"
+    "  --debug              announce the code to debuggers that attach later; default: $MGENJIT_DEBUG, else off\n"
     "  --list               list the functions with their signatures, and run nothing\n"
     SETUP_HELP
     "  -h, --help, --version\n"
@@ -33,12 +34,13 @@ static const char help[] =
     "  66 no such file            74 stdout could not be written\n"
     "  69 no compile server, a library is missing, or this machine is not up to --cpu\n";
 
-enum { ADD = 256, CALL, CPU, HELP, KEEP, LIB, LIST, VERSION, WITH };
+enum { ADD = 256, CALL, CPU, DEBUG, HELP, KEEP, LIB, LIST, VERSION, WITH };
 
 static const struct argument_row rows[] = {
     {"add", VALUE, ADD},
     {"call", VALUE, CALL},
     {"cpu", VALUE, CPU},
+    {"debug", NO_VALUE, DEBUG},
     {"help", NO_VALUE, HELP},
     {"h", NO_VALUE, HELP},
     {"keep", VALUE, KEEP},
@@ -71,6 +73,7 @@ static int take(struct options *options, int option, const char *value, int *exi
             return 1;
         *exit_code = report_error(NULL, error);
         return 0;
+    case DEBUG: mgenjit_config_set_debug(options->setup.config, true, NULL); return 1;
     case KEEP: list_push(&options->keep, value); return 1;
     case LIB: list_push(&options->libraries, value); return 1;
     case LIST: options->list = 1; return 1;

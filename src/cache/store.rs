@@ -201,9 +201,13 @@ impl Store {
             Err(OpenError::Io(Errno::NOENT)) => return Ok(None),
             Err(error) => return Err(unopened(directory, &path, error)),
         };
-        Entry::verify_examined(file, &stat, key, self.options.trust.as_deref())
-            .map(Some)
-            .map_err(|error| unusable(directory, &path, &error))
+        match Entry::verify_examined(file, &stat, key, self.options.trust.as_deref()) {
+            Ok(mut entry) => {
+                entry.path = directory.path().join(path);
+                Ok(Some(entry))
+            }
+            Err(error) => Err(unusable(directory, &path, &error)),
+        }
     }
 
     /// Takes the lock that whoever compiles `key` holds.

@@ -402,6 +402,21 @@ pub unsafe extern "C" fn mgenjit_config_set_cache_verify(
     set!(error, handle_mut config => config.0.cache_verify = on.get())
 }
 
+/// Sets whether code is announced to debuggers that come later: gdb and lldb that attach, and core files. It takes time and
+/// memory for each module, as much as its debug information has. Code that a debugger starts is announced without this, and
+/// so is what is compiled or loaded while one is attached. Default: the environment variable MGENJIT_DEBUG; if it is not set,
+/// or 0: false.
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_config_set_debug(
+    config: *mut mgenjit_config,
+    on: CBool,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    set!(error, handle_mut config => config.0.debug = Some(on.get()))
+}
+
 /// Sets the file of the key that signs what is stored. Default, NULL: nothing is signed. The file has an Ed25519 private key,
 /// as `openssl genpkey -algorithm ed25519` writes it, or a BLAKE3 secret, 64 hexadecimal digits, as `openssl rand -hex 32`
 /// does. It is read at once. Nobody else may be able to read it.

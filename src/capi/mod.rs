@@ -27,5 +27,6 @@ mod module;
 mod server;
 mod source;
 mod status;
+mod symbol;
 mod task;
 mod value;

@@ -31,6 +31,8 @@ pub struct Executor {
     pub(super) state: Mutex<State>,
     pub(super) queue: Queue,
     pub(super) sources: debug_ir::Temporary,
+    /// Whether code is announced to debuggers that come later.
+    pub(super) announces: bool,
 }
 
 impl Executor {
@@ -51,6 +53,7 @@ impl Executor {
             state: Mutex::default(),
             queue: Queue::default(),
             sources: debug_ir::Temporary::default(),
+            announces: config.announces(),
             config,
         })
     }

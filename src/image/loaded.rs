@@ -8,6 +8,7 @@ use super::map::{Mapping, Source};
 use super::relocations::Tables;
 use super::symbols::{Symbol, Symbols};
 use super::{tls, unwind};
+use crate::debug::{self, Label, Visible};
 use crate::error::Error;
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock, Weak};
@@ -17,12 +18,16 @@ use std::sync::{Arc, OnceLock, Weak};
 pub struct Image {
     // The order is that in which they are dropped: the mapping last.
     pub(super) lifecycle: Lifecycle,
+    visible: Option<Visible>,
     _frames: Option<unwind::Frames>,
     tls: Option<tls::TlsModule>,
     pub(super) symbols: Symbols,
     pub(super) relocations: Tables,
     pub(super) relro: Option<std::ops::Range<usize>>,
     pub(super) mapping: Mapping,
+    /// The image's length in its file, and how much of that is mapped.
+    file_len: u64,
+    loaded_len: u64,
     /// The images that it was linked to.
     needs: OnceLock<Vec<Weak<Image>>>,
 }
@@ -49,16 +54,34 @@ impl Image {
             Some(header) => unwind::Frames::register(&mapping, header)?,
             None => None,
         };
+        let ends = headers.segments.iter();
+        let loaded_len = ends.map(|segment| segment.offset + segment.file_len as u64);
         Ok(Image {
             lifecycle: Lifecycle::new(&mapping, &dynamic, &symbols)?,
+            visible: None,
             _frames: frames,
             tls,
             symbols,
             relocations,
             relro: headers.relro,
             mapping,
+            file_len: len,
+            loaded_len: loaded_len.max().unwrap_or_default(),
             needs: OnceLock::new(),
         })
+    }
+
+    /// Lets debuggers and signal handlers see it, from now until it is dropped.
+    pub fn show(&mut self, label: &Label<'_>) {
+        let image = debug::Image {
+            base: self.mapping.base(),
+            len: self.mapping.len(),
+            symbols: self.symbols.table(&self.mapping),
+            file_len: self.file_len,
+            loaded_len: self.loaded_len,
+        };
+        // SAFETY: the mapping outlives the value.
+        self.visible = Some(unsafe { Visible::new(&image, label) });
     }
 
     /// The symbol that it exports as `name`. A malformed table exports nothing.

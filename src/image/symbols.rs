@@ -3,6 +3,7 @@
 use super::dynamic::Dynamic;
 use super::error::LoadError;
 use super::map::Mapping;
+use crate::debug;
 use object::LittleEndian as LE;
 use object::elf::{self, Sym64};
 
@@ -100,6 +101,16 @@ impl Symbols {
             object: raw.st_type() == elf::STT_OBJECT,
             kind,
         })
+    }
+
+    /// Where the tables lie.
+    pub fn table(&self, mapping: &Mapping) -> debug::Symbols {
+        debug::Symbols {
+            table: mapping.base() + self.symbols,
+            count: self.count as usize,
+            strings: mapping.base() + self.strings,
+            strings_len: self.strings_len,
+        }
     }
 
     /// The number of symbols.

@@ -14,6 +14,7 @@ use crate::process_limits::check_file_size;
 use crate::types::INPUT_ALIGNMENT;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags,
@@ -24,7 +25,7 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The longest body that is accepted. Signatures of a large module are the largest messages: some 100 bytes
 /// for each function.
@@ -340,8 +341,21 @@ pub fn seal(parts: &[&[u8]]) -> io::Result<OwnedFd> {
     for part in parts {
         file.write_all(part)?;
     }
-    rustix::fs::fcntl_add_seals(&file, PAYLOAD_SEALS)?;
+    add_seals(&file)?;
     Ok(file.into())
+}
+
+/// Seals a memfd. The kernel refuses while something holds one of its pages. The kernel itself does that for a moment, when
+/// it moves pages, and waits 150 ms for it to end: too short on a busy machine.
+fn add_seals(file: &File) -> io::Result<()> {
+    let mut tries = 20;
+    loop {
+        match rustix::fs::fcntl_add_seals(file, PAYLOAD_SEALS) {
+            Err(Errno::BUSY) if tries > 1 => tries -= 1,
+            result => return Ok(result?),
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Makes a sealed memfd of a request's inputs, laid out as the protocol's `layout` says.
@@ -367,7 +381,7 @@ pub fn check_payload(payload: Option<OwnedFd>, expected: u64) -> Result<File, Tr
     let payload = payload.ok_or_else(|| bad("none came".to_owned()))?;
     let seals = match rustix::fs::fcntl_get_seals(payload.as_fd()) {
         Ok(seals) => seals,
-        Err(rustix::io::Errno::INVAL) => return Err(bad("it is not a memfd".to_owned())),
+        Err(Errno::INVAL) => return Err(bad("it is not a memfd".to_owned())),
         Err(error) => return Err(io::Error::from(error).into()),
     };
     if !seals.contains(PAYLOAD_SEALS) {
@@ -387,6 +401,39 @@ mod tests {
     use crate::cpu::{Cpu, Level};
     use crate::protocol::messages::{CompileRequest, Hello, Reply, Request};
     use crate::types::{Emit, Input, OptLevel, Target};
+    use rustix::mm::{MapFlags, ProtFlags};
+
+    /// A mapping that can be written stands for whatever holds the pages.
+    #[test]
+    fn a_file_is_sealed_once_nothing_holds_its_pages() {
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let file = File::from(rustix::fs::memfd_create("test", flags).expect("a file"));
+        file.set_len(4096).expect("a page");
+        // SAFETY: the kernel chooses where; nothing uses the memory.
+        let page = unsafe {
+            let protection = ProtFlags::READ | ProtFlags::WRITE;
+            rustix::mm::mmap(
+                std::ptr::null_mut(),
+                4096,
+                protection,
+                MapFlags::SHARED,
+                &file,
+                0,
+            )
+        }
+        .expect("a mapping");
+        let page = page as usize;
+        let unmap = std::thread::spawn(move || {
+            // Long enough for a first try, which must fail.
+            std::thread::sleep(Duration::from_millis(50));
+            // SAFETY: nothing refers to it.
+            unsafe { rustix::mm::munmap(page as *mut _, 4096) }.expect("unmapped");
+        });
+        add_seals(&file).expect("sealed");
+        unmap.join().expect("ended");
+        let seals = rustix::fs::fcntl_get_seals(&file).expect("seals");
+        assert!(seals.contains(PAYLOAD_SEALS));
+    }
 
     /// What the other side makes of `bytes`, after which the connection ends.
     fn received<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, TransportError> {

@@ -61,6 +61,7 @@ static void configuration(void)
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_new(NULL, NULL));
     REFUSED(mgenjit_config_set_debug_ir(NULL, 1, &failure));
     REFUSED(mgenjit_config_set_opt_level(NULL, MGENJIT_OPT_O2, &failure));
+    REFUSED(mgenjit_config_set_debug(NULL, true, &failure));
     REFUSED(mgenjit_config_set_cpu(NULL, "native", &failure));
     REFUSED(mgenjit_config_set_cache_dir(NULL, "/tmp", &failure));
     REFUSED(mgenjit_config_set_cache_mode(NULL, MGENJIT_CACHE_OFF, &failure));
@@ -342,6 +343,21 @@ static void exports(void)
     mgenjit_executor_free(executor);
 }
 
+static void addresses(void)
+{
+    mgenjit_executor *executor = new_executor(NULL);
+    mgenjit_symbol symbol = {.size = sizeof symbol};
+    mgenjit_location location = {.size = sizeof location};
+    CHECK(!mgenjit_symbolize(NULL, &symbol));
+    CHECK(!mgenjit_symbolize(NULL, NULL));
+    REFUSED(mgenjit_executor_symbolize(NULL, NULL, &symbol, &failure));
+    REFUSED(mgenjit_executor_symbolize(executor, NULL, NULL, &failure));
+    CHECK_STATUS(MGENJIT_STATUS_NOT_FOUND, mgenjit_executor_symbolize(executor, NULL, &symbol, &failure));
+    REFUSED(mgenjit_source_location(NULL, 0, NULL, &failure));
+    CHECK_STATUS(MGENJIT_STATUS_NOT_FOUND, mgenjit_source_location(NULL, 0, &location, &failure));
+    mgenjit_executor_free(executor);
+}
+
 static void versions(void)
 {
     char text[32];
@@ -368,7 +384,7 @@ int main(void)
     static const check_case cases[] = {
         CASE(frees), CASE(questions), CASE(configuration), CASE(sources),
         CASE(executor_functions), CASE(run_file),
-        CASE(module_functions), CASE(function_functions), CASE(exports), CASE(versions), CASE(status_names),
+        CASE(module_functions), CASE(function_functions), CASE(exports), CASE(addresses), CASE(versions), CASE(status_names),
     };
     return RUN_CASES(cases);
 }

@@ -11,6 +11,7 @@ const LIBRARY: &[&[&str]] = &[
     &["executor"],
     &["config"],
     &["cache", "client", "image"],
+    &["debug"],
     &["event"],
     &["protocol"],
     &["error"],

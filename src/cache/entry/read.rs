@@ -12,6 +12,7 @@ use object::elf::{ELFMAG, FileHeader64, SHT_NOBITS, SectionHeader64};
 use object::{LittleEndian as LE, pod};
 use rustix::fs::Stat;
 use std::fs::File;
+use std::path::PathBuf;
 
 /// How much of an image's start an [`Entry`] keeps: the ELF header and program headers lie there.
 pub const HEADER_LEN: usize = 4096;
@@ -28,6 +29,10 @@ pub struct Entry {
     /// The file that was verified. The image starts at its first byte.
     pub file: File,
     pub tail: Tail,
+    /// Where it was found. Empty: not by a path.
+    pub path: PathBuf,
+    /// Its device and inode.
+    pub identity: [u64; 2],
     /// The whole file's length.
     pub len: u64,
     /// The first bytes of the image, at most [`HEADER_LEN`].
@@ -119,6 +124,8 @@ impl Entry {
         }
         Ok(Entry {
             file,
+            path: PathBuf::new(),
+            identity: [stat.st_dev, stat.st_ino],
             tail,
             len,
             header,

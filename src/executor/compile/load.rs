@@ -7,6 +7,7 @@ use crate::cache::entry::Entry;
 use crate::cache::journal::MissReason;
 use crate::cache::warning::Warning;
 use crate::clock::Stopwatch;
+use crate::debug::Label;
 use crate::error::{Error, Status};
 use crate::event::EventKind;
 use crate::executor::info::{ModuleInfo, Origin};
@@ -117,7 +118,21 @@ impl Work<'_> {
         })
     }
 
-    fn add(self, image: Option<Image>, code: Code, origin: Origin) -> Module {
+    fn add(self, mut image: Option<Image>, code: Code, origin: Origin) -> Module {
+        if let Some(image) = &mut image {
+            let (file, bytes) = match &code {
+                Code::Stored { entry, .. } => (Some((&*entry.path, entry.identity)), &[][..]),
+                Code::Unstored { image, .. } => (None, &image[..]),
+            };
+            image.show(&Label {
+                name: &self.source.name,
+                key: &self.key.0,
+                owner: Arc::as_ptr(self.executor) as usize,
+                file,
+                bytes,
+                announce: self.executor.announces,
+            });
+        }
         let (manifest, attachments) = match code {
             Code::Stored { entry, .. } => (entry.manifest, None),
             Code::Unstored {

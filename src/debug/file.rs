@@ -1,0 +1,137 @@
+//! An image's file as it was linked: all of its symbols and debug information, of which memory has only a part.
+
+use super::registry::Record;
+use super::symbols::Source;
+use object::LittleEndian as LE;
+use object::elf::{FileHeader64, PF_X, PT_LOAD, ProgramHeader64};
+use object::pod;
+use rustix::fs::{Mode, OFlags};
+use std::ops::Range;
+use std::os::fd::OwnedFd;
+
+/// Where an image's file can be read. It allocates nothing and takes no lock.
+pub enum ImageFile<'a> {
+    /// The file that it was mapped from.
+    File(OwnedFd),
+    /// Pieces: the mapped segments, and what the record keeps.
+    Pieces(&'a Record),
+}
+
+impl<'a> ImageFile<'a> {
+    /// Of a listed image. `None`: its file is gone, or is another one by now.
+    ///
+    /// # Safety
+    ///
+    /// A reader found the record, and still exists.
+    pub unsafe fn open(record: &'a Record) -> Option<ImageFile<'a>> {
+        let Some(path) = record.path() else {
+            return Some(ImageFile::Pieces(record));
+        };
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let file = rustix::fs::open(path, flags, Mode::empty()).ok()?;
+        let stat = rustix::fs::fstat(&file).ok()?;
+        (record.identity == [stat.st_dev, stat.st_ino]).then_some(ImageFile::File(file))
+    }
+
+    /// All of it.
+    pub fn bytes(&self, len: u64) -> Option<Vec<u8>> {
+        let len = usize::try_from(len).ok()?;
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(len).ok()?;
+        bytes.resize(len, 0);
+        match self {
+            ImageFile::File(_) => self.read(0, &mut bytes).then_some(bytes),
+            ImageFile::Pieces(record) => {
+                // What lies between the pieces is padding.
+                for (offset, piece) in pieces(record) {
+                    let start = usize::try_from(offset).ok()?;
+                    let room = bytes.get_mut(start..)?;
+                    let len = piece.len().min(room.len());
+                    room[..len].copy_from_slice(&piece[..len]);
+                }
+                Some(bytes)
+            }
+        }
+    }
+}
+
+impl Source for ImageFile<'_> {
+    fn read(&self, offset: u64, into: &mut [u8]) -> bool {
+        match self {
+            ImageFile::File(file) => {
+                let mut done = 0;
+                while done < into.len() {
+                    match rustix::io::pread(file, &mut into[done..], offset + done as u64) {
+                        Ok(0) => return false,
+                        Ok(count) => done += count,
+                        Err(rustix::io::Errno::INTR) => {}
+                        Err(_) => return false,
+                    }
+                }
+                true
+            }
+            ImageFile::Pieces(record) => pieces(record).any(|(start, piece)| {
+                offset
+                    .checked_sub(start)
+                    .is_some_and(|offset| piece.read(offset, into))
+            }),
+        }
+    }
+}
+
+/// An image's memory.
+fn memory(record: &Record) -> &[u8] {
+    // SAFETY: the image is mapped as long as a reader has the record. Only its segments are read, all of which are readable.
+    // What a program does to its own variables meanwhile may tear a value, which nothing here relies on.
+    unsafe { std::slice::from_raw_parts(record.base as *const u8, record.len) }
+}
+
+/// The headers of the segments that are loaded.
+fn segments(record: &Record) -> impl Iterator<Item = &ProgramHeader64<LE>> {
+    let memory = memory(record);
+    let headers = pod::from_bytes::<FileHeader64<LE>>(memory)
+        .ok()
+        .and_then(|(header, _)| {
+            let table = memory.get(usize::try_from(header.e_phoff.get(LE)).ok()?..)?;
+            let count = header.e_phnum.get(LE).into();
+            let (headers, _) = pod::slice_from_bytes::<ProgramHeader64<LE>>(table, count).ok()?;
+            Some(headers)
+        })
+        .unwrap_or_default();
+    headers
+        .iter()
+        .filter(|header| header.p_type.get(LE) == PT_LOAD)
+}
+
+/// The segment of code that an address lies in, both from the image's base on.
+pub fn code(record: &Record, address: u64) -> Option<Range<u64>> {
+    segments(record)
+        .filter(|header| header.p_flags.get(LE).0 & PF_X.0 != 0)
+        .map(|header| {
+            let start = header.p_vaddr.get(LE);
+            start..start.saturating_add(header.p_memsz.get(LE))
+        })
+        .find(|range| range.contains(&address))
+}
+
+/// The parts of the file, each with its offset.
+fn pieces(record: &Record) -> impl Iterator<Item = (u64, &[u8])> {
+    let segments = segments(record).filter_map(move |header| {
+        let start = usize::try_from(header.p_vaddr.get(LE)).ok()?;
+        let end = start.checked_add(usize::try_from(header.p_filesz.get(LE)).ok()?)?;
+        Some((header.p_offset.get(LE), memory(record).get(start..end)?))
+    });
+    segments.chain(std::iter::once((record.rest_offset, record.rest())))
+}
+
+/// The dynamic symbols, which are in memory whatever became of the file. Offsets are addresses.
+pub struct Memory<'a>(pub &'a Record);
+
+impl Source for Memory<'_> {
+    fn read(&self, offset: u64, into: &mut [u8]) -> bool {
+        let Memory(record) = self;
+        offset
+            .checked_sub(record.base as u64)
+            .is_some_and(|offset| memory(record).read(offset, into))
+    }
+}

@@ -1,0 +1,102 @@
+//! The source line of an address, by the debug information of the image's file.
+
+use super::file::ImageFile;
+use super::registry::{Reader, Record};
+use crate::fork;
+use addr2line::Context;
+use gimli::{Dwarf, EndianArcSlice, LittleEndian, SectionId};
+use object::{Object, ObjectSection};
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// One function that an address lies in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Location {
+    /// As compilers call it; empty if it is not known.
+    pub function: String,
+    pub file: String,
+    /// 0: not known.
+    pub line: u32,
+    pub column: u32,
+    /// Whether it was inlined into the next one.
+    pub inlined: bool,
+}
+
+/// What is known of the image that was asked for last: to read it takes longer than to look something up.
+struct Last {
+    serial: u64,
+    context: Context<EndianArcSlice<LittleEndian>>,
+}
+
+static LAST: Mutex<Option<Last>> = Mutex::new(None);
+
+/// The functions that an address lies in, the innermost first. Empty: it is not in compiled code, or the code has no debug
+/// information.
+pub fn locations(address: usize) -> Vec<Location> {
+    let Some((serial, probe)) = ({
+        let reader = Reader::new();
+        reader
+            .find(address)
+            .map(|record| (record.serial, (address - record.base) as u64))
+    }) else {
+        return Vec::new();
+    };
+    let mut last = fork::guard(|| LAST.lock().unwrap_or_else(PoisonError::into_inner));
+    if last.as_ref().is_none_or(|last| last.serial != serial) {
+        *last = None;
+        let reader = Reader::new();
+        let Some(context) = reader
+            .find(address)
+            .filter(|record| record.serial == serial)
+            .and_then(read)
+        else {
+            return Vec::new();
+        };
+        *last = Some(Last { serial, context });
+    }
+    match &*last {
+        Some(last) => frames(&last.context, probe).unwrap_or_default(),
+        None => Vec::new(),
+    }
+}
+
+/// Reads debug information. The caller is a reader that found the record.
+fn read(record: &Record) -> Option<Context<EndianArcSlice<LittleEndian>>> {
+    // SAFETY: see above.
+    let file = unsafe { ImageFile::open(record) }?;
+    let bytes = file.bytes(record.file_len)?;
+    let parsed = object::File::parse(&*bytes).ok()?;
+    let load = |id: SectionId| {
+        let data = parsed
+            .section_by_name(id.name())
+            .and_then(|section| section.uncompressed_data().ok())
+            .unwrap_or(Cow::Borrowed(&[]));
+        Ok::<_, gimli::Error>(EndianArcSlice::new(Arc::from(&*data), LittleEndian))
+    };
+    Context::from_dwarf(Dwarf::load(load).ok()?).ok()
+}
+
+fn frames(
+    context: &Context<EndianArcSlice<LittleEndian>>,
+    probe: u64,
+) -> Result<Vec<Location>, gimli::Error> {
+    let mut frames = context.find_frames(probe).skip_all_loads()?;
+    let mut found: Vec<Location> = Vec::new();
+    while let Some(frame) = frames.next()? {
+        let mut location = Location::default();
+        if let Some(function) = &frame.function {
+            location.function = function.raw_name()?.into_owned();
+        }
+        if let Some(place) = &frame.location {
+            location.file = place.file.unwrap_or_default().to_owned();
+            location.line = place.line.unwrap_or_default();
+            location.column = place.column.unwrap_or_default();
+        }
+        // Each one but the last is inlined into the next.
+        if let Some(inner) = found.last_mut() {
+            inner.inlined = true;
+        }
+        found.push(location);
+    }
+    Ok(found)
+}

@@ -1,0 +1,132 @@
+//! Moves an image's file to the address where the image lies: sections, symbols and debug information. Debuggers read the
+//! result; nothing runs it.
+
+mod dwarf;
+mod section;
+#[cfg(test)]
+mod tests;
+
+use object::LittleEndian as LE;
+use object::elf::{
+    self, FileHeader64, SHF_ALLOC, SHF_COMPRESSED, SHN_ABS, SHN_UNDEF, SHT_DYNAMIC, SHT_DYNSYM,
+    SHT_NULL, SHT_SYMTAB, STT_TLS, SectionHeader64, Sym64,
+};
+use object::pod;
+use section::Section;
+use std::ops::Range;
+
+/// Moves a file whose image spans `len` bytes from address 0 on to `base`. `None`: it is no such file, or it has no
+/// sections.
+pub fn rebase(mut file: Vec<u8>, base: usize, len: usize) -> Option<Vec<u8>> {
+    let places = {
+        let sections = sections(&file)?;
+        dwarf::addresses(&file, &sections)
+    };
+    for place in places {
+        let word = file.get_mut(place..place.checked_add(8)?)?;
+        let value = u64::from_le_bytes(word.try_into().ok()?);
+        // 0 stands for code that the linker left out; what is beyond the image says so, too.
+        if value != 0 && value <= len as u64 {
+            word.copy_from_slice(&(value + base as u64).to_le_bytes());
+        }
+    }
+    for place in dwarf::unit_bases(&file, &sections(&file)?) {
+        let word = file.get_mut(place..place.checked_add(8)?)?;
+        word.copy_from_slice(&(base as u64).to_le_bytes());
+    }
+    move_symbols(&mut file, base as u64)?;
+    move_sections(&mut file, base as u64)?;
+    Some(file)
+}
+
+fn table(file: &[u8]) -> Option<(Range<usize>, usize)> {
+    let (header, _) = pod::from_bytes::<FileHeader64<LE>>(file).ok()?;
+    let start = usize::try_from(header.e_shoff.get(LE)).ok()?;
+    let count = usize::from(header.e_shnum.get(LE));
+    let end = start.checked_add(count * size_of::<SectionHeader64<LE>>())?;
+    let names = usize::from(header.e_shstrndx.get(LE).0);
+    (start != 0 && end <= file.len()).then_some((start..end, names))
+}
+
+fn headers(file: &[u8]) -> Option<(&[SectionHeader64<LE>], usize)> {
+    let (range, names) = table(file)?;
+    let count = range.len() / size_of::<SectionHeader64<LE>>();
+    let (headers, _) = pod::slice_from_bytes(&file[range], count).ok()?;
+    Some((headers, names))
+}
+
+fn range(file: &[u8], section: &SectionHeader64<LE>) -> Option<Range<usize>> {
+    if section.sh_type.get(LE) == elf::SHT_NOBITS {
+        return None;
+    }
+    let start = usize::try_from(section.sh_offset.get(LE)).ok()?;
+    let end = start.checked_add(usize::try_from(section.sh_size.get(LE)).ok()?)?;
+    (end <= file.len()).then_some(start..end)
+}
+
+/// The sections that have bytes and are not compressed.
+fn sections(file: &[u8]) -> Option<Vec<Section<'_>>> {
+    let (headers, names) = headers(file)?;
+    let names = &file[range(file, headers.get(names)?)?];
+    let section = |header: &SectionHeader64<LE>| {
+        let name = names.get(header.sh_name.get(LE) as usize..)?;
+        let len = name.iter().position(|byte| *byte == 0)?;
+        let is_plain = header.sh_flags.get(LE).0 & u64::from(SHF_COMPRESSED.0) == 0;
+        is_plain.then_some(Section {
+            name: &name[..len],
+            range: range(file, header)?,
+        })
+    };
+    Some(headers.iter().filter_map(section).collect())
+}
+
+fn move_symbols(file: &mut [u8], base: u64) -> Option<()> {
+    let tables: Vec<Range<usize>> = headers(file)?
+        .0
+        .iter()
+        .filter(|header| [SHT_SYMTAB, SHT_DYNSYM].contains(&header.sh_type.get(LE)))
+        .filter_map(|header| range(file, header))
+        .collect();
+    for table in tables {
+        let count = table.len() / size_of::<Sym64<LE>>();
+        let (symbols, _) = pod::slice_from_bytes_mut::<Sym64<LE>>(&mut file[table], count).ok()?;
+        for symbol in symbols {
+            let section = symbol.st_shndx.get(LE);
+            if section != SHN_UNDEF && section != SHN_ABS && symbol.st_type() != STT_TLS {
+                symbol
+                    .st_value
+                    .set(LE, symbol.st_value.get(LE).wrapping_add(base));
+            }
+        }
+    }
+    Some(())
+}
+
+fn move_sections(file: &mut [u8], base: u64) -> Option<()> {
+    // What is left out of the copy: debuggers would take it for what a loader sees.
+    const UNUSED: [&[u8]; 1] = [b".debug_aranges"];
+    let unused: Vec<usize> = sections(file)?
+        .iter()
+        .filter(|section| UNUSED.contains(&section.name))
+        .map(|section| section.range.start)
+        .collect();
+    let (range, _) = table(file)?;
+    let count = range.len() / size_of::<SectionHeader64<LE>>();
+    let (headers, _) =
+        pod::slice_from_bytes_mut::<SectionHeader64<LE>>(&mut file[range], count).ok()?;
+    for header in headers {
+        if header.sh_flags.get(LE).0 & u64::from(SHF_ALLOC.0) != 0 {
+            let address = header.sh_addr.get(LE).wrapping_add(base);
+            header.sh_addr.set(LE, address);
+        }
+        let offset = header.sh_offset.get(LE) as usize;
+        let is_unused = unused.contains(&offset) && header.sh_addr.get(LE) == 0;
+        if is_unused || header.sh_type.get(LE) == SHT_DYNAMIC {
+            header.sh_type.set(LE, SHT_NULL);
+        }
+    }
+    let (header, _) = pod::from_bytes_mut::<FileHeader64<LE>>(file).ok()?;
+    header.e_phnum.set(LE, 0);
+    header.e_phoff.set(LE, 0);
+    Some(())
+}

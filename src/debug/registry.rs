@@ -1,0 +1,298 @@
+//! The images of the process, by address.
+//!
+//! A skip list: whoever writes holds a lock, readers take none. So a signal handler can read it, whatever it interrupted,
+//! and a debugger can, at whatever point the process stopped. What is taken out is freed once no reader can see it.
+//!
+//! Architecture Invariant: debuggers' scripts read these structures (`install/mgenjit-gdb.py`). A change of their layout
+//! raises [`VERSION`].
+
+use super::label::{Image, Label, Symbols};
+use crate::fork;
+use std::os::unix::ffi::OsStrExt;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Of the layout.
+const VERSION: u32 = 1;
+
+/// Of the skip list: enough for 2^24 images.
+const HEIGHT: usize = 12;
+
+type Tower = [AtomicPtr<Record>; HEIGHT];
+
+/// Where the list begins. Debuggers find it by its name.
+#[repr(C)]
+pub struct Registry {
+    version: u32,
+    /// The offset of `Record::base`, behind the tower.
+    record: u32,
+    head: Tower,
+}
+
+/// Exported for debuggers alone: programs call mgenjit_symbolize.
+#[unsafe(no_mangle)]
+pub static __mgenjit_images: Registry = Registry {
+    version: VERSION,
+    record: size_of::<Tower>() as u32,
+    head: [const { AtomicPtr::new(ptr::null_mut()) }; HEIGHT],
+};
+
+/// An image. It does not change while it is listed, but for its neighbours and `announced`.
+#[repr(C)]
+pub struct Record {
+    next: Tower,
+    /// Where it lies, and how many bytes from there on are its own.
+    pub base: usize,
+    pub len: usize,
+    name: Text,
+    /// The file that it was mapped from, which starts with the image. Empty: there is none.
+    path: Text,
+    /// What of the image's file is not in memory, and where in the file that lies. Empty if there is a file.
+    rest: Text,
+    pub rest_offset: u64,
+    /// The image's length in its file.
+    pub file_len: u64,
+    /// The file's device and inode.
+    pub identity: [u64; 2],
+    /// What it was announced to debuggers as, 0 if it was not.
+    pub announced: AtomicUsize,
+    pub key: [u8; 32],
+    pub owner: usize,
+    pub symbols: Symbols,
+    /// Different for each image that was ever listed.
+    pub serial: u64,
+}
+
+/// Bytes that a record owns, in a form that debuggers can read.
+#[repr(C)]
+struct Text {
+    start: *const u8,
+    len: usize,
+}
+
+impl Text {
+    fn new(bytes: Box<[u8]>) -> Text {
+        let len = bytes.len();
+        Text {
+            start: Box::into_raw(bytes).cast::<u8>(),
+            len,
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: `new` made it of a slice, which only `drop` frees.
+        unsafe { std::slice::from_raw_parts(self.start, self.len) }
+    }
+}
+
+impl Drop for Text {
+    fn drop(&mut self) {
+        let slice = ptr::slice_from_raw_parts_mut(self.start.cast_mut(), self.len);
+        // SAFETY: `new` made it of a box.
+        drop(unsafe { Box::from_raw(slice) });
+    }
+}
+
+// SAFETY: what its pointers lead to belongs to the record, and does not change.
+unsafe impl Send for Record {}
+// SAFETY: as above; the rest is atomic.
+unsafe impl Sync for Record {}
+
+impl Record {
+    pub fn new(image: &Image, label: &Label<'_>) -> Box<Record> {
+        let (path, identity) = match label.file {
+            Some((path, identity)) => {
+                let bytes = path.as_os_str().as_bytes();
+                let mut terminated = Vec::with_capacity(bytes.len() + 1);
+                terminated.extend_from_slice(bytes);
+                terminated.push(0);
+                (terminated, identity)
+            }
+            None => (Vec::new(), [0; 2]),
+        };
+        let rest = label.bytes.get(image.loaded_len as usize..);
+        Box::new(Record {
+            next: [const { AtomicPtr::new(ptr::null_mut()) }; HEIGHT],
+            base: image.base,
+            len: image.len,
+            name: Text::new(label.name.as_bytes().into()),
+            path: Text::new(path.into()),
+            rest: Text::new(rest.unwrap_or_default().into()),
+            rest_offset: image.loaded_len,
+            file_len: image.file_len,
+            identity,
+            announced: AtomicUsize::new(0),
+            key: *label.key,
+            owner: label.owner,
+            symbols: image.symbols,
+            serial: 0,
+        })
+    }
+
+    pub fn name(&self) -> &[u8] {
+        self.name.bytes()
+    }
+
+    /// A path with its terminator.
+    pub fn path(&self) -> Option<&std::ffi::CStr> {
+        std::ffi::CStr::from_bytes_with_nul(self.path.bytes()).ok()
+    }
+
+    pub fn rest(&self) -> &[u8] {
+        self.rest.bytes()
+    }
+
+    fn next(&self, level: usize) -> *mut Record {
+        self.next[level].load(Ordering::Acquire)
+    }
+}
+
+struct Writer {
+    /// Of the last image that was added.
+    serial: u64,
+}
+
+static WRITER: Mutex<Writer> = Mutex::new(Writer { serial: 0 });
+
+fn writer() -> fork::Guarded<MutexGuard<'static, Writer>> {
+    fork::guard(|| WRITER.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Lists an image. The record is freed by [`remove`].
+pub fn add(mut record: Box<Record>) -> *mut Record {
+    let mut writer = writer();
+    writer.serial += 1;
+    record.serial = writer.serial;
+    let record = Box::into_raw(record);
+    // SAFETY: the record is new, and the lock is held.
+    unsafe { insert(record, height(writer.serial)) };
+    record
+}
+
+/// Takes an image out, and waits until no reader has it.
+///
+/// # Safety
+///
+/// `add` returned it, and it is not used again.
+pub unsafe fn remove(record: *mut Record) {
+    let writer = writer();
+    // SAFETY: it is listed, and the lock is held.
+    unsafe { take_out(record) };
+    wait_for_readers();
+    drop(writer);
+    // SAFETY: no reader has it any more, and none can find it.
+    drop(unsafe { Box::from_raw(record) });
+}
+
+/// A height for the image of a number: each level has a quarter of the one below.
+fn height(serial: u64) -> usize {
+    // Of splitmix64.
+    let mut random = serial.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    random = (random ^ (random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    random ^= random >> 27;
+    (1 + random.trailing_zeros() as usize / 2).min(HEIGHT)
+}
+
+/// The last slots before an address, one for each level.
+fn slots(base: usize) -> [&'static AtomicPtr<Record>; HEIGHT] {
+    let mut tower: &'static Tower = &__mgenjit_images.head;
+    std::array::from_fn(|index| HEIGHT - 1 - index).map(|level| {
+        loop {
+            let next = tower[level].load(Ordering::Acquire);
+            // SAFETY: records that are listed are not freed. The lock is held, or a reader is counted.
+            match unsafe { next.as_ref() } {
+                Some(record) if record.base < base => tower = &record.next,
+                _ => return &tower[level],
+            }
+        }
+    })
+}
+
+/// # Safety
+///
+/// The record is not listed, and the writers' lock is held.
+unsafe fn insert(record: *mut Record, height: usize) {
+    // SAFETY: it is a record, and nobody else has it.
+    let this = unsafe { &*record };
+    for (slot, level) in slots(this.base).iter().rev().zip(0..height) {
+        this.next[level].store(slot.load(Ordering::Relaxed), Ordering::Relaxed);
+        slot.store(record, Ordering::Release);
+    }
+}
+
+/// # Safety
+///
+/// The record is listed, and the writers' lock is held.
+unsafe fn take_out(record: *mut Record) {
+    // SAFETY: it is a record that is listed.
+    let this = unsafe { &*record };
+    for (slot, level) in slots(this.base).iter().zip((0..HEIGHT).rev()) {
+        if slot.load(Ordering::Relaxed) == record {
+            slot.store(this.next(level), Ordering::Release);
+        }
+    }
+}
+
+/// Readers are counted in the one of two counters that is current when they begin. A writer makes the other one current
+/// and waits until the first is 0, twice: so new readers cannot keep it waiting.
+static CURRENT: AtomicUsize = AtomicUsize::new(0);
+
+fn wait_for_readers() {
+    for _ in 0..2 {
+        let old = CURRENT.fetch_add(1, Ordering::SeqCst) & 1;
+        while fork::READERS[old].load(Ordering::SeqCst) != 0 {
+            rustix::thread::sched_yield();
+        }
+    }
+}
+
+/// A reader. While it exists, nothing that it can find is freed or unmapped.
+pub struct Reader(usize);
+
+impl Reader {
+    pub fn new() -> Reader {
+        let counter = CURRENT.load(Ordering::SeqCst) & 1;
+        fork::READERS[counter].fetch_add(1, Ordering::SeqCst);
+        Reader(counter)
+    }
+
+    /// The image that an address lies in.
+    pub fn find(&self, address: usize) -> Option<&Record> {
+        // The last one that begins at the address or before it.
+        let mut tower: &Tower = &__mgenjit_images.head;
+        let mut found: Option<&Record> = None;
+        for level in (0..HEIGHT).rev() {
+            // SAFETY: this reader is counted.
+            while let Some(record) = unsafe { tower[level].load(Ordering::Acquire).as_ref() }
+                && record.base <= address
+            {
+                found = Some(record);
+                tower = &record.next;
+            }
+        }
+        found.filter(|record| address - record.base < record.len)
+    }
+
+    /// All images, by address.
+    pub fn all(&self) -> impl Iterator<Item = &Record> {
+        let mut next = __mgenjit_images.head[0].load(Ordering::Acquire);
+        std::iter::from_fn(move || {
+            // SAFETY: this reader is counted.
+            let record = unsafe { next.as_ref() }?;
+            next = record.next(0);
+            Some(record)
+        })
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        // A child of `fork` starts at 0, also if a signal handler forked in the middle of a reader.
+        let less = |count: usize| count.checked_sub(1);
+        let _ = fork::READERS[self.0].fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
+    }
+}
+
+#[cfg(test)]
+mod tests;

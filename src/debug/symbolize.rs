@@ -1,0 +1,80 @@
+//! What an address in compiled code is. It takes no lock, allocates nothing, and keeps `errno`: signal handlers use it.
+
+use super::file::{ImageFile, Memory, code};
+use super::registry::{Reader, Record};
+use super::symbols::{Function, Source, Table};
+use std::ops::Range;
+
+/// What an address is. The buffers' texts end with a NUL; what does not fit is cut.
+pub struct Found<'a> {
+    pub module: &'a mut [u8],
+    pub function: &'a mut [u8],
+}
+
+/// The rest of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Where the image lies.
+    pub base: usize,
+    pub key: [u8; 32],
+    /// Where the function starts. `None`: no symbol covers the address.
+    pub function: Option<usize>,
+}
+
+/// Tells what an address is. `owner`: only if it is of this executor. `None`: it is not in compiled code.
+pub fn symbolize(address: usize, owner: Option<usize>, found: &mut Found<'_>) -> Option<Place> {
+    let reader = Reader::new();
+    let record = reader.find(address)?;
+    if owner.is_some_and(|owner| owner != record.owner) {
+        return None;
+    }
+    write(record.name(), found.module);
+    write(b"", found.function);
+    let function = function(record, address, found.function);
+    Some(Place {
+        base: record.base,
+        key: record.key,
+        function: function.map(|function| record.base + function.start as usize),
+    })
+}
+
+fn function(record: &Record, address: usize, name: &mut [u8]) -> Option<Function> {
+    let address = (address - record.base) as u64;
+    let code = code(record, address)?;
+    // All symbols, or else those that others can see.
+    // SAFETY: the caller is a reader that found the record.
+    let file = unsafe { ImageFile::open(record) };
+    let of_file = file
+        .as_ref()
+        .and_then(|file| find(&Table::of_file(file)?, file, &code, address, name));
+    of_file.or_else(|| {
+        let table = Table {
+            symbols: record.symbols.table as u64,
+            count: record.symbols.count as u64,
+            strings: record.symbols.strings as u64,
+            strings_len: record.symbols.strings_len as u64,
+        };
+        find(&table, &Memory(record), &code, address, name)
+    })
+}
+
+fn find(
+    table: &Table,
+    source: &impl Source,
+    code: &Range<u64>,
+    address: u64,
+    name: &mut [u8],
+) -> Option<Function> {
+    let function = table.find(source, code, address)?;
+    table.write_name(source, &function, name);
+    Some(function)
+}
+
+fn write(text: &[u8], into: &mut [u8]) {
+    let Some(room) = into.len().checked_sub(1) else {
+        return;
+    };
+    let len = text.len().min(room);
+    into[..len].copy_from_slice(&text[..len]);
+    into[len] = 0;
+}

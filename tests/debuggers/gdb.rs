@@ -1,0 +1,318 @@
+//! gdb starts the program.
+
+use crate::programs::{WAYS, expect, has, ir, line, output, place};
+use crate::support::source;
+use std::path::Path;
+use std::process::Command;
+
+/// What gdb prints for these commands, of the tool with these arguments.
+fn gdb(place: &crate::support::tools::Place, arguments: &[String], commands: &[&str]) -> String {
+    let mut gdb = place.command("gdb");
+    gdb.args(["-nx", "-q", "-batch"]);
+    let settings = [
+        "set breakpoint pending on",
+        "set confirm off",
+        "set width 0",
+        "set print frame-arguments scalars",
+    ];
+    for command in settings.iter().chain(commands) {
+        gdb.args(["-ex", command]);
+    }
+    gdb.arg("--args")
+        .arg(crate::programs::tools().join("run"))
+        .args(arguments);
+    output(gdb, &place.path("."))
+}
+
+fn check(way: &str, file: &Path, options: &[&str], commands: &[&str], parts: &[&str]) {
+    let (place, arguments) = place(way, file, options);
+    let printed = gdb(&place, &arguments, commands);
+    expect(&format!("{way} {options:?}"), &printed, parts);
+}
+
+#[test]
+fn c_wherever_it_comes_from() {
+    if !has("gdb") {
+        return;
+    }
+    let file = ir("debugged.c", "-g -O0");
+    let in_add_up = line("pair->second += pair->first");
+    let at = format!("break debugged.c:{in_add_up}");
+    let before = line("int before = fib(n - 1)");
+    for way in WAYS {
+        check(
+            way,
+            &file,
+            &["-O0"],
+            &[
+                "break fib",
+                &at,
+                "run",
+                "info args",
+                "continue",
+                "bt",
+                "print *pair",
+                "finish",
+                "delete",
+                &format!("tbreak debugged.c:{before}"),
+                "continue",
+                "info locals",
+                "watch pair.second",
+                "step",
+                "bt 2",
+                "up",
+                "print n",
+                "info symbol $pc",
+                "disassemble /s",
+            ],
+            &[
+                "Breakpoint 1, fib (n=5)",
+                "n = 5",
+                "Breakpoint 2, add_up",
+                "#0  add_up",
+                "#1",
+                " in fib (n=5) at ",
+                " in main (argc=1, ",
+                "mgenjit_executor_run_main",
+                "#7",
+                " main",
+                "$1 = {first = 5, second = 2}",
+                "Value returned is",
+                "= 7",
+                "Temporary breakpoint 3, fib (n=5)",
+                "pair = {first = 5, second = 7}",
+                "sum = 7",
+                "Hardware watchpoint 4: pair.second",
+                "fib (n=4)",
+                "#1",
+                "fib (n=5)",
+                "#1",
+                "fib (n=5)",
+                "$3 = 5",
+                "fib + ",
+                " in section .text",
+                "int before = fib(n - 1);",
+                "call ",
+                "<fib>",
+            ],
+        );
+    }
+}
+
+#[test]
+fn optimised_code_has_whole_backtraces() {
+    if !has("gdb") {
+        return;
+    }
+    for flags in [
+        "-g -O2",
+        "-g -O2 -gdwarf-4",
+        "-g1 -O2",
+        "-g -O2 -ffunction-sections",
+        "-g -O2 -fomit-frame-pointer",
+    ] {
+        let file = ir("debugged.c", flags);
+        check(
+            "warm",
+            &file,
+            &["-O2"],
+            &["break add_up", "run", "bt"],
+            &[
+                "Breakpoint 1, add_up",
+                "#0  add_up",
+                "#1",
+                " in fib (",
+                " in main (",
+                "mgenjit_executor_run_main",
+            ],
+        );
+    }
+}
+
+#[test]
+fn cplusplus() {
+    if !has("gdb") {
+        return;
+    }
+    let file = ir("debugged.cpp", "-g -O0");
+    check(
+        "warm",
+        &file,
+        &["-O0", "--lib", "libstdc++.so.6"],
+        &[
+            "break Square::area",
+            "catch throw",
+            "run",
+            "print *this",
+            "ptype this",
+            "up",
+            "print shape",
+            "print *(Square *)shape",
+            "continue",
+            "bt",
+        ],
+        &[
+            "Breakpoint 1, Square::area",
+            "side = 3",
+            "type = const struct Square",
+            "total (",
+            "(const Shape *) 0x",
+            "side = 3",
+            "Catchpoint 2 (exception thrown)",
+            "refuse",
+            "main",
+        ],
+    );
+}
+
+#[test]
+fn ir_without_debug_information() {
+    if !has("gdb") {
+        return;
+    }
+    // As transpilers emit it: typed pointers, no target.
+    let file = source("tests/programs/debugged_plain.ll");
+    for way in ["cold", "warm", "uncached"] {
+        check(
+            way,
+            &file,
+            &["-O0"],
+            &[
+                "break plain_inner",
+                "run",
+                "bt",
+                "info symbol $pc",
+                "finish",
+                "x/i $pc",
+            ],
+            &[
+                "Breakpoint 1, 0x",
+                "#0",
+                " in plain_inner ()",
+                " in plain_outer ()",
+                " in main ()",
+                "mgenjit_executor_run_main",
+                "plain_inner",
+                " in section .text",
+                " in plain_outer ()",
+                "<plain_outer+",
+            ],
+        );
+    }
+}
+
+#[test]
+fn rust() {
+    let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+    if !has("gdb") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("debugged.ll");
+    let output = Command::new(rustc)
+        .args(["--crate-type=lib", "--emit=llvm-ir", "-Cdebuginfo=2"])
+        .args(["-Copt-level=0", "-Cpanic=abort", "-o"])
+        .arg(&path)
+        .arg(source("tests/programs/debugged.rs"))
+        .output()
+        .expect("rustc");
+    assert!(output.status.success(), "{output:?}");
+    check(
+        "warm",
+        &path,
+        &["-O0"],
+        &[
+            "break debugged::area",
+            "run",
+            "info args",
+            "print *shape",
+            "bt",
+        ],
+        &[
+            "Breakpoint 1, debugged::area",
+            "shape = ",
+            "width: 3, height: 4",
+            "debugged::main",
+            "mgenjit_executor_run_main",
+        ],
+    );
+}
+
+/// A program of its own that adds and removes modules.
+fn host(commands: &[&str]) -> String {
+    let place = crate::support::tools::Place::new(crate::programs::tools().join("run"));
+    let library = crate::support::library_folder(&place.path("."));
+    let (program, other) = (place.path("host"), place.path("libother.so"));
+    let text = |path: &Path| path.to_str().expect("a path").to_owned();
+    place.cc(&[
+        "-shared",
+        "-fPIC",
+        "-o",
+        &text(&other),
+        &text(&source("tests/debuggers/other.c")),
+    ]);
+    place.cc(&[
+        "-g",
+        "-I",
+        &text(&source("include")),
+        "-o",
+        &text(&program),
+        &text(&source("tests/debuggers/host.c")),
+        "-L",
+        &text(&library),
+        "-lmgenjit",
+        "-ldl",
+        &format!("-Wl,-rpath,{}", text(&library)),
+    ]);
+    let mut gdb = place.command("gdb");
+    gdb.args(["-nx", "-q", "-batch", "-ex", "set breakpoint pending on"]);
+    for command in commands {
+        gdb.args(["-ex", command]);
+    }
+    gdb.arg(&program);
+    output(gdb, &place.path("."))
+}
+
+#[test]
+fn what_is_removed_disappears() {
+    if !has("gdb") {
+        return;
+    }
+    let printed = host(&[
+        "break marker",
+        "run",
+        "info symbol code",
+        "continue",
+        "info symbol code",
+        "continue",
+        "info symbol code",
+        "continue",
+    ]);
+    expect(
+        "removal",
+        &printed,
+        &[
+            "marker (what=1)",
+            "in section .text",
+            "marker (what=2)",
+            "No symbol matches code",
+            "marker (what=3)",
+            "in section .text",
+            "exited normally",
+        ],
+    );
+}
+
+/// Another library has the names of the interface too, as LLVM has, and it comes first.
+#[test]
+fn beside_another_jit() {
+    if !has("gdb") {
+        return;
+    }
+    let printed = host(&["set env OTHER ./libother.so", "break answer", "run", "bt"]);
+    expect(
+        "another JIT",
+        &printed,
+        &["Breakpoint 1, 0x", " in answer ()", " in main ()"],
+    );
+}
