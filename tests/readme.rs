@@ -100,6 +100,7 @@ fn steady_line(line: &str) -> String {
     let mut words: Vec<&str> = Vec::new();
     for word in line.split_whitespace() {
         let bare = word.trim_end_matches(',');
+        let bare = bare.strip_prefix("0x").unwrap_or(bare);
         let previous = words.last().copied().unwrap_or_default();
         if UNITS.contains(&bare) && !previous.is_empty() && digits(previous) {
             words.pop();
@@ -159,7 +160,14 @@ fn the_commands_print_what_is_shown() {
         .expect("a runtime folder");
     let path = |name: &str| folder.path().join(name);
     symlink(source("examples-c"), path("examples-c")).expect("a link");
-    let programs = ["mgenjit", "runtime", "redefine", "library_names", "survive"];
+    let programs = [
+        "mgenjit",
+        "runtime",
+        "redefine",
+        "library_names",
+        "survive",
+        "backtrace",
+    ];
     tools::build_in(&path("target/examples-c"), &programs);
     for name in ["target/runtime", "installed", "home"] {
         std::fs::create_dir(path(name)).expect("a folder");
@@ -186,6 +194,7 @@ fn the_commands_print_what_is_shown() {
     // What names this needs that program.
     let needed = [
         ("quickstart", "pkg-config"),
+        ("gdb -q", "gdb"),
         ("fibonacci.arm", "aarch64-linux-gnu-gcc"),
         ("qemu-aarch64", "qemu-aarch64"),
     ];

@@ -86,9 +86,8 @@ pub unsafe extern "C" fn mgenjit_symbolize(
         return false;
     }
     // SAFETY: the header asks for a struct whose size is set.
-    let written = unsafe { ffi::sized_out(symbol, "symbol") }
-        .is_ok_and(|out| find(address, None).is_some_and(|found| out.write(found).is_ok()));
-    written
+    let place = unsafe { ffi::sized_out(symbol, "symbol") };
+    place.is_ok_and(|place| find(address, None).is_some_and(|found| place.write(found).is_ok()))
 }
 
 /// As mgenjit_symbolize, but only for the code of one executor. Not for signal handlers: a failure makes an error.

@@ -88,7 +88,7 @@ fn frames(
             location.function = function.raw_name()?.into_owned();
         }
         if let Some(place) = &frame.location {
-            location.file = place.file.unwrap_or_default().to_owned();
+            location.file = place.file.map(str::to_owned).unwrap_or_default();
             location.line = place.line.unwrap_or_default();
             location.column = place.column.unwrap_or_default();
         }

@@ -6,6 +6,7 @@
 #include "check.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stddef.h>
 #include <sys/time.h>
 
@@ -258,6 +259,8 @@ static void a_signal_handler_may_ask_at_any_time(void)
 }
 
 static volatile int done;
+/* How often the other thread has asked. */
+static volatile long looks;
 
 static void *add_and_remove(void *unused)
 {
@@ -266,6 +269,9 @@ static void *add_and_remove(void *unused)
         mgenjit_module *module;
         CHECK_OK(mgenjit_executor_compile(executor, "numbers", code, strlen(code), &module, &failure));
         wanted = lookup(executor, "four_times");
+        /* It asks for this at least once while it is there, and goes on while it goes. */
+        for (long before = looks; looks < before + 2;)
+            sched_yield();
         CHECK_OK(mgenjit_module_remove(module, &failure));
         mgenjit_module_free(module);
     }
@@ -288,6 +294,7 @@ static void images_come_and_go_meanwhile(void)
             CHECK_STRING("numbers", symbol.module);
             found++;
         }
+        looks++;
     }
     for (int i = 0; i < 2; i++)
         CHECK_INT(0, pthread_join(threads[i], NULL));

@@ -110,7 +110,7 @@ pub fn output(mut debugger: Command, folder: &Path) -> String {
         .env("HOME", folder)
         .env("DEBUGINFOD_URLS", "")
         .env("TERM", "dumb");
-    let outcome = crate::support::run::run(debugger, folder, Duration::from_secs(300));
+    let outcome = crate::support::run::run(debugger, folder, Duration::from_mins(5));
     assert!(outcome.status.is_some(), "it hangs: {}", outcome.output);
     outcome.output
 }

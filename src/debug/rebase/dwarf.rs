@@ -126,7 +126,7 @@ fn unit_addresses<'a>(
     if let Some(program) = &unit.line_program {
         let header = program.header();
         let mut instructions = header.instructions();
-        while let Some(_) = instructions.next_instruction(header)? {}
+        while instructions.next_instruction(header)?.is_some() {}
     }
     places.append(&mut notes.take());
 
@@ -234,10 +234,7 @@ fn frame_addresses(notes: &Notes<'_>, places: &mut Vec<Place>) {
     while let Ok(Some(entry)) = entries.next() {
         if let CieOrFde::Fde(frame) = entry {
             notes.take();
-            if frame
-                .parse(|section, bases, offset| section.cie_from_offset(bases, offset))
-                .is_ok()
-            {
+            if frame.parse(DebugFrame::cie_from_offset).is_ok() {
                 // The first is where it starts, the second how long it is.
                 places.extend(notes.take().first());
             }

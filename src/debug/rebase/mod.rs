@@ -71,7 +71,7 @@ fn sections(file: &[u8]) -> Option<Vec<Section<'_>>> {
     let section = |header: &SectionHeader64<LE>| {
         let name = names.get(header.sh_name.get(LE) as usize..)?;
         let len = name.iter().position(|byte| *byte == 0)?;
-        let is_plain = header.sh_flags.get(LE).0 & u64::from(SHF_COMPRESSED.0) == 0;
+        let is_plain = header.sh_flags.get(LE).0 & SHF_COMPRESSED.0 == 0;
         is_plain.then_some(Section {
             name: &name[..len],
             range: range(file, header)?,
@@ -115,7 +115,7 @@ fn move_sections(file: &mut [u8], base: u64) -> Option<()> {
     let (headers, _) =
         pod::slice_from_bytes_mut::<SectionHeader64<LE>>(&mut file[range], count).ok()?;
     for header in headers {
-        if header.sh_flags.get(LE).0 & u64::from(SHF_ALLOC.0) != 0 {
+        if header.sh_flags.get(LE).0 & SHF_ALLOC.0 != 0 {
             let address = header.sh_addr.get(LE).wrapping_add(base);
             header.sh_addr.set(LE, address);
         }

@@ -37,7 +37,7 @@ fn addresses(file: &[u8], base: u64) -> Vec<String> {
     let parsed = object::File::parse(file).expect("an ELF file");
     let mut lines = Vec::new();
     let less = |address: u64| format!("{:x}", address.wrapping_sub(base));
-    for symbol in parsed.symbols().filter(|symbol| symbol.is_definition()) {
+    for symbol in parsed.symbols().filter(ObjectSymbol::is_definition) {
         let is_local = symbol.kind() == object::SymbolKind::Tls;
         let address = match is_local {
             true => format!("{:x}", symbol.address()),
