@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import enum
 import re
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
     from typing import Any, NoReturn
+
+    from ._config import Event
+    from ._executor import Task
 
 
 class MissingFeatureError(AttributeError, NotImplementedError):
@@ -37,15 +41,15 @@ MISSING = {
     "create_pass_builder": _PASSES,
     "create_pipeline_tuning_options": _PASSES,
     "set_option": "mgenjit takes no options of LLVM: leave the call out",
-    "link_modules": "give mgenjit.Executor.compile a list of inputs, or add the modules to one engine",
-    "link_in": "give mgenjit.Executor.compile a list of inputs, or add the modules to one engine",
     "set_time_passes": "Module.times of mgenjit tells what compiling takes",
     "report_and_reset_timings": "Module.times of mgenjit tells what compiling takes",
 }
 
 
 class Without:
-    """An object of which some attributes need LLVM."""
+    """An object of which some attributes need LLVM. When it is closed, it cannot be used."""
+
+    _is_closed = False
 
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("_"):
@@ -56,8 +60,19 @@ class Without:
 
     def close(self) -> None:
         """Gives it up."""
+        self._is_closed = True
+
+    @property
+    def closed(self) -> bool:
+        return self._is_closed
+
+    def _use(self) -> None:
+        if self._is_closed:
+            raise ctypes.ArgumentError(f"this {type(self).__name__} is closed")
 
     def __enter__(self) -> Any:
+        if self._is_closed:
+            raise RuntimeError(f"{type(self)} instance already closed")
         return self
 
     def __exit__(
@@ -134,9 +149,22 @@ class ModuleRef(Without):
     def __init__(self, ir: bytes, is_text: bool) -> None:
         self._ir = ir
         self._is_text = is_text
+        # Others that were linked into it.
+        self._linked: list[bytes] = []
+        # The compile that goes on since it was read.
+        self._task: Task | None = None
         self._error: _errors.Error | None = None
         self._listed = ir.decode("utf-8", "surrogateescape") if is_text else ""
         self.name = "<string>"
+
+    def close(self) -> None:
+        super().close()
+        if self._task is not None:
+            # An engine that compiled it has the code by now.
+            self._task.cancel()
+
+    def __del__(self) -> None:
+        self.close()
 
     def _get(self, pattern: str) -> str:
         found = re.search(rf'^[ \t]*{pattern}[ \t]*=[ \t]*"([^"\n]*)"', self._text(), re.MULTILINE)
@@ -147,9 +175,10 @@ class ModuleRef(Without):
         regular = re.compile(rf'^[ \t]*{pattern}[ \t]*=[ \t]*"[^"\n]*"', re.MULTILINE)
         text, count = regular.subn(lambda _: line, self._text(), count=1)
         self._listed = text if count else f"{line}\n{text}"
-        self._ir, self._is_text = self._listed.encode("utf-8", "surrogateescape"), True
+        self._ir, self._is_text, self._linked = self._listed.encode("utf-8", "surrogateescape"), True, []
 
     def _text(self) -> str:
+        self._use()
         if not self._listed:
             with Executor(opt="O0") as executor:
                 self._listed = self._compile(executor).export_bytes("ir").decode()
@@ -177,8 +206,11 @@ class ModuleRef(Without):
 
     def verify(self) -> None:
         """Raises RuntimeError if the IR breaks a rule of the language."""
+        self._use()
         if self._error is not None:
-            raise RuntimeError(str(self._error)) from self._error
+            # As LLVM says it, without the module and the function.
+            text = re.sub(r"^[^\n]*?: (in function @\S+: )?", "", str(self._error), count=1)
+            raise RuntimeError(f"{text}\n") from self._error
 
     @property
     def functions(self) -> Iterator[ValueRef]:
@@ -206,11 +238,26 @@ class ModuleRef(Without):
 
     def clone(self) -> ModuleRef:
         made = ModuleRef(self._ir, self._is_text)
+        self._use()
         made._error, made._listed, made.name = self._error, self._listed, self.name
+        made._linked = list(self._linked)
         return made
 
+    def link_in(self, other: ModuleRef, preserve: bool = False) -> None:
+        """Links another module into this one. The other is closed, unless it is to be preserved."""
+        self._use()
+        other._use()
+        linked = ModuleRef(self._ir, self._is_text)
+        linked._linked = [*self._linked, other._ir, *other._linked]
+        with Executor(**machine_options) as executor:
+            linked._compile(executor)
+        self._linked, self._listed = linked._linked, ""
+        if not preserve:
+            other.close()
+
     def as_bitcode(self) -> bytes:
-        if not self._is_text:
+        self._use()
+        if not self._is_text and not self._linked:
             return self._ir
         with Executor(opt="O0") as executor:
             return self._compile(executor).export_bytes("bitcode")
@@ -219,8 +266,9 @@ class ModuleRef(Without):
         return self._text()
 
     def _compile(self, executor: Executor) -> Module:
+        self._use()
         try:
-            return executor.compile(self._ir, name=self.name)
+            return executor.compile([self._ir, *self._linked], name=self.name)
         except _errors.Error as error:
             raise RuntimeError(str(error)) from error
 
@@ -232,9 +280,21 @@ def _named(values: Iterator[ValueRef], name: str) -> ValueRef:
     raise NameError(name)
 
 
+def link_modules(dst: ModuleRef, src: ModuleRef) -> None:
+    dst.link_in(src)
+
+
+#: The options of the target machine that was made last: those that a module is probably compiled with.
+machine_options: dict[str, Any] = {}
+# What LLVM's readers of bitcode call a file that is none.
+_MAGIC = (b"BC\xc0\xde", b"\xde\xc0\x17\x0b")
+# How often a parse is looked after, in seconds.
+_SLICE = 0.01
+
+
 def parse_assembly(llvmir: Any, context: object = None) -> ModuleRef:
-    """Reads IR text. It is compiled at once, so that what is wrong with it is found; the engine then finds it in the
-    cache."""
+    """Reads IR text. What is wrong with it is found; if it can be read, its compile goes on in the background, and an
+    engine finds the code in the cache, or waits for it."""
     text = str(llvmir)
     # A module without anything is what engines are often made with.
     text = text if text.strip() else 'source_filename = "<string>"\n'
@@ -243,23 +303,58 @@ def parse_assembly(llvmir: Any, context: object = None) -> ModuleRef:
 
 def parse_bitcode(bitcode: bytes, context: object = None) -> ModuleRef:
     """As parse_assembly, of bitcode."""
-    return _parsed(ModuleRef(bytes(bitcode), False), "LLVM bitcode parsing error")
+    what = "LLVM bitcode parsing error"
+    data = bytes(bitcode)
+    if len(data) % 4:
+        raise RuntimeError(f"{what}\nInvalid bitcode signature")
+    if not data:
+        raise RuntimeError(f"{what}\nfile too small to contain bitcode header")
+    if not data.startswith(_MAGIC):
+        raise RuntimeError(f"{what}\nfile doesn't start with bitcode header")
+    return _parsed(ModuleRef(data, False), what)
 
 
 def _parsed(module: ModuleRef, what: str) -> ModuleRef:
-    with Executor() as executor:
-        try:
-            executor.compile(module._ir, name=module.name)
-        except _errors.ParseError as error:
-            raise RuntimeError(f"{what}\n{error}") from error
-        except _errors.VerifyError as error:
-            module._error = error
-        except _errors.TargetError:
-            # For another machine: what is wrong with it is found when it is emitted.
-            pass
-        except _errors.Error as error:
-            raise RuntimeError(f"{what}\n{error}") from error
+    is_read = False
+
+    def told(event: Event) -> None:
+        nonlocal is_read
+        is_read = is_read or (event.kind == "progress" and event.message not in ("queue", "parse"))
+
+    with Executor(on_event=told, **machine_options) as executor:
+        task = executor.compile_async(module._ir, name=module.name)
+    while not is_read and not task.wait(_SLICE):
+        pass
+    if is_read:
+        module._task = task
+        return module
+    try:
+        task.result()
+    except _errors.ParseError as error:
+        raise RuntimeError(f"{what}\n{_as_llvm_says(error)}") from error
+    except _errors.VerifyError as error:
+        module._error = error
+    except _errors.TargetError:
+        # For another machine: what is wrong with it is found when it is emitted.
+        pass
+    except _errors.Error as error:
+        raise RuntimeError(str(error)) from error
     return module
+
+
+def _as_llvm_says(error: _errors.Error) -> str:
+    message = str(error)
+    if error.line is None or error.column is None or error.source_line is None:
+        # Of bitcode: what LLVM says is at the end.
+        found = re.search(r"\(([^()]*)\)$", message)
+        return found.group(1) if found else message
+    place, _, said = message.partition(f":{error.line}:{error.column}: ")
+    # What it adds is for other inputs.
+    said = said.partition(": the input is neither")[0]
+    shown = f"{place}:{error.line}:{error.column}: error: {said}\n{error.source_line.expandtabs(8)}\n"
+    if not error.source_line.isascii():
+        return shown
+    return shown + " " * len(error.source_line[: error.column - 1].expandtabs(8)) + "^\n"
 
 
 class _Context(Without):

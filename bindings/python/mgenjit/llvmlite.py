@@ -17,13 +17,14 @@ import weakref
 
 from . import _errors
 from ._executor import Executor, Module
-from ._llvmlite_module import MISSING, OTHER, Without
+from ._llvmlite_module import MISSING, OTHER, Without, machine_options
 from ._llvmlite_module import Linkage as Linkage
 from ._llvmlite_module import MissingFeatureError as MissingFeatureError
 from ._llvmlite_module import ModuleRef as ModuleRef
 from ._llvmlite_module import ValueRef as ValueRef
 from ._llvmlite_module import create_context as create_context
 from ._llvmlite_module import get_global_context as get_global_context
+from ._llvmlite_module import link_modules as link_modules
 from ._llvmlite_module import parse_assembly as parse_assembly
 from ._llvmlite_module import parse_bitcode as parse_bitcode
 
@@ -74,14 +75,14 @@ def get_host_cpu_name() -> str:
     return "native"
 
 
-class _Features(dict):  # type: ignore[type-arg]
+class FeatureMap(dict):  # type: ignore[type-arg]
     def flatten(self, sort: bool = True) -> str:
         return ""
 
 
 def get_host_cpu_features() -> dict[str, bool]:
     """None are named: code for this machine's own CPU uses all that it has."""
-    return _Features()
+    return FeatureMap()
 
 
 class TargetData(Without):
@@ -148,6 +149,8 @@ class Target(Without):
         assert 0 <= opt <= 3, f"opt is {opt}: it must be 0 to 3"
         assert reloc in _RELOC, f"reloc is {reloc!r}: it must be one of {', '.join(_RELOC)}"
         assert codemodel in _CODE_MODELS, f"codemodel is {codemodel!r}: it must be one of {', '.join(_CODE_MODELS)}"
+        if abiname:
+            raise MissingFeatureError(f"mgenjit cannot choose an ABI: abiname is {abiname!r}. {OTHER}")
         return TargetMachine(self.triple, cpu, features, opt)
 
 
@@ -162,6 +165,9 @@ class TargetMachine(Without):
             self._options.update(target=triple, cpu=cpu or None, features=features or None)
         elif cpu.startswith("x86-64"):
             self._options["cpu"] = cpu
+        if "target" not in self._options:
+            machine_options.clear()
+            machine_options.update(self._options)
 
     def set_asm_verbosity(self, verbose: bool) -> None:
         """Assembly is as it is."""
@@ -232,8 +238,8 @@ class ExecutionEngine(Without):
         self.add_module(module)
 
     def _open(self) -> Executor:
-        if self._executor is None:
-            raise RuntimeError("the engine is closed")
+        self._use()
+        assert self._executor is not None
         return self._executor
 
     def add_module(self, module: ModuleRef) -> None:
@@ -319,16 +325,16 @@ class ExecutionEngine(Without):
         return False
 
     def close(self) -> None:
+        """Gives it up, and its modules."""
+        super().close()
+        for module in self._modules:
+            module.close()
         self._modules.clear()
         if self._executor is not None:
             self._executor.close()
             self._executor = None
 
     detach = close
-
-    @property
-    def closed(self) -> bool:
-        return self._executor is None
 
 
 def create_mcjit_compiler(module: ModuleRef, target_machine: TargetMachine, use_lmm: object = None) -> ExecutionEngine:
@@ -365,7 +371,6 @@ class LLJIT(Without):
         self._libraries: Any = weakref.WeakValueDictionary()
         self._names: set[str] = set()
         self.target_data = TargetData(_LAYOUT)
-        self.closed = False
 
     def lookup(self, dylib: str, fn: str) -> ResourceTracker:
         assert not self.closed, "Cannot lookup in closed JIT"
@@ -375,8 +380,8 @@ class LLJIT(Without):
         return ResourceTracker(library, dylib, {fn: _find(library, fn)})
 
     def close(self) -> None:
+        super().close()
         self._libraries.clear()
-        self.closed = True
 
 
 def _find(library: _Library, name: str) -> int:

@@ -11,6 +11,8 @@ import warnings
 
 import pytest
 
+from conftest import long_ir
+
 START = """
 import ctypes, sys
 llvm.initialize_native_target()
@@ -70,27 +72,28 @@ SCRIPTS = {
         print(module.clone().name, llvm.parse_assembly("").name)
     """,
     "errors": """
-        for text in ("define i64 @f() {\\n  ret i64 %x\\n}", "what", "define i64 @f() { ret i32 1 }"):
+        texts = (
+            "define i64 @f() {\\n  ret i64 %x\\n}", "what", "define i64 @f() { ret i32 1 }", "  \\n\\n define",
+            "define i64 @f(i64 %a) {\\n\\tret\\ti32 %a\\n", "@x = global i32 5\\n@x = global i32 6\\n",
+            "define i64 @\\xe9() {\\n  ret i64 %x\\n}", '@a = global i8 "\\n')
+        for text in texts:
             try:
                 llvm.parse_assembly(text)
             except RuntimeError as error:
-                print(str(error).splitlines()[0], "<string>:" in str(error))
-        module = llvm.parse_assembly('''
-            define void @f() {
-            a:
-              br label %b
-            b:
-              %x = phi i64 [ 1, %b ]
-              ret void
-            }''')
-        try:
-            module.verify()
-        except RuntimeError:
-            print("verify")
-        try:
-            llvm.parse_bitcode(b"BC\\xc0\\xde what")
-        except RuntimeError as error:
-            print(str(error).splitlines()[0])
+                print(repr(str(error)))
+        bodies = (
+            "a:\\n  br label %b\\nb:\\n  %x = phi i64 [ 1, %b ]\\n  ret void", "entry:\\n  br label %entry",
+            "  %y = add i64 %y, 1\\n  ret void")
+        for body in bodies:
+            try:
+                llvm.parse_assembly("define void @f() {\\n" + body + "\\n}").verify()
+            except RuntimeError as error:
+                print(repr(str(error)))
+        for data in (b"BC\\xc0\\xde what", b"BC\\xc0\\xde", b"", b"nonsense", b"BC\\xc0\\xdewhat"):
+            try:
+                llvm.parse_bitcode(data)
+            except RuntimeError as error:
+                print(repr(str(error)))
         try:
             llvm.load_library_permanently("/no/such.so")
         except RuntimeError:
@@ -218,6 +221,48 @@ SCRIPTS = {
         functions = list(llvm.parse_assembly(text).functions)
         print([(f.name, f.linkage.name, f.linkage == llvm.Linkage.weak_any) for f in functions])
     """,
+    "closed": """
+        made, module = engine(ADD)
+        other = llvm.parse_assembly(ADD)
+        with other:
+            print(other.closed)
+        def refused(call):
+            try:
+                call()
+            except (ctypes.ArgumentError, RuntimeError) as error:
+                print(type(error).__name__)
+        refused(lambda: str(other))
+        refused(lambda: other.__enter__())
+        print(other.closed, module.closed)
+        removed = llvm.parse_assembly("define void @g() {\\n  ret void\\n}")
+        made.add_module(removed)
+        made.remove_module(removed)
+        made.close()
+        made.close()
+        print(made.closed, module.closed, removed.closed)
+        refused(lambda: made.finalize_object())
+        refused(lambda: made.__enter__())
+        other.close()
+    """,
+    "linked": """
+        module = llvm.parse_assembly("declare i64 @one()\\ndefine i64 @two(i64 %n) {\\n"
+                                     "  %x = call i64 @one()\\n  %y = add i64 %x, 1\\n  ret i64 %y\\n}")
+        other = llvm.parse_assembly("define i64 @one() {\\n  ret i64 1\\n}")
+        kept = llvm.parse_assembly("@data = global i64 7")
+        module.link_in(kept, preserve=True)
+        llvm.link_modules(module, other)
+        print(kept.closed, other.closed)
+        print(sorted((f.name, f.is_declaration) for f in module.functions), module.get_global_variable("data").name)
+        module.verify()
+        copy = llvm.parse_bitcode(module.as_bitcode())
+        for linked in (module, copy):
+            made = llvm.create_mcjit_compiler(linked, machine())
+            print(UNARY(made.get_function_address("two"))(0))
+        try:
+            copy.link_in(llvm.parse_assembly("define i64 @one() {\\n  ret i64 1\\n}"))
+        except RuntimeError as error:
+            print("one" in str(error))
+    """,
     "other machine": """
         llvm.initialize_all_targets()
         llvm.initialize_all_asmprinters()
@@ -321,11 +366,32 @@ def test_what_needs_llvm_says_what_to_do() -> None:
 
     check(lambda: llvm.create_module_pass_manager(), "create_module_pass_manager", "opt=0 to 3")
     check(lambda: llvm.PassBuilder, "PassBuilder", "leave the passes out")
-    check(lambda: llvm.link_modules, "list of inputs")
+    check(lambda: llvm.set_option("", "-x"), "leave the call out")
+    check(lambda: llvm.Target.from_default_triple().create_target_machine(abiname="ilp32"), "ABI")
     check(lambda: llvm.view_dot_graph, "use llvmlite.binding for it")
     check(lambda: llvm.parse_assembly("").struct_types, "ModuleRef", "struct_types")
     assert not hasattr(llvm, "nonsense")
     assert len(llvm.llvm_version_info) == 3
+
+
+def test_what_is_read_compiles_in_the_background() -> None:
+    import mgenjit
+    import mgenjit.llvmlite as llvm
+
+    module = llvm.parse_assembly(long_ir())
+    assert not module._task.done() and mgenjit.Cache().stats().entries == 0
+    module.verify()
+    # It ends when nobody wants it.
+    task = module._task
+    del module
+    gc.collect()
+    with pytest.raises(mgenjit.CancelledError):
+        task.result()
+    # An engine is not disturbed by that.
+    machine = llvm.Target.from_default_triple().create_target_machine(opt=1)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(long_ir(40) + "\n"), machine)
+    assert engine.get_function_address("f7")
+    assert mgenjit.Cache().stats().entries == 1
 
 
 def test_an_object_cache_is_a_warning_once() -> None:
