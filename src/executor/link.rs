@@ -114,24 +114,37 @@ impl Drop for Running<'_> {
     }
 }
 
-/// Puts modules behind those that they need, else in the order they were added; in a circle, the one that was
-/// added first comes last, as it is reached first.
-fn in_order_of_need(jobs: Vec<Job>) -> Vec<Job> {
-    let places: HashMap<u64, usize> = jobs
+/// Puts modules behind those that they need.
+pub(super) fn in_order_of_need(jobs: Vec<Job>) -> Vec<Job> {
+    let needs: Vec<(u64, &[u64])> = jobs
         .iter()
-        .enumerate()
-        .map(|(place, job)| (job.id, place))
+        .map(|job| (job.id, job.needs.as_slice()))
         .collect();
-    let mut order = Vec::with_capacity(jobs.len());
-    let mut seen = vec![false; jobs.len()];
-    for start in 0..jobs.len() {
+    let order = order_of_need(&needs);
+    let mut jobs: Vec<Option<Job>> = jobs.into_iter().map(Some).collect();
+    order
+        .into_iter()
+        .filter_map(|place| jobs[place].take())
+        .collect()
+}
+
+/// The places of modules, given with what each needs, so that each comes behind those that it needs, else in the order
+/// they were added; in a circle, the one that was added first comes last, as it is reached first.
+fn order_of_need(modules: &[(u64, &[u64])]) -> Vec<usize> {
+    let places: HashMap<u64, usize> = (0..)
+        .zip(modules)
+        .map(|(place, (id, _))| (*id, place))
+        .collect();
+    let mut order = Vec::with_capacity(modules.len());
+    let mut seen = vec![false; modules.len()];
+    for start in 0..modules.len() {
         // Depth first, with a stack of our own: a chain of modules may be long.
         let mut stack = vec![(start, 0)];
         if std::mem::replace(&mut seen[start], true) {
             continue;
         }
         while let Some((place, next)) = stack.last_mut() {
-            match jobs[*place].needs.get(*next) {
+            match modules[*place].1.get(*next) {
                 Some(need) => {
                     *next += 1;
                     if let Some(need) = places.get(need)
@@ -147,9 +160,8 @@ fn in_order_of_need(jobs: Vec<Job>) -> Vec<Job> {
             }
         }
     }
-    let mut jobs: Vec<Option<Job>> = jobs.into_iter().map(Some).collect();
     order
-        .into_iter()
-        .filter_map(|place| jobs[place].take())
-        .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,8 @@ mod listen;
 mod lookup;
 mod main_call;
 mod module;
+#[cfg(test)]
+mod modules;
 mod output;
 mod outside;
 mod queue;

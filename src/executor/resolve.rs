@@ -299,3 +299,6 @@ fn target_outside(kind: SymbolKind, address: usize) -> Option<Target> {
         SymbolKind::Plain | SymbolKind::Indirect => Some(Target::Address(address)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -128,3 +128,6 @@ fn sections(image: &[u8], edits: &mut Edits) -> Result<(), object::read::Error> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -78,3 +78,6 @@ fn unreadable(error: object::read::Error) -> Failure {
 fn failure(message: String) -> Failure {
     Failure::new(FailureKind::Link, message)
 }
+
+#[cfg(test)]
+mod tests;

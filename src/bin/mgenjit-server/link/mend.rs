@@ -445,3 +445,6 @@ fn without_version(name: &[u8]) -> Option<Vec<u8>> {
     }
     Some([plain, &[VERSION_MARK], version].concat())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! libwild's part: objects become an image, or a shared library for export.
 
+#[cfg(test)]
+mod assembly;
 pub mod blame;
 pub mod crt;
 pub mod headers;
