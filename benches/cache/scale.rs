@@ -8,7 +8,7 @@ use super::maintain::{self, Maintenance};
 use super::manifest::Manifest;
 use super::options::{Limits, Options};
 use super::store::{Found, Store};
-use crate::cache::admin::{Catalog, Explanation};
+use crate::cache::admin::{Admin, Explanation};
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -102,9 +102,9 @@ impl Cache {
         found.then(|| start.elapsed())
     }
 
-    fn catalog(&self) -> Catalog {
+    fn admin(&self) -> Admin {
         let store = Store::new(self.path.clone(), self.options.clone());
-        Catalog::new(Some(store)).expect("a catalog")
+        Admin::new(Some(store)).expect("the administration")
     }
 
     fn root(&self) -> Arc<Root> {
@@ -119,7 +119,7 @@ impl Cache {
 
     /// What is left over is folded, so that it is not measured with what comes next.
     fn settle(&self) {
-        self.catalog().stats().expect("statistics");
+        self.admin().stats().expect("statistics");
     }
 
     /// Removes what was put too many.
@@ -128,7 +128,7 @@ impl Cache {
             max_entries: self.entries.into(),
             ..no_limits()
         };
-        let trimmed = self.catalog().trim(&limits, &mut |_, _| true);
+        let trimmed = self.admin().trim(&limits, &mut |_, _| true);
         trimmed.expect("trimmed");
     }
 
@@ -348,7 +348,7 @@ fn puts(caches: &mut [Cache; 2]) {
     let mut limited = [0, 1].map(|which| {
         let cache = &caches[which];
         cache.with_limits(Limits {
-            max_entries: cache.catalog().stats().expect("statistics").entries,
+            max_entries: cache.admin().stats().expect("statistics").entries,
             ..no_limits()
         })
     });
@@ -434,20 +434,20 @@ fn questions(caches: &mut [Cache; 2]) {
         maintain::is_due(&cache.journal(), &no_limits());
     });
     turns("statistics", 5, &mut |cache, _| {
-        cache.catalog().stats().expect("statistics");
+        cache.admin().stats().expect("statistics");
     });
     turns("by key: resolve and row", 20, &mut |cache, number| {
-        let key = cache.catalog().resolve(&key(number).to_string()[..16]);
+        let key = cache.admin().resolve(&key(number).to_string()[..16]);
         // It may be evicted.
         if let Ok(key) = key {
-            let index = cache.catalog().index().expect("an index");
+            let index = cache.admin().index().expect("an index");
             index.entry(&key).expect("no error");
         }
     });
     turns("explain a miss", 5, &mut |cache, number| {
         let parts = Manifest::example("").about.parts;
         let missing = key(u32::MAX - number);
-        let explanation = cache.catalog().explain(&missing, "module 7", &parts);
+        let explanation = cache.admin().explain(&missing, "module 7", &parts);
         assert!(matches!(explanation, Ok(Explanation::Missing(_))));
     });
     turns(
@@ -456,14 +456,14 @@ fn questions(caches: &mut [Cache; 2]) {
         &mut |cache, number| {
             let parts = Manifest::example("").about.parts;
             let missing = key(u32::MAX - number);
-            let explanation = cache.catalog().explain(&missing, "<memory>", &parts);
+            let explanation = cache.admin().explain(&missing, "<memory>", &parts);
             assert!(matches!(explanation, Ok(Explanation::Missing(_))));
         },
     );
     for cache in &*caches {
         let before = resident();
         let start = Instant::now();
-        let mut iter = cache.catalog().iter(Filter::default()).expect("a list");
+        let mut iter = cache.admin().iter(Filter::default()).expect("a list");
         let (mut rows, mut most) = (0_u32, before);
         while iter.next().expect("a row").is_some() {
             rows += 1;
@@ -481,7 +481,7 @@ fn questions(caches: &mut [Cache; 2]) {
 
 fn changes(caches: &mut [Cache; 2]) {
     let cache = &caches[1];
-    let entries = cache.catalog().stats().expect("statistics").entries;
+    let entries = cache.admin().stats().expect("statistics").entries;
     let start = Instant::now();
     let (mut last, mut slowest) = (start, Duration::ZERO);
     let limits = Limits {
@@ -489,7 +489,7 @@ fn changes(caches: &mut [Cache; 2]) {
         ..no_limits()
     };
     cache
-        .catalog()
+        .admin()
         .trim(&limits, &mut |_, _| {
             slowest = slowest.max(last.elapsed());
             last = Instant::now();
@@ -504,7 +504,7 @@ fn changes(caches: &mut [Cache; 2]) {
     );
     let start = Instant::now();
     let before = resident();
-    cache.catalog().rebuild(&mut |_, _| true).expect("rebuilt");
+    cache.admin().rebuild(&mut |_, _| true).expect("rebuilt");
     println!(
         "rebuild: {:.1} s, index {} MB, {} KB more memory",
         start.elapsed().as_secs_f64(),

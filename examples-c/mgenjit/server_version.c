@@ -14,14 +14,14 @@
 extern char **environ;
 
 /* How long it may take until it says more. */
-enum { PATIENCE = 10000 };
+enum { TIMEOUT_MS = 10000 };
 
 /* Reads to the end. Returns 0 if that does not come, or there is no room for so much. */
 static int read_all(int descriptor, char *text, size_t size)
 {
     struct pollfd readable = {descriptor, POLLIN, 0};
     size_t length = 0;
-    while (length + 1 < size && poll(&readable, 1, PATIENCE) > 0) {
+    while (length + 1 < size && poll(&readable, 1, TIMEOUT_MS) > 0) {
         ssize_t count = read(descriptor, text + length, size - 1 - length);
         if (count <= 0) {
             text[length] = '\0';

@@ -23,15 +23,16 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// How long an operation waits for another process's.
-const PATIENCE: Duration = Duration::from_secs(30);
+const CHANGE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a question waits: without the lock it is answered from what was folded last.
-const SHORT_PATIENCE: Duration = Duration::from_secs(2);
+const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Progress callback: `done` of `total`. Returns whether to go on.
 pub type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> bool;
 
-pub struct Catalog {
+/// A cache to ask about and to change.
+pub struct Admin {
     store: Store,
 }
 
@@ -54,16 +55,16 @@ pub enum Explanation {
     Missing(Verdict),
 }
 
-impl Catalog {
-    /// A catalog of the cache that a configuration asks for, if it asks for one.
-    pub fn new(store: Option<Store>) -> Result<Catalog, Error> {
+impl Admin {
+    /// Administers the cache that a configuration asks for, if it asks for one.
+    pub fn new(store: Option<Store>) -> Result<Admin, Error> {
         let store = store.ok_or_else(|| {
             Error::new(
                 Status::Cache,
                 "there is no cache: its mode is off, or none of MGENJIT_CACHE_DIR, XDG_CACHE_HOME and HOME is set",
             )
         })?;
-        Ok(Catalog { store })
+        Ok(Admin { store })
     }
 
     pub fn path(&self) -> &Path {
@@ -132,7 +133,10 @@ impl Catalog {
         // Keeps a sweep from removing unpacked files that have no name in the cache yet.
         let lock = match self.place(&root) {
             Place::Memory => None,
-            Place::Disk => Some(self.lock(&root, PATIENCE)?.ok_or_else(|| self.is_busy())?),
+            Place::Disk => Some(
+                self.lock(&root, CHANGE_TIMEOUT)?
+                    .ok_or_else(|| self.is_busy())?,
+            ),
         };
         let imported = bundle::import(
             path,
@@ -182,7 +186,7 @@ impl Catalog {
     /// The index, to be asked: what the journal tells has been taken in.
     pub fn index(&self) -> Result<Index, Error> {
         let root = self.root()?;
-        if let Some(lock) = self.lock(&root, SHORT_PATIENCE)? {
+        if let Some(lock) = self.lock(&root, QUERY_TIMEOUT)? {
             // Opened again when the lock is given back: asking needs none.
             let index = self
                 .with_index(&root, &lock, |_| Ok(()))
@@ -381,7 +385,7 @@ impl Catalog {
         if let Ok(None) = root.existing_folder(VERSION) {
             return Ok(());
         }
-        let lock = self.lock(&root, PATIENCE)?;
+        let lock = self.lock(&root, CHANGE_TIMEOUT)?;
         let Some(lock) = lock else {
             return Err(Error::new(
                 Status::Cache,
@@ -488,10 +492,10 @@ impl Catalog {
     }
 
     /// The lock for maintenance; `None` if this cache has no index on disk, or if it was not given in time.
-    fn lock(&self, root: &Root, patience: Duration) -> Result<Option<Maintenance>, Error> {
+    fn lock(&self, root: &Root, timeout: Duration) -> Result<Option<Maintenance>, Error> {
         match self.place(root) {
             Place::Memory => Ok(None),
-            Place::Disk => Maintenance::acquire(root, patience).map_err(|error| self.error(&error)),
+            Place::Disk => Maintenance::acquire(root, timeout).map_err(|error| self.error(&error)),
         }
     }
 
@@ -513,7 +517,7 @@ impl Catalog {
         })
     }
 
-    /// As [`Catalog::with_index`], with the lock; where there is no index on disk, with one of this moment.
+    /// As [`Admin::with_index`], with the lock; where there is no index on disk, with one of this moment.
     fn change<T>(
         &self,
         mut body: impl FnMut(&mut Index) -> Result<T, IndexError>,
@@ -524,7 +528,7 @@ impl Catalog {
             Place::Memory => Index::in_memory(self.directory(), &root)
                 .and_then(|mut index| body(&mut index))
                 .map_err(|error| self.error(&error)),
-            Place::Disk => match self.lock(&root, PATIENCE)? {
+            Place::Disk => match self.lock(&root, CHANGE_TIMEOUT)? {
                 Some(lock) => match self.with_index(&root, &lock, &mut body) {
                     // A full disk must not keep anybody from making room.
                     Err(error) if error.is_unwritable() => {
@@ -558,7 +562,7 @@ impl Catalog {
             format!(
                 "another process has been working on {} for {} seconds: try again later",
                 self.path().display(),
-                PATIENCE.as_secs()
+                CHANGE_TIMEOUT.as_secs()
             ),
         )
     }

@@ -26,7 +26,7 @@ const FOLD_AT: u64 = 64 << 10;
 const SLICE: Duration = Duration::from_millis(10);
 
 /// How long the lock is waited for to remove a broken index.
-const DISCARD_PATIENCE: Duration = Duration::from_secs(2);
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How old what nobody finished must be before it is removed where there are no locks: nothing takes as long to
 /// write.
@@ -178,7 +178,7 @@ pub fn with_index<T>(
 /// Removes an index that is broken, so that whoever needs one next makes it anew. Returns whether it is gone: not while
 /// somebody else is at it.
 pub fn discard_index(root: &Root) -> bool {
-    let lock = Maintenance::acquire(root, DISCARD_PATIENCE);
+    let lock = Maintenance::acquire(root, DISCARD_TIMEOUT);
     let is_mine = matches!(lock, Ok(Some(_)));
     if is_mine {
         Index::remove(root);

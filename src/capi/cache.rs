@@ -18,7 +18,7 @@ use super::config::{self, mgenjit_config};
 use super::error::mgenjit_error;
 use super::ffi::{self, CBool, Owned, SizedStruct, free, get, invalid};
 use super::status::mgenjit_status;
-use crate::cache::admin::Catalog;
+use crate::cache::admin::Admin;
 use crate::cache::index::Stats;
 use crate::cache::key::Key;
 use crate::client::pool::Pool;
@@ -31,7 +31,7 @@ use std::ptr;
 /// A cache's directory, open for looking into it and changing it.
 #[allow(non_camel_case_types)]
 pub struct mgenjit_cache {
-    pub(super) catalog: Catalog,
+    pub(super) admin: Admin,
     pub(super) config: Config,
     directory: CString,
     /// For what is compiled again; no server is started before.
@@ -106,11 +106,11 @@ pub unsafe extern "C" fn mgenjit_cache_open(
 ) -> mgenjit_status {
     call!(error, out cache, optional_handle config => {
         let config = config::copy(config);
-        let catalog = Catalog::new(config.store())?;
+        let admin = Admin::new(config.store())?;
         cache.give(mgenjit_cache {
-            directory: ffi::c_string(catalog.path().to_string_lossy().into_owned()),
+            directory: ffi::c_string(admin.path().to_string_lossy().into_owned()),
             pool: Pool::new(config.pool()),
-            catalog,
+            admin,
             config,
         })
     })
@@ -139,11 +139,11 @@ pub unsafe extern "C" fn mgenjit_cache_stats(
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
     call!(error, handle cache, sized_out statistics => {
-        statistics.write(c_statistics(&cache.catalog, &cache.config)?)
+        statistics.write(c_statistics(&cache.admin, &cache.config)?)
     })
 }
 
-fn c_statistics(catalog: &Catalog, config: &Config) -> Result<mgenjit_cache_statistics, Error> {
+fn c_statistics(admin: &Admin, config: &Config) -> Result<mgenjit_cache_statistics, Error> {
     let Stats {
         has_history,
         entries,
@@ -165,7 +165,7 @@ fn c_statistics(catalog: &Catalog, config: &Config) -> Result<mgenjit_cache_stat
         removals,
         spent,
         saved,
-    } = catalog.stats()?;
+    } = admin.stats()?;
     let limits = &config.cache_limits;
     Ok(mgenjit_cache_statistics {
         size: size_of::<mgenjit_cache_statistics>(),
@@ -216,7 +216,7 @@ pub unsafe extern "C" fn mgenjit_cache_resolve(
             )));
         }
         let mut text = [0; MGENJIT_KEY_SIZE];
-        let digits = cache.catalog.resolve(prefix)?.to_string();
+        let digits = cache.admin.resolve(prefix)?.to_string();
         text[..digits.len()].copy_from_slice(digits.as_bytes());
         key.write(text)
     })
@@ -231,7 +231,7 @@ pub unsafe extern "C" fn mgenjit_cache_remove(
     key: *const c_char,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    call!(error, handle cache, string key => cache.catalog.remove(&whole_key(key)?))
+    call!(error, handle cache, string key => cache.admin.remove(&whole_key(key)?))
 }
 
 /// Pins an entry, so that it is never evicted; false unpins it.
@@ -244,7 +244,7 @@ pub unsafe extern "C" fn mgenjit_cache_pin(
     pinned: CBool,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    call!(error, handle cache, string key => cache.catalog.pin(&whole_key(key)?, pinned.get()))
+    call!(error, handle cache, string key => cache.admin.pin(&whole_key(key)?, pinned.get()))
 }
 
 /// Evicts entries until the limits of the cache's configuration hold, and removes what killed processes left. Entries that
@@ -261,7 +261,7 @@ pub unsafe extern "C" fn mgenjit_cache_trim(
 ) -> mgenjit_status {
     call!(error, handle cache => {
         let limits = cache.config.cache_limits;
-        cache.catalog.trim(&limits, &mut reporter(progress, user))
+        cache.admin.trim(&limits, &mut reporter(progress, user))
     })
 }
 
@@ -278,7 +278,7 @@ pub unsafe extern "C" fn mgenjit_cache_clear(
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
     call!(error, handle cache => {
-        cache.catalog.clear(pinned_too.get(), &mut reporter(progress, user))
+        cache.admin.clear(pinned_too.get(), &mut reporter(progress, user))
     })
 }
 
@@ -301,8 +301,8 @@ pub unsafe extern "C" fn mgenjit_cache_verify(
     call!(error, handle cache, string key => {
         let key = whole_key(key)?;
         match recompile.get() {
-            false => cache.catalog.verify(&key),
-            true => crate::executor::recompile(&cache.catalog, &cache.pool, &key),
+            false => cache.admin.verify(&key),
+            true => crate::executor::recompile(&cache.admin, &cache.pool, &key),
         }
     })
 }
@@ -318,7 +318,7 @@ pub unsafe extern "C" fn mgenjit_cache_rebuild(
     user: *mut c_void,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    call!(error, handle cache => cache.catalog.rebuild(&mut reporter(progress, user)))
+    call!(error, handle cache => cache.admin.rebuild(&mut reporter(progress, user)))
 }
 
 /// Writes the entries of `count` keys, and their aliases, to a file, a bundle. The file appears only when it is complete. If
@@ -337,7 +337,7 @@ pub unsafe extern "C" fn mgenjit_cache_export(
 ) -> mgenjit_status {
     call!(error, handle cache, string path, strings keys[count] => {
         let keys = keys.into_iter().map(whole_key).collect::<Result<Vec<Key>, Error>>()?;
-        cache.catalog.export(Path::new(path), &keys, &mut reporter(progress, user))
+        cache.admin.export(Path::new(path), &keys, &mut reporter(progress, user))
     })
 }
 
@@ -361,7 +361,7 @@ pub unsafe extern "C" fn mgenjit_cache_import(
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
     call!(error, handle cache, string path, optional_out imported => {
-        let count = cache.catalog.import(Path::new(path), &mut reporter(progress, user))?;
+        let count = cache.admin.import(Path::new(path), &mut reporter(progress, user))?;
         imported.map_or(Ok(()), |imported| imported.write(count))
     })
 }

@@ -85,8 +85,8 @@ pub unsafe extern "C" fn mgenjit_cache_entry_open(
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
     call!(error, handle cache, out entry, string key => {
-        let details = cache.catalog.details(&whole_key(key)?)?;
-        let path = cache.catalog.entry_path(&details.row.key);
+        let details = cache.admin.details(&whole_key(key)?)?;
+        let path = cache.admin.entry_path(&details.row.key);
         entry.give(mgenjit_cache_entry::new(details, &path))
     })
 }

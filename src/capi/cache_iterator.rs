@@ -166,7 +166,7 @@ pub unsafe extern "C" fn mgenjit_cache_iterate(
         // SAFETY: the header asks for NULL or a string.
         let name = unsafe { ffi::optional_string(name, "filter->name") }?;
         iterator.give(mgenjit_cache_iterator {
-            iter: cache.catalog.iter(rust_filter(&filter, name)?)?,
+            iter: cache.admin.iter(rust_filter(&filter, name)?)?,
             strings: None,
         })
     })

@@ -106,7 +106,7 @@ pub unsafe extern "C" fn mgenjit_cache_explain_source(
 fn explain(cache: &mgenjit_cache, source: Source<'_>) -> Result<mgenjit_explanation, Error> {
     let name = source.name.clone();
     let (key, parts) = crate::executor::key_of(&cache.config, source)?;
-    let found = cache.catalog.explain(&key, &name, &parts)?;
+    let found = cache.admin.explain(&key, &name, &parts)?;
     Ok(tell(found, &name, &key.to_string(), &parts))
 }
 

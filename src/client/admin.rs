@@ -11,12 +11,12 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 /// How long a server may take to answer. A server that works answers at once, however busy it is.
-const PATIENCE: Duration = Duration::from_secs(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the shared server does. [`Status::NotFound`]: there is none.
 pub fn status() -> Result<ServerStatus, Error> {
     let socket = shared_server::find()?.ok_or_else(none)?;
-    match ask(&socket, &Request::Status, PATIENCE) {
+    match ask(&socket, &Request::Status, ANSWER_TIMEOUT) {
         Ok(Reply::Status(status)) => Ok(*status),
         Ok(_) => Err(out_of_step("it answered something else")),
         // It may have ended just now, or refuses to be asked.
@@ -38,7 +38,7 @@ pub enum Wait {
 /// [`Status::NotFound`]: there is none.
 pub fn stop(force: bool, wait: Wait) -> Result<(), Error> {
     let socket = shared_server::find()?.ok_or_else(none)?;
-    match ask(&socket, &Request::Stop { force }, PATIENCE) {
+    match ask(&socket, &Request::Stop { force }, ANSWER_TIMEOUT) {
         Ok(Reply::Stopping) => {}
         Ok(_) => return Err(out_of_step("it answered something else")),
         Err(error) => {
@@ -67,12 +67,8 @@ pub fn stop(force: bool, wait: Wait) -> Result<(), Error> {
     }
 }
 
-fn ask(
-    socket: &UnixStream,
-    request: &Request,
-    patience: Duration,
-) -> Result<Reply, TransportError> {
-    let deadline = Some(Instant::now() + patience);
+fn ask(socket: &UnixStream, request: &Request, timeout: Duration) -> Result<Reply, TransportError> {
+    let deadline = Some(Instant::now() + timeout);
     transport::send_by(socket, request, None, deadline)?;
     Ok(transport::receive_by(socket, deadline)?.0)
 }
@@ -127,7 +123,7 @@ fn unanswered(error: &TransportError) -> Error {
             "the shared compile server{} does not answer: it was silent for {} s; end its process, and the next client \
              starts another",
             at(),
-            PATIENCE.as_secs()
+            ANSWER_TIMEOUT.as_secs()
         ),
     )
 }
@@ -175,7 +171,7 @@ mod tests {
             assert_eq!(hear(&socket), Request::Status);
             transport::send(&socket, &reply, None).expect("sent");
         });
-        let answer = ask(&socket, &Request::Status, PATIENCE).expect("an answer");
+        let answer = ask(&socket, &Request::Status, ANSWER_TIMEOUT).expect("an answer");
         assert_eq!(answer, expect);
     }
 
@@ -190,13 +186,13 @@ mod tests {
     #[test]
     fn a_server_that_hangs_up_or_talks_nonsense_is_an_error() {
         let socket = connection(drop);
-        let error = ask(&socket, &Request::Status, PATIENCE).expect_err("an end");
+        let error = ask(&socket, &Request::Status, ANSWER_TIMEOUT).expect_err("an end");
         assert!(error.is_end(), "{error}");
         let socket = connection(|mut socket| {
             hear(&socket);
             socket.write_all(&[1, 0, 0, 0, 0xff]).expect("sent");
         });
-        let error = ask(&socket, &Request::Status, PATIENCE).expect_err("nonsense");
+        let error = ask(&socket, &Request::Status, ANSWER_TIMEOUT).expect_err("nonsense");
         assert!(!error.is_end(), "{error}");
         assert_eq!(unanswered(&error).status, Status::ServerCrashed);
     }

@@ -1,7 +1,7 @@
 //! A connection to one compile server.
 
-use super::deadlines::{Patience, Silence};
-use super::failures::{died, hangs, module_error, out_of_step, worker_died};
+use super::deadlines::{Deadlines, WaitError};
+use super::failures::{died, module_error, out_of_step, unresponsive, worker_died};
 use super::handshake::{start, tell};
 use super::limits::Limits;
 use super::listener::Listener;
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long a shared server that has a request may be silent. It sends a sign of life every few seconds.
-const SILENCE: Duration = Duration::from_secs(30);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A server that is ready for a request.
 #[derive(Debug)]
@@ -113,9 +113,9 @@ impl Client {
         listener: &mut dyn Listener,
     ) -> Result<Answer, RequestError> {
         let name = request.name();
-        let mut patience = match self.whose {
-            Whose::Private { .. } => Patience::new(limits.time, None),
-            Whose::Shared => Patience::new(limits.time, Some(SILENCE)),
+        let mut deadlines = match self.whose {
+            Whose::Private { .. } => Deadlines::new(limits.time, None),
+            Whose::Shared => Deadlines::new(limits.time, Some(IDLE_TIMEOUT)),
         };
         let payload = transport::seal_inputs(inputs).map_err(|error| {
             let len: usize = inputs.iter().map(|input| input.len()).sum();
@@ -125,23 +125,23 @@ impl Client {
             ))
         })?;
         let socket = &self.socket;
-        patience.start(spent);
-        let started = patience
+        deadlines.start(spent);
+        let started = deadlines
             .send(socket, request, Some(payload.as_fd()))
-            .and_then(|()| patience.receive(socket, listener));
+            .and_then(|()| deadlines.receive(socket, listener));
         let mut reply = match started {
             Ok((Reply::Started { not_isolated }, _)) => {
                 self.not_isolated = not_isolated;
-                patience.receive(socket, listener)
+                deadlines.receive(socket, listener)
             }
             Ok((Reply::Elsewhere { waited }, _)) if self.is_shared() => {
                 return Err(RequestError::Elsewhere(Duration::from_millis(waited)));
             }
-            Err(Silence::TimeLimit) if self.is_shared() => {
+            Err(WaitError::TimeLimit) if self.is_shared() => {
                 let error = limits.time_waited(name, "all workers of the shared compile server");
                 return Err(RequestError::Server(error));
             }
-            Err(Silence::Transport(error)) if error.is_end() => {
+            Err(WaitError::Transport(error)) if error.is_end() => {
                 return Err(RequestError::Lost(self.lost(request, limits, &error)));
             }
             other => other,
@@ -149,13 +149,13 @@ impl Client {
         if let Ok((Reply::Identified { digest }, _)) = &reply
             && request.identifies()
         {
-            let decision = patience.pause(|| listener.identified(digest));
-            let sent = patience.send(socket, &decision, None);
+            let decision = deadlines.pause(|| listener.identified(digest));
+            let sent = deadlines.send(socket, &decision, None);
             if decision == Decision::Stop {
                 // A server that has died since is noticed by the next request.
                 return Ok(Answer::Stopped);
             }
-            reply = sent.and_then(|()| patience.receive(socket, listener));
+            reply = sent.and_then(|()| deadlines.receive(socket, listener));
         }
         let answer = match reply {
             Ok((Reply::Compiled(compiled), payload)) => compiled
@@ -175,13 +175,13 @@ impl Client {
             Ok((_, _)) => {
                 return Err(RequestError::Server(out_of_step(name)));
             }
-            Err(Silence::TimeLimit) => {
+            Err(WaitError::TimeLimit) => {
                 return Err(RequestError::Server(limits.time_exceeded(name)));
             }
-            Err(Silence::Hangs) => {
-                return Err(RequestError::Lost(hangs(name, SILENCE)));
+            Err(WaitError::Unresponsive) => {
+                return Err(RequestError::Lost(unresponsive(name, IDLE_TIMEOUT)));
             }
-            Err(Silence::Transport(error)) => Err(error),
+            Err(WaitError::Transport(error)) => Err(error),
         };
         answer.map_err(|error| {
             let lost = self.lost(request, limits, &error);

@@ -12,37 +12,37 @@ use std::time::{Duration, Instant};
 /// More progress than a socket holds: how much of it is read past the time limit to find the answer behind it.
 const MAX_LATE: u32 = 1000;
 
-pub struct Patience {
+pub struct Deadlines {
     /// The time limit; 0: for ever.
     time: Duration,
     /// `None`: for ever, or the time does not run yet.
     deadline: Option<Instant>,
     /// How long the server may say nothing at all.
-    silence: Option<Duration>,
+    idle_timeout: Option<Duration>,
 }
 
 /// Why there is no reply.
-pub enum Silence {
+pub enum WaitError {
     /// The time is over.
     TimeLimit,
     /// The server has said nothing for too long.
-    Hangs,
+    Unresponsive,
     Transport(TransportError),
 }
 
-impl From<TransportError> for Silence {
-    fn from(error: TransportError) -> Silence {
-        Silence::Transport(error)
+impl From<TransportError> for WaitError {
+    fn from(error: TransportError) -> WaitError {
+        WaitError::Transport(error)
     }
 }
 
-impl Patience {
-    /// The time begins to run with [`Patience::start`].
-    pub fn new(time: Duration, silence: Option<Duration>) -> Patience {
-        Patience {
+impl Deadlines {
+    /// The time begins to run with [`Deadlines::start`].
+    pub fn new(time: Duration, idle_timeout: Option<Duration>) -> Deadlines {
+        Deadlines {
             time,
             deadline: None,
-            silence,
+            idle_timeout,
         }
     }
 
@@ -58,7 +58,7 @@ impl Patience {
         &self,
         socket: &UnixStream,
         listener: &mut dyn Listener,
-    ) -> Result<(Reply, Option<OwnedFd>), Silence> {
+    ) -> Result<(Reply, Option<OwnedFd>), WaitError> {
         let mut late = 0;
         loop {
             let rest =
@@ -67,13 +67,13 @@ impl Patience {
             let progress = match transport::receive_by(socket, self.next_deadline()) {
                 Ok((Reply::Progress(progress), _)) => progress,
                 Ok(reply) => return Ok(reply),
-                Err(error) => return Err(self.silence_of(error)),
+                Err(error) => return Err(self.wait_error(error)),
             };
             // A slow listener gets only the newest progress, so that it does not delay an answer that has arrived.
             let is_newest = !has_more(socket);
             late += u32::from(is_over);
             if is_over && (is_newest || late > MAX_LATE) {
-                return Err(Silence::TimeLimit);
+                return Err(WaitError::TimeLimit);
             }
             if is_newest {
                 listener.progress(progress);
@@ -87,24 +87,24 @@ impl Patience {
         socket: &UnixStream,
         message: &T,
         payload: Option<BorrowedFd<'_>>,
-    ) -> Result<(), Silence> {
+    ) -> Result<(), WaitError> {
         transport::send_by(socket, message, payload, self.next_deadline())
-            .map_err(|error| self.silence_of(error))
+            .map_err(|error| self.wait_error(error))
     }
 
     /// Until when the server is to do something.
     fn next_deadline(&self) -> Option<Instant> {
-        let silence = self
-            .silence
-            .and_then(|silence| Instant::now().checked_add(silence));
-        self.deadline.into_iter().chain(silence).min()
+        let idle_timeout = self
+            .idle_timeout
+            .and_then(|idle_timeout| Instant::now().checked_add(idle_timeout));
+        self.deadline.into_iter().chain(idle_timeout).min()
     }
 
-    fn silence_of(&self, error: TransportError) -> Silence {
+    fn wait_error(&self, error: TransportError) -> WaitError {
         match (error.is_timeout(), self.is_over()) {
-            (false, _) => Silence::Transport(error),
-            (true, true) => Silence::TimeLimit,
-            (true, false) => Silence::Hangs,
+            (false, _) => WaitError::Transport(error),
+            (true, true) => WaitError::TimeLimit,
+            (true, false) => WaitError::Unresponsive,
         }
     }
 
@@ -118,10 +118,10 @@ impl Patience {
     }
 
     fn is_over(&self) -> bool {
-        match (self.deadline, self.silence) {
+        match (self.deadline, self.idle_timeout) {
             (Some(deadline), Some(_)) => Instant::now() >= deadline,
             // There was nothing else to wait for.
-            (_, silence) => silence.is_none(),
+            (_, idle_timeout) => idle_timeout.is_none(),
         }
     }
 }
@@ -150,14 +150,14 @@ mod tests {
         let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
         let limit = Duration::from_millis(100);
         let waiting = std::thread::spawn(move || {
-            let mut patience = Patience::new(limit, None);
-            patience.start(Duration::ZERO);
-            let received = patience.receive(&ours, &mut ());
+            let mut deadlines = Deadlines::new(limit, None);
+            deadlines.start(Duration::ZERO);
+            let received = deadlines.receive(&ours, &mut ());
             // More than a socket holds, to one that does not read.
-            let mut patience = Patience::new(Duration::ZERO, Some(limit));
-            patience.start(Duration::ZERO);
+            let mut deadlines = Deadlines::new(Duration::ZERO, Some(limit));
+            deadlines.start(Duration::ZERO);
             let long = "x".repeat(8 << 20);
-            let sent = patience.send(&ours, &long, None);
+            let sent = deadlines.send(&ours, &long, None);
             (received.err(), sent.err())
         });
         // More often than the limit, and for much longer.
@@ -173,7 +173,7 @@ mod tests {
         let ends = waiting.join().expect("no panic");
         assert!(matches!(
             ends,
-            (Some(Silence::TimeLimit), Some(Silence::Hangs))
+            (Some(WaitError::TimeLimit), Some(WaitError::Unresponsive))
         ));
         drop(theirs);
     }

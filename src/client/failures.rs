@@ -87,12 +87,12 @@ fn did(request: &Request) -> &'static str {
 }
 
 /// Of a shared server that is stopped, or has lost its way.
-pub fn hangs(name: &str, silence: Duration) -> Error {
+pub fn unresponsive(name: &str, after: Duration) -> Error {
     Error::new(
         Status::ServerCrashed,
         format!(
             "the shared compile server has said nothing for {} s while it had {name}",
-            silence.as_secs()
+            after.as_secs()
         ),
     )
 }

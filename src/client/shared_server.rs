@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a server is tried to be found or started.
-const PATIENCE: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How many of the build id's digits are in the socket's name.
 const DIGITS: usize = 16;
@@ -61,7 +61,7 @@ pub fn connect(
         ));
     }
     let path = socket_path()?;
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + START_TIMEOUT;
     let mut pause = Duration::from_millis(1);
     loop {
         if let Some(socket) = try_connect(&path)? {
@@ -78,7 +78,7 @@ pub fn connect(
             return Err(unavailable(format!(
                 "the shared compile server at {} could be neither reached nor started within {} s",
                 path.display(),
-                PATIENCE.as_secs()
+                START_TIMEOUT.as_secs()
             )));
         }
         std::thread::sleep(pause);

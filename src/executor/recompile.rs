@@ -1,7 +1,7 @@
 //! Compiles what an entry was compiled from once more, and compares: `mgenjit_cache_verify`.
 
 use super::output::{self, compare};
-use crate::cache::admin::{Catalog, Details};
+use crate::cache::admin::{Admin, Details};
 use crate::cache::entry::EntryError;
 use crate::cache::key::{Key, KeyParts, Keys};
 use crate::cache::manifest::{About, Part};
@@ -20,17 +20,17 @@ use crate::types::Emit;
 const ATTEMPTS: usize = 3;
 
 /// Verifies an entry, and compiles its IR again. A difference is an error.
-pub fn recompile(catalog: &Catalog, pool: &Pool, key: &Key) -> Result<(), Error> {
+pub fn recompile(admin: &Admin, pool: &Pool, key: &Key) -> Result<(), Error> {
     let mut result = Ok(());
     for _ in 0..ATTEMPTS {
-        catalog.verify(key)?;
-        let details = catalog.details(key)?;
+        admin.verify(key)?;
+        let details = admin.details(key)?;
         result = compare_with_new(&details, pool);
         if result.is_ok() {
             break;
         }
         // What was wrong with an entry that is not there any more says nothing of the one that is.
-        let now = catalog.details(key)?;
+        let now = admin.details(key)?;
         if now.entry.tail.bytes() == details.entry.tail.bytes() {
             break;
         }

@@ -166,7 +166,7 @@ static int clean(mgenjit_status status)
 #define CLEAN(call) (check_reset(), clean(call))
 
 /* Returns how many of these operations worked. */
-static int use_catalog(void)
+static int administer(void)
 {
     mgenjit_config *config = new_config();
     mgenjit_cache *opened = NULL;
@@ -240,7 +240,7 @@ static void check_place(const char *place, kind what)
     check_victims(description);
     stored &= compile_and_check(description);
     check_victims(description);
-    worked_all += use_catalog() == 9;
+    worked_all += administer() == 9;
     check_victims(description);
     recovered += stored;
     tried++;
@@ -248,7 +248,7 @@ static void check_place(const char *place, kind what)
     remove_all(path);
     if (!compile_and_check(description))
         check_failed(__FILE__, __LINE__, "%s: nothing is stored when it is gone", description);
-    if (use_catalog() != 9)
+    if (administer() != 9)
         check_failed(__FILE__, __LINE__, "%s: %s", description, mgenjit_error_message(failure));
     check_victims(description);
     free(description);
@@ -341,7 +341,7 @@ static void another_name(void)
             CHECK_INT(13, ((int (*)(int))address)(7));
             mgenjit_module_free(module);
         }
-        use_catalog();
+        administer();
         mgenjit_executor_free(executor);
         mgenjit_config_free(config);
     }
@@ -359,7 +359,7 @@ static void a_copy_of_links(void)
     for (int i = 0; i < 3; i++) {
         cache = i % 2 == 0 ? second : first;
         compile_and_check("a copy of links");
-        CHECK_INT(9, use_catalog());
+        CHECK_INT(9, administer());
         compile_and_check("a copy of links");
     }
 }

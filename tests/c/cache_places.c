@@ -59,7 +59,7 @@ static int clean(mgenjit_status status)
 enum { OPERATIONS = 5 };
 
 /* Returns how many operations worked. `clears` says whether to remove everything at the end. */
-static int use_catalog(const char *cache, uint64_t max_entries, int clears, mgenjit_cache_statistics *statistics)
+static int administer(const char *cache, uint64_t max_entries, int clears, mgenjit_cache_statistics *statistics)
 {
     mgenjit_config *config = new_config(cache, max_entries);
     mgenjit_cache *opened = NULL;
@@ -95,11 +95,11 @@ static void check_all_works(const char *cache)
     CHECK_INT(10, events.count[MGENJIT_EVENT_STORED]);
     mgenjit_executor_free(executor);
     CHECK(list_entries(cache) <= 4 && entry_count >= 1);
-    CHECK_INT(OPERATIONS - 1, use_catalog(cache, 4, 0, &statistics));
+    CHECK_INT(OPERATIONS - 1, administer(cache, 4, 0, &statistics));
     CHECK_INT(entry_count, statistics.entries);
     CHECK_INT(10, statistics.stores);
     CHECK_INT(10 - entry_count, statistics.evictions);
-    CHECK_INT(OPERATIONS, use_catalog(cache, 4, 1, &statistics));
+    CHECK_INT(OPERATIONS, administer(cache, 4, 1, &statistics));
     CHECK_INT(0, list_entries(cache));
 }
 
@@ -155,7 +155,7 @@ static void overlay(void)
     for (int i = 0; i < 5; i++)
         use_numbered(executor, i);
     mgenjit_executor_free(executor);
-    use_catalog(lower, 0, 0, &statistics);
+    administer(lower, 0, 0, &statistics);
     below = list_entries(lower);
     CHECK_INT(5, below);
     CHECK(asprintf(&options, "lowerdir=%s,upperdir=%s,workdir=%s", lower, upper, work) > 0);
@@ -170,13 +170,13 @@ static void overlay(void)
     CHECK_INT(3, events.count[MGENJIT_EVENT_STORED]);
     mgenjit_executor_free(executor);
     CHECK_INT(8, list_entries(merged));
-    CHECK_INT(OPERATIONS - 1, use_catalog(merged, 2, 0, &statistics));
+    CHECK_INT(OPERATIONS - 1, administer(merged, 2, 0, &statistics));
     CHECK_INT(2, statistics.entries);
     CHECK_INT(6, statistics.evictions);
     CHECK_INT(8, statistics.stores);
     CHECK_INT(2, list_entries(merged));
     CHECK_INT(5, list_entries(lower));
-    CHECK_INT(OPERATIONS, use_catalog(merged, 2, 1, &statistics));
+    CHECK_INT(OPERATIONS, administer(merged, 2, 1, &statistics));
     CHECK_INT(5, list_entries(lower));
     CHECK_INT(0, list_entries(merged));
     check_all_works(new_cache("overlay/merged/new"));
@@ -210,7 +210,7 @@ static void a_read_only_mount(void)
     CHECK_OK(mgenjit_cache_stats(opened, &statistics, &failure));
     CHECK_INT(1, statistics.entries);
     mgenjit_cache_free(opened);
-    use_catalog(cache, 0, 1, &statistics);
+    administer(cache, 0, 1, &statistics);
     CHECK_INT(1, list_entries(cache));
 }
 
@@ -243,7 +243,7 @@ static void a_full_disk(void)
         for (int i = 0; i < 12; i++)
             use_numbered(executor, i);
         mgenjit_executor_free(executor);
-        use_catalog(cache, 6, 0, &statistics);
+        administer(cache, 6, 0, &statistics);
         /* There is room again. */
         CHECK(unlink(filling) == 0);
         executor = new_limited_executor(cache, 6);
@@ -251,7 +251,7 @@ static void a_full_disk(void)
             use_numbered(executor, i);
         CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_WARNING]);
         mgenjit_executor_free(executor);
-        CHECK_INT(OPERATIONS - 1, use_catalog(cache, 6, 0, &statistics));
+        CHECK_INT(OPERATIONS - 1, administer(cache, 6, 0, &statistics));
         CHECK_INT(list_entries(cache), statistics.entries);
         CHECK(entry_count <= 6);
     }
@@ -398,7 +398,7 @@ static void two_containers(void)
             return;
         CHECK_INT(0, status);
     }
-    CHECK_INT(OPERATIONS - 1, use_catalog(cache, 20, 0, &statistics));
+    CHECK_INT(OPERATIONS - 1, administer(cache, 20, 0, &statistics));
     CHECK_INT(list_entries(cache), statistics.entries);
     CHECK_INT(CONTAINERS * ROUNDS, statistics.hits + statistics.misses_new + statistics.misses_evicted);
 }
@@ -443,7 +443,7 @@ static void check_without(const char *name, refusal which, expectation expected)
             if (expected == CODE && events.count[MGENJIT_EVENT_STORED] == 0)
                 CHECK(events.count[MGENJIT_EVENT_CACHE_WARNING] > 0);
             mgenjit_executor_free(executor);
-            worked = use_catalog(cache, 4, round == 1, &statistics);
+            worked = administer(cache, 4, round == 1, &statistics);
             fprintf(stderr, "%s: %d of %d operations work\n", name, worked, OPERATIONS - 1 + round);
             /* There is no index on disk, but lists, trims and clears need none. */
             if (expected == ENTRIES && which.call != SYS_unlinkat) {

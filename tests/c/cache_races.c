@@ -493,7 +493,7 @@ static pid_t start_hanging(int number)
     return process;
 }
 
-static void use_with_patience(account *mine)
+static void use_with_a_timeout(account *mine)
 {
     mgenjit_config *config = new_config(mine);
     mgenjit_executor *executor;
@@ -512,7 +512,7 @@ static void a_holder_that_hangs(void)
     setup("hangs");
     holder = start_hanging(3);
     for (int i = 0; i < OTHERS; i++)
-        others[i] = start(use_with_patience, i);
+        others[i] = start(use_with_a_timeout, i);
     go_when_ready(OTHERS);
     for (int i = 0; i < OTHERS; i++)
         CHECK_INT(0, wait_for(others[i], 30));

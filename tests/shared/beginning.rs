@@ -130,7 +130,7 @@ fn a_client_of_another_build_is_told_so() {
 
 #[test]
 fn clients_that_stop_in_the_middle_are_cut() {
-    let server = Server::start_with(&["--patience", "1500"]);
+    let server = Server::start_with(&["--client-timeout", "1500"]);
     // One that waits between its requests is not, though it waits as long as they do.
     let waiting = server.client();
     waiting.check(GOOD, "i32 @good()");

@@ -102,7 +102,7 @@ const FLOOD: usize = 100;
 
 #[test]
 fn ten_thousand_connections_are_more_than_it_keeps() {
-    let server = Server::start_with(&["--patience", "60000"]);
+    let server = Server::start_with(&["--client-timeout", "60000"]);
     let steady = server.client();
     steady.check(GOOD, "i32 @good()");
     let before = Resources::of(&server);

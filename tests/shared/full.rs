@@ -14,7 +14,7 @@ const EACH: usize = 64;
 
 /// A server whose only worker is busy for long, and who keeps it so.
 fn busy() -> (Server, Client) {
-    let server = Server::start_with(&["--workers", "1", "--patience", "60000"]);
+    let server = Server::start_with(&["--workers", "1", "--client-timeout", "60000"]);
     let busy = server.client();
     busy.ask("slow", &slow(20_000));
     busy.wait_for_start();
@@ -88,7 +88,7 @@ fn a_full_server_can_be_stopped() {
 
 #[test]
 fn what_cannot_be_read_yet_is_not_owed() {
-    let server = Server::start_with(&["--patience", "300"]);
+    let server = Server::start_with(&["--client-timeout", "300"]);
     let hasty = server.client();
     // The server finds both at once: the end of a long request, and the beginning of the next.
     kill(server.pid(), libc::SIGSTOP);

@@ -2,7 +2,7 @@
 
 use crate::frames::{Descriptor, Frame};
 use crate::resources::Resources;
-use crate::server::{Answer, Client, GOOD, PATIENCE, SLOW, Server, constant, request, slow};
+use crate::server::{Answer, Client, GOOD, SLOW, Server, TIMEOUT, constant, request, slow};
 use mgenjit::protocol::messages::{CompileRequest, FailureKind, Reply, Request};
 use mgenjit::protocol::transport::{self, MAX_BODY_LEN};
 use mgenjit::types::OptLevel;
@@ -34,7 +34,7 @@ fn is_cut(client: &Client) -> bool {
 #[test]
 fn what_is_no_greeting_is_cut() {
     fn check(bytes: &[u8]) {
-        let (server, before) = start(&["--patience", "300"]);
+        let (server, before) = start(&["--client-timeout", "300"]);
         let stranger = server.stranger();
         let _ = (&stranger.socket).write_all(bytes);
         assert!(is_cut(&stranger), "{bytes:?}");
@@ -54,7 +54,7 @@ fn what_is_no_greeting_is_cut() {
 
 #[test]
 fn one_that_sends_a_byte_now_and_then_is_cut() {
-    let (server, before) = start(&["--patience", "300"]);
+    let (server, before) = start(&["--client-timeout", "300"]);
     let steady = server.client();
     let slow_writers = [server.stranger(), server.client()];
     for writer in &slow_writers {
@@ -88,7 +88,7 @@ fn talkative() -> String {
 
 #[test]
 fn one_that_reads_nothing_is_cut() {
-    let (server, before) = start(&["--patience", "300"]);
+    let (server, before) = start(&["--client-timeout", "300"]);
     let ir = talkative();
     let reader = server.client();
     let mute = server.client();
@@ -103,7 +103,7 @@ fn one_that_reads_nothing_is_cut() {
     // It asks and asks, and reads no answer.
     let curious = server.client();
     let question = transport::encode(&Request::Status).unwrap();
-    curious.socket.set_write_timeout(Some(PATIENCE)).unwrap();
+    curious.socket.set_write_timeout(Some(TIMEOUT)).unwrap();
     let end = loop {
         if let Err(error) = (&curious.socket).write_all(&question) {
             break error.kind();
@@ -123,7 +123,7 @@ fn one_that_reads_nothing_is_cut() {
 #[test]
 fn frames_that_never_become_whole_take_a_bounded_memory() {
     const EACH: usize = 60 << 20;
-    let (server, before) = start(&["--patience", "2000"]);
+    let (server, before) = start(&["--client-timeout", "2000"]);
     let part = vec![0; 1 << 20];
     let writers: Vec<Client> = (0..7).map(|_| server.client()).collect();
     for writer in &writers {

@@ -113,7 +113,7 @@ fn a_compile_that_takes_too_much_memory_is_ended() {
 
 #[test]
 fn a_worker_that_is_stopped_in_a_compile_is_replaced() {
-    let server = Server::start_with(&["--workers", "1", "--silence", "3000"]);
+    let server = Server::start_with(&["--workers", "1", "--hang-timeout", "3000"]);
     let client = server.client();
     client.ask("stopped", &endless());
     client.wait_for_start();
@@ -144,7 +144,7 @@ fn stop(process: i32) {
 
 #[test]
 fn a_worker_that_is_stopped_in_a_link_is_replaced() {
-    let server = Server::start_with(&["--workers", "1", "--silence", "3000"]);
+    let server = Server::start_with(&["--workers", "1", "--hang-timeout", "3000"]);
     let client = server.client();
     let object = match client.compile("test", GOOD) {
         Answer::Compiled(reply, bytes) => bytes[reply.image_len as usize..].to_vec(),

@@ -39,7 +39,7 @@ fn conversation() -> Vec<Frame> {
 
 #[test]
 fn changed_conversations_harm_nobody_else() {
-    let server = Server::start_with(&["--patience", "300", "--workers", "2"]);
+    let server = Server::start_with(&["--client-timeout", "300", "--workers", "2"]);
     let steady = server.client();
     steady.check(&constant(0), "i32 @f()");
     let before = Resources::of(&server);

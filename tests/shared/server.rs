@@ -17,7 +17,7 @@ use std::time::Duration;
 pub const SERVER: &str = env!("CARGO_BIN_EXE_mgenjit-server");
 
 /// How long anything may take: much longer than it does.
-pub const PATIENCE: Duration = Duration::from_mins(5);
+pub const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Ends with this value.
 pub struct Server {
@@ -83,7 +83,7 @@ impl Server {
     /// A client that has said nothing yet.
     pub fn stranger(&self) -> Client {
         let socket = UnixStream::connect(&self.socket).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_read_timeout(Some(TIMEOUT)).unwrap();
         Client { socket }
     }
 
@@ -154,7 +154,7 @@ fn spawn_by(
     options: &[&str],
 ) -> (UnixStream, Child) {
     let (starter, theirs) = UnixStream::pair().unwrap();
-    starter.set_read_timeout(Some(PATIENCE)).unwrap();
+    starter.set_read_timeout(Some(TIMEOUT)).unwrap();
     let child = command
         .arg("--shared")
         .arg(socket)

@@ -181,7 +181,7 @@ fn workers_end_with_the_server() {
     assert!(matches!(client.answer(), Answer::Gone));
     for worker in workers {
         assert!(
-            wait::has_ended(worker.as_fd(), wait::PATIENCE),
+            wait::has_ended(worker.as_fd(), wait::TIMEOUT),
             "a worker lives on"
         );
     }
@@ -214,7 +214,7 @@ fn a_worker_that_dies_while_a_client_decides_leaves_the_client_in_step() {
 
 #[test]
 fn a_worker_that_does_not_begin_is_replaced() {
-    let server = Server::start_with(&["--silence", "10000"]);
+    let server = Server::start_with(&["--hang-timeout", "10000"]);
     server.wait_for("an idle worker", |status| status.idle_workers > 0);
     for worker in server.workers() {
         kill(worker, libc::SIGSTOP);

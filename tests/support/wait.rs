@@ -12,12 +12,12 @@ use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
 /// Much longer than anything takes, on any machine: a test that waits longer would wait for ever.
-pub const PATIENCE: Duration = Duration::from_mins(20);
+pub const TIMEOUT: Duration = Duration::from_mins(20);
 
 /// Looks until what it finds is `Ok`, and returns that. Fails with what it found last.
 pub fn until_ok<T, E: Debug>(what: &str, mut look: impl FnMut() -> Result<T, E>) -> T {
     const PAUSE: Duration = Duration::from_millis(5);
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         match look() {
             Ok(found) => return found,
@@ -46,7 +46,7 @@ pub fn for_child(child: &mut Child) -> ExitStatus {
     }
     let process = pidfd_open(Pid::from_child(child), PidfdFlags::empty()).expect("a pidfd");
     assert!(
-        has_ended(process.as_fd(), PATIENCE),
+        has_ended(process.as_fd(), TIMEOUT),
         "the process does not end"
     );
     child.wait().expect("the child's status")

@@ -9,8 +9,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 pub const USAGE: &str = "usage: mgenjit-server [--watch PIDFD] [--log FD]
-       mgenjit-server --shared SOCKET [--idle-timeout MS] [--workers N] [--worker-memory BYTES] [--patience MS]
-                      [--max-time MS] [--max-memory BYTES] [--queue-timeout MS] [--silence MS] [--log FD]
+       mgenjit-server --shared SOCKET [--idle-timeout MS] [--workers N] [--worker-memory BYTES] [--client-timeout MS]
+                      [--max-time MS] [--max-memory BYTES] [--queue-timeout MS] [--hang-timeout MS] [--log FD]
        mgenjit-server --version";
 
 /// The numbers of descriptors that the command line names.
@@ -58,8 +58,8 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Arguments, Str
             ("--idle-timeout", Mode::Shared(options)) => {
                 options.idle_timeout = Duration::from_millis(number(&option, &value())?);
             }
-            ("--patience", Mode::Shared(options)) => {
-                options.patience = Duration::from_millis(number(&option, &value())?);
+            ("--client-timeout", Mode::Shared(options)) => {
+                options.client_timeout = Duration::from_millis(number(&option, &value())?);
             }
             ("--max-time", Mode::Shared(options)) => {
                 options.max_time = Duration::from_millis(number(&option, &value())?);
@@ -70,8 +70,8 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Arguments, Str
             ("--queue-timeout", Mode::Shared(options)) => {
                 options.queue_timeout = Duration::from_millis(number(&option, &value())?);
             }
-            ("--silence", Mode::Shared(options)) => {
-                options.silence = Duration::from_millis(number(&option, &value())?);
+            ("--hang-timeout", Mode::Shared(options)) => {
+                options.hang_timeout = Duration::from_millis(number(&option, &value())?);
             }
             ("--workers", Mode::Shared(options)) => options.workers = number(&option, &value())?,
             ("--worker-memory", Mode::Shared(options)) => {

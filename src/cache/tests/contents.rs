@@ -44,7 +44,7 @@ fn statistics_are_exact() {
     assert_eq!(stats, expect);
     // Asking changes nothing.
     assert_eq!(cache.stats(), expect);
-    let details = cache.catalog().details(&key(9)).expect("details");
+    let details = cache.admin().details(&key(9)).expect("details");
     assert_eq!(details.row.hits, 9);
     assert!(details.row.used > details.row.created);
 }
@@ -76,7 +76,7 @@ fn limits_hold_and_what_saved_most_stays() {
     cache.store.record_miss(&key(gone), MissReason::Absent);
     assert_eq!(cache.stats().misses_evicted, 1);
     let explanation = cache
-        .catalog()
+        .admin()
         .explain(&key(gone), "m", &manifest("m", key(gone)).about.parts)
         .expect("an explanation");
     assert!(
@@ -106,30 +106,30 @@ fn old_entries_go_and_pinned_ones_stay() {
     for number in 0..6 {
         cache.put(key(number), "m", 100, 1000);
     }
-    let catalog = cache.catalog();
-    catalog.pin(&key(0), true).expect("pinned");
+    let admin = cache.admin();
+    admin.pin(&key(0), true).expect("pinned");
     std::thread::sleep(Duration::from_millis(30));
     assert!(cache.hit(&key(1)));
     let limits = Limits {
         max_age: Duration::from_millis(20),
         ..nothing()
     };
-    catalog.trim(&limits, &mut |_, _| true).expect("trimmed");
+    admin.trim(&limits, &mut |_, _| true).expect("trimmed");
     let there: Vec<u32> = (0..6).filter(|number| cache.hit(&key(*number))).collect();
     assert_eq!(there, [0, 1]);
     let limits = Limits {
         max_bytes: 1,
         ..nothing()
     };
-    catalog.trim(&limits, &mut |_, _| true).expect("trimmed");
+    admin.trim(&limits, &mut |_, _| true).expect("trimmed");
     assert!(cache.hit(&key(0)) && !cache.hit(&key(1)));
     assert_eq!(cache.stats().pinned, 1);
-    catalog.clear(false, &mut |_, _| true).expect("cleared");
+    admin.clear(false, &mut |_, _| true).expect("cleared");
     assert!(cache.hit(&key(0)));
-    catalog.rebuild(&mut |_, _| true).expect("rebuilt");
+    admin.rebuild(&mut |_, _| true).expect("rebuilt");
     assert_eq!(cache.stats().pinned, 1);
-    catalog.pin(&key(0), false).expect("not pinned");
-    catalog.trim(&limits, &mut |_, _| true).expect("trimmed");
+    admin.pin(&key(0), false).expect("not pinned");
+    admin.trim(&limits, &mut |_, _| true).expect("trimmed");
     assert!(!cache.hit(&key(0)));
     assert_eq!(cache.stats().entries, 0);
     assert_eq!(cache.stats().bytes, 0);
@@ -147,9 +147,9 @@ fn an_alias_leads_to_its_entry_and_goes_with_it() {
     let stats = cache.stats();
     assert_eq!((stats.hits, stats.hits_by_alias, stats.aliases), (0, 1, 1));
     assert_eq!(stats.saved, 1000);
-    let details = cache.catalog().details(&key(1)).expect("details");
+    let details = cache.admin().details(&key(1)).expect("details");
     assert_eq!((details.row.hits, details.aliases), (1, vec![key(2)]));
-    cache.catalog().remove(&key(1)).expect("removed");
+    cache.admin().remove(&key(1)).expect("removed");
     assert!(!cache.path().join(alias_path(&key(2))).exists());
     assert!(!cache.hit(&key(2)));
     // One that leads nowhere is nothing, and a rebuild removes it.
@@ -158,7 +158,7 @@ fn an_alias_leads_to_its_entry_and_goes_with_it() {
         .publish_alias(&key(2), &key(1))
         .expect("an alias");
     assert!(matches!(cache.store.find(&key(2), MACHINE), Found::Nothing));
-    cache.catalog().rebuild(&mut |_, _| true).expect("rebuilt");
+    cache.admin().rebuild(&mut |_, _| true).expect("rebuilt");
     assert!(!cache.path().join(alias_path(&key(2))).exists());
 }
 
@@ -219,7 +219,7 @@ fn the_nearest_entry_explains_a_miss() {
     let mut wanted = manifest("m", key(1)).about.parts;
     let explain = |key: &Key, name: &str, parts: &Parts| {
         cache
-            .catalog()
+            .admin()
             .explain(key, name, parts)
             .expect("an explanation")
     };
@@ -260,10 +260,10 @@ fn a_key_is_found_by_its_first_digits() {
     for number in 0..40 {
         cache.put(key(number), "m", 100, 1000);
     }
-    let catalog = cache.catalog();
+    let admin = cache.admin();
     let digits = key(7).to_string();
-    assert_eq!(catalog.resolve(&digits).expect("a key"), key(7));
-    assert_eq!(catalog.resolve(&digits[..12]).expect("a key"), key(7));
+    assert_eq!(admin.resolve(&digits).expect("a key"), key(7));
+    assert_eq!(admin.resolve(&digits[..12]).expect("a key"), key(7));
     let shared = (0..16)
         .map(|digit| format!("{digit:x}"))
         .find(|digit| {
@@ -273,9 +273,9 @@ fn a_key_is_found_by_its_first_digits() {
                 > 1
         })
         .expect("40 keys share 16 first digits");
-    let ambiguous = catalog.resolve(&shared).expect_err("several");
+    let ambiguous = admin.resolve(&shared).expect_err("several");
     assert!(ambiguous.message.contains("more than one"), "{ambiguous}");
     for wrong in ["", "xyz", "é"] {
-        catalog.resolve(wrong).expect_err(wrong);
+        admin.resolve(wrong).expect_err(wrong);
     }
 }

@@ -143,9 +143,9 @@ fn torn_entries_are_misses_and_go_with_a_scan() {
             cache.store.find(&key(number), MACHINE),
             Found::Unusable(MissReason::Damaged, _)
         ));
-        cache.catalog().verify(&key(number)).expect_err("damaged");
+        cache.admin().verify(&key(number)).expect_err("damaged");
     }
-    cache.catalog().rebuild(&mut |_, _| true).expect("rebuilt");
+    cache.admin().rebuild(&mut |_, _| true).expect("rebuilt");
     assert!(!path(0).exists() && !path(1).exists() && path(3).exists());
     assert_eq!(cache.names(Filter::default()).len(), 2);
     assert_eq!(cache.stats().entries, 2);
@@ -196,7 +196,7 @@ fn an_entry_of_other_content_does_not_verify() {
                 .publish(key, b"image", b"object", input, &mut manifest)
                 .expect("it is stored");
         };
-        let verify = |key| cache.catalog().verify(key).map_err(|error| error.message);
+        let verify = |key| cache.admin().verify(key).map_err(|error| error.message);
         let check = |expect: &str| {
             let message = verify(&right).expect_err("it is another's");
             assert!(message.contains(expect), "`{message}`: `{expect}`");
@@ -270,7 +270,7 @@ fn older_versions_go_with_a_clear_and_newer_ones_stay() {
         std::fs::create_dir_all(cache.path().join(version).join("entries")).expect("a folder");
     }
     cache
-        .catalog()
+        .admin()
         .clear(true, &mut |_, _| true)
         .expect("cleared");
     assert!(!cache.path().join("v1").exists());

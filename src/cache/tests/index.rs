@@ -73,14 +73,14 @@ fn no_answer_fails_for_a_broken_index() {
         .store
         .publish_alias(&key(50), &key(1))
         .expect("an alias");
-    cache.catalog().pin(&key(2), true).expect("pinned");
-    cache.catalog().remove(&key(5)).expect("removed");
+    cache.admin().pin(&key(2), true).expect("pinned");
+    cache.admin().remove(&key(5)).expect("removed");
     let path = cache.path().join(INDEX);
     let whole = std::fs::read(&path).expect("an index");
     let names = cache.names(Filter::default());
     let mut first = 0;
     let mut check = |harm: &str| {
-        let catalog = cache.catalog();
+        let admin = cache.admin();
         // A key in it may have become another one, which is then not found.
         let answered = |what: &str, error: Option<crate::error::Error>| {
             if let Some(error) = error.filter(|error| error.status != Status::NotFound) {
@@ -88,7 +88,7 @@ fn no_answer_fails_for_a_broken_index() {
             }
         };
         let list = || -> Result<(), crate::error::Error> {
-            let mut iter = catalog.iter(Filter::default())?;
+            let mut iter = admin.iter(Filter::default())?;
             while iter.next()?.is_some() {}
             Ok(())
         };
@@ -98,15 +98,15 @@ fn no_answer_fails_for_a_broken_index() {
         for question in first..first + 6 {
             match question % 6 {
                 0 => answered("list", list().err()),
-                1 => answered("stats", catalog.stats().err()),
-                2 => answered("show", catalog.details(&key(1)).err()),
-                3 => answered("resolve", catalog.resolve(&key(50).to_string()).err()),
-                4 => answered("explain", catalog.explain(&key(9), "m", &wanted).err()),
-                _ => answered("pin", catalog.pin(&key(2), true).err()),
+                1 => answered("stats", admin.stats().err()),
+                2 => answered("show", admin.details(&key(1)).err()),
+                3 => answered("resolve", admin.resolve(&key(50).to_string()).err()),
+                4 => answered("explain", admin.explain(&key(9), "m", &wanted).err()),
+                _ => answered("pin", admin.pin(&key(2), true).err()),
             }
         }
-        answered("trim", catalog.trim(&nothing(), &mut |_, _| true).err());
-        answered("rebuild", catalog.rebuild(&mut |_, _| true).err());
+        answered("trim", admin.trim(&nothing(), &mut |_, _| true).err());
+        answered("rebuild", admin.rebuild(&mut |_, _| true).err());
         assert_eq!(cache.names(Filter::default()), names, "{harm}");
         assert_eq!(cache.stats().pinned, 1, "{harm}");
     };
@@ -195,7 +195,7 @@ fn the_files_win_over_the_index() {
     assert_eq!(cache.names(Filter::default()).len(), 2);
     assert_eq!(cache.stats().entries, 2);
     cache
-        .catalog()
+        .admin()
         .resolve(&key(1).to_string())
         .expect_err("it is gone");
     std::fs::write(path(1), kept).expect("copied there");
@@ -242,7 +242,7 @@ fn a_newer_index_is_left_alone() {
     let stats = cache.stats();
     assert_eq!((stats.entries, stats.has_history), (1, false));
     assert_eq!(cache.names(Filter::default()), ["m"]);
-    let error = cache.catalog().rebuild(&mut |_, _| true);
+    let error = cache.admin().rebuild(&mut |_, _| true);
     let error = error.expect_err("it is newer");
     assert!(error.message.contains("later version"), "{error}");
     assert!(cache.hit(&key(1)));
@@ -260,10 +260,10 @@ fn a_cache_of_root_or_on_a_read_only_disk_is_listed_from_its_files() {
     let without = cache.again(|options| options.index = false);
     assert_eq!(without.names(Filter::default()), with_index);
     assert_eq!(without.stats().entries, 5);
-    without.catalog().remove(&key(2)).expect("removed");
+    without.admin().remove(&key(2)).expect("removed");
     assert!(!cache.hit(&key(2)));
     without
-        .catalog()
+        .admin()
         .trim(
             &Limits {
                 max_entries: 1,
@@ -274,7 +274,7 @@ fn a_cache_of_root_or_on_a_read_only_disk_is_listed_from_its_files() {
         .expect("trimmed");
     assert_eq!(without.stats().entries, 1);
     // The index learns of it in time; a rebuild at once.
-    cache.catalog().rebuild(&mut |_, _| true).expect("rebuilt");
+    cache.admin().rebuild(&mut |_, _| true).expect("rebuilt");
     assert_eq!(cache.stats().entries, 1);
 }
 
@@ -282,16 +282,16 @@ fn a_cache_of_root_or_on_a_read_only_disk_is_listed_from_its_files() {
 fn check_index_bytes(cache: &Cache, bytes: &[u8], what: &dyn std::fmt::Display) {
     let _ = std::fs::remove_file(cache.path().join(format!("{INDEX}-journal")));
     std::fs::write(cache.path().join(INDEX), bytes).expect("written");
-    let catalog = cache.catalog();
+    let admin = cache.admin();
     // It may be wrong, or an error, but not for long.
-    let _ = catalog.stats();
-    if let Ok(mut iter) = catalog.iter(Filter::default()) {
+    let _ = admin.stats();
+    if let Ok(mut iter) = admin.iter(Filter::default()) {
         while let Ok(Some(_)) = iter.next() {}
     }
-    let _ = catalog.explain(&key(77), "m", &manifest("m", key(77)).about.parts);
-    let _ = catalog.trim(&nothing(), &mut |_, _| true);
+    let _ = admin.explain(&key(77), "m", &manifest("m", key(77)).about.parts);
+    let _ = admin.trim(&nothing(), &mut |_, _| true);
     assert!(cache.hit(&key(1)), "{what}");
-    catalog
+    admin
         .rebuild(&mut |_, _| true)
         .unwrap_or_else(|error| panic!("{what}: {error}"));
     assert_eq!(cache.names(Filter::default()).len(), 3, "{what}");

@@ -1,6 +1,6 @@
 //! A cache of its own for each test, whose entries hold arbitrary bytes.
 
-use crate::cache::admin::Catalog;
+use crate::cache::admin::Admin;
 use crate::cache::index::{Filter, Stats};
 use crate::cache::journal::MissReason;
 use crate::cache::key::Key;
@@ -49,9 +49,9 @@ impl Cache {
         self.store.directory().path().to_owned()
     }
 
-    pub fn catalog(&self) -> Catalog {
+    pub fn admin(&self) -> Admin {
         let store = Store::new(self.path(), self.options.clone());
-        Catalog::new(Some(store)).expect("a catalog")
+        Admin::new(Some(store)).expect("the administration")
     }
 
     /// A miss, a compile of `cost` microseconds, and a store. The image has `len` bytes.
@@ -71,11 +71,11 @@ impl Cache {
     }
 
     pub fn stats(&self) -> Stats {
-        self.catalog().stats().expect("statistics")
+        self.admin().stats().expect("statistics")
     }
 
     pub fn names(&self, filter: Filter) -> Vec<String> {
-        let mut iter = self.catalog().iter(filter).expect("a list");
+        let mut iter = self.admin().iter(filter).expect("a list");
         let mut names = Vec::new();
         while let Some(row) = iter.next().expect("an entry") {
             names.push(row.name);

@@ -18,7 +18,7 @@ const ACCEPTED_AT_ONCE: usize = 64;
 const MOST_BUFFERED: usize = 256 << 20;
 
 /// How many times as long as for all else a client may take to decide: it may have to wait for a lock of the cache.
-const DECISION_PATIENCE: u32 = 12;
+const DECISION_FACTOR: u32 = 12;
 
 impl Supervisor {
     fn has_idle(&self) -> bool {
@@ -129,8 +129,8 @@ impl Supervisor {
     }
 
     pub fn cut_slow_clients(&mut self) {
-        let patience = self.options.patience;
-        let is_over = |since: Instant, patience: Duration| since.elapsed() >= patience;
+        let client_timeout = self.options.client_timeout;
+        let is_over = |since: Instant, client_timeout: Duration| since.elapsed() >= client_timeout;
         let slow: Vec<(u64, u32)> = self
             .clients
             .iter()
@@ -138,11 +138,11 @@ impl Supervisor {
                 // What is not read now, it does not owe.
                 let is_read = client.interest.contains(EventFlags::IN);
                 let owes = client.connection.owes_since(is_read);
-                owes.is_some_and(|since| is_over(since, patience))
+                owes.is_some_and(|since| is_over(since, client_timeout))
                     || match client.state {
-                        State::Greeting => is_over(client.since, patience),
+                        State::Greeting => is_over(client.since, client_timeout),
                         State::Deciding(_) | State::Settling(_) => {
-                            is_over(client.since, patience * DECISION_PATIENCE)
+                            is_over(client.since, client_timeout * DECISION_FACTOR)
                         }
                         _ => false,
                     }

@@ -18,10 +18,10 @@ impl Supervisor {
             if self.schedule.has_to_work(*id)
                 && let Some(taken) = worker.processor_time()
             {
-                let (max_time, silence) = (self.options.max_time, self.options.silence);
+                let (max_time, hang_timeout) = (self.options.max_time, self.options.hang_timeout);
                 let cause = worker
                     .usage
-                    .excess(Instant::now(), taken, max_time, silence);
+                    .excess(Instant::now(), taken, max_time, hang_timeout);
                 ended.extend(cause.map(|cause| (*id, cause)));
             }
         }

@@ -2,7 +2,7 @@
 //! program that compile for nobody else. It runs no LLVM and links nothing: what kills a worker costs one compile.
 //!
 //! One thread waits for all sockets at once, and waits for no single one. What it keeps for its clients is bounded: in
-//! number by [`Options`], in time by its `patience`, and each client has one request at a time.
+//! number by [`Options`], in time by its `client_timeout`, and each client has one request at a time.
 //!
 //! Architecture Invariant: nothing that a client sends or leaves unsent, and nothing that happens to a worker, ends the
 //! server or holds up another client for longer than a compile.

@@ -14,14 +14,14 @@ pub struct Options {
     /// Bytes of memory with which a worker is replaced when it has answered.
     pub worker_memory: u64,
     /// How long a client may take to say who it is, to send the rest of a frame, and to read what it is sent.
-    pub patience: Duration,
+    pub client_timeout: Duration,
     /// Processor time and bytes of memory that one request may take; 0: as much as there is.
     pub max_time: Duration,
     pub max_memory: u64,
     /// How long a request waits for a worker until its client may use a private server; 0: for ever.
     pub queue_timeout: Duration,
     /// How long a worker that has a request may take no processor time.
-    pub silence: Duration,
+    pub hang_timeout: Duration,
 }
 
 impl Default for Options {
@@ -31,11 +31,11 @@ impl Default for Options {
             idle_timeout: Duration::from_mins(10),
             workers: 0,
             worker_memory: 512 << 20,
-            patience: Duration::from_secs(10),
+            client_timeout: Duration::from_secs(10),
             max_time: Duration::from_mins(10),
             max_memory: default_memory(),
             queue_timeout: Duration::from_secs(10),
-            silence: Duration::from_mins(2),
+            hang_timeout: Duration::from_mins(2),
         }
     }
 }

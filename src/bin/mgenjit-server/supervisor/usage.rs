@@ -38,16 +38,16 @@ impl Usage {
         now: Instant,
         taken: Duration,
         max_time: Duration,
-        silence: Duration,
+        hang_timeout: Duration,
     ) -> Option<Cause> {
         if !max_time.is_zero() && taken.saturating_sub(self.before) > max_time {
             return Some(Cause::Time(max_time.as_millis() as u64));
         }
         let passed = now - self.seen;
-        if taken.saturating_sub(self.taken) > silence / IDLE_PART {
+        if taken.saturating_sub(self.taken) > hang_timeout / IDLE_PART {
             self.seen = now;
             self.taken = taken;
-        } else if passed >= silence {
+        } else if passed >= hang_timeout {
             return Some(Cause::Hung(passed.as_millis() as u64));
         }
         None
@@ -62,7 +62,7 @@ mod tests {
 
     /// What becomes of a worker that had taken a minute before. `seen`: milliseconds since its request, and of the
     /// processor's time since.
-    fn check(max_time: u64, silence: u64, seen: &[(u64, u64)], expect: Option<Cause>) {
+    fn check(max_time: u64, hang_timeout: u64, seen: &[(u64, u64)], expect: Option<Cause>) {
         let begin = Instant::now();
         let mut usage = Usage::new(begin, MINUTE);
         let found = seen.iter().find_map(|(passed, taken)| {
@@ -70,10 +70,10 @@ mod tests {
                 begin + Duration::from_millis(*passed),
                 MINUTE + Duration::from_millis(*taken),
                 Duration::from_millis(max_time),
-                Duration::from_millis(silence),
+                Duration::from_millis(hang_timeout),
             )
         });
-        assert_eq!(found, expect, "{max_time} {silence} {seen:?}");
+        assert_eq!(found, expect, "{max_time} {hang_timeout} {seen:?}");
     }
 
     #[test]
@@ -90,14 +90,14 @@ mod tests {
     }
 
     #[test]
-    fn waiting_for_a_decision_is_no_silence() {
+    fn waiting_for_a_decision_is_no_hang() {
         let begin = Instant::now();
         let mut usage = Usage::new(begin, MINUTE);
         usage.go_on(begin + MINUTE);
-        let silence = MINUTE;
+        let hang_timeout = MINUTE;
         let at = |seconds| begin + Duration::from_secs(seconds);
-        assert_eq!(usage.excess(at(119), MINUTE, MINUTE, silence), None);
+        assert_eq!(usage.excess(at(119), MINUTE, MINUTE, hang_timeout), None);
         let hung = Some(Cause::Hung(60_000));
-        assert_eq!(usage.excess(at(120), MINUTE, MINUTE, silence), hung);
+        assert_eq!(usage.excess(at(120), MINUTE, MINUTE, hang_timeout), hung);
     }
 }
