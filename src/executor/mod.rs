@@ -19,8 +19,6 @@ mod listen;
 mod lookup;
 mod main_call;
 mod module;
-#[cfg(test)]
-mod modules;
 mod output;
 mod outside;
 mod queue;
@@ -32,6 +30,8 @@ mod resolve;
 pub mod source;
 mod state;
 mod task;
+#[cfg(test)]
+mod tests;
 mod value;
 
 pub use self::core::Executor;

@@ -1,4 +1,4 @@
-use super::super::modules::Modules;
+use super::super::tests::Modules;
 use super::{order_of_need, relocate};
 
 #[test]

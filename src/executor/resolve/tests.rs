@@ -1,4 +1,4 @@
-use super::super::modules::Modules;
+use super::super::tests::Modules;
 
 /// What the references of modules, which are added in this order, resolve to.
 fn check(modules: &[(&str, &str)], expect: &[&str]) {
