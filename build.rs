@@ -114,8 +114,9 @@ fn output(command: &mut Command) -> Option<String> {
 }
 
 /// What decides what code comes out: folders, of which every file counts, and files.
-const DECIDING: [&str; 7] = [
+const DECIDING: [&str; 8] = [
     "src/bin/mgenjit-server",
+    "src/archive.rs",
     "src/cpu",
     "src/protocol",
     "src/signature.rs",

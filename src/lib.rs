@@ -6,6 +6,8 @@
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 compile_error!("libmgenjit runs on x86-64 Linux only");
 
+#[doc(hidden)]
+pub mod archive;
 mod cache;
 mod capi;
 mod client;

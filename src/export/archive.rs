@@ -1,12 +1,10 @@
 //! Static archives. Writes them for linkers of every target; reads those that the server writes.
 
 use super::symbols;
-use ar_archive_writer::{
-    ArchiveKind, DEFAULT_OBJECT_READER, NewArchiveMember, ObjectReader, write_archive_to_stream,
-};
+use crate::archive;
+use ar_archive_writer::{ArchiveKind, DEFAULT_OBJECT_READER, ObjectReader};
 use object::read::archive::ArchiveFile;
-use std::collections::HashSet;
-use std::io::{self, Cursor};
+use std::io;
 
 /// An object in an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,22 +32,13 @@ pub fn unpack(bytes: &[u8]) -> Result<Vec<Member>, object::read::Error> {
     archive.members().map(member).collect()
 }
 
-/// Writes an archive with a symbol table. It is reproducible: no time, user or machine is in it.
+/// Writes an archive with a symbol table.
 pub fn write(members: Vec<Member>) -> io::Result<Vec<u8>> {
     let kind = members
         .first()
         .map_or(ArchiveKind::Gnu, |member| kind_for(&member.bytes));
-    let mut taken = HashSet::new();
-    let members: Vec<NewArchiveMember<'_>> = members
-        .into_iter()
-        .map(|member| {
-            let name = unique(&member.name, &mut taken);
-            NewArchiveMember::new(member.bytes, &READER, name)
-        })
-        .collect();
-    let mut archive = Cursor::new(Vec::new());
-    write_archive_to_stream(&mut archive, &members, kind, false, None)?;
-    Ok(archive.into_inner())
+    let members = members.into_iter().map(|one| (one.name, one.bytes));
+    archive::write(members, kind, &READER)
 }
 
 /// The archive format for an object's system.
@@ -91,18 +80,6 @@ pub fn member_name(name: &str) -> String {
         "" => "module.o".to_owned(),
         stem => format!("{stem}.o"),
     }
-}
-
-/// The name, made unique among the members.
-fn unique(name: &str, taken: &mut HashSet<String>) -> String {
-    let (stem, extension) = name.rsplit_once('.').unwrap_or((name, "o"));
-    let mut unique = name.to_owned();
-    let mut number = 2;
-    while !taken.insert(unique.clone()) {
-        unique = format!("{stem}-{number}.{extension}");
-        number += 1;
-    }
-    unique
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ const LIBRARY: &[&[&str]] = &[
     &["error"],
     &["prototype", "types"],
     &["cpu", "signature", "version"],
-    &["clock", "environment", "fork", "process_limits"],
+    &["archive", "clock", "environment", "fork", "process_limits"],
 ];
 
 /// Those of the server.
@@ -81,7 +81,8 @@ fn they_go_down() {
 
 #[test]
 fn what_the_server_shares_with_the_library_is_known() {
-    const SHARED: [&str; 6] = [
+    const SHARED: [&str; 7] = [
+        "archive",
         "cpu",
         "environment",
         "protocol",

@@ -3,9 +3,8 @@
 use crate::input::object_file;
 use crate::link::images::Object;
 use crate::link::objects::Natives;
-use ar_archive_writer::{ArchiveKind, NewArchiveMember, ObjectReader, write_archive_to_stream};
+use ar_archive_writer::{ArchiveKind, ObjectReader};
 use mgenjit::protocol::messages::{Failure, FailureKind};
-use std::collections::HashSet;
 use std::io;
 
 /// A GNU archive of the module's object, of all objects that are linked to it, and of the helpers that these need, the
@@ -16,28 +15,16 @@ pub fn archive(
     helpers: &[Object],
 ) -> Result<Vec<u8>, Failure> {
     let module = module.map(|bytes| ("module.o".to_owned(), bytes.as_slice()));
-    let mut taken = HashSet::new();
-    // A new member has no date, belongs to user and group 0, and has the mode 644.
-    let members: Vec<NewArchiveMember<'_>> = module
-        .into_iter()
-        .chain(natives.members())
-        .chain(
-            helpers
-                .iter()
-                .map(|one| (format!("{}.o", one.name), (*one.bytes).as_ref())),
+    let helpers = helpers
+        .iter()
+        .map(|one| (format!("{}.o", one.name), (*one.bytes).as_ref()));
+    let members = module.into_iter().chain(natives.members()).chain(helpers);
+    mgenjit::archive::write(members, ArchiveKind::Gnu, &READER).map_err(|error| {
+        Failure::new(
+            FailureKind::Link,
+            format!("the objects cannot be put into an archive: {error}"),
         )
-        .map(|(name, bytes)| NewArchiveMember::new(bytes, &READER, unused(&mut taken, name)))
-        .collect();
-    let mut archive = io::Cursor::new(Vec::new());
-    write_archive_to_stream(&mut archive, &members, ArchiveKind::Gnu, false, None).map_err(
-        |error| {
-            Failure::new(
-                FailureKind::Link,
-                format!("the objects cannot be put into an archive: {error}"),
-            )
-        },
-    )?;
-    Ok(archive.into_inner())
+    })
 }
 
 /// Reads objects as all else here does, which has seen them before; the crate's own reader panics at some.
@@ -55,17 +42,4 @@ fn get_symbols(object: &[u8], found: &mut dyn FnMut(&[u8]) -> io::Result<()>) ->
         found(definition.name.as_bytes())?;
     }
     Ok(true)
-}
-
-/// The name, with a number if it is taken: `list.o`, `list-2.o`.
-fn unused(taken: &mut HashSet<String>, name: String) -> String {
-    let (stem, extension) = name.rsplit_once('.').unwrap_or((&name, "o"));
-    let mut candidate = name.clone();
-    for number in 2_u32.. {
-        if taken.insert(candidate.clone()) {
-            break;
-        }
-        candidate = format!("{stem}-{number}.{extension}");
-    }
-    candidate
 }
