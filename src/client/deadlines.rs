@@ -136,6 +136,7 @@ fn has_more(socket: &UnixStream) -> bool {
 mod tests {
     use super::*;
     use std::os::unix::thread::JoinHandleExt;
+    use std::sync::mpsc::{RecvTimeoutError, channel};
 
     extern "C" fn nothing(_signal: libc::c_int) {}
 
@@ -149,7 +150,10 @@ mod tests {
         }
         let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
         let limit = Duration::from_millis(100);
+        let (tell, ended) = channel::<()>();
         let waiting = std::thread::spawn(move || {
+            // Its end is told by what it drops.
+            let _tell = tell;
             let mut deadlines = Deadlines::new(limit, None);
             deadlines.start(Duration::ZERO);
             let received = deadlines.receive(&ours, &mut ());
@@ -160,16 +164,14 @@ mod tests {
             let sent = deadlines.send(&ours, &long, None);
             (received.err(), sent.err())
         });
-        // More often than the limit, and for much longer.
-        for _ in 0..4000 {
-            if waiting.is_finished() {
-                break;
-            }
+        // Signals come more often than the limit, and for much longer.
+        let pause = Duration::from_millis(5);
+        let waits_on = (0..4000).all(|_| {
             // SAFETY: the thread was not joined yet.
             unsafe { libc::pthread_kill(waiting.as_pthread_t(), libc::SIGURG) };
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        assert!(waiting.is_finished(), "it waits on");
+            ended.recv_timeout(pause) == Err(RecvTimeoutError::Timeout)
+        });
+        assert!(!waits_on, "it waits on");
         let ends = waiting.join().expect("no panic");
         assert!(matches!(
             ends,

@@ -306,8 +306,9 @@ impl Server {
     }
 
     pub fn send_frame(&self, len: u32, body: &[u8]) {
-        (&self.socket).write_all(&len.to_le_bytes()).unwrap();
-        (&self.socket).write_all(body).unwrap();
+        // At once: a server that refuses the length reads no further.
+        let frame = [&len.to_le_bytes(), body].concat();
+        (&self.socket).write_all(&frame).unwrap();
     }
 
     pub fn receive(&self) -> Result<(Reply, Option<OwnedFd>), TransportError> {

@@ -1,14 +1,16 @@
 //! `mgenjit-helper link`: requests that are malformed or hostile, and its end at a bad moment.
 
 use crate::client::{Server, Spawn, memfd};
+use crate::wait;
 use mgenjit::protocol::external_linker::{Argument, DriverFailure, DriverReply, DriverRequest};
 use mgenjit::protocol::messages::Hello;
 use mgenjit::protocol::transport::{self, TransportError};
 use mgenjit::types::Input;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const SPAWN: &str = concat!(
     "exec '",
@@ -182,20 +184,13 @@ fn a_linker_ends_with_the_process_that_runs_it() {
     let mut server = start();
     let payload = transport::seal(&[]).unwrap();
     transport::send(&server.socket, &request, Some(payload.as_fd())).unwrap();
-    let deadline = Instant::now() + Duration::from_mins(2);
-    let until = |done: &dyn Fn() -> bool| {
-        while !done() {
-            assert!(Instant::now() < deadline, "it takes too long");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    };
-    until(&|| place.exists());
+    wait::until("started", || place.exists());
     let linker = std::fs::read_to_string(&place).unwrap();
-    let process = format!("/proc/{}/cmdline", linker.trim());
+    let linker = Pid::from_raw(linker.trim().parse().unwrap()).unwrap();
+    let linker = pidfd_open(linker, PidfdFlags::empty()).unwrap();
     server.kill(libc::SIGKILL);
     server.wait();
-    // A process that has ended and that nobody has waited for has no command line.
-    until(&|| std::fs::read(&process).map_or(true, |line| line.is_empty()));
+    assert!(wait::has_ended(linker.as_fd(), wait::TIMEOUT), "it runs on");
     match transport::receive::<DriverReply>(&server.socket) {
         Err(TransportError::Closed | TransportError::Io(_)) => {}
         other => panic!("{other:?}"),

@@ -2,7 +2,7 @@
 
 use super::support::*;
 use crate::cache::admin::Explanation;
-use crate::cache::directory::{alias_path, entry_path};
+use crate::cache::directory::{INDEX, JOURNAL, alias_path, entry_path};
 use crate::cache::index::{Filter, Stats, Verdict, Why};
 use crate::cache::journal::MissReason;
 use crate::cache::key::Key;
@@ -10,7 +10,8 @@ use crate::cache::manifest::{Part, Parts};
 use crate::cache::options::Limits;
 use crate::cache::store::Found;
 use crate::types::OptLevel;
-use std::time::Duration;
+use std::fs::File;
+use std::time::{Duration, SystemTime};
 
 #[test]
 fn statistics_are_exact() {
@@ -108,10 +109,19 @@ fn old_entries_go_and_pinned_ones_stay() {
     }
     let admin = cache.admin();
     admin.pin(&key(0), true).expect("pinned");
-    std::thread::sleep(Duration::from_millis(30));
+    // As if they had been stored two hours ago: the index is made anew, and takes their files' times.
+    let two_hours_ago = SystemTime::now() - Duration::from_hours(2);
+    for number in 0..6 {
+        let entry = File::open(cache.path().join(entry_path(&key(number)))).expect("an entry");
+        entry.set_modified(two_hours_ago).expect("its time is set");
+    }
+    for file in [INDEX, JOURNAL] {
+        std::fs::remove_file(cache.path().join(file)).expect("it was there");
+    }
+    cache.store.create_journal();
     assert!(cache.hit(&key(1)));
     let limits = Limits {
-        max_age: Duration::from_millis(20),
+        max_age: Duration::from_hours(1),
         ..nothing()
     };
     admin.trim(&limits, &mut |_, _| true).expect("trimmed");
