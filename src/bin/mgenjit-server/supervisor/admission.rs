@@ -1,15 +1,17 @@
 //! How many clients there are, how long each may take, and how much is kept for all: who goes when it is too much.
 
-use super::client::{Client, State};
+use super::client::Client;
 use super::connection::{Connection, Frame};
 use super::state::{LISTENER, Supervisor};
+use super::turn::Turn;
 use mgenjit::protocol::messages::Hello;
 use rustix::event::epoll::{self, EventFlags};
 use rustix::io::Errno;
 use serde_json::json;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// After so many new connections, what the others say is heard.
 const ACCEPTED_AT_ONCE: usize = 64;
@@ -17,12 +19,9 @@ const ACCEPTED_AT_ONCE: usize = 64;
 /// Bytes of all clients' unfinished frames together.
 const MOST_BUFFERED: usize = 256 << 20;
 
-/// How many times as long as for all else a client may take to decide: it may have to wait for a lock of the cache.
-const DECISION_FACTOR: u32 = 12;
-
 impl Supervisor {
     fn has_idle(&self) -> bool {
-        self.clients.values().any(Client::is_idle)
+        self.clients.values().any(|client| client.turn.is_idle())
     }
 
     /// Takes connections that wait. More of them are an event again.
@@ -67,13 +66,9 @@ impl Supervisor {
         let client = Client {
             connection,
             process,
-            state: State::Greeting,
-            since: Instant::now(),
+            turn: Turn::new(Instant::now()),
             interest,
             asked: None,
-            came: Instant::now(),
-            started: false,
-            decided: false,
         };
         self.clients.insert(id, client);
         if let Ok(hello) = Frame::new(&Hello::ours(), None) {
@@ -81,22 +76,18 @@ impl Supervisor {
         }
     }
 
-    /// Cuts the connection that was longest of no use, of the process that has the most. Whether there was one.
+    /// Cuts an idle connection, to have room for another. Whether there was one.
     fn make_room(&mut self) -> bool {
-        let mut counts: HashMap<u32, usize> = HashMap::new();
-        for client in self.clients.values() {
-            *counts.entry(client.process).or_default() += 1;
-        }
-        let idle = self.clients.iter().filter(|(_, client)| client.is_idle());
-        let chosen = idle.min_by_key(|(_, client)| {
-            let count = counts.get(&client.process).copied().unwrap_or_default();
-            (std::cmp::Reverse(count), client.since)
+        let all = self.clients.iter().map(|(id, client)| Seen {
+            id: *id,
+            process: client.process,
+            idle_since: client.turn.is_idle().then(|| client.turn.since()),
         });
-        let Some((id, client)) = chosen.map(|(id, client)| (*id, client.process)) else {
+        let Some(Seen { id, process, .. }) = least_needed(all.collect()) else {
             return false;
         };
         self.refuse(
-            client,
+            process,
             "too many connections: the one that was idle for longest",
         );
         self.drop_client(id);
@@ -129,8 +120,7 @@ impl Supervisor {
     }
 
     pub fn cut_slow_clients(&mut self) {
-        let client_timeout = self.options.client_timeout;
-        let is_over = |since: Instant, client_timeout: Duration| since.elapsed() >= client_timeout;
+        let (now, timeout) = (Instant::now(), self.options.client_timeout);
         let slow: Vec<(u64, u32)> = self
             .clients
             .iter()
@@ -138,14 +128,8 @@ impl Supervisor {
                 // What is not read now, it does not owe.
                 let is_read = client.interest.contains(EventFlags::IN);
                 let owes = client.connection.owes_since(is_read);
-                owes.is_some_and(|since| is_over(since, client_timeout))
-                    || match client.state {
-                        State::Greeting => is_over(client.since, client_timeout),
-                        State::Deciding(_) | State::Settling(_) => {
-                            is_over(client.since, client_timeout * DECISION_FACTOR)
-                        }
-                        _ => false,
-                    }
+                owes.is_some_and(|since| now.saturating_duration_since(since) >= timeout)
+                    || client.turn.is_late(now, timeout)
             })
             .map(|(id, client)| (*id, client.process))
             .collect();
@@ -157,24 +141,51 @@ impl Supervisor {
 
     /// Cuts whoever has sent the most of what is kept, if it is too much in all.
     pub fn bound_buffers(&mut self) {
-        loop {
-            let buffered = |client: &Client| {
-                client.connection.buffered() + client.asked.as_ref().map_or(0, |asked| asked.size)
-            };
-            let all: usize = self.clients.values().map(buffered).sum();
-            if all <= MOST_BUFFERED {
-                return;
-            }
-            let largest = self
-                .clients
+        let buffered = |client: &Client| {
+            client.connection.buffered() + client.asked.as_ref().map_or(0, |asked| asked.size)
+        };
+        while let Some(id) = largest(
+            self.clients
                 .iter()
-                .max_by_key(|(_, client)| buffered(client));
-            let Some((id, client)) = largest else {
-                return;
-            };
-            let (id, process) = (*id, client.process);
+                .map(|(id, client)| (*id, buffered(client))),
+            MOST_BUFFERED,
+        ) {
+            let process = self.clients.get(&id).map_or(0, |client| client.process);
             self.refuse(process, "too much to keep");
             self.drop_client(id);
         }
     }
 }
+
+/// What decides whose connection is cut when there are too many.
+#[derive(Clone, Copy)]
+struct Seen {
+    id: u64,
+    process: u32,
+    /// `None`: something is done for it.
+    idle_since: Option<Instant>,
+}
+
+/// The connection that was idle for longest, of the process that has the most.
+fn least_needed(all: Vec<Seen>) -> Option<Seen> {
+    let mut counts: HashMap<u32, usize> = HashMap::new();
+    for one in &all {
+        *counts.entry(one.process).or_default() += 1;
+    }
+    all.into_iter()
+        .filter(|one| one.idle_since.is_some())
+        .min_by_key(|one| (Reverse(counts[&one.process]), one.idle_since, one.id))
+}
+
+/// Who has the most bytes, if all have more than `bound` together.
+fn largest(buffered: impl Iterator<Item = (u64, usize)>, bound: usize) -> Option<u64> {
+    let (mut all, mut most) = (0_usize, None);
+    for (id, size) in buffered {
+        all = all.saturating_add(size);
+        most = most.max(Some((size, Reverse(id))));
+    }
+    most.filter(|_| all > bound).map(|(_, Reverse(id))| id)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,12 @@
 //! What clients do, and what becomes of it.
 
-use super::client::{Client, State};
+use super::client::Client;
 use super::connection::{Frame, Peer};
 use super::job::{Asked, End, Job, Outcome};
+use super::jobs::Left;
 use super::schedule::Event;
 use super::state::{Supervisor, frame};
+use super::turn::{Ending, State};
 use mgenjit::protocol::messages::{
     Decision, Failure, FailureKind, Hello, Phase, Progress, Reply, Request,
 };
@@ -23,11 +25,7 @@ impl Supervisor {
             return self.drop_client(id);
         }
         let gone = EventFlags::HUP | EventFlags::RDHUP | EventFlags::ERR;
-        let reads = matches!(
-            client.state,
-            State::Greeting | State::Idle | State::Deciding(_) | State::Settling(_)
-        );
-        if !reads {
+        if !client.turn.may_speak() {
             // It has nothing to say now, but that it wants no more.
             if flags.intersects(gone) {
                 return self.drop_client(id);
@@ -51,12 +49,7 @@ impl Supervisor {
     /// Takes what a client has said, as far as it may say something now.
     fn hear(&mut self, id: u64) {
         while let Some(client) = self.clients.get_mut(&id) {
-            let may = match client.state {
-                State::Greeting | State::Deciding(_) | State::Settling(_) => true,
-                State::Idle => !client.connection.is_full(),
-                State::Held | State::Waiting(_) | State::Elsewhere | State::Stopping => false,
-            };
-            if !may {
+            if !client.turn.is_heard(client.connection.is_full()) {
                 return;
             }
             let body = match client.connection.next() {
@@ -64,7 +57,7 @@ impl Supervisor {
                 Ok(None) => return,
                 Err(error) => return self.cut(id, &error),
             };
-            let heard = match client.state {
+            let heard = match client.turn.state() {
                 State::Greeting => self.greet(id, &body),
                 State::Idle => self.on_request(id, &body),
                 _ => self.on_decision(id, &body),
@@ -135,20 +128,13 @@ impl Supervisor {
             return;
         };
         let process = client.process;
-        let same = self
-            .jobs
-            .iter()
-            .find(|(_, job)| job.asked.is_same(&asked))
-            .map(|(job, _)| *job);
+        let same = self.jobs.same_as(&asked);
         let event = if same.is_some() { "joined" } else { "request" };
         self.log_of(event, &asked, process, &[]);
         if let Some(job) = same {
             self.set_state(id, State::Waiting(job));
-            if let Some(found) = self.jobs.get_mut(&job) {
-                found.clients.push(id);
-                if let Some(started) = found.started.clone() {
-                    self.tell_started(id, started);
-                }
+            if let Some(started) = self.jobs.join(job, id) {
+                self.tell_started(id, started);
             }
         } else {
             let job = self.new_id();
@@ -163,11 +149,10 @@ impl Supervisor {
         let Some(client) = self.clients.get_mut(&id) else {
             return Ok(());
         };
-        match &client.state {
+        match client.turn.state().clone() {
             State::Deciding(job) => {
-                let job = *job;
                 if decision == Decision::Compile {
-                    client.decided = true;
+                    client.turn.decide();
                     self.set_state(id, State::Waiting(job));
                     self.happened(Event::GoOn { job });
                 } else {
@@ -177,13 +162,10 @@ impl Supervisor {
                     self.release(id);
                 }
             }
-            State::Settling(outcome) => {
-                let outcome = outcome.clone();
-                match decision {
-                    Decision::Compile => self.answer(id, outcome.frame.clone()),
-                    Decision::Stop => self.release(id),
-                }
-            }
+            State::Settling(outcome) => match decision {
+                Decision::Compile => self.answer(id, outcome.frame.clone()),
+                Decision::Stop => self.release(id),
+            },
             _ => {}
         }
         Ok(())
@@ -191,41 +173,29 @@ impl Supervisor {
 
     /// A client does not wait for a job any more.
     pub fn leave(&mut self, id: u64, job: u64) {
-        let Some(found) = self.jobs.get_mut(&job) else {
-            return;
-        };
-        let led = found.clients.first() == Some(&id);
-        found.clients.retain(|client| *client != id);
-        let Some(next) = found.clients.first().copied() else {
-            self.jobs.remove(&job);
-            return self.happened(Event::Abandoned { job });
-        };
-        if !led {
-            return;
-        }
-        if !self.schedule.is_running(job) {
-            // Messages are to have the names of somebody who waits.
-            if let Some(asked) = self
-                .clients
-                .get(&next)
-                .and_then(|client| client.asked.clone())
-            {
-                found.asked = asked;
+        match self.jobs.leave(job, id) {
+            Left::Nobody => self.happened(Event::Abandoned { job }),
+            Left::Led(next) if !self.schedule.is_running(job) => {
+                let next = self.clients.get(&next);
+                if let Some(asked) = next.and_then(|client| client.asked.clone()) {
+                    self.jobs.rename(job, asked);
+                }
             }
-        } else if self.schedule.awaits_decision(job) {
-            self.ask(job);
+            Left::Led(_) if self.schedule.awaits_decision(job) => self.ask(job),
+            Left::Led(_) | Left::Others => {}
         }
     }
 
     /// Asks the first client of a job whether it is to go on.
     pub fn ask(&mut self, job: u64) {
-        let Some(found) = self.jobs.get(&job) else {
+        let Some(found) = self.jobs.get(job) else {
             return;
         };
         let (Some(digest), Some(id)) = (found.digest, found.clients.first().copied()) else {
             return;
         };
-        if self.clients.get(&id).is_some_and(|client| client.decided) {
+        let decided = |client: &Client| client.turn.has_decided();
+        if self.clients.get(&id).is_some_and(decided) {
             return self.happened(Event::GoOn { job });
         }
         self.set_state(id, State::Deciding(job));
@@ -235,7 +205,7 @@ impl Supervisor {
     /// Tells a client that what it asked for is being done.
     pub fn tell_started(&mut self, id: u64, frame: Frame) {
         if let Some(client) = self.clients.get_mut(&id)
-            && !std::mem::replace(&mut client.started, true)
+            && client.turn.start()
         {
             self.send(id, frame);
         }
@@ -249,12 +219,11 @@ impl Supervisor {
             let Some(client) = self.clients.get(&id) else {
                 continue;
             };
-            let (is_deciding, decided) =
-                (matches!(client.state, State::Deciding(_)), client.decided);
-            if outcome.end == End::Failed
-                && let Some(asked) = client.asked.clone()
-                && !asked.has_names_of(&job.asked)
-            {
+            let asked = client.asked.clone();
+            let same_names = |asked: &Rc<Asked>| asked.has_names_of(&job.asked);
+            let same_names = asked.as_ref().is_none_or(same_names);
+            let ending = client.turn.ending(&outcome, same_names);
+            if let (Ending::Again, Some(asked)) = (&ending, asked) {
                 // Whoever led before may have gone.
                 self.submit(id, asked);
                 continue;
@@ -266,15 +235,14 @@ impl Supervisor {
                 End::Died => &mut self.status.crashed,
             };
             *count += 1;
-            let digest = outcome.digest.filter(|_| outcome.end == End::Compiled);
-            if is_deciding {
+            match ending {
                 // Its worker died meanwhile. What it says next is the decision, and no request.
-                self.set_state(id, State::Settling(outcome.clone()));
-            } else if let Some(digest) = digest.filter(|_| !decided) {
-                self.set_state(id, State::Settling(outcome.clone()));
-                self.reply(id, &Reply::Identified { digest });
-            } else {
-                self.answer(id, outcome.frame.clone());
+                Ending::Settle => self.set_state(id, State::Settling(outcome.clone())),
+                Ending::Identify(digest) => {
+                    self.set_state(id, State::Settling(outcome.clone()));
+                    self.reply(id, &Reply::Identified { digest });
+                }
+                Ending::Answer | Ending::Again => self.answer(id, outcome.frame.clone()),
             }
         }
     }
@@ -289,7 +257,7 @@ impl Supervisor {
 
     /// Tells those who wait for a job, if they want to know, or must.
     pub fn tell_progress(&mut self, job: u64, progress: Progress, all: bool) {
-        let Some(found) = self.jobs.get(&job) else {
+        let Some(found) = self.jobs.get(job) else {
             return;
         };
         let Some(told) = frame(&Reply::Progress(progress)) else {
@@ -297,7 +265,7 @@ impl Supervisor {
         };
         for id in found.clients.clone() {
             let wants = self.clients.get(&id).is_some_and(|client| {
-                matches!(client.state, State::Waiting(_))
+                matches!(client.turn.state(), State::Waiting(_))
                     && !client.connection.is_full()
                     && (all
                         || client
@@ -338,9 +306,7 @@ impl Supervisor {
         };
         let asked = Rc::new(asked);
         client.asked = Some(asked.clone());
-        client.came = Instant::now();
-        client.started = false;
-        client.decided = false;
+        client.turn.ask(Instant::now());
         if self.schedule.has_room(client.process) {
             self.submit(id, asked);
         } else {
@@ -385,16 +351,15 @@ impl Supervisor {
     }
 
     pub fn nobody_settles(&self) -> bool {
-        !self
-            .clients
-            .values()
-            .any(|client| matches!(client.state, State::Settling(_)) || client.connection.is_full())
+        let settles = |client: &Client| {
+            matches!(client.turn.state(), State::Settling(_)) || client.connection.is_full()
+        };
+        !self.clients.values().any(settles)
     }
 
     pub fn set_state(&mut self, id: u64, state: State) {
         if let Some(client) = self.clients.get_mut(&id) {
-            client.state = state;
-            client.since = Instant::now();
+            client.turn.set(Instant::now(), state);
         }
         self.update_interest(id);
     }
@@ -405,11 +370,9 @@ impl Supervisor {
             return;
         };
         let mut interest = EventFlags::RDHUP;
-        interest |= match client.state {
-            State::Greeting | State::Deciding(_) | State::Settling(_) => EventFlags::IN,
-            State::Idle if !client.connection.is_full() => EventFlags::IN,
-            _ => EventFlags::empty(),
-        };
+        if client.turn.is_heard(client.connection.is_full()) {
+            interest |= EventFlags::IN;
+        }
         if client.connection.is_full() {
             interest |= EventFlags::OUT;
         }
@@ -464,8 +427,8 @@ impl Supervisor {
             return;
         };
         self.set_accepting(true);
-        let job = match client.state {
-            State::Waiting(job) | State::Deciding(job) => Some(job),
+        let job = match client.turn.state() {
+            State::Waiting(job) | State::Deciding(job) => Some(*job),
             State::Held => None,
             _ => return,
         };

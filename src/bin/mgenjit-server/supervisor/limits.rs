@@ -1,7 +1,8 @@
 //! What one request may take: of its worker, and of its client's time before a worker has it.
 
-use super::client::{Client, State};
+use super::client::Client;
 use super::state::{Supervisor, frame};
+use super::turn::{self, State};
 use mgenjit::protocol::messages::{Cause, Reply};
 use std::time::{Duration, Instant};
 
@@ -40,23 +41,14 @@ impl Supervisor {
         if timeout.is_zero() || room == 0 {
             return;
         }
-        let waits = |client: &Client| match client.state {
-            State::Held => true,
-            State::Waiting(job) => {
-                // One that has heard that its request has begun does not expect this.
-                !client.started && self.jobs.contains_key(&job) && !self.schedule.is_running(job)
-            }
-            _ => false,
-        };
-        let mut late: Vec<(Instant, u64)> = self
-            .clients
-            .iter()
-            .filter(|(_, client)| waits(client) && client.came.elapsed() >= timeout)
-            .map(|(id, client)| (client.came, *id))
-            .collect();
-        late.sort_unstable();
-        for (came, id) in late.into_iter().take(room) {
-            self.send_client_away(id, came.elapsed());
+        let now = Instant::now();
+        let is_queued = |job: u64| self.jobs.get(job).is_some() && !self.schedule.is_running(job);
+        let waiting = self.clients.iter().filter_map(|(id, client)| {
+            let waited = client.turn.waits_too_long(now, timeout, is_queued)?;
+            Some((*id, waited))
+        });
+        for (id, waited) in turn::sent_away(waiting, room) {
+            self.send_client_away(id, waited);
         }
     }
 
@@ -64,7 +56,8 @@ impl Supervisor {
         let Some(client) = self.clients.get_mut(&id) else {
             return;
         };
-        let before = std::mem::replace(&mut client.state, State::Elsewhere);
+        let before = client.turn.state().clone();
+        client.turn.set(Instant::now(), State::Elsewhere);
         let (asked, process) = (client.asked.take(), client.process);
         self.status.sent_away += 1;
         let waited = waited.as_millis() as u64;
@@ -84,7 +77,7 @@ impl Supervisor {
 
     /// How many clients have private servers because of this one.
     pub fn sent_away(&self) -> usize {
-        let elsewhere = |client: &&Client| matches!(client.state, State::Elsewhere);
+        let elsewhere = |client: &&Client| matches!(client.turn.state(), State::Elsewhere);
         self.clients.values().filter(elsewhere).count()
     }
 }

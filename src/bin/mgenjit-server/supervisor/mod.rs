@@ -12,14 +12,18 @@
 //!                  └──► workers ─────────────┴──────► schedule ──────────┘
 //! ```
 //!
-//! `schedule` decides which worker does which job and how many workers there are, without descriptors, processes and a
-//! clock; `queue` and `usage` are as pure. The others read, write, start and kill, on what `state` has.
+//! What decides has no descriptors, no processes and no clock, and is tested alone: `schedule` (which worker does which
+//! job, and how many workers there are), `turn` (where a client stands), `jobs` (who waits for what, and which requests are
+//! one), `queue` and `usage`. The others read, write, start and kill, on what `state` has. A write that fails drops its
+//! client at once, in the middle of whatever is being done: that is why clients are no state machine of events and actions
+//! as the workers are.
 
 mod admission;
 mod client;
 mod clients;
 mod connection;
 mod job;
+mod jobs;
 mod limits;
 mod listener;
 mod options;
@@ -27,6 +31,7 @@ mod queue;
 mod schedule;
 mod serve;
 mod state;
+mod turn;
 mod usage;
 mod worker;
 mod workers;

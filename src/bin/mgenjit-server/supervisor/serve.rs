@@ -1,10 +1,10 @@
 //! The server's life: it begins, waits for events, and ends.
 
-use super::client::State;
 use super::listener::Listener;
 use super::options::Options;
 use super::schedule::Event;
 use super::state::{LISTENER, Supervisor};
+use super::turn::State;
 use crate::process;
 use crate::process::log::Log;
 use mgenjit::protocol::messages::{Hello, Phase, Progress};
@@ -125,7 +125,7 @@ impl Supervisor {
         let idle: Vec<u64> = self
             .clients
             .iter()
-            .filter(|(_, client)| matches!(client.state, State::Greeting | State::Idle))
+            .filter(|(_, client)| matches!(client.turn.state(), State::Greeting | State::Idle))
             .map(|(id, _)| *id)
             .collect();
         for id in idle {
@@ -147,8 +147,8 @@ impl Supervisor {
         }
         // A link has no progress of its own.
         let running = self.jobs.iter();
-        let running = running.filter(|(id, _)| self.schedule.is_running(**id));
-        told.extend(running.map(|(id, job)| (*id, job.progress)));
+        let running = running.filter(|(id, _)| self.schedule.is_running(*id));
+        told.extend(running.map(|(id, job)| (id, job.progress)));
         for (job, progress) in told {
             self.tell_progress(job, progress, true);
         }

@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use super::connection::Frame;
-use super::job::Job;
+use super::jobs::Jobs;
 use super::listener::Listener;
 use super::options::Options;
 use super::queue::Bounds;
@@ -44,7 +44,7 @@ pub struct Supervisor {
     pub next_id: u64,
     pub most_clients: usize,
     pub clients: HashMap<u64, Client>,
-    pub jobs: HashMap<u64, Job>,
+    pub jobs: Jobs,
     /// Which worker does which job.
     pub schedule: Schedule,
     /// Clients whose requests wait for room in the queue, the first that came first.
@@ -118,7 +118,7 @@ impl Supervisor {
             next_id: LISTENER + 1,
             most_clients: MOST_CLIENTS.min(clients as usize).max(1),
             clients: HashMap::new(),
-            jobs: HashMap::new(),
+            jobs: Jobs::default(),
             schedule: Schedule::new(workers, BOUNDS),
             held: Vec::new(),
             workers: HashMap::new(),
@@ -138,8 +138,8 @@ impl Supervisor {
             queued: (self.schedule.queued() + self.held.len()) as u32,
             running: self
                 .jobs
-                .keys()
-                .filter(|job| self.schedule.is_running(**job))
+                .iter()
+                .filter(|(job, _)| self.schedule.is_running(*job))
                 .count() as u32,
             workers: self.schedule.workers() as u32,
             idle_workers: self.schedule.idle() as u32,

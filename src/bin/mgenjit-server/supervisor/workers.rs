@@ -92,7 +92,7 @@ impl Supervisor {
     }
 
     fn give(&mut self, job: u64, worker: u64) {
-        let Some(asked) = self.jobs.get(&job).map(|job| job.asked.clone()) else {
+        let Some(asked) = self.jobs.get(job).map(|job| job.asked.clone()) else {
             return;
         };
         if let Some(chosen) = self.workers.get_mut(&worker) {
@@ -182,14 +182,14 @@ impl Supervisor {
         match reply {
             Reply::Started { .. } => self.on_started(job, Frame::of_body(body, None)),
             Reply::Progress(progress) => {
-                if let Some(found) = self.jobs.get_mut(&job) {
+                if let Some(found) = self.jobs.get_mut(job) {
                     found.progress = progress;
                 }
                 self.tell_progress(job, progress, false);
             }
             Reply::Identified { digest } => {
                 self.happened(Event::Identified { worker: id });
-                if let Some(found) = self.jobs.get_mut(&job) {
+                if let Some(found) = self.jobs.get_mut(job) {
                     found.digest = Some(digest);
                 }
                 self.ask(job);
@@ -207,7 +207,7 @@ impl Supervisor {
     }
 
     fn on_started(&mut self, job: u64, frame: Frame) {
-        let Some(found) = self.jobs.get_mut(&job) else {
+        let Some(found) = self.jobs.get_mut(job) else {
             return;
         };
         // Another worker may have begun before this one.
@@ -224,7 +224,7 @@ impl Supervisor {
     fn on_done(&mut self, worker: u64, job: u64, frame: Frame, failed: bool) {
         self.happened(Event::Done { worker });
         self.recycle(worker);
-        let Some(done) = self.jobs.remove(&job) else {
+        let Some(done) = self.jobs.remove(job) else {
             return;
         };
         self.active = Instant::now();
@@ -298,7 +298,7 @@ impl Supervisor {
     }
 
     fn tell_died(&mut self, job: u64, status: ExitStatus, cause: Cause, words: &str) {
-        let Some(job) = self.jobs.remove(&job) else {
+        let Some(job) = self.jobs.remove(job) else {
             return;
         };
         let max_memory = self.options.max_memory;
