@@ -718,10 +718,10 @@ fn prefixes_of_keys() {
         cache.check(
             &[command, digit],
             64,
-            &["begins more than one key", "give more digits"],
+            &["more than one key begins with", "give more digits"],
         );
-        cache.check(&[command, "xyz"], 64, &["no key"]);
-        cache.check(&[command, ""], 64, &["no key"]);
+        cache.check(&[command, "xyz"], 64, &["not a key"]);
+        cache.check(&[command, ""], 64, &["not a key"]);
         let absent = "f".repeat(64);
         cache.check(&[command, &absent], 66, &["no entry"]);
         // One that is wrong spoils all: nothing is changed.
@@ -729,7 +729,7 @@ fn prefixes_of_keys() {
             cache.check(
                 &[command, &keys[0], &absent, "xyz"],
                 66,
-                &["no entry", "no key"],
+                &["no entry", "not a key"],
             );
         }
     }
@@ -1132,7 +1132,11 @@ fn bundles() {
     symlink(to.path("ours"), to.path("link")).expect("a link");
     let link = to.path("link");
     let link = link.to_str().expect("UTF-8");
-    from.check(&["export", "-o", link, "--all"], 73, &["no regular file"]);
+    from.check(
+        &["export", "-o", link, "--all"],
+        73,
+        &["not a regular file"],
+    );
     assert!(to.path("link").is_symlink());
 
     from.check(

@@ -115,7 +115,7 @@ fn version() {
     }
     for (server, part) in [
         ("/nowhere", "server   not found"),
-        ("/bin/true", "server   does not tell"),
+        ("/bin/true", "server   does not print its version"),
     ] {
         let mut command = place.tool(&["--version"]);
         let ran: tools::Ran = command
@@ -219,10 +219,15 @@ fn doctor_finds_what_is_wrong() {
         &[("MGENJIT_SERVER", "/bin/true")],
         &[],
         "server",
-        "no compile server",
+        "is not a compile server",
     );
     place.write("file", "");
-    check(&[], &["--cache-dir", "file"], "cache", "it is no directory");
+    check(
+        &[],
+        &["--cache-dir", "file"],
+        "cache",
+        "it is not a directory",
+    );
     let open = place.path("open");
     std::fs::create_dir(&open).expect("a folder");
     std::fs::set_permissions(&open, Permissions::from_mode(0o777)).expect("open to all");

@@ -503,8 +503,8 @@ fn progress_of_several_threads() {
     let ran = run_on_terminal(place.command(place.path("threads")), "xterm");
     assert_eq!(ran.code, 0, "{ran:?}");
     for part in [
-        "\x1b[?7lthreads: queue: 2 compiles come first, ",
-        "\x1b[?7lthreads: queue: 1 compile comes first, ",
+        "\x1b[?7lthreads: queue: 2 compiles ahead, ",
+        "\x1b[?7lthreads: queue: 1 compile ahead, ",
         "\x1b[?7lthreads: queue, ",
     ] {
         assert!(ran.err.contains(part), "{part:?} in {:?}", ran.err);
@@ -515,7 +515,7 @@ fn progress_of_several_threads() {
 }
 
 #[test]
-fn trouble_with_the_server() {
+fn warnings_of_the_server() {
     let place = place();
     let arguments = [
         "--verbose",
@@ -527,7 +527,7 @@ fn trouble_with_the_server() {
     let said = place.check(&arguments, 0, &["i64 @add(i64, i64)\n"]).err;
     let told = said
         .lines()
-        .find(|line| line.contains(": trouble with the compile server: "));
+        .find(|line| line.contains(": compile server warning: "));
     assert!(
         told.is_some_and(|line| line.contains("nowhere/log")),
         "{said}"
@@ -615,8 +615,11 @@ fn limits_and_reproducers() {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         place.check(&arguments, 65, &["run: ", part]);
     };
-    check(["--max-time", "0.1"], "was not compiled within 100 ms");
-    check(["--max-memory", "8"], "more than 8388608 bytes of memory");
+    check(
+        ["--max-time", "0.1"],
+        "took longer to compile than the limit of 100 ms",
+    );
+    check(["--max-memory", "8"], "than the limit of 8388608 bytes");
     place.write(
         "fatal.ll",
         "declare void @llvm.aarch64.hint(i32)\n\

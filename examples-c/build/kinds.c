@@ -30,7 +30,7 @@ static int is_library_with_version(const char *path)
     return version != NULL && strspn(version + 3, ".0123456789") == strlen(version + 3);
 }
 
-/* The last one, of executables, has all names that no other has. */
+/* The last one, executables, takes all names that no other kind has. */
 const struct kind *kind_of_file(const char *path)
 {
     const char *suffix = strrchr(path, '.');

@@ -1,7 +1,7 @@
 /*
- * Builds a program or library of LLVM IR ahead of time: what `run` compiles and runs, this one writes to a file.
+ * Builds a program or library from LLVM IR ahead of time: what `run` compiles and runs, this tool writes to a file.
  *
- * options.c reads the command line, kinds.c has what can be written.
+ * options.c reads the command line; kinds.c lists what can be written.
  */
 
 #define _POSIX_C_SOURCE 200809L
@@ -64,7 +64,7 @@ static int export_to_file(const struct options *options, mgenjit_module **module
     if (status == MGENJIT_STATUS_OK)
         return 0;
     int exit_code = report_error(NULL, error);
-    /* What is read was read by then. */
+    /* All inputs were read by now. */
     return status == MGENJIT_STATUS_IO ? EX_CANTCREAT : exit_code;
 }
 

@@ -13,7 +13,7 @@ static const char usage[] = "-o OUT [options] FILES...\n";
 
 static const char help[] =
     "\n"
-    "Compiles FILES, or finds their code in the cache, and writes it to OUT, ahead of time. FILES are IR text,\n"
+    "Compiles FILES ahead of time, or finds their code in the cache, and writes it to OUT. FILES are IR text,\n"
     "bitcode, object files and static archives; - is stdin. They are compiled together and optimised as one.\n"
     "\n"
     "  -o, --output OUT     the file to write; it appears only when it is complete; - is stdout, for text\n"
@@ -70,12 +70,12 @@ static const struct argument_row rows[] = {
     {NULL, NO_VALUE, 0},
 };
 
-/* Options that count together with others: they are judged when all are read. */
+/* Options that depend on others. They are checked when all have been read. */
 struct pending {
     const char *target;
     const char *cpu;
     const char *features;
-    /* Whether there are options that some kinds alone have. */
+    /* Whether there are options that only some kinds have. */
     int has_soname;
     int is_static;
     int has_link_arguments;
@@ -151,7 +151,7 @@ static int take(struct options *options, struct pending *pending, int option, co
     return check(error, exit_code);
 }
 
-/* Judges what was given together. Returns 1 to go on. */
+/* Checks the options together. Returns 1 to go on. */
 static int settle(struct options *options, const struct pending *pending, int *exit_code)
 {
     mgenjit_config *config = options->setup.config;
@@ -212,7 +212,7 @@ int build_options_parse(struct options *options, int argc, char **argv, int *exi
         return 0;
     }
 
-    /* --verbose has another hook, which does this too. */
+    /* --verbose has another hook, which shows progress as well. */
     if (line_is_possible()) {
         mgenjit_config_set_event_hook(options->setup.config, events_show_progress, NULL, NULL, &error);
         if (!check(error, exit_code))

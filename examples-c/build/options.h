@@ -19,8 +19,8 @@ struct options {
 };
 
 /*
- * Reads the command line. Returns 1 if there is something to build, else 0: then `*exit_code` is what to end
- * with, and what there is to say has been said. The strings are those of `argv`.
+ * Reads the command line. Returns 1 if there is something to build, else 0: then everything was printed, and
+ * `*exit_code` is the exit code. The strings are those of `argv`.
  */
 int build_options_parse(struct options *options, int argc, char **argv, int *exit_code);
 

@@ -11,7 +11,7 @@
 #include "progress.h"
 #include "report.h"
 
-/* Keys, as many as there are. */
+/* A list of keys that grows. */
 struct keys {
     key_text *items;
     size_t count;

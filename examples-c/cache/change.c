@@ -21,7 +21,7 @@ static int get_stats(mgenjit_cache *cache, mgenjit_cache_statistics *stats)
     return mgenjit_cache_stats(cache, stats, &error) == MGENJIT_STATUS_OK ? EXIT_DONE : report_cache_error(error);
 }
 
-/* Tells how much is gone and how much is left. Other processes may have stored or removed something meanwhile. */
+/* Prints how much was removed and how much is left. Other processes may have stored or removed something meanwhile. */
 static int report_removed(struct context *context, const mgenjit_cache_statistics *before)
 {
     mgenjit_cache_statistics after;
@@ -58,7 +58,7 @@ int command_trim(struct context *context)
     if (exit_code != EXIT_DONE)
         return exit_code;
 
-    /* The statistics have the limits that hold so far. */
+    /* The statistics have the current limits. */
     uint64_t bytes = options->max_bytes != NO_LIMIT_GIVEN ? options->max_bytes : before.max_bytes;
     uint64_t entries = options->max_entries != NO_LIMIT_GIVEN ? options->max_entries : before.max_entries;
     uint64_t age = before.max_age_ms;
@@ -97,7 +97,7 @@ int command_clear(struct context *context)
     mgenjit_cache_statistics before;
     mgenjit_error *error = NULL;
     if (!options->yes && !isatty(STDIN_FILENO))
-        return options_wrong(options, "stdin is no terminal, so that nobody can be asked: use --yes", "");
+        return options_wrong(options, "stdin is not a terminal, so nobody can be asked: use --yes", "");
     int exit_code = get_stats(context->cache, &before);
     if (exit_code != EXIT_DONE)
         return exit_code;
@@ -124,7 +124,7 @@ static mgenjit_status unpin(mgenjit_cache *cache, const char *key, mgenjit_error
     return mgenjit_cache_pin(cache, key, false, error);
 }
 
-/* Changes the entries that are named, and tells of each. */
+/* Changes the named entries, and prints each. */
 static int change_named(struct context *context, change change, const char *done)
 {
     key_text *keys = NULL;

@@ -18,7 +18,7 @@ int entries_resolve(struct context *context, key_text **keys, size_t *count)
         if (mgenjit_cache_resolve(context->cache, arguments->items[i], (*keys)[i], sizeof (*keys)[i], &error) != MGENJIT_STATUS_OK) {
             int failed = report_cache_error(error);
             exit_code = exit_code == EXIT_DONE ? failed : exit_code;
-            /* Nothing else is found there either. */
+            /* The others would fail for the same reason. */
             if (failed == EXIT_CACHE || failed == EXIT_DEFECT)
                 break;
         }

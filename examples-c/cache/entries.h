@@ -6,8 +6,8 @@
 typedef char key_text[MGENJIT_KEY_SIZE];
 
 /*
- * Finds the whole keys of the arguments, all of them before any is used. Returns an exit code; what is wrong has
- * been said. The keys are to be freed.
+ * Finds the whole keys of all arguments, before any is used. Returns an exit code, and prints what is wrong. The caller
+ * frees the keys.
  */
 int entries_resolve(struct context *context, key_text **keys, size_t *count);
 

@@ -24,7 +24,7 @@ static const struct {
     const char *name;
     const char *words;
 } differences[] = {
-    {MGENJIT_DIFFERS_IR, "ir", "the IR, or another input, or what is kept"},
+    {MGENJIT_DIFFERS_IR, "ir", "the IR, another input, or the symbols that are kept"},
     {MGENJIT_DIFFERS_OPT_LEVEL, "opt_level", "the optimisation level"},
     {MGENJIT_DIFFERS_CPU, "cpu", "the CPU or target"},
     {MGENJIT_DIFFERS_LLVM, "llvm", "LLVM's version"},

@@ -11,7 +11,7 @@
 #include "info.h"
 #include "report.h"
 
-/* Digits of a key in a table: enough that two entries hardly ever share them, and cut and paste finds one. */
+/* Digits of a key in a table: so many that two entries hardly ever share them, for copy and paste. */
 enum { KEY_DIGITS = 12 };
 
 static const struct column short_columns[] = {
@@ -33,7 +33,7 @@ enum {
 struct listing {
     uint64_t count;
     uint64_t bytes;
-    /* What is to be sorted. */
+    /* The rows to sort. */
     mgenjit_cache_info *items;
     size_t room;
 };
@@ -83,7 +83,7 @@ static void print_long(const mgenjit_cache_info *info)
     table_row(long_columns, LONG_COLUMNS, cells);
 }
 
-/* The table's header is printed with its first row: there is no table of nothing. */
+/* The table's header is printed with its first row, so an empty table has none. */
 static void print(const struct options *options, const mgenjit_cache_info *info, int is_first)
 {
     if (is_first && !options->keys_only && !options->json) {
@@ -144,7 +144,7 @@ static int visit(struct context *context, const mgenjit_cache_info *info, void *
     struct listing *listing = user;
     if (context->options->sort == SORT_NONE) {
         print(context->options, info, listing->count == 0);
-        /* Whoever read it has gone. */
+        /* The reader of stdout has gone. */
         if (ferror(stdout))
             return EXIT_OUTPUT;
     } else {
@@ -171,7 +171,7 @@ static uint64_t sort_number(const mgenjit_cache_info *info)
     }
 }
 
-/* The most first; of equal ones by name, and by key. */
+/* The largest first; equal ones by name, then by key. */
 static int compare(const void *left, const void *right)
 {
     const mgenjit_cache_info *one = left, *other = right;

@@ -1,5 +1,5 @@
 /*
- * Looks into a cache, and changes it.
+ * Inspects and changes a cache.
  *
  * options.c reads the command line and has the table of commands; each command is in the file of its group, with
  * change.c for those that change something and bundle.c for import and export. info.c

@@ -12,31 +12,31 @@
 #include "report.h"
 
 static const struct command commands[] = {
-    {"stats", "", 0, 0, "what the cache holds, and what it did", "", command_stats},
+    {"stats", "", 0, 0, "what the cache holds, and what it has done", "", command_stats},
     {"list", "", 0, 0, "its entries, in the order of their keys", "", command_list},
-    {"show", "KEY", 1, 1, "all that is known of an entry, and its functions",
-     "With --ir, --object or --image, or with --disassemble, that instead.\n", command_show},
+    {"show", "KEY", 1, 1, "everything known about an entry, and its functions",
+     "With --ir, --object, --image or --disassemble, that instead.\n", command_show},
     {"verify", "[KEY...]", 0, MANY, "check entries, all if none is named",
-     "Prints those that are not whole, or that were compiled to something else than now.\n", command_verify},
+     "Prints those that are damaged, and with --recompile those that now become different code.\n", command_verify},
     {"trim", "", 0, 0, "remove what is over the limits",
-     "Those entries go first that saved the least compile time for each byte, and were not used for long.\n"
+     "Entries go first that saved little compile time for their size, and were not used for long.\n"
      "A limit that is not given is the default: 5G, and no limit of number and age.\n",
      command_trim},
     {"clear", "", 0, 0, "remove all entries but the pinned ones", "It asks first.\n", command_clear},
-    {"remove", "KEY...", 1, MANY, "remove entries, also pinned ones",
-     "Code that is running from them runs on. If a KEY is wrong, none is removed.\n", command_remove},
+    {"remove", "KEY...", 1, MANY, "remove entries, pinned ones too",
+     "Code that is already loaded from them keeps running. If a KEY is wrong, none is removed.\n", command_remove},
     {"pin", "KEY...", 1, MANY, "never evict these entries", "", command_pin},
-    {"unpin", "KEY...", 1, MANY, "evict them again when there is need", "", command_unpin},
-    {"explain", "FILE...", 1, MANY, "why a module would be found in the cache, or would not",
-     "Give the FILE as the program does that compiles it: its path is the module's name. It may be -, stdin. Several\n"
-     "are the inputs of one module, in this order.\n"
-     "Nothing is compiled. So new IR that differs from an entry's in nothing that matters is not found here, though a\n"
-     "compile finds it.\n",
+    {"unpin", "KEY...", 1, MANY, "let them be evicted again", "", command_unpin},
+    {"explain", "FILE...", 1, MANY, "why a module would, or would not, be found in the cache",
+     "Name FILE as the program that compiles it does: its path is the module's name. - is stdin. Several FILEs are the\n"
+     "inputs of one module, in this order.\n"
+     "Nothing is compiled. So IR that differs from an entry's only in what does not matter is not found here, although a\n"
+     "compile would find it.\n",
      command_explain},
     {"export", "-o BUNDLE KEY...|--name GLOB|--all", 0, MANY, "write entries to one file", "", command_export},
-    {"import", "BUNDLE...", 1, MANY, "store what such files have",
-     "What is there already stays as it is.\n", command_import},
-    {"rebuild", "", 0, 0, "make the index anew from the entries", "", command_rebuild},
+    {"import", "BUNDLE...", 1, MANY, "store the entries of such files",
+     "Entries that are there already stay as they are.\n", command_import},
+    {"rebuild", "", 0, 0, "rebuild the index from the entries", "", command_rebuild},
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
@@ -46,7 +46,7 @@ static const char usage[] = "[--cache-dir DIR] COMMAND [options] [ARGS...]\n";
 static const char help[] =
     "\n"
     "KEY is a key, 64 hexadecimal digits, or a unique prefix of one. It may be an alias: another key that leads to the\n"
-    "entry, because its IR differs in nothing that matters.\n"
+    "entry, because its IR differs only in what does not matter.\n"
     "SIZE is in bytes, or as 500K, 1.5G (of 1024) or 500kB, 2GB (of 1000). DURATION is as 90s, 15min, 12h, 30d, 2w.\n"
     "--json prints a JSON object for each item, one a line, with exact numbers: bytes, and microseconds (since 1970).\n"
     "Bytes of a name that are not UTF-8 become U+FFFD.\n"
@@ -60,7 +60,7 @@ static const char help[] =
     "  64  wrong usage, or a KEY that is not unique\n"
     "  65  a bundle or an entry is damaged or not trusted, or IR is bad\n"
     "  66  no such entry, file or cache\n"
-    "  69  no objdump, or no compile server, or this machine is not up to --cpu\n"
+    "  69  no objdump, or no compile server, or this machine lacks what --cpu needs\n"
     "  70  a defect of the library\n"
     "  73  a file could not be written\n"
     "  74  stdout could not be written\n"
@@ -101,7 +101,7 @@ enum id {
     YES
 };
 
-/* An option, and the commands that have it, between spaces; "" for all. */
+/* An option, and the commands that take it, between spaces; "" for all. */
 static const struct row {
     enum id id;
     const char *letter;
@@ -110,37 +110,37 @@ static const struct row {
     const char *commands;
     const char *help;
 } rows[] = {
-    {NAME, NULL, "name", "GLOB", " list export ", "only modules of such names: * ? and [...], as in 'lib*'"},
-    {NAME, NULL, "name", "NAME", " explain ", "what the module is called, if not as FILE"},
+    {NAME, NULL, "name", "GLOB", " list export ", "only modules whose name matches: * ? and [...], as in 'lib*'"},
+    {NAME, NULL, "name", "NAME", " explain ", "the module's name, if it is not FILE"},
     {PINNED, NULL, "pinned", NULL, " list ", "only pinned entries"},
-    {UNPINNED, NULL, "unpinned", NULL, " list ", "only those that are not"},
-    {UNUSED_FOR, NULL, "unused-for", "DURATION", " list ", "only what was not used for so long"},
-    {MIN_SIZE, NULL, "min-size", "SIZE", " list ", "only entries of at least that size"},
+    {UNPINNED, NULL, "unpinned", NULL, " list ", "only entries that are not pinned"},
+    {UNUSED_FOR, NULL, "unused-for", "DURATION", " list ", "only entries that were not used for this long"},
+    {MIN_SIZE, NULL, "min-size", "SIZE", " list ", "only entries of at least this size"},
     {SORT, NULL, "sort", "WHAT", " list ", "size, used, hits, saved or created, the most first; or name"},
-    {LONG, "l", "long", NULL, " list ", "tell more of each"},
+    {LONG, "l", "long", NULL, " list ", "more about each entry"},
     {KEYS, NULL, "keys", NULL, " list ", "print whole keys and nothing else, for scripts"},
     {DISASSEMBLE, "d", "disassemble", NULL, " show ", "the machine code, by objdump ($OBJDUMP)"},
     {IR, NULL, "ir", "[=FILE]", " show ", "the IR that was compiled, to FILE or stdout"},
     {OBJECT, NULL, "object", "FILE", " show ", "the object file, to FILE or (-) stdout"},
     {IMAGE, NULL, "image", "FILE", " show ", "the shared object, to FILE or (-) stdout"},
-    {RECOMPILE, NULL, "recompile", NULL, " verify ", "compile each once more, and compare"},
+    {RECOMPILE, NULL, "recompile", NULL, " verify ", "compile each again, and compare"},
     {MAX_SIZE, NULL, "max-size", "SIZE", " trim ", "of all entries together, or none"},
     {MAX_ENTRIES, NULL, "max-entries", "N", " trim ", "their number, or none"},
     {MAX_AGE, NULL, "max-age", "DURATION", " trim ", "since an entry was last used, or none"},
     {PINNED_TOO, NULL, "pinned-too", NULL, " clear ", "remove pinned entries as well"},
-    {YES, "y", "yes", NULL, " clear ", "do not ask; needed where stdin is no terminal"},
-    {OPT, "O", "opt", "LEVEL", " explain ", "how far it is optimised: 0, 1, 2, 3, s, z; default: 2"},
+    {YES, "y", "yes", NULL, " clear ", "do not ask; needed where stdin is not a terminal"},
+    {OPT, "O", "opt", "LEVEL", " explain ", "the optimisation level: 0, 1, 2, 3, s, z; default: 2"},
     {CPU, NULL, "cpu", "NAME", " explain ", "what it is compiled for: native (default), x86-64, x86-64-v2, -v3, -v4"},
-    {TARGET, NULL, "target", "TRIPLE", " explain ", "another target; --cpu is then by LLVM's name"},
+    {TARGET, NULL, "target", "TRIPLE", " explain ", "another target; --cpu is then LLVM's name"},
     {FEATURES, NULL, "features", "LIST", " explain ", "features of the target's CPU, such as +sve,-crc"},
     {KEEP, NULL, "keep", "SYMBOL", " explain ", "a symbol that stays visible, and no other (repeatable)"},
     {OUTPUT, "o", "output", "BUNDLE", " export ", "the file to write"},
     {ALL, NULL, "all", NULL, " export ", "all entries"},
     {SIGN, NULL, "sign", "KEYFILE", " export ", "sign them with this private key"},
     {LAYER, NULL, "layer", "DIR", " explain ", "a read-only cache below this one (repeatable)"},
-    {TRUST, NULL, "trust", "KEYFILE", " verify explain import ", "a key; what none signed is refused (repeatable)"},
+    {TRUST, NULL, "trust", "KEYFILE", " verify explain import ", "a trusted key: what none of them signed is refused (repeatable)"},
     {JSON, NULL, "json", NULL, " stats list show verify trim clear remove pin unpin explain export import rebuild ",
-     "print JSON, a line for each object"},
+     "print JSON, one object a line"},
     {CACHE_DIR, NULL, "cache-dir", "DIR", "", "default: $MGENJIT_CACHE_DIR, else $XDG_CACHE_HOME/mgenjit,\n"
                                            "                         else ~/.cache/mgenjit"},
     {HELP, "h", "help", NULL, "", "this; after a COMMAND, about it"},
@@ -185,7 +185,7 @@ static void print_help(const struct command *command)
         return;
     }
     program_print_usage(stdout, usage);
-    printf("\nLooks into a cache of compiled LLVM IR, and changes it.\n\n");
+    printf("\nInspects and changes a cache of compiled LLVM IR.\n\n");
     for (size_t i = 0; i < COMMANDS; i++)
         printf("  %-8s %s\n", commands[i].name, commands[i].summary);
     printf("\n");
@@ -217,8 +217,8 @@ static int parse_sort(const char *text, enum sort *sort)
 }
 
 /*
- * A limit: "none" is 0, which is no limit to the library. A 0 that is given would remove nothing, and who gives
- * it may mean all.
+ * A limit: "none" is 0, which the library takes for no limit. So "0" is refused: it would remove nothing, while its
+ * user may mean everything.
  */
 static int parse_limit(const char *text, int (*parse)(const char *, uint64_t *), uint64_t *limit)
 {
@@ -352,22 +352,22 @@ static int read_options(struct options *options, struct arguments *arguments, co
     return 1;
 }
 
-/* What the table of options cannot say. Returns an exit code. */
+/* Checks what the table of options cannot express. Returns an exit code. */
 static int check(const struct options *options)
 {
     const struct command *command = options->command;
     int count = options->arguments.count;
     int parts = (options->ir != 0) + (options->object_file != NULL) + (options->image_file != NULL);
     if (count < command->least)
-        return options_wrong(options, "something is missing: ", command->arguments);
+        return options_wrong(options, "missing: ", command->arguments);
     if (count > command->most)
         return options_wrong(options, "too many arguments: ", options->arguments.items[command->most]);
     if (options->keys_only && (options->json || options->is_long))
-        return options_wrong(options, "--keys prints keys alone: without --json and --long", "");
+        return options_wrong(options, "--keys prints nothing but keys: it cannot go with --json or --long", "");
     if (options->disassemble && (parts > 0 || options->json))
-        return options_wrong(options, "--disassemble goes with no other option", "");
+        return options_wrong(options, "--disassemble cannot go with other options", "");
     if (options->json && parts > 0)
-        return options_wrong(options, "--json tells of an entry: without --ir, --object and --image", "");
+        return options_wrong(options, "--json describes the entry: it cannot go with --ir, --object or --image", "");
     if (options->features != NULL && options->target == NULL)
         return options_wrong(options, "--features needs --target", "");
     if (command->run == command_export) {

@@ -4,8 +4,8 @@
 #include <stdint.h>
 
 /*
- * A line on stderr that tells how far something long is, if stderr is a terminal. It comes once that has taken a
- * while, changes a few times a second, and goes when the work is done.
+ * A line on stderr that shows the progress of something long, if stderr is a terminal. It appears after a while,
+ * changes a few times a second, and disappears when the work is done.
  */
 void progress_start(const char *what);
 

@@ -55,6 +55,6 @@ void report_failure(const char *what, int error)
 
 int report_no_memory(void)
 {
-    fprintf(stderr, "%s: there is not enough memory\n", program_name);
+    fprintf(stderr, "%s: out of memory\n", program_name);
     return EXIT_OS;
 }

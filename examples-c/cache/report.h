@@ -3,7 +3,7 @@
 
 #include "mgenjit.h"
 
-/* What the process ends with; from 64 on as in sysexits.h. Scripts count on them: see --help. */
+/* Exit codes; from 64 on as in sysexits.h. Scripts rely on them: see --help. */
 enum {
     EXIT_DONE = 0,
     EXIT_NOT_WELL = 1,

@@ -54,7 +54,7 @@ static void print_json(const mgenjit_cache_entry *entry, const mgenjit_cache_inf
     json_end();
 }
 
-/* The features that the code may use, of a text such as "+avx2,-avx512f", in lines of a fitting length. */
+/* Prints the features that the code may use, from a text such as "+avx2,-avx512f", in lines that fit. */
 static void print_features(const char *features)
 {
     enum { LINE = 80 };
@@ -159,14 +159,14 @@ static int is_text(const mgenjit_blob *blob)
     return memchr(mgenjit_blob_data(blob), '\0', mgenjit_blob_size(blob)) == NULL;
 }
 
-/* Writes to a file, or to stdout for "-". What is left of a file that could not be written stays: it may be a
- * device, or a link, that was there before. */
+/* Writes to a file, or to stdout for "-". A file that could not be written is not removed: it may be a device or a
+ * link that was there before. */
 static int write_blob(const char *path, const mgenjit_blob *blob)
 {
     size_t size = mgenjit_blob_size(blob);
     if (strcmp(path, "-") == 0) {
         if (isatty(STDOUT_FILENO) && !is_text(blob)) {
-            fprintf(stderr, "%s: these bytes are no text, and stdout is a terminal: name a file\n", program_name);
+            fprintf(stderr, "%s: this is binary, and stdout is a terminal: name a file\n", program_name);
             return EXIT_USAGE;
         }
         fwrite(mgenjit_blob_data(blob), 1, size, stdout);

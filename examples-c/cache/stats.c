@@ -8,7 +8,7 @@
 #include "common/units.h"
 #include "report.h"
 
-/* A number of what happened, which need not be known. */
+/* Prints a count, which may be unknown. */
 static void json_counted(const mgenjit_cache_statistics *stats, const char *name, uint64_t value)
 {
     if (stats->has_history)
@@ -46,7 +46,7 @@ static void print_json(const char *directory, const mgenjit_cache_statistics *st
     json_end();
 }
 
-/* A fact of several counts: the first with `what`, the others in parentheses if they are not 0. */
+/* Prints several counts: the first with `what`, the others in parentheses if they are not 0. */
 struct count {
     uint64_t count;
     const char *what;
@@ -96,7 +96,7 @@ static void print_table(const char *directory, const mgenjit_cache_statistics *s
     if (!stats->has_history) {
         for (size_t i = 0; i < sizeof counted / sizeof counted[0]; i++)
             table_fact(counted[i], "unknown");
-        table_fact("index", "none is kept here, or it can be neither read nor made");
+        table_fact("index", "there is none, or it can be neither read nor created");
         return;
     }
 

@@ -12,18 +12,18 @@
 #include "progress.h"
 #include "report.h"
 
-/* What became of the entries so far. */
+/* The results so far. */
 struct round {
     uint64_t total;
     uint64_t done;
     uint64_t bad;
-    /* What was asked to be compiled again, and cannot be. */
+    /* Entries that should be compiled again, and cannot be. */
     uint64_t not_compiled;
 };
 
 #define NOT_COMPILED "not compiled"
 
-/* What a verification gave, in a word; NULL if it could not be done, for a reason that is not the entry's. */
+/* The result of a verification, in a word; NULL if it failed for a reason that is not the entry's. */
 static const char *result_name(mgenjit_status status)
 {
     switch (status) {
@@ -31,7 +31,7 @@ static const char *result_name(mgenjit_status status)
     case MGENJIT_STATUS_DAMAGED: return "damaged";
     case MGENJIT_STATUS_UNTRUSTED: return "untrusted";
     case MGENJIT_STATUS_DIFFERENT: return "different";
-    /* It was compiled once, and now is not. */
+    /* It compiled once, and now does not. */
     case MGENJIT_STATUS_PARSE:
     case MGENJIT_STATUS_VERIFY:
     case MGENJIT_STATUS_CODEGEN:
@@ -72,12 +72,12 @@ static int verify(struct context *context, const char *key, const char *name, st
     const struct options *options = context->options;
     mgenjit_error *error = NULL;
     mgenjit_status status = mgenjit_cache_verify(context->cache, key, options->recompile, &error);
-    /* Either there is no IR to compile, or no entry any more. */
+    /* Either there is no IR to compile, or the entry is gone. */
     if (status == MGENJIT_STATUS_NOT_FOUND
         && mgenjit_cache_verify(context->cache, key, 0, NULL) == MGENJIT_STATUS_NOT_FOUND) {
         if (options->arguments.count > 0)
             return report_cache_error(error);
-        /* Somebody removed it meanwhile: of all, it is none. */
+        /* Somebody removed it meanwhile, so it does not count. */
         mgenjit_error_free(error);
         return EXIT_DONE;
     }
@@ -141,7 +141,7 @@ int command_verify(struct context *context)
         printf("%" PRIu64 " %s verified, %s%" PRIu64 " bad%s", round.done, round.done == 1 ? "entry" : "entries",
                color(round.bad > 0 ? RED : GREEN), round.bad, color_end());
         if (round.not_compiled > 0)
-            printf(", %" PRIu64 " not compiled again: without its IR, or of another machine or version",
+            printf(", %" PRIu64 " not compiled again: stored without IR, or for another machine or version",
                    round.not_compiled);
         putchar('\n');
     }

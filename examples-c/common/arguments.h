@@ -2,8 +2,8 @@
 #define COMMON_ARGUMENTS_H
 
 /*
- * Reads a command line as getopt_long does, and without it: a program that is run in this process has getopt, which is
- * one for the whole process, to itself.
+ * Reads a command line as getopt_long does, but without it: getopt has one state for the whole process, which belongs
+ * to the program that runs in this process.
  */
 
 enum argument_value { NO_VALUE, OPTIONAL_VALUE, VALUE };

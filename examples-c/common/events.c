@@ -13,7 +13,7 @@
 #include "message.h"
 #include "report.h"
 
-/* When the compile began that the line is about: the one that began last. Whoever changes it has stderr locked. */
+/* When the compile that the line shows, the latest one, began. Guarded by the lock of stderr. */
 static double started;
 
 static double seconds(void)
@@ -30,11 +30,11 @@ static void draw(const mgenjit_event *event)
     if (strcmp(event->message, "queue") != 0 && event->total > 0)
         snprintf(amount, sizeof amount, ": %" PRIu64 " of %" PRIu64 " functions", event->done, event->total);
     else if (rest > 0)
-        snprintf(amount, sizeof amount, ": %" PRIu64 " %s first", rest, rest == 1 ? "compile comes" : "compiles come");
+        snprintf(amount, sizeof amount, ": %" PRIu64 " %s ahead", rest, rest == 1 ? "compile" : "compiles");
     line_draw("%s: %s%s, %.1f s", program_name, event->message, amount, seconds() - started);
 }
 
-/* Draws the line or, as anything else that happens may be printed, removes it. */
+/* Draws the line for progress. Removes it for any other event, which may be printed. */
 static void show(const mgenjit_event *event)
 {
     if (event->kind == MGENJIT_EVENT_PROGRESS) {
@@ -46,7 +46,7 @@ static void show(const mgenjit_event *event)
         started = seconds();
 }
 
-/* Past stdio, as the line: the program that runs later finds stderr as it was. */
+/* Bypasses stdio, as the line does, so that the program that runs later finds stderr untouched. */
 static void print(const mgenjit_event *event)
 {
     const mgenjit_times *times = event->times;
@@ -67,10 +67,10 @@ static void print(const mgenjit_event *event)
     case MGENJIT_EVENT_LOADED:
         dprintf(STDERR_FILENO, "mapped %" PRIu64 " bytes in %" PRIu64 " µs", event->bytes, times->map_us);
         break;
-    case MGENJIT_EVENT_CACHE_WARNING: dprintf(STDERR_FILENO, "trouble with the cache"); break;
-    case MGENJIT_EVENT_DIFFERENT: dprintf(STDERR_FILENO, "compiled again, it is not what the cache has"); break;
+    case MGENJIT_EVENT_CACHE_WARNING: dprintf(STDERR_FILENO, "cache warning"); break;
+    case MGENJIT_EVENT_DIFFERENT: dprintf(STDERR_FILENO, "compiled again: the code differs from the cached code"); break;
     case MGENJIT_EVENT_NOT_ISOLATED: dprintf(STDERR_FILENO, "the compile server is not isolated"); break;
-    case MGENJIT_EVENT_SERVER_WARNING: dprintf(STDERR_FILENO, "trouble with the compile server"); break;
+    case MGENJIT_EVENT_SERVER_WARNING: dprintf(STDERR_FILENO, "compile server warning"); break;
     case MGENJIT_EVENT_WARNING: dprintf(STDERR_FILENO, "warning"); break;
     default: dprintf(STDERR_FILENO, "event %" PRId32, event->kind);
     }

@@ -3,7 +3,7 @@
 
 #include "mgenjit.h"
 
-/* An event hook: shows on a terminal how far a compile is, in a line that is gone when it ends. */
+/* An event hook: shows the progress of a compile on a terminal, in a line that disappears when it ends. */
 void events_show_progress(const mgenjit_event *event, void *user);
 
 /* An event hook: prints a line to stderr for each event, and shows progress. */

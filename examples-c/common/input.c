@@ -12,8 +12,8 @@ const char *input_name(const char *path)
     return strcmp(path, "-") == 0 ? "<stdin>" : path;
 }
 
-/* Reads stdin to its end, past stdio, of which the program that runs later has the use. Returns NULL and sets errno if
- * that fails. */
+/* Reads stdin to its end. Bypasses stdio, so that the program that runs later finds it untouched. Returns NULL and
+ * sets errno if that fails. */
 static char *read_stdin(size_t *length)
 {
     size_t room = 0;

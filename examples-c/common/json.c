@@ -5,7 +5,7 @@
 
 #include "text.h"
 
-/* Whether something stands before what comes next. */
+/* Whether the next item needs a comma. */
 static int needs_comma;
 
 static void put_string(const char *text)

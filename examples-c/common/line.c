@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Whoever changes it has stderr locked. */
+/* Guarded by the lock of stderr. */
 static int is_shown;
 
 int line_is_possible(void)
@@ -17,7 +17,7 @@ int line_is_possible(void)
     return terminal != NULL && strcmp(terminal, "dumb") != 0 && isatty(STDERR_FILENO);
 }
 
-/* A line that went on in the next one could not be removed: that is off while it is drawn. */
+/* A wrapped line could not be removed, so wrapping is off while it is drawn. */
 void line_draw(const char *format, ...)
 {
     char text[256];

@@ -3,12 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What messages say, and what the tools call it. Of names that begin alike the longer is first. */
+/* The library's words and the tools' words for the same. Of names with the same beginning, the longer comes first. */
 static const struct {
     const char *library;
     const char *tool;
 } words[] = {
-    {"mgenjit_cache_resolve finds one by its first", "as many of the first as no other key has will do"},
+    {"mgenjit_cache_resolve finds one by its first", "the first digits are enough if no other key has them"},
     {"mgenjit_config_set_cache_dir", "--cache-dir"},
     {"mgenjit_config_set_cache_keep_ir", "or with --no-cache"},
     {"mgenjit_config_set_compile_limits", "--max-time or --max-memory"},

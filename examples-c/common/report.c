@@ -74,7 +74,7 @@ int report_error(const char *subject, mgenjit_error *error)
     char *message = message_for_tools(mgenjit_error_message(error));
 
     line_clear();
-    /* The message names the file, and the place in it, by itself. */
+    /* The message already names the file, and the place in it. */
     fprintf(stderr, "%s: ", program_name);
     if (subject != NULL)
         fprintf(stderr, "%s: ", subject);

@@ -11,7 +11,7 @@ int setup_seconds(const char *text, uint64_t *milliseconds)
 {
     char *end;
     double seconds = strtod(text, &end);
-    /* Not so that a NaN passes. */
+    /* Written so that a NaN fails. */
     if (end == text || *end != '\0' || !(seconds >= 0 && seconds <= 1e9))
         return 0;
     /* Rounded up: 0 is for ever. */

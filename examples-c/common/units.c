@@ -23,14 +23,14 @@ const char *format_size(char buffer[UNITS_SIZE], uint64_t bytes)
         snprintf(buffer, UNITS_SIZE, "%" PRIu64 " B", bytes);
         return buffer;
     }
-    /* Not "1024.0 KiB", which this much would be rounded to. */
+    /* Rounding would print "1024.0 KiB". */
     for (; amount >= 1023.95; unit++)
         amount /= 1024;
     snprintf(buffer, UNITS_SIZE, "%.1f %s", amount, names[unit]);
     return buffer;
 }
 
-/* Three digits, or as many as there are before the point. */
+/* At least three digits, and all before the point. */
 static void format_amount(char buffer[UNITS_SIZE], double amount, const char *unit)
 {
     snprintf(buffer, UNITS_SIZE, "%.*f %s", amount < 9.995 ? 2 : amount < 99.95 ? 1 : 0, amount, unit);

@@ -19,16 +19,16 @@
 #include "mgenjit.h"
 #include "server_version.h"
 
-/* With less room than this for the cache, something is to be said. */
+/* Warn if the cache has less room than this. */
 #define FEW_BYTES (UINT64_C(256) << 20)
 
-/* What happened in a compile. */
+/* The events of a compile. */
 struct events {
     int stored;
     int hit;
     char not_isolated[512];
-    char cache_trouble[1024];
-    char server_trouble[1024];
+    char cache_warning[1024];
+    char server_warning[1024];
     char miss[512];
 };
 
@@ -47,7 +47,7 @@ static struct finding begin(const char *name)
     return finding;
 }
 
-/* Adds to what was found. */
+/* Appends to the finding. */
 static void __attribute__((format(printf, 2, 3))) say(struct finding *finding, const char *format, ...)
 {
     size_t used = strlen(finding->found);
@@ -72,7 +72,7 @@ static void end(struct run *run, const struct finding *finding)
         run->worst = finding->state;
 }
 
-/* Says what an error says, and frees it. */
+/* Appends an error's message, and frees the error. */
 static void say_error(struct finding *finding, mgenjit_error *error)
 {
     char *message = message_for_tools(mgenjit_error_message(error));
@@ -112,8 +112,8 @@ static void check_server(struct run *run)
     const char *shown = path != NULL ? path : found;
     say(&finding, "%s", shown);
     if (!server_version(shown, version)) {
-        say(&finding, ": it does not run, or is no compile server");
-        judge(&finding, STATE_PROBLEM, "run it with --version to see why; install libmgenjit anew");
+        say(&finding, ": it does not run, or is not a compile server");
+        judge(&finding, STATE_PROBLEM, "run it with --version to see why; install libmgenjit again");
     } else {
         say(&finding, ": %s", version);
         if (strstr(version, mgenjit_build_id()) == NULL)
@@ -137,16 +137,16 @@ static void listen(const mgenjit_event *event, void *user)
         snprintf(events->not_isolated, sizeof events->not_isolated, "%s", event->message);
         break;
     case MGENJIT_EVENT_CACHE_WARNING:
-        snprintf(events->cache_trouble, sizeof events->cache_trouble, "%s", event->message);
+        snprintf(events->cache_warning, sizeof events->cache_warning, "%s", event->message);
         break;
     case MGENJIT_EVENT_SERVER_WARNING:
-        snprintf(events->server_trouble, sizeof events->server_trouble, "%s", event->message);
+        snprintf(events->server_warning, sizeof events->server_warning, "%s", event->message);
         break;
     default: break;
     }
 }
 
-/* Compiles what nobody has compiled yet, and calls it. Returns 1 if it gave what it should. */
+/* Compiles a module that is in no cache, and calls it. Returns 1 if the result is right. */
 static int compile(struct run *run, mgenjit_executor *executor, struct finding *finding)
 {
     mgenjit_module *module = NULL;
@@ -193,7 +193,7 @@ static void check_compile(struct run *run)
     else
         works = compile(run, executor, &finding);
     if (!works)
-        judge(&finding, STATE_PROBLEM, "nothing can be compiled until this is mended");
+        judge(&finding, STATE_PROBLEM, "nothing can be compiled until this is fixed");
     mgenjit_executor_free(executor);
     mgenjit_config_free(config);
     end(run, &finding);
@@ -203,7 +203,7 @@ static void check_isolation(struct run *run)
 {
     struct finding finding = begin("isolation");
     if (run->key[0] == '\0') {
-        say(&finding, "not known: nothing was compiled");
+        say(&finding, "unknown: nothing was compiled");
     } else if (run->events.not_isolated[0] != '\0') {
         say(&finding, "%s", run->events.not_isolated);
         judge(&finding, STATE_WARNING,
@@ -269,7 +269,7 @@ static void check_cpu(struct run *run)
     end(run, &finding);
 }
 
-/* Looks at the directory, or at the one in which it would be made. */
+/* Checks the directory, or the one in which it would be created. */
 static void check_directory(struct finding *finding, const char *directory)
 {
     struct stat status;
@@ -285,19 +285,19 @@ static void check_directory(struct finding *finding, const char *directory)
         say(finding, ": %s", strerror(errno));
         judge(finding, STATE_PROBLEM, "nothing is kept: name another directory with $MGENJIT_CACHE_DIR");
     } else if (exists && !S_ISDIR(status.st_mode)) {
-        say(finding, ": it is no directory");
+        say(finding, ": it is not a directory");
         judge(finding, STATE_PROBLEM, "name another directory with $MGENJIT_CACHE_DIR");
     } else {
         if (!exists)
-            say(finding, ", which is made when something is stored");
+            say(finding, ", which is created when something is stored");
         else
             say(finding, ", mode %04o", (unsigned)(status.st_mode & 07777));
         if (exists && status.st_uid != geteuid()) {
-            say(finding, ", of the user %lu", (unsigned long)status.st_uid);
-            judge(finding, STATE_PROBLEM, "it is not yours, so that it is not used: name another one with $MGENJIT_CACHE_DIR");
+            say(finding, ", which belongs to user %lu", (unsigned long)status.st_uid);
+            judge(finding, STATE_PROBLEM, "it is not used, because it is not yours: name another one with $MGENJIT_CACHE_DIR");
         }
         if (exists && (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-            judge(finding, STATE_PROBLEM, "others may write to it, so that it is not used: chmod go-w");
+            judge(finding, STATE_PROBLEM, "it is not used, because others may write to it: chmod go-w");
         if (access(place, W_OK | X_OK) != 0) {
             say(finding, ", not writable");
             judge(finding, STATE_PROBLEM, "nothing new is kept: make it writable, or name another one with $MGENJIT_CACHE_DIR");
@@ -325,17 +325,17 @@ static void check_cache(struct run *run)
         || mgenjit_config_set_cache_dir(config, run->cache_dir, &error) != MGENJIT_STATUS_OK
         || mgenjit_cache_open(config, &cache, &error) != MGENJIT_STATUS_OK) {
         say_error(&finding, error);
-        judge(&finding, STATE_PROBLEM, "every start compiles anew: set $MGENJIT_CACHE_DIR or $HOME");
+        judge(&finding, STATE_PROBLEM, "every start compiles again: set $MGENJIT_CACHE_DIR or $HOME");
     } else {
         check_directory(&finding, mgenjit_cache_directory(cache));
-        if (run->events.cache_trouble[0] != '\0') {
-            say(&finding, "\n%s", run->events.cache_trouble);
-            judge(&finding, STATE_PROBLEM, "every start compiles anew until this is mended");
+        if (run->events.cache_warning[0] != '\0') {
+            say(&finding, "\n%s", run->events.cache_warning);
+            judge(&finding, STATE_PROBLEM, "every start compiles again until this is fixed");
         } else if (run->key[0] != '\0' && !run->events.stored && !run->events.hit) {
             say(&finding, "\n%s", run->events.miss[0] != '\0' ? run->events.miss : "nothing was stored");
             judge(&finding, STATE_WARNING, "what is compiled is not kept");
         }
-        /* What was compiled to see whether it works. */
+        /* Remove the module that was compiled for the check. */
         if (run->events.stored)
             mgenjit_cache_remove(cache, run->key, NULL);
         statistics.size = sizeof statistics;
@@ -377,13 +377,13 @@ static void check_shared_server(struct run *run)
             mgenjit_error_free(error);
         } else {
             say_error(&finding, error);
-            judge(&finding, STATE_WARNING, "private servers are used; to end it: mgenjit server stop --force");
+            judge(&finding, STATE_WARNING, "private servers are used; to stop it: mgenjit server stop --force");
         }
     }
     if (mode != NULL && mode[0] != '\0')
         say(&finding, "; $MGENJIT_SERVER_MODE is %s", mode);
-    if (run->events.server_trouble[0] != '\0') {
-        say(&finding, "\n%s", run->events.server_trouble);
+    if (run->events.server_warning[0] != '\0') {
+        say(&finding, "\n%s", run->events.server_warning);
         judge(&finding, STATE_WARNING, "private servers are used meanwhile");
     }
     mgenjit_string_free(socket);

@@ -16,7 +16,7 @@ static const char usage[] = "[--json] [--cache-dir DIR]\n";
 
 static const char help[] =
     "\n"
-    "Checks what compiling needs by compiling a small module, and says how to mend what is wrong.\n"
+    "Checks everything that compiling needs by compiling a small module, and says how to fix what is wrong.\n"
     "\n"
     "  --cache-dir DIR  look at this cache; default: $MGENJIT_CACHE_DIR, else $XDG_CACHE_HOME/mgenjit,\n"
     "                   else ~/.cache/mgenjit\n"

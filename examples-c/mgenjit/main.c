@@ -1,7 +1,7 @@
 /*
  * One program that has all tools: `mgenjit run` is what examples-c/run is. Called by the name of a tool, it is that tool.
  *
- * doctor.c has its own command, checks.c what that looks at; server_version.c asks a compile server who it is.
+ * doctor.c has the command `doctor`, checks.c what it checks; server_version.c asks a compile server for its version.
  */
 
 #define _GNU_SOURCE
@@ -27,10 +27,10 @@ static const struct tool {
     const char *summary;
 } tools[] = {
     {"run", "mgenjit run", run_main, "compile IR, or find its code in the cache, and run it"},
-    {"build", "mgenjit build", build_main, "write it to an executable, a library or an object, ahead of time"},
-    {"cache", "mgenjit cache", cache_main, "look into a cache, and change it"},
-    {"server", "mgenjit server", server_main, "show what the shared compile server does, and end it"},
-    {"doctor", "mgenjit doctor", doctor_main, "check whether all is there that is needed, and say what to do"},
+    {"build", "mgenjit build", build_main, "compile IR to an executable, a library or an object, ahead of time"},
+    {"cache", "mgenjit cache", cache_main, "inspect a cache, and change it"},
+    {"server", "mgenjit server", server_main, "show what the shared compile server is doing, and stop it"},
+    {"doctor", "mgenjit doctor", doctor_main, "check whether everything needed is there, and say what to do"},
 };
 
 enum { TOOLS = sizeof tools / sizeof tools[0] };
@@ -48,10 +48,10 @@ static const struct tool *find(const char *name)
 static int print_help(void)
 {
     program_print_usage(stdout, usage);
-    fputs("\nCompiles LLVM IR to native code, once: what was compiled is kept in a cache.\n\n", stdout);
+    fputs("\nCompiles LLVM IR to native code, once: the code is kept in a cache.\n\n", stdout);
     for (size_t i = 0; i < TOOLS; i++)
         printf("  %-8s %s\n", tools[i].name, tools[i].summary);
-    fputs("  help     tell about a command: mgenjit help COMMAND\n"
+    fputs("  help     describe a command: mgenjit help COMMAND\n"
           "\n"
           "  -h, --help, --version\n"
           "\n"
@@ -79,7 +79,7 @@ static int print_version(void)
     if (mgenjit_server_path(NULL, &path, &error) != MGENJIT_STATUS_OK)
         printf("server   not found: see mgenjit doctor\n");
     else if (!server_version(path, server))
-        printf("server   does not tell its version, %s\n", path);
+        printf("server   does not print its version, %s\n", path);
     else
         printf("server   %s, %s\n", server, path);
     mgenjit_error_free(error);

@@ -13,10 +13,10 @@
 
 extern char **environ;
 
-/* How long it may take until it says more. */
+/* Milliseconds to wait for more output. */
 enum { TIMEOUT_MS = 10000 };
 
-/* Reads to the end. Returns 0 if that does not come, or there is no room for so much. */
+/* Reads to the end. Returns 0 if the end does not come, or the output does not fit. */
 static int read_all(int descriptor, char *text, size_t size)
 {
     struct pollfd readable = {descriptor, POLLIN, 0};

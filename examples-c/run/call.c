@@ -25,8 +25,7 @@ static char *skip_space(char *text)
     return text;
 }
 
-/* Reads what follows an opening quote, up to the closing one, in place: what it stands for is never longer
- * than what is written. Returns what follows the closing quote, or NULL if there is none. */
+/* Decodes a string in place, from its opening quote to the closing one: the decoded text is never longer. Returns what follows the closing quote, or NULL if there is none. */
 static char *read_quoted(char *text)
 {
     static const char escapes[] = "n\nt\tr\r0\0";

@@ -1,7 +1,7 @@
 /*
  * Runs a program of LLVM IR: its main, or functions that the command line calls.
  *
- * options.c reads the command line, call.c the calls in it; print.c prints what was asked for.
+ * options.c reads the command line, call.c the calls in it; print.c prints results.
  */
 
 #define _GNU_SOURCE

@@ -11,7 +11,7 @@ static const char usage[] = "[options] FILE [ARGS...]\n";
 static const char help[] =
     "\n"
     "Compiles LLVM IR, or finds the code in the cache, and calls its main with ARGS.\n"
-    "Ends with main's exit status. FILE is IR text, bitcode, an object file or a static archive;\n"
+    "Exits with main's status. FILE is IR text, bitcode, an object file or a static archive;\n"
     "- is stdin.\n"
     "\n"
     "  --call 'NAME(ARGS)'  call this function instead of main, and print its result (repeatable);\n"
@@ -32,7 +32,7 @@ static const char help[] =
     "  64 wrong usage             70 a crash of the compile server or a defect of the library\n"
     "  65 a file's content is bad 71 the code could not be mapped\n"
     "  66 no such file            74 stdout could not be written\n"
-    "  69 no compile server, a library is missing, or this machine is not up to --cpu\n";
+    "  69 no compile server, a library is missing, or this machine lacks what --cpu needs\n";
 
 enum { ADD = 256, CALL, CPU, DEBUG, HELP, KEEP, LIB, LIST, VERSION, WITH };
 

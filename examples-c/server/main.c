@@ -1,5 +1,5 @@
 /*
- * Shows what the shared compile server does, and ends it.
+ * Shows what the shared compile server is doing, and stops it.
  *
  * options.c reads the command line, print.c prints.
  */
@@ -27,7 +27,7 @@ static int report(mgenjit_error *error)
     fputc('\n', stderr);
     free(message);
     mgenjit_error_free(error);
-    return status == MGENJIT_STATUS_NOT_FOUND ? EXIT_NO_SERVER : EXIT_TROUBLE;
+    return status == MGENJIT_STATUS_NOT_FOUND ? EXIT_NO_SERVER : EXIT_FAILED;
 }
 
 static int show(const struct options *options)
@@ -70,7 +70,7 @@ int server_main(int argc, char **argv)
         exit_code = options.command == STOP ? stop(&options) : show(&options);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fprintf(stderr, "%s: stdout: %s\n", program_name, strerror(errno));
-        return EXIT_TROUBLE;
+        return EXIT_FAILED;
     }
     return exit_code;
 }

@@ -13,26 +13,26 @@ static const char usage[] = "status|stats [--json]\n"
 
 static const char help[] =
     "\n"
-    "Shows what the shared compile server of this user and build does, or ends it. Never starts one: programs start it\n"
-    "when they need it, if MGENJIT_SERVER_MODE=shared or their configuration says so.\n"
+    "Shows what the shared compile server of this user and build is doing, or stops it. Never starts one: programs start\n"
+    "it when they need it, if MGENJIT_SERVER_MODE=shared or their configuration says so.\n"
     "\n"
-    "  status           whether it runs, for whom, and what it does now\n"
+    "  status           whether it runs, for whom, and what it is doing\n"
     "  stats            what it has done since it started\n"
-    "  stop             end it after it has answered its requests; programs that need one start another\n"
+    "  stop             stop it once it has answered its requests; programs that need one start another\n"
     "\n"
     "  --json           status, stats: print a JSON object; times are in milliseconds, memory is in bytes\n"
-    "  --force          stop: end it at once; its clients send their modules to another\n"
-    "  --timeout MS     stop: how long to wait until it has ended; 0: do not wait; default: 60000\n"
+    "  --force          stop: stop it at once; its clients send their modules to another\n"
+    "  --timeout MS     stop: how long to wait until it has stopped; 0: do not wait; default: 60000\n"
     "  -h, --help, --version\n"
     "\n"
     "The server's socket is in $XDG_RUNTIME_DIR/mgenjit, else in /run/user/UID/mgenjit, else in mgenjit-UID in\n"
     "$TMPDIR or /tmp.\n"
     "\n"
     "Exit status:\n"
-    "  0  it runs; stop: it was ended\n"
+    "  0  it runs; stop: it has stopped\n"
     "  1  none runs\n"
     "  2  wrong usage\n"
-    "  3  it does not answer, cannot be reached, or has not ended in time; or stdout could not be written\n";
+    "  3  it does not answer, cannot be reached, or has not stopped in time; or stdout could not be written\n";
 
 enum { FORCE = 256, HELP, JSON, TIMEOUT, VERSION };
 

@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 /* What the process ends with. Scripts count on them: see --help. */
-enum { EXIT_DONE = 0, EXIT_NO_SERVER = 1, EXIT_USAGE = 2, EXIT_TROUBLE = 3 };
+enum { EXIT_DONE = 0, EXIT_NO_SERVER = 1, EXIT_USAGE = 2, EXIT_FAILED = 3 };
 
 enum command { STATUS, STATS, STOP };
 

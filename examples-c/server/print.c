@@ -27,7 +27,7 @@ void print_status(const char *socket, const mgenjit_server_statistics *statistic
     char line[LINE_SIZE], one[UNITS_SIZE], two[UNITS_SIZE];
 
     if (statistics->stopping)
-        printf("%sending%s when it has answered what it was asked\n", color(YELLOW), color_end());
+        printf("%sstopping%s once it has answered its requests\n", color(YELLOW), color_end());
     else
         printf("%srunning%s\n", color(GREEN), color_end());
     print_count("process", statistics->process);
@@ -78,7 +78,7 @@ void print_stats(const mgenjit_server_statistics *statistics)
     snprintf(line, sizeof line, "%" PRIu64 " started, %" PRIu64 " replaced for their memory",
              statistics->started_workers, statistics->recycled_workers);
     table_fact("workers", line);
-    snprintf(line, sizeof line, "%" PRIu64 " requests, %" PRIu64 " workers that did nothing", statistics->limited,
+    snprintf(line, sizeof line, "%" PRIu64 " requests, %" PRIu64 " workers that hung", statistics->limited,
              statistics->hung_workers);
     table_fact("ended", line);
     print_count("sent away", statistics->sent_away);

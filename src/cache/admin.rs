@@ -1,4 +1,4 @@
-//! Administration of a cache: what is in it, what it did, and how to change it. Needs no executor and no server.
+//! Administration of a cache: lists, statistics, and changes. Needs no executor and no server.
 
 use super::bundle;
 use super::directory::{Directory, INDEX, OpenError, Root, VERSION, pin_path};
@@ -22,10 +22,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// How long an operation waits for another process's.
+/// How long a change waits for another process to finish its own.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long a question waits: without the lock it is answered from what was folded last.
+/// How long a query waits for the lock. Without it, the query is answered from what was folded last.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Progress callback: `done` of `total`. Returns whether to go on.
@@ -36,7 +36,7 @@ pub struct Admin {
     store: Store,
 }
 
-/// All that is known of one entry.
+/// Everything known about one entry.
 #[derive(Debug)]
 pub struct Details {
     pub row: Row,
@@ -45,10 +45,10 @@ pub struct Details {
     pub entry: Entry,
 }
 
-/// What a look for one module would give, and why.
+/// Whether a compile of a module would be a hit, and why.
 #[derive(Debug)]
 pub enum Explanation {
-    /// The entry's key, which may be another one.
+    /// The key of the entry, which may differ from the module's.
     Hit(Key),
     Damaged(Warning),
     Untrusted(Warning),
@@ -71,19 +71,19 @@ impl Admin {
         self.store.directory().path()
     }
 
-    /// Where an entry's file lies.
+    /// The path of an entry's file.
     pub fn entry_path(&self, key: &Key) -> PathBuf {
         self.path().join(super::directory::entry_path(key))
     }
 
-    /// Writes entries, and what else leads to them, to a bundle. A key may be an alias's.
+    /// Writes entries and their aliases to a bundle. A key may be an alias.
     pub fn export(&self, path: &Path, keys: &[Key], progress: Progress<'_>) -> Result<(), Error> {
-        // The bundle gets its name by a rename, which would put a file in the place of a device or a link.
+        // The bundle is renamed into place, which would replace a device or a link by a file.
         if std::fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
             return Err(Error::new(
                 Status::Io,
                 format!(
-                    "{} is there already, and is no regular file: nothing was written",
+                    "{} exists and is not a regular file: nothing was written",
                     path.display()
                 ),
             ));
@@ -115,7 +115,7 @@ impl Admin {
         // The same entries make the same bundle.
         aliases.sort_unstable();
         let Options { trust, signer, .. } = self.store.options();
-        // Nothing is passed on, perhaps with our signature, that is not trusted here.
+        // Only what is trusted here is passed on, perhaps with our signature.
         let (trust, signer) = (trust.as_deref(), signer.as_deref());
         bundle::export(&root, &entries, &aliases, trust, signer, path, progress)?;
         Ok(())
@@ -183,23 +183,23 @@ impl Admin {
         self.ask(Index::stats)
     }
 
-    /// The index, to be asked: what the journal tells has been taken in.
+    /// The index, for queries. The journal was folded into it.
     pub fn index(&self) -> Result<Index, Error> {
         let root = self.root()?;
         if let Some(lock) = self.lock(&root, QUERY_TIMEOUT)? {
-            // Opened again when the lock is given back: asking needs none.
+            // Opened again after the lock is released: queries need no lock.
             let index = self
                 .with_index(&root, &lock, |_| Ok(()))
                 .and_then(|()| Index::open_existing(self.directory(), &root));
             return match index {
-                // A full disk: the files tell most of it.
+                // The disk is full: most can be read from the files.
                 Err(error) if error.is_unwritable() => Index::in_memory(self.directory(), &root),
                 other => other,
             }
             .map_err(|error| self.error(&error));
         }
         let index = match self.place(&root) {
-            // Another process has the lock for long: what was folded last, or what the files tell.
+            // Another process holds the lock for long: use what was folded last, or the files.
             Place::Disk => Index::open_existing(self.directory(), &root)
                 .or_else(|_| Index::in_memory(self.directory(), &root)),
             Place::Memory => Index::in_memory(self.directory(), &root),
@@ -207,7 +207,7 @@ impl Admin {
         index.map_err(|error| self.error(&error))
     }
 
-    /// Asks the index; if it turns out to be broken, again, and then a new one.
+    /// Runs a query. If the index turns out to be broken, the query is repeated with a new one.
     fn ask<T>(&self, body: impl Fn(&Index) -> Result<T, IndexError>) -> Result<T, Error> {
         match body(&self.index()?) {
             Err(error) if error.is_corrupt() => {
@@ -230,14 +230,14 @@ impl Admin {
         Ok(Iter::new(index, directory, self.root()?, filter))
     }
 
-    /// The one entry whose key begins with these digits; if there is none, the one to which such a key leads.
+    /// The only entry whose key begins with these digits; if there is none, the only one with such an alias.
     pub fn resolve(&self, prefix: &str) -> Result<Key, Error> {
         let range = Key::range(prefix).filter(|_| !prefix.is_empty());
         let Some((first, last)) = range else {
             return Err(Error::new(
                 Status::InvalidArgument,
                 format!(
-                    "`{prefix}` is no key: a key is 64 hexadecimal digits, or the first of them"
+                    "`{prefix}` is not a key: give its 64 hexadecimal digits, or the first of them"
                 ),
             ));
         };
@@ -259,7 +259,9 @@ impl Admin {
             )),
             [one, other, ..] => Err(Error::new(
                 Status::InvalidArgument,
-                format!("{prefix} begins more than one key, {one} and {other}: give more digits"),
+                format!(
+                    "more than one key begins with {prefix}, such as {one} and {other}: give more digits"
+                ),
             )),
         }
     }
@@ -312,7 +314,7 @@ impl Admin {
         if pinned && self.open_entry(key)?.is_none() {
             return Err(self.no_entry(key));
         }
-        // A file, so that a new index knows it as well.
+        // A file, so that a rebuilt index knows it.
         let path = pin_path(key);
         let mark = || {
             if pinned {
@@ -325,7 +327,7 @@ impl Admin {
             }
         };
         let mut marked = Ok(());
-        // With the lock, so that the entry is not evicted in between.
+        // Under the lock, so that the entry is not evicted in between.
         let known = self.change(|index| {
             marked = mark();
             index.set_pinned(key, pinned)
@@ -347,18 +349,18 @@ impl Admin {
                 let more = index.evict_some(limits)?;
                 let (_, left) = index.totals()?;
                 let removed = before.saturating_sub(left);
-                // How many must go is known when they are gone.
+                // Only at the end is it known how many had to go.
                 if !progress(removed, if more { before } else { removed }) || !more {
                     break;
                 }
             }
-            // While nobody else imports: what that unpacks is no leftover.
+            // Under the lock, so that nobody else imports: unpacked files would look like leftovers.
             maintain::sweep(&root, SystemTime::now());
             Ok(())
         })
     }
 
-    /// Removes all entries but pinned ones, and what older versions of this library left.
+    /// Removes all entries except pinned ones, and the folders of older versions of this library.
     pub fn clear(&self, pinned_too: bool, progress: Progress<'_>) -> Result<(), Error> {
         let root = self.root()?;
         self.change(|index| {
@@ -370,7 +372,7 @@ impl Admin {
         Ok(())
     }
 
-    /// Newer ones are not ours to touch.
+    /// Folders of newer versions are left alone.
     fn remove_older_versions(&self) {
         let ours: u32 = VERSION.trim_start_matches('v').parse().unwrap_or(0);
         for version in 1..ours {
@@ -390,7 +392,7 @@ impl Admin {
             return Err(Error::new(
                 Status::Cache,
                 format!(
-                    "{} keeps no index: it is read-only, on a network, or the configuration wants none",
+                    "{} has no index: it is read-only or on a network file system, or the configuration turns the index off",
                     self.path().display()
                 ),
             ));
@@ -414,7 +416,7 @@ impl Admin {
         Ok(())
     }
 
-    /// Checks one entry's bytes: all that runs, and all that is attached; and that it is what its key says.
+    /// Checks all bytes of an entry, attachments included, and that its content has its key.
     pub fn verify(&self, key: &Key) -> Result<(), Error> {
         let key = &self.target(&*self.root()?, key)?;
         let entry = self.open_entry(key)?.ok_or_else(|| self.no_entry(key))?;
@@ -425,18 +427,18 @@ impl Admin {
             .map_err(|error| self.damaged(key, &error))
     }
 
-    /// Why a module of this name and with these parts of a key is found, or is not.
+    /// Why a module of this name, with these parts of a key, would be a hit or a miss.
     pub fn explain(&self, key: &Key, name: &str, parts: &Parts) -> Result<Explanation, Error> {
         let root = self.open_root()?;
         match self.store.look(key) {
             Ok(Some(entry)) => Ok(Explanation::Hit(entry.tail.key())),
             Err((MissReason::Untrusted, warning)) => Ok(Explanation::Untrusted(warning)),
             Err((MissReason::Damaged, warning)) => Ok(Explanation::Damaged(warning)),
-            // No directory yet: nothing was ever stored.
+            // There is no directory yet, because nothing was ever stored.
             Ok(None) | Err((MissReason::Absent, _)) if root.is_none() => {
                 Ok(Explanation::Missing(Verdict::Never(None)))
             }
-            // A directory that cannot be used has nothing.
+            // A directory that cannot be used counts as empty.
             Ok(None) | Err((MissReason::Absent, _)) => self
                 .ask(|index| match index.entry(key)? {
                     // The index has not noticed yet.
@@ -468,7 +470,7 @@ impl Admin {
     }
 
     fn open_root(&self) -> Result<Option<Arc<Root>>, Error> {
-        // What is open may have been deleted since, and made again.
+        // The open directory may have been deleted and created again.
         self.directory().close();
         self.directory()
             .open()
@@ -480,7 +482,7 @@ impl Admin {
         if !options.index || !options.writable || root.is_remote() {
             return Place::Memory;
         }
-        // Where nothing was stored yet, there is none either.
+        // If nothing was stored yet, there is no index either.
         let there = root
             .existing_folder(VERSION)
             .is_ok_and(|folder| folder.is_some());
@@ -491,7 +493,7 @@ impl Admin {
         }
     }
 
-    /// The lock for maintenance; `None` if this cache has no index on disk, or if it was not given in time.
+    /// The lock for maintenance; `None` if this cache has no index on disk, or if the wait timed out.
     fn lock(&self, root: &Root, timeout: Duration) -> Result<Option<Maintenance>, Error> {
         match self.place(root) {
             Place::Memory => Ok(None),
@@ -499,7 +501,7 @@ impl Admin {
         }
     }
 
-    /// Does something with the index, with what the journal tells taken in before and after.
+    /// Runs `body` on the index. The journal is folded before and after.
     fn with_index<T>(
         &self,
         root: &Arc<Root>,
@@ -517,7 +519,7 @@ impl Admin {
         })
     }
 
-    /// As [`Admin::with_index`], with the lock; where there is no index on disk, with one of this moment.
+    /// As [`Admin::with_index`], and takes the lock. Where there is no index on disk, it uses a temporary one in memory.
     fn change<T>(
         &self,
         mut body: impl FnMut(&mut Index) -> Result<T, IndexError>,
@@ -530,7 +532,7 @@ impl Admin {
                 .map_err(|error| self.error(&error)),
             Place::Disk => match self.lock(&root, CHANGE_TIMEOUT)? {
                 Some(lock) => match self.with_index(&root, &lock, &mut body) {
-                    // A full disk must not keep anybody from making room.
+                    // Room can be made even if the disk is full.
                     Err(error) if error.is_unwritable() => {
                         Index::in_memory(self.directory(), &root)
                             .and_then(|mut index| body(&mut index))
@@ -550,7 +552,7 @@ impl Admin {
         Err(Error::new(
             Status::Cache,
             format!(
-                "{} is not changed: the configuration's cache mode is to read only",
+                "{} cannot be changed: the configuration's cache mode is read-only",
                 self.path().display()
             ),
         ))
@@ -583,7 +585,7 @@ impl Admin {
     fn no_entry(&self, key: &Key) -> Error {
         Error::new(
             Status::NotFound,
-            format!("{} has no entry of key {key}", self.path().display()),
+            format!("{} has no entry with the key {key}", self.path().display()),
         )
     }
 }

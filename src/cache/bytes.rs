@@ -1,4 +1,4 @@
-//! Fixed parts of a file's bytes. The caller knows that they are there.
+//! Reads fixed fields from bytes. The caller has checked that they are there.
 
 pub fn array_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     let mut array = [0; N];

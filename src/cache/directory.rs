@@ -1,14 +1,14 @@
-//! The cache's directory: where it is, and whether what is in it may be run.
+//! The cache's directory: its layout, and whether its files may be run.
 //!
 //! ```text
 //! <root>/v3/entries/<first 2 digits>/<other 62 digits>.so      an entry
 //! <root>/v3/entries/<first 2 digits>/<other 62 digits>.alias   another name of an entry
 //! <root>/v3/pins/<64 digits>                                   that entry is not evicted
 //! <root>/v3/ir/…                                              see `sources`
-//! <root>/v3/locks/<64 digits>                                  held by whoever compiles that key
+//! <root>/v3/locks/<64 digits>                                  held by whoever compiles the key
 //! <root>/v3/maintenance                                        held by whoever folds, trims or clears
-//! <root>/v3/journal                                            what happened since that was last done
-//! <root>/v3/index.sqlite                                       what people query
+//! <root>/v3/journal                                            what happened since it was last folded into the index
+//! <root>/v3/index.sqlite                                       what queries read
 //! <root>/v3/tmp/…                                              files that are being written
 //! ```
 //!
@@ -64,12 +64,12 @@ struct Trusted {
     root: bool,
 }
 
-/// A directory that was opened and is trusted.
+/// A directory that is open and trusted.
 #[derive(Debug)]
 pub struct Root {
     fd: OwnedFd,
     trusted: Trusted,
-    /// Its permissions: what is made in it can be read by whoever can read it.
+    /// Its permissions. Whoever can read the directory can read what is created in it.
     mode: u32,
 }
 
@@ -115,7 +115,7 @@ impl Directory {
         Ok(Some(root))
     }
 
-    /// The open root with all folders that there must be; makes what is missing.
+    /// The open root with all its folders. Creates the missing ones.
     pub fn create(&self) -> Result<Arc<Root>, Warning> {
         // The open directory may have been deleted since: look at the path again.
         *self.lock() = None;
@@ -123,7 +123,7 @@ impl Directory {
         builder.recursive(true).mode(0o700);
         builder
             .create(&self.path)
-            .map_err(|error| self.warning("cannot be made", error))?;
+            .map_err(|error| self.warning("cannot be created", error))?;
         let root = self
             .open()?
             .ok_or_else(|| self.warning("cannot be used", "it was deleted"))?;
@@ -182,16 +182,16 @@ impl Root {
         Ok((file, stat))
     }
 
-    /// As [`Root::open_file`], for a file that is written where it lies: one that has another name as well is
-    /// somebody's who does not expect that.
+    /// As [`Root::open_file`], for a file that is written in place. One with a second name is refused: its owner would
+    /// not expect the change.
     pub fn open_own_file(&self, path: &str, flags: OFlags) -> Result<File, OpenError> {
         let file = self.open_file(path, flags)?;
         check_single(&rustix::fs::fstat(&file)?)?;
         Ok(file)
     }
 
-    /// As [`Root::open_own_file`], without opening it: who closes a file gives up all locks of the process on it
-    /// that are not `flock`'s, also those that SQLite holds.
+    /// As [`Root::open_own_file`], but does not open it: closing a file drops all of the process's `fcntl` locks on it,
+    /// SQLite's included.
     pub fn check_own_file(&self, path: &str) -> Result<(), OpenError> {
         let (folder, name) = path.rsplit_once('/').unwrap_or((".", path));
         let folder = self.existing_folder(folder)?.ok_or(Errno::NOENT)?;
@@ -208,7 +208,7 @@ impl Root {
         }
     }
 
-    /// Opens a folder, or makes and opens it.
+    /// Opens a folder. Creates it if it is missing.
     pub fn folder(&self, path: &str) -> Result<OwnedFd, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         match self.open_at(path, flags) {
@@ -220,7 +220,7 @@ impl Root {
         }
     }
 
-    /// Opens a folder that need not be there.
+    /// Opens a folder; `None` if there is none.
     pub fn existing_folder(&self, path: &str) -> Result<Option<OwnedFd>, Errno> {
         match self.open_at(path, OFlags::RDONLY | OFlags::DIRECTORY) {
             Err(Errno::NOENT) => Ok(None),
@@ -228,7 +228,7 @@ impl Root {
         }
     }
 
-    /// Makes a folder in one that is there.
+    /// Creates a folder in an existing one.
     fn make_folder(&self, path: &str) -> Result<(), Errno> {
         match path.rsplit_once('/') {
             Some((parent, name)) => {
@@ -253,7 +253,7 @@ impl Root {
         /// Old kernels, and sandboxes that do not know the call, have no `openat2`.
         static PLAIN: AtomicBool = AtomicBool::new(false);
         let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        // The kernel takes a mode only where a file may be made.
+        // The kernel takes a mode only with CREATE.
         let mode = if flags.contains(OFlags::CREATE) {
             self.file_mode()
         } else {
@@ -293,7 +293,7 @@ impl Root {
         retry_on_intr(|| rustix::fs::openat(parent, rest, flags, mode))
     }
 
-    /// What files that are made here may be read and written by.
+    /// The permissions of new files.
     pub fn file_mode(&self) -> Mode {
         Mode::from_raw_mode(0o600 | self.mode & 0o044)
     }
@@ -306,12 +306,12 @@ impl Root {
         rustix::fs::unlinkat(&folder, name, AtFlags::empty())
     }
 
-    /// Removes what is in the place of a file of ours and is none. Returns whether the place is free.
+    /// Removes something else that is in the place of one of our files. Returns whether the place is free.
     pub fn discard(&self, path: &str) -> bool {
         match self.unlink(path) {
             Ok(()) | Err(Errno::NOENT) => true,
             Err(Errno::ISDIR | Errno::PERM) => {
-                // A folder with something in it stays.
+                // A folder is removed only if it is empty.
                 let (folder, name) = path.rsplit_once('/').unwrap_or((".", path));
                 let Ok(Some(folder)) = self.existing_folder(folder) else {
                     return false;
@@ -354,7 +354,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// Whether what lies there is nothing that this library put there for itself.
+    /// Whether something lies there that this library did not put there.
     pub fn is_foreign(&self) -> bool {
         match self {
             OpenError::Untrusted(_) => true,
@@ -368,7 +368,7 @@ pub fn is_foreign(error: Errno) -> bool {
     [Errno::LOOP, Errno::ISDIR, Errno::NXIO].contains(&error)
 }
 
-/// Refuses what somebody else can put code into.
+/// Refuses what somebody else could put code into.
 fn check_trust(stat: &Stat, trusted: Trusted) -> Result<(), String> {
     let user = trusted.user;
     if stat.st_uid != user && !(trusted.root && stat.st_uid == 0) {

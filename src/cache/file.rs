@@ -9,9 +9,9 @@ use std::io::IoSlice;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A file that has no name yet that anybody looks for. It goes if it is given none.
+/// A file under a temporary name. It is removed when dropped, unless it was published.
 ///
-/// It is locked while it is written, so that one that a killed process left is known to be that.
+/// It is locked while it is written, so that a leftover of a killed process can be recognised.
 pub struct Temporary {
     folder: OwnedFd,
     name: String,
@@ -22,8 +22,8 @@ pub struct Temporary {
 /// Whether a file changes once it has its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Changes {
-    /// Its permissions say so: nobody but root opens it for writing by mistake. The folders that it lies in say who
-    /// reads it.
+    /// Its permissions are read-only, so that only root can open it for writing by mistake. Its folders decide who may
+    /// read it.
     Never,
     InPlace,
 }
@@ -38,7 +38,7 @@ impl Temporary {
             Changes::InPlace => root.file_mode(),
         };
         loop {
-            // Process ids repeat, in time and across containers; EXCL and another number settle that.
+            // Process ids repeat, over time and across containers. EXCL notices, and the next number is tried.
             let name = format!(
                 "{}-{}",
                 std::process::id(),
@@ -46,7 +46,7 @@ impl Temporary {
             );
             match rustix::fs::openat(&folder, name.as_str(), flags, mode) {
                 Ok(file) => {
-                    // Where there are no locks, what was left is known by its age alone.
+                    // Where there are no locks, only its age tells a leftover.
                     let _ = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
                     return Ok(Temporary {
                         folder,
@@ -83,7 +83,7 @@ impl Temporary {
         std::mem::take(&mut self.name)
     }
 
-    /// Gives the file a name, in the place of what had it. With `sync`, it survives a power cut from then on.
+    /// Renames the file to `path`, replacing what is there. With `sync`, it survives a power cut from then on.
     pub fn publish(self, root: &Root, path: &str, sync: bool) -> std::io::Result<()> {
         let (folder, name) = path.rsplit_once('/').unwrap_or((".", path));
         let folder = root.folder(folder)?;
@@ -100,7 +100,7 @@ impl Temporary {
             rustix::fs::fsync(&self.file)?;
         }
         match rustix::fs::renameat(&self.folder, self.name.as_str(), folder, name) {
-            // Some network file systems put nothing in another file's place.
+            // Some network file systems cannot rename over a file.
             Err(Errno::EXIST) => {
                 rustix::fs::unlinkat(folder, name, AtFlags::empty())?;
                 rustix::fs::renameat(&self.folder, self.name.as_str(), folder, name)?;
@@ -116,7 +116,7 @@ impl Temporary {
 }
 
 impl Temporary {
-    /// Gives the file a name that nothing has; `EXIST` if something does.
+    /// Renames the file to `path`; `EXIST` if there is something.
     pub fn publish_new(mut self, root: &Root, path: &str) -> Result<(), Errno> {
         let (folder, name) = path.rsplit_once('/').unwrap_or((".", path));
         let folder = root.folder(folder)?;
@@ -125,12 +125,12 @@ impl Temporary {
             rustix::fs::renameat_with(&self.folder, from, &folder, name, RenameFlags::NOREPLACE);
         if let Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM) = renamed {
             match rustix::fs::linkat(&self.folder, from, &folder, name, AtFlags::empty()) {
-                // No hard links either: two that come at once both think that they made it, and one is right.
+                // No hard links either. Of two that come at once, both believe that they created it.
                 Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP) => {
                     rustix::fs::renameat(&self.folder, from, &folder, name)?;
                     self.kept = true;
                 }
-                // The other name goes with `self`.
+                // Dropping `self` removes the temporary name.
                 other => other?,
             }
         } else {

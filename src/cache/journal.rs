@@ -5,19 +5,18 @@
 //!   0  magic "MGENJRNL"                              0  check, u32
 //!   8  this journal's id, 16 random bytes            4  kind, u8
 //!  24  folded: where the index goes on, u64          5  detail, u8
-//!  32  bytes of all entries at that place, u64       6  zero, u16
-//!  40  number of entries at that place, u64          8  time, microseconds since 1970, u64
+//!  32  bytes of all entries up to there, u64         6  zero, u16
+//!  40  number of entries up to there, u64            8  time, microseconds since 1970, u64
 //!  48  zero, 8 bytes                                16  bytes, u64
-//!  56  check, u64                                   24  zero, 8 bytes
+//!  56  check, u64                                   24  cost: microseconds that it saved, u64
 //!                                                   32  key, 32 bytes
 //! ```
 //!
-//! A check is the start of BLAKE3 of the other bytes. A hit appends one record, which is one system call and no
-//! lock; that is all a hit writes. What a reader cannot read it skips byte by byte until it can: a short write
-//! puts what follows it out of step.
+//! A check is the start of BLAKE3 of the other bytes. A hit appends one record, with one system call and no lock, and
+//! writes nothing else. A short write puts what follows out of step. So a reader skips byte by byte until it finds the
+//! next whole record.
 //!
-//! What is folded is given back to the file system as a hole. Places never change, so that a process may append
-//! while another one folds.
+//! Folded records become a hole in the file. Offsets never change, so a process may append while another one folds.
 
 use super::bytes::u64_at;
 use super::directory::{JOURNAL, OpenError, Root};
@@ -56,9 +55,9 @@ pub enum HitKind {
 /// Why an entry was not found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MissReason {
-    /// There was none. Whether there once was one, the index knows.
+    /// There was none. The index knows whether there once was one.
     Absent = 0,
-    /// There was one that could not be read or was not whole.
+    /// There was one that could not be read or was damaged.
     Damaged = 1,
     /// There was one without a signature that is trusted.
     Untrusted = 2,
@@ -117,7 +116,7 @@ impl Journal {
             Err(error) => return Err(error),
         }
         let mut id = [0; 16];
-        // An id that is not random only means that an index of a deleted journal may be taken for this one's.
+        // If the id is not random, the index of a deleted journal may be taken for this one's, and no more.
         let _ = rustix::rand::getrandom(&mut id, rustix::rand::GetRandomFlags::NONBLOCK);
         let header = Header {
             id,
@@ -129,7 +128,7 @@ impl Journal {
         temporary
             .write(&[&header.encode()])
             .map_err(|error| errno(&error))?;
-        // Whoever comes first has made it.
+        // Another process may have created it first.
         match temporary.publish_new(root, JOURNAL) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(error.into()),
@@ -169,8 +168,8 @@ impl Journal {
         Ok(())
     }
 
-    /// This journal, to be written anywhere: one that appends would append everything. `None` if it was deleted
-    /// and what is in its place is another one.
+    /// Opens this journal to write at any offset: a file opened to append appends everything. `None` if it was deleted and
+    /// another one is in its place.
     fn reopen(&self, root: &Root) -> Result<Option<File>, OpenError> {
         let file = root.open_own_file(JOURNAL, OFlags::WRONLY)?;
         let (mine, its) = (rustix::fs::fstat(&self.0)?, rustix::fs::fstat(&file)?);
@@ -182,15 +181,14 @@ impl Journal {
         rustix::fs::fstat(&self.0).map(|stat| stat.st_size as u64)
     }
 
-    /// Reads records from `from` on, at most `max_len` bytes of them. Returns where to go on: `from` if there is
-    /// no more.
+    /// Reads at most `max_len` bytes of records from `from` on. Returns where to go on: `from` if there are no more.
     pub fn read(
         &self,
         from: u64,
         max_len: usize,
         mut each: impl FnMut(Record),
     ) -> Result<u64, Errno> {
-        // What was folded by an index that was lost is a hole.
+        // There is a hole where a lost index had folded records.
         let from = match rustix::fs::seek(&self.0, SeekFrom::Data(from.max(HEADER_LEN))) {
             Ok(data) => data.max(from),
             Err(Errno::NXIO) => return Ok(from.max(HEADER_LEN)),
@@ -217,11 +215,11 @@ impl Journal {
                 None => at += 1,
             }
         }
-        // The rest may be the start of a record that is being written.
+        // The rest may be a record that is just being written.
         Ok(from + at as u64)
     }
 
-    /// Gives back what lies before `folded`. Not every file system can.
+    /// Makes a hole of what lies before `folded`, if the file system can.
     pub fn punch(&self, root: &Root, folded: u64) {
         const BLOCK: u64 = 4096;
         let end = folded / BLOCK * BLOCK;

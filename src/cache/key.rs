@@ -15,7 +15,7 @@ pub struct Key(pub [u8; 32]);
 pub struct Hex([u8; 64]);
 
 impl Key {
-    /// By a table, because a hit needs it and formatting byte by byte would be a quarter of its instructions.
+    /// By a table: a hit needs it, and formatting each byte would be a quarter of a hit's instructions.
     pub fn hex(&self) -> Hex {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut hex = [0; 64];
@@ -28,7 +28,7 @@ impl Key {
 }
 
 impl Key {
-    /// A key of its 64 digits.
+    /// Parses 64 digits.
     pub fn parse(text: &str) -> Option<Key> {
         let (first, last) = Key::range(text)?;
         (first == last).then_some(first)
@@ -72,7 +72,7 @@ impl fmt::Debug for Key {
     }
 }
 
-/// All that decides what code comes out, but for the IR itself.
+/// Everything that decides what code comes out, except the IR.
 #[derive(Clone, Copy, Debug)]
 pub struct KeyParts<'a> {
     pub opt_level: OptLevel,
@@ -83,18 +83,18 @@ pub struct KeyParts<'a> {
     pub entry_format: u32,
 }
 
-/// The machine that is compiled for.
+/// The machine to compile for.
 #[derive(Clone, Copy, Debug)]
 pub enum TargetPart<'a> {
     /// One with a CPU like the client's.
     Native(Model),
-    /// Any of this system and a level: the same key on all of them.
+    /// Any machine of this system with a CPU of this level: they all have the same key.
     Level(Level),
     /// Another system, or another CPU.
     Other(&'a TargetSpec),
 }
 
-/// The system that images are for.
+/// The system of images.
 const HOST_SYSTEM: &str = "x86_64-linux-gnu";
 
 impl TargetPart<'_> {
@@ -127,8 +127,8 @@ impl<'a> KeyParts<'a> {
     }
 }
 
-/// What stands for the digest of the IR in the key of a module that several inputs make, or of which only some
-/// symbols are kept. `keep` is sorted.
+/// Takes the place of the IR's digest in the key, if a module has several inputs or keeps only some symbols. `keep` is
+/// sorted.
 pub fn digest_of_unit(inputs: &[blake3::Hash], keep: Option<&[String]>) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new_derive_key("libmgenjit 2026 unit");
     hasher.update(&(inputs.len() as u64).to_le_bytes());
@@ -147,8 +147,8 @@ pub fn digest_of_unit(inputs: &[blake3::Hash], keep: Option<&[String]>) -> blake
 
 /// Computes keys from digests of IR.
 ///
-/// The IR has a digest of its own, because BLAKE3 is twice as fast on bytes that nothing was put before: it hashes
-/// pieces of 1024 bytes side by side, counted from the start.
+/// The IR has a digest of its own, because BLAKE3 hashes pieces of 1024 bytes, counted from the start, side by side: it
+/// is twice as fast if nothing precedes the IR.
 #[derive(Clone)]
 pub struct Keys(blake3::Hasher);
 
@@ -186,7 +186,7 @@ impl Keys {
                 cpu,
                 features,
             }) => {
-                // One part more than the others have.
+                // One part more than the other kinds have.
                 part(triple.as_bytes());
                 part(b"other");
                 part(cpu.as_bytes());
@@ -197,7 +197,7 @@ impl Keys {
         part(package.as_bytes());
         part(build.as_bytes());
         part(&entry_format.to_le_bytes());
-        // A digest of the parts, so that what is hashed for each key is one short block.
+        // A digest of the parts, so that each key hashes one short block.
         Keys(blake3::Hasher::new_keyed(hasher.finalize().as_bytes()))
     }
 
@@ -208,8 +208,7 @@ impl Keys {
         Key(*hasher.finalize().as_bytes())
     }
 
-    /// The key of the module that a server has identified by this digest. It is never one of [`Keys::key`], which
-    /// hashes fewer bytes.
+    /// The key of the canonical module with this digest. It never equals one of [`Keys::key`], which hashes fewer bytes.
     pub fn canonical(&self, digest: &[u8; 32]) -> Key {
         let mut hasher = self.0.clone();
         hasher.update(digest);

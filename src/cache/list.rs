@@ -17,7 +17,7 @@ pub struct Iter {
     after: Option<Key>,
     page: std::vec::IntoIter<Row>,
     ended: bool,
-    /// A child must not use its parent's database.
+    /// A forked child must not use its parent's database.
     generation: u32,
 }
 
@@ -43,7 +43,7 @@ impl Iter {
         if self.generation != fork::generation() {
             return Err(Error::new(
                 Status::InvalidArgument,
-                "the list was begun before this process was forked: begin another one",
+                "this list was started before the process forked: start a new one",
             ));
         }
         if let Some(row) = self.page.next() {
@@ -55,7 +55,7 @@ impl Iter {
         }
         let list = |index: &Index| index.list(&self.filter, self.after.as_ref(), PAGE);
         let page = match list(&self.index) {
-            // The next user rebuilds it; this list goes on with an index of the files.
+            // The next one who needs the index rebuilds it. This list goes on with an index made from the files.
             Err(error) if error.is_corrupt() => {
                 maintain::discard_index(&self.root);
                 Index::of_files(&self.directory, &self.root).and_then(|index| {

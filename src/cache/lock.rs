@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Held while a key is compiled. `flock` dies with its holder, so that a killed process blocks nobody.
+/// Held while a key is compiled. The kernel releases a `flock` when its holder dies, so a killed process blocks nobody.
 #[derive(Debug)]
 pub struct Lock {
     root: Arc<Root>,
@@ -34,7 +34,7 @@ impl Lock {
         let root = directory.create()?;
         let path = format!("{LOCKS}/{key}");
         let deadline = Instant::now() + timeout;
-        // `flock` cannot wait for a bounded time, and a signal would be seen by the host: so ask again and again.
+        // `flock` has no timeout, and a signal would be seen by the host. So it is polled.
         let mut pause = Duration::from_micros(200);
         let mut discarded = false;
         loop {
@@ -52,12 +52,12 @@ impl Lock {
             };
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {
-                    // The last holder removes the file. Whoever opened it before that holds a lock on nothing.
+                    // The last holder removes the file. Whoever opened it before that locked a file that is gone.
                     let links = rustix::fs::fstat(&file).map_or(0, |stat| stat.st_nlink);
                     if links > 0 {
                         return Ok(Outcome::Held(Lock { root, path, file }));
                     }
-                    // Not for ever: some file systems count no links.
+                    // Bounded, because some file systems count no links.
                     if Instant::now() < deadline {
                         continue;
                     }
@@ -65,7 +65,7 @@ impl Lock {
                 Err(Errno::WOULDBLOCK | Errno::INTR) => {}
                 Err(error) => {
                     if is_unsupported(error) {
-                        // Nobody has it, and nobody else would remove it.
+                        // Nobody holds it, and nobody else would remove it.
                         let _ = root.unlink(&path);
                     }
                     return Err(directory.warning(&format!("cannot lock {path}"), error));
@@ -83,12 +83,11 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // A file that stays is taken again by the next one who compiles this key. One that somebody removed may
-        // have been followed by another, which is not ours.
+        // If the file was removed already, another one may be in its place, which is not ours to remove.
         if rustix::fs::fstat(&self.file).is_ok_and(|stat| stat.st_nlink > 0) {
             let _ = self.root.unlink(&self.path);
         }
-        // Closing is not enough: a child that was forked meanwhile has it as well.
+        // Closing is not enough: a child that was forked meanwhile holds it as well.
         let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
     }
 }

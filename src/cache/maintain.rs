@@ -1,7 +1,7 @@
-//! Keeps a cache in order: folds the journal into the index, trims to the limits, removes what the dead left.
+//! Maintenance: folds the journal into the index, trims to the limits, and removes what killed processes left.
 //!
-//! A store does a slice of it when enough has happened, unless another process is at it; nobody waits, and a hit
-//! does nothing of it at all.
+//! A store does a slice of maintenance when enough has happened, unless another process is doing it. Nobody waits, and
+//! a hit never does any.
 
 use super::directory::{Directory, LOCKS, MAINTENANCE, OpenError, Root, TEMPORARY};
 use super::index::{Index, IndexError};
@@ -21,28 +21,27 @@ use std::time::{Duration, Instant, SystemTime};
 /// The journal is folded when it has grown by this much: 1024 records.
 const FOLD_AT: u64 = 64 << 10;
 
-/// How long a slice begins something. What is left is for the next one. To end it and to close the index takes about
-/// as long again, so that a slice takes 20 ms at most.
+/// For how long a slice begins new work; the rest is left for the next slice. Finishing the work and closing the index
+/// take about as long again, so a slice takes at most 20 ms.
 const SLICE: Duration = Duration::from_millis(10);
 
 /// How long the lock is waited for to remove a broken index.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How old what nobody finished must be before it is removed where there are no locks: nothing takes as long to
-/// write.
+/// How old an unfinished file must be before it is removed, where there are no locks. Nothing takes that long to write.
 const LEFTOVER_AGE: Duration = Duration::from_hours(1);
 
-/// The same where its writer would hold a lock: nothing takes as long to take one.
+/// The same where its writer would hold a lock. Nothing takes that long between creating a file and locking it.
 const UNLOCKED_AGE: Duration = Duration::from_mins(1);
 
-/// Held by whoever maintains the cache. It dies with its holder.
+/// Held by whoever maintains the cache. The kernel releases it when its holder dies.
 pub struct Maintenance {
     file: File,
 }
 
 impl Drop for Maintenance {
     fn drop(&mut self) {
-        // Closing is not enough: a child that was forked meanwhile has it as well.
+        // Closing is not enough: a child that was forked meanwhile holds it as well.
         let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
     }
 }
@@ -71,7 +70,7 @@ impl Maintenance {
     }
 }
 
-/// Whether an index can be kept here: it takes locks, and files that may grow.
+/// Whether an index can be kept here: it needs locks, and files that may grow.
 pub fn keeps_index(root: &Root) -> bool {
     if is_file_size_limited() {
         return false;
@@ -92,14 +91,14 @@ pub fn is_due(journal: &Journal, limits: &Limits) -> bool {
     let Ok(len) = journal.len() else {
         return false;
     };
-    // A journal that is shorter than what was folded of it is another one.
+    // A journal shorter than what was folded is a new one.
     if header.folded > len || len - header.folded >= FOLD_AT {
         return true;
     }
     if limits.max_bytes == 0 && limits.max_entries == 0 {
         return false;
     }
-    // What was stored since is in the journal, which is short.
+    // What was stored since is in the journal, whose rest is short.
     let (mut bytes, mut entries) = (header.bytes, header.entries);
     let read = journal.read(header.folded, FOLD_AT as usize, |record| {
         if matches!(record.kind, Kind::Store | Kind::Import) {
@@ -125,7 +124,7 @@ pub fn slice(
     let Some(_lock) = Maintenance::acquire(root, Duration::ZERO).map_err(warning)? else {
         return Ok(());
     };
-    // A child must not have SQLite's locks, nor its memory of them: `fork` waits for the slice.
+    // A child must inherit neither SQLite's locks nor its memory of them, so `fork` waits for the slice.
     fork::guard(|| slice_of(directory, root, journal, options, deadline)).into_inner()?;
     sweep(root, SystemTime::now());
     Ok(())
@@ -142,7 +141,7 @@ fn slice_of(
         let folded = index.fold_until(journal, Some(deadline))?;
         let limits = options.limits.with_room();
         while index.evict_some(&limits)? && Instant::now() < deadline {}
-        // A round of all folders finds, in time, what the journal does not tell: a folder for each FOLD_AT.
+        // One folder for each FOLD_AT of the journal. In time, a round finds what the journal does not tell.
         if folded.start / FOLD_AT != folded.end / FOLD_AT {
             index.scan_next(Some(deadline))?;
         }
@@ -156,15 +155,15 @@ fn slice_of(
     .map_err(|error| directory.warning_at(super::directory::INDEX, error))
 }
 
-/// Opens the index and does something with it; if it turns out to be broken, again, and then with a new one. The caller
-/// holds the lock.
+/// Runs `body` on the index. If the index is broken, it tries once more, and then with a new index. The caller holds the
+/// lock.
 pub fn with_index<T>(
     directory: &Arc<Directory>,
     root: &Arc<Root>,
     mut body: impl FnMut(&mut Index) -> Result<T, IndexError>,
 ) -> Result<T, IndexError> {
     let mut attempt = || Index::open(directory, root).and_then(|mut index| body(&mut index));
-    // Broken twice: a disk that fails once looks like it.
+    // Twice, because a disk that fails once looks the same.
     for _ in 0..2 {
         match attempt() {
             Err(error) if error.is_corrupt() => {}
@@ -175,8 +174,8 @@ pub fn with_index<T>(
     attempt()
 }
 
-/// Removes an index that is broken, so that whoever needs one next makes it anew. Returns whether it is gone: not while
-/// somebody else is at it.
+/// Removes a broken index, so that the next one who needs it builds a new one. Returns whether it was removed: not while
+/// another process holds the lock.
 pub fn discard_index(root: &Root) -> bool {
     let lock = Maintenance::acquire(root, DISCARD_TIMEOUT);
     let is_mine = matches!(lock, Ok(Some(_)));
@@ -212,7 +211,7 @@ pub fn sweep(root: &Root, now: SystemTime) -> usize {
             if age <= UNLOCKED_AGE {
                 continue;
             }
-            // Held until the file has no name any more, which whoever opened it before sees.
+            // Held until the file is unlinked, which whoever opened it before can see.
             let lock = match take_lock(root, folder, name) {
                 Taken::Yes(lock) => Some(lock),
                 Taken::Unknown if age > LEFTOVER_AGE => None,
@@ -229,9 +228,9 @@ pub fn sweep(root: &Root, now: SystemTime) -> usize {
 /// What became of an attempt to take a lock.
 enum Taken {
     Yes(File),
-    /// Somebody has it, or the file is not there any more.
+    /// Somebody holds it, or the file is gone.
     No,
-    /// There are no locks here, or this is nothing that has one.
+    /// There are no locks here, or this is not a file with a lock.
     Unknown,
 }
 
@@ -241,9 +240,9 @@ fn take_lock(root: &Root, folder: &str, name: &std::ffi::CStr) -> Taken {
         return Taken::Unknown;
     };
     let open = |flags| root.open_file(&format!("{folder}/{name}"), flags);
-    // To be written, as whoever holds it has it: on an overlay another file may be read.
+    // Opened for writing, as its holder did: on an overlay, reading may open another file.
     let file = match open(OFlags::RDWR) {
-        // An entry that was being written, whose permissions are to be read.
+        // An unfinished entry, whose permissions are read-only.
         Err(OpenError::Io(Errno::ACCESS)) => open(OFlags::RDONLY),
         other => other,
     };
@@ -253,7 +252,7 @@ fn take_lock(root: &Root, folder: &str, name: &std::ffi::CStr) -> Taken {
         Err(_) => return Taken::Unknown,
     };
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        // Its holder may have removed it, and the next one made another.
+        // Its holder may have removed it, and the next one created another.
         Ok(()) => match rustix::fs::fstat(&file) {
             Ok(stat) if stat.st_nlink > 0 => Taken::Yes(file),
             _ => Taken::No,

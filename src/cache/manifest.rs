@@ -15,17 +15,17 @@ pub struct Manifest {
 /// All but the functions. It comes first, so that it can be decoded alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct About {
-    /// What the module was called when it was compiled.
+    /// The module's name when it was compiled.
     pub name: String,
-    /// The parts of the key: when a module misses, they tell what differs.
+    /// The parts of the key, to tell what differs when a module misses.
     pub parts: Parts,
-    /// The key of the canonical module, if the server told it.
+    /// The key of the canonical module, if the server sent it.
     pub canonical: Option<Key>,
-    /// What it was compiled for, if that is not this kind of machine; then there is no image.
+    /// The target, if it is not this kind of machine. Then there is no image.
     pub target: Option<TargetSpec>,
-    /// What it was compiled from: several inputs are kept one behind the other.
+    /// The inputs, whose contents are stored one after the other.
     pub inputs: Vec<Input>,
-    /// The symbols that others were to see, sorted; `None`: all that are external.
+    /// The symbols to keep visible, sorted; `None`: all external ones.
     pub keep: Option<Vec<String>>,
     pub triple: String,
     pub cpu: String,
@@ -56,7 +56,7 @@ impl About {
         lens.fold(0, u64::saturating_add)
     }
 
-    /// The inputs, which were kept one behind the other; `None` if there are not as many bytes as that.
+    /// Splits the stored inputs; `None` if their lengths do not add up to the content's.
     pub fn split_input(&self, mut all: &[u8]) -> Option<Vec<Vec<u8>>> {
         let mut inputs = Vec::with_capacity(self.inputs.len());
         for input in &self.inputs {
@@ -68,13 +68,13 @@ impl About {
     }
 }
 
-/// What a key was made of, short enough to keep and to compare.
+/// What a key was made of, in a form to store and to compare.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parts {
     /// BLAKE3 of the IR; of several inputs, see `key::digest_of_unit`.
     pub input: [u8; 32],
     pub opt_level: OptLevel,
-    /// The level that was asked for, "native" and a digest of what this machine's CPU is, or another target.
+    /// The requested CPU level, or "native" and a digest of this machine's CPU, or another target.
     pub machine: String,
     pub llvm: String,
     pub package: String,
@@ -82,7 +82,7 @@ pub struct Parts {
 }
 
 impl KeyParts<'_> {
-    /// What an entry keeps of them, with the digest of the IR that it is compiled from.
+    /// What an entry stores of them, with the digest of its IR.
     pub fn to_keep(self, input: &blake3::Hash) -> Parts {
         let KeyParts {
             opt_level,
@@ -115,7 +115,7 @@ pub enum Part {
 }
 
 impl Parts {
-    /// What differs, in the order in which it is worth telling.
+    /// What differs, the most telling first.
     pub fn differences(&self, other: &Parts) -> Vec<Part> {
         let Parts {
             input,

@@ -1,4 +1,4 @@
-//! How a cache is used: where it lies, what it may hold, and who may write it.
+//! Options of a cache: its limits, its layers, and whom it trusts.
 
 use super::trust::{Signer, Trust};
 use crate::environment;
@@ -12,7 +12,8 @@ pub struct Options {
     /// Read-only caches below the writable one.
     pub layers: Vec<PathBuf>,
     pub limits: Limits,
-    /// Whether an entry survives a power cut from the moment it is stored. Without it, a torn one is noticed.
+    /// Whether an entry survives a power cut from the moment it is stored. Without it, a torn entry is detected and
+    /// compiled again.
     pub sync: bool,
     /// Whether the IR is kept in its entry.
     pub keep_input: bool,
@@ -57,7 +58,7 @@ impl Limits {
             || (self.max_entries > 0 && entries > self.max_entries)
     }
 
-    /// What automatic trimming goes down to, so that it is not due again at once.
+    /// The limits for automatic trimming: lower, so that it is not due again at once.
     pub(super) fn with_room(&self) -> Limits {
         Limits {
             max_bytes: self.max_bytes - self.max_bytes / 16,

@@ -1,4 +1,4 @@
-//! Find and publish entries: what an executor does with a cache.
+//! Finds and publishes entries for an executor.
 
 use super::directory::{Directory, OpenError, Owner, Root, alias_path, entry_path};
 use super::entry::{self, Entry, EntryError};
@@ -46,27 +46,27 @@ enum Via {
     Layer,
 }
 
-/// What a look into the cache found.
+/// The result of a look-up.
 #[derive(Debug)]
 pub enum Found {
     Entry(Box<Entry>),
     Nothing,
-    /// There is something that must not be run.
+    /// There is an entry, but it must not be run.
     Unusable(MissReason, Warning),
 }
 
-/// What an entry is looked for.
+/// Why an entry is looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// To be run: a hit, which is recorded.
     Run,
-    /// For the cache to have it, which is no use of it.
+    /// To fill the cache, which does not count as a use.
     Fill,
 }
 
 impl Store {
     pub fn new(path: PathBuf, options: Options) -> Store {
-        // What it is now, whatever the working directory becomes.
+        // Absolute, because the working directory may change.
         let path = std::path::absolute(&path).unwrap_or(path);
         Store {
             directory: Arc::new(Directory::new(path, Owner::User)),
@@ -96,8 +96,8 @@ impl Store {
         self.find_for(key, machine, Purpose::Run)
     }
 
-    /// The entry of `key`, verified just now: the writable cache's, else that of the first layer that has one. It must
-    /// say that its code is for `machine`: what was compiled for other CPUs could end the process.
+    /// The entry of `key`, verified just now: from the writable cache, else from the first layer that has one. Its code
+    /// must be for `machine`: code for another CPU could end the process.
     pub fn find_for(&self, key: &Key, machine: &str, purpose: Purpose) -> Found {
         let mut unfit = None;
         for (index, directory) in std::iter::once(&*self.directory)
@@ -127,7 +127,7 @@ impl Store {
         unfit.unwrap_or(Found::Nothing)
     }
 
-    /// The entry of `key` in one directory, or the one that an alias there names, and how it was found.
+    /// The entry of `key` in one directory, found directly or by an alias, and how it was found.
     fn find_in(
         &self,
         directory: &Directory,
@@ -135,7 +135,7 @@ impl Store {
     ) -> Result<Option<(Entry, Via)>, (MissReason, Warning)> {
         let Some(root) = directory
             .open()
-            // Not its entry is at fault.
+            // The directory is at fault, not the entry.
             .map_err(|warning| (MissReason::Absent, warning))?
         else {
             return Ok(None);
@@ -154,7 +154,7 @@ impl Store {
         if let Some(entry) = self.read_entry(directory, &root, &target)? {
             return Ok(Some((entry, Via::Alias)));
         }
-        // The entry may lie in a layer. An alias of one that is gone is none.
+        // The entry may be in a layer. An alias whose entry is gone counts as absent.
         for layer in &self.layers {
             if let Ok(Some(root)) = layer.open()
                 && let Some(entry) = self.read_entry(layer, &root, &target)?
@@ -165,7 +165,7 @@ impl Store {
         Ok(None)
     }
 
-    /// What was just published, read back as every later run will: no hit.
+    /// Reads back what was just published, as every later run will. It does not count as a hit.
     pub fn reopen(&self, key: &Key) -> Result<Option<Entry>, (MissReason, Warning)> {
         match self.directory.open() {
             Ok(Some(root)) => self.read_entry(&self.directory, &root, key),
@@ -174,7 +174,7 @@ impl Store {
         }
     }
 
-    /// What a compile would find, which is not recorded.
+    /// As [`Store::find_for`], but records nothing.
     pub fn look(&self, key: &Key) -> Result<Option<Entry>, (MissReason, Warning)> {
         let mut unusable = None;
         for directory in std::iter::once(&*self.directory).chain(&self.layers) {
@@ -215,7 +215,7 @@ impl Store {
         Lock::acquire(&self.directory, key, timeout)
     }
 
-    /// Whether what is stored could be used again: not if only keys are trusted that do not sign it.
+    /// Whether this store would trust what it stores: not if it signs with none of the keys that it trusts.
     fn trusts_itself(&self) -> bool {
         let Some(trust) = &self.options.trust else {
             return true;
@@ -227,15 +227,14 @@ impl Store {
             .is_some_and(|signer| trust.check(probe, &signer.sign(probe)).is_ok())
     }
 
-    /// The directory, for something to be stored in it.
+    /// The directory, to store something in.
     fn create(&self) -> Result<Arc<Root>, Warning> {
         if self.trusts_itself() {
             return self.directory.create();
         }
         Err(self.directory.warning(
-            "is not written",
-            "the configuration trusts keys, but not the one that it signs with, if it has any: what is stored \
-             could not be used again",
+            "is not written to",
+            "the configuration trusts some keys, but signs with none of them: what it stored could not be used again",
         ))
     }
 
@@ -269,7 +268,7 @@ impl Store {
         .map_err(|error| self.directory.warning_at(&path, error))?;
         let len = encoded.len(image);
         if let Some(canonical) = manifest.about.canonical {
-            // The entry first: an alias names what is there. It is not worth more than a try.
+            // After the entry, because an alias must not come before its entry. A failure costs only the alias.
             let _ = self.write_alias(&root, &canonical, key);
         }
         self.record(Record::now(Kind::Store, 0, len, *key));
@@ -294,7 +293,7 @@ impl Store {
             .map_err(|error| self.directory.warning_at(sources::SOURCES, error))
     }
 
-    /// Lets `key` find the entry of `target`.
+    /// Makes `key` an alias of `target`.
     pub fn publish_alias(&self, key: &Key, target: &Key) -> Result<(), Warning> {
         let root = self.create()?;
         self.write_alias(&root, key, target)?;
@@ -309,7 +308,7 @@ impl Store {
             .map_err(|error| self.directory.warning_at(&path, error))
     }
 
-    /// Folds the journal and trims, if that is due. Never waits for another process that is doing it.
+    /// Folds the journal and trims, if that is due. Never waits for another process that does the same.
     pub fn maintain(&self) -> Result<(), Warning> {
         let Some(journal) = self.journal() else {
             return Ok(());
@@ -328,7 +327,7 @@ impl Store {
         let mut record = Record::now(Kind::Hit, HitKind::Direct as u8, entry.len, key);
         if in_layer {
             record.detail = HitKind::Layer as u8;
-            // The index of this cache does not know what it saved.
+            // This cache's index does not know the entry, and so not what the hit saved.
             record.cost = entry
                 .manifest
                 .decode_about()
@@ -367,7 +366,7 @@ impl Store {
             let root = self.directory.open().ok().flatten()?;
             *opened = match Journal::open(&root) {
                 Ok(Some(journal)) => Opened::Yes(Arc::new(journal)),
-                // A miss makes it: see `create_journal`.
+                // The next miss creates it, see `create_journal`.
                 Ok(None) => return None,
                 Err(_) => Opened::No,
             };
@@ -378,8 +377,7 @@ impl Store {
         }
     }
 
-    /// Creates the journal where there can be one, or opens the one that is there now. Called on a miss, where the cost
-    /// does not matter.
+    /// Creates the journal, or opens the one that is there now. Called on a miss, where the cost does not matter.
     pub fn create_journal(&self) {
         if !self.options.index || !self.options.writable {
             return;
@@ -401,7 +399,7 @@ impl Store {
     }
 }
 
-/// A journal of this length is folded when the store is dropped: hits alone would let it grow without end.
+/// A journal of this length is folded when the store is dropped. Otherwise hits alone could let it grow for ever.
 const FOLD_AT_END: u64 = 1 << 20;
 
 impl Drop for Store {
@@ -428,7 +426,7 @@ fn unopened(directory: &Directory, path: &str, error: OpenError) -> (MissReason,
     (reason, directory.warning_at(path, error))
 }
 
-/// Whether this process or the system lacks something for the moment: the file is not at fault.
+/// Whether this process or the system is short of something for the moment. The file is not at fault.
 fn is_shortage(error: Errno) -> bool {
     [Errno::MFILE, Errno::NFILE, Errno::NOMEM].contains(&error)
 }

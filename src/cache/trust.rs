@@ -19,11 +19,11 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// Goes before what is signed, so that a signature made for something else with the same key is none of an entry,
-/// and the other way round. A format whose signed bytes mean something else needs another one.
+/// Precedes what is signed, so that a signature that the same key made for something else is not valid for an entry, nor
+/// the other way round. A format whose signed bytes mean something else needs another context.
 const CONTEXT: &str = "libmgenjit 2026 entry signature";
 
-/// More than any file that holds one key.
+/// Larger than any file that holds one key.
 const MAX_FILE_LEN: usize = 16 << 10;
 
 const SECRET_LEN: usize = 32;
@@ -68,12 +68,12 @@ pub struct Trust {
 pub enum Untrusted {
     #[error("it has no signature")]
     Unsigned,
-    /// The two cannot be told apart: a signature does not name its key.
+    /// The two look the same: a signature does not name its key.
     #[error("its signature is wrong, or made with a key that is not trusted")]
     Wrong,
-    #[error("its signature is of a kind that this library does not know: {0}")]
+    #[error("its signature has an unknown scheme: {0}")]
     Scheme(u32),
-    #[error("there are other bytes where its signature has only zeros")]
+    #[error("its signature has other bytes where zeros must be")]
     Padding,
 }
 
@@ -85,8 +85,7 @@ impl Signer {
             KeyFile::Private(key) => Ok(Signer(Signing::Ed25519(key))),
             KeyFile::Public(_) => Err(unusable(
                 path,
-                "it holds a public key, which checks signatures and makes none: name the private key that it \
-                 belongs to",
+                "it holds a public key, which cannot sign: name the private key that it belongs to",
             )),
         }
     }
@@ -113,7 +112,7 @@ impl Trust {
         if paths.is_empty() {
             return Err(Error::new(
                 Status::InvalidArgument,
-                "no key to trust was named: nothing could be trusted",
+                "no trusted key was given, so nothing in the cache could be used",
             ));
         }
         let mut trust = Trust {
@@ -169,7 +168,7 @@ fn in_context(message: &[u8]) -> Vec<u8> {
     [CONTEXT.as_bytes(), b"\0", message].concat()
 }
 
-/// A key derived from a shared secret for this context alone: the secret itself is not kept.
+/// A key derived from a shared secret for this context. The secret itself is not kept.
 struct Secret(Zeroizing<[u8; SECRET_LEN]>);
 
 impl Secret {
@@ -198,10 +197,10 @@ enum KeyFile {
 impl KeyFile {
     fn read(path: &Path) -> Result<KeyFile, Error> {
         let (text, metadata) = read_file(path)?;
-        // What is not text is no key of any kind that is read here.
+        // No kind of key file is binary.
         let text = std::str::from_utf8(&text).unwrap_or_default();
         let key = KeyFile::parse(text).map_err(|why| unusable(path, why))?;
-        // Whoever owns it can write it, whatever its permissions are.
+        // Its owner can write it, whatever its permissions are.
         let (owner, user) = (metadata.uid(), rustix::process::geteuid().as_raw());
         if owner != user && owner != 0 {
             return Err(unusable(
@@ -268,7 +267,7 @@ impl KeyFile {
     }
 }
 
-const NO_KEY: &str = "it holds none of the keys that sign or are trusted: a private key \
+const NO_KEY: &str = "it holds no key that can sign or be trusted: give a private key \
      (`openssl genpkey -algorithm ed25519 -out FILE`), a public key (`openssl pkey -in PRIVATE -pubout -out FILE`) or \
      a shared secret of 64 hexadecimal digits (`openssl rand -hex 32 > FILE`)";
 
@@ -285,7 +284,7 @@ fn parse_secret(text: &str) -> Option<Zeroizing<[u8; SECRET_LEN]>> {
     Some(secret)
 }
 
-/// A key file's bytes, and whose it is.
+/// A key file's bytes and metadata.
 fn read_file(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Metadata), Error> {
     let unreadable = |error: &std::io::Error| {
         let why = reason(error);
@@ -296,7 +295,7 @@ fn read_file(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Metadata), Error> {
     };
     let mut file = OpenOptions::new()
         .read(true)
-        // A FIFO must not block, a terminal not become this process's own.
+        // A FIFO must not block, and a terminal must not become the controlling terminal.
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
         .open(path)
         .map_err(|error| unreadable(&error))?;
@@ -304,7 +303,7 @@ fn read_file(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Metadata), Error> {
     if !metadata.is_file() {
         return Err(unusable(path, "it is not a regular file"));
     }
-    // All at once, so that there are no copies of it in memory that were given back.
+    // Into one buffer, so that growing leaves no copies in freed memory.
     let mut bytes = Zeroizing::new(vec![0; MAX_FILE_LEN + 1]);
     let mut len = 0;
     while len < bytes.len() {

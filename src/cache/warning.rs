@@ -1,4 +1,4 @@
-//! What went wrong with a cache, in words.
+//! Warnings about a cache.
 
 /// Something is wrong with the cache. It costs time, never a result.
 #[derive(Debug, thiserror::Error)]

@@ -370,7 +370,7 @@ pub unsafe extern "C" fn mgenjit_cache_import(
 pub(super) fn whole_key(text: &str) -> Result<Key, Error> {
     Key::parse(text).ok_or_else(|| {
         invalid(format!(
-            "`{text}` is no key: a key is 64 hexadecimal digits; mgenjit_cache_resolve finds one by its first"
+            "`{text}` is not a key: a key is 64 hexadecimal digits; mgenjit_cache_resolve finds one by its first"
         ))
     })
 }

@@ -125,13 +125,13 @@ fn tell(found: Explanation, name: &str, key: &str, parts: &Parts) -> mgenjit_exp
             explanation.nearest = Some(ffi::c_string(entry.to_string()));
             "it is in the cache".to_owned()
         }
-        Explanation::Damaged(trouble) => {
+        Explanation::Damaged(warning) => {
             explanation.verdict = MGENJIT_VERDICT_DAMAGED;
-            format!("its entry cannot be used, and would be compiled anew: {trouble}")
+            format!("its entry cannot be used, and it would be compiled again: {warning}")
         }
-        Explanation::Untrusted(trouble) => {
+        Explanation::Untrusted(warning) => {
             explanation.verdict = MGENJIT_VERDICT_UNTRUSTED;
-            format!("its entry is not trusted, and would be compiled anew: {trouble}")
+            format!("its entry is not trusted, and it would be compiled again: {warning}")
         }
         Explanation::Missing(Verdict::Never(Some(gone))) => {
             explanation.time = gone.time;

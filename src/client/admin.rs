@@ -1,4 +1,4 @@
-//! What the shared server does, and how to end it.
+//! Asks the shared server for its status, and stops it.
 
 use super::shared_server;
 use crate::error::{Error, Status};
@@ -10,16 +10,16 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-/// How long a server may take to answer. A server that works answers at once, however busy it is.
+/// How long a server may take to answer. A healthy one answers at once, however busy it is.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What the shared server does. [`Status::NotFound`]: there is none.
+/// The shared server's status. [`Status::NotFound`]: there is none.
 pub fn status() -> Result<ServerStatus, Error> {
     let socket = shared_server::find()?.ok_or_else(none)?;
     match ask(&socket, &Request::Status, ANSWER_TIMEOUT) {
         Ok(Reply::Status(status)) => Ok(*status),
-        Ok(_) => Err(out_of_step("it answered something else")),
-        // It may have ended just now, or refuses to be asked.
+        Ok(_) => Err(out_of_step("its answer is of the wrong kind")),
+        // It may have ended just now, or may refuse the request.
         Err(error) => Err(match error.is_end() && shared_server::find()?.is_none() {
             true => none(),
             false => unanswered(&error),
@@ -27,7 +27,7 @@ pub fn status() -> Result<ServerStatus, Error> {
     }
 }
 
-/// How long the end of a server is waited for.
+/// How long to wait for a server to end.
 pub enum Wait {
     No,
     For(Duration),
@@ -40,7 +40,7 @@ pub fn stop(force: bool, wait: Wait) -> Result<(), Error> {
     let socket = shared_server::find()?.ok_or_else(none)?;
     match ask(&socket, &Request::Stop { force }, ANSWER_TIMEOUT) {
         Ok(Reply::Stopping) => {}
-        Ok(_) => return Err(out_of_step("it answered something else")),
+        Ok(_) => return Err(out_of_step("its answer is of the wrong kind")),
         Err(error) => {
             return match error.is_end() && shared_server::find()?.is_none() {
                 true => Ok(()),
@@ -58,8 +58,8 @@ pub fn stop(force: bool, wait: Wait) -> Result<(), Error> {
         Ok(false) => Err(Error::new(
             Status::Timeout,
             format!(
-                "the shared compile server was told to end, and has not within {} ms: it takes no more clients, and \
-                 ends when it has answered those that it has; wait longer, or have it end at once, by force",
+                "the shared compile server was told to stop, but has not stopped within {} ms: it takes no new clients, \
+                 and stops when it has answered the ones it has; wait longer, or stop it by force",
                 timeout.unwrap_or_default().as_millis()
             ),
         )),
@@ -79,7 +79,7 @@ fn wait_for_end(mut socket: &UnixStream, timeout: Option<Duration>) -> io::Resul
     loop {
         let rest = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let rest = rest.map(Timespec::try_from).transpose();
-        // So long a time is for ever.
+        // A time that is too long means for ever.
         let rest = rest.unwrap_or_default();
         let mut fds = [PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN)];
         match rustix::event::poll(&mut fds, rest.as_ref()) {
@@ -90,7 +90,7 @@ fn wait_for_end(mut socket: &UnixStream, timeout: Option<Duration>) -> io::Resul
         }
         match socket.read(&mut [0; 64]) {
             Ok(0) => return Ok(true),
-            // Nothing more is expected of it, nor of use.
+            // Whatever it still sends is ignored.
             Ok(_) => {}
             Err(error) => match error.kind() {
                 io::ErrorKind::ConnectionReset => return Ok(true),
@@ -120,7 +120,7 @@ fn unanswered(error: &TransportError) -> Error {
     Error::new(
         Status::Timeout,
         format!(
-            "the shared compile server{} does not answer: it was silent for {} s; end its process, and the next client \
+            "the shared compile server{} does not answer: it was silent for {} s; kill its process, and the next client \
              starts another",
             at(),
             ANSWER_TIMEOUT.as_secs()

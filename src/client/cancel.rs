@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub struct Cancel {
     may_be: bool,
     cancelled: AtomicBool,
-    /// To the server that works on it.
+    /// The connection to the server that works on it.
     connection: Mutex<Option<UnixStream>>,
 }
 

@@ -16,7 +16,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long a shared server that has a request may be silent. It sends a sign of life every few seconds.
+/// How long a shared server that has a request may be silent. It reports every few seconds.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A server that is ready for a request.
@@ -24,19 +24,19 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Client {
     socket: UnixStream,
     whose: Whose,
-    /// What the server said of this last, see [`Reply::Started`].
+    /// From the last [`Reply::Started`].
     pub not_isolated: String,
 }
 
 #[derive(Debug)]
 enum Whose {
-    /// This client's alone.
+    /// Only for this client.
     Private { last_words: File, path: PathBuf },
     /// Of all the user's processes.
     Shared,
 }
 
-/// What a request has become.
+/// The result of a request.
 #[derive(Debug)]
 pub enum Answer {
     Compiled(Output),
@@ -49,13 +49,13 @@ pub enum Answer {
 /// Why a request has no result.
 #[derive(Debug)]
 pub enum RequestError {
-    /// The module is bad, and the server ready for the next one.
+    /// The module is at fault, and the server is ready for the next request.
     Module(Error),
     /// The server is lost.
     Server(Error),
-    /// The server was lost, and it is not the request's fault: it may be given to another one.
+    /// The server is lost, but the request is not to blame: another server may get it.
     Lost(Error),
-    /// The shared server has had no worker for it for so long: a private server may do it, for as long as this client lives.
+    /// The shared server had no free worker within this time. A private server may do it, for as long as this client lives.
     Elsewhere(Duration),
 }
 
@@ -103,7 +103,7 @@ impl Client {
         &self.socket
     }
 
-    /// Has the server do what is requested. `spent`: how much of the time limit has passed.
+    /// Sends a request and waits for its result. `spent`: how much of the time limit has passed.
     pub fn request(
         &mut self,
         request: &Request,
@@ -152,7 +152,7 @@ impl Client {
             let decision = deadlines.pause(|| listener.identified(digest));
             let sent = deadlines.send(socket, &decision, None);
             if decision == Decision::Stop {
-                // A server that has died since is noticed by the next request.
+                // The next request notices if the server has died since.
                 return Ok(Answer::Stopped);
             }
             reply = sent.and_then(|()| deadlines.receive(socket, listener));
@@ -194,7 +194,7 @@ impl Client {
 
     fn lost(&self, request: &Request, limits: &Limits, error: &TransportError) -> Error {
         let name = request.name();
-        // The server is not to blame for what this process could not do.
+        // The server is not to blame for an error of this process.
         if let TransportError::NoDescriptor | TransportError::Io(_) = error
             && !error.is_end()
         {

@@ -1,4 +1,4 @@
-//! How long a reply is waited for.
+//! Deadlines of a request: its time limit, and how long a server may be silent.
 
 use super::listener::Listener;
 use crate::protocol::messages::Reply;
@@ -9,23 +9,23 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-/// More progress than a socket holds: how much of it is read past the time limit to find the answer behind it.
+/// How many progress messages are read past the time limit, to find an answer behind them. A socket holds fewer.
 const MAX_LATE: u32 = 1000;
 
 pub struct Deadlines {
     /// The time limit; 0: for ever.
     time: Duration,
-    /// `None`: for ever, or the time does not run yet.
+    /// `None`: for ever, or the time limit has not been started.
     deadline: Option<Instant>,
-    /// How long the server may say nothing at all.
+    /// How long the server may be silent; `None`: for ever.
     idle_timeout: Option<Duration>,
 }
 
-/// Why there is no reply.
+/// Why no reply came.
 pub enum WaitError {
-    /// The time is over.
+    /// The time limit was reached.
     TimeLimit,
-    /// The server has said nothing for too long.
+    /// The server was silent for too long.
     Unresponsive,
     Transport(TransportError),
 }
@@ -37,7 +37,7 @@ impl From<TransportError> for WaitError {
 }
 
 impl Deadlines {
-    /// The time begins to run with [`Deadlines::start`].
+    /// The time limit starts with [`Deadlines::start`].
     pub fn new(time: Duration, idle_timeout: Option<Duration>) -> Deadlines {
         Deadlines {
             time,
@@ -53,7 +53,7 @@ impl Deadlines {
         }
     }
 
-    /// The next reply that is no progress. That does not make the wait longer.
+    /// The next reply other than progress. Progress does not extend the time limit.
     pub fn receive(
         &self,
         socket: &UnixStream,
@@ -69,7 +69,7 @@ impl Deadlines {
                 Ok(reply) => return Ok(reply),
                 Err(error) => return Err(self.wait_error(error)),
             };
-            // A slow listener gets only the newest progress, so that it does not delay an answer that has arrived.
+            // Only the newest progress is reported, so that a slow listener does not delay an answer that has arrived.
             let is_newest = !has_more(socket);
             late += u32::from(is_over);
             if is_over && (is_newest || late > MAX_LATE) {
@@ -81,7 +81,7 @@ impl Deadlines {
         }
     }
 
-    /// Sends a message, for which the server may take as long as for a reply.
+    /// Sends a message. The server may take as long to read it as to reply.
     pub fn send<T: Serialize>(
         &self,
         socket: &UnixStream,
@@ -92,7 +92,7 @@ impl Deadlines {
             .map_err(|error| self.wait_error(error))
     }
 
-    /// Until when the server is to do something.
+    /// When the server must have done something.
     fn next_deadline(&self) -> Option<Instant> {
         let idle_timeout = self
             .idle_timeout
@@ -108,7 +108,7 @@ impl Deadlines {
         }
     }
 
-    /// Does what the server waits for.
+    /// Runs `work`, which the server waits for. Its time does not count.
     pub fn pause<T>(&mut self, work: impl FnOnce() -> T) -> T {
         let started = Instant::now();
         let result = work();
@@ -120,7 +120,7 @@ impl Deadlines {
     fn is_over(&self) -> bool {
         match (self.deadline, self.idle_timeout) {
             (Some(deadline), Some(_)) => Instant::now() >= deadline,
-            // There was nothing else to wait for.
+            // There was no other deadline.
             (_, idle_timeout) => idle_timeout.is_none(),
         }
     }

@@ -1,4 +1,4 @@
-//! Has a linker run, by a process that is none of the host's children.
+//! Runs a linker by the helper, which is not a child of the host.
 
 use super::handshake;
 use super::spawn::Launch;
@@ -10,14 +10,14 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// What has become of it.
+/// The result of a link.
 pub enum Outcome {
     Linked(Vec<u8>),
-    /// And what the linker said.
+    /// With the linker's output.
     Failed(DriverFailure, Vec<u8>),
 }
 
-/// Runs the linker in a process that is started for this, of the helper at `path`. `name` is what is linked.
+/// Starts the helper at `path`, which runs the linker. Messages call what is linked `name`.
 pub fn run(
     path: &Path,
     name: &str,
@@ -59,7 +59,7 @@ pub fn run(
     };
     result
         .map(Outcome::Linked)
-        .map_err(|error| failed(format!("what was linked cannot be received: {error}")))
+        .map_err(|error| failed(format!("the linked file cannot be received: {error}")))
 }
 
 /// The bytes of a memfd.

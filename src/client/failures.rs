@@ -1,4 +1,4 @@
-//! Why a request failed, in words.
+//! The errors of failed requests.
 
 use super::limits::Limits;
 use crate::error::{Error, Status};
@@ -6,7 +6,7 @@ use crate::protocol::messages::{Cause, Death, Failure, FailureKind, Request};
 use crate::types::Position;
 use std::time::Duration;
 
-/// A server or worker has died. `words` is the last it wrote.
+/// The error for a server or worker that died. `words`: its last words.
 pub fn died(
     request: &Request,
     limits: &Limits,
@@ -19,17 +19,17 @@ pub fn died(
         return error;
     }
     let did = did(request);
-    let message = format!("the compile server {what} while it {did} {name}{told}");
+    let message = format!("the compile server {what} while {did} {name}{told}");
     Error {
         repeats: words.is_some_and(is_its_own_doing),
-        // One that was killed from outside has no last words.
+        // A server that was killed from outside leaves no last words.
         reproduces: words.is_some(),
         ..Error::new(Status::ServerCrashed, message)
     }
 }
 
-/// Whether what a server said last is of a compile that ends so each time: LLVM gave up, or crashed. The machine may have
-/// more memory another time, and SIGBUS is a page that it could not provide.
+/// Whether these last words are of a compile that fails each time: LLVM gave up or crashed. Running out of memory is
+/// different: the machine may have more another time. So is SIGBUS, a page that the machine could not provide.
 fn is_its_own_doing(words: &str) -> bool {
     let crashed = words.contains("LLVM ERROR: ")
         || words.contains("mgenjit-server: signal ")
@@ -38,7 +38,7 @@ fn is_its_own_doing(words: &str) -> bool {
     crashed && !lacked.iter().any(|lacked| words.contains(lacked))
 }
 
-/// Of a shared server's worker that is gone.
+/// The error for a shared server's worker that died.
 pub fn worker_died(request: &Request, limits: &Limits, death: &Death) -> Error {
     let name = request.name();
     let words = Some(death.words.as_str()).filter(|words| !words.is_empty());
@@ -47,7 +47,7 @@ pub fn worker_died(request: &Request, limits: &Limits, death: &Death) -> Error {
         ..Error::new(
             status,
             format!(
-                "to compile {name} took more than {took}, the shared compile server's limit: start the server with a \
+                "{name} took more than {took} to compile, the shared compile server's limit: start the server with a \
                  higher one (mgenjit_config_set_server_limits), use a private server, or optimise less"
             ),
         )
@@ -56,7 +56,7 @@ pub fn worker_died(request: &Request, limits: &Limits, death: &Death) -> Error {
         let did = did(request);
         Error::new(
             Status::ServerCrashed,
-            format!("the shared compile server ended its worker while it {did} {name}: {why}"),
+            format!("the shared compile server ended its worker while {did} {name}: {why}"),
         )
     };
     match death.cause {
@@ -65,13 +65,13 @@ pub fn worker_died(request: &Request, limits: &Limits, death: &Death) -> Error {
         Cause::Hung(time) => ended(format!(
             "it did nothing for {time} ms, because it was stopped or hung; try again"
         )),
-        Cause::OutOfStep => ended("what it said could not be understood".to_owned()),
+        Cause::OutOfStep => ended("its messages could not be understood".to_owned()),
         Cause::Unknown => {
             let told = match (words, death.signal) {
                 (Some(words), _) => format!("; it said:\n{words}"),
                 (None, 0) => "; it said nothing".to_owned(),
                 (None, signal) => format!(
-                    "; it was killed by signal {signal} and said nothing, as for want of memory"
+                    "; it was killed by signal {signal} and said nothing, as when memory runs out"
                 ),
             };
             died(request, limits, "died", words, &told)
@@ -81,27 +81,29 @@ pub fn worker_died(request: &Request, limits: &Limits, death: &Death) -> Error {
 
 fn did(request: &Request) -> &'static str {
     match request {
-        Request::Compile(_) => "compiled",
-        Request::Link(_) | Request::Status | Request::Stop { .. } => "linked",
+        Request::Compile(_) => "compiling",
+        Request::Link(_) | Request::Status | Request::Stop { .. } => "linking",
     }
 }
 
-/// Of a shared server that is stopped, or has lost its way.
+/// The error for a shared server that is stopped or hangs.
 pub fn unresponsive(name: &str, after: Duration) -> Error {
     Error::new(
         Status::ServerCrashed,
         format!(
-            "the shared compile server has said nothing for {} s while it had {name}",
+            "the shared compile server has said nothing for {} s while compiling {name}",
             after.as_secs()
         ),
     )
 }
 
-/// The server's answer does not fit the request.
+/// The error for an answer that does not match the request.
 pub fn out_of_step(name: &str) -> Error {
     Error::new(
         Status::ServerCrashed,
-        format!("the compile server is out of step while it compiles {name}"),
+        format!(
+            "the compile server answered the request for {name} with a message of the wrong kind"
+        ),
     )
 }
 

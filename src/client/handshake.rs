@@ -8,7 +8,7 @@ use crate::protocol::transport;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How long a new server may take until it speaks. It needs some 10 ms on an idle machine.
+/// How long a new server may take to send its greeting. On an idle machine it takes some 10 ms.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Starts the program at `path`.
@@ -31,7 +31,7 @@ pub fn start(path: &Path, how: &Launch<'_>) -> Result<Server, Error> {
     let server = spawn(path, how)?;
     let ours = Hello::ours();
     let socket = &server.socket;
-    // Bounded, because what was started may be any program.
+    // With a deadline, because the program may be anything.
     let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
     let theirs: Result<(Hello, _), _> = transport::send(socket, &ours, None)
         .and_then(|()| transport::receive_by(socket, Some(deadline)));
@@ -52,18 +52,18 @@ pub fn start(path: &Path, how: &Launch<'_>) -> Result<Server, Error> {
     }
 }
 
-/// The end of a message about the server at `path`, which is gone.
+/// The end of a message about the server at `path`, which has died.
 pub fn tell(words: Option<&str>, path: &Path) -> String {
     match words {
         Some(words) => format!("; it said:\n{words}"),
         None => format!(
-            "; {} said nothing, as when it is killed, for example for want of memory",
+            "; {} said nothing, as when it is killed because memory runs out",
             path.display()
         ),
     }
 }
 
-/// The end of a message about a process of the server's program, which is gone.
+/// The same, with the last words that the server left.
 pub fn told(server: &Server, path: &Path) -> String {
     tell(last_words::read(&server.last_words).as_deref(), path)
 }
@@ -78,7 +78,7 @@ pub fn mismatch(what: &str, path: &Path, ours: &Hello, theirs: &Hello) -> Error 
     Error::new(
         Status::ServerMismatch,
         format!(
-            "the {what} {} is of {}, this library of {}: install the two together",
+            "the {what} {} is of {}, but this library is of {}: install the two together",
             path.display(),
             tell(theirs),
             tell(ours)

@@ -1,4 +1,4 @@
-//! What one compile may take, and what is said of one that took more.
+//! The limits of one compile, and the errors for exceeding them.
 
 use crate::error::{Error, Status};
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 /// 0 is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Limits {
-    /// From the request to the reply, without the start of a server.
+    /// From the request to the reply; starting a server does not count.
     pub time: Duration,
-    /// Bytes of memory, beyond those of an idle server and of the inputs.
+    /// Bytes of memory, on top of those of an idle server and of the inputs.
     pub memory: u64,
     /// Bytes of all inputs together.
     pub input: u64,
@@ -22,8 +22,8 @@ impl Limits {
         Err(Error::new(
             Status::TooLarge,
             format!(
-                "{name} has {len} bytes, and the limit is {}: raise it with mgenjit_config_set_compile_limits, or \
-                 split the module",
+                "{name} has {len} bytes, more than the limit of {}: raise the limit with \
+                 mgenjit_config_set_compile_limits, or split the module",
                 self.input
             ),
         ))
@@ -31,7 +31,7 @@ impl Limits {
 
     pub fn time_exceeded(&self, name: &str) -> Error {
         let message = format!(
-            "{name} was not compiled within {} ms, the limit, and the compile was stopped: raise it with \
+            "{name} took longer to compile than the limit of {} ms, and was stopped: raise the limit with \
              mgenjit_config_set_compile_limits, or optimise less",
             self.time.as_millis()
         );
@@ -44,19 +44,19 @@ impl Limits {
     /// The request got no worker in time: `busy` were busy, as in "all workers of the shared compile server".
     pub fn time_waited(&self, name: &str, busy: &str) -> Error {
         let message = format!(
-            "{name} was not compiled within {} ms, the limit: {busy} were busy, and its turn did not come. Try again, or \
-             raise the limit with mgenjit_config_set_compile_limits",
+            "{name} was not compiled within the limit of {} ms: {busy} were busy all that time. Try again, or raise the \
+             limit with mgenjit_config_set_compile_limits",
             self.time.as_millis()
         );
         Error::new(Status::Timeout, message)
     }
 
-    /// What a server that died with these last words died of, if that is this limit.
+    /// The error for a server that died with these last words, if it exceeded the memory limit.
     pub fn memory_exceeded(&self, name: &str, words: &str) -> Option<Error> {
         let is_it = self.memory > 0 && words.to_ascii_lowercase().contains("out of memory");
         is_it.then(|| {
             let message = format!(
-                "to compile {name} took more than {} bytes of memory, the limit: raise it with \
+                "{name} took more memory to compile than the limit of {} bytes: raise the limit with \
                  mgenjit_config_set_compile_limits, or optimise less{words}",
                 self.memory
             );

@@ -4,8 +4,8 @@ use crate::protocol::messages::{Decision, Progress};
 
 /// Receives what a server reports of a request before the answer.
 pub trait Listener {
-    /// The module's digest, before anything is optimised, if the request asks for it. The result may say that nothing
-    /// more is needed. Called again if the request has to be given to another server.
+    /// The module's digest, before anything is optimised, if the request asks for it. The result can stop the compile.
+    /// Called again if the request has to go to another server.
     fn identified(&mut self, _digest: &[u8; 32]) -> Decision {
         Decision::Compile
     }

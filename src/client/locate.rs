@@ -1,4 +1,4 @@
-//! Where the executables of the compile server and of the helper are.
+//! Finds the executables of the compile server and of the helper.
 
 use crate::environment;
 use crate::error::{Error, Status, reason};
@@ -40,7 +40,7 @@ pub fn helper(configured: Option<&Path>) -> Result<PathBuf, Error> {
         Error::new(
             Status::ServerUnavailable,
             format!(
-                "no {HELPER} was found, which links executables; tried:\n  {}\n\
+                "no {HELPER} was found to link executables; tried:\n  {}\n\
                  install it beside {SERVER}, of which it is a part, or in one of these places",
                 tried.join("\n  ")
             ),
@@ -48,7 +48,7 @@ pub fn helper(configured: Option<&Path>) -> Result<PathBuf, Error> {
     })
 }
 
-/// The first that is a program, or what is wrong with each.
+/// The first candidate that is a program, or what is wrong with each.
 fn first_of(candidates: impl IntoIterator<Item = PathBuf>) -> Result<PathBuf, Vec<String>> {
     let mut tried = Vec::new();
     for candidate in candidates {
@@ -100,7 +100,7 @@ fn library_folder() -> Option<PathBuf> {
     // SAFETY: the dynamic linker's name of a loaded object is a string that lives as long as the object.
     let path = unsafe { CStr::from_ptr(info.dli_fname) };
     let path = Path::new(OsStr::from_bytes(path.to_bytes()));
-    // A program is called what its caller says, which may be a lie, or relative to a folder that it has left.
+    // The caller chooses the program's name. It may be wrong, or relative to a folder that the program has left.
     let path = if is_the_program(info.dli_fbase) {
         std::fs::read_link("/proc/self/exe").or_else(|error| match environment::is_trusted() {
             true => std::fs::canonicalize(path),
@@ -124,14 +124,14 @@ fn is_the_program(base: *mut libc::c_void) -> bool {
     found != 0 && info.dli_fbase == base
 }
 
-/// Refuses what the caller of a set-user-ID program may have put there.
+/// Refuses a program that the caller of a set-user-ID program may have put there.
 fn check_owner(path: PathBuf) -> Result<PathBuf, String> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     for place in [folder, &path] {
         let metadata = std::fs::metadata(place).map_err(|error| reason(&error))?;
         if environment::may_be_the_callers(&metadata) {
             return Err(format!(
-                "this is a set-user-ID program, and others than its owner and root can change {}",
+                "this is a set-user-ID program, and somebody other than its owner and root can change {}",
                 place.display()
             ));
         }
@@ -155,7 +155,7 @@ fn not_found(tried: &[String]) -> Error {
     Error::new(
         Status::ServerUnavailable,
         format!(
-            "no compile server was found, which compiles and links; tried:\n  {}\n\
+            "no compile server was found to compile and link; tried:\n  {}\n\
              install {SERVER} in one of these places, or name it with $MGENJIT_SERVER or in the configuration",
             tried.join("\n  ")
         ),

@@ -11,8 +11,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-/// Written at its end, whoever else writes to it, and without waiting: a server must not stand still because nobody
-/// reads from a pipe. On an ordinary file the last has no effect.
+/// APPEND, because others may write to it. NONBLOCK, because a server must not hang if nobody reads from a pipe; on an
+/// ordinary file it has no effect.
 const FLAGS: OFlags = OFlags::WRONLY
     .union(OFlags::APPEND)
     .union(OFlags::CLOEXEC)
@@ -39,7 +39,7 @@ pub fn open(configured: Option<&ServerLog>) -> Result<Option<OwnedFd>, Error> {
     }
 }
 
-/// What the variable asks for.
+/// The log that the variable selects.
 fn named(variable: Option<OsString>) -> Option<ServerLog> {
     match variable?.into_vec() {
         value if value.is_empty() => None,
@@ -52,7 +52,7 @@ fn file(path: &Path) -> Result<OwnedFd, Error> {
     let refused = |why: String| failed(format!("{} cannot be written: {why}", path.display()));
     let file = create(path).map_err(|error| {
         refused(match error {
-            // What `open` says of a FIFO.
+            // The error of `open` for a FIFO without a reader.
             Errno::NXIO => "nobody reads from it, or it is a socket".to_owned(),
             error => reason(&io::Error::from(error)),
         })
@@ -80,8 +80,8 @@ fn is_ours(stat: &Stat) -> bool {
     stat.st_uid == 0 || stat.st_uid == rustix::process::geteuid().as_raw()
 }
 
-/// A descriptor of the same file. A pipe or a terminal is opened once more, by `name`: this process waits where its
-/// own is full, and a server is not to.
+/// A descriptor of the same file. A pipe or a terminal is opened again, by `name`, because the server's must not block,
+/// while this process's own may.
 fn copy(descriptor: BorrowedFd<'_>, name: &Path) -> Result<OwnedFd, Errno> {
     let kind = FileType::from_raw_mode(rustix::fs::fstat(descriptor)?.st_mode);
     if matches!(kind, FileType::Fifo | FileType::CharacterDevice)
@@ -89,7 +89,7 @@ fn copy(descriptor: BorrowedFd<'_>, name: &Path) -> Result<OwnedFd, Errno> {
     {
         return Ok(opened);
     }
-    // Not opened once more: both then write at one place of a file, which may not be its end.
+    // Not opened again: two descriptions of a file would write at two positions.
     rustix::io::fcntl_dupfd_cloexec(descriptor.as_fd(), 3)
 }
 

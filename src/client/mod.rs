@@ -1,4 +1,4 @@
-//! The client's half of a compile: finds or starts a server, talks to it, and gives up when it takes too long.
+//! The client's half of a compile: finds or starts a server, talks to it, and enforces the time limits.
 //!
 //! Nothing here knows LLVM.
 

@@ -1,23 +1,23 @@
-//! Which servers are used, and how those that are started are set up.
+//! Which servers are used, and how new ones are started.
 
 use super::limits::Limits;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How a pool gets its servers.
+/// The options of a pool.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The server's program. `None`: look for it, see [`super::locate`].
     pub path: Option<PathBuf>,
     /// How many servers may run at once. 0: as many as there are cores.
     pub max_servers: usize,
-    /// What one compile may take.
+    /// The limits of one compile.
     pub limits: Limits,
     /// `None`: `$MGENJIT_SERVER_MODE`, else private.
     pub mode: Option<ServerMode>,
     /// How long a shared server that is started waits for a request before it ends.
     pub idle_timeout: Duration,
-    /// What a shared server that is started lets one request take.
+    /// The limits of one request, for a shared server that is started.
     pub server_limits: ServerLimits,
     /// Where servers that are started write their log. `None`: `$MGENJIT_SERVER_LOG`, else nowhere.
     pub log: Option<ServerLog>,

@@ -1,4 +1,4 @@
-//! The compile servers of one executor: as many as compile at once, up to a limit, kept for later.
+//! The compile servers of one executor: one for each compile at a time, up to a limit, kept for later ones.
 
 use super::cancel::{self, Cancel};
 use super::connection::{Answer, Client, RequestError};
@@ -27,10 +27,10 @@ use std::time::{Duration, Instant};
 /// Selects private or shared servers where the configuration does not.
 const MODE_VARIABLE: &CStr = c"MGENJIT_SERVER_MODE";
 
-/// How often a request may lose a shared server before it goes to a private one.
+/// How many shared servers a request may lose before it goes to a private one.
 const MOST_LOST: u32 = 5;
 
-/// For how long no shared server is tried once it could not be used.
+/// How long the shared server is not tried again after it failed.
 const GIVE_UP: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
@@ -40,10 +40,10 @@ pub struct Pool {
     private_until: Mutex<Option<Instant>>,
     cores: OnceCell<usize>,
     state: Mutex<State>,
-    /// What kept a server from being isolated as it should be.
+    /// Why a server is not fully isolated.
     not_isolated: OnceCell<String>,
-    /// Counts how often a server became idle or ended. A futex: whoever waits for it holds no lock, which a fork
-    /// would have to wait for.
+    /// Counts how often a server became idle or ended. A futex, so that waiting holds no lock that a fork would have to
+    /// wait for.
     freed: AtomicU32,
 }
 
@@ -56,7 +56,7 @@ struct State {
     owner: u32,
 }
 
-/// A place among the running servers. Dropping it gives the place back, and the server with it if there is one.
+/// A place among the running servers. Dropping it returns the place, and the server if there is one.
 struct Slot<'a> {
     pool: &'a Pool,
     client: Option<Client>,
@@ -76,7 +76,7 @@ impl Pool {
         }
     }
 
-    /// Has an idle server do it, or a new one. Waits for one if all that may run are busy.
+    /// Gives a request to an idle server, or to a new one. Waits if as many as may run are busy.
     pub fn request(
         &self,
         request: &Request,
@@ -122,7 +122,7 @@ impl Pool {
             let mut result = client.request(request, inputs, &self.options.limits, spent, listener);
             spent += since.elapsed();
             drop(guard);
-            // The connection is what lets this process have a private server.
+            // The open connection is the permit for a private server.
             let permit = match result {
                 Err(RequestError::Elsewhere(waited)) => {
                     listener.warning(&went_elsewhere(request.name(), waited));
@@ -140,7 +140,7 @@ impl Pool {
             if !client.not_isolated.is_empty() {
                 let _ = self.not_isolated.set(client.not_isolated.clone());
             }
-            // A private server that the shared one lets this process have ends with its request.
+            // A private server that the shared one permitted ends with its request.
             let kept = permit.is_none().then_some(client);
             let is_shared = kept.as_ref().is_some_and(Client::is_shared);
             match result {
@@ -152,9 +152,9 @@ impl Pool {
                     slot.client = kept;
                     return Err(error);
                 }
-                // It died while it was idle. There are only so many of these.
+                // It died while it was idle. Each retry uses up one of these servers, so this ends.
                 Err(RequestError::Lost(_)) if idle && permit.is_none() => {}
-                // It was lost with all its clients, whatever this one wanted.
+                // It was lost for all its clients, so this request is not to blame.
                 Err(RequestError::Lost(error)) if is_shared => {
                     lost += 1;
                     if lost == MOST_LOST {
@@ -164,7 +164,7 @@ impl Pool {
                 Err(RequestError::Lost(error) | RequestError::Server(error)) => {
                     return Err(error);
                 }
-                // A private server says no such thing.
+                // A private server never sends this.
                 Err(RequestError::Elsewhere(_)) => {
                     return Err(out_of_step(request.name()));
                 }
@@ -238,7 +238,7 @@ impl Pool {
         }
     }
 
-    /// Uses private servers for a while: each try costs time.
+    /// Uses private servers for a while, because each attempt costs time.
     fn give_up_shared(&self, why: &Error, listener: &mut dyn Listener) {
         *self.lock_private_until() = Instant::now().checked_add(GIVE_UP);
         listener.warning(&why.message);
@@ -257,7 +257,7 @@ impl Pool {
         })
     }
 
-    /// What keeps servers from being isolated as they should be, once one has said so.
+    /// Why servers are not fully isolated, once one has said so.
     pub fn not_isolated(&self) -> Option<&str> {
         self.not_isolated.get().map(String::as_str)
     }
@@ -293,7 +293,7 @@ impl Pool {
                     });
                 }
             }
-            // Returns at once if a server became free since `freed` was read; also for no reason, now and then.
+            // Returns at once if a server became free since `freed` was read, and sometimes for no reason.
             let rest = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             if rest.is_some_and(|rest| rest.is_zero()) {
                 return None;
@@ -323,8 +323,8 @@ impl Pool {
 
 fn went_elsewhere(name: &str, waited: Duration) -> String {
     format!(
-        "the shared compile server has had no worker for {name} for {} ms, so that a private server compiles it: see what \
-         the shared one does with mgenjit_server_status",
+        "the shared compile server had no free worker for {name} within {} ms, so a private server compiles it: \
+         mgenjit_server_status shows what the shared one is doing",
         waited.as_millis()
     )
 }

@@ -1,4 +1,4 @@
-//! The compile server that all processes of a user share: where it is, and how it is found and started.
+//! Finds and starts the compile server that all processes of a user share.
 //!
 //! Its socket lies in a folder that is the user's alone, under a name that has the build in it. Two more files lie
 //! there: `.lock` is held by the server for as long as it lives, `.start` by the client that starts it.
@@ -26,10 +26,10 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How long a server that runs may take until it has taken a connection and said who it is.
+/// How long a running server may take to accept a connection and send its greeting.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a server is tried to be found or started.
+/// How long to try to find or start a server.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How many of the build id's digits are in the socket's name.
@@ -48,8 +48,8 @@ pub struct Start<'a> {
     pub log: &'a mut dyn FnMut() -> Option<OwnedFd>,
 }
 
-/// A connection to the server of this user and build, which is started if it does not run. `locate` tells where its
-/// program is. The error says why a server of one's own must do.
+/// A connection to the server of this user and build, which is started if it does not run. `locate` finds its program. The
+/// error says why a private server has to be used.
 pub fn connect(
     start: &mut Start<'_>,
     locate: impl Fn() -> Result<PathBuf, Error>,
@@ -57,7 +57,7 @@ pub fn connect(
     // A set-group-ID program would be served by its caller's server, whose code it must not run.
     if !environment::is_trusted() {
         return Err(unavailable(
-            "a set-user-ID program uses no shared compile server".to_owned(),
+            "a set-user-ID program cannot use a shared compile server".to_owned(),
         ));
     }
     let path = socket_path()?;
@@ -91,7 +91,7 @@ pub fn find() -> Result<Option<UnixStream>, Error> {
     try_connect(&socket_path()?)
 }
 
-/// Where the server's socket is, or will be. Its folder is there.
+/// The path of the server's socket, whose folder exists.
 pub fn socket_path() -> Result<PathBuf, Error> {
     let name = format!("{PACKAGE_VERSION}-{}.socket", &BUILD_ID[..DIGITS]);
     let user = rustix::process::geteuid().as_raw();
@@ -127,7 +127,7 @@ fn candidates(user: u32) -> Vec<PathBuf> {
     candidates
 }
 
-/// Makes the folder if it is not there, and checks that nobody else can put a socket into it.
+/// Creates the folder if it is missing, and checks that nobody else can put a socket into it.
 fn prepare(folder: &Path, user: u32) -> Result<(), String> {
     let is_new = match DirBuilder::new().mode(0o700).create(folder) {
         Ok(()) => true,
@@ -139,7 +139,7 @@ fn prepare(folder: &Path, user: u32) -> Result<(), String> {
     let fd = rustix::fs::open(folder, flags, Mode::empty()).map_err(system)?;
     let mut stat = rustix::fs::fstat(&fd).map_err(system)?;
     if is_new && stat.st_uid == user && stat.st_mode & 0o777 != 0o700 {
-        // The host's umask left the user too little. By the descriptor: the name may lead elsewhere by now.
+        // The host's umask took permissions from the user. By the descriptor, because the name may lead elsewhere by now.
         let name = format!("/proc/self/fd/{}", fd.as_raw_fd());
         rustix::fs::chmod(name, Mode::RWXU).map_err(system)?;
         stat = rustix::fs::fstat(&fd).map_err(system)?;
@@ -170,15 +170,15 @@ fn try_connect(path: &Path) -> Result<Option<UnixStream>, Error> {
         Err(Errno::NOENT | Errno::CONNREFUSED) => return Ok(None),
         Err(Errno::AGAIN) => {
             return Err(unavailable(format!(
-                "the shared compile server at {} takes no connection for {} s: it is stopped, or very busy",
+                "the shared compile server at {} accepted no connection for {} s: it is stopped, or very busy",
                 path.display(),
                 GREETING_TIMEOUT.as_secs()
             )));
         }
         Err(error) => return Err(failed("cannot be reached", error)),
     };
-    let peer =
-        transport::peer(&socket).map_err(|error| failed("does not say whose it is", error))?;
+    let peer = transport::peer(&socket)
+        .map_err(|error| failed("does not tell which user it runs as", error))?;
     if peer.user != rustix::process::geteuid().as_raw() {
         return Err(unavailable(format!(
             "the shared compile server at {} is user {}'s",
@@ -215,7 +215,7 @@ fn try_connect(path: &Path) -> Result<Option<UnixStream>, Error> {
     Ok(Some(socket))
 }
 
-/// Connects, for no longer than a server may take.
+/// Connects, with a timeout.
 fn open(path: &Path) -> rustix::io::Result<OwnedFd> {
     let socket = rustix::net::socket_with(
         AddressFamily::UNIX,
@@ -223,7 +223,7 @@ fn open(path: &Path) -> rustix::io::Result<OwnedFd> {
         SocketFlags::CLOEXEC,
         None,
     )?;
-    // It counts for `connect` too, which would wait while others wait to be accepted.
+    // It applies to `connect` as well, which would block while too many others wait to be accepted.
     rustix::net::sockopt::set_socket_timeout(&socket, Timeout::Send, Some(GREETING_TIMEOUT))?;
     let address = SocketAddrUnix::new(path)?;
     let deadline = Instant::now() + GREETING_TIMEOUT;
@@ -238,7 +238,7 @@ fn open(path: &Path) -> rustix::io::Result<OwnedFd> {
     }
 }
 
-/// Starts a server and waits until it can be reached, or has ended because there is one.
+/// Starts a server. Waits until it can be reached, or has ended because there is one already.
 fn launch(path: &Path, start: &mut Start<'_>, program: &Path) -> Result<(), Error> {
     let number = |number: u128| CString::new(number.to_string()).unwrap_or_default();
     let socket = CString::new(path.as_os_str().as_bytes())
@@ -283,7 +283,7 @@ fn launch(path: &Path, start: &mut Start<'_>, program: &Path) -> Result<(), Erro
         Ok((theirs, _)) if theirs == ours => Ok(()),
         Ok((theirs, _)) => Err(mismatch(COMPILE_SERVER, program, &ours, &theirs)),
         Err(error) => match last_words::read(&server.last_words) {
-            // Another one was faster.
+            // Another server was faster.
             None if error.is_end() => Ok(()),
             words => Err(unavailable(format!(
                 "the shared compile server does not start ({error}){}",
@@ -293,14 +293,14 @@ fn launch(path: &Path, start: &mut Start<'_>, program: &Path) -> Result<(), Erro
     }
 }
 
-/// Held by the client that starts a server, so that many do not at once.
+/// Held by the client that starts a server, so that only one does at a time.
 struct StartLock(OwnedFd);
 
 impl StartLock {
     fn try_take(path: &Path) -> Result<Option<StartLock>, Error> {
         let failed = |error: Errno| {
             unavailable(format!(
-                "{} cannot be locked, which the start of a shared compile server needs: {}",
+                "{} cannot be locked, which starting a shared compile server needs: {}",
                 path.display(),
                 reason(&error.into())
             ))
@@ -320,7 +320,7 @@ impl StartLock {
 
 impl Drop for StartLock {
     fn drop(&mut self) {
-        // A forked child of the host may have a copy of the descriptor, which would keep the lock.
+        // A forked child of the host may have a copy of the descriptor, which would hold the lock.
         let _ = rustix::fs::flock(self.0.as_fd(), FlockOperation::Unlock);
     }
 }

@@ -27,20 +27,20 @@ use std::ptr;
 #[derive(Debug)]
 pub struct Server {
     pub socket: UnixStream,
-    /// The server's standard error: what it, or LLVM in it, said last.
+    /// The server's standard error: its last words, or LLVM's.
     pub last_words: File,
 }
 
 /// What the library calls its server in errors.
 pub const COMPILE_SERVER: &str = "compile server";
 
-/// What a program that is started is to be.
+/// How a program is started.
 pub struct Launch<'a> {
     /// What errors call it.
     pub what: &'static str,
     /// None: a compile server for this process.
     pub arguments: &'a [CString],
-    /// Whether it lives on when this process has ended.
+    /// Whether it outlives this process.
     pub outlives: bool,
     /// Where it writes what it does.
     pub log: Option<BorrowedFd<'a>>,
@@ -63,7 +63,7 @@ const STACK_LEN: usize = 128 << 10;
 const GUARD_LEN: usize = 4096;
 const MAX_DESCRIPTORS: usize = 5;
 
-/// What the two processes need, prepared while memory may still be allocated.
+/// What the two processes need. Prepared in advance, because they must not allocate.
 struct Plan {
     path: *const libc::c_char,
     argv: *const *const libc::c_char,
@@ -92,7 +92,7 @@ pub fn start(path: &Path, how: &Launch<'_>) -> io::Result<Server> {
         true => None,
         false => rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty()).ok(),
     };
-    // Standard output is a place for last words, too: there may be no /dev/null.
+    // Standard output takes last words as well: there may be no /dev/null.
     let mut descriptors = vec![theirs.as_fd(), last_words.as_fd(), last_words.as_fd()];
     let mut arguments = how.arguments.to_vec();
     for (name, descriptor) in [
@@ -157,7 +157,7 @@ fn launch(path: &Path, arguments: &[CString], descriptors: &[BorrowedFd<'_>]) ->
         }
     };
     let mut pid = clone(0);
-    // An emulator, qemu-user, knows no children that end in silence.
+    // The emulator qemu-user supports no children without an exit signal.
     if pid < 0 && errno() == libc::EINVAL {
         pid = clone(libc::SIGCHLD);
     }
@@ -220,7 +220,7 @@ extern "C" fn become_server(plan: *mut c_void) -> c_int {
         for resource in RAISED {
             raise(resource);
         }
-        // Whatever the host has open takes no room, and is not the server's, also if it is not close-on-exec.
+        // Close what the host has open, so that the server does not inherit it even if it is not close-on-exec.
         let mut first = 0;
         for descriptor in &plan.kept[..plan.count] {
             if first < *descriptor {
@@ -229,7 +229,7 @@ extern "C" fn become_server(plan: *mut c_void) -> c_int {
             first = *descriptor + 1;
         }
         libc::syscall(libc::SYS_close_range, first, c_int::MAX, 0);
-        // First out of the way of their new numbers, then there: `dup2` clears the close-on-exec flag.
+        // First out of the way of the new numbers, then to them: `dup2` clears the close-on-exec flag.
         for descriptor in &mut plan.descriptors[..plan.count] {
             let moved = libc::syscall(
                 libc::SYS_fcntl,
@@ -271,11 +271,11 @@ extern "C" fn become_server(plan: *mut c_void) -> c_int {
 const SIGNALS: c_int = 64;
 const SIGNAL_SET_LEN: usize = SIGNALS as usize / 8;
 
-/// Where a system call writes what is not wanted.
+/// A place for results of system calls that nobody needs.
 const NOWHERE: *mut c_void = ptr::null_mut();
 
-/// Limits that the host has set itself, for what it does itself: the server has limits of its own. Those that nobody can
-/// raise, it shares.
+/// Soft limits of the host, which are for its own work: the server has limits of its own. It shares the hard limits, which
+/// nobody can raise.
 const RAISED: [libc::__rlimit_resource_t; 6] = [
     libc::RLIMIT_AS,
     libc::RLIMIT_CPU,

@@ -204,7 +204,7 @@ impl Linker {
                 request.timeout
             ),
             DriverFailure::NoOutput => format!("{program} succeeded, but wrote no output"),
-            DriverFailure::Trouble(why) => format!("{program} could not be run: {why}"),
+            DriverFailure::NotRun(why) => format!("{program} could not be run: {why}"),
         };
         let said = match said {
             "" => String::new(),

@@ -57,7 +57,7 @@ pub enum DriverFailure {
     /// It ended well and wrote nothing.
     NoOutput,
     /// It could not be run, for a reason in words.
-    Trouble(String),
+    NotRun(String),
 }
 
 /// How much of a linker's output is kept.

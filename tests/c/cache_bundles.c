@@ -199,7 +199,7 @@ static void layers(void)
         mgenjit_executor *executor = new_executor(config);
         CHECK_INT(MGENJIT_STATUS_SERVER_UNAVAILABLE, try_ir(executor, ENTRY_IR));
         CHECK(events.count[MGENJIT_EVENT_CACHE_WARNING] >= 1);
-        CHECK_CONTAINS(below, events.trouble);
+        CHECK_CONTAINS(below, events.warning);
         mgenjit_executor_free(executor);
     }
     CHECK_STATUS(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_add_cache_layer(config, NULL, &failure));

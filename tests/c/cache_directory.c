@@ -11,13 +11,13 @@
 static check_events events;
 
 /* Compiles with this directory; nothing can be stored there, and that is said. */
-static void check_compiles_with_trouble(const char *folder)
+static void check_compiles_with_warning(const char *folder)
 {
     mgenjit_executor *executor = executor_with_cache(folder, &events);
     CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_entry(executor));
     CHECK_INT(0, events.count[MGENJIT_EVENT_STORED]);
     CHECK(events.count[MGENJIT_EVENT_CACHE_WARNING] >= 1);
-    CHECK_CONTAINS(folder, events.trouble);
+    CHECK_CONTAINS(folder, events.warning);
     check_usable(executor);
     mgenjit_executor_free(executor);
 }
@@ -42,14 +42,14 @@ static void a_file(void)
     FILE *file = fopen(path, "w");
     CHECK(file != NULL);
     fclose(file);
-    check_compiles_with_trouble(path);
-    check_compiles_with_trouble(join(path, "below"));
+    check_compiles_with_warning(path);
+    check_compiles_with_warning(join(path, "below"));
 }
 
 static void cannot_be_made(void)
 {
-    check_compiles_with_trouble("/proc/no-such-thing/cache");
-    check_compiles_with_trouble("/dev/null/cache");
+    check_compiles_with_warning("/proc/no-such-thing/cache");
+    check_compiles_with_warning("/dev/null/cache");
 }
 
 static void become_nobody(void)
@@ -107,7 +107,7 @@ static void check_not_trusted(mode_t mode)
         mgenjit_executor_free(executor);
     }
     CHECK(chmod(folder, mode) == 0);
-    check_compiles_with_trouble(folder);
+    check_compiles_with_warning(folder);
     CHECK(chmod(folder, 0700) == 0);
     {
         mgenjit_executor *executor = executor_with_cache(folder, &events);
@@ -147,7 +147,7 @@ static void of_someone_else(void)
         return;
     }
     CHECK(chown(folder, 65534, 65534) == 0);
-    check_compiles_with_trouble(folder);
+    check_compiles_with_warning(folder);
 }
 
 /* With an executor that cannot store, until `mend` makes it possible again. */
@@ -157,7 +157,7 @@ static void check_full(mgenjit_executor *executor, void (*mend)(const char *), c
     CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_entry(executor));
     CHECK_INT(0, events.count[MGENJIT_EVENT_STORED]);
     CHECK(events.count[MGENJIT_EVENT_CACHE_WARNING] >= 1);
-    CHECK_CONTAINS(folder, events.trouble);
+    CHECK_CONTAINS(folder, events.warning);
     mend(folder);
     memset(&events, 0, sizeof events);
     CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_entry(executor));

@@ -331,7 +331,7 @@ static void another_name(void)
         memset(&events, 0, sizeof events);
         CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_entry(executor));
         CHECK(events.count[MGENJIT_EVENT_CACHE_WARNING] >= 1);
-        CHECK_CONTAINS("belongs to the key", events.trouble);
+        CHECK_CONTAINS("belongs to the key", events.warning);
         CHECK_INT(MGENJIT_ORIGIN_CACHE, use_entry(executor));
         {
             mgenjit_module *module = add(executor, OTHER);

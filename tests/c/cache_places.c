@@ -438,7 +438,7 @@ static void check_without(const char *name, refusal which, expectation expected)
                 use_numbered(executor, i);
                 if (expected == ENTRIES && use_numbered(executor, i) != MGENJIT_ORIGIN_CACHE
                     && events.count[MGENJIT_EVENT_STORED] < i)
-                    check_failed(__FILE__, __LINE__, "not stored, or not found: %s", events.trouble);
+                    check_failed(__FILE__, __LINE__, "not stored, or not found: %s", events.warning);
             }
             if (expected == CODE && events.count[MGENJIT_EVENT_STORED] == 0)
                 CHECK(events.count[MGENJIT_EVENT_CACHE_WARNING] > 0);

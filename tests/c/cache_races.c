@@ -16,7 +16,7 @@ static const uint32_t NO_TIMEOUT = UINT32_MAX;
 
 /* What one process has done so far; it stays when the process is killed. */
 typedef struct account {
-    int started, requests, compiled, stored, hits, troubles;
+    int started, requests, compiled, stored, hits, warnings;
     /* What was done to the cache beside requests. */
     int turns;
 } account;
@@ -68,7 +68,7 @@ static void count_event(const mgenjit_event *event, void *user)
     if (event->kind == MGENJIT_EVENT_HIT)
         add_to(&mine->hits, 1);
     if (event->kind == MGENJIT_EVENT_CACHE_WARNING) {
-        add_to(&mine->troubles, 1);
+        add_to(&mine->warnings, 1);
         fprintf(stderr, "%d: %s\n", (int)getpid(), event->message);
     }
 }
@@ -153,7 +153,7 @@ static account total(void)
         sum.compiled += one->compiled;
         sum.stored += one->stored;
         sum.hits += one->hits;
-        sum.troubles += one->troubles;
+        sum.warnings += one->warnings;
         sum.turns += one->turns;
     }
     return sum;
@@ -273,7 +273,7 @@ static void once_for_all(void)
     sum = total();
     CHECK_INT(MODULES, sum.compiled);
     CHECK_INT(MODULES, sum.stored);
-    CHECK_INT(0, sum.troubles);
+    CHECK_INT(0, sum.warnings);
     CHECK_INT(sum.requests - MODULES, sum.hits);
     statistics = check_totals();
     CHECK_INT(MODULES, statistics.entries);
@@ -381,7 +381,7 @@ static void while_it_is_changed(void)
     statistics = check_totals();
     fprintf(stderr, "%d requests, %d compiled, %d evicted, %d removed, %d turns of others\n", sum.requests, sum.compiled,
             (int)statistics.evictions, (int)statistics.removals, sum.turns);
-    CHECK_INT(0, sum.troubles);
+    CHECK_INT(0, sum.warnings);
     CHECK_INT(sum.hits, statistics.hits);
     CHECK_INT(sum.requests, (long long)statistics.hits + misses_of(&statistics));
     CHECK_INT(sum.compiled, misses_of(&statistics));
@@ -520,7 +520,7 @@ static void a_holder_that_hangs(void)
     CHECK_INT(OTHERS, sum.requests);
     CHECK(sum.compiled >= 1);
     /* Each was told that it waited in vain. */
-    CHECK(sum.troubles >= sum.compiled);
+    CHECK(sum.warnings >= sum.compiled);
     CHECK(kill(holder, SIGCONT) == 0);
     CHECK_INT(0, wait_for(holder, 30));
     check_totals();
@@ -537,7 +537,7 @@ static void a_holder_that_is_killed(void)
     CHECK(kill(holder, SIGKILL) == 0 && waitpid(holder, NULL, 0) == holder);
     executor = executor_of(&shared->accounts[0]);
     CHECK_INT(MGENJIT_ORIGIN_COMPILED, use(executor, &shared->accounts[0], 3));
-    CHECK_INT(0, shared->accounts[0].troubles);
+    CHECK_INT(0, shared->accounts[0].warnings);
     mgenjit_executor_free(executor);
     CHECK_INT(0, count_files("v3/locks"));
 }
@@ -574,7 +574,7 @@ static void an_operation_that_hangs(void)
     CHECK(waitpid(process, &status, WUNTRACED) == process && WIFSTOPPED(status));
     for (int i = 3; i < MODULES; i++)
         use(executor, &shared->accounts[0], i);
-    CHECK_INT(0, shared->accounts[0].troubles);
+    CHECK_INT(0, shared->accounts[0].warnings);
     opened = open_cache(0);
     statistics_of(opened);
     mgenjit_cache_free(opened);
@@ -665,7 +665,7 @@ static void forks(void)
     sum = total();
     statistics = check_totals();
     fprintf(stderr, "%d requests, %d compiled\n", sum.requests, sum.compiled);
-    CHECK_INT(0, sum.troubles);
+    CHECK_INT(0, sum.warnings);
     CHECK_INT(sum.requests, (long long)statistics.hits + misses_of(&statistics));
     CHECK_INT(sum.stored, statistics.stores);
     mgenjit_executor_free(executor);

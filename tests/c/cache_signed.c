@@ -47,7 +47,7 @@ static void check_scheme(const char *name, const char *signing, const char *trus
         mgenjit_executor *executor = new_executor(config);
         CHECK_INT(MGENJIT_STATUS_SERVER_UNAVAILABLE, try_ir(executor, ENTRY_IR));
         CHECK(events.count[MGENJIT_EVENT_CACHE_WARNING] >= 1);
-        CHECK_CONTAINS("trusted", events.trouble);
+        CHECK_CONTAINS("trusted", events.warning);
         mgenjit_executor_free(executor);
         mgenjit_config_free(config);
     }
@@ -74,7 +74,7 @@ static void unsigned_entries(void)
     CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_with_keys(folder, NULL, NULL));
     CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_with_keys(folder, private_key, public_key));
     CHECK(events.count[MGENJIT_EVENT_CACHE_WARNING] >= 1);
-    CHECK_CONTAINS("signature", events.trouble);
+    CHECK_CONTAINS("signature", events.warning);
     CHECK_INT(MGENJIT_ORIGIN_CACHE, use_with_keys(folder, private_key, public_key));
     CHECK_INT(1, (long long)statistics_in(folder).misses_untrusted);
 }
@@ -165,7 +165,7 @@ static void trust_without_a_key(void)
     char *public_key = write_file("trust-only.pem", PUBLIC_1, 0644);
     CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_with_keys(folder, NULL, public_key));
     CHECK_INT(0, events.count[MGENJIT_EVENT_STORED]);
-    CHECK_CONTAINS("signs", events.trouble);
+    CHECK_CONTAINS("signs", events.warning);
     CHECK_INT(0, list_entries(folder));
 }
 

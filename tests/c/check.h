@@ -193,8 +193,8 @@ static inline void check_usable(mgenjit_executor *executor)
 /* What an event hook saw. */
 typedef struct check_events {
     int count[MGENJIT_EVENT_WARNING + 1];
-    char trouble[4096];
-    char server_trouble[4096];
+    char warning[4096];
+    char server_warning[4096];
     char miss[4096];
 } check_events;
 
@@ -204,9 +204,9 @@ static inline void check_count_event(const mgenjit_event *event, void *user)
     CHECK(event->kind > 0 && event->kind <= MGENJIT_EVENT_WARNING);
     __atomic_add_fetch(&events->count[event->kind], 1, __ATOMIC_RELAXED);
     if (event->kind == MGENJIT_EVENT_CACHE_WARNING)
-        snprintf(events->trouble, sizeof events->trouble, "%s", event->message);
+        snprintf(events->warning, sizeof events->warning, "%s", event->message);
     if (event->kind == MGENJIT_EVENT_SERVER_WARNING)
-        snprintf(events->server_trouble, sizeof events->server_trouble, "%s", event->message);
+        snprintf(events->server_warning, sizeof events->server_warning, "%s", event->message);
     if (event->kind == MGENJIT_EVENT_MISS)
         snprintf(events->miss, sizeof events->miss, "%s", event->message);
 }

@@ -36,7 +36,7 @@ static void check_recompiled(const unsigned char *bytes, size_t count)
     if (use_entry(executor) != MGENJIT_ORIGIN_COMPILED)
         check_failed(__FILE__, __LINE__, "a damaged entry of %d bytes was used", (int)count);
     CHECK_INT(1, events.count[MGENJIT_EVENT_COMPILED]);
-    CHECK(events.miss[0] != '\0' || events.trouble[0] != '\0');
+    CHECK(events.miss[0] != '\0' || events.warning[0] != '\0');
     CHECK_INT(MGENJIT_ORIGIN_CACHE, use_entry(executor));
     mgenjit_executor_free(executor);
     stored = read_whole(entries[0], &stored_length);

@@ -9,8 +9,8 @@
 #include <sys/mount.h>
 
 static struct {
-    int hits, misses, stored, cache_troubles, server_troubles;
-    char trouble[512], server_trouble[512], miss[512];
+    int hits, misses, stored, cache_warnings, server_warnings;
+    char warning[512], server_warning[512], miss[512];
 } told;
 
 static void on_event(const mgenjit_event *event, void *user)
@@ -28,12 +28,12 @@ static void on_event(const mgenjit_event *event, void *user)
         told.stored++;
         break;
     case MGENJIT_EVENT_CACHE_WARNING:
-        told.cache_troubles++;
-        snprintf(told.trouble, sizeof told.trouble, "%s", event->message);
+        told.cache_warnings++;
+        snprintf(told.warning, sizeof told.warning, "%s", event->message);
         break;
     case MGENJIT_EVENT_SERVER_WARNING:
-        told.server_troubles++;
-        snprintf(told.server_trouble, sizeof told.server_trouble, "%s", event->message);
+        told.server_warnings++;
+        snprintf(told.server_warning, sizeof told.server_warning, "%s", event->message);
         break;
     default:
         break;
@@ -85,15 +85,15 @@ static void no_home(void)
     executor = new_told_executor();
     use_without_cache(executor);
     CHECK_CONTAINS("there is no cache directory", told.miss);
-    CHECK_INT(0, told.cache_troubles);
-    CHECK_INT(0, told.server_troubles);
+    CHECK_INT(0, told.cache_warnings);
+    CHECK_INT(0, told.server_warnings);
     mgenjit_executor_free(executor);
 
     set("MGENJIT_CACHE_DIR", in_folder("cache"));
     executor = new_told_executor();
     use_everything(executor);
     CHECK(told.stored > 0);
-    CHECK_INT(0, told.cache_troubles);
+    CHECK_INT(0, told.cache_warnings);
     mgenjit_executor_free(executor);
 }
 
@@ -105,9 +105,9 @@ static void check_home(const char *home)
     set("HOME", home);
     executor = new_told_executor();
     use_without_cache(executor);
-    CHECK(told.cache_troubles > 0);
-    CHECK_CONTAINS(home, told.trouble);
-    CHECK_INT(0, told.server_troubles);
+    CHECK(told.cache_warnings > 0);
+    CHECK_CONTAINS(home, told.warning);
+    CHECK_INT(0, told.server_warnings);
     mgenjit_executor_free(executor);
 }
 
@@ -149,7 +149,7 @@ static int hide(const char *folder)
     return 1;
 }
 
-static void check_without(const char *folder, int server_troubles)
+static void check_without(const char *folder, int server_warnings)
 {
     mgenjit_executor *executor;
     if (!may_mount() || !hide(folder))
@@ -159,8 +159,8 @@ static void check_without(const char *folder, int server_troubles)
     mgenjit_executor_free(executor);
     executor = new_told_executor();
     use_everything(executor);
-    CHECK_INT(0, told.cache_troubles);
-    CHECK_INT(server_troubles, told.server_troubles);
+    CHECK_INT(0, told.cache_warnings);
+    CHECK_INT(server_warnings, told.server_warnings);
     mgenjit_executor_free(executor);
 }
 
@@ -198,10 +198,10 @@ static void no_place_for_a_socket(void)
         return;
     executor = new_told_executor();
     use_everything(executor);
-    CHECK_INT(is_shared(), told.server_troubles);
+    CHECK_INT(is_shared(), told.server_warnings);
     if (is_shared())
-        CHECK_CONTAINS("/tmp/mgenjit-", told.server_trouble);
-    CHECK_INT(0, told.cache_troubles);
+        CHECK_CONTAINS("/tmp/mgenjit-", told.server_warning);
+    CHECK_INT(0, told.cache_warnings);
     mgenjit_executor_free(executor);
 }
 
@@ -220,12 +220,12 @@ static void a_strange_runtime_folder(void)
     set("XDG_RUNTIME_DIR", folder);
     executor = new_told_executor();
     use_everything(executor);
-    CHECK_INT(0, told.server_troubles);
+    CHECK_INT(0, told.server_warnings);
     mgenjit_executor_free(executor);
     set("XDG_RUNTIME_DIR", ".");
     executor = new_told_executor();
     use_everything(executor);
-    CHECK_INT(0, told.server_troubles);
+    CHECK_INT(0, told.server_warnings);
     mgenjit_executor_free(executor);
     free(name);
 }
@@ -242,7 +242,7 @@ static void a_strict_mask(void)
     executor = new_told_executor();
     compile_fresh(executor);
     use_common(executor);
-    CHECK_INT(0, told.server_troubles);
+    CHECK_INT(0, told.server_warnings);
     mgenjit_executor_free(executor);
 }
 
@@ -254,8 +254,8 @@ static void nowhere(void)
     CHECK(mkdir(folder, 0700) == 0 && chdir(folder) == 0 && rmdir(folder) == 0);
     executor = new_told_executor();
     use_everything(executor);
-    CHECK_INT(0, told.cache_troubles);
-    CHECK_INT(0, told.server_troubles);
+    CHECK_INT(0, told.cache_warnings);
+    CHECK_INT(0, told.server_warnings);
     mgenjit_executor_free(executor);
 }
 

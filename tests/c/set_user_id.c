@@ -51,7 +51,7 @@ static int inner(const char *server, const char *output)
     executor = new_executor(config);
     check_usable(executor);
     CHECK_INT(1, events.count[MGENJIT_EVENT_SERVER_WARNING]);
-    CHECK_CONTAINS("set-user-ID", events.server_trouble);
+    CHECK_CONTAINS("set-user-ID", events.server_warning);
     mgenjit_executor_free(executor);
     mgenjit_config_free(config);
     return 0;

@@ -81,8 +81,8 @@ static void compile_in_private(const char *why)
     mgenjit_executor *executor = new_watched_executor(&events);
     compile_fresh(executor);
     CHECK_INT(1, events.count[MGENJIT_EVENT_SERVER_WARNING]);
-    if (strstr(events.server_trouble, why) == NULL)
-        check_failed(__FILE__, __LINE__, "no \"%s\" in \"%s\"", why, events.server_trouble);
+    if (strstr(events.server_warning, why) == NULL)
+        check_failed(__FILE__, __LINE__, "no \"%s\" in \"%s\"", why, events.server_warning);
     /* Not at once again. */
     compile_fresh(executor);
     CHECK_INT(1, events.count[MGENJIT_EVENT_SERVER_WARNING]);
@@ -414,7 +414,7 @@ static void who_waits_too_long_has_a_private_server(void)
     for (int i = 1; i <= 2; i++) {
         compile_fresh(executor);
         CHECK_INT(i, events.count[MGENJIT_EVENT_SERVER_WARNING]);
-        CHECK(strstr(events.server_trouble, "has had no worker for") != NULL);
+        CHECK(strstr(events.server_warning, "had no free worker for") != NULL);
     }
     CHECK_OK(mgenjit_server_status(&statistics, &failure));
     CHECK_INT(2, statistics.sent_away);
@@ -440,8 +440,8 @@ static void a_time_limit_counts_the_queue(void)
     executor = new_executor(config);
     for (int i = 0; i < 2; i++) {
         CHECK_STATUS(MGENJIT_STATUS_TIMEOUT, try_ir(executor, ir));
-        CHECK_MESSAGE("the name was not compiled within 300 ms");
-        CHECK_MESSAGE("its turn did not come");
+        CHECK_MESSAGE("the name was not compiled within the limit of 300 ms");
+        CHECK_MESSAGE("were busy all that time");
     }
     CHECK_INT(0, events.count[MGENJIT_EVENT_SERVER_WARNING]);
     end(child);

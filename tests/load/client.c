@@ -20,7 +20,7 @@
 /* How often a module is tried whose compile takes a worker that is killed. */
 enum { MOST_TRIES = 20 };
 
-static unsigned long compiled, hit, crashed, cache_troubles, server_troubles;
+static unsigned long compiled, hit, crashed, cache_warnings, server_warnings;
 
 __attribute__((noreturn, format(printf, 1, 2))) static void fail(const char *format, ...)
 {
@@ -42,9 +42,9 @@ static void on_event(const mgenjit_event *event, void *user)
 {
     (void)user;
     if (event->kind == MGENJIT_EVENT_CACHE_WARNING || event->kind == MGENJIT_EVENT_SERVER_WARNING)
-        fprintf(stderr, "trouble: %s\n", event->message);
-    cache_troubles += event->kind == MGENJIT_EVENT_CACHE_WARNING;
-    server_troubles += event->kind == MGENJIT_EVENT_SERVER_WARNING;
+        fprintf(stderr, "warning: %s\n", event->message);
+    cache_warnings += event->kind == MGENJIT_EVENT_CACHE_WARNING;
+    server_warnings += event->kind == MGENJIT_EVENT_SERVER_WARNING;
 }
 
 static mgenjit_config *new_config(void)
@@ -161,8 +161,8 @@ static void work(uint64_t seed, uint32_t count, uint32_t kinds)
     }
     mgenjit_executor_free(executor);
     free(numbers);
-    printf("compiled %lu hit %lu crashed %lu cache_troubles %lu server_troubles %lu\n", compiled, hit, crashed,
-           cache_troubles, server_troubles);
+    printf("compiled %lu hit %lu crashed %lu cache_warnings %lu server_warnings %lu\n", compiled, hit, crashed,
+           cache_warnings, server_warnings);
 }
 
 static mgenjit_cache *open_cache(uint64_t most_entries)

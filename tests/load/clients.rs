@@ -25,8 +25,8 @@ pub struct Totals {
     compiled: usize,
     /// Compiles that were lost with a worker.
     pub crashed: usize,
-    cache_troubles: usize,
-    server_troubles: usize,
+    cache_warnings: usize,
+    server_warnings: usize,
     /// How often a client was killed and started again.
     pub killed: usize,
 }
@@ -118,8 +118,8 @@ impl Totals {
             uses: number("compiled") + number("hit"),
             compiled: number("compiled"),
             crashed: number("crashed"),
-            cache_troubles: number("cache_troubles"),
-            server_troubles: number("server_troubles"),
+            cache_warnings: number("cache_warnings"),
+            server_warnings: number("server_warnings"),
             killed: 0,
         }
     }
@@ -129,8 +129,8 @@ impl Totals {
             uses: self.uses + other.uses,
             compiled: self.compiled + other.compiled,
             crashed: self.crashed + other.crashed,
-            cache_troubles: self.cache_troubles + other.cache_troubles,
-            server_troubles: self.server_troubles + other.server_troubles,
+            cache_warnings: self.cache_warnings + other.cache_warnings,
+            server_warnings: self.server_warnings + other.server_warnings,
             killed: self.killed + other.killed,
         }
     }
@@ -140,13 +140,13 @@ impl fmt::Display for Totals {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             out,
-            "{} uses, {} compiled, {} lost with a worker, {} clients killed, trouble with the cache {} and the server {}",
+            "{} uses, {} compiled, {} lost with a worker, {} clients killed, {} warnings of the cache and {} of the server",
             self.uses,
             self.compiled,
             self.crashed,
             self.killed,
-            self.cache_troubles,
-            self.server_troubles
+            self.cache_warnings,
+            self.server_warnings
         )
     }
 }

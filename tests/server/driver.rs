@@ -56,11 +56,11 @@ fn ask(server: &Server, request: &DriverRequest, payload: Option<&OwnedFd>) -> D
 }
 
 #[track_caller]
-fn trouble(request: &DriverRequest, payload: Option<OwnedFd>, expect: &str) {
+fn not_run(request: &DriverRequest, payload: Option<OwnedFd>, expect: &str) {
     let mut server = start();
     match ask(&server, request, payload.as_ref()) {
         DriverReply::Failed {
-            failure: DriverFailure::Trouble(why),
+            failure: DriverFailure::NotRun(why),
             ..
         } => assert!(why.contains(expect), "{expect}: {why}"),
         other => panic!("{expect}: {other:?}"),
@@ -112,28 +112,28 @@ fn requests_that_contradict_themselves_are_answered() {
         DriverReply::Linked { len: 6 }
     );
 
-    trouble(&good, None, "none came");
-    trouble(
+    not_run(&good, None, "none came");
+    not_run(
         &good,
         Some(transport::seal(&[b"short"]).unwrap()),
         "5 bytes",
     );
-    trouble(&good, Some(memfd(4099, b"one", false)), "not sealed");
+    not_run(&good, Some(memfd(4099, b"one", false)), "not sealed");
     let change = |change: &dyn Fn(&mut DriverRequest)| {
         let mut request = good.clone();
         change(&mut request);
         request
     };
     let huge = change(&|request| request.inputs[0].len = u64::MAX);
-    trouble(&huge, Some(sealed()), "larger than memory");
+    not_run(&huge, Some(sealed()), "larger than memory");
     let nul = change(&|request| request.arguments.push(Argument::Text(b"a\0b".to_vec())));
-    trouble(&nul, Some(sealed()), "nul byte");
+    not_run(&nul, Some(sealed()), "nul byte");
     let nul = change(&|request| request.environment.push(b"A=a\0b".to_vec()));
-    trouble(&nul, Some(sealed()), "nul byte");
+    not_run(&nul, Some(sealed()), "nul byte");
     let nowhere = change(&|request| request.folder = b"/nowhere".to_vec());
-    trouble(&nowhere, Some(sealed()), "No such file");
+    not_run(&nowhere, Some(sealed()), "No such file");
     let nowhere = change(&|request| request.environment[0] = b"TMPDIR=/nowhere".to_vec());
-    trouble(&nowhere, Some(sealed()), "/nowhere");
+    not_run(&nowhere, Some(sealed()), "/nowhere");
 
     // An input that is not there is a path that is not there; variables without a name or a value are left out.
     let odd = change(&|request| {

@@ -41,7 +41,7 @@ pub fn serve(socket: &UnixStream, client: Option<&OwnedFd>) -> Result<(), String
         Ok(Some(linked)) => linked,
         // Nobody is left to be told.
         Ok(None) => return Ok(()),
-        Err(error) => (trouble(error.to_string()), None),
+        Err(error) => (not_run(error.to_string()), None),
     };
     transport::send(socket, &reply, payload.as_ref().map(AsFd::as_fd))
         .map_err(|error| format!("the reply could not be sent: {error}"))
@@ -397,9 +397,9 @@ fn failed(failure: DriverFailure, output: Vec<u8>) -> Answer {
     (DriverReply::Failed { failure, output }, None)
 }
 
-fn trouble(what: String) -> DriverReply {
+fn not_run(what: String) -> DriverReply {
     DriverReply::Failed {
-        failure: DriverFailure::Trouble(what),
+        failure: DriverFailure::NotRun(what),
         output: Vec::new(),
     }
 }

@@ -32,13 +32,13 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let trouble = |message: String| {
+    let failed = |message: String| {
         eprintln!("mgenjit-helper: {message}");
         ExitCode::from(2)
     };
     let Arguments { mode, client } = match parse(std::env::args_os().skip(1)) {
         Ok(arguments) => arguments,
-        Err(message) => return trouble(format!("{message}\n{USAGE}")),
+        Err(message) => return failed(format!("{message}\n{USAGE}")),
     };
     let job = match mode {
         Mode::Link => link::serve,
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     };
     let (socket, [client]) = match inherited::set_up([watched]) {
         Ok(inherited) => inherited,
-        Err(message) => return trouble(message),
+        Err(message) => return failed(message),
     };
     match job(&socket, client.as_ref()) {
         Ok(()) => inherited::exit(0),

@@ -14,7 +14,7 @@ pub(super) const CHUNK_LEN: usize = 256 << 10;
 /// Progress callback: `done` of `total` bytes. Returns whether to go on.
 pub(super) type Progress<'a> = dyn FnMut(u64, u64) -> bool + 'a;
 
-/// Writes a file as far as the process may: the system ends a process that writes further.
+/// Writes a file up to the process's limit: the system ends a process that writes further.
 pub(super) struct Limited<'a> {
     pub file: &'a File,
     pub len: u64,
@@ -50,11 +50,11 @@ impl Write for Limited<'_> {
 pub(super) enum CopyError {
     Read(io::Error),
     Write(io::Error),
-    /// The caller said so.
+    /// The caller stopped it.
     Stopped,
 }
 
-/// Copies all of `from`, and tells `progress` how much was copied. Returns how much it was.
+/// Copies all of `from`, and reports the bytes copied so far to `progress`. Returns how many there were.
 pub(super) fn copy(
     from: &mut impl Read,
     to: &mut impl Write,

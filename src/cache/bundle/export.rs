@@ -30,16 +30,15 @@ pub struct Exported {
     pub bytes: u64,
 }
 
-/// Higher levels take several times as long and save a few percent: the parts of an entry that are large are
-/// compressed already, but for the image.
+/// Higher levels take several times as long and save a few percent: except for the image, the large parts of an entry are
+/// compressed already.
 const ZSTD_LEVEL: i32 = 3;
 
-/// Writes the entries of `keys` into a bundle, whole or not at all, with those of `aliases` (an alias's key, and its
-/// entry's) that stand for them. A signer's signatures take the place of those that the entries have.
+/// Writes the entries of `keys` into a bundle, all or none, with their `aliases` (pairs of an alias's key and its entry's).
+/// A signer's signatures replace those of the entries.
 ///
-/// Every entry is verified. One that is missing or damaged is an error; an alias that is gone by now, or stands for
-/// something else, is left out. The same entries give the same bundle. `progress` is told how much of the entries'
-/// bytes was written.
+/// Every entry is verified. A missing or damaged one is an error; an alias that is gone by now, or has another entry, is
+/// left out. The same entries give the same bundle. `progress` gets how many of the entries' bytes were written.
 pub fn export(
     root: &Root,
     keys: &[Key],
@@ -94,7 +93,7 @@ pub fn export(
             len: entry.len,
         };
         let body_len = entry.len - TAIL_LEN as u64;
-        // What does not shrink as it should is copied a second time.
+        // Content that does not shrink enough is copied a second time.
         let mut furthest = done;
         let mut so_far = |copied| {
             furthest = furthest.max(done + copied);
@@ -134,7 +133,9 @@ fn open(root: &Root, key: &Key) -> Result<File, Error> {
         .map_err(|error| match error {
             OpenError::Io(Errno::NOENT) => Error::new(
                 Status::NotFound,
-                format!("the cache has no entry {key}, so that it cannot be exported: compile it first, or leave it out"),
+                format!(
+                    "the cache has no entry {key} to export: compile it first, or leave it out"
+                ),
             ),
             OpenError::Io(_) => not_read(key, error),
             OpenError::Untrusted(_) => Error::new(
@@ -151,8 +152,8 @@ fn verified(root: &Root, key: &Key, trust: Option<&Trust>) -> Result<Entry, Erro
         .map_err(|error| unusable("entry", key, error))
 }
 
-/// The bytes of an alias file, with a signature by `signer`. `None` if there is no such alias any more, or none that
-/// is trusted: ours must not vouch for it.
+/// The bytes of an alias file, signed by `signer`. `None` if there is no such alias any more, or it is not trusted: our
+/// signature must not vouch for it.
 fn read_alias(
     root: &Root,
     alias: &Key,
@@ -176,7 +177,7 @@ fn read_alias(
     if signer.is_some() {
         return Ok(Some(entry::encode_alias(alias, target, signer)));
     }
-    // Its length was compared.
+    // Its length was checked.
     let mut bytes = Vec::new();
     (&file)
         .take(entry::ALIAS_LEN)
@@ -331,7 +332,7 @@ fn copy_start(
     }
 }
 
-/// A file beside the one that it becomes. It goes if it does not.
+/// A temporary file beside its target. It is removed when dropped, unless it was published.
 struct Output {
     file: File,
     path: PathBuf,
@@ -342,14 +343,14 @@ impl Output {
     fn create(target: &Path) -> Result<Output, Error> {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
         if target.file_name().is_none() {
-            let message = format!("{} is no name for a bundle", target.display());
+            let message = format!("{} cannot be the name of a bundle", target.display());
             return Err(Error::new(Status::InvalidArgument, message));
         }
         loop {
             let mut name = OsString::from(format!(".mgenjit-{}-", std::process::id()));
             name.push(COUNTER.fetch_add(1, Ordering::Relaxed).to_string());
             let path = target.with_file_name(name);
-            // RDWR: what was written is read again to be hashed.
+            // RDWR, because it is read again to be hashed.
             let opened = OpenOptions::new()
                 .read(true)
                 .write(true)
@@ -370,7 +371,7 @@ impl Output {
         }
     }
 
-    /// Gives it its name, in the place of what had it. It survives a power cut from then on.
+    /// Renames it to its target, replacing what is there. It survives a power cut from then on.
     fn publish(mut self, target: &Path) -> io::Result<()> {
         self.file.sync_all()?;
         std::fs::rename(&self.path, target)?;
@@ -379,7 +380,7 @@ impl Output {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
-        // Some file systems cannot; the bundle is there all the same.
+        // Some file systems cannot sync a folder. The bundle is there all the same.
         if let Ok(folder) = File::open(folder) {
             let _ = folder.sync_all();
         }

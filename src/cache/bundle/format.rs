@@ -24,13 +24,13 @@ pub(super) const END_MAGIC: [u8; 16] = *b"bundle MGENJIT\r\n";
 pub(super) const DIGEST_LEN: u64 = 32;
 pub(super) const TAIL_LEN: u64 = 48;
 
-/// How many times longer than its content a file may be, so that a small bundle cannot fill a disk.
+/// How many times longer than its compressed content a file may be, so that a small bundle cannot fill a disk.
 ///
-/// Entries are 2 to 12 times as long. One that holds tables of zeros can be more; it is not compressed then, so that
-/// whatever is exported can be imported.
+/// Entries are 2 to 12 times as long. One with tables of zeros can exceed the limit; it is stored uncompressed, so that
+/// everything that is exported can be imported.
 pub(super) const MAX_RATIO: u64 = 256;
 
-/// What a bundle says of one of its files.
+/// What a bundle says about one of its files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Item {
     pub kind: Kind,
@@ -55,7 +55,7 @@ pub(super) enum Compression {
     Zstd = 1,
 }
 
-/// A record whose lengths are possible.
+/// A record with plausible lengths.
 #[derive(Debug)]
 pub(super) struct Record {
     pub item: Item,
@@ -82,12 +82,12 @@ impl Record {
         let kind = match u32_at(bytes, KIND_AT) {
             1 => Kind::Entry,
             2 => Kind::Alias,
-            kind => return Err(format!("it is of no known kind ({kind})")),
+            kind => return Err(format!("its kind is unknown ({kind})")),
         };
         let compression = match u32_at(bytes, COMPRESSION_AT) {
             0 => Compression::None,
             1 => Compression::Zstd,
-            number => return Err(format!("it is compressed in no known way ({number})")),
+            number => return Err(format!("its compression is unknown ({number})")),
         };
         let len = u64_at(bytes, LEN_AT);
         let stored = u64_at(bytes, STORED_AT);
@@ -96,7 +96,7 @@ impl Record {
             Kind::Alias => len == entry::ALIAS_LEN,
         };
         if !possible {
-            return Err(format!("no such file has {len} bytes"));
+            return Err(format!("its length is impossible: {len} bytes"));
         }
         if stored > rest {
             return Err(format!(
@@ -105,7 +105,9 @@ impl Record {
         }
         match compression {
             Compression::None if stored != len => {
-                return Err(format!("it is not compressed, but {len} and {stored} long"));
+                return Err(format!(
+                    "it is not compressed, but its two lengths differ: {len} and {stored}"
+                ));
             }
             // `stored` is no more than a file's length.
             Compression::Zstd if len > stored.saturating_mul(MAX_RATIO) => {

@@ -1,4 +1,4 @@
-//! Takes the entries of a bundle into a cache.
+//! Imports the entries of a bundle into a cache.
 
 use super::copy::{CHUNK_LEN, CopyError, Limited, Progress, cancelled, copy};
 use super::format::{Compression, Item, Record};
@@ -19,19 +19,19 @@ use std::path::Path;
 /// What an import did.
 #[derive(Debug, Default)]
 pub struct Imported {
-    /// What was not in the cache before, as it lay in the bundle.
+    /// What is new in the cache, in the bundle's order.
     pub new: Vec<Item>,
-    /// What was, and was left as it is.
+    /// What was there before, and was left as it is.
     pub present: Vec<Item>,
     /// The length of all that is new.
     pub bytes: u64,
 }
 
-/// Takes all that is in a bundle into a cache, or nothing: nothing gets its name in the cache before all of the
-/// bundle was verified. A process that is killed while names are given leaves some of the entries, each whole.
+/// Imports all of a bundle or nothing: no file gets its name in the cache before the whole bundle is verified. If the
+/// process is killed while it renames the files, some of the entries are there, each complete.
 ///
-/// What the cache has already, whole and trusted, stays. `root` must have its folders. With `sync`, what is new
-/// survives a power cut. `progress` is told how much of the bundle was read.
+/// What the cache has already, complete and trusted, stays. `root` must have its folders. With `sync`, what is new survives
+/// a power cut. `progress` gets how much of the bundle was read.
 pub fn import(
     path: &Path,
     root: &Root,
@@ -51,7 +51,7 @@ pub fn import(
         let temporary = Temporary::new(root, Changes::Never)
             .map_err(|error| not_written(path, error.into()))?;
         let mut so_far = |copied: u64| {
-            // As far into the content as into what it decompresses to.
+            // The share that is decompressed stands for the share that was read.
             let part = u128::from(record.stored) * u128::from(copied.min(record.item.len))
                 / u128::from(record.item.len);
             progress(record.at + part as u64, total)
@@ -65,7 +65,7 @@ pub fn import(
             .map_err(|error| not_written(path, error))?;
         let target = verify(file, &item, trust).map_err(|error| bundle.unusable(&error))?;
         if target.is_some_and(|target| !bundle.seen.contains(&(Kind::Entry, target))) {
-            return Err(bundle.damaged("the entry that it stands for does not come before it"));
+            return Err(bundle.damaged("its entry does not come before it"));
         }
         if is_present(root, &item, target.as_ref(), trust) {
             imported.present.push(item);
@@ -79,8 +79,8 @@ pub fn import(
     }
     imported.new = staging.publish(sync).map_err(|(error, published, all)| {
         let message = format!(
-            "the bundle {}: {published} of {all} files were imported, each whole, then: {}; import it again when \
-             that is mended",
+            "the import of the bundle {} stopped after {published} of {all} files, which are complete: {}; import it \
+             again once that is fixed",
             path.display(),
             reason(&error)
         );
@@ -107,7 +107,7 @@ fn unpack(
             decoder(&mut content)
                 .map_err(CopyError::Read)
                 .and_then(|mut decoder| {
-                    // One byte more, so that what is longer is seen to be.
+                    // One byte more, to notice content that is too long.
                     let mut decompressed = decoder.by_ref().take(len + 1);
                     copy(&mut decompressed, &mut to, buffer, progress)
                 })
@@ -116,14 +116,14 @@ fn unpack(
     let rest = content.limit();
     match copied {
         Ok(copied) if copied > len => Err(bundle.damaged(format!(
-            "it decompresses to more than the {len} bytes that were announced"
+            "it decompresses to more than its record's {len} bytes"
         ))),
         Ok(copied) if copied < len => Err(bundle.damaged(format!(
-            "it decompresses to {copied} bytes; {len} were announced"
+            "it decompresses to {copied} bytes, not to its record's {len}"
         ))),
-        Ok(_) if rest > 0 => Err(bundle.damaged(format!(
-            "{rest} bytes of its content lie behind the compressed file"
-        ))),
+        Ok(_) if rest > 0 => {
+            Err(bundle.damaged(format!("{rest} bytes follow its compressed content")))
+        }
         Ok(_) => Ok(()),
         Err(CopyError::Read(error)) => Err(bundle.unreadable(&error)),
         Err(CopyError::Write(error)) => Err(not_written(bundle.path, error)),
@@ -131,7 +131,7 @@ fn unpack(
     }
 }
 
-/// How far back a frame may refer: the memory that it takes to decompress it. What is exported uses less.
+/// How far back a frame may refer, which is the memory to decompress it. Exported frames use less.
 const MAX_WINDOW_LOG: u32 = 23;
 
 fn decoder<R: BufRead>(content: R) -> io::Result<zstd::stream::read::Decoder<'static, R>> {
@@ -140,7 +140,7 @@ fn decoder<R: BufRead>(content: R) -> io::Result<zstd::stream::read::Decoder<'st
     Ok(decoder)
 }
 
-/// Checks all of an entry file or alias file. Returns what an alias stands for.
+/// Checks all of an entry file or alias file. Returns the entry's key of an alias.
 pub(super) fn verify(
     file: File,
     item: &Item,
@@ -154,13 +154,13 @@ pub(super) fn verify(
     }
 }
 
-/// Whether the cache has a file, whole and trusted, that makes this one unnecessary.
+/// Whether the cache has a complete and trusted file that makes this one unnecessary.
 fn is_present(root: &Root, item: &Item, target: Option<&Key>, trust: Option<&Trust>) -> bool {
     let Ok(file) = root.open_file(&path_of(item), OFlags::RDONLY) else {
         return false;
     };
     match verify(file, item, trust) {
-        // An alias of another entry is as good, unless that is gone.
+        // An alias of another entry will do, unless that entry is gone.
         Ok(Some(other)) => {
             target == Some(&other) || root.open_file(&entry_path(&other), OFlags::RDONLY).is_ok()
         }
@@ -185,8 +185,8 @@ fn not_written(path: &Path, error: io::Error) -> Error {
     Error::new(Status::Io, message)
 }
 
-/// Files under temporary names. They are closed, because there may be more than a process may have open. Those that
-/// get no other name go.
+/// Files under temporary names. They are closed, because there may be more of them than a process may have open. Those
+/// that are not published are removed.
 struct Staging<'a> {
     root: &'a Root,
     folder: OwnedFd,
@@ -204,9 +204,9 @@ impl Staging<'_> {
         })
     }
 
-    /// Gives all files their names. An error comes with how many of how many have theirs.
+    /// Renames all files. An error comes with the numbers of files that were renamed and of all.
     fn publish(mut self, sync: bool) -> Result<Vec<Item>, (io::Error, usize, usize)> {
-        // All at once: to wait for the disk for each of a thousand files takes seconds.
+        // Once for all files: waiting for the disk for each of a thousand takes seconds.
         let wait = || {
             if sync {
                 rustix::fs::syncfs(&self.folder)

@@ -1,4 +1,4 @@
-//! Bundles: chosen entries of a cache in one file, for machines that have no compile server.
+//! Bundles: selected entries of a cache in one file, for machines without a compile server.
 //!
 //! ```text
 //! ┌────────┬─────────────────┬─────────────────┬─────┬──────┐
@@ -23,12 +23,11 @@
 //!  32  magic "bundle MGENJIT\r\n"
 //! ```
 //!
-//! The content is a whole entry file or alias file (see [`super::entry`]), which holds its own digest and signature. There
-//! are no names of files in a bundle, only keys: where a file goes is the importing cache's business. An alias comes
-//! behind the entry that it stands for.
+//! The content is a whole entry file or alias file (see [`super::entry`]), which holds its own digest and signature. A
+//! bundle has no file names, only keys: the importing cache decides where a file goes. An alias comes after its entry.
 //!
-//! The version and the tail are where every later version keeps them, so that a bundle that is newer can be told
-//! from one that is damaged.
+//! Every later version keeps the version and the tail in these places, so that a newer bundle is not taken for a damaged
+//! one.
 
 mod copy;
 mod export;

@@ -27,7 +27,7 @@ pub(super) struct Bundle<'a> {
     count: u64,
     /// How many records were begun.
     number: u64,
-    /// Whether it is a record that is being read, and what it is.
+    /// The record that is being read, if any.
     in_record: bool,
     current: Option<Item>,
     pub seen: HashSet<(Kind, Key)>,
@@ -45,7 +45,7 @@ impl Bundle<'_> {
         };
         let file = OpenOptions::new()
             .read(true)
-            // A FIFO must not block, a terminal not become this process's own.
+            // A FIFO must not block, and a terminal must not become the controlling terminal.
             .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
             .open(path)
             .map_err(|error| io(&error))?;
@@ -66,7 +66,10 @@ impl Bundle<'_> {
             seen: HashSet::new(),
         };
         if !metadata.is_file() {
-            let message = format!("{} is not a bundle, nor a file", path.display());
+            let message = format!(
+                "{} is not a bundle: it is not a regular file",
+                path.display()
+            );
             return Err(Error::new(Status::InvalidArgument, message));
         }
         if len < HEADER_LEN + TAIL_LEN {
@@ -84,13 +87,14 @@ impl Bundle<'_> {
             return Err(bundle.unreadable(&error));
         }
         if end != END_MAGIC {
-            return Err(bundle
-                .damaged("its end is not where it should be: it was cut, or something was added"));
+            return Err(bundle.damaged(
+                "its end is not where it should be: it was truncated, or something was appended",
+            ));
         }
         let version = u32_at(&header, VERSION_AT);
         if version != FORMAT_VERSION {
             if version == 0 || !bundle.is_as_written() {
-                return Err(bundle.damaged("it has no version that there is"));
+                return Err(bundle.damaged("its format version is invalid"));
             }
             let message = format!(
                 "the bundle {} has format version {version}; this library reads {FORMAT_VERSION}: import it with \
@@ -100,14 +104,12 @@ impl Bundle<'_> {
             return Err(Error::new(Status::InvalidArgument, message));
         }
         if u32_at(&header, VERSION_AT + 4) != 0 {
-            return Err(bundle.damaged("there are other bytes where its header has zeros"));
+            return Err(bundle.damaged("its header has other bytes where zeros must be"));
         }
         bundle.count = u64_at(&header, COUNT_AT);
         if bundle.count > (len - HEADER_LEN - TAIL_LEN) / RECORD_LEN {
             let count = bundle.count;
-            return Err(
-                bundle.damaged(format!("it cannot hold the {count} records that it counts"))
-            );
+            return Err(bundle.damaged(format!("it is too short for its {count} records")));
         }
         Ok(bundle)
     }
@@ -142,7 +144,7 @@ impl Bundle<'_> {
 
     #[cfg(any(test, fuzzing))]
     fn skip(&mut self, record: &Record) -> Result<(), Error> {
-        // No more than the file's length.
+        // At most the file's length.
         let skipped = self.source.file.seek_relative(record.stored as i64);
         skipped.map_err(|error| self.unreadable(&error))
     }
@@ -150,7 +152,7 @@ impl Bundle<'_> {
     pub fn expect_end(&mut self) -> Result<(), Error> {
         match self.len - TAIL_LEN - self.at {
             0 => Ok(()),
-            more => Err(self.damaged(format!("{more} bytes lie behind its last record"))),
+            more => Err(self.damaged(format!("{more} bytes follow its last record"))),
         }
     }
 
@@ -173,7 +175,7 @@ impl Bundle<'_> {
             .map_err(|error| self.unreadable(&error))
     }
 
-    /// Whether all of it matches its digest.
+    /// Whether the whole bundle matches its digest.
     fn is_as_written(&self) -> bool {
         let Some(len) = self.len.checked_sub(TAIL_LEN) else {
             return false;
@@ -197,11 +199,11 @@ impl Bundle<'_> {
     }
 
     pub fn damaged(&self, why: impl Display) -> Error {
-        // Whoever made it is told apart from what happened to it since.
+        // An exporter's fault needs other advice than a copy that went wrong.
         let advice = if self.is_as_written() {
-            "it was made so: export it again"
+            "it was exported like this: export it again"
         } else {
-            "it was changed or cut since it was exported: copy it again"
+            "it was changed or truncated since it was exported: copy it again"
         };
         Error::new(
             Status::Damaged,

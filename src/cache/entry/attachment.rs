@@ -1,4 +1,4 @@
-//! What an entry has besides its image: the object and the input, each compressed by zstd.
+//! An entry's attachments: the object and the input, each compressed by zstd.
 
 use super::error::EntryError;
 use crate::cache::manifest::{Manifest, Stored};
@@ -6,14 +6,13 @@ use rustix::io::pread;
 use std::fs::File;
 use std::io::Read;
 
-/// Of an object or an input when it is not compressed. The code of one object has to fit into 2 GiB.
+/// The largest attachment, uncompressed. The code of one object has to fit into 2 GiB.
 const MAX_ATTACHMENT_LEN: u64 = 1 << 32;
 
-/// How much an object may shrink is worth less than the time it takes: it is written on every miss, and read
-/// only for export.
+/// A low level: an object is written on every miss and read only for export, so time matters more than size.
 const ZSTD_LEVEL: i32 = 1;
 
-/// Compresses what an entry has besides its image: the object and the input. `manifest.about` is told of them.
+/// Compresses the object and the input, and notes them in `manifest.about`.
 pub fn attach(
     object: &[u8],
     input: Option<&[u8]>,
@@ -37,7 +36,7 @@ pub fn attach(
     Ok((object, input))
 }
 
-/// What [`attach`] has compressed.
+/// Decompresses what [`attach`] compressed.
 pub fn detach(
     what: &'static str,
     compressed: &[u8],
@@ -47,18 +46,18 @@ pub fn detach(
     if blake3::hash(compressed).as_bytes() != &stored.digest {
         return Err(EntryError::Attachment(what));
     }
-    // What is compressed has been verified, so that its length is what was compressed.
+    // Its digest was verified, so its length is right.
     decompress(compressed, stored.len).ok_or(EntryError::Attachment(what))
 }
 
-/// `None` if it is not zstd, or not of this length.
+/// `None` if it is not zstd, or has another length.
 fn decompress(compressed: &[u8], len: u64) -> Option<Vec<u8>> {
     let len = usize::try_from(len)
         .ok()
         .filter(|len| *len as u64 <= MAX_ATTACHMENT_LEN)?;
     let mut bytes = Vec::new();
     let mut decoder = zstd::stream::Decoder::new(compressed).ok()?;
-    // One byte more, so that what is longer is seen to be.
+    // One byte more, to notice content that is too long.
     decoder
         .by_ref()
         .take(len as u64 + 1)
@@ -99,7 +98,7 @@ impl<'a> Range<'a> {
                 Ok(())
             } else {
                 Err(EntryError::Malformed(
-                    "there is something that its manifest does not know",
+                    "it has content that its manifest does not list",
                 ))
             };
         };
@@ -109,7 +108,7 @@ impl<'a> Range<'a> {
             return Err(EntryError::Attachment(what));
         }
         let decoder = zstd::stream::read::Decoder::new(self).map_err(damaged)?;
-        // One byte more, so that what is longer is seen to be.
+        // One byte more, to notice content that is too long.
         let len = std::io::copy(&mut decoder.take(stored.len + 1), &mut std::io::sink());
         if len.map_err(damaged)? == stored.len {
             Ok(())

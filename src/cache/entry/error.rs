@@ -10,7 +10,7 @@ pub enum EntryError {
     Io(#[from] rustix::io::Errno),
     #[error("it is not a regular file")]
     NotAFile,
-    #[error("it is not an entry, or is cut short: {0}")]
+    #[error("it is not an entry, or is truncated: {0}")]
     Malformed(&'static str),
     #[error("it has format version {0}; this library reads {FORMAT_VERSION}")]
     Version(u32),
@@ -20,13 +20,13 @@ pub enum EntryError {
     Machine { theirs: String, ours: String },
     #[error("its bytes do not match its digest")]
     Digest,
-    #[error("the {0} in it does not match its digest")]
+    #[error("its {0} does not match its digest")]
     Attachment(&'static str),
     #[error("it has no {0}")]
     Missing(&'static str),
-    #[error("the inputs in it are not those that it says it was compiled from")]
+    #[error("its inputs are not those that its manifest lists")]
     OtherInput,
-    #[error("what it was compiled from has the key {0}: its content is another module's")]
+    #[error("its content belongs to another module, which has the key {0}")]
     OtherContent(Key),
     #[error("it is not trusted: {0}")]
     Untrusted(#[from] Untrusted),

@@ -18,7 +18,7 @@ pub(super) fn checked_len(stat: &Stat) -> Result<u64, EntryError> {
 }
 
 pub(super) fn read_at(file: &File, at: u64, len: u64) -> Result<Vec<u8>, EntryError> {
-    // The lengths were compared with the file's, so that this is no more than there is.
+    // The lengths were compared with the file's, so this is not more than the file holds.
     let mut bytes = with_capacity(len as usize)?;
     bytes.resize(len as usize, 0);
     read_exact(file, &mut bytes, at)?;
@@ -29,7 +29,7 @@ pub(super) fn with_capacity(len: usize) -> Result<Vec<u8>, EntryError> {
     let mut bytes = Vec::new();
     bytes
         .try_reserve_exact(len)
-        .map_err(|_| EntryError::Malformed("it is longer than memory"))?;
+        .map_err(|_| EntryError::Malformed("it does not fit into memory"))?;
     Ok(bytes)
 }
 
@@ -40,7 +40,7 @@ pub(super) fn read_exact(
 ) -> Result<(), EntryError> {
     while !buffer.is_empty() {
         match pread(file, &mut *buffer, at) {
-            Ok(0) => return Err(EntryError::Malformed("it became shorter while it was read")),
+            Ok(0) => return Err(EntryError::Malformed("it shrank while it was read")),
             Ok(read) => {
                 buffer = &mut buffer[read..];
                 at += read as u64;

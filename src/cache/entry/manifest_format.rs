@@ -1,8 +1,8 @@
 //! How a manifest is encoded: by postcard, as the structs here.
 //!
-//! They are this format's alone. What the library and its server call the same things can change without a change of
-//! what is on disk: then the conversions below no longer compile, and whoever changes them sees that the format would
-//! change. No field here may change, be added or be removed without a new format version.
+//! Only this format uses them. If the types of the library and its server change, the conversions below no longer
+//! compile, and the format on disk stays the same. No field here may be changed, added or removed without a new format
+//! version.
 
 use super::error::{EntryError, UNDECODABLE};
 use crate::cache::key::Key;
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::marker::PhantomData;
 
-/// A manifest, not decoded yet: a hit does not need it.
+/// An encoded manifest. A hit does not decode it.
 #[derive(Debug)]
 pub struct RawManifest(Vec<u8>);
 
@@ -457,7 +457,7 @@ impl<'a> Type<'a> {
     }
 }
 
-/// A sequence whose elements are decoded one after the other, and not kept.
+/// A sequence whose elements are decoded one by one and dropped.
 struct Each<T>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Each<T> {

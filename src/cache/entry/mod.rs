@@ -1,4 +1,4 @@
-//! An entry file: one compiled module. Its small sibling, an alias file: the name of another entry.
+//! An entry file holds one compiled module. An alias file, its small sibling, holds the key of another entry.
 //!
 //! ```text
 //! ┌──────────────────────────────┬──────────┬───────┬──────────────┬─────────────┬──────┐
@@ -21,16 +21,16 @@
 //! 192  magic "MGENJIT\n"
 //! ```
 //!
-//! The zeros make what is hashed a multiple of 8 KiB: BLAKE3 hashes 8 or 16 pieces of 1 KiB in the time of one, so
-//! that 8192 bytes take a third of the time of 7900. The object and the input, which a hit does not need, have
-//! digests of their own in the manifest, and are checked when they are read.
+//! The zeros make what is hashed a multiple of 8 KiB: BLAKE3 hashes 8 or 16 pieces of 1 KiB in the time of one, so 8192
+//! bytes take a third of the time of 7900. A hit does not need the object and the input. So they have digests of their
+//! own in the manifest, which are checked when they are read.
 //!
-//! ELF tools read the headers at the start and ignore the rest, so that an entry is a shared object to `objdump`,
-//! `gdb` and `perf`. An entry file never changes once it has its name.
+//! ELF tools read the headers at the start and ignore the rest, so to `objdump`, `gdb` and `perf` an entry is a shared
+//! object. An entry file never changes once it has its name.
 //!
 //! An alias has neither image nor zeros, object or input, and its manifest is the 32 bytes of another key.
 //!
-//! The version and the magic are where every later version keeps them, so that each can tell what it may touch.
+//! Every later version keeps the version and the magic in these places, so that each can recognise the others' files.
 
 mod attachment;
 mod error;

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 /// How much of an image's start an [`Entry`] keeps: the ELF header and program headers lie there.
 pub const HEADER_LEN: usize = 4096;
 
-/// What takes some 10 ms to hash. Longer images are first compared with what their own headers say.
+/// The length that takes some 10 ms to hash. Longer images are first compared with their own headers.
 const LARGE_IMAGE_LEN: usize = 16 << 20;
 
 /// How much is read and hashed at once: it stays in the second-level cache.
@@ -37,20 +37,20 @@ pub struct Entry {
     pub len: u64,
     /// The first bytes of the image, at most [`HEADER_LEN`].
     pub header: Vec<u8>,
-    /// Where keys are trusted, the very bytes of the image that were hashed: the file may change after that.
+    /// Where keys are trusted, the bytes of the image that were hashed: the file may change afterwards.
     pub copy: Option<Vec<u8>>,
     pub manifest: RawManifest,
 }
 
 impl Entry {
-    /// Reads all of `file` that runs, and checks that it is a whole and unchanged entry for `key`, with a signature
-    /// that `trust` asks for.
+    /// Reads all of `file` that runs. Checks that it is a whole and unchanged entry for `key`, with a signature that
+    /// `trust` accepts.
     pub fn verify(file: File, key: &Key, trust: Option<&Trust>) -> Result<Entry, EntryError> {
         let stat = rustix::fs::fstat(&file)?;
         Entry::verify_examined(file, &stat, key, trust)
     }
 
-    /// As [`Entry::verify`], of a file that was examined when it was opened: a hit asks the system once.
+    /// As [`Entry::verify`], of a file whose `stat` is known already, which saves a hit a system call.
     pub fn verify_examined(
         file: File,
         stat: &Stat,
@@ -58,7 +58,7 @@ impl Entry {
         trust: Option<&Trust>,
     ) -> Result<Entry, EntryError> {
         let len = checked_len(stat)?;
-        // A small entry is read at once, a large one piece by piece with its tail first.
+        // A small entry is read at once. Of a large one, the tail is read first, then the rest in pieces.
         let mut buffer = vec![0; (len as usize).min(CHUNK_LEN)];
         let whole = len as usize <= CHUNK_LEN;
         let mut tail = [0; TAIL_LEN];
@@ -150,7 +150,7 @@ impl Entry {
         if let Some(copy) = &self.copy {
             return Ok(copy.clone());
         }
-        // The file may have changed since: what is handed out is what was hashed.
+        // The file may have changed since. Only bytes that were hashed are returned.
         let mut bytes = read_at(&self.file, 0, self.tail.hashed_len)?;
         if blake3::hash(&bytes).as_bytes() != self.tail.digest() {
             return Err(EntryError::Digest);
@@ -185,7 +185,7 @@ impl Entry {
         detach(what, &compressed, stored)
     }
 
-    /// Checks what a hit does not: that the manifest decodes, the object and the input. They are not held in memory.
+    /// Checks what a hit does not: the manifest, the object and the input. The attachments are not held in memory.
     pub fn verify_attachments(&self) -> Result<(), EntryError> {
         let about = self.manifest.decode()?.about;
         let Tail {
@@ -201,7 +201,7 @@ impl Entry {
     }
 }
 
-/// What a file says of itself, unverified: for lists, not for running.
+/// What a file says about itself, unverified: for lists, not to run it.
 pub struct Peeked {
     pub tail: Tail,
     pub about: About,
@@ -230,7 +230,9 @@ pub fn read_alias(file: &File, key: &Key, trust: Option<&Trust>) -> Result<Key, 
         ..
     } = tail;
     if image_len != 0 || manifest_len != 32 || hashed_len != 32 || len != ALIAS_LEN {
-        return Err(EntryError::Malformed("an alias has other lengths"));
+        return Err(EntryError::Malformed(
+            "its lengths are not those of an alias",
+        ));
     }
     read_exact(file, &mut target, 0)?;
     if blake3::hash(&target).as_bytes() != tail.digest() {
@@ -247,8 +249,8 @@ fn read_tail(file: &File) -> Result<(Tail, u64), EntryError> {
     Ok((Tail::parse(bytes, len)?, len))
 }
 
-/// Refuses an image whose own headers know of less than `len` bytes. `start` is its first piece, in which the linker puts
-/// all headers; a table that lies behind it says nothing.
+/// Refuses an image whose own headers account for less than `len` bytes. `start` is its first piece, where the linker puts
+/// all headers; a table elsewhere is ignored.
 fn check_image_len(start: &[u8], len: u64) -> Result<(), EntryError> {
     let end = match pod::from_bytes::<FileHeader64<LE>>(start) {
         Ok((header, _)) if header.e_ident.magic == ELFMAG => {
@@ -273,7 +275,7 @@ fn check_image_len(start: &[u8], len: u64) -> Result<(), EntryError> {
         }
         _ => 0,
     };
-    // What aligns its end may follow.
+    // Padding may follow.
     if len > end.saturating_add(HASH_UNIT as u64) {
         return Err(EntryError::Malformed(
             "its image is longer than its headers say",

@@ -6,7 +6,7 @@ use crate::cache::key::Key;
 use crate::cache::trust::{Signature, Signer, Trust};
 use crate::cache::version::FORMAT_VERSION;
 
-/// More than any compiler makes, and far from where sums of lengths could overflow.
+/// More than any compiler makes, and small enough that sums of lengths cannot overflow.
 pub const MAX_LEN: u64 = 1 << 40;
 
 /// The code of one image has to fit into 2 GiB, and its data lies beside it.
@@ -43,7 +43,7 @@ pub enum Kind {
     Alias = 2,
 }
 
-/// A tail that agrees with itself and with its file's length.
+/// A tail that is consistent with itself and with the length of its file.
 #[derive(Clone, Debug)]
 pub struct Tail {
     bytes: [u8; TAIL_LEN],
@@ -57,22 +57,26 @@ pub struct Tail {
 }
 
 impl Tail {
-    /// Checks all of a tail but its signature.
+    /// Parses a tail. Checks everything except its signature.
     pub(super) fn parse(bytes: [u8; TAIL_LEN], file_len: u64) -> Result<Tail, EntryError> {
         if bytes[MAGIC_AT..] != MAGIC {
-            return Err(EntryError::Malformed("its last bytes are not the magic"));
+            return Err(EntryError::Malformed(
+                "it does not end with the magic bytes",
+            ));
         }
         let version = u32_at(&bytes, VERSION_AT);
         if version != FORMAT_VERSION {
             return Err(EntryError::Version(version));
         }
         if check_of(&bytes) != bytes[CHECK_AT..VERSION_AT] {
-            return Err(EntryError::Malformed("its tail does not match its check"));
+            return Err(EntryError::Malformed(
+                "its tail does not match its checksum",
+            ));
         }
         let kind = match u32_at(&bytes, KIND_AT) {
             1 => Kind::Entry,
             2 => Kind::Alias,
-            _ => return Err(EntryError::Malformed("it is of no known kind")),
+            _ => return Err(EntryError::Malformed("its kind is unknown")),
         };
         let len = |at| Some(u64_at(&bytes, at)).filter(|len| *len <= MAX_LEN);
         let (Some(image_len), Some(manifest_len), Some(object_len), Some(input_len)) = (
@@ -81,19 +85,19 @@ impl Tail {
             len(OBJECT_LEN_AT),
             len(INPUT_LEN_AT),
         ) else {
-            return Err(EntryError::Malformed("a length in it is absurd"));
+            return Err(EntryError::Malformed("a length in it is out of range"));
         };
         if image_len > MAX_IMAGE_LEN || manifest_len > MAX_MANIFEST_LEN {
-            return Err(EntryError::Malformed("a length in it is absurd"));
+            return Err(EntryError::Malformed("a length in it is out of range"));
         }
         let hashed_len = match kind {
             Kind::Entry => (image_len + manifest_len).next_multiple_of(HASH_UNIT as u64),
             Kind::Alias => image_len + manifest_len,
         };
-        // Before anything is hashed: a file with holes is large at no cost to whoever made it.
+        // Before anything is hashed: a file with holes can be huge at no cost to its author.
         if file_len != hashed_len + object_len + input_len + TAIL_LEN as u64 {
             return Err(EntryError::Malformed(
-                "its lengths are not those of the file",
+                "its lengths do not add up to the file's",
             ));
         }
         Ok(Tail {
@@ -119,7 +123,7 @@ impl Tail {
     pub(super) fn expect(&self, kind: Kind, key: &Key) -> Result<(), EntryError> {
         if self.kind != kind {
             return Err(EntryError::Malformed(
-                "it is of another kind than its name says",
+                "its kind is not the one that its name says",
             ));
         }
         if self.key() != *key {
@@ -128,7 +132,7 @@ impl Tail {
         Ok(())
     }
 
-    /// What a signature is of: all that says what the file is, and the digest of what is in it.
+    /// What is signed: what the file says it is, and the digest of its content.
     pub fn signed_bytes(&self) -> &[u8] {
         &self.bytes[..SCHEME_AT]
     }

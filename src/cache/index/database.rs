@@ -14,7 +14,7 @@ use std::time::Duration;
 /// The version of the schema. An index of another version is built anew.
 pub(super) const VERSION: i32 = 2;
 
-/// A version that is later than so many is none.
+/// No version is higher than this.
 const MOST_LATER_VERSIONS: i32 = 100;
 
 const SCHEMA: &str = "
@@ -65,12 +65,12 @@ pub struct Index {
     pub(super) db: Connection,
     pub(super) directory: Arc<Directory>,
     pub(super) root: Arc<Root>,
-    /// Whether it knows what was counted: not one that was made of the files for want of another.
+    /// Whether it knows the counters. An index made from the files alone does not.
     pub(super) has_history: bool,
 }
 
 impl Index {
-    /// Opens the index, or makes an empty one. The caller holds the lock for maintenance.
+    /// Opens the index, or creates an empty one. The caller holds the lock for maintenance.
     pub fn open(directory: &Arc<Directory>, root: &Arc<Root>) -> Result<Index> {
         check_files(root)?;
         Index::open_file(directory, root)
@@ -80,16 +80,16 @@ impl Index {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        // SQLite goes by the path, and everything else by what was opened and is trusted.
+        // SQLite opens by path, while everything else uses the directory that was opened and is trusted.
         if !root.is_at(directory.path()) {
             return Err(Errno::STALE.into());
         }
         // SQLite's own locks are not to be held by another thread when a process forks.
         fork::guard(|| {
             let db = Connection::open_with_flags(directory.path().join(INDEX), flags)?;
-            // Whoever writes has the lock for maintenance: others are in the way for moments only.
+            // The writer holds the lock for maintenance, so others are in the way only for moments.
             db.busy_timeout(Duration::from_secs(1))?;
-            // A power cut may cost the index, which is then built anew: nothing waits for the disk.
+            // Nothing waits for the disk: if a power cut costs the index, it is rebuilt.
             db.execute_batch("PRAGMA synchronous = OFF;")?;
             let index = Index::prepare(db, directory, root)?;
             if index.db.is_readonly("main")? && is_writable(root) {
@@ -100,7 +100,7 @@ impl Index {
         .into_inner()
     }
 
-    /// Opens an index to ask it; the caller need not hold the lock.
+    /// Opens an index for queries. The caller need not hold the lock.
     pub fn open_existing(directory: &Arc<Directory>, root: &Arc<Root>) -> Result<Index> {
         check_files(root)?;
         Index::open_file(directory, root)
@@ -115,7 +115,7 @@ impl Index {
             "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY;
              PRAGMA cache_size = -8000; PRAGMA mmap_size = 0;",
         )?;
-        // Whoever can write the file must not make it run something.
+        // A file that somebody else wrote must not make SQLite run anything.
         for (option, on) in [
             (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
             (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
@@ -133,7 +133,7 @@ impl Index {
             let tables: i64 =
                 db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
             if tables > 0 {
-                // Another version's, or half of ours.
+                // Of another version, or only half created.
                 return Err(not_ours(None));
             }
             db.execute_batch(&format!(
@@ -149,8 +149,8 @@ impl Index {
         })
     }
 
-    /// Forgets what a scan finds out, so that it is found out anew. What was counted stays, and how far the journal
-    /// was folded: all of it in one transaction, so that nothing is lost if this is killed, or counted twice.
+    /// Forgets what a scan finds, so that the next scan starts from nothing. The counters and the position in the journal
+    /// stay. It is one transaction, so nothing is lost or counted twice if the process is killed.
     ///
     /// The file stays, because others may have it open. A broken one is an error.
     pub fn reset(&mut self) -> Result<()> {
@@ -160,7 +160,7 @@ impl Index {
         if state != "ok" {
             return Err(not_ours(Some(state)));
         }
-        // Seen before it is needed again: the files do not tell when they were used.
+        // Saved, because the files do not tell when they were used.
         self.db.execute_batch(
             "DROP TABLE IF EXISTS temp.uses;
              CREATE TEMP TABLE uses (key BLOB PRIMARY KEY, used INTEGER, hits INTEGER, priority REAL) WITHOUT ROWID;
@@ -176,7 +176,7 @@ impl Index {
         })
     }
 
-    /// Gives the entries that were found again the uses that [`Index::reset`] has seen.
+    /// Restores the uses that [`Index::reset`] saved, for the entries that were found again.
     pub fn restore_uses(&mut self) -> Result<()> {
         self.transaction(|index| {
             index.db.execute_batch(
@@ -189,7 +189,7 @@ impl Index {
         Ok(())
     }
 
-    /// Removes the index, to be built anew. The caller holds the lock for maintenance.
+    /// Removes the index, so that it is rebuilt. The caller holds the lock for maintenance.
     pub fn remove(root: &Root) {
         remove_files(root);
     }
@@ -235,7 +235,7 @@ impl Index {
         Ok(())
     }
 
-    /// What was counted, but for what a scan counts.
+    /// The counters, except those that a scan computes.
     pub fn counters(&self) -> Result<Vec<(String, i64)>> {
         let mut select = self.db.prepare_cached(
             "SELECT name, value FROM counter WHERE name NOT IN ('bytes', 'entries', 'aliases')",
@@ -259,7 +259,7 @@ impl Index {
 
     /// Runs `body` as one transaction.
     pub(super) fn transaction<T>(&mut self, body: impl FnOnce(&Index) -> Result<T>) -> Result<T> {
-        // A child must not have SQLite's locks.
+        // A forked child must not inherit SQLite's locks.
         let _pass = fork::guard(|| ());
         self.db.execute_batch("BEGIN IMMEDIATE")?;
         let result = body(self);
@@ -289,7 +289,7 @@ fn is_writable(root: &Root) -> bool {
     })
 }
 
-/// SQLite keeps signed integers; no length or time of ours is that large.
+/// SQLite stores signed integers. No length or time here is too large for one.
 pub(super) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
@@ -301,7 +301,7 @@ pub(super) fn unsigned(value: i64) -> u64 {
 /// The database and the files that SQLite puts beside it.
 const FILES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 
-/// SQLite follows links: a file that is not one, or is not ours, is removed. It is not what we wrote.
+/// Removes what is not a file of ours, because SQLite would follow a link.
 fn check_files(root: &Root) -> Result<()> {
     for suffix in FILES {
         let path = format!("{INDEX}{suffix}");

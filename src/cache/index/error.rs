@@ -15,16 +15,15 @@ pub enum IndexError {
     #[error("{0}")]
     Entry(#[from] EntryError),
     #[error(
-        "the index has version {0}, of a later version of this library, which this one does not touch: statistics, \
-         lists and trimming need that one"
+        "the index has version {0} and belongs to a newer libmgenjit: statistics, lists and trimming need that one"
     )]
     Newer(i32),
 }
 
 impl IndexError {
-    /// Whether the database is broken, so that it must be built anew: whatever SQLite says, unless it is the system's fault
-    /// or another process is in the way. A broken one shows in many ways, as a table that is missing, a value of another
-    /// type, text that is none, or a constraint that does not hold.
+    /// Whether the database is broken and must be rebuilt. That is every error of SQLite, except those that the system or
+    /// another process causes: damage shows in many ways, such as a missing table, a value of another type, invalid text,
+    /// or a violated constraint.
     pub fn is_corrupt(&self) -> bool {
         use rusqlite::ErrorCode as Code;
         match self {
@@ -48,7 +47,7 @@ impl IndexError {
         }
     }
 
-    /// Whether there is no room for the database, no way to it, or it is not ours: what must be done can be done without.
+    /// Whether the database cannot be written or reached, or is not ours. Then the work is done without it.
     pub fn is_unwritable(&self) -> bool {
         use rusqlite::ErrorCode::{CannotOpen, DiskFull, ReadOnly, SystemIoFailure};
         match self {
@@ -67,7 +66,7 @@ impl IndexError {
 
 pub type Result<T> = std::result::Result<T, IndexError>;
 
-/// What is there is no index that this library wrote, or no longer one.
+/// The file is not an index that this library wrote, or no longer one.
 pub(super) fn not_ours(why: Option<String>) -> IndexError {
     let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB);
     rusqlite::Error::SqliteFailure(code, why).into()

@@ -1,4 +1,4 @@
-//! Removes entries: for room, for age, or because somebody asks. Always by unlink, which running code does not feel.
+//! Removes entries: for room, by age, or on request. Always by unlink, which does not affect code that is running.
 
 use super::database::{Index, signed, unsigned};
 use super::error::Result;
@@ -9,13 +9,13 @@ use crate::clock;
 use rusqlite::{OptionalExtension, params};
 use rustix::io::Errno;
 
-/// How many entries go in one transaction.
+/// How many entries one transaction removes.
 const SLICE: usize = 32;
 
-/// How many that are gone are remembered.
+/// How many removed entries are remembered.
 const REMEMBERED: i64 = 1 << 16;
 
-/// Why an entry is gone. The numbers are the index's.
+/// Why an entry is gone. The numbers are stored in the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
     /// For room.
@@ -79,7 +79,7 @@ impl Index {
                     return Ok(false);
                 }
             }
-            // What is pinned may be more than the limit.
+            // The pinned entries alone may exceed the limit.
             Ok(!first.is_empty())
         })
     }
@@ -97,7 +97,7 @@ impl Index {
         Ok(limits.are_exceeded(bytes, entries))
     }
 
-    /// Removes an entry with all that leads to it. Returns whether there was one.
+    /// Removes an entry and its aliases. Returns whether there was one.
     pub fn remove_entry(&mut self, key: &Key, why: Why) -> Result<bool> {
         self.transaction(|index| index.take(key, why))
     }
@@ -166,7 +166,7 @@ impl Index {
         Ok(gone)
     }
 
-    /// What is known of the entry of a name that went last.
+    /// What is known of the entry of this name that was removed last.
     pub(super) fn gone_by_name(&self, name: &str) -> Result<Option<Gone>> {
         let gone = self
             .db

@@ -1,4 +1,4 @@
-//! Takes in what the journal tells.
+//! Folds the journal into the index.
 
 use super::database::{Index, signed, unsigned};
 use super::error::Result;
@@ -14,14 +14,14 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Instant;
 
-/// How much of the journal is taken in by one transaction: 1024 records, or a few where time is short.
+/// How much of the journal one transaction folds: 1024 records, or a few where time is short.
 const BATCH: usize = 64 << 10;
 const SMALL_BATCH: usize = 8 << 10;
 
-/// How much is given back to the file system at once: it may wait for the disk.
+/// How much becomes a hole at once, because that may wait for the disk.
 const PUNCH_AT: u64 = 1 << 20;
 
-/// What the journal tells of one key.
+/// What the journal recorded about one key.
 #[derive(Default)]
 struct Change {
     stores: u64,
@@ -42,14 +42,12 @@ impl Counts {
 }
 
 impl Index {
-    /// Takes in all that the journal has. Each record counts once, whatever happens: where the index goes on is
-    /// part of the transaction.
+    /// Folds the whole journal. Each record counts once, whatever happens, because the position is part of the transaction.
     pub fn fold(&mut self, journal: &Journal) -> Result<()> {
         self.fold_until(journal, None).map(|_| ())
     }
 
-    /// As [`Index::fold`], but leaves for the next time what there is no time for. Returns what of the journal was
-    /// taken in.
+    /// As [`Index::fold`], but stops at a deadline. Returns which part of the journal was folded.
     pub fn fold_until(
         &mut self,
         journal: &Journal,
@@ -64,7 +62,7 @@ impl Index {
             entries,
             ..header
         };
-        // It tells what was folded to whoever stores, and to an index that is made anew.
+        // The header tells those who store, and a rebuilt index, what was folded.
         journal.set_header(&self.root, &header)?;
         if start / PUNCH_AT != folded / PUNCH_AT {
             journal.punch(&self.root, folded);
@@ -72,7 +70,7 @@ impl Index {
         Ok(start..folded)
     }
 
-    /// Takes in what the journal has, and leaves it as it is. Returns its header and where to go on.
+    /// Reads the journal into the index and leaves the journal unchanged. Returns its header and where to go on.
     pub(super) fn take_in(
         &mut self,
         journal: &Journal,
@@ -80,7 +78,7 @@ impl Index {
     ) -> Result<(Header, u64)> {
         let header = match journal.header()? {
             Some(header) => header,
-            // Damaged, as by a write that a full disk cut short: the index knows better what was folded.
+            // Damaged, for example by a write that a full disk cut short. The index knows what was folded.
             None => {
                 let id: Option<Vec<u8>> = self.meta("journal")?;
                 Header {
@@ -106,7 +104,7 @@ impl Index {
                 } else {
                     header.folded
                 };
-                // A shorter journal is another one.
+                // A shorter journal is a new one.
                 let from = if from > journal.len()? {
                     HEADER_LEN
                 } else {
@@ -127,7 +125,7 @@ impl Index {
     }
 
     fn apply(&self, records: &[Record]) -> Result<()> {
-        // In the order in which the index has them.
+        // In the index's order.
         let mut changes: BTreeMap<Key, Change> = BTreeMap::new();
         let mut counts = Counts::default();
         for record in records {
@@ -207,7 +205,7 @@ impl Index {
                     .prepare_cached("UPDATE entry SET hits = ?2, used = ?3 WHERE key = ?1")?
                     .execute(params![&key.0, signed(hits), signed(used.max(change.used))])?;
                 let raised = policy::priority(self.clock()?, hits.saturating_add(1), cost, bytes);
-                // Most often it is what it was, and its index stays as it is.
+                // Most often it is unchanged, and its index need not be updated.
                 #[expect(clippy::float_cmp, reason = "the same computation gives the same bits")]
                 let same = raised == priority;
                 if !same {
@@ -236,7 +234,7 @@ impl Index {
         Ok(())
     }
 
-    /// Takes an entry's file in. Returns its cost; `None` if there is no file, or none that can be read.
+    /// Adds an entry's file. Returns its cost; `None` if there is no readable file.
     pub(super) fn adopt(&self, key: &Key, hits: u64, used: Option<u64>) -> Result<Option<u64>> {
         let (file, stat) = match self.root.open_examined(&entry_path(key), OFlags::RDONLY) {
             Ok(opened) => opened,
@@ -250,10 +248,10 @@ impl Index {
             return Ok(None);
         };
         let compiler = self.compiler(&about)?;
-        // No compile takes longer than a year: what says so is not to spoil the sums.
+        // No compile takes longer than a year. A file that says so must not spoil the sums.
         let cost = about.times.total().min(365 * 86_400 * 1_000_000);
         let pinned = self.root.open_file(&pin_path(key), OFlags::RDONLY).is_ok();
-        // First, so that what was counted for an older file of this key is taken back.
+        // First, so that an older file of this key is no longer counted.
         self.forget(key)?;
         self.db
             .prepare_cached(
@@ -270,7 +268,7 @@ impl Index {
                 signed(tail.image_len),
                 signed(cost),
                 signed(about.created),
-                // An imported one is younger than what is in it.
+                // An import is newer than its content.
                 signed(used.unwrap_or_else(|| about.created.max(modified(&stat)))),
                 signed(hits),
                 pinned,
@@ -287,7 +285,7 @@ impl Index {
         Ok(Some(cost))
     }
 
-    /// Takes an alias's file in, if there is one.
+    /// Adds an alias's file, if there is one.
     pub(super) fn adopt_alias(&self, key: &Key) -> Result<()> {
         let path = crate::cache::directory::alias_path(key);
         if let Ok(file) = self.root.open_file(&path, OFlags::RDONLY)

@@ -10,8 +10,8 @@ use rustix::io::Errno;
 use std::sync::Arc;
 
 impl Index {
-    /// An index in memory: where none can be kept, or none can be written. One on disk that can be read tells what was
-    /// counted, and the files tell what is there.
+    /// An index in memory, for where none can be kept on disk or written. The counters come from an index on disk, if it
+    /// can be read; the entries come from the files.
     pub fn in_memory(directory: &Arc<Directory>, root: &Arc<Root>) -> Result<Index> {
         let copied = || {
             let mut index = Index::prepare(Connection::open_in_memory()?, directory, root)?;
@@ -22,7 +22,7 @@ impl Index {
         copied().or_else(|_: IndexError| Index::of_files(directory, root))
     }
 
-    /// An index in memory that knows what the files tell and no more.
+    /// An index in memory, made from the files alone.
     pub fn of_files(directory: &Arc<Directory>, root: &Arc<Root>) -> Result<Index> {
         let mut index = Index::prepare(Connection::open_in_memory()?, directory, root)?;
         index.has_history = false;
@@ -30,7 +30,7 @@ impl Index {
         Ok(index)
     }
 
-    /// Takes in what the index on disk has, and what the journal tells since. Neither is written.
+    /// Copies the index on disk, and adds what the journal recorded since. Neither is written.
     fn read_disk(&mut self) -> Result<()> {
         let is_there = match self.root.check_own_file(INDEX) {
             Ok(()) => true,
@@ -41,14 +41,14 @@ impl Index {
             self.copy_disk()?;
         }
         let Some(journal) = Journal::open_to_read(&self.root)? else {
-            // Without either, only a cache that was never used has no history.
+            // Without either, the history is known only if the cache was never used.
             return match self.root.existing_folder(VERSION_FOLDER)? {
                 Some(_) if !is_there => Err(Errno::NOENT.into()),
                 _ => Ok(()),
             };
         };
         let (header, _) = self.take_in(&journal, None)?;
-        // The journal alone tells all if nothing of it was ever folded.
+        // If nothing of the journal was ever folded, it has the whole history.
         if is_there || header.folded == HEADER_LEN {
             Ok(())
         } else {
@@ -57,12 +57,12 @@ impl Index {
     }
 
     fn copy_disk(&self) -> Result<()> {
-        // SQLite goes by the path.
+        // SQLite opens by path.
         if !self.root.is_at(self.directory.path()) {
             return Err(Errno::STALE.into());
         }
         let path = self.directory.path().join(INDEX);
-        // A child must not have SQLite's locks.
+        // A forked child must not inherit SQLite's locks.
         fork::guard(|| {
             self.db
                 .execute("ATTACH ?1 AS disk", [path.to_str().ok_or(Errno::ILSEQ)?])?;

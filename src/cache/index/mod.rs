@@ -1,14 +1,14 @@
-//! The index: what people query, and what decides which entry goes first.
+//! The index: answers queries, and decides which entry is evicted first.
 //!
-//! It is a SQLite database that can be lost at any time: the entries are the truth, and it is built from them again.
-//! No hit opens it. Whoever writes it holds the lock for maintenance, so that there is one writer.
+//! It is a SQLite database that may be lost at any time, because it can be rebuilt from the entries. A hit never opens it.
+//! Its writer holds the lock for maintenance, so there is only one.
 //!
 //! - `database` opens it and keeps counters and totals in it.
 //! - `error` says why it cannot be used.
-//! - `fold` takes in what the journal tells.
+//! - `fold` adds what the journal recorded.
 //! - `scan` compares it with the files, folder by folder.
 //! - `evict` removes entries.
-//! - `query` answers.
+//! - `query` answers queries.
 //! - `memory` makes one in memory, where none can be kept on disk.
 
 mod database;

@@ -1,4 +1,4 @@
-//! Answers.
+//! Answers queries.
 
 use super::database::{Index, signed, unsigned};
 use super::error::Result;
@@ -35,7 +35,7 @@ pub struct Stats {
     pub saved: u64,
 }
 
-/// An entry, as the index knows it.
+/// An entry, as the index has it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     pub key: Key,
@@ -53,7 +53,7 @@ pub struct Row {
     pub pinned: bool,
 }
 
-/// Which entries a list has.
+/// Selects the entries of a list.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// A pattern for names, with `*`, `?` and `[…]`.
@@ -70,7 +70,7 @@ pub enum Verdict {
     Gone(Gone),
     /// The nearest entry of the same name.
     Differs(Box<Row>),
-    /// There is none of its name. One of that name may be gone.
+    /// No entry has its name. There may have been one, which is gone.
     Never(Option<Gone>),
 }
 
@@ -108,7 +108,7 @@ fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
 
 impl Index {
     pub fn stats(&self) -> Result<Stats> {
-        // One state, whoever writes meanwhile.
+        // One consistent state, whoever writes meanwhile.
         let _snapshot = self.db.unchecked_transaction()?;
         let pinned = self
             .db
@@ -139,7 +139,7 @@ impl Index {
         })
     }
 
-    /// At most `limit` entries that the filter lets through, in the order of their keys, behind `after`.
+    /// The next `limit` entries that the filter lets through, in the order of their keys, after `after`.
     pub fn list(&self, filter: &Filter, after: Option<&Key>, limit: usize) -> Result<Vec<Row>> {
         let mut select = self.db.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM entry LEFT JOIN compiler ON compiler.id = entry.compiler
@@ -173,7 +173,7 @@ impl Index {
         Ok(row)
     }
 
-    /// The keys from `first` to `last`, at most two: enough to see whether a prefix is one key's.
+    /// The keys from `first` to `last`, at most two: enough to see whether a prefix is unique.
     pub fn keys_between(&self, first: &Key, last: &Key) -> Result<Vec<Key>> {
         let mut select = self
             .db
@@ -201,7 +201,7 @@ impl Index {
         Ok(keys.collect::<std::result::Result<_, _>>()?)
     }
 
-    /// Why there is no entry of `key`, which a module of this name would have.
+    /// Why `key`, of a module of this name, has no entry.
     pub fn explain(&self, key: &Key, name: &str, parts: &Parts) -> Result<Verdict> {
         if let Some(gone) = self.gone(key)? {
             return Ok(Verdict::Gone(gone));
@@ -214,7 +214,7 @@ impl Index {
         let mut nearest: Option<((usize, bool), Row)> = None;
         for row in rows {
             let row = row?;
-            // Of equally near ones one of the same IR, and of those the newest.
+            // Among equally near ones, one with the same IR; among those, the newest.
             let distance = (
                 parts.differences(&row.parts).len(),
                 parts.input != row.parts.input,

@@ -1,5 +1,5 @@
-//! Compares the index with the files, a folder at a time: after a kill or a power cut, or when somebody deleted or
-//! copied files by hand, the two disagree.
+//! Compares the index with the files, folder by folder. The two disagree after a kill or a power cut, or if somebody
+//! deleted or copied files by hand.
 
 use super::database::Index;
 use super::error::Result;
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::ffi::CStr;
 use std::time::Instant;
 
-/// Which of a folder's aliases are read. To read all takes as long as all else.
+/// Which of a folder's aliases are read. Reading all of them takes as long as everything else together.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Aliases {
     All,
@@ -22,18 +22,18 @@ enum Aliases {
     Unknown,
 }
 
-/// Followed by a folder's name, the name of the time of which the index knows it, in `meta`.
+/// With a folder's name appended: the row in `meta` that holds the folder's time when it was last compared.
 const FOLDER: &str = "folder ";
 
-/// So much later, in nanoseconds, a change has another time than the one before: also where times are full seconds.
+/// A change this much later, in nanoseconds, gets another time than the one before, even where times are full seconds.
 const SETTLED: i64 = 2_000_000_000;
 
-/// How many folders are looked at in one transaction.
+/// How many folders one transaction compares.
 const STEP: u16 = 16;
 
 impl Index {
-    /// Compares one folder, and returns whether that was the last of a round. Each call takes the next one, or goes
-    /// on with one in which more entries were unknown than `deadline` left time to take in.
+    /// Compares the next folder, and returns whether it was the last of a round. If there were more unknown entries than
+    /// `deadline` left time for, the next call goes on with the same folder.
     pub fn scan_next(&mut self, deadline: Option<Instant>) -> Result<bool> {
         let folder: i64 = self.meta("scan_next")?.unwrap_or(0);
         let folder = u8::try_from(folder).unwrap_or(0);
@@ -50,12 +50,12 @@ impl Index {
         })
     }
 
-    /// Whether every folder was compared since the index was made.
+    /// Whether every folder was compared since the index was created.
     pub fn is_complete(&self) -> Result<bool> {
         Ok(self.meta::<i64>("scanned")?.is_some())
     }
 
-    /// Compares what was not compared since the index was made.
+    /// Compares the folders that were not compared since the index was created.
     pub fn finish_scan(&mut self) -> Result<()> {
         while !self.is_complete()? {
             self.scan_next(None)?;
@@ -63,8 +63,8 @@ impl Index {
         Ok(())
     }
 
-    /// Compares the folders in which something was made or removed since they were last compared, so that what is told is
-    /// what is there: files may go, or come, without a record.
+    /// Compares the folders that changed since they were last compared, because files may come and go without a record. So
+    /// answers match what is there.
     pub fn catch_up(&mut self) -> Result<()> {
         let mut changed: BTreeMap<u8, Option<i64>> = BTreeMap::new();
         let mut known = self.folder_times()?;
@@ -85,7 +85,7 @@ impl Index {
                 }
             }
         }
-        // Those that are gone.
+        // Those that were removed.
         changed.extend(known.into_keys().map(|folder| (folder, None)));
         for (folder, time) in changed {
             let before = i64::try_from(clock::now())
@@ -101,7 +101,7 @@ impl Index {
                     delete.execute([name])?;
                     return Ok(());
                 };
-                // What happens so shortly after another thing may not change the time.
+                // A change so shortly after another one may not change the time.
                 let is_settled = time.saturating_add(SETTLED) < before;
                 index.set_meta(&name, if is_settled { time } else { 0 })
             })?;
@@ -109,7 +109,7 @@ impl Index {
         Ok(())
     }
 
-    /// When each folder was last changed when it was last compared, in nanoseconds since 1970.
+    /// The time of each folder when it was last compared, in nanoseconds since 1970.
     fn folder_times(&self) -> Result<BTreeMap<u8, i64>> {
         let mut select = self
             .db
@@ -126,7 +126,7 @@ impl Index {
         Ok(times)
     }
 
-    /// Removes all but, unless asked, what is pinned. `progress` is as for [`Index::scan_all`].
+    /// Removes all entries; pinned ones only if `pinned_too`. `progress` is as for [`Index::scan_all`].
     pub fn clear(
         &mut self,
         pinned_too: bool,
@@ -145,7 +145,7 @@ impl Index {
         Ok(())
     }
 
-    /// Compares all. `progress` is told how many folders of how many are done; what it returns says whether to go on.
+    /// Compares all folders. `progress` gets the numbers of folders that are done and of all; it returns whether to go on.
     pub fn scan_all(&mut self, progress: &mut dyn FnMut(u64, u64) -> bool) -> Result<()> {
         if self.each_folder(progress, |index, folder| {
             index.scan_folder(folder, None, Aliases::All).map(drop)
@@ -155,7 +155,7 @@ impl Index {
         Ok(())
     }
 
-    /// Does something with each folder, with some of them in each transaction. Returns whether it came to the end.
+    /// Runs `body` on each folder, on several in each transaction. Returns whether it reached the last.
     fn each_folder(
         &mut self,
         progress: &mut dyn FnMut(u64, u64) -> bool,
@@ -193,7 +193,7 @@ impl Index {
                 else {
                     continue;
                 };
-                // What is no name of ours is not ours to touch.
+                // Files with other names are left alone.
                 let Some(key) = Key::parse(&format!("{folder:02x}{name}")) else {
                     continue;
                 };
@@ -223,7 +223,7 @@ impl Index {
         Ok(true)
     }
 
-    /// A file that no index knows: an entry, or what a power cut left of one.
+    /// Handles a file that the index does not know: an entry, or what a power cut left of one.
     fn adopt_or_remove(&self, key: &Key) -> Result<()> {
         let path = entry_path(key);
         let Ok(file) = self.root.open_file(&path, OFlags::RDONLY) else {
@@ -233,7 +233,7 @@ impl Index {
             Ok(_) => {
                 self.adopt(key, 0, None)?;
             }
-            // Another version's, or a disk that cannot be read: not ours to remove.
+            // Of another version, or on a disk that cannot be read: it is left alone.
             Err(EntryError::Version(_) | EntryError::Io(_)) => {}
             Err(_) => {
                 let _ = self.root.unlink(&path);
@@ -242,7 +242,7 @@ impl Index {
         Ok(())
     }
 
-    /// Removes an alias that leads nowhere.
+    /// Removes an alias without an entry.
     fn check_alias(&self, key: &Key) -> Result<()> {
         let path = alias_path(key);
         let Ok(file) = self.root.open_file(&path, OFlags::RDONLY) else {

@@ -212,10 +212,10 @@ fn an_entry_of_other_content_does_not_verify() {
         verify(&alias).expect("its own content");
 
         put(&cache.store, &right, &b"sixsix"[..input.len()], &manifest);
-        check("not those that it says");
+        check("not those that its manifest lists");
         verify(&alias).expect_err("by an alias as well");
         put(&cache.store, &right, b"another length", &manifest);
-        check("not those that it says");
+        check("not those that its manifest lists");
         let mut changed = manifest.clone();
         changed.about.parts.opt_level = OptLevel::O1;
         put(&cache.store, &right, &input, &changed);

@@ -187,7 +187,7 @@ fn key_files_are_refused_with_a_reason() {
         "chmod go=",
         "chmod go=",
     );
-    check(&write(folder, "5", &public, 0o644), "makes none", "fine");
+    check(&write(folder, "5", &public, 0o644), "cannot sign", "fine");
     check(
         &write(folder, "6", &public, 0o664),
         "chmod go-w",

@@ -2,13 +2,13 @@
 
 use crate::input::object_file::{self, Fault};
 use crate::input::symbols::Symbols;
-use crate::link::objects::Natives;
+use crate::link::objects::NativeInputs;
 use mgenjit::protocol::messages::{Failure, FailureKind};
 use std::collections::HashSet;
 
 /// Finds the object that was not compiled for an image and says how to compile it. If there is none, the failure stays
 /// what it is, with the names of files in it. `all`: the symbols of all that is linked.
-pub fn blame(failure: Failure, natives: &Natives, all: &[&Symbols]) -> Failure {
+pub fn blame(failure: Failure, natives: &NativeInputs, all: &[&Symbols]) -> Failure {
     // What is defined only weakly, or not at all, may be another image's.
     let here: HashSet<&str> = all
         .iter()
@@ -26,7 +26,7 @@ pub fn blame(failure: Failure, natives: &Natives, all: &[&Symbols]) -> Failure {
 
 /// Refuses what the linker takes in silence: thread-local storage as if it made a program, and the address, in the code, of
 /// what nothing here defines.
-pub fn check(natives: &Natives, undefined: &HashSet<&str>) -> Result<(), Failure> {
+pub fn check(natives: &NativeInputs, undefined: &HashSet<&str>) -> Result<(), Failure> {
     let matters = |fault, name: &str| match fault {
         Fault::StaticTls | Fault::TlsDescriptor => true,
         Fault::Absolute => undefined.contains(name),
@@ -36,7 +36,7 @@ pub fn check(natives: &Natives, undefined: &HashSet<&str>) -> Result<(), Failure
 }
 
 /// What is worst of what matters in the objects that are linked.
-fn worst(natives: &Natives, matters: impl Fn(Fault, &str) -> bool) -> Option<Failure> {
+fn worst(natives: &NativeInputs, matters: impl Fn(Fault, &str) -> bool) -> Option<Failure> {
     let (fault, file, name) = natives
         .selected()
         .filter(|file| file.is_object())

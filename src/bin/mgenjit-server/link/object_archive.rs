@@ -2,7 +2,7 @@
 
 use crate::input::object_file;
 use crate::link::images::Object;
-use crate::link::objects::Natives;
+use crate::link::objects::NativeInputs;
 use ar_archive_writer::{ArchiveKind, ObjectReader};
 use mgenjit::protocol::messages::{Failure, FailureKind};
 use std::io;
@@ -11,7 +11,7 @@ use std::io;
 /// same whenever it is made.
 pub fn archive(
     module: Option<&Vec<u8>>,
-    natives: &Natives,
+    natives: &NativeInputs,
     helpers: &[Object],
 ) -> Result<Vec<u8>, Failure> {
     let module = module.map(|bytes| ("module.o".to_owned(), bytes.as_slice()));

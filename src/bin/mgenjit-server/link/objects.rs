@@ -13,7 +13,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 #[derive(Default)]
-pub struct Natives {
+pub struct NativeInputs {
     /// All inputs that are not IR, for the digest.
     inputs: Vec<(u32, Arc<Input>)>,
     /// Objects, and the members of archives that could be linked.
@@ -74,7 +74,7 @@ impl Scope {
     }
 }
 
-impl Natives {
+impl NativeInputs {
     /// Takes in an input that is an object or an archive. `symbols_of_bitcode` reads a member.
     pub fn add(
         &mut self,

@@ -77,7 +77,7 @@ struct Trial {
 }
 
 fn begin(names: &Names, complaint: Option<String>) -> Result<(), String> {
-    let capture = Capture::start().map_err(trouble)?;
+    let capture = Capture::start().map_err(failed)?;
     *TRIAL.lock().unwrap_or_else(PoisonError::into_inner) = Some(Trial {
         names: names.clone(),
         complaint,
@@ -95,7 +95,7 @@ fn take() -> Option<Trial> {
     TRIAL.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
-fn trouble(error: io::Error) -> String {
+fn failed(error: io::Error) -> String {
     format!("the names cannot be checked: {error}")
 }
 
@@ -212,11 +212,11 @@ impl Capture {
     }
 
     fn end(self) -> Result<String, String> {
-        let said = self.said.try_clone().map_err(trouble)?;
+        let said = self.said.try_clone().map_err(failed)?;
         drop(self);
-        let len = said.metadata().map_err(trouble)?.len();
+        let len = said.metadata().map_err(failed)?.len();
         let mut bytes = vec![0; len as usize];
-        said.read_exact_at(&mut bytes, 0).map_err(trouble)?;
+        said.read_exact_at(&mut bytes, 0).map_err(failed)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }

@@ -21,19 +21,19 @@ pub struct Listener {
 impl Listener {
     /// `None`: another server has the lock.
     pub fn new(path: &Path) -> Result<Option<Listener>, String> {
-        let trouble = |what: &str, error: Errno| {
+        let failed = |what: &str, error: Errno| {
             let error = std::io::Error::from(error);
             format!("{} cannot be {what}: {error}", path.display())
         };
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let lock = rustix::fs::open(path.with_extension("lock"), flags, Mode::RUSR | Mode::WUSR)
-            .map_err(|error| trouble("locked", error))?;
+            .map_err(|error| failed("locked", error))?;
         // Whatever the umask of the process that started this one.
         let _ = rustix::fs::fchmod(&lock, Mode::RUSR | Mode::WUSR);
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => return Ok(None),
-            Err(error) => return Err(trouble("locked", error)),
+            Err(error) => return Err(failed("locked", error)),
         }
         let listen = || {
             let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
@@ -50,7 +50,7 @@ impl Listener {
             rustix::net::listen(&socket, BACKLOG)?;
             Ok((socket, identity))
         };
-        let (socket, identity) = listen().map_err(|error| trouble("listened at", error))?;
+        let (socket, identity) = listen().map_err(|error| failed("listened at", error))?;
         Ok(Some(Listener {
             socket,
             path: path.to_owned(),

@@ -64,15 +64,15 @@ impl Supervisor {
         options: Options,
         files: u64,
     ) -> Result<Supervisor, String> {
-        let trouble = |error: Errno| format!("events cannot be waited for: {error}");
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(trouble)?;
+        let failed = |error: Errno| format!("events cannot be waited for: {error}");
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(failed)?;
         epoll::add(
             &epoll,
             listener.socket(),
             epoll::EventData::new_u64(LISTENER),
             epoll::EventFlags::IN,
         )
-        .map_err(trouble)?;
+        .map_err(failed)?;
         let workers = match options.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             workers => workers,

@@ -34,9 +34,9 @@ pub fn serve(
     crash::set_fatal_error(probe::give_up);
     crash::install();
     memory::set_new_handler();
-    let troubles = [files, isolate::forbid_calls()];
-    let troubles: Vec<String> = troubles.into_iter().filter_map(Result::err).collect();
-    let not_isolated = troubles.join("; ");
+    let lacking = [files, isolate::forbid_calls()];
+    let lacking: Vec<String> = lacking.into_iter().filter_map(Result::err).collect();
+    let not_isolated = lacking.join("; ");
     let ours = Hello {
         llvm: target::llvm_version(),
         ..Hello::ours()

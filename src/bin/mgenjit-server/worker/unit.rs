@@ -4,7 +4,7 @@ use crate::input::buffer::{Input, Kind, Named};
 use crate::input::conflicts;
 use crate::input::object_file::Architecture;
 use crate::input::symbols::Symbols;
-use crate::link::objects::{File, Natives, Scope};
+use crate::link::objects::{File, NativeInputs, Scope};
 use crate::llvm::calls;
 use crate::llvm::canonical::Canonical;
 use crate::llvm::diagnostics::Diagnostics;
@@ -27,7 +27,7 @@ use std::collections::HashSet;
 pub struct Unit {
     /// All IR; `None`: there is none.
     pub canonical: Option<Canonical>,
-    pub natives: Natives,
+    pub natives: NativeInputs,
     /// The symbols to export. `None`: all external ones.
     pub keep: Option<Vec<String>>,
     /// Warnings about the inputs.
@@ -61,7 +61,7 @@ impl Unit {
         let mut sources = Sources::new(sources::take_paths(&mut inputs), level);
         let context = Context::create();
         let diagnostics = Diagnostics::collect(&context);
-        let mut natives = Natives::default();
+        let mut natives = NativeInputs::default();
         let mut parts = Vec::new();
         crash::enter(Phase::Parse);
         for (index, named) in (0_u32..).zip(inputs) {
@@ -247,7 +247,7 @@ impl Unit {
 
 /// Chooses the members of archives that are linked, and takes in those that are IR.
 fn select<'context>(
-    natives: &mut Natives,
+    natives: &mut NativeInputs,
     parts: &mut Vec<Part<'context>>,
     keep: Option<&[String]>,
     mut read: impl FnMut(&[u8], &str) -> Result<Module<'context>, Failure>,

@@ -27,12 +27,12 @@ fn what_is_no_bundle_is_told_apart() {
     // A later version that is whole, and bytes that only look like one.
     let mut newer = whole.clone();
     newer[VERSION_AT] = 7;
-    cache.refuse(&newer, Status::Damaged, &["no version that there is"]);
+    cache.refuse(&newer, Status::Damaged, &["format version is invalid"]);
     seal(&mut newer);
     cache.refuse(&newer, Status::InvalidArgument, &["version 7", "reads 1"]);
     newer[VERSION_AT] = 0;
     seal(&mut newer);
-    cache.refuse(&newer, Status::Damaged, &["no version that there is"]);
+    cache.refuse(&newer, Status::Damaged, &["format version is invalid"]);
 
     let mut padded = whole.clone();
     padded[20] = 1;
@@ -62,16 +62,16 @@ fn every_cut_and_every_addition_is_refused() {
     for extra in [1, 31, 32, 47, 48, 49, 56, 4096] {
         let mut longer = whole.clone();
         longer.resize(whole.len() + extra, 0);
-        cache.refuse(&longer, Status::Damaged, &["something was added"]);
+        cache.refuse(&longer, Status::Damaged, &["something was appended"]);
         seal(&mut longer);
-        cache.refuse(&longer, Status::Damaged, &["lie behind its last record"]);
+        cache.refuse(&longer, Status::Damaged, &["follow its last record"]);
         items(&cache.path("bad")).expect_err("it is too long");
     }
     let twice = [whole.clone(), whole].concat();
     cache.refuse(
         &twice,
         Status::Damaged,
-        &["lie behind its last record", "copy it again"],
+        &["follow its last record", "copy it again"],
     );
 }
 
@@ -118,13 +118,17 @@ fn hostile_bundles_are_refused() {
     };
 
     // Counts.
-    refuse(u64::MAX, std::slice::from_ref(&entry), &["cannot hold"]);
+    refuse(
+        u64::MAX,
+        std::slice::from_ref(&entry),
+        &["too short for its"],
+    );
     refuse(
         2,
         std::slice::from_ref(&entry),
         &["record 2 of 2", "ends before it"],
     );
-    refuse(0, std::slice::from_ref(&entry), &["behind its last record"]);
+    refuse(0, std::slice::from_ref(&entry), &["follow its last record"]);
 
     // Twice the same, of either kind.
     let says = ["record 2 of 2", "twice", &key.to_string()];
@@ -137,35 +141,29 @@ fn hostile_bundles_are_refused() {
 
     // Kinds and compressions that there are not.
     for kind in [0, 3, u32::MAX] {
-        with(kind, 1, lens, &content, "no known kind");
+        with(kind, 1, lens, &content, "its kind is unknown");
     }
     for compression in [2, 3, u32::MAX] {
-        with(1, compression, lens, &content, "no known way");
+        with(1, compression, lens, &content, "its compression is unknown");
     }
 
     // Lengths.
     for huge in [1 << 41, 1 << 62, 1 << 63, u64::MAX - 100, u64::MAX] {
-        with(1, 1, (huge, lens.1), &content, "no such file");
-        with(1, 0, (huge, huge), &content, "no such file");
+        with(1, 1, (huge, lens.1), &content, "length is impossible");
+        with(1, 0, (huge, huge), &content, "length is impossible");
         with(1, 1, (lens.0, huge), &content, "does not fit");
     }
     for len in [0, 1, entry::TAIL_LEN as u64 - 1] {
-        with(1, 1, (len, lens.1), &content, "no such file");
+        with(1, 1, (len, lens.1), &content, "length is impossible");
     }
-    with(2, 1, lens, &content, "no such file");
+    with(2, 1, lens, &content, "length is impossible");
     with(1, 1, (lens.0, lens.1 + 1), &content, "does not fit");
     with(1, 1, (lens.0 - 1, lens.1), &content, "decompresses to more");
-    with(1, 1, (lens.0 + 1, lens.1), &content, "were announced");
+    with(1, 1, (lens.0 + 1, lens.1), &content, "not to its record's");
     with(1, 1, (lens.0, 0), &[], "more than 256 times");
     with(1, 0, (lens.0, lens.0 - 1), &file[1..], "not compressed");
     let more = [&content[..], b"more"].concat();
-    with(
-        1,
-        1,
-        (lens.0, lens.1 + 4),
-        &more,
-        "lie behind the compressed",
-    );
+    with(1, 1, (lens.0, lens.1 + 4), &more, "follow its compressed");
     with(
         1,
         1,
@@ -177,7 +175,13 @@ fn hostile_bundles_are_refused() {
     // What is no frame, or two of them, of which the second would be the end of the first.
     with(1, 1, (400, 100), &[1; 100], "record 1");
     let two = [zstd(&file[..1000]), zstd(&file[1000..])].concat();
-    with(1, 1, (lens.0, two.len() as u64), &two, "were announced");
+    with(
+        1,
+        1,
+        (lens.0, two.len() as u64),
+        &two,
+        "not to its record's",
+    );
 
     // Bombs: as announced, and not.
     let zeros = zstd(&vec![0; 64 << 20]);
@@ -204,14 +208,14 @@ fn hostile_bundles_are_refused() {
     );
     let (_, alias_of_itself) = (alias, entry::encode_alias(&alias, &alias, None));
     let records = [entry.clone(), honest(Kind::Alias, &alias, &alias_of_itself)];
-    refuse(2, &records, &["record 2 of 2", "stands for"]);
+    refuse(2, &records, &["record 2 of 2", "does not come before it"]);
     refuse(
         2,
         &[alias_record.clone(), entry.clone()],
-        &["record 1 of 2", "stands for"],
+        &["record 1 of 2", "does not come before it"],
     );
     let as_entry = honest(Kind::Entry, &alias, &alias_file);
-    refuse(2, &[entry.clone(), as_entry], &["another kind"]);
+    refuse(2, &[entry.clone(), as_entry], &["its kind is not"]);
 
     // Entries of another version, when all else is right.
     let mut newer = file.clone();
