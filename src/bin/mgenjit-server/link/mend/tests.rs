@@ -18,8 +18,8 @@ fn what_is_for_other_linkers_is_dropped() {
         for target in EACH {
             let (object, changed) = mend(assembly, target, None);
             let has = |name: &&str| section(&object, name).is_some();
-            assert!(kept.iter().all(|name| has(name)), "{assembly}");
-            assert!(!dropped.iter().any(|name| has(name)), "{assembly}");
+            assert!(kept.iter().all(has), "{assembly}");
+            assert!(!dropped.iter().any(has), "{assembly}");
             assert_eq!(changed, !dropped.is_empty(), "{assembly}");
         }
     }

@@ -7,11 +7,10 @@ fn who_goes_when_there_are_too_many() {
     /// so on.
     fn check(all: &[(u32, u64)], expect: Option<u64>) {
         let begin = Instant::now();
-        let now = begin + Duration::from_secs(100);
         let seen = (1..).zip(all).map(|(id, (process, idle))| Seen {
             id,
             process: *process,
-            idle_since: (*idle > 0).then(|| now - Duration::from_secs(*idle)),
+            idle_since: (*idle > 0).then(|| begin + Duration::from_secs(100 - idle)),
         });
         let found = least_needed(seen.collect()).map(|one| one.id);
         assert_eq!(found, expect, "{all:?}");

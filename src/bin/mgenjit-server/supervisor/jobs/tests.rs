@@ -29,7 +29,7 @@ fn inputs(name: &str, content: &str) -> Vec<Input> {
 
 fn asked(request: Request, content: &str) -> Rc<Asked> {
     let payload = transport::seal_inputs(&[content.as_bytes()]).expect("a memfd");
-    Rc::new(Asked::new(request, Some(payload.into()), b"").expect("a request"))
+    Rc::new(Asked::new(request, Some(payload), b"").expect("a request"))
 }
 
 const IR: &str = "define void @f() { ret void }";
