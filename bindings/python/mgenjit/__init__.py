@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._abi import lib as lib
+    from ._addresses import source_location as source_location
+    from ._addresses import symbolize as symbolize
     from ._cache import Cache as Cache
     from ._cache import Entry as Entry
     from ._cache import Explanation as Explanation
@@ -58,7 +60,9 @@ if TYPE_CHECKING:
     from ._function import Function as Function
     from ._records import CacheInfo as CacheInfo
     from ._records import CacheStatistics as CacheStatistics
+    from ._records import Location as Location
     from ._records import ServerStatistics as ServerStatistics
+    from ._records import Symbol as Symbol
     from ._records import Times as Times
     from ._server import build_id as build_id
     from ._server import include_dir as include_dir
@@ -76,6 +80,7 @@ __version__ = "0.2.0"
 _LAZY = {
     # The C functions as they are, by ctypes, without the prefix: mgenjit.h explains them.
     "_abi": "lib",
+    "_addresses": "source_location symbolize",
     "_cache": "Cache Entry Explanation",
     "_callback": "Callback callback",
     "_config": "Config Event",
@@ -90,7 +95,7 @@ _LAZY = {
     "_server": (
         "build_id include_dir library_path llvm_version server_path server_socket server_status stop_server version"
     ),
-    "_records": "CacheInfo CacheStatistics ServerStatistics Times",
+    "_records": "CacheInfo CacheStatistics Location ServerStatistics Symbol Times",
 }
 _MODULES = {name: module for module, names in _LAZY.items() for name in names.split()}
 

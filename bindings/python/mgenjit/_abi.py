@@ -163,7 +163,8 @@ def struct(name: str) -> Any:
     """The class of a struct."""
     made = _structs.get(name)
     if made is None:
-        fields = [(field, CODES[code]) for field, code in _table.STRUCTS[name]]
+        kinds = {code: CODES.get(code) or ctypes.c_char * int(code[1:]) for _, code in _table.STRUCTS[name]}
+        fields = [(field, kinds[code]) for field, code in _table.STRUCTS[name]]
         made = _structs[name] = type(name, (ctypes.Structure,), {"_fields_": fields})
     return made
 

@@ -8,7 +8,7 @@ import os
 from . import _abi, _config
 from ._abi import CONSTANTS, call, lib
 from ._executor import source
-from ._life import Handle, Watch
+from ._life import Handle, Watch, interruptible
 from ._records import CacheInfo, CacheStatistics
 
 TYPE_CHECKING = False
@@ -164,7 +164,7 @@ class Cache:
         """Checks an entry, or all; CacheError says what is wrong. With `recompile`, its inputs are compiled again."""
         keys = [self._whole(key)] if key is not None else [info.key or "" for info in self.entries()]
         for each in keys:
-            call("cache_verify", self._handle, _abi.encode(each), recompile)
+            interruptible(call, "cache_verify", self._handle, _abi.encode(each), recompile)
 
     def rebuild(self, progress: Progress | None = None) -> None:
         """Makes the index anew from the entries."""

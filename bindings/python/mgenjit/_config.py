@@ -84,6 +84,7 @@ class Config:
     None, is the library's default; mgenjit.h says more of each.
 
     - `opt`: "O0", "O1", "O2", "O3", "Os" or "Oz".
+    - `debug`: announce code to debuggers that come later: those that attach, and those of core files.
     - `debug_ir`: let debuggers show the IR itself, where it has no debug information.
     - `cpu`: "native", or a level such as "x86-64-v3". With `target`, one of LLVM's names.
     - `target`: an LLVM triple, to export code for; `features`: such as "+sve,-crc".
@@ -106,6 +107,7 @@ class Config:
         self,
         *,
         opt: str | None = None,
+        debug: bool | None = None,
         debug_ir: bool | None = None,
         cpu: str | None = None,
         target: str | None = None,
@@ -153,6 +155,7 @@ class Config:
 
         if opt is not None:
             set("set_opt_level", _constant("OPT_", opt, "opt"))
+        switch("set_debug", debug)
         switch("set_debug_ir", debug_ir)
         if target is not None:
             set("set_target", *(None if text is None else _abi.encode(text) for text in (target, cpu, features)))

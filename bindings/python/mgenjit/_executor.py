@@ -11,7 +11,7 @@ import time
 from . import _abi, _config
 from ._abi import call, lib
 from ._function import Function, pointer
-from ._life import Handle, Kept, Watch
+from ._life import Handle, Kept, Watch, is_main_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Executor:
         """
         handle = self._get()
         made = source(ir, name, keep)
-        if not _is_main_thread():
+        if not is_main_thread():
             return Module(_abi.make("executor_compile_source", handle, made._handle), handle.kept)
         # Signals are handled in this thread alone, and in Python alone: so wait in slices.
         task = self._begin(handle, made)
@@ -361,19 +361,9 @@ def run_file(
     **options: Any,
 ) -> int:
     """Compiles a file, or finds it in the cache, runs its `main`, and returns the result."""
-    chosen = _config.of(config, options)
-    listed = _arguments(arguments or ())
-    status = ctypes.c_int()
-    _flush()
-    argv = _abi.string_array(listed) if listed else None
-    call("run_file", _abi.encode_path(path), len(listed), argv, chosen._handle, ctypes.byref(status))
-    return status.value
-
-
-def _is_main_thread() -> bool:
-    # Whoever started another thread has imported that.
-    threads = sys.modules.get("threading")
-    return threads is None or threads.current_thread() is threads.main_thread()
+    with Executor(config, **options) as executor:
+        executor.compile(Source(name=os.fsdecode(path)).add_file(path))
+        return executor.run_main(arguments)
 
 
 def _arguments(arguments: Iterable[str | bytes | os.PathLike[str]]) -> list[bytes]:

@@ -6,8 +6,8 @@ import ctypes
 import os
 
 from . import _abi
-from ._abi import CONSTANTS, call, lib
-from ._life import Handle
+from ._abi import CONSTANTS, call, lib, make
+from ._life import Handle, interruptible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,9 +75,9 @@ def export(
     options = _options(soname, static, libraries, flags)
     target = _abi.encode_path(path)
     if len(modules) == 1:
-        call("module_export", modules[0]._handle, number, target, options)
+        interruptible(call, "module_export", modules[0]._handle, number, target, options)
     else:
-        call("modules_export", _handles(modules), len(modules), number, target, options)
+        interruptible(call, "modules_export", _handles(modules), len(modules), number, target, options)
 
 
 def export_bytes(
@@ -93,12 +93,17 @@ def export_bytes(
     number = _kind(kind)
     options = _options(soname, static, libraries, flags)
     if len(modules) == 1:
-        return _abi.take_blob(_abi.make("module_export_blob", modules[0]._handle, number, options))
-    return _abi.take_blob(_abi.make("modules_export_blob", _handles(modules), len(modules), number, options))
+        blob = interruptible(make, "module_export_blob", modules[0]._handle, number, options)
+    else:
+        blob = interruptible(make, "modules_export_blob", _handles(modules), len(modules), number, options)
+    return _abi.take_blob(blob)
 
 
 def _handles(modules: Sequence[Module]) -> Any:
-    return (ctypes.c_void_p * max(len(modules), 1))(*(module._handle._as_parameter_ for module in modules))
+    array = (ctypes.c_void_p * max(len(modules), 1))(*(module._handle._as_parameter_ for module in modules))
+    # They live as long as the array.
+    array.modules = list(modules)  # type: ignore[attr-defined]
+    return array
 
 
 def build(

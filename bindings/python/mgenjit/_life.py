@@ -126,6 +126,37 @@ class Watch:
             raise error
 
 
+def is_main_thread() -> bool:
+    # Whoever started another thread has imported that.
+    threads = sys.modules.get("threading")
+    return threads is None or threads.current_thread() is threads.main_thread()
+
+
+def interruptible(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Calls a function that may compile or link for long. In the main thread, where Ctrl-C is handled, another thread
+    makes the call: at Ctrl-C, it goes on unseen."""
+    if not is_main_thread():
+        return function(*arguments)
+    answer: list[Any] = []
+    done = _thread.allocate_lock()
+    done.acquire()
+
+    def work() -> None:
+        try:
+            answer[:] = True, function(*arguments)
+        except BaseException as error:
+            answer[:] = False, error.with_traceback(None)
+        finally:
+            done.release()
+
+    _thread.start_new_thread(work, ())
+    done.acquire()
+    is_result, what = answer
+    if not is_result:
+        raise what
+    return what
+
+
 def end() -> None:
     """What is done when the interpreter ends. From then on, nothing calls Python."""
     gate = sys.modules.get(f"{__package__}._gate")

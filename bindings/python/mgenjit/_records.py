@@ -149,6 +149,24 @@ class CacheInfo(Record):
     )
 
 
+class Location(Record):
+    """The fields of mgenjit_location, as mgenjit.h explains them."""
+
+    line: int
+    column: int
+    inlined: bool
+    function: str
+    file: str
+
+    _fields = (
+        "line",
+        "column",
+        "inlined",
+        "function",
+        "file",
+    )
+
+
 class ServerStatistics(Record):
     """The fields of mgenjit_server_statistics, as mgenjit.h explains them."""
 
@@ -216,4 +234,22 @@ class ServerStatistics(Record):
         "limited",
         "hung_workers",
         "sent_away",
+    )
+
+
+class Symbol(Record):
+    """The fields of mgenjit_symbol, as mgenjit.h explains them."""
+
+    base: int | None
+    function_address: int | None
+    key: str
+    module: str
+    function: str
+
+    _fields = (
+        "base",
+        "function_address",
+        "key",
+        "module",
+        "function",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # The result, and after a colon the parameters: v void, i int32, I uint32, q int64, Q uint64, N size_t,
-# ? bool, s a string (const char *), p any other pointer.
+# ? bool, s a string (const char *), p any other pointer; of a field, c65 is char[65].
 FUNCTIONS: dict[str, str] = {
     "mgenjit_status_name": "s:i",
     "mgenjit_version_number": "I:",
@@ -283,17 +283,17 @@ STRUCTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("size", "N"),
         ("base", "p"),
         ("function_address", "p"),
-        ("key", "p"),
-        ("module", "p"),
-        ("function", "p"),
+        ("key", "c65"),
+        ("module", "c255"),
+        ("function", "c1024"),
     ),
     "mgenjit_location": (
         ("size", "N"),
         ("line", "I"),
         ("column", "I"),
         ("inlined", "?"),
-        ("function", "p"),
-        ("file", "p"),
+        ("function", "c1024"),
+        ("file", "c1024"),
     ),
     "mgenjit_cache_statistics": (
         ("size", "N"),

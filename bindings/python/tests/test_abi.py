@@ -29,6 +29,12 @@ def test_functions_are_those_that_the_library_exports():
         assert getattr(mgenjit.lib, name.removeprefix("mgenjit_"))
 
 
+def test_every_option_is_a_keyword():
+    source = "".join((PACKAGE / "mgenjit" / name).read_text() for name in ("_config.py", "_life.py"))
+    options = [name.removeprefix("mgenjit_config_") for name in _table.FUNCTIONS if name.startswith("mgenjit_config_")]
+    assert [name for name in options if f'{name}"' not in source and f"config_{name}" not in source] == []
+
+
 def test_layouts_and_constants_are_those_of_c(tmp_path):
     lines = []
     expected = []

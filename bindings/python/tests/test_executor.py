@@ -264,3 +264,30 @@ def test_server_is_asked(monkeypatch, tmp_path):
         ex.compile(FIB)
         assert mgenjit.server_status().compiled == 1
     mgenjit.stop_server(timeout=60)
+
+
+def test_addresses(ex):
+    text = """
+define i64 @add(i64 %a, i64 %b) !dbg !4 {
+  %c = add i64 %a, %b, !dbg !7
+  ret i64 %c, !dbg !8
+}
+!llvm.dbg.cu = !{!0}
+!llvm.module.flags = !{!2}
+!0 = distinct !DICompileUnit(language: DW_LANG_C99, file: !1, emissionKind: FullDebug)
+!1 = !DIFile(filename: "add.c", directory: "/src")
+!2 = !{i32 2, !"Debug Info Version", i32 3}
+!4 = distinct !DISubprogram(name: "add", scope: !1, file: !1, line: 3, type: !5, unit: !0, spFlags: DISPFlagDefinition)
+!5 = !DISubroutineType(types: !6)
+!6 = !{}
+!7 = !DILocation(line: 4, column: 12, scope: !4)
+!8 = !DILocation(line: 5, column: 3, scope: !4)
+"""
+    address = ex.compile(text, name="add.ll")["add"].address
+    symbol = mgenjit.symbolize(address + 1)
+    assert (symbol.function, symbol.module, symbol.function_address) == ("add", "add.ll", address)
+    (place,) = mgenjit.source_location(address)
+    assert (place.function, place.inlined) == ("add", False) and place.file.endswith("add.c") and place.line in (3, 4)
+    assert mgenjit.symbolize(0) is None
+    with pytest.raises(mgenjit.NotFoundError):
+        mgenjit.source_location(1)

@@ -73,6 +73,29 @@ def test_ctrl_c_ends_a_compile():
         assert ex.compile(FIB)["fib"](10) == 55
 
 
+def test_ctrl_c_ends_what_compiles_or_links(tmp_path):
+    sent = []
+
+    def told(event):
+        if event.kind == "progress" and not sent:
+            sent.append(os.kill(os.getpid(), signal.SIGINT))
+
+    program = tmp_path / "long.ll"
+    program.write_text(long_ir() + "\ndefine i32 @main() {\n  ret i32 0\n}\n")
+    with pytest.raises(KeyboardInterrupt):
+        mgenjit.run_file(program, on_event=told, cache=False)
+    # A linker that ends when the test has.
+    linker, ended = tmp_path / "linker", tmp_path / "ended"
+    linker.write_text(f"#!/bin/sh\nkill -INT {os.getpid()}\nwhile [ ! -e {ended} ]; do sleep 0.02; done\nexit 1\n")
+    linker.chmod(0o755)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            mgenjit.build(tmp_path / "program", "define i32 @main() {\n  ret i32 0\n}\n", linker=str(linker))
+    finally:
+        ended.touch()
+    assert not (tmp_path / "program").exists()
+
+
 def test_a_handler_may_raise_while_a_task_is_waited_for(ex):
     class Alarm(Exception):
         pass

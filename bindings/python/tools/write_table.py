@@ -47,9 +47,11 @@ RECORDS = {
     "mgenjit_times": "Times",
     "mgenjit_cache_statistics": "CacheStatistics",
     "mgenjit_cache_info": "CacheInfo",
+    "mgenjit_location": "Location",
     "mgenjit_server_statistics": "ServerStatistics",
+    "mgenjit_symbol": "Symbol",
 }
-PYTHON = {"s": "str | None", "?": "bool", "f": "float", "d": "float", "p": "int"}
+PYTHON = {"s": "str | None", "?": "bool", "f": "float", "d": "float", "p": "int | None", "c": "str"}
 
 
 def preprocess(header: Path) -> str:
@@ -68,7 +70,8 @@ def code(node: Any, functions: set[str], *, is_result: bool = False) -> str:
                 return "s" if "const" in inner.quals else "p"
         return "p"
     if isinstance(node, c_ast.ArrayDecl):
-        return "p"
+        # A parameter is a pointer, a field of a struct is text.
+        return "p" if node.dim is None else f"c{number(node.dim.value)}"
     kind = node.type
     if isinstance(kind, (c_ast.Enum,)):
         return "i"
@@ -141,7 +144,7 @@ def tables(header: Path) -> dict[str, str]:
         "from __future__ import annotations",
         "",
         "# The result, and after a colon the parameters: v void, i int32, I uint32, q int64, Q uint64, N size_t,",
-        "# ? bool, s a string (const char *), p any other pointer.",
+        "# ? bool, s a string (const char *), p any other pointer; of a field, c65 is char[65].",
         "FUNCTIONS: dict[str, str] = {",
         *(f'    "{name}": "{signature}",' for name, signature in functions.items()),
         "}",
@@ -186,7 +189,7 @@ def tables(header: Path) -> dict[str, str]:
             f'    """The fields of {struct}, as mgenjit.h explains them."""',
             "",
         ]
-        lines += [f"    {field}: {PYTHON.get(kind, 'int')}" for field, kind in fields]
+        lines += [f"    {field}: {PYTHON.get(kind[0], 'int')}" for field, kind in fields]
         lines += ["", "    _fields = (", *(f'        "{field}",' for field, _ in fields), "    )"]
     files["_records.py"] = "\n".join(lines) + "\n"
     return files
