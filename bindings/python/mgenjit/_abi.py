@@ -3,10 +3,9 @@ _table.py know; no other does."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 
-from . import _table
+from . import _c, _table
 from ._table import CONSTANTS as CONSTANTS
 
 TYPE_CHECKING = False
@@ -19,14 +18,14 @@ if TYPE_CHECKING:
 
 CODES: dict[str, Any] = {
     "v": None,
-    "i": ctypes.c_int32,
-    "I": ctypes.c_uint32,
-    "q": ctypes.c_int64,
-    "Q": ctypes.c_uint64,
-    "N": ctypes.c_size_t,
-    "?": ctypes.c_bool,
-    "s": ctypes.c_char_p,
-    "p": ctypes.c_void_p,
+    "i": _c.int32,
+    "I": _c.uint32,
+    "q": _c.int64,
+    "Q": _c.uint64,
+    "N": _c.uint64,
+    "?": _c.bool8,
+    "s": _c.string,
+    "p": _c.pointer,
 }
 FOREVER = CONSTANTS["FOREVER"]
 
@@ -50,18 +49,18 @@ class _Library:
     """The library's functions as attributes, with their prototypes. It is loaded when the first one is asked for."""
 
     #: The library, when it is loaded. Functions of the C library are found in it, too.
-    _dll: ctypes.CDLL | None = None
+    _dll: _c.Library | None = None
 
-    def _load(self) -> ctypes.CDLL:
+    def _load(self) -> _c.Library:
         path = library_path()
         try:
-            dll = ctypes.CDLL(path)
+            dll = _c.Library(path)
         except OSError as error:
             raise ImportError(
                 f"libmgenjit could not be loaded: {error}. Install the wheel `mgenjit`, or set MGENJIT_LIBRARY to the "
                 "path of libmgenjit.so"
             ) from None
-        dll.mgenjit_version_number.restype = ctypes.c_uint32
+        dll.mgenjit_version_number.restype = _c.uint32
         version = dll.mgenjit_version_number()
         found = (version // 1_000_000, version // 1000 % 1000)
         wanted = (CONSTANTS["VERSION_MAJOR"], CONSTANTS["VERSION_MINOR"])
@@ -73,7 +72,7 @@ class _Library:
         self._dll = dll
         return dll
 
-    def dll(self) -> ctypes.CDLL:
+    def dll(self) -> _c.Library:
         return self._dll or self._load()
 
     def __getattr__(self, name: str) -> Any:
@@ -93,16 +92,16 @@ lib = _Library()
 
 def call(name: str, *arguments: Any) -> None:
     """Calls a function whose last parameter is the error, which becomes an exception."""
-    error = ctypes.c_void_p()
-    status = getattr(lib, name)(*arguments, ctypes.byref(error))
+    error = _c.pointer()
+    status = getattr(lib, name)(*arguments, _c.byref(error))
     if status:
         raise exception(status, error)
 
 
 def make(name: str, *arguments: Any) -> int:
     """Calls a function whose last parameters are what it makes and the error; returns what it made."""
-    made = ctypes.c_void_p()
-    call(name, *arguments, ctypes.byref(made))
+    made = _c.pointer()
+    call(name, *arguments, _c.byref(made))
     return made.value or 0
 
 
@@ -151,7 +150,7 @@ def encode_path(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> by
 def string_array(items: Iterable[bytes]) -> Any:
     """An array of strings, and a NULL behind them."""
     listed = list(items)
-    return (ctypes.c_char_p * (len(listed) + 1))(*listed, None)
+    return (_c.string * (len(listed) + 1))(*listed, None)
 
 
 def strings(count: Callable[..., int], item: Callable[..., bytes], handle: Any) -> tuple[str, ...]:
@@ -163,9 +162,9 @@ def struct(name: str) -> Any:
     """The class of a struct."""
     made = _structs.get(name)
     if made is None:
-        kinds = {code: CODES.get(code) or ctypes.c_char * int(code[1:]) for _, code in _table.STRUCTS[name]}
+        kinds = {code: CODES.get(code) or _c.char * int(code[1:]) for _, code in _table.STRUCTS[name]}
         fields = [(field, kinds[code]) for field, code in _table.STRUCTS[name]]
-        made = _structs[name] = type(name, (ctypes.Structure,), {"_fields_": fields})
+        made = _structs[name] = type(name, (_c.Structure,), {"_fields_": fields})
     return made
 
 
@@ -175,7 +174,7 @@ _structs: dict[str, Any] = {}
 def sized(name: str) -> Any:
     """A struct whose size is filled in."""
     kind = struct(name)
-    return kind(size=ctypes.sizeof(kind))
+    return kind(size=_c.sizeof(kind))
 
 
 def record(kind: Any, filled: Any) -> Any:
@@ -188,6 +187,8 @@ def record(kind: Any, filled: Any) -> Any:
 
 
 def take_blob(blob: int) -> bytes:
+    import ctypes
+
     try:
         return ctypes.string_at(lib.blob_data(blob), lib.blob_size(blob))
     finally:
@@ -197,17 +198,17 @@ def take_blob(blob: int) -> bytes:
 # Values of checked calls.
 
 
-class _Union(ctypes.Union):
-    _fields_ = [
-        ("integer", ctypes.c_int64),
-        ("single_precision", ctypes.c_float),
-        ("double_precision", ctypes.c_double),
-        ("pointer", ctypes.c_uint64),
-    ]
+class _Union(_c.Union):
+    _fields_ = (
+        ("integer", _c.int64),
+        ("single_precision", _c.float32),
+        ("double_precision", _c.float64),
+        ("pointer", _c.uint64),
+    )
 
 
-class Value(ctypes.Structure):
-    _fields_ = [("kind", ctypes.c_int32), ("value", _Union)]
+class Value(_c.Structure):
+    _fields_ = (("kind", _c.int32), ("value", _Union))
 
 
 # Types by their names in IR, and back.
@@ -235,19 +236,21 @@ def get_value(value: Value) -> Any:
 
 
 def task_wait(task: Handle, milliseconds: int) -> bool:
-    done = ctypes.c_bool()
-    call("task_wait", task, milliseconds, ctypes.byref(done))
-    return done.value
+    done = _c.bool8()
+    call("task_wait", task, milliseconds, _c.byref(done))
+    return bool(done.value)
 
 
 def cache_resolve(cache: Handle, prefix: bytes) -> str:
-    key = ctypes.create_string_buffer(CONSTANTS["KEY_SIZE"])
+    key = (_c.char * CONSTANTS["KEY_SIZE"])()
     call("cache_resolve", cache, prefix, key, len(key))
-    return text(key.value)
+    return text(bytes(key).partition(b"\0")[0])
 
 
 def made_string(name: str, *arguments: Any) -> str:
     """Calls a function that makes a string for the caller."""
+    import ctypes
+
     made = make(name, *arguments)
     try:
         return text(ctypes.string_at(made))

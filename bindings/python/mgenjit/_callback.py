@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 
-from . import _function, _gate
+from . import _function, _gate, _values
 from ._function import Function
 from ._life import calls
 
@@ -35,8 +35,8 @@ class Callback:
         result, parameters = _parse(signature) if signature is not None else _annotated(function)
         self.signature = f"{result} ({', '.join(parameters)})"
         # A result fills its register as it is, so that it is right whether the caller takes it as signed or not.
-        results = {**_function.CTYPES, **dict.fromkeys(("i1", "i8", "i16", "i32"), ctypes.c_int64)}
-        prototype = ctypes.CFUNCTYPE(results[result], *(_function.CTYPES[kind] for kind in parameters))
+        results = {**_values.CTYPES, **dict.fromkeys(("i1", "i8", "i16", "i32"), ctypes.c_int64)}
+        prototype = ctypes.CFUNCTYPE(results[result], *(_values.CTYPES[kind] for kind in parameters))
         truths = tuple(index for index, kind in enumerate(parameters) if kind == "i1")
         what = f"the result of {getattr(function, '__name__', 'the callback')}()"
 
@@ -51,7 +51,7 @@ class Callback:
                 if result == "void":
                     return None
                 if result == "ptr":
-                    address, _ = _function.pointer(answer, what)
+                    address, _ = _values.pointer(answer, what)
                     return address
                 if result in ("float", "double"):
                     return _function.number(answer, result, what)
@@ -112,7 +112,7 @@ def _parse(signature: str) -> tuple[str, tuple[str, ...]]:
         raise ValueError(f"{signature!r} is no signature: write it as in IR, such as 'i64 (i64, ptr)'")
     parameters = tuple(kind.strip() for kind in match["parameters"].split(",")) if match["parameters"].strip() else ()
     for kind in (match["result"], *parameters):
-        if kind not in _function.CTYPES or (kind == "void" and kind in parameters):
+        if kind not in _values.CTYPES or (kind == "void" and kind in parameters):
             raise ValueError(
                 f"{signature!r}: a callback cannot have the type {kind!r}; it can have i1, i8, i16, i32, i64, float, "
                 "double and ptr, and return void"
@@ -130,7 +130,7 @@ def _annotated(function: Callable[..., Any]) -> tuple[str, tuple[str, ...]]:
             name = _WRITTEN.get(annotation, annotation)
         else:
             name = _ANNOTATIONS.get(annotation, "")
-        if name not in _function.CTYPES:
+        if name not in _values.CTYPES:
             raise TypeError(
                 f"{what} of {function!r} has no type that compiled code knows: annotate it with int, float, bool or "
                 "None, or give a signature as in IR, such as 'i64 (i64, ptr)'"

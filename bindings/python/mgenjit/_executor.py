@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import _thread
-import ctypes
 import os
 import sys
 import time
 
-from . import _abi, _config
+from . import _abi, _c, _config
 from ._abi import call, lib
-from ._function import Function, pointer
+from ._function import Function
 from ._life import Handle, Kept, Watch, is_main_thread
 
 TYPE_CHECKING = False
@@ -136,6 +135,7 @@ class Executor:
         handle = self._get()
         kept: Any = handle.kept
         from ._callback import Callback, entry
+        from ._values import pointer
 
         made = entry(what, signature)
         if made is not None:
@@ -182,12 +182,12 @@ class Executor:
         """Calls `main` with arguments, of which the first is the program's name, and returns its result."""
         handle = self._get()
         listed = _arguments(arguments or ())
-        status = ctypes.c_int()
+        status = _c.int32()
         _flush()
         argv = _abi.string_array(listed) if listed else None
         with Watch():
-            call("executor_run_main", handle, len(listed), argv, ctypes.byref(status))
-        return status.value
+            call("executor_run_main", handle, len(listed), argv, _c.byref(status))
+        return int(status.value)
 
     def __reduce__(self) -> Any:
         raise TypeError("an executor belongs to its process: make one in each; they share the cache")
@@ -286,7 +286,7 @@ class Module:
         from ._records import Times
 
         times = _abi.sized("mgenjit_times")
-        call("module_times", self._handle, ctypes.byref(times))
+        call("module_times", self._handle, _c.byref(times))
         result: Times = _abi.record(Times, times)
         return result
 

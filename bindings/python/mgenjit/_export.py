@@ -100,7 +100,7 @@ def export_bytes(
 
 
 def _handles(modules: Sequence[Module]) -> Any:
-    array = (ctypes.c_void_p * max(len(modules), 1))(*(module._handle._as_parameter_ for module in modules))
+    array = (ctypes.c_void_p * max(len(modules), 1))(*(module._handle._as_parameter_.value for module in modules))
     # They live as long as the array.
     array.modules = list(modules)  # type: ignore[attr-defined]
     return array

@@ -3,12 +3,10 @@ Values by their types in IR: their ranges, and what is a pointer."""
 
 from __future__ import annotations
 
-import ctypes
-
 # Of `operator`, which takes long to import.
 from _operator import index as _index
 
-from . import _abi
+from . import _abi, _c
 from ._abi import lib
 from ._life import Handle, Watch
 
@@ -16,33 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# What ctypes passes and returns. A result may have anything above its lowest bits; ctypes reads those alone.
-CTYPES: dict[str, Any] = {
-    "void": None,
-    "i1": ctypes.c_uint8,
-    "i8": ctypes.c_int8,
-    "i16": ctypes.c_int16,
-    "i32": ctypes.c_int32,
-    "i64": ctypes.c_int64,
-    "float": ctypes.c_float,
-    "double": ctypes.c_double,
-    "ptr": ctypes.c_uint64,
-}
 BITS = {"i1": 1, "i8": 8, "i16": 16, "i32": 32, "i64": 64, "ptr": 64}
-# Per type, when an argument may go to ctypes as it is: what is left goes the long way, which checks it. There, narrow
-# integers are widened as the IR says; here it makes no difference.
-_FAST = {
-    "i1": "({0} is True or {0} is False)",
-    "i8": "0 <= {0} <= 0x7f",
-    "i16": "0 <= {0} <= 0x7fff",
-    "i32": "-0x80000000 <= {0} <= 0x7fffffff",
-    "i64": "-0x8000000000000000 <= {0} <= 0x7fffffffffffffff",
-    "ptr": "0 <= {0} <= 0xffffffffffffffff",
-    "float": "-3.4028234663852886e38 <= {0} <= 3.4028234663852886e38",
-    # ctypes takes what float() takes, but for strings.
-    "double": "",
-}
-_MISSING: Any = object()
+MISSING: Any = object()
 
 
 class Function:
@@ -83,17 +56,21 @@ class Function:
             self.kept.is_lent = True
         return _abi.make("function_address", self._handle)
 
-    def ctypes(self, restype: Any = _MISSING, *argtypes: Any) -> Any:
+    def ctypes(self, restype: Any = MISSING, *argtypes: Any) -> Any:
         """A ctypes function of the right prototype, or of the one that is given. It converts as ctypes does."""
-        if restype is _MISSING:
+        from ctypes import CFUNCTYPE, c_void_p
+
+        from ._values import CTYPES
+
+        if restype is MISSING:
             if not self._is_plain():
                 raise TypeError(
                     f"{self.signature}: ctypes cannot call it; give a prototype if you know how it is called"
                 )
-            kinds = {**CTYPES, "ptr": ctypes.c_void_p}
+            kinds = {**CTYPES, "ptr": c_void_p}
             restype = kinds[self.result]
             argtypes = tuple(kinds[kind] for kind in self.parameters)
-        function = ctypes.CFUNCTYPE(restype, *argtypes)(self.address)
+        function = CFUNCTYPE(restype, *argtypes)(self.address)
         function.function = self  # type: ignore[attr-defined]
         return function
 
@@ -119,7 +96,7 @@ class Function:
         # What is called once is not worth a class of its own.
         self.__class__ = _CalledOnce
         with Watch():
-            return _call_checked(self, arguments)
+            return call_checked(self, arguments)
 
     def __repr__(self) -> str:
         return f"<mgenjit function {self.signature}>"
@@ -133,16 +110,13 @@ class _CalledOnce(Function):
 
     def __call__(self, *arguments: Any) -> Any:
         # From now on, the class has what is made for the signature.
+        from ._values import prototype, specialised
+
         key = None
         if self._is_plain():
-            kinds = [CTYPES[kind] for kind in self.parameters]
-            self._f = ctypes.CFUNCTYPE(CTYPES[self.result], *kinds)(_abi.make("function_address", self._handle))
-            kept: Any = self._handle.kept
-            key = (self.result, self.parameters, kept is not None and kept.calls_back)
-        made: Any = _classes.get(key)
-        if made is None:
-            made = _classes[key] = _specialise(key)
-        self.__class__ = made
+            self._f = prototype(self.result, self.parameters)(_abi.make("function_address", self._handle))
+            key = (self.result, self.parameters, self.kept is not None and self.kept.calls_back)
+        self.__class__ = specialised(key)
         return self(*arguments)
 
 
@@ -153,67 +127,9 @@ class _Ended(Function):
         raise RuntimeError("compiled code that calls Python cannot be called while the interpreter ends")
 
 
-_classes: dict[Any, type[Function]] = {}
-
-
-def _specialise(key: tuple[str, tuple[str, ...], bool] | None) -> type[Function]:
-    """A class of functions of one signature, whose call does no more than it must."""
-    if key is None:
-
-        def call(self: Function, *arguments: Any) -> Any:
-            with Watch():
-                return _call_checked(self, arguments)
-    else:
-        call = _fast_call(*key[:2])
-        if key[2]:
-            call = _watched(call)
-    return type("Function", (Function,), {"__slots__": (), "__call__": call, "__module__": __name__, "__doc__": None})
-
-
-def _watched(fast: Any) -> Any:
-    def call(self: Function, *arguments: Any) -> Any:
-        with Watch():
-            return fast(self, *arguments)
-
-    return call
-
-
-def _fast_call(result: str, parameters: tuple[str, ...]) -> Any:
-    names = [f"a{index}" for index in range(len(parameters))]
-    checks = [_FAST[kind].format(name) for name, kind in zip(names, parameters)]
-    condition = " and ".join([check for check in checks if check] + ["not rest"])
-    defaults = "".join(f"{name}=missing, " for name in names)
-    listed = ", ".join(names)
-    value = f"self._f({listed})"
-    if result == "i1":
-        value = f"({value} & 1) == 1"
-    # Nothing but what was checked before the call may be tried again.
-    source = f"""
-def __call__(self, {defaults}*rest):
-    try:
-        fits = {condition}
-    except (TypeError, ValueError):
-        fits = False
-    if fits:
-        try:
-            return {value}
-        except ArgumentError:
-            pass
-    return checked(self, ({listed}{"," if names else ""}) + rest)
-"""
-    scope = {
-        "__package__": __package__,
-        "missing": _MISSING,
-        "ArgumentError": ctypes.ArgumentError,
-        "checked": _call_checked,
-    }
-    exec(source, scope)
-    return scope["__call__"]
-
-
-def _call_checked(function: Function, arguments: tuple[Any, ...]) -> Any:
+def call_checked(function: Function, arguments: tuple[Any, ...]) -> Any:
     """Calls through the library, which knows how narrow integers are widened."""
-    given = [argument for argument in arguments if argument is not _MISSING]
+    given = [argument for argument in arguments if argument is not MISSING]
     wanted = len(function.parameters)
     if len(given) < wanted or (len(given) > wanted and not function.variadic):
         takes = f"{wanted} argument{'' if wanted == 1 else 's'}{' or more' if function.variadic else ''}"
@@ -229,7 +145,7 @@ def _call_checked(function: Function, arguments: tuple[Any, ...]) -> Any:
         kept.append(keep)
         _abi.set_value(values[index], kind, converted)
     result = _abi.Value()
-    _abi.call("function_call", function._handle, values, len(given), ctypes.byref(result))
+    _abi.call("function_call", function._handle, values, len(given), _c.byref(result))
     return _abi.get_value(result)
 
 
@@ -279,58 +195,11 @@ def number(value: object, kind: str, what: str) -> float:
     return result
 
 
-def pointer(value: Any, what: str) -> tuple[int, object]:
-    """The address that a value stands for, and what must live while it is used."""
-    if value is None:
-        return 0, None
-    if isinstance(value, int):
-        if not 0 <= value < 1 << 64:
-            raise OverflowError(f"{what} is {value}, which is no address")
-        return value, None
-    if isinstance(value, bytes):
-        return _cast(ctypes.c_char_p(value)), value
-    if isinstance(value, (ctypes.Structure, ctypes.Union)):
-        return ctypes.addressof(value), value
-    if isinstance(value, ctypes._SimpleCData) and not isinstance(
-        value, (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_wchar_p)
-    ):
-        return ctypes.addressof(value), value
-    interface = getattr(value, "__array_interface__", None)
-    if isinstance(interface, dict):
-        if interface.get("strides") is not None:
-            raise TypeError(f"{what} is an array that is not contiguous: pass a copy, or the address of its data")
-        return int(interface["data"][0]), value
-    address = getattr(value, "address", None)
-    if isinstance(address, int):
-        return address, value
-    if isinstance(value, str):
-        raise TypeError(f"{what} must be a pointer, not str: pass its bytes, as of .encode()")
-    try:
-        return _cast(value), value
-    except (ctypes.ArgumentError, TypeError):
-        pass
-    try:
-        view = memoryview(value)
-    except TypeError:
-        raise TypeError(
-            f"{what} must be a pointer, not {type(value).__name__}: an address, None, bytes, a writable buffer, a "
-            "numpy array, or an object of ctypes"
-        ) from None
-    if view.readonly:
-        raise TypeError(f"{what} is a read-only buffer: pass bytes, or a writable copy")
-    if not view.c_contiguous:
-        raise TypeError(f"{what} is a buffer that is not contiguous: pass a copy")
-    buffer = (ctypes.c_char * view.nbytes).from_buffer(value)
-    return ctypes.addressof(buffer), buffer
-
-
-def _cast(value: Any) -> int:
-    return ctypes.cast(value, ctypes.c_void_p).value or 0
-
-
 def convert(value: object, kind: str, what: str) -> tuple[Any, object]:
     """A value for a parameter of a type, and what must live while it is used."""
     if kind == "ptr":
+        from ._values import pointer
+
         return pointer(value, what)
     if kind in ("float", "double"):
         return number(value, kind, what), None

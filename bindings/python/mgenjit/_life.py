@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import _thread
-import ctypes
 import os
 import sys
 
-from . import _abi
+from . import _abi, _c
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ class Handle:
     __slots__ = ("__weakref__", "_as_parameter_", "_free", "kept")
 
     def __init__(self, pointer: int, free: Callable[[Any], object], kept: object = None) -> None:
-        self._as_parameter_: Any = ctypes.c_void_p(pointer)
+        self._as_parameter_: Any = _c.pointer(pointer)
         self._free = free
         self.kept = kept
 
@@ -52,9 +51,9 @@ class Gone:
 
     def __init__(self, config: Handle, hook: int | None) -> None:
         dll = self._dll = _abi.lib.dll()
-        dll.calloc.restype = ctypes.c_void_p
+        dll.calloc.restype = _c.pointer
         # A sem_t of the C library, which may be posted when no Python object lives any more.
-        self._semaphore: Any = ctypes.c_void_p(dll.calloc(4, 8))
+        self._semaphore: Any = _c.pointer(dll.calloc(4, 8))
         dll.sem_init(self._semaphore, 0, 0)
         # Without a hook, a function that does nothing with its arguments.
         _abi.call("config_set_event_hook", config, hook or dll.labs, self._semaphore, dll.sem_post)

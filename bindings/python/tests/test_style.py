@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from conftest import PACKAGE
+from conftest import FIB, PACKAGE
 
 
 def check(command, folder=PACKAGE):
@@ -44,3 +44,19 @@ def test_import_is_lazy(run):
         "import sys; before = set(sys.modules); import mgenjit; print(*sorted(set(sys.modules) - before))"
     ).stdout
     assert set(loaded.split()) <= {"__future__", "atexit", "mgenjit"}
+
+
+def test_one_call_imports_little(run):
+    code = f"""
+import sys
+before = set(sys.modules)
+import mgenjit
+print(mgenjit.Executor().compile({FIB!r})["fib"](10))
+print(*sorted(set(sys.modules) - before))
+"""
+    # What C has is there without a file.
+    allowed = {"__future__", "_ctypes", "_operator", "atexit", "mgenjit"}
+    allowed.update(f"mgenjit.{name}" for name in ("_abi", "_c", "_config", "_executor", "_function", "_life", "_table"))
+    printed, loaded = run(code).stdout.splitlines()
+    assert printed == "55"
+    assert set(loaded.split()) <= allowed
