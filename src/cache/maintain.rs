@@ -65,6 +65,7 @@ impl Maintenance {
             if now >= deadline {
                 return Ok(None);
             }
+            // Polled, because `flock` has no timeout.
             std::thread::sleep(Duration::from_millis(2).min(deadline - now));
         }
     }

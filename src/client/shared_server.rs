@@ -81,6 +81,7 @@ pub fn connect(
                 START_TIMEOUT.as_secs()
             )));
         }
+        // Polled: nothing tells when the client that holds the lock has started a server, or when one that ends is gone.
         std::thread::sleep(pause);
         pause = (pause * 3 / 2).min(Duration::from_millis(20));
     }
