@@ -42,13 +42,13 @@ fn is_its_own_doing(words: &str) -> bool {
 pub fn worker_died(request: &Request, limits: &Limits, death: &Death) -> Error {
     let name = request.name();
     let words = Some(death.words.as_str()).filter(|words| !words.is_empty());
-    let exceeded = |status, took: String| Error {
+    let exceeded = |status, limit: String| Error {
         reproduces: true,
         ..Error::new(
             status,
             format!(
-                "{name} took more than {took} to compile, the shared compile server's limit: start the server with a \
-                 higher one (mgenjit_config_set_server_limits), use a private server, or optimise less"
+                "{name} exceeded the shared compile server's limit of {limit}: start the server with a higher one \
+                 (mgenjit_config_set_server_limits), use a private server, or optimise less"
             ),
         )
     };

@@ -37,11 +37,11 @@ fn greets_and_compares() {
         assert_eq!(status.code(), Some(1));
         assert!(words.contains(expect), "{words}");
     }
-    check(|hello| hello.protocol += 1, "protocol 6");
+    check(|hello| hello.protocol += 1, "protocol 7");
     check(|hello| hello.package = "9.9.9".to_owned(), "mgenjit 9.9.9");
     check(|hello| hello.llvm = "21.1.0".to_owned(), "LLVM 21.1.0");
     check(|hello| hello.build = "feed".to_owned(), "build feed");
-    assert_eq!(PROTOCOL_VERSION, 6);
+    assert_eq!(PROTOCOL_VERSION, 7);
 }
 
 #[test]
