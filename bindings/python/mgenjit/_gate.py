@@ -48,12 +48,12 @@ class Entry:
         if _closed:
             raise RuntimeError("compiled code cannot call Python any more: the interpreter ends")
         self._function = function
-        self._cell = None
         self.address: int = ctypes.cast(function, ctypes.c_void_p).value or 0
-        if not _free:
-            _map()
-        if _free:
+        try:
             code, self._cell = _free.pop()
+        except IndexError:
+            code, self._cell = _map()
+        if self._cell is not None:
             self._cell.value = self.address
             self.address = code + _JUMP if on_stack else code
 
@@ -75,16 +75,18 @@ def close() -> None:
         ctypes.memset(cells, 0, ctypes.sizeof(cells))
 
 
-def _map() -> None:
-    """Makes a page of entries. Where the system allows no new code, there are none: ctypes' functions are called."""
+def _map() -> tuple[int, Any]:
+    """Makes a page of entries, and returns one. Where the system allows no new code, there are none: ctypes' functions are
+    called."""
+    none = 0, None
     if os.uname().machine != "x86_64":
-        return
+        return none
     dll = _abi.lib.dll()
     dll.mmap.restype = ctypes.c_void_p
     size, access = ctypes.c_size_t(2 * _PAGE), _PROT_READ | _PROT_WRITE
     page = dll.mmap(None, size, access, _MAP_PRIVATE | _MAP_ANONYMOUS, -1, ctypes.c_long(0))
     if page is None or page == ctypes.c_size_t(-1).value:
-        return
+        return none
     for index in range(_ENTRIES):
         cell, start = _PAGE + 8 * index, 2 * _JUMP * index
         # They are relative to the end of the instruction.
@@ -93,8 +95,9 @@ def _map() -> None:
         ctypes.memmove(page + start, code, len(code))
     if dll.mprotect(ctypes.c_void_p(page), ctypes.c_size_t(_PAGE), _PROT_READ | _PROT_EXEC) != 0:
         dll.munmap(ctypes.c_void_p(page), size)
-        return
+        return none
     cells = (ctypes.c_void_p * _ENTRIES).from_address(page + _PAGE)
     _cells.append(cells)
-    for index in range(_ENTRIES):
-        _free.append((page + 2 * _JUMP * index, ctypes.c_void_p.from_buffer(cells, 8 * index)))
+    made = [(page + 2 * _JUMP * index, ctypes.c_void_p.from_buffer(cells, 8 * index)) for index in range(_ENTRIES)]
+    _free.extend(made[1:])
+    return made[0]

@@ -59,18 +59,28 @@ class Gone:
         _abi.call("config_set_event_hook", config, hook or dll.labs, self._semaphore, dll.sem_post)
 
     def __bool__(self) -> bool:
-        if self._semaphore is not None and self._dll.sem_trywait(self._semaphore) == 0:
+        # One thread asks at a time. Another learns it the next time.
+        if self._semaphore is not None and _asking.acquire(False):
+            try:
+                self._ask()
+            finally:
+                _asking.release()
+        return self._semaphore is None
+
+    def _ask(self) -> None:
+        if getattr(self, "_semaphore", None) is not None and self._dll.sem_trywait(self._semaphore) == 0:
             self._dll.free(self._semaphore)
             self._semaphore = None
-        return self._semaphore is None
 
     def __del__(self) -> None:
         # What the library has not posted yet stays.
-        bool(self)
+        self._ask()
 
 
-# What the library may use a moment longer than Python does: destructors may run on a thread of the library.
-_retired: list[tuple[Any, ...]] = []
+_asking = _thread.allocate_lock()
+# What the library may use a moment longer than Python does: destructors may run on a thread of the library. The keys are
+# addresses of what tells that it is gone.
+_retired: dict[int, tuple[Any, ...]] = {}
 
 
 class Kept:
@@ -89,12 +99,13 @@ class Kept:
         #: Whether addresses of the code are known elsewhere, so that a thread may be running it unseen.
         self.is_lent = False
         self.process = os.getpid()
-        if _retired:
-            _retired[:] = [one for one in _retired if not one[0]]
+        for key, one in list(_retired.items()):
+            if one[0]:
+                _retired.pop(key, None)
 
-    def __del__(self, retired: list[tuple[Any, ...]] = _retired) -> None:
+    def __del__(self, retired: dict[int, tuple[Any, ...]] = _retired) -> None:
         if (self.objects or self.hook) and not self.gone:
-            retired.append((self.gone, self.objects, self.hook))
+            retired[id(self.gone)] = (self.gone, self.objects, self.hook)
 
 
 # The exceptions of callbacks, per thread: a list of one for each call of compiled code that is on the stack.
@@ -178,7 +189,7 @@ def _destroy() -> None:
     if others and _are_busy():
         return
     objects = gc.get_objects()
-    ended = [one[0] for one in _retired if one[1]]
+    ended = [one[0] for one in list(_retired.values()) if one[1]]
     for kind in (Task, Function, Handle):
         for thing in objects:
             kept: Any = thing.kept if issubclass(type(thing), kind) else None

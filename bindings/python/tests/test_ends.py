@@ -272,6 +272,39 @@ def test_arguments_on_the_stack(ex, kind, parameters):
     assert call(*values) == sum(value * (n + 1) for n, value in enumerate(values))
 
 
+def test_threads_make_and_drop_executors(run, tmp_path):
+    code = (
+        START
+        + """
+import random
+
+def work(number):
+    order = random.Random(number)
+    for turn in range(20):
+        executor = mgenjit.Executor(cache=sys.argv[2], on_event=(lambda _: None) if turn % 2 else None)
+        executor.define("host", lambda: None, "void ()")
+        module = executor.compile(DESTROYED.replace("ret i64 1", f"ret i64 {turn % 4}"))
+        one = module["one"]
+        assert one() == one() == turn % 4
+        things = [executor, module, one, executor.compile_async(constant(turn % 3))]
+        del executor, module, one
+        order.shuffle(things)
+        while things:
+            things.pop()
+            if order.random() < 0.2:
+                gc.collect()
+
+threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+    )
+    ended = run(code, os.path.dirname(__file__), str(tmp_path / "cache"))
+    assert (ended.stdout, ended.stderr) == ("", "")
+
+
 def test_a_kill_while_callbacks_run_is_a_kill(tmp_path):
     """A signal that nobody handles ends the process as it would any."""
     import sys
