@@ -76,8 +76,8 @@ def close() -> None:
 
 
 def _map() -> tuple[int, Any]:
-    """Makes a page of entries, and returns one. Where the system allows no new code, there are none: ctypes' functions are
-    called."""
+    """Makes a page of entries, and returns one. Where the system allows no new code, there are none: C calls ctypes'
+    functions then."""
     none = 0, None
     if os.uname().machine != "x86_64":
         return none
