@@ -78,8 +78,8 @@ class Gone:
 
 
 _asking = _thread.allocate_lock()
-# What the library may use a moment longer than Python does: destructors may run on a thread of the library. A key is the
-# address of what tells that it is gone.
+# What the library may use a moment longer than Python does, as destructors may run on a thread of the library. A key is
+# the address of what tells that it is gone.
 _retired: dict[int, tuple[Any, ...]] = {}
 
 
