@@ -18,9 +18,9 @@ import gdb
 
 # Of the structures in src/debug/registry.rs.
 VERSION = 1
-# base, length; name, path, rest: address and length each; offset of the rest, length of the file; device, inode;
+# base, length; name, directory, path, rest: address and length each; offset of the rest, length of the file; device, inode;
 # what it was announced as.
-RECORD = struct.Struct("<13Q")
+RECORD = struct.Struct("<15Q")
 
 
 def read(address, length):
@@ -29,10 +29,10 @@ def read(address, length):
 
 class Image:
     def __init__(self, fields):
-        (self.base, self.len, name, name_len, path, path_len, rest, rest_len, self.rest_offset,
+        (self.base, self.len, name, name_len, directory, directory_len, path, path_len, rest, rest_len, self.rest_offset,
          self.file_len, _, _, self.announced) = fields
         self.name = read(name, name_len).decode("utf-8", "replace")
-        self.path = os.fsdecode(read(path, path_len).rstrip(b"\0"))
+        self.path = os.fsdecode(os.path.join(read(directory, directory_len), read(path, path_len)))
         self.rest = (rest, rest_len)
 
     def file(self):

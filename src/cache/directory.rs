@@ -44,7 +44,7 @@ pub const FOLDERS: u16 = 256;
 /// A cache's directory. It is opened when it is first needed.
 #[derive(Debug)]
 pub struct Directory {
-    path: PathBuf,
+    path: Arc<Path>,
     owner: Owner,
     open: Mutex<Option<Arc<Root>>>,
 }
@@ -76,7 +76,7 @@ pub struct Root {
 impl Directory {
     pub fn new(path: PathBuf, owner: Owner) -> Directory {
         Directory {
-            path,
+            path: path.into(),
             owner,
             open: Mutex::new(None),
         }
@@ -86,6 +86,11 @@ impl Directory {
         &self.path
     }
 
+    /// The path, for those who keep it.
+    pub fn shared_path(&self) -> Arc<Path> {
+        self.path.clone()
+    }
+
     /// The open root, or `None` if there is none yet.
     pub fn open(&self) -> Result<Option<Arc<Root>>, Warning> {
         let mut open = self.lock();
@@ -93,7 +98,7 @@ impl Directory {
             return Ok(Some(root.clone()));
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd = match rustix::fs::open(&self.path, flags, Mode::empty()) {
+        let fd = match rustix::fs::open(&*self.path, flags, Mode::empty()) {
             Ok(fd) => fd,
             Err(Errno::NOENT) => return Ok(None),
             Err(error) => return Err(self.warning("cannot be opened", error)),

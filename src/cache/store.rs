@@ -203,7 +203,8 @@ impl Store {
         };
         match Entry::verify_examined(file, &stat, key, self.options.trust.as_deref()) {
             Ok(mut entry) => {
-                entry.path = directory.path().join(path);
+                entry.directory = Some(directory.shared_path());
+                entry.path = path;
                 Ok(Some(entry))
             }
             Err(error) => Err(unusable(directory, &path, &error)),

@@ -76,7 +76,7 @@ unsafe impl SizedStruct for mgenjit_location {}
 /// Functions that others cannot see are found in the cached file, which is opened. If that is gone, only functions that
 /// other modules can see have a name.
 ///
-/// Thread-safe, and async-signal-safe: it takes no lock, allocates nothing and keeps errno. It uses 4 KiB of the stack.
+/// Thread-safe, and async-signal-safe: it takes no lock, allocates nothing and keeps errno. It uses 8 KiB of the stack.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_symbolize(
     address: *const c_void,

@@ -1,13 +1,19 @@
 //! An image's file as it was linked: all of its symbols and debug information, of which memory has only a part.
 
+use super::label::File;
 use super::registry::Record;
 use super::symbols::Source;
 use object::LittleEndian as LE;
 use object::elf::{FileHeader64, PF_X, PT_LOAD, ProgramHeader64};
 use object::pod;
 use rustix::fs::{Mode, OFlags};
+use std::ffi::CStr;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+
+/// The longest path that the system takes, with its terminator.
+const PATH_MAX: usize = 4096;
 
 /// Where an image's file can be read. It allocates nothing and takes no lock.
 pub enum ImageFile<'a> {
@@ -24,11 +30,12 @@ impl<'a> ImageFile<'a> {
     ///
     /// A reader found the record, and still exists.
     pub unsafe fn open(record: &'a Record) -> Option<ImageFile<'a>> {
-        let Some(path) = record.path() else {
+        let Some(place) = record.file() else {
             return Some(ImageFile::Pieces(record));
         };
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let file = rustix::fs::open(path, flags, Mode::empty()).ok()?;
+        let mut path = [0; PATH_MAX];
+        let file = rustix::fs::open(join(place, &mut path)?, flags, Mode::empty()).ok()?;
         let stat = rustix::fs::fstat(&file).ok()?;
         (record.identity == [stat.st_dev, stat.st_ino]).then_some(ImageFile::File(file))
     }
@@ -77,6 +84,20 @@ impl Source for ImageFile<'_> {
             }),
         }
     }
+}
+
+/// A file's path, with a terminator.
+fn join<'a>(file: &File, into: &'a mut [u8; PATH_MAX]) -> Option<&'a CStr> {
+    let mut len = 0;
+    for part in [
+        file.directory.as_os_str().as_bytes(),
+        b"/",
+        file.path.as_bytes(),
+    ] {
+        into.get_mut(len..len + part.len())?.copy_from_slice(part);
+        len += part.len();
+    }
+    CStr::from_bytes_until_nul(into).ok()
 }
 
 /// An image's memory.

@@ -6,11 +6,11 @@
 
 use super::file::ImageFile;
 use super::rebase::rebase;
-use super::registry::{Reader, Record};
-use crate::{environment, fork};
+use super::registry::{Reader, Record, Writing};
+use crate::environment;
 use std::ptr;
+use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 // The interface's own names and structures.
 
@@ -57,16 +57,9 @@ std::arch::global_asm!(
     ".protected __mgenjit_images",
 );
 
-/// Held while the list changes. In the process, debuggers see the change as one step.
-static LIST: Mutex<()> = Mutex::new(());
-
-fn lock() -> fork::Guarded<MutexGuard<'static, ()>> {
-    fork::guard(|| LIST.lock().unwrap_or_else(PoisonError::into_inner))
-}
-
 /// Whether a debugger has set its breakpoint. `rr` records no debugger, and replays only what it recorded: there, the images
 /// are announced from the start.
-fn is_watched() -> bool {
+pub fn is_watched() -> bool {
     const BREAKPOINT: u8 = 0xcc;
     static RECORDED: OnceLock<bool> = OnceLock::new();
     let function = __jit_debug_register_code as *const u8;
@@ -75,16 +68,8 @@ fn is_watched() -> bool {
         || unsafe { function.read_volatile() } == BREAKPOINT
 }
 
-/// Announces all images, if a debugger is there.
-pub fn check() {
-    if is_watched() {
-        announce_all();
-    }
-}
-
 /// Announces all images that were not announced yet. Where memory is short, it leaves some out.
-pub fn announce_all() {
-    let guard = lock();
+pub fn announce_all(_writer: &mut Writing) {
     let reader = Reader::new();
     for record in reader.all() {
         if record.announced.load(Ordering::Relaxed) != 0 {
@@ -108,14 +93,10 @@ pub fn announce_all() {
             unsafe { link(entry) };
         }
     }
-    drop(reader);
-    drop(guard);
 }
 
 /// Takes an image's announcement back.
-pub fn withdraw(record: &Record) {
-    // It is set when the image is listed or later, by whoever holds the lock.
-    let guard = lock();
+pub fn withdraw(_writer: &mut Writing, record: &Record) {
     let entry = record.announced.swap(usize::MAX, Ordering::Relaxed) as *mut Entry;
     if !entry.is_null() {
         // SAFETY: `announce_all` made it, and the lock is held.
@@ -129,7 +110,6 @@ pub fn withdraw(record: &Record) {
             drop(Box::from_raw(entry));
         }
     }
-    drop(guard);
 }
 
 /// # Safety

@@ -1,6 +1,7 @@
 //! What is said of an image when it is listed.
 
 use std::path::Path;
+use std::sync::Arc;
 
 /// The dynamic symbols of an image, as addresses.
 #[derive(Clone, Copy, Debug)]
@@ -24,17 +25,26 @@ pub struct Image {
     pub loaded_len: u64,
 }
 
+/// A file that starts with an image.
+#[derive(Debug)]
+pub struct File {
+    pub directory: Arc<Path>,
+    /// From the directory on.
+    pub path: String,
+    /// Its device and inode.
+    pub identity: [u64; 2],
+}
+
 /// What an image is called, and where it comes from.
-#[derive(Clone, Copy, Debug)]
-pub struct Label<'a> {
-    pub name: &'a str,
-    pub key: &'a [u8; 32],
+#[derive(Debug)]
+pub struct Label {
+    pub name: Arc<str>,
+    pub key: [u8; 32],
     /// The executor, as a number.
     pub owner: usize,
-    /// The file that starts with the image, with its device and inode.
-    pub file: Option<(&'a Path, [u64; 2])>,
+    pub file: Option<File>,
     /// Without a file: the image's bytes.
-    pub bytes: &'a [u8],
+    pub bytes: Vec<u8>,
     /// Announce it to debuggers, whether there is one or not.
     pub announce: bool,
 }

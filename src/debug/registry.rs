@@ -6,12 +6,12 @@
 //! Architecture Invariant: debuggers' scripts read these structures (`install/mgenjit-gdb.py`). A change of their layout
 //! raises [`VERSION`].
 
-use super::label::{Image, Label, Symbols};
+use super::label::{File, Image, Label, Symbols};
 use crate::fork;
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Of the layout.
 const VERSION: u32 = 1;
@@ -46,7 +46,8 @@ pub struct Record {
     pub base: usize,
     pub len: usize,
     name: Text,
-    /// The file that it was mapped from, which starts with the image. Empty: there is none.
+    /// The file that it was mapped from, which starts with the image: a directory, and a path there. Empty: there is none.
+    directory: Text,
     path: Text,
     /// What of the image's file is not in memory, and where in the file that lies. Empty if there is a file.
     rest: Text,
@@ -62,9 +63,18 @@ pub struct Record {
     pub symbols: Symbols,
     /// Different for each image that was ever listed.
     pub serial: u64,
+    /// What the texts are of.
+    owned: Owned,
 }
 
-/// Bytes that a record owns, in a form that debuggers can read.
+struct Owned {
+    name: Arc<str>,
+    file: Option<File>,
+    rest: Vec<u8>,
+}
+
+/// Bytes, in a form that debuggers can read.
+#[derive(Clone, Copy)]
 #[repr(C)]
 struct Text {
     start: *const u8,
@@ -72,75 +82,67 @@ struct Text {
 }
 
 impl Text {
-    fn new(bytes: Box<[u8]>) -> Text {
-        let len = bytes.len();
+    fn of(bytes: &[u8]) -> Text {
         Text {
-            start: Box::into_raw(bytes).cast::<u8>(),
-            len,
+            start: bytes.as_ptr(),
+            len: bytes.len(),
         }
     }
-
-    fn bytes(&self) -> &[u8] {
-        // SAFETY: `new` made it of a slice, which only `drop` frees.
-        unsafe { std::slice::from_raw_parts(self.start, self.len) }
-    }
 }
 
-impl Drop for Text {
-    fn drop(&mut self) {
-        let slice = ptr::slice_from_raw_parts_mut(self.start.cast_mut(), self.len);
-        // SAFETY: `new` made it of a box.
-        drop(unsafe { Box::from_raw(slice) });
-    }
-}
-
-// SAFETY: what its pointers lead to belongs to the record, and does not change.
+// SAFETY: its pointers lead to what it owns and to other records, none of which belongs to a thread.
 unsafe impl Send for Record {}
-// SAFETY: as above; the rest is atomic.
+// SAFETY: what others can change is atomic.
 unsafe impl Sync for Record {}
 
 impl Record {
-    pub fn new(image: &Image, label: &Label<'_>) -> Box<Record> {
-        let (path, identity) = match label.file {
-            Some((path, identity)) => {
-                let bytes = path.as_os_str().as_bytes();
-                let mut terminated = Vec::with_capacity(bytes.len() + 1);
-                terminated.extend_from_slice(bytes);
-                terminated.push(0);
-                (terminated, identity)
-            }
-            None => (Vec::new(), [0; 2]),
+    pub fn new(image: &Image, label: Label) -> Box<Record> {
+        let mut rest = label.bytes;
+        rest.drain(..rest.len().min(image.loaded_len as usize));
+        rest.shrink_to_fit();
+        let owned = Owned {
+            name: label.name,
+            file: label.file,
+            rest,
         };
-        let rest = label.bytes.get(image.loaded_len as usize..);
+        let (directory, path, identity) = match &owned.file {
+            Some(file) => (
+                file.directory.as_os_str().as_bytes(),
+                file.path.as_bytes(),
+                file.identity,
+            ),
+            None => (&[][..], &[][..], [0; 2]),
+        };
         Box::new(Record {
             next: [const { AtomicPtr::new(ptr::null_mut()) }; HEIGHT],
             base: image.base,
             len: image.len,
-            name: Text::new(label.name.as_bytes().into()),
-            path: Text::new(path.into()),
-            rest: Text::new(rest.unwrap_or_default().into()),
+            name: Text::of(owned.name.as_bytes()),
+            directory: Text::of(directory),
+            path: Text::of(path),
+            rest: Text::of(&owned.rest),
             rest_offset: image.loaded_len,
             file_len: image.file_len,
             identity,
             announced: AtomicUsize::new(0),
-            key: *label.key,
+            key: label.key,
             owner: label.owner,
             symbols: image.symbols,
             serial: 0,
+            owned,
         })
     }
 
-    pub fn name(&self) -> &[u8] {
-        self.name.bytes()
+    pub fn name(&self) -> &str {
+        &self.owned.name
     }
 
-    /// A path with its terminator.
-    pub fn path(&self) -> Option<&std::ffi::CStr> {
-        std::ffi::CStr::from_bytes_with_nul(self.path.bytes()).ok()
+    pub fn file(&self) -> Option<&File> {
+        self.owned.file.as_ref()
     }
 
     pub fn rest(&self) -> &[u8] {
-        self.rest.bytes()
+        &self.owned.rest
     }
 
     fn next(&self, level: usize) -> *mut Record {
@@ -148,20 +150,22 @@ impl Record {
     }
 }
 
-struct Writer {
+/// The lock of whoever changes the list, or what debuggers are told of it.
+pub struct Writer {
     /// Of the last image that was added.
     serial: u64,
 }
 
 static WRITER: Mutex<Writer> = Mutex::new(Writer { serial: 0 });
 
-fn writer() -> fork::Guarded<MutexGuard<'static, Writer>> {
+pub type Writing = fork::Guarded<MutexGuard<'static, Writer>>;
+
+pub fn write() -> Writing {
     fork::guard(|| WRITER.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Lists an image. The record is freed by [`remove`].
-pub fn add(mut record: Box<Record>) -> *mut Record {
-    let mut writer = writer();
+pub fn add(writer: &mut Writing, mut record: Box<Record>) -> *mut Record {
     writer.serial += 1;
     record.serial = writer.serial;
     let record = Box::into_raw(record);
@@ -175,12 +179,10 @@ pub fn add(mut record: Box<Record>) -> *mut Record {
 /// # Safety
 ///
 /// `add` returned it, and it is not used again.
-pub unsafe fn remove(record: *mut Record) {
-    let writer = writer();
+pub unsafe fn remove(_writer: &mut Writing, record: *mut Record) {
     // SAFETY: it is listed, and the lock is held.
     unsafe { take_out(record) };
     wait_for_readers();
-    drop(writer);
     // SAFETY: no reader has it any more, and none can find it.
     drop(unsafe { Box::from_raw(record) });
 }

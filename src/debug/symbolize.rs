@@ -28,7 +28,7 @@ pub fn symbolize(address: usize, owner: Option<usize>, found: &mut Found<'_>) ->
     if owner.is_some_and(|owner| owner != record.owner) {
         return None;
     }
-    write(record.name(), found.module);
+    write(record.name().as_bytes(), found.module);
     write(b"", found.function);
     let function = function(record, address, found.function);
     Some(Place {

@@ -18,13 +18,14 @@ impl Visible {
     ///
     /// # Safety
     ///
-    /// The image's pages stay readable as long as the value exists.
-    pub unsafe fn new(image: &Image, label: &Label<'_>) -> Visible {
-        let record = registry::add(Record::new(image, label));
-        if label.announce {
-            jit::announce_all();
-        } else {
-            jit::check();
+    /// The image's segments stay readable as long as the value exists.
+    pub unsafe fn new(image: &Image, label: Label) -> Visible {
+        let announce = label.announce || jit::is_watched();
+        let record = Record::new(image, label);
+        let mut writer = registry::write();
+        let record = registry::add(&mut writer, record);
+        if announce {
+            jit::announce_all(&mut writer);
         }
         Visible(record)
     }
@@ -32,9 +33,10 @@ impl Visible {
 
 impl Drop for Visible {
     fn drop(&mut self) {
+        let mut writer = registry::write();
         // SAFETY: the record is freed below alone.
-        jit::withdraw(unsafe { &*self.0 });
+        jit::withdraw(&mut writer, unsafe { &*self.0 });
         // SAFETY: `add` returned it.
-        unsafe { registry::remove(self.0) };
+        unsafe { registry::remove(&mut writer, self.0) };
     }
 }

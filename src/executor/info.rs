@@ -7,7 +7,7 @@ use crate::event::Times;
 use crate::fork;
 use crate::signature;
 use once_cell::sync::OnceCell;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Where a module's code came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct Attachments {
 
 /// What is known of a module, for as long as anybody asks.
 pub struct ModuleInfo {
-    pub(super) name: String,
+    pub(super) name: Arc<str>,
     pub(super) key: Key,
     pub(super) origin: Origin,
     pub(super) times: Mutex<Times>,
@@ -37,7 +37,7 @@ pub struct ModuleInfo {
 
 impl ModuleInfo {
     pub fn new(
-        name: &str,
+        name: Arc<str>,
         key: Key,
         origin: Origin,
         times: Times,
@@ -45,7 +45,7 @@ impl ModuleInfo {
         attachments: Option<Attachments>,
     ) -> ModuleInfo {
         ModuleInfo {
-            name: name.to_owned(),
+            name,
             key,
             origin,
             times: Mutex::new(times),

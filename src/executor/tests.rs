@@ -48,7 +48,7 @@ impl Modules {
             let bytes = image(assembly);
             let image = Image::map(Source::Memory(&bytes), &bytes, bytes.len() as u64);
             let info = ModuleInfo::new(
-                name,
+                (*name).into(),
                 Key([0; 32]),
                 Origin::Compiled,
                 Times::default(),

@@ -72,7 +72,7 @@ impl Image {
     }
 
     /// Lets debuggers and signal handlers see it, from now until it is dropped.
-    pub fn show(&mut self, label: &Label<'_>) {
+    pub fn show(&mut self, label: Label) {
         let image = debug::Image {
             base: self.mapping.base(),
             len: self.mapping.len(),

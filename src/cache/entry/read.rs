@@ -12,7 +12,8 @@ use object::elf::{ELFMAG, FileHeader64, SHT_NOBITS, SectionHeader64};
 use object::{LittleEndian as LE, pod};
 use rustix::fs::Stat;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 
 /// How much of an image's start an [`Entry`] keeps: the ELF header and program headers lie there.
 pub const HEADER_LEN: usize = 4096;
@@ -29,8 +30,9 @@ pub struct Entry {
     /// The file that was verified. The image starts at its first byte.
     pub file: File,
     pub tail: Tail,
-    /// Where it was found. Empty: not by a path.
-    pub path: PathBuf,
+    /// The directory that it was found in, if it was, and its path there.
+    pub directory: Option<Arc<Path>>,
+    pub path: String,
     /// Its device and inode.
     pub identity: [u64; 2],
     /// The whole file's length.
@@ -124,7 +126,8 @@ impl Entry {
         }
         Ok(Entry {
             file,
-            path: PathBuf::new(),
+            directory: None,
+            path: String::new(),
             identity: [stat.st_dev, stat.st_ino],
             tail,
             len,

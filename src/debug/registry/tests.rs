@@ -21,23 +21,33 @@ fn record(number: usize, len: usize) -> Box<Record> {
     };
     Record::new(
         &image,
-        &Label {
-            name: &number.to_string(),
-            key: &[0; 32],
+        Label {
+            name: Arc::from(number.to_string()),
+            key: [0; 32],
             owner: 0,
             file: None,
-            bytes: &[],
+            bytes: Vec::new(),
             announce: false,
         },
     )
 }
 
+fn list(record: Box<Record>) -> *mut Record {
+    add(&mut write(), record)
+}
+
+/// # Safety
+///
+/// `list` returned it.
+unsafe fn unlist(record: *mut Record) {
+    // SAFETY: the caller vouches for it.
+    unsafe { remove(&mut write(), record) };
+}
+
 /// The record of the image that an address lies in, by its name.
 fn found(address: usize) -> Option<String> {
     let reader = Reader::new();
-    reader
-        .find(address)
-        .map(|record| String::from_utf8_lossy(record.name()).into_owned())
+    reader.find(address).map(|record| record.name().to_owned())
 }
 
 #[test]
@@ -52,10 +62,10 @@ fn images_are_found_by_address_in_whatever_order_they_come_and_go() {
             .wrapping_add(1_442_695_040_888_963_407);
         let number = (random >> 33) % COUNT;
         match listed.remove(&number) {
-            // SAFETY: `add` returned it.
-            Some(record) => unsafe { remove(record) },
+            // SAFETY: `list` returned it.
+            Some(record) => unsafe { unlist(record) },
             None => {
-                listed.insert(number, add(record(number, STEP - 0x1000)));
+                listed.insert(number, list(record(number, STEP - 0x1000)));
             }
         }
         let probe = (random >> 20) % COUNT;
@@ -77,8 +87,8 @@ fn images_are_found_by_address_in_whatever_order_they_come_and_go() {
     drop(reader);
     assert_eq!(bases, listed.keys().copied().collect::<Vec<_>>());
     for record in listed.into_values() {
-        // SAFETY: `add` returned it.
-        unsafe { remove(record) };
+        // SAFETY: `list` returned it.
+        unsafe { unlist(record) };
     }
 }
 
@@ -97,9 +107,9 @@ fn readers_do_not_hold_writers_up_for_ever() {
             });
         }
         for _ in 0..500 {
-            let record = add(record(NUMBER, 1));
-            // SAFETY: `add` returned it.
-            unsafe { remove(record) };
+            let record = list(record(NUMBER, 1));
+            // SAFETY: `list` returned it.
+            unsafe { unlist(record) };
         }
         done.store(true, Ordering::Relaxed);
     });

@@ -7,7 +7,7 @@ use crate::cache::entry::Entry;
 use crate::cache::journal::MissReason;
 use crate::cache::warning::Warning;
 use crate::clock::Stopwatch;
-use crate::debug::Label;
+use crate::debug::{File, Label};
 use crate::error::{Error, Status};
 use crate::event::EventKind;
 use crate::executor::info::{ModuleInfo, Origin};
@@ -119,33 +119,44 @@ impl Work<'_> {
     }
 
     fn add(self, mut image: Option<Image>, code: Code, origin: Origin) -> Module {
+        let name: Arc<str> = Arc::from(&*self.source.name);
+        let (manifest, attachments, file, bytes) = match code {
+            Code::Stored { entry, .. } => {
+                let Entry {
+                    manifest,
+                    directory,
+                    path,
+                    identity,
+                    ..
+                } = *entry;
+                let file = directory.map(|directory| File {
+                    directory,
+                    path,
+                    identity,
+                });
+                (manifest, None, file, Vec::new())
+            }
+            Code::Unstored {
+                image,
+                manifest,
+                attachments,
+            } => (manifest, Some(attachments), None, image),
+        };
         if let Some(image) = &mut image {
-            let (file, bytes) = match &code {
-                Code::Stored { entry, .. } => (Some((&*entry.path, entry.identity)), &[][..]),
-                Code::Unstored { image, .. } => (None, &image[..]),
-            };
-            image.show(&Label {
-                name: &self.source.name,
-                key: &self.key.0,
+            image.show(Label {
+                name: name.clone(),
+                key: self.key.0,
                 owner: Arc::as_ptr(self.executor) as usize,
                 file,
                 bytes,
                 announce: self.executor.announces,
             });
         }
-        let (manifest, attachments) = match code {
-            Code::Stored { entry, .. } => (entry.manifest, None),
-            Code::Unstored {
-                manifest,
-                attachments,
-                ..
-            } => (manifest, Some(attachments)),
-        };
         if let Some(image) = &image {
             self.tell(EventKind::Loaded, "", image.mapped_len() as u64);
         }
         let info = Arc::new(ModuleInfo::new(
-            &self.source.name,
+            name,
             self.key,
             origin,
             self.times,
