@@ -196,19 +196,22 @@ fn height(serial: u64) -> usize {
     (1 + random.trailing_zeros() as usize / 2).min(HEIGHT)
 }
 
-/// The last slots before an address, one for each level.
-fn slots(base: usize) -> [&'static AtomicPtr<Record>; HEIGHT] {
-    let mut tower: &'static Tower = &__mgenjit_images.head;
-    std::array::from_fn(|index| HEIGHT - 1 - index).map(|level| {
-        loop {
-            let next = tower[level].load(Ordering::Acquire);
-            // SAFETY: records that are listed are not freed. The lock is held, or a reader is counted.
-            match unsafe { next.as_ref() } {
-                Some(record) if record.base < base => tower = &record.next,
-                _ => return &tower[level],
-            }
+/// Visits the last slots before an address, from the highest level down.
+///
+/// # Safety
+///
+/// The writers' lock is held.
+unsafe fn slots(base: usize, mut visit: impl FnMut(usize, &AtomicPtr<Record>)) {
+    let mut tower: &Tower = &__mgenjit_images.head;
+    for level in (0..HEIGHT).rev() {
+        // SAFETY: records that are listed are not freed meanwhile.
+        while let Some(record) = unsafe { tower[level].load(Ordering::Relaxed).as_ref() }
+            && record.base < base
+        {
+            tower = &record.next;
         }
-    })
+        visit(level, &tower[level]);
+    }
 }
 
 /// # Safety
@@ -217,7 +220,13 @@ fn slots(base: usize) -> [&'static AtomicPtr<Record>; HEIGHT] {
 unsafe fn insert(record: *mut Record, height: usize) {
     // SAFETY: it is a record, and nobody else has it.
     let this = unsafe { &*record };
-    for (slot, level) in slots(this.base).iter().rev().zip(0..height) {
+    // Readers that find it on a high level go on from there on lower ones.
+    let mut found = [const { ptr::null::<AtomicPtr<Record>>() }; HEIGHT];
+    // SAFETY: the lock is held.
+    unsafe { slots(this.base, |level, slot| found[level] = slot) };
+    for (level, slot) in found.into_iter().enumerate().take(height) {
+        // SAFETY: the slot is of the list's head, or of a record that is listed.
+        let slot = unsafe { &*slot };
         this.next[level].store(slot.load(Ordering::Relaxed), Ordering::Relaxed);
         slot.store(record, Ordering::Release);
     }
@@ -229,11 +238,13 @@ unsafe fn insert(record: *mut Record, height: usize) {
 unsafe fn take_out(record: *mut Record) {
     // SAFETY: it is a record that is listed.
     let this = unsafe { &*record };
-    for (slot, level) in slots(this.base).iter().zip((0..HEIGHT).rev()) {
+    let unlink = |level: usize, slot: &AtomicPtr<Record>| {
         if slot.load(Ordering::Relaxed) == record {
             slot.store(this.next(level), Ordering::Release);
         }
-    }
+    };
+    // SAFETY: the lock is held.
+    unsafe { slots(this.base, unlink) };
 }
 
 /// Readers are counted in the one of two counters that is current when they begin. A writer makes the other one current

@@ -5,6 +5,7 @@
 //! version.
 
 use super::error::{EntryError, UNDECODABLE};
+use super::hash::Hash;
 use crate::cache::key::Key;
 use crate::cache::manifest::{self, Manifest, Stored};
 use crate::signature;
@@ -54,7 +55,7 @@ impl RawManifest {
     /// What the code was compiled for, see [`manifest::Parts::machine`]. A hit asks: nothing is copied.
     pub fn machine(&self) -> Result<&str, EntryError> {
         // The fields before it, in their order.
-        type Start<'a> = (&'a str, [u8; 32], OptLevel, &'a str);
+        type Start<'a> = (&'a str, Hash, OptLevel, &'a str);
         match postcard::take_from_bytes::<Start<'_>>(&self.0) {
             Ok(((_name, _input, _level, machine), _)) => Ok(machine),
             Err(_) => Err(UNDECODABLE),
@@ -76,7 +77,7 @@ struct About<'a, Inputs = Vec<Input<'a>>, Names = Vec<&'a str>> {
     name: &'a str,
     #[serde(borrow)]
     parts: Parts<'a>,
-    canonical: Option<[u8; 32]>,
+    canonical: Option<Hash>,
     #[serde(borrow)]
     target: Option<TargetSpec<'a>>,
     inputs: Inputs,
@@ -92,7 +93,7 @@ struct About<'a, Inputs = Vec<Input<'a>>, Names = Vec<&'a str>> {
 
 #[derive(Serialize, Deserialize)]
 struct Parts<'a> {
-    input: [u8; 32],
+    input: Hash,
     opt_level: OptLevel,
     machine: &'a str,
     llvm: &'a str,
@@ -134,7 +135,7 @@ struct Times {
 #[derive(Serialize, Deserialize)]
 struct Attachment {
     len: u64,
-    digest: [u8; 32],
+    digest: Hash,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -195,7 +196,7 @@ impl<'a> About<'a> {
         About {
             name,
             parts: Parts::of(parts),
-            canonical: canonical.map(|key| key.0),
+            canonical: canonical.map(|key| Hash(key.0)),
             target: target.as_ref().map(TargetSpec::of),
             inputs: inputs.iter().map(Input::of).collect(),
             keep: keep
@@ -216,7 +217,7 @@ impl<'a> About<'a> {
         manifest::About {
             name: self.name.to_owned(),
             parts: self.parts.decoded(),
-            canonical: self.canonical.map(Key),
+            canonical: self.canonical.map(|hash| Key(hash.0)),
             target: self.target.map(TargetSpec::decoded),
             inputs: self.inputs.into_iter().map(Input::decoded).collect(),
             keep: self.keep.map(owned),
@@ -242,7 +243,7 @@ impl<'a> Parts<'a> {
             build,
         } = parts;
         Parts {
-            input: *input,
+            input: Hash(*input),
             opt_level: OptLevel::of(*opt_level),
             machine,
             llvm,
@@ -253,7 +254,7 @@ impl<'a> Parts<'a> {
 
     fn decoded(self) -> manifest::Parts {
         manifest::Parts {
-            input: self.input,
+            input: self.input.0,
             opt_level: self.opt_level.decoded(),
             machine: self.machine.to_owned(),
             llvm: self.llvm.to_owned(),
@@ -355,14 +356,14 @@ impl Attachment {
         let Stored { len, digest } = stored;
         Attachment {
             len: *len,
-            digest: *digest,
+            digest: Hash(*digest),
         }
     }
 
     fn decoded(self) -> Stored {
         Stored {
             len: self.len,
-            digest: self.digest,
+            digest: self.digest.0,
         }
     }
 }

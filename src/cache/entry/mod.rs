@@ -34,6 +34,7 @@
 
 mod attachment;
 mod error;
+mod hash;
 mod io;
 mod manifest_format;
 mod origin;
