@@ -1,22 +1,22 @@
-//! Which entries go first: GreedyDual-Size, in which use counts, but only once.
+//! Which entries are evicted first: GreedyDual-Size, with each entry's uses counted once.
 //!
-//! Each entry has a priority, `clock + uses × cost / size`, set when it is stored or used: the compile time that it
-//! saves, for each byte that it takes; twice that if it was used since it was stored. The one with the lowest goes
-//! first, and the clock then becomes its priority, so that what is not used any more sinks below what is (Cao and
-//! Irani, "Cost-aware WWW proxy caching algorithms", USENIX 1997).
+//! Each entry has a priority, `clock + uses × cost / size`, which is set when it is stored or used. It is the compile time
+//! that the entry saves for each of its bytes, and twice that if it was used since it was stored. The entry with the lowest
+//! priority is evicted first, and the clock becomes its priority. So entries that are no longer used sink below the others
+//! (Cao and Irani, "Cost-aware WWW proxy caching algorithms", USENIX 1997).
 //!
-//! Uses are not counted further, as GreedyDual-Size-Frequency does. A module is run a hundred times and then edited:
-//! its entry would have a priority that the clock reaches after the cache has been filled a hundred times anew. On a
-//! recorded trace that saves less than LRU does (`super::replay`, and benches/README.md).
+//! Further uses do not count, as they do in GreedyDual-Size-Frequency. If a module is run a hundred times and then edited,
+//! the clock would reach its old entry's priority only after the cache was filled a hundred times. On a recorded trace,
+//! that saves less than LRU (`super::replay`, and benches/README.md).
 
 /// How many uses count.
 const USES: u64 = 2;
 
-/// The priority of an entry that was stored or used just now.
+/// The priority of an entry that is stored or used now.
 ///
 /// `uses` counts hits and the store itself. `cost` is in microseconds, `bytes` the file's length.
 pub fn priority(clock: f64, uses: u64, cost: u64, bytes: u64) -> f64 {
-    // What costs nothing measurable still counts for something: the smaller goes last.
+    // An entry without a measurable cost counts as 1: of those, the larger are evicted first.
     clock + uses.clamp(1, USES) as f64 * cost.max(1) as f64 / bytes.max(1) as f64
 }
 

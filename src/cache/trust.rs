@@ -1,6 +1,6 @@
 //! Signatures of entries: who may put code into a cache.
 //!
-//! A signature is of the part of an entry's tail that says what the file is and holds the digest of what is in it.
+//! What is signed is the part of an entry's tail that says what the file is and has the digest of its content.
 //! Keys come from files that the user names:
 //!
 //! | file | made by | signs | is trusted |

@@ -11,7 +11,7 @@ const SERVER: &str = "mgenjit-server";
 const HELPER: &str = "mgenjit-helper";
 
 /// The path in the configuration, `$MGENJIT_SERVER`, beside the library, in a folder `mgenjit` there, in the installed
-/// libexec folder, or on `$PATH`. A path that is set is the only one tried: whoever sets it means it.
+/// libexec folder, or on `$PATH`. If a path is set, no other is tried.
 pub fn locate(configured: Option<&Path>) -> Result<PathBuf, Error> {
     if let Some(path) = configured {
         return check(path)
@@ -25,8 +25,8 @@ pub fn locate(configured: Option<&Path>) -> Result<PathBuf, Error> {
     first_of(candidates(SERVER)).map_err(|tried| not_found(&tried))
 }
 
-/// Beside the server that is set, in the configuration or by `$MGENJIT_SERVER`, whether or not there is one; then where a
-/// server is looked for if none is set. A server that is set may be a link to the real one, or a script that runs it.
+/// Beside the configured server, or the one of `$MGENJIT_SERVER`, even if there is no server; else in the places where a
+/// server is looked for. A configured server may be a link to the real one, or a script that runs it.
 pub fn helper(configured: Option<&Path>) -> Result<PathBuf, Error> {
     let set = configured
         .map(Path::to_owned)

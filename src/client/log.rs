@@ -19,8 +19,8 @@ const FLAGS: OFlags = OFlags::WRONLY
     .union(OFlags::NOCTTY)
     .union(OFlags::NONBLOCK);
 
-/// Opens what was configured, or else what `$MGENJIT_SERVER_LOG` names; `None`: there is to be no log. A relative path
-/// means this process's folder, not the server's.
+/// Opens the configured log, or else the one that `$MGENJIT_SERVER_LOG` names; `None`: no log. A relative path is relative
+/// to this process's folder, not the server's.
 pub fn open(configured: Option<&ServerLog>) -> Result<Option<OwnedFd>, Error> {
     let variable = environment::variable(c"MGENJIT_SERVER_LOG");
     match configured.cloned().or_else(|| named(variable)) {
@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(std::fs::read(&path).expect("the log"), b"line\nline\n");
         let mode = std::fs::metadata(&path).expect("the log").permissions();
         assert_eq!(mode.mode() & 0o7777, 0o600);
-        // One that is there keeps what it allows.
+        // An existing file keeps its permissions.
         std::fs::set_permissions(&path, Permissions::from_mode(0o640)).expect("permissions");
         opened(&path).expect("a file");
         let mode = std::fs::metadata(&path).expect("the log").permissions();

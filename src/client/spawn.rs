@@ -1,14 +1,14 @@
-//! Starts a compile server so that the host does not notice.
+//! Starts a compile server without the host noticing.
 //!
-//! The server is a grandchild: its parent, an intermediate process, ends at once, so that no `wait` of the host
-//! ever sees the server, and nobody must reap it. The intermediate process has no exit signal, so that the host's
-//! `wait` does not see it either (`clone(2)`: such children are waited for with `__WCLONE` only) and no `SIGCHLD`
-//! is sent. The server has a session of its own, so that Ctrl-C at the host's terminal does not reach it.
+//! The server is a grandchild. Its parent, an intermediate process, ends at once, so no `wait` of the host ever sees the
+//! server, and nobody has to reap it. The intermediate process has no exit signal. So the host's `wait` does not see it
+//! either (`clone(2)`: only `__WCLONE` waits for such children), and no `SIGCHLD` is sent. The server has a session of its
+//! own, so Ctrl-C at the host's terminal does not reach it.
 //!
-//! Both processes share the host's memory until the server's `execve` (`CLONE_VM | CLONE_VFORK`, as
-//! `posix_spawn` does): the cost does not grow with the host, and no `pthread_atfork` handler runs. They make system
-//! calls by their numbers and call no function of libc: in a host with a sanitizer, or with libraries that interpose,
-//! such a function may be another's, which would note in the host's memory what is done to these processes.
+//! Both processes share the host's memory until the server's `execve` (`CLONE_VM | CLONE_VFORK`, as in `posix_spawn`). So
+//! the cost does not grow with the host, and no `pthread_atfork` handler runs. They make system calls by number and call no
+//! function of libc: a sanitizer or an interposing library may replace such a function, and would then record in the
+//! host's memory what these processes do.
 
 use crate::environment;
 use crate::protocol::last_words;
@@ -267,7 +267,7 @@ extern "C" fn become_server(plan: *mut c_void) -> c_int {
     1
 }
 
-/// The kernel's signals, a set of which has a bit for each.
+/// How many signals the kernel has. A set of signals has a bit for each.
 const SIGNALS: c_int = 64;
 const SIGNAL_SET_LEN: usize = SIGNALS as usize / 8;
 
@@ -285,7 +285,7 @@ const RAISED: [libc::__rlimit_resource_t; 6] = [
     libc::RLIMIT_NPROC,
 ];
 
-/// A limit that cannot be raised stays as it is.
+/// Raises a soft limit to the hard one, if possible.
 fn raise(resource: libc::__rlimit_resource_t) {
     let mut limit = libc::rlimit64 {
         rlim_cur: 0,

@@ -1,4 +1,4 @@
-//! Whether an entry's content is what its key stands for.
+//! Checks an entry's content against its key.
 
 use super::error::EntryError;
 use super::read::Entry;
@@ -6,8 +6,8 @@ use crate::cache::key::{KeyParts, Keys, digest_of_unit};
 use crate::cache::manifest::About;
 use crate::types::Target;
 
-/// Checks that what an entry says it was compiled from has the entry's key, as far as that can be told: inputs that were not
-/// kept are not there to be compared, and another machine's CPU is known by its digest alone.
+/// Checks that the inputs and options of an entry have the entry's key, as far as possible: inputs may not have been kept,
+/// and of another machine's CPU only a digest is known.
 pub fn check_origin(entry: &Entry, about: &About) -> Result<(), EntryError> {
     if about.input.is_some() {
         let all = entry.input(about)?;

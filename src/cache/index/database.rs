@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The version of the schema. An index of another version is built anew.
+/// The version of the schema. An older index is rebuilt.
 pub(super) const VERSION: i32 = 2;
 
 /// No version is higher than this.
