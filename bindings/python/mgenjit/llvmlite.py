@@ -70,6 +70,18 @@ def get_process_triple() -> str:
     return _TRIPLE
 
 
+def get_object_format(triple: str | None = None) -> str:
+    """What objects for a triple are: here, ELF."""
+    parts = (triple or _TRIPLE).split("-")
+    if parts[-1] in ("macho", "coff", "wasm", "elf", "xcoff", "goff", "spirv"):
+        return {"macho": "MachO", "elf": "ELF", "wasm": "Wasm"}.get(parts[-1], parts[-1].upper())
+    if any(part.startswith(("darwin", "macos", "ios", "tvos", "watchos")) for part in parts):
+        return "MachO"
+    if any(part.startswith(("windows", "win32")) for part in parts):
+        return "COFF"
+    return "Wasm" if parts[0].startswith("wasm") else "ELF"
+
+
 def get_host_cpu_name() -> str:
     """The CPU that code is generated for by default: this machine's own."""
     return "native"
@@ -303,8 +315,10 @@ class ExecutionEngine(Without):
         """Defines a symbol for this engine alone."""
         self._open().define(gv.name, addr)
 
-    def add_object_file(self, obj_file: str | os.PathLike[str] | bytes) -> None:
+    def add_object_file(self, obj_file: str | os.PathLike[str] | bytes | ObjectFileRef) -> None:
         """Adds an object or an archive, of a path or as bytes."""
+        if isinstance(obj_file, ObjectFileRef):
+            obj_file = obj_file.data
         try:
             self._open().compile(obj_file if isinstance(obj_file, bytes) else _read(obj_file))
         except _errors.Error as error:
@@ -339,6 +353,21 @@ class ExecutionEngine(Without):
 
 def create_mcjit_compiler(module: ModuleRef, target_machine: TargetMachine, use_lmm: object = None) -> ExecutionEngine:
     return ExecutionEngine(module, target_machine)
+
+
+class ObjectFileRef(Without):
+    """An object, for an engine to add."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    @classmethod
+    def from_data(cls, data: bytes) -> ObjectFileRef:
+        return cls(bytes(data))
+
+    @classmethod
+    def from_path(cls, path: str | os.PathLike[str]) -> ObjectFileRef:
+        return cls(_read(path))
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:

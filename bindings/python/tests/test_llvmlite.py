@@ -271,6 +271,25 @@ SCRIPTS = {
         module.triple = "aarch64-unknown-linux-gnu"
         data = target.emit_object(module)
         print(data[:4], data[18])
+        for triple in ("x86_64-unknown-linux-gnu", "aarch64-apple-darwin", "wasm32", "x86_64-pc-windows-msvc",
+                       "arm64-apple-macosx13", "wasm32-unknown-unknown", "riscv64-unknown-elf"):
+            print(llvm.get_object_format(triple))
+        print(llvm.get_object_format())
+    """,
+    "objects": """
+        data = machine(reloc="pic", codemodel="default").emit_object(llvm.parse_assembly(ADD))
+        for load in (llvm.ObjectFileRef.from_data, lambda data: data):
+            made = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine())
+            loaded = load(data)
+            if isinstance(loaded, bytes):
+                import tempfile
+                with tempfile.NamedTemporaryFile(suffix=".o") as file:
+                    file.write(data)
+                    file.flush()
+                    made.add_object_file(file.name)
+            else:
+                made.add_object_file(loaded)
+            print(BINARY(made.get_function_address("add"))(1, 2))
     """,
     "lljit": """
         jit = llvm.create_lljit_compiler(machine(jit=True))
