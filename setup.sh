@@ -66,6 +66,7 @@ need_all() {
     program openssl openssl
     program gdb gdb
     program lldb-22 lldb-22
+    program perf linux-perf
     program aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
     file /usr/aarch64-linux-gnu/lib/crt1.o libc6-dev-arm64-cross
     program riscv64-linux-gnu-gcc gcc-riscv64-linux-gnu

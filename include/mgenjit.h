@@ -367,6 +367,17 @@ typedef void (*mgenjit_event_hook)(const mgenjit_event *event, void *user);
  */
 
 MGENJIT_ENUM {
+  // perf is told nothing.
+  MGENJIT_PERF_OFF = 0,
+  // Functions are listed in the file /tmp/perf-PID.map.
+  MGENJIT_PERF_MAP = 1,
+  // Functions and their code are written to a file jit-PID.dump.
+  MGENJIT_PERF_JITDUMP = 2,
+  // With one of the others, by |: also what is mapped from a file.
+  MGENJIT_PERF_ALL = 4
+};
+
+MGENJIT_ENUM {
   // No optimisation.
   MGENJIT_OPT_O0 = 0,
   // LLVM's standard pipeline O1.
@@ -417,6 +428,18 @@ mgenjit_status mgenjit_config_set_opt_level(mgenjit_config *config,
 mgenjit_status mgenjit_config_set_debug_ir(mgenjit_config *config,
                                            bool on,
                                            mgenjit_error **error);
+
+// Sets what the profiler perf is told of code that it cannot find by itself: one of MGENJIT_PERF_…. Code from the cache
+// needs none of it, because it is mapped from a file that perf reads. Default: $MGENJIT_PERF, "map" or "jitdump", with ",all"
+// for MGENJIT_PERF_ALL; else MGENJIT_PERF_OFF.
+//
+// A jitdump is for `perf record -k 1` and `perf inject --jit`. It is in a new folder below .debug/jit in $JITDUMPDIR, else in
+// $HOME. Nothing is removed from either file when a module is, and whoever profiles deletes them.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT. A file that cannot be written is an event, MGENJIT_EVENT_WARNING.
+mgenjit_status mgenjit_config_set_perf(mgenjit_config *config,
+                                       int32_t kind,
+                                       mgenjit_error **error);
 
 // Sets the CPU that code is generated for. "native", the default and also NULL: this machine, with all its features. Or a
 // level of the x86-64 psABI, "x86-64", "x86-64-v2", "x86-64-v3" or "x86-64-v4": the code runs on every machine of that

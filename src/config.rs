@@ -14,11 +14,29 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// What `perf` is told of code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Perf {
+    pub kind: PerfKind,
+    /// Also of code that is mapped from a file, which `perf` reads by itself.
+    pub all: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PerfKind {
+    #[default]
+    Off,
+    Map,
+    Jitdump,
+}
+
 #[derive(Clone)]
 pub struct Config {
     pub opt_level: OptLevel,
     /// Make the IR the source that debuggers show, where it has no debug information.
     pub debug_ir: bool,
+    /// `None`: what `$MGENJIT_PERF` says, else nothing.
+    pub perf: Option<Perf>,
     /// Compile for this level. `None`: for all that the CPU of this process can do.
     pub level: Option<Level>,
     /// Compile for this instead, to export and not to run.
@@ -70,6 +88,7 @@ impl Default for Config {
         Config {
             opt_level: OptLevel::O2,
             debug_ir: false,
+            perf: None,
             level: None,
             target: None,
             linker: None,

@@ -90,6 +90,7 @@ programs! {
     module_info.c
     nulls.c
     object_kinds.c
+    perf_map.c
     progress.c
     real_programs.c
     removal.c

@@ -22,7 +22,7 @@ use super::status::mgenjit_status;
 use crate::cache::options::{CacheMode, Limits};
 use crate::cache::trust::{Signer, Trust};
 use crate::client;
-use crate::config::Config;
+use crate::config::{Config, Perf, PerfKind};
 use crate::cpu::Level;
 use crate::error::Error;
 use crate::types::{OptLevel, TargetSpec};
@@ -41,6 +41,15 @@ impl Owned for mgenjit_config {}
 pub(super) fn copy(config: Option<&mgenjit_config>) -> Config {
     config.map_or_else(Config::default, |config| config.0.clone())
 }
+
+/// perf is told nothing.
+pub const MGENJIT_PERF_OFF: i32 = 0;
+/// Functions are listed in the file /tmp/perf-PID.map.
+pub const MGENJIT_PERF_MAP: i32 = 1;
+/// Functions and their code are written to a file jit-PID.dump.
+pub const MGENJIT_PERF_JITDUMP: i32 = 2;
+/// With one of the others, by |: also what is mapped from a file.
+pub const MGENJIT_PERF_ALL: i32 = 4;
 
 /// No optimisation.
 pub const MGENJIT_OPT_O0: i32 = 0;
@@ -107,6 +116,38 @@ pub unsafe extern "C" fn mgenjit_config_set_debug_ir(
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
     set!(error, handle_mut config => config.0.debug_ir = on.get())
+}
+
+/// Sets what the profiler perf is told of code that it cannot find by itself: one of MGENJIT_PERF_…. Code from the cache
+/// needs none of it, because it is mapped from a file that perf reads. Default: $MGENJIT_PERF, "map" or "jitdump", with ",all"
+/// for MGENJIT_PERF_ALL; else MGENJIT_PERF_OFF.
+///
+/// A jitdump is for `perf record -k 1` and `perf inject --jit`. It is in a new folder below .debug/jit in $JITDUMPDIR, else in
+/// $HOME. Nothing is removed from either file when a module is, and whoever profiles deletes them.
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT. A file that cannot be written is an event, MGENJIT_EVENT_WARNING.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_config_set_perf(
+    config: *mut mgenjit_config,
+    kind: i32,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    set!(error, handle_mut config => config.0.perf = Some(perf(kind)?))
+}
+
+fn perf(kind: i32) -> Result<Perf, Error> {
+    let all = kind & MGENJIT_PERF_ALL != 0;
+    let known = match kind & !MGENJIT_PERF_ALL {
+        MGENJIT_PERF_OFF => PerfKind::Off,
+        MGENJIT_PERF_MAP => PerfKind::Map,
+        MGENJIT_PERF_JITDUMP => PerfKind::Jitdump,
+        _ => {
+            return Err(invalid(format!(
+                "{kind} is nothing that perf can be told: use MGENJIT_PERF_OFF (0), _MAP (1) or _JITDUMP (2)"
+            )));
+        }
+    };
+    Ok(Perf { kind: known, all })
 }
 
 fn opt_level(level: i32) -> Result<OptLevel, Error> {

@@ -2,12 +2,13 @@
 
 use super::debug_ir;
 use super::library::Library;
+use super::perf;
 use super::queue::Queue;
 use super::state::{self, State};
 use crate::cache::key::{KeyParts, Keys};
 use crate::cache::store::Store;
 use crate::client::pool::Pool;
-use crate::config::Config;
+use crate::config::{Config, Perf};
 use crate::cpu::{self, Cpu};
 use crate::error::{Error, Status};
 use crate::fork;
@@ -33,6 +34,7 @@ pub struct Executor {
     pub(super) sources: debug_ir::Temporary,
     /// Whether code is announced to debuggers that come later.
     pub(super) announces: bool,
+    pub(super) perf: Perf,
 }
 
 impl Executor {
@@ -54,6 +56,7 @@ impl Executor {
             queue: Queue::default(),
             sources: debug_ir::Temporary::default(),
             announces: config.announces(),
+            perf: config.perf.unwrap_or_else(perf::of_environment),
             config,
         })
     }

@@ -21,6 +21,7 @@ mod main_call;
 mod module;
 mod output;
 mod outside;
+mod perf;
 mod queue;
 mod recompile;
 mod registers;

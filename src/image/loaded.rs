@@ -104,6 +104,11 @@ impl Image {
         self.symbols.name(&self.mapping, symbol.index)
     }
 
+    /// Whether its memory has the name of a file, for those who look for what is in it.
+    pub fn has_file(&self) -> bool {
+        self.mapping.has_file()
+    }
+
     /// Bytes of address space.
     pub fn mapped_len(&self) -> usize {
         self.mapping.len()

@@ -60,6 +60,7 @@ static void configuration(void)
     REFUSED(mgenjit_config_new(NULL, &failure));
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_new(NULL, NULL));
     REFUSED(mgenjit_config_set_debug_ir(NULL, 1, &failure));
+    REFUSED(mgenjit_config_set_perf(NULL, MGENJIT_PERF_OFF, &failure));
     REFUSED(mgenjit_config_set_opt_level(NULL, MGENJIT_OPT_O2, &failure));
     REFUSED(mgenjit_config_set_debug(NULL, true, &failure));
     REFUSED(mgenjit_config_set_cpu(NULL, "native", &failure));

@@ -86,6 +86,7 @@ class Config:
     - `opt`: "O0", "O1", "O2", "O3", "Os" or "Oz".
     - `debug`: announce code to debuggers that come later: those that attach, and those of core files.
     - `debug_ir`: let debuggers show the IR itself, where it has no debug information.
+    - `perf`: what the profiler is told of code that is in no file: "off", "map" or "jitdump".
     - `cpu`: "native", or a level such as "x86-64-v3". With `target`, one of LLVM's names.
     - `target`: an LLVM triple, to export code for; `features`: such as "+sve,-crc".
     - `linker`: the program that links executables; `linker_timeout`.
@@ -109,6 +110,7 @@ class Config:
         opt: str | None = None,
         debug: bool | None = None,
         debug_ir: bool | None = None,
+        perf: str | None = None,
         cpu: str | None = None,
         target: str | None = None,
         features: str | None = None,
@@ -157,6 +159,8 @@ class Config:
             set("set_opt_level", _constant("OPT_", opt, "opt"))
         switch("set_debug", debug)
         switch("set_debug_ir", debug_ir)
+        if perf is not None:
+            set("set_perf", _constant("PERF_", perf, "perf"))
         if target is not None:
             set("set_target", *(None if text is None else _abi.encode(text) for text in (target, cpu, features)))
         elif features is not None:

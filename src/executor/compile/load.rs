@@ -8,11 +8,12 @@ use crate::cache::journal::MissReason;
 use crate::cache::warning::Warning;
 use crate::clock::Stopwatch;
 use crate::debug::{File, Label};
-use crate::error::{Error, Status};
+use crate::error::{Error, Status, reason};
 use crate::event::EventKind;
 use crate::executor::info::{ModuleInfo, Origin};
 use crate::executor::module::Module;
 use crate::executor::output::compare;
+use crate::executor::perf;
 use crate::image::Image;
 use crate::image::map;
 use crate::types::Target;
@@ -119,6 +120,11 @@ impl Work<'_> {
     }
 
     fn add(self, mut image: Option<Image>, code: Code, origin: Origin) -> Module {
+        if let Some(image) = &image
+            && perf::wants(self.executor.perf, image)
+        {
+            self.tell_perf(image, &code);
+        }
         let name: Arc<str> = Arc::from(&*self.source.name);
         let (manifest, attachments, file, bytes) = match code {
             Code::Stored { entry, .. } => {
@@ -165,5 +171,25 @@ impl Work<'_> {
         ));
         let id = image.map(|image| self.executor.lock().add(image, info.clone()));
         Module::new(self.executor.clone(), id, info)
+    }
+
+    /// Tells `perf` of code that it cannot find by itself.
+    fn tell_perf(&self, image: &Image, code: &Code) {
+        let read;
+        let bytes = match code {
+            Code::Unstored { image, .. }
+            | Code::Stored {
+                image: Some(image), ..
+            } => image,
+            Code::Stored { entry, .. } => {
+                read = entry.image().unwrap_or_default();
+                &read
+            }
+        };
+        if let Err(why) = perf::tell(self.executor.perf.kind, image, bytes) {
+            let name = &self.source.name;
+            let message = format!("perf is not told of {name}: {}", reason(&why));
+            self.tell(EventKind::Warning, &message, 0);
+        }
     }
 }
