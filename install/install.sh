@@ -133,6 +133,7 @@ put_link "$DATADIR/mgenjit/mgenjit-gdb.py" "$DATADIR/gdb/auto-load$(realpath -m 
 for file in LICENSE-MIT LICENSE-APACHE THIRD-PARTY.md; do
     put 644 "$file" "$DATADIR/doc/mgenjit/$file"
 done
+put 644 install/helgrind.supp "$DATADIR/doc/mgenjit/helgrind.supp"
 
 if [ "$action" = uninstall ]; then
     # Folders that are this library's alone, if nothing else is in them.

@@ -3,6 +3,7 @@
 //! A child has only the thread that forked: a lock that another thread held would stay locked. So every short lock of
 //! this library is taken inside a gate, and `fork` waits until the gate is empty.
 
+use crate::sanitizer::Stay;
 use std::cell::Cell;
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
@@ -11,7 +12,8 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 /// A lock's guard, held inside the gate.
 pub struct Guarded<G> {
-    // Dropped before the gate is left.
+    // Each is dropped before the next one.
+    _stay: Stay,
     guard: G,
     _pass: Pass,
 }
@@ -19,8 +21,10 @@ pub struct Guarded<G> {
 /// Takes a lock inside the gate, or does something short that takes one. No foreign code may run, and no other process be waited for, while it is held.
 pub fn guard<G>(lock: impl FnOnce() -> G) -> Guarded<G> {
     let pass = Pass::new();
+    let guard = lock();
     Guarded {
-        guard: lock(),
+        _stay: Stay::begin(),
+        guard,
         _pass: pass,
     }
 }
@@ -122,7 +126,11 @@ unsafe extern "C" fn after_fork_in_child() {
     for readers in &READERS {
         readers.store(0, Ordering::SeqCst);
     }
-    // A new lock: the old one may count threads that wait for it, which the child does not have.
-    // SAFETY: the only thread of the child is this one.
-    unsafe { *GATE.0.get() = libc::PTHREAD_RWLOCK_INITIALIZER };
+    // A new lock: the old one may count threads that wait for it, which the child does not have. Whoever watches locks sees
+    // that this thread has let it go.
+    // SAFETY: the only thread of the child is this one, and `before_fork` took the lock in its name.
+    unsafe {
+        libc::pthread_rwlock_unlock(GATE.0.get());
+        *GATE.0.get() = libc::PTHREAD_RWLOCK_INITIALIZER;
+    };
 }

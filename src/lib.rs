@@ -29,6 +29,7 @@ mod process_limits;
 pub mod protocol;
 mod prototype;
 #[doc(hidden)]
+mod sanitizer;
 pub mod signature;
 #[doc(hidden)]
 pub mod types;

@@ -16,10 +16,8 @@ fn check(compiler: &str, sanitizer: &str) {
         skip(&format!("{compiler} {flag}: {why}"));
         return;
     }
-    let mut workspace = Workspace::new("sanitized.cpp");
+    let workspace = Workspace::new("sanitized.cpp");
     workspace.build_with(compiler, &flags);
-    // What the library itself does to memory it does with locks that ThreadSanitizer does not see.
-    workspace.set_variable("TSAN_OPTIONS", "ignore_noninstrumented_modules=1");
     for run in [Run::Cold, Run::Warm] {
         let what = format!("{compiler} {flag}, {run:?}");
         workspace.run(run).expect_success(&what);

@@ -5,6 +5,7 @@ use super::error::mgenjit_error;
 use super::ffi::Out;
 use super::status::{self, MGENJIT_STATUS_OK, mgenjit_status};
 use crate::error::Error;
+use crate::sanitizer::Stay;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// `call!(error, handle module, string name => body)`: each parameter is read by the function of that name in `ffi`, and
@@ -42,6 +43,7 @@ pub(super) fn guard(
     error: Option<Out<*mut mgenjit_error>>,
     body: impl FnOnce() -> Result<(), Error>,
 ) -> mgenjit_status {
+    let _stay = Stay::begin();
     let failure = match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(())) => return MGENJIT_STATUS_OK,
         Ok(Err(failure)) => failure,

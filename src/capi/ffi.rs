@@ -4,6 +4,7 @@
 //! `call!` calls them by their names.
 
 use crate::error::{Error, Status};
+use crate::sanitizer::Stay;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -35,6 +36,7 @@ pub(super) trait Owned: Sized {
         if handle.is_null() {
             return;
         }
+        let _stay = Stay::begin();
         // SAFETY: the pointer came from `into_raw` and is given up by the caller.
         let handle = unsafe { Box::from_raw(handle) };
         // A panic while dropping leaks what is left, which is the best that can be done without a status.
@@ -63,6 +65,7 @@ pub(super) use get;
 
 /// What `body` makes of a handle; `fallback` if there is none, and if it panics.
 pub(super) fn query<H, T>(handle: Option<&H>, fallback: T, body: impl FnOnce(&H) -> T) -> T {
+    let _stay = Stay::begin();
     match handle {
         Some(handle) => catch_unwind(AssertUnwindSafe(|| body(handle))).unwrap_or(fallback),
         None => fallback,

@@ -2,7 +2,7 @@
 
 use super::elf::{Headers, PAGE, Segment};
 use super::error::LoadError;
-use super::leaks;
+use crate::sanitizer;
 use object::pod::Pod;
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, MprotectFlags, MremapFlags, ProtFlags};
@@ -18,6 +18,8 @@ pub struct Mapping {
     len: usize,
     /// How much lies behind the segments: see [`Source::Copied`].
     name_len: usize,
+    /// Whether it has the name of a file.
+    has_file: bool,
     /// The page ranges that relocations may write.
     writable: Vec<Range<usize>>,
 }
@@ -95,6 +97,7 @@ impl Mapping {
             base,
             len,
             name_len,
+            has_file: !matches!(source, Source::Memory(_)),
             writable: Vec::with_capacity(2),
         };
         if let Source::Copied { file, .. } = source
@@ -139,10 +142,14 @@ impl Mapping {
                     .push(start..segment.address + segment.memory_len);
                 let (variables, len) = mapping.variables(mapping.writable.len() - 1);
                 // SAFETY: they are mapped, and `drop` tells that they go.
-                unsafe { leaks::tell(variables, len) };
+                unsafe { sanitizer::tell(variables, len) };
             }
         }
         Ok(mapping)
+    }
+
+    pub fn has_file(&self) -> bool {
+        self.has_file
     }
 
     /// Where the writable range of that index is, and how long it is.
@@ -318,7 +325,7 @@ impl Drop for Mapping {
         for index in 0..self.writable.len() {
             let (variables, len) = self.variables(index);
             // SAFETY: `try_new` told of each of them.
-            unsafe { leaks::forget(variables, len) };
+            unsafe { sanitizer::forget(variables, len) };
         }
         // SAFETY: the address space is this value's own, and whoever drops it vouches that no code in it runs.
         let _ = unsafe { rustix::mm::munmap(self.base, self.len + self.name_len) };

@@ -13,7 +13,6 @@ pub mod arguments;
 mod dynamic;
 mod elf;
 mod error;
-mod leaks;
 mod lifecycle;
 mod loaded;
 pub mod map;

@@ -18,6 +18,7 @@ const LIBRARY: &[&[&str]] = &[
     &["prototype", "types"],
     &["cpu", "signature", "version"],
     &["archive", "clock", "environment", "fork", "process_limits"],
+    &["sanitizer"],
 ];
 
 /// Those of the server.
