@@ -40,6 +40,7 @@ bench_sources := $(patsubst %,benches/%.c,bench export harness parallel picture 
 first_call_mgenjit_sources := benches/first_call_mgenjit.c benches/memory.c examples-c/common/measure.c
 first_call_dlopen_sources := benches/first_call_dlopen.c benches/memory.c examples-c/common/measure.c
 compile_many_sources := benches/compile_many.c
+throws_sources := benches/throws.c examples-c/common/measure.c
 in_process_sources := benches/in_process.c examples-c/common/measure.c
 calls_sources := benches/calls.c examples-c/common/measure.c
 measure_sources := benches/eviction/measure.c
@@ -47,7 +48,7 @@ workload_sources := benches/eviction/workload.c
 
 HEADERS := include/mgenjit.h $(wildcard examples-c/*/*.h benches/*.h)
 
-.PHONY: all library ready setup demo check test test-bindings test-python wheel check-c lint header notices bench picture bench-cache bench-scale record-trace install uninstall clean help
+.PHONY: all library ready setup demo check test test-bindings test-python wheel check-c lint header notices bench picture flame bench-throws bench-cache bench-scale record-trace install uninstall clean help
 .DELETE_ON_ERROR:
 
 all: library $(patsubst %,target/examples-c/%,$(EXAMPLES) $(TOOLS)) target/install/mgenjit.o $(RUNTIME) ## build the library, the compile server and the examples (default)
@@ -189,6 +190,14 @@ bench: all $(BENCHES:%=target/benches/%) ## measure against other ways to do the
 picture: ## draw benches/picture.svg from what `make bench` measured
 	@[ -e target/benches/picture.tsv ] || { echo 'make: run `make bench` first' >&2; exit 1; }
 	benches/picture.py target/benches/picture.tsv >benches/picture.svg
+
+flame: ready target/examples-c/run ## draw benches/flame.svg: where the time of a cached program goes, as perf sees it
+	@CARGO='$(CARGO)' benches/flame.sh target/benches >target/flame.svg
+	@mv target/flame.svg benches/flame.svg
+
+bench-throws: ready target/benches/throws ## exceptions with many images, beside dlopen
+	@$(CLANG) -O2 -fPIC -S -emit-llvm -o target/benches/throws.ll benches/throws_module.cpp
+	@target/benches/throws target/benches/throws.ll target/benches
 
 bench-cache: ## what eviction saves on a recorded trace, beside LRU and others
 	$(CARGO) test --release --lib cache::replay -- --nocapture
