@@ -4,7 +4,7 @@ mod support;
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use support::skips::skip;
+use support::skips::{can_trace, skip};
 use support::tools::{self, Place};
 
 fn programs() -> &'static Path {
@@ -85,21 +85,20 @@ define i32 @main() {
 }
 "#;
 
-/// Where the program stops, and what gdb shows there. Its first breakpoint is that of [`gdb`].
+/// Where the program stops, and what gdb shows there.
 const STOPS: &str = r"
 break prog.ll:18
 break prog.ll:32
 break kind
 break prog.ll:63
-info breakpoints
-continue
+run
 info args
 info locals
 bt
 finish
-delete 2
+delete 1
 continue
-ignore 3 1
+ignore 2 1
 continue
 info args
 info locals
@@ -108,7 +107,7 @@ print *out
 step
 info args
 list
-delete 3
+delete 2
 continue
 info args
 step
@@ -124,9 +123,6 @@ print fib(7)
 ";
 
 const SHOWN: &[&str] = &[
-    "fib at prog.ll:18",
-    "loop at prog.ll:32",
-    "main at prog.ll:63",
     "fib (n=2) at prog.ll:18",
     "18\t  ret i64 %sum",
     "n = 2",
@@ -182,33 +178,15 @@ fn check_gdb(test: &str, place: &Place, commands: &str, arguments: &[&str], expe
     assert!(!said.contains("<error"), "{said}");
 }
 
-/// Runs gdb on a program that compiles and runs a module, from where the module is ready to run. None: it cannot be.
+/// Runs gdb on a program that compiles and runs a module. None: it cannot be.
 fn gdb(test: &str, place: &Place, commands: &str, arguments: &[&str]) -> Option<String> {
-    if !support::skips::can_trace() {
+    if !can_trace() {
         skip(test, "processes may not be traced here");
         return None;
     }
-    // What is mapped from an entry is told to gdb by hand.
-    let script = format!(
-        r#"
-set pagination off
-set confirm off
-set debuginfod enabled off
-set width 0
-set breakpoint pending on
-break mgenjit_executor_run_main
-run
-python
-import re
-for line in open(f"/proc/{{gdb.selected_inferior().pid}}/maps"):
-    m = re.match(r"([0-9a-f]+)-\S+ \S+ 00000000 \S+ \S+ +(/.*/entries/\S+\.so)", line)
-    if m: gdb.execute(f"add-symbol-file {{m[2]}} -o 0x{{m[1]}}"); break
-end
-delete
-{commands}
-"#
-    );
-    place.write("script.gdb", script);
+    let settings =
+        "set breakpoint pending on\nset confirm off\nset width 0\nset debuginfod enabled off\n";
+    place.write("script.gdb", format!("{settings}{commands}"));
     let mut command = place.command("gdb");
     command.args(["-nx", "-q", "-batch", "-x", "script.gdb", "--args"]);
     command.arg(programs().join("run")).args(arguments);
@@ -227,10 +205,14 @@ delete
 #[test]
 fn gdb_shows_values_and_lines_of_ir() {
     let place = place();
-    // Compiled now, and from the cache.
-    for run in ["cold", "warm"] {
-        let arguments = ["--debug-ir", "-O0", "prog.ll"];
-        check_gdb(run, &place, STOPS, &arguments, SHOWN);
+    // Compiled now, from the cache, and without one.
+    let arguments = ["--no-cache", "--debug-ir", "-O0", "prog.ll"];
+    for (run, arguments) in [
+        ("cold", &arguments[1..]),
+        ("warm", &arguments[1..]),
+        ("uncached", &arguments),
+    ] {
+        check_gdb(run, &place, STOPS, arguments, SHOWN);
     }
 }
 
@@ -243,7 +225,7 @@ fn gdb_finds_the_text_of_what_is_in_no_file() {
         .status();
     assert!(assembled.expect("llvm-as").success());
     // From a pipe, the text that came; of bitcode, the text that LLVM prints.
-    let stops = "break fib\ncontinue\nlist 1,200\ninfo args\nstep\ninfo locals\n";
+    let stops = "break fib\nrun\nlist 1,200\ninfo args\nstep\ninfo locals\n";
     let lines = [
         "fib (n=5) at prog.bc.ll:",
         "@format = private",

@@ -104,9 +104,10 @@ pub unsafe extern "C" fn mgenjit_config_set_opt_level(
 /// through the IR text, break at its lines, and show its arguments and values by name: `%x` is `x`, `%3` is `_3`, and what an
 /// `alloca` makes is shown as its content. Most is visible at MGENJIT_OPT_O0. Default: no.
 ///
-/// The text is the file that was compiled. Of IR in memory, and of bitcode, which is printed, it is a file in the cache
-/// directory, below v3/ir, and goes with the entry; without a cache that may be written, a temporary file that goes with the
-/// executor. Code depends on where its text is, so it is compiled again if the IR, the file or the cache directory is moved.
+/// The text is the file that was compiled. Of IR in memory, and of bitcode, which is printed, it is a file that is named after
+/// the module, "x.ll": in the cache directory, below v3/ir, where it goes with the entry; without a cache that may be written,
+/// in a temporary folder that goes with the executor. Code depends on where its text is, so it is compiled again if the file,
+/// the module's name or the cache directory is another one.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -122,7 +123,7 @@ pub unsafe extern "C" fn mgenjit_config_set_debug_ir(
 /// needs none of it, because it is mapped from a file that perf reads. Default: $MGENJIT_PERF, "map" or "jitdump", with ",all"
 /// for MGENJIT_PERF_ALL; else MGENJIT_PERF_OFF.
 ///
-/// A jitdump is for `perf record -k 1` and `perf inject --jit`. It is in a new folder below .debug/jit in $JITDUMPDIR, else in
+/// A jitdump, which also has source lines, is for `perf record -k 1` and `perf inject --jit`. It is in a new folder below .debug/jit in $JITDUMPDIR, else in
 /// $HOME. Nothing is removed from either file when a module is, and whoever profiles deletes them.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT. A file that cannot be written is an event, MGENJIT_EVENT_WARNING.

@@ -65,7 +65,12 @@ fn read(record: &Record) -> Option<Context<EndianArcSlice<LittleEndian>>> {
     // SAFETY: see above.
     let file = unsafe { ImageFile::open(record) }?;
     let bytes = file.bytes(record.file_len)?;
-    let parsed = object::File::parse(&*bytes).ok()?;
+    context(&bytes)
+}
+
+/// The debug information of an image's file.
+pub fn context(bytes: &[u8]) -> Option<Context<EndianArcSlice<LittleEndian>>> {
+    let parsed = object::File::parse(bytes).ok()?;
     let load = |id: SectionId| {
         let data = parsed
             .section_by_name(id.name())

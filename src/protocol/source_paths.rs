@@ -44,6 +44,7 @@ impl SourcePaths {
 pub fn file_name(input: &str) -> String {
     const MAX_LEN: usize = 100;
     let last = input.rsplit('/').next().unwrap_or_default();
+    let last = last.trim_matches(['<', '>']);
     let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '+' | '@');
     let plain = last.chars().map(|c| if is_plain(c) { c } else { '_' });
     let mut name: String = plain.take(MAX_LEN).collect();
@@ -84,6 +85,7 @@ mod tests {
             ("prog.bc", "prog.bc.ll"),
             ("quickstart", "quickstart.ll"),
             ("", "module.ll"),
+            ("<memory>", "memory.ll"),
             ("..", "module.ll"),
             (".ll", "ll.ll"),
             ("a b\n\"c", "a_b__c.ll"),

@@ -17,6 +17,7 @@ static mgenjit_executor *new_profiled(int kind, int cache)
     mgenjit_config *config = new_watched_config(&events);
     mgenjit_executor *executor;
     CHECK_OK(mgenjit_config_set_opt_level(config, MGENJIT_OPT_O0, &failure));
+    CHECK_OK(mgenjit_config_set_debug_ir(config, kind == MGENJIT_PERF_JITDUMP, &failure));
     if (kind >= 0)
         CHECK_OK(mgenjit_config_set_perf(config, kind, &failure));
     CHECK_OK(mgenjit_config_set_cache_mode(config, cache, &failure));
@@ -227,11 +228,15 @@ static void a_jitdump_has_the_code(void)
     CHECK_INT(62, (long long)number(bytes + 12, 4));
     CHECK_INT(getpid(), (long long)number(bytes + 20, 4));
     uint64_t last = number(bytes + 24, 8);
-    char *end = bytes + length;
+    char *end = bytes + length, *lines = NULL;
     for (char *record = bytes + 40; record < end; record += number(record + 4, 4)) {
-        CHECK_INT(0, (long long)number(record, 4));
         CHECK(number(record + 8, 8) >= last);
         last = number(record + 8, 8);
+        if (number(record, 4) == 2) {
+            lines = record;
+            continue;
+        }
+        CHECK_INT(0, (long long)number(record, 4));
         CHECK_INT(getpid(), (long long)number(record + 16, 4));
         CHECK_INT((long long)functions, (long long)number(record + 48, 8));
         const char *name = record + 56;
@@ -239,6 +244,12 @@ static void a_jitdump_has_the_code(void)
         uint64_t size = number(record + 40, 8);
         CHECK_INT((long long)number(record + 4, 4), code + size - record);
         CHECK(memcmp(code, (const void *)number(record + 32, 8), size) == 0);
+        /* Just before it, its lines: of its beginning, of the operation, and of the return. */
+        CHECK(lines != NULL && lines + number(lines + 4, 4) == record);
+        CHECK(number(lines + 16, 8) == number(record + 32, 8));
+        CHECK(number(lines + 24, 8) >= 3);
+        CHECK(number(lines + 32, 8) == number(record + 32, 8));
+        CHECK(number(lines + 40, 4) >= 1 && strstr(lines + 48, ".ll") != NULL);
         if (strcmp(name, "thrice") == 0)
             CHECK_INT((long long)(uintptr_t)find(executor, "thrice"), (long long)number(record + 32, 8));
         functions++;

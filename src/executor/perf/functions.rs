@@ -1,5 +1,6 @@
 //! The functions of an image.
 
+use crate::debug::lines;
 use object::read::elf::{FileHeader, Sym};
 use object::{Endianness, elf};
 
@@ -8,6 +9,15 @@ pub struct Function<'bytes> {
     pub address: usize,
     pub code: &'bytes [u8],
     pub name: &'bytes str,
+    /// In the order of their addresses. Empty: they are not known, or not asked for.
+    pub lines: Vec<Line>,
+}
+
+/// The source line that code comes from, from an address on.
+pub struct Line {
+    pub address: usize,
+    pub file: String,
+    pub line: u32,
 }
 
 /// All functions that the symbol table has, of an image at `base` whose file is `bytes`. Of several names of one function,
@@ -55,8 +65,33 @@ fn read(base: usize, bytes: &[u8]) -> object::read::Result<Vec<Function<'_>>> {
                 address: base + address as usize,
                 code,
                 name,
+                lines: Vec::new(),
             });
         }
     }
     Ok(functions)
+}
+
+/// Adds the lines that debug information has, of the functions of an image at `base` whose file is `bytes`.
+pub fn add_lines(functions: &mut [Function<'_>], base: usize, bytes: &[u8]) {
+    let Some(context) = lines::context(bytes) else {
+        return;
+    };
+    for function in functions {
+        let start = (function.address - base) as u64;
+        let end = start + function.code.len() as u64;
+        let Ok(found) = context.find_location_range(start, end) else {
+            continue;
+        };
+        for (address, _, place) in found {
+            if let (Some(file), Some(line)) = (place.file, place.line) {
+                function.lines.push(Line {
+                    // The first one may begin before the function.
+                    address: base + address.max(start) as usize,
+                    file: file.to_owned(),
+                    line,
+                });
+            }
+        }
+    }
 }

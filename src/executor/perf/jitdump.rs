@@ -4,6 +4,7 @@
 //! ```text
 //! header, 40 bytes:   magic "JiTD", version 1, length of the header, ELF machine, 0, process, time, flags 0
 //! a record:           kind 0, length, time, process, thread, address twice, length of the code, number, name, NUL, code
+//! before it, lines:   kind 2, length, time, address, count; of each: address, line, 0, file, NUL
 //! ```
 //!
 //! Times are those of the clock CLOCK_MONOTONIC, hence `perf record -k 1`.
@@ -23,6 +24,9 @@ const MAGIC: u32 = 0x4a69_5444;
 const HEADER_LEN: u32 = 40;
 const CODE_LOAD: u32 = 0;
 const RECORD_LEN: usize = 56;
+const DEBUG_INFO: u32 = 2;
+const LINES_LEN: usize = 32;
+const LINE_LEN: usize = 16;
 
 pub struct Jitdump {
     pub process: u32,
@@ -79,6 +83,7 @@ impl Jitdump {
             .get()
             .cast_unsigned();
         for function in functions {
+            put_lines(&mut records, function)?;
             let len = RECORD_LEN + function.name.len() + 1 + function.code.len();
             let len = u32::try_from(len).map_err(|_| io::ErrorKind::FileTooLarge)?;
             for word in [CODE_LOAD, len] {
@@ -99,6 +104,35 @@ impl Jitdump {
         }
         self.file.write_all(&records)
     }
+}
+
+/// Puts the record of a function's lines, if it has any. It comes before that of its code.
+fn put_lines(records: &mut Vec<u8>, function: &Function<'_>) -> io::Result<()> {
+    if function.lines.is_empty() {
+        return Ok(());
+    }
+    let lens = function
+        .lines
+        .iter()
+        .map(|line| LINE_LEN + line.file.len() + 1);
+    let len = LINES_LEN + lens.sum::<usize>();
+    let len = u32::try_from(len).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    for word in [DEBUG_INFO, len] {
+        records.extend(word.to_le_bytes());
+    }
+    for long in [now(), function.address as u64, function.lines.len() as u64] {
+        records.extend(long.to_le_bytes());
+    }
+    for line in &function.lines {
+        records.extend((line.address as u64).to_le_bytes());
+        // And no discriminator.
+        for word in [line.line, 0] {
+            records.extend(word.to_le_bytes());
+        }
+        records.extend(line.file.as_bytes());
+        records.push(0);
+    }
+    Ok(())
 }
 
 /// A new file in a new folder where `perf`'s other tools have theirs: below `.debug/jit` in `$JITDUMPDIR`, in the home

@@ -53,7 +53,11 @@ pub fn wants(perf: Perf, image: &Image) -> bool {
 
 /// Tells of an image's functions. `bytes`: the file that it was mapped or copied from.
 pub fn tell(kind: PerfKind, image: &Image, bytes: &[u8]) -> io::Result<()> {
-    let functions = functions::functions(image.range().start, bytes);
+    let base = image.range().start;
+    let mut functions = functions::functions(base, bytes);
+    if kind == PerfKind::Jitdump {
+        functions::add_lines(&mut functions, base, bytes);
+    }
     if functions.is_empty() {
         return Ok(());
     }
