@@ -296,7 +296,29 @@ fn texts_are_where_debug_information_says() {
     std::fs::remove_dir_all(place.path("cache/v3/ir")).expect("removed");
     assert!(run(&with) && !run(&with));
     assert_eq!(texts(&place), found);
-    // Entries are compiled again to what they are, and have another source than the user's.
+    // The cache shows what was given, and knows how it was compiled.
+    let tool = |arguments: &[&str]| {
+        let output = place
+            .command(programs().join("cache"))
+            .args(arguments)
+            .output();
+        let output = output.expect("cache");
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
+    };
+    let (code, keys) = tool(&["list", "--keys", "--name", "moved.ll"]);
+    let key = keys.trim();
+    assert_eq!((code, key.len()), (Some(0), 64), "{keys}");
+    assert_eq!(tool(&["show", "--ir", key]), (Some(0), PROGRAM.to_owned()));
+    assert_eq!(tool(&["explain", "--debug-ir", "moved.ll"]).0, Some(0));
+    assert_eq!(
+        tool(&["explain", "moved.ll", "--name", "other"]).0,
+        Some(0),
+        "without it, as -"
+    );
+    // Entries are compiled again to what they are.
     let verify = place
         .command(programs().join("cache"))
         .args(["verify", "--recompile"])

@@ -25,6 +25,8 @@ static int configure(mgenjit_config *config, const struct options *options, mgen
         return 0;
     if (mgenjit_config_set_opt_level(config, options->opt_level, error) != MGENJIT_STATUS_OK)
         return 0;
+    if (options->debug_ir && mgenjit_config_set_debug_ir(config, true, error) != MGENJIT_STATUS_OK)
+        return 0;
     if (options->target != NULL) {
         if (mgenjit_config_set_target(config, options->target, options->cpu, options->features, error)
             != MGENJIT_STATUS_OK)

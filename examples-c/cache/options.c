@@ -70,6 +70,7 @@ enum id {
     ALL = 256,
     CACHE_DIR,
     CPU,
+    DEBUG_IR,
     DISASSEMBLE,
     FEATURES,
     HELP,
@@ -130,6 +131,7 @@ static const struct row {
     {PINNED_TOO, NULL, "pinned-too", NULL, " clear ", "remove pinned entries as well"},
     {YES, "y", "yes", NULL, " clear ", "do not ask; needed where stdin is not a terminal"},
     {OPT, "O", "opt", "LEVEL", " explain ", "the optimisation level: 0, 1, 2, 3, s, z; default: 2"},
+    {DEBUG_IR, NULL, "debug-ir", NULL, " explain ", "compiled with the IR as the source for debuggers"},
     {CPU, NULL, "cpu", "NAME", " explain ", "what it is compiled for: native (default), x86-64, x86-64-v2, -v3, -v4"},
     {TARGET, NULL, "target", "TRIPLE", " explain ", "another target; --cpu is then LLVM's name"},
     {FEATURES, NULL, "features", "LIST", " explain ", "features of the target's CPU, such as +sve,-crc"},
@@ -247,6 +249,7 @@ static int take(struct options *options, enum id id, const char *value)
     case ALL: options->all = 1; break;
     case CACHE_DIR: options->cache_dir = value; break;
     case CPU: options->cpu = value; break;
+    case DEBUG_IR: options->debug_ir = 1; break;
     case DISASSEMBLE: options->disassemble = 1; break;
     case FEATURES: options->features = value; break;
     case IMAGE: options->image_file = value; break;

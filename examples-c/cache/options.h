@@ -42,6 +42,7 @@ struct options {
     int pinned_too;
     int yes;
     int32_t opt_level;
+    int debug_ir;
     const char *cpu;
     const char *target;
     const char *features;

@@ -2,6 +2,7 @@
 
 use super::key::{Key, KeyParts};
 use crate::cpu::{Cpu, Level};
+use crate::protocol::source_paths;
 use crate::signature::Function;
 use crate::types::{CompileTimes, Input, OptLevel, Target, TargetSpec};
 
@@ -47,6 +48,14 @@ impl About {
         match &self.target {
             Some(target) => Target::Other(target.clone()),
             None => Target::Host(level.map_or_else(Cpu::native, Cpu::Level)),
+        }
+    }
+
+    /// The inputs that were given: all but the one that says where their sources are.
+    pub fn given(&self) -> &[Input] {
+        match self.inputs.split_last() {
+            Some((last, given)) if last.name == source_paths::NAME => given,
+            _ => &self.inputs,
         }
     }
 

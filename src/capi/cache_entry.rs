@@ -51,7 +51,7 @@ impl mgenjit_cache_entry {
             path: ffi::c_string(path.to_string_lossy().into_owned()),
             aliases: aliases.map(|key| ffi::c_string(key.to_string())).collect(),
             inputs: about
-                .inputs
+                .given()
                 .iter()
                 .map(|input| ffi::c_string(input.name.as_str()))
                 .collect(),
@@ -166,7 +166,7 @@ pub unsafe extern "C" fn mgenjit_cache_entry_input_size(
     index: usize,
 ) -> u64 {
     get!(entry else 0 => {
-        let input = entry.details.manifest.about.inputs.get(index);
+        let input = entry.details.manifest.about.given().get(index);
         input.map_or(0, |input| input.len)
     })
 }
@@ -217,7 +217,11 @@ pub unsafe extern "C" fn mgenjit_cache_entry_read(
         let read = match part {
             MGENJIT_PART_IMAGE => entry.image(),
             MGENJIT_PART_OBJECT => entry.object(about),
-            MGENJIT_PART_IR => entry.input(about),
+            MGENJIT_PART_IR => entry.input(about).map(|mut inputs| {
+                let given = about.given().iter().map(|input| input.len);
+                inputs.truncate(usize::try_from(given.sum::<u64>()).unwrap_or(usize::MAX));
+                inputs
+            }),
             _ => {
                 return Err(invalid(format!(
                     "{part} is no part of an entry: use MGENJIT_PART_IMAGE, _OBJECT or _IR"

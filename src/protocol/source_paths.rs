@@ -5,7 +5,7 @@
 use std::path::Path;
 
 /// What messages call it.
-pub const NAME: &str = "source paths";
+pub const NAME: &str = "<source paths>";
 
 const MAGIC: &[u8] = b"\x7fMGENJIT source paths\0";
 
