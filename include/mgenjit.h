@@ -589,10 +589,10 @@ mgenjit_status mgenjit_config_set_cache_verify(mgenjit_config *config,
                                                bool on,
                                                mgenjit_error **error);
 
-// Sets whether code is announced to debuggers that come later: gdb and lldb that attach, and core files. It takes time and
-// memory for each module, as much as its debug information has. Code that a debugger starts is announced without this, and
-// so is what is compiled or loaded while one is attached. Default: the environment variable MGENJIT_DEBUG; if it is not set,
-// or 0: false.
+// Sets whether code is announced to gdb and lldb. true: always, for debuggers that attach later and for core files. It takes
+// memory for each module, as much as its file has, and time to copy that. false: never. A debugger takes time for each
+// module, which grows with their number: thousands take it minutes. Default: the environment variable MGENJIT_DEBUG, 0 or
+// anything else; if it is not set, code is announced if a debugger is there.
 //
 // Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 mgenjit_status mgenjit_config_set_debug(mgenjit_config *config,
@@ -1212,7 +1212,7 @@ typedef struct mgenjit_location {
 // Functions that others cannot see are found in the cached file, which is opened. If that is gone, only functions that
 // other modules can see have a name.
 //
-// Thread-safe, and async-signal-safe: it takes no lock, allocates nothing and keeps errno. It uses 4 KiB of the stack.
+// Thread-safe, and async-signal-safe: it takes no lock, allocates nothing and keeps errno. It uses 8 KiB of the stack.
 bool mgenjit_symbolize(const void *address,
                        mgenjit_symbol *symbol);
 

@@ -7,6 +7,7 @@ use crate::client;
 use crate::client::limits::Limits;
 use crate::client::options::{ServerLimits, ServerLog, ServerMode};
 use crate::cpu::{Cpu, Level};
+use crate::debug::Announce;
 use crate::environment;
 use crate::event::Hook;
 use crate::types::{OptLevel, Target, TargetSpec};
@@ -79,7 +80,7 @@ pub struct Config {
     /// How long a miss waits for somebody else who compiles the same code.
     pub lock_timeout: Duration,
     pub hook: Option<Hook>,
-    /// Announce code to debuggers also where none is there. `None`: `$MGENJIT_DEBUG`, else not.
+    /// Announce code to debuggers: always or never. `None`: `$MGENJIT_DEBUG`, else if one is there.
     pub debug: Option<bool>,
 }
 
@@ -128,11 +129,14 @@ impl Config {
         }
     }
 
-    /// Whether code is announced to debuggers that come later.
-    pub fn announces(&self) -> bool {
-        self.debug.unwrap_or_else(|| {
-            environment::variable(c"MGENJIT_DEBUG").is_some_and(|value| value != "0")
-        })
+    /// Which debuggers are told of the code.
+    pub fn announce(&self) -> Announce {
+        let of_environment = || environment::variable(c"MGENJIT_DEBUG").map(|value| value != "0");
+        match self.debug.or_else(of_environment) {
+            None => Announce::ToThoseHere,
+            Some(false) => Announce::Never,
+            Some(true) => Announce::Always,
+        }
     }
 
     /// The cache that this asks for; `None` if there is none.

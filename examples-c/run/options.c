@@ -21,7 +21,7 @@ static const char help[] =
     "  --add FILE           a further module that the program needs (repeatable)\n"
     "  --lib PATH           a shared library that the program needs (repeatable)\n"
     "  --cpu NAME           what to compile for: native (default), x86-64, x86-64-v2, -v3, -v4\n"
-    "  --debug              announce the code to debuggers that attach later; default: $MGENJIT_DEBUG, else off\n"
+    "  --debug              announce the code to debuggers that attach later; see also $MGENJIT_DEBUG\n"
     "  --list               list the functions with their signatures, and run nothing\n"
     SETUP_HELP
     "  -h, --help, --version\n"

@@ -444,10 +444,10 @@ pub unsafe extern "C" fn mgenjit_config_set_cache_verify(
     set!(error, handle_mut config => config.0.cache_verify = on.get())
 }
 
-/// Sets whether code is announced to debuggers that come later: gdb and lldb that attach, and core files. It takes time and
-/// memory for each module, as much as its debug information has. Code that a debugger starts is announced without this, and
-/// so is what is compiled or loaded while one is attached. Default: the environment variable MGENJIT_DEBUG; if it is not set,
-/// or 0: false.
+/// Sets whether code is announced to gdb and lldb. true: always, for debuggers that attach later and for core files. It takes
+/// memory for each module, as much as its file has, and time to copy that. false: never. A debugger takes time for each
+/// module, which grows with their number: thousands take it minutes. Default: the environment variable MGENJIT_DEBUG, 0 or
+/// anything else; if it is not set, code is announced if a debugger is there.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]

@@ -6,7 +6,7 @@
 
 use super::file::ImageFile;
 use super::rebase::rebase;
-use super::registry::{Reader, Record, Writing};
+use super::registry::{NEVER, Reader, Record, Writing};
 use crate::environment;
 use std::ptr;
 use std::sync::OnceLock;
@@ -97,8 +97,9 @@ pub fn announce_all(_writer: &mut Writing) {
 
 /// Takes an image's announcement back.
 pub fn withdraw(_writer: &mut Writing, record: &Record) {
-    let entry = record.announced.swap(usize::MAX, Ordering::Relaxed) as *mut Entry;
-    if !entry.is_null() {
+    let entry = record.announced.swap(NEVER, Ordering::Relaxed);
+    if entry != 0 && entry != NEVER {
+        let entry = entry as *mut Entry;
         // SAFETY: `announce_all` made it, and the lock is held.
         unsafe {
             if (*entry).len != 0 {

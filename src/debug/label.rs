@@ -35,6 +35,15 @@ pub struct File {
     pub identity: [u64; 2],
 }
 
+/// Which debuggers are told of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Announce {
+    Never,
+    /// If one is there.
+    ToThoseHere,
+    Always,
+}
+
 /// What an image is called, and where it comes from.
 #[derive(Debug)]
 pub struct Label {
@@ -45,6 +54,5 @@ pub struct Label {
     pub file: Option<File>,
     /// Without a file: the image's bytes.
     pub bytes: Vec<u8>,
-    /// Announce it to debuggers, whether there is one or not.
-    pub announce: bool,
+    pub announce: Announce,
 }

@@ -15,5 +15,5 @@ pub mod symbolize;
 mod symbols;
 mod visible;
 
-pub use label::{File, Image, Label, Symbols};
+pub use label::{Announce, File, Image, Label, Symbols};
 pub use visible::Visible;

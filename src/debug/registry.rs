@@ -6,7 +6,7 @@
 //! Architecture Invariant: debuggers' scripts read these structures (`install/mgenjit-gdb.py`). A change of their layout
 //! raises [`VERSION`].
 
-use super::label::{File, Image, Label, Symbols};
+use super::label::{Announce, File, Image, Label, Symbols};
 use crate::fork;
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
@@ -18,6 +18,9 @@ const VERSION: u32 = 1;
 
 /// Of the skip list: enough for 2^24 images.
 const HEIGHT: usize = 12;
+
+/// Of `Record::announced`.
+pub const NEVER: usize = usize::MAX;
 
 type Tower = [AtomicPtr<Record>; HEIGHT];
 
@@ -56,7 +59,7 @@ pub struct Record {
     pub file_len: u64,
     /// The file's device and inode.
     pub identity: [u64; 2],
-    /// What it was announced to debuggers as, 0 if it was not.
+    /// What it was announced to debuggers as. 0: it was not. [`NEVER`]: nor will it be.
     pub announced: AtomicUsize,
     pub key: [u8; 32],
     pub owner: usize,
@@ -124,7 +127,10 @@ impl Record {
             rest_offset: image.loaded_len,
             file_len: image.file_len,
             identity,
-            announced: AtomicUsize::new(0),
+            announced: AtomicUsize::new(match label.announce {
+                Announce::Never => NEVER,
+                Announce::ToThoseHere | Announce::Always => 0,
+            }),
             key: label.key,
             owner: label.owner,
             symbols: image.symbols,

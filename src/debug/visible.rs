@@ -1,7 +1,7 @@
 //! An image that debuggers and signal handlers see.
 
 use super::jit;
-use super::label::{Image, Label};
+use super::label::{Announce, Image, Label};
 use super::registry::{self, Record};
 
 /// An image that is listed. Dropping it takes it out: debuggers and signal handlers no longer see it.
@@ -20,7 +20,11 @@ impl Visible {
     ///
     /// The image's segments stay readable as long as the value exists.
     pub unsafe fn new(image: &Image, label: Label) -> Visible {
-        let announce = label.announce || jit::is_watched();
+        let announce = match label.announce {
+            Announce::Never => false,
+            Announce::ToThoseHere => jit::is_watched(),
+            Announce::Always => true,
+        };
         let record = Record::new(image, label);
         let mut writer = registry::write();
         let record = registry::add(&mut writer, record);

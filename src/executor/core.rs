@@ -10,6 +10,7 @@ use crate::cache::store::Store;
 use crate::client::pool::Pool;
 use crate::config::{Config, Perf};
 use crate::cpu::{self, Cpu};
+use crate::debug::Announce;
 use crate::error::{Error, Status};
 use crate::fork;
 use crate::types::Target;
@@ -32,9 +33,8 @@ pub struct Executor {
     pub(super) state: Mutex<State>,
     pub(super) queue: Queue,
     pub(super) sources: debug_ir::Temporary,
-    /// Whether code is announced to debuggers that come later.
-    pub(super) announces: bool,
     pub(super) perf: Perf,
+    pub(super) announce: Announce,
 }
 
 impl Executor {
@@ -55,8 +55,8 @@ impl Executor {
             state: Mutex::default(),
             queue: Queue::default(),
             sources: debug_ir::Temporary::default(),
-            announces: config.announces(),
             perf: config.perf.unwrap_or_else(perf::of_environment),
+            announce: config.announce(),
             config,
         })
     }

@@ -303,6 +303,22 @@ fn what_is_removed_disappears() {
     );
 }
 
+/// Where nothing is announced, gdb knows no name.
+#[test]
+fn what_is_not_announced_has_no_name() {
+    if !has("gdb") {
+        return;
+    }
+    let printed = host(&[
+        "set env MGENJIT_DEBUG 0",
+        "break marker",
+        "run",
+        "info symbol code",
+    ]);
+    let parts = ["marker (what=1)", "No symbol matches code"];
+    expect("never", &printed, &parts);
+}
+
 /// Another library has the names of the interface too, as LLVM has, and it comes first.
 #[test]
 fn beside_another_jit() {

@@ -27,7 +27,7 @@ fn record(number: usize, len: usize) -> Box<Record> {
             owner: 0,
             file: None,
             bytes: Vec::new(),
-            announce: false,
+            announce: Announce::Never,
         },
     )
 }

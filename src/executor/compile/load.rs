@@ -155,7 +155,7 @@ impl Work<'_> {
                 owner: Arc::as_ptr(self.executor) as usize,
                 file,
                 bytes,
-                announce: self.executor.announces,
+                announce: self.executor.announce,
             });
         }
         if let Some(image) = &image {
