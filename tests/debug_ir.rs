@@ -401,3 +401,63 @@ fn debug_information_of_the_ir_stays() {
         }
     }
 }
+
+/// Values of all kinds, and where little may come between one instruction and the next.
+const SHAPES: &str = r#"
+declare i32 @__gcc_personality_v0(...)
+declare i64 @may_throw(i64)
+define i64 @pads(i64 %x) personality ptr @__gcc_personality_v0 {
+  %first = invoke i64 @may_throw(i64 %x) to label %more unwind label %bad
+more:
+  %second = invoke i64 @may_throw(i64 %first) to label %good unwind label %bad
+good:
+  %both = phi i64 [ %second, %more ]
+  ret i64 %both
+bad:
+  %seen = phi i64 [ %x, %0 ], [ %first, %more ]
+  %again = phi i64 [ 0, %0 ], [ 1, %more ]
+  %pad = landingpad { ptr, i32 } cleanup
+  %use = add i64 %seen, %again
+  call i64 @may_throw(i64 %use)
+  resume { ptr, i32 } %pad
+}
+define i64 @last(i64 %x) {
+  %y = add i64 %x, 1
+  %z = musttail call i64 @last(i64 %y)
+  ret i64 %z
+}
+define void @kinds(i1 %b, i48 %odd, i256 %wide, <4 x float> %v, <3 x i1> %bits, half %h, x86_fp80 %l, [2 x i32] %a) {
+  %o = add i48 %odd, 1
+  %w = xor i256 %wide, 5
+  %f = fadd <4 x float> %v, %v
+  %m = xor <3 x i1> %bits, %bits
+  %s = insertvalue { i8, { i1, ptr } } poison, i8 3, 0
+  %n = alloca i8, i48 %o
+  %e = extractvalue [2 x i32] %a, 1
+  fence seq_cst
+  ret void
+}
+define i64 @bare(i64 %x) naked {
+  call void asm sideeffect "movq %rdi, %rax; ret", ""()
+  unreachable
+}
+"#;
+
+#[test]
+fn values_of_all_kinds_have_debug_information() {
+    let place = Place::new(programs().join("build"));
+    place.write("shapes.ll", SHAPES);
+    for level in ["-O0", "-O1", "-O2"] {
+        place.check(
+            &["--debug-ir", level, "-o", "shapes.o", "shapes.ll"],
+            0,
+            &[],
+        );
+        let mut command = place.command("/usr/lib/llvm-22/bin/llvm-dwarfdump");
+        let output = command
+            .args(["--verify", "shapes.o"])
+            .output()
+            .expect("llvm-dwarfdump");
+        assert!(output.status.success(), "{level}: {output:?}");
+    }
+}
