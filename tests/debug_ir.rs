@@ -120,6 +120,8 @@ print total
 continue
 print u
 print fib(7)
+delete
+continue
 ";
 
 const SHOWN: &[&str] = &[
@@ -162,6 +164,7 @@ const SHOWN: &[&str] = &[
     "63\t  ret i32 0",
     "$6 = 30",
     "$7 = 13",
+    "exited normally",
 ];
 
 fn check_gdb(test: &str, place: &Place, commands: &str, arguments: &[&str], expect: &[&str]) {

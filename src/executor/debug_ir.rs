@@ -148,6 +148,9 @@ impl Drop for Temporary {
 
 /// Writes texts to a folder below one that is the user's alone.
 pub fn write(folder: &Path, texts: &[(String, Vec<u8>)]) -> io::Result<()> {
+    if texts.is_empty() {
+        return Ok(());
+    }
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
