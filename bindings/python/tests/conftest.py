@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,9 @@ CHECKOUT = PACKAGE.parent.parent
 sys.path.insert(0, str(PACKAGE))
 
 import mgenjit  # noqa: E402
+
+# Whoever starts the tests in the background may have had it ignored, which Python and what it starts would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 FIB = """
 define i64 @fib(i64 %n) {
