@@ -5,6 +5,7 @@ Each call is a bar above its caller, as wide as the share of time that it and wh
 and nothing that is narrower than a pixel or two.
 """
 
+import colorsys
 import sys
 from xml.sax.saxutils import escape
 
@@ -47,6 +48,11 @@ def count(lines):
     return root
 
 
+def color(hue):
+    parts = colorsys.hls_to_rgb(hue / 360, 0.68, 0.85)
+    return "#" + "".join(f"{round(255 * part):02x}" for part in parts)
+
+
 def draw(root):
     total = root[0]
     bars = []
@@ -69,7 +75,7 @@ def draw(root):
         # Always the same colour for the same function.
         hue = 15 + sum(name.encode()) * 7 % 40
         print(f"<g><title>{escape(name)}: {share:.1%}</title>", end="")
-        print(f'<rect x="{x:.1f}" y="{y}" width="{width:.1f}" height="{BAR}" fill="hsl({hue} 85% 68%)"/>', end="")
+        print(f'<rect x="{x:.1f}" y="{y}" width="{width:.1f}" height="{BAR}" fill="{color(hue)}"/>', end="")
         room = int((width - 4) / LETTER)
         if room >= 3:
             label = name if len(name) <= room else name[: room - 1] + "…"
