@@ -15,89 +15,102 @@ use std::os::unix::ffi::OsStrExt;
 /// The longest path that the system takes, with its terminator.
 const PATH_MAX: usize = 4096;
 
-/// Where an image's file can be read. It allocates nothing and takes no lock.
-pub enum ImageFile<'a> {
-    /// The file that it was mapped from.
-    File(OwnedFd),
-    /// Pieces: the mapped segments, and what the record keeps.
-    Pieces(&'a Record),
+/// Where an image's file lies. No reader needs to stay while it is opened and read, which may take long.
+pub struct FilePath {
+    /// With a terminator.
+    path: [u8; PATH_MAX],
+    /// Its device and inode.
+    identity: [u64; 2],
 }
 
-impl<'a> ImageFile<'a> {
-    /// Of a listed image. `None`: its file is gone, or is another one by now.
-    ///
-    /// # Safety
-    ///
-    /// A reader found the record, and still exists.
-    pub unsafe fn open(record: &'a Record) -> Option<ImageFile<'a>> {
-        let Some(place) = record.file() else {
-            return Some(ImageFile::Pieces(record));
-        };
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+impl FilePath {
+    /// Of an image that was mapped from a file. It allocates nothing.
+    pub fn new(file: &File) -> Option<FilePath> {
         let mut path = [0; PATH_MAX];
-        let file = rustix::fs::open(join(place, &mut path)?, flags, Mode::empty()).ok()?;
+        let mut len = 0;
+        let directory = file.directory.as_os_str().as_bytes();
+        for part in [directory, b"/", file.path.as_bytes(), b"\0"] {
+            path.get_mut(len..len + part.len())?.copy_from_slice(part);
+            len += part.len();
+        }
+        let identity = file.identity;
+        Some(FilePath { path, identity })
+    }
+
+    /// `None`: the file is gone, or is another one by now.
+    pub fn open(&self) -> Option<OpenFile> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let path = CStr::from_bytes_until_nul(&self.path).ok()?;
+        let file = rustix::fs::open(path, flags, Mode::empty()).ok()?;
         let stat = rustix::fs::fstat(&file).ok()?;
-        (record.identity == [stat.st_dev, stat.st_ino]).then_some(ImageFile::File(file))
-    }
-
-    /// All of it.
-    pub fn bytes(&self, len: u64) -> Option<Vec<u8>> {
-        let len = usize::try_from(len).ok()?;
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(len).ok()?;
-        bytes.resize(len, 0);
-        match self {
-            ImageFile::File(_) => self.read(0, &mut bytes).then_some(bytes),
-            ImageFile::Pieces(record) => {
-                // What lies between the pieces is padding.
-                for (offset, piece) in pieces(record) {
-                    let start = usize::try_from(offset).ok()?;
-                    let room = bytes.get_mut(start..)?;
-                    let len = piece.len().min(room.len());
-                    room[..len].copy_from_slice(&piece[..len]);
-                }
-                Some(bytes)
-            }
-        }
+        (self.identity == [stat.st_dev, stat.st_ino]).then_some(OpenFile(file))
     }
 }
 
-impl Source for ImageFile<'_> {
+/// The file that an image was mapped from.
+pub struct OpenFile(OwnedFd);
+
+impl Source for OpenFile {
     fn read(&self, offset: u64, into: &mut [u8]) -> bool {
-        match self {
-            ImageFile::File(file) => {
-                let mut done = 0;
-                while done < into.len() {
-                    match rustix::io::pread(file, &mut into[done..], offset + done as u64) {
-                        Ok(0) => return false,
-                        Ok(count) => done += count,
-                        Err(rustix::io::Errno::INTR) => {}
-                        Err(_) => return false,
-                    }
-                }
-                true
+        let mut done = 0;
+        while done < into.len() {
+            match rustix::io::pread(&self.0, &mut into[done..], offset + done as u64) {
+                Ok(0) => return false,
+                Ok(count) => done += count,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return false,
             }
-            ImageFile::Pieces(record) => pieces(record).any(|(start, piece)| {
-                offset
-                    .checked_sub(start)
-                    .is_some_and(|offset| piece.read(offset, into))
-            }),
         }
+        true
     }
 }
 
-/// A file's path, with a terminator.
-fn join<'a>(file: &File, into: &'a mut [u8; PATH_MAX]) -> Option<&'a CStr> {
-    let mut len = 0;
-    for part in [
-        file.directory.as_os_str().as_bytes(),
-        b"/",
-        file.path.as_bytes(),
-    ] {
-        into.get_mut(len..len + part.len())?.copy_from_slice(part);
-        len += part.len();
+/// The file of an image that was mapped from none: the mapped segments, and what the record keeps.
+pub struct Pieces<'a>(pub &'a Record);
+
+impl Source for Pieces<'_> {
+    fn read(&self, offset: u64, into: &mut [u8]) -> bool {
+        pieces(self.0).any(|(start, piece)| {
+            offset
+                .checked_sub(start)
+                .is_some_and(|offset| piece.read(offset, into))
+        })
     }
-    CStr::from_bytes_until_nul(into).ok()
+}
+
+/// All of an image's file.
+pub fn bytes(record: &Record) -> Option<Vec<u8>> {
+    match record.file() {
+        Some(file) => bytes_of_file(&FilePath::new(file)?, record.file_len),
+        None => bytes_of_pieces(record),
+    }
+}
+
+/// All of an image's file, if it was mapped from one.
+pub fn bytes_of_file(path: &FilePath, len: u64) -> Option<Vec<u8>> {
+    let file = path.open()?;
+    let mut bytes = zeros(len)?;
+    file.read(0, &mut bytes).then_some(bytes)
+}
+
+/// All of an image's file, if it was mapped from none.
+pub fn bytes_of_pieces(record: &Record) -> Option<Vec<u8>> {
+    let mut bytes = zeros(record.file_len)?;
+    // What lies between the pieces is padding.
+    for (offset, piece) in pieces(record) {
+        let room = bytes.get_mut(usize::try_from(offset).ok()?..)?;
+        let len = piece.len().min(room.len());
+        room[..len].copy_from_slice(&piece[..len]);
+    }
+    Some(bytes)
+}
+
+fn zeros(len: u64) -> Option<Vec<u8>> {
+    let len = usize::try_from(len).ok()?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(len).ok()?;
+    bytes.resize(len, 0);
+    Some(bytes)
 }
 
 /// An image's memory.

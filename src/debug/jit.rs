@@ -4,7 +4,7 @@
 //! They apply no load address to such a file, so each is a copy that says where the image lies. Making it takes time and
 //! memory: it is made when a debugger is there, or where the configuration asks for it.
 
-use super::file::ImageFile;
+use super::file;
 use super::rebase::rebase;
 use super::registry::{NEVER, Reader, Record, Writing};
 use crate::environment;
@@ -75,9 +75,7 @@ pub fn announce_all(_writer: &mut Writing) {
         if record.announced.load(Ordering::Relaxed) != 0 {
             continue;
         }
-        // SAFETY: the reader found it.
-        let copy = unsafe { ImageFile::open(record) }
-            .and_then(|file| file.bytes(record.file_len))
+        let copy = file::bytes(record)
             .and_then(|bytes| rebase(bytes, record.base, record.len))
             .unwrap_or_default();
         let copy = Box::leak(copy.into_boxed_slice());

@@ -1,7 +1,7 @@
 //! The source line of an address, by the debug information of the image's file.
 
-use super::file::ImageFile;
-use super::registry::{Reader, Record};
+use super::file::{self, FilePath};
+use super::registry::Reader;
 use crate::fork;
 use addr2line::Context;
 use gimli::{Dwarf, EndianArcSlice, LittleEndian, SectionId};
@@ -33,39 +33,29 @@ static LAST: Mutex<Option<Last>> = Mutex::new(None);
 /// The functions that an address lies in, the innermost first. Empty: it is not in compiled code, or the code has no debug
 /// information.
 pub fn locations(address: usize) -> Vec<Location> {
-    let Some((serial, probe)) = ({
-        let reader = Reader::new();
-        reader
-            .find(address)
-            .map(|record| (record.serial, (address - record.base) as u64))
-    }) else {
+    let mut last = fork::guard(|| LAST.lock().unwrap_or_else(PoisonError::into_inner));
+    let reader = Reader::new();
+    let Some(record) = reader.find(address) else {
         return Vec::new();
     };
-    let mut last = fork::guard(|| LAST.lock().unwrap_or_else(PoisonError::into_inner));
+    let (base, serial, len) = (record.base, record.serial, record.file_len);
     if last.as_ref().is_none_or(|last| last.serial != serial) {
-        *last = None;
-        let reader = Reader::new();
-        let Some(context) = reader
-            .find(address)
-            .filter(|record| record.serial == serial)
-            .and_then(read)
-        else {
-            return Vec::new();
+        let bytes = match record.file() {
+            None => file::bytes_of_pieces(record),
+            Some(file) => {
+                let path = FilePath::new(file);
+                // A file may be slow to read, and whoever unloads code waits for readers.
+                drop(reader);
+                path.and_then(|path| file::bytes_of_file(&path, len))
+            }
         };
-        *last = Some(Last { serial, context });
+        let context = bytes.and_then(|bytes| context(&bytes));
+        *last = context.map(|context| Last { serial, context });
     }
     match &*last {
-        Some(last) => frames(&last.context, probe).unwrap_or_default(),
+        Some(last) => frames(&last.context, (address - base) as u64).unwrap_or_default(),
         None => Vec::new(),
     }
-}
-
-/// Reads debug information. The caller is a reader that found the record.
-fn read(record: &Record) -> Option<Context<EndianArcSlice<LittleEndian>>> {
-    // SAFETY: see above.
-    let file = unsafe { ImageFile::open(record) }?;
-    let bytes = file.bytes(record.file_len)?;
-    context(&bytes)
 }
 
 /// The debug information of an image's file.

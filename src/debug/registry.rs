@@ -10,7 +10,7 @@ use super::label::{Announce, File, Image, Label, Symbols};
 use crate::fork;
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Of the layout.
@@ -258,6 +258,8 @@ unsafe fn take_out(record: *mut Record) {
 static CURRENT: AtomicUsize = AtomicUsize::new(0);
 
 fn wait_for_readers() {
+    // What was taken out is out for every reader that is not counted below.
+    fence(Ordering::SeqCst);
     for _ in 0..2 {
         let old = CURRENT.fetch_add(1, Ordering::SeqCst) & 1;
         while fork::READERS[old].load(Ordering::SeqCst) != 0 {
@@ -273,6 +275,7 @@ impl Reader {
     pub fn new() -> Reader {
         let counter = CURRENT.load(Ordering::SeqCst) & 1;
         fork::READERS[counter].fetch_add(1, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
         Reader(counter)
     }
 

@@ -1,7 +1,7 @@
 //! What an address in compiled code is. It takes no lock, allocates nothing, and keeps `errno`: signal handlers use it.
 
-use super::file::{ImageFile, Memory, code};
-use super::registry::{Reader, Record};
+use super::file::{FilePath, Memory, Pieces, code};
+use super::registry::Reader;
 use super::symbols::{Function, Source, Table};
 use std::ops::Range;
 
@@ -30,31 +30,45 @@ pub fn symbolize(address: usize, owner: Option<usize>, found: &mut Found<'_>) ->
     }
     write(record.name().as_bytes(), found.module);
     write(b"", found.function);
-    let function = function(record, address, found.function);
+    let (base, key, serial) = (record.base, record.key, record.serial);
+    let offset = (address - base) as u64;
+    let code = code(record, offset);
+    let path = record.file().and_then(FilePath::new);
+    // A file may be slow to read, and whoever unloads code waits for readers.
+    drop(reader);
+    let name = &mut *found.function;
+    let function = code.and_then(|code| {
+        // All symbols, or else those that others can see.
+        let of_file = path.and_then(|path| {
+            let file = path.open()?;
+            find(&Table::of_file(&file)?, &file, &code, offset, name)
+        });
+        of_file.or_else(|| in_memory(address, serial, &code, name))
+    });
     Some(Place {
-        base: record.base,
-        key: record.key,
-        function: function.map(|function| record.base + function.start as usize),
+        base,
+        key,
+        function: function.map(|function| base + function.start as usize),
     })
 }
 
-fn function(record: &Record, address: usize, name: &mut [u8]) -> Option<Function> {
-    let address = (address - record.base) as u64;
-    let code = code(record, address)?;
-    // All symbols, or else those that others can see.
-    // SAFETY: the caller is a reader that found the record.
-    let file = unsafe { ImageFile::open(record) };
-    let of_file = file
-        .as_ref()
-        .and_then(|file| find(&Table::of_file(file)?, file, &code, address, name));
-    of_file.or_else(|| {
+/// Looks at what is in memory of an image, if it is still there.
+fn in_memory(address: usize, serial: u64, code: &Range<u64>, name: &mut [u8]) -> Option<Function> {
+    let reader = Reader::new();
+    let record = reader
+        .find(address)
+        .filter(|record| record.serial == serial)?;
+    let offset = (address - record.base) as u64;
+    let pieces = Pieces(record);
+    let kept = Table::of_file(&pieces).and_then(|table| find(&table, &pieces, code, offset, name));
+    kept.or_else(|| {
         let table = Table {
             symbols: record.symbols.table as u64,
             count: record.symbols.count as u64,
             strings: record.symbols.strings as u64,
             strings_len: record.symbols.strings_len as u64,
         };
-        find(&table, &Memory(record), &code, address, name)
+        find(&table, &Memory(record), code, offset, name)
     })
 }
 

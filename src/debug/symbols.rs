@@ -1,12 +1,12 @@
 //! The function that an address lies in, by an image's symbols. It allocates nothing, takes no lock, and believes nothing:
 //! what it reads may have been changed by others.
 
+use object::LittleEndian as LE;
 use object::elf::{
     FileHeader64, SHN_UNDEF, SHT_SYMTAB, STB_LOCAL, STT_FUNC, STT_GNU_IFUNC, STT_NOTYPE,
     SectionHeader64, Sym64,
 };
 use object::pod::{Pod, bytes_of_mut, bytes_of_slice_mut};
-use object::{LittleEndian as LE, pod};
 use std::ops::Range;
 
 /// What an image is read from.
@@ -66,8 +66,8 @@ impl Table {
         None
     }
 
-    /// The function at an address of the code. Addresses count from the image's base. Of several, the one that starts last, and a name that
-    /// others can see rather than a local one.
+    /// The function at an address of the code. Addresses count from the image's base. Of several, the one that starts last,
+    /// and a name that others can see rather than a local one.
     pub fn find(&self, source: &impl Source, code: &Range<u64>, address: u64) -> Option<Function> {
         const AT_ONCE: usize = 64;
         let mut best: Option<Function> = None;
@@ -145,14 +145,9 @@ fn zeroed<T: Pod>() -> T {
 
 impl Source for [u8] {
     fn read(&self, offset: u64, into: &mut [u8]) -> bool {
-        let Ok((bytes, _)) = pod::slice_from_bytes::<u8>(self, self.len()) else {
-            return false;
-        };
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
-        match start
-            .checked_add(into.len())
-            .and_then(|end| bytes.get(start..end))
-        {
+        let end = start.checked_add(into.len());
+        match end.and_then(|end| self.get(start..end)) {
             Some(found) => {
                 into.copy_from_slice(found);
                 true

@@ -1,6 +1,7 @@
 //! A debugger that comes later: it attaches, or reads a core file.
 
 use crate::programs::{expect, has, ir, line, output, place, tools};
+use crate::support::skips::skip;
 use crate::support::{source, wait};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -56,13 +57,24 @@ impl Drop for Running {
     }
 }
 
+/// Whether a debugger is here and may attach. Linux can allow it to a process's parents alone (Yama).
+fn may_attach(debugger: &str) -> bool {
+    let scope = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope");
+    let is_free = scope.map_or(true, |scope| scope.trim() == "0");
+    if !is_free && !rustix::process::geteuid().is_root() {
+        skip("debuggers", "debuggers may not attach (ptrace_scope)");
+        return false;
+    }
+    has(debugger)
+}
+
 fn script() -> String {
     format!("source {}", source("install/mgenjit-gdb.py").display())
 }
 
 #[test]
 fn with_the_script() {
-    if !has("gdb") {
+    if !may_attach("gdb") {
         return;
     }
     let here = format!("break debugged.c:{}", line("usleep(1000)"));
@@ -114,7 +126,7 @@ fn with_the_script() {
 /// Code that was announced needs no script.
 #[test]
 fn announced() {
-    if !has("gdb") {
+    if !may_attach("gdb") {
         return;
     }
     let here = format!("break debugged.c:{}", line("usleep(1000)"));
@@ -132,7 +144,7 @@ fn announced() {
 
 #[test]
 fn lldb_sees_what_was_announced() {
-    if !has("lldb-22") {
+    if !may_attach("lldb-22") {
         return;
     }
     let running = Running::start("warm", &["--debug"]);

@@ -8,10 +8,11 @@ mod tests;
 
 use object::LittleEndian as LE;
 use object::elf::{
-    self, FileHeader64, SHF_ALLOC, SHF_COMPRESSED, SHN_ABS, SHN_UNDEF, SHT_DYNAMIC, SHT_DYNSYM,
-    SHT_NULL, SHT_SYMTAB, STT_TLS, SectionHeader64, Sym64,
+    FileHeader64, SHF_ALLOC, SHF_COMPRESSED, SHN_ABS, SHN_UNDEF, SHT_DYNAMIC, SHT_DYNSYM, SHT_NULL,
+    SHT_SYMTAB, STT_TLS, SectionHeader64, Sym64,
 };
 use object::pod;
+use object::read::elf::{FileHeader, SectionHeader, SectionTable};
 use section::Section;
 use std::ops::Range;
 
@@ -39,53 +40,38 @@ pub fn rebase(mut file: Vec<u8>, base: usize, len: usize) -> Option<Vec<u8>> {
     Some(file)
 }
 
-fn table(file: &[u8]) -> Option<(Range<usize>, usize)> {
-    let (header, _) = pod::from_bytes::<FileHeader64<LE>>(file).ok()?;
-    let start = usize::try_from(header.e_shoff.get(LE)).ok()?;
-    let count = usize::from(header.e_shnum.get(LE));
-    let end = start.checked_add(count * size_of::<SectionHeader64<LE>>())?;
-    let names = usize::from(header.e_shstrndx.get(LE).0);
-    (start != 0 && end <= file.len()).then_some((start..end, names))
+/// The file's sections, as the crate reads them.
+fn table(file: &[u8]) -> Option<SectionTable<'_, FileHeader64<LE>>> {
+    let header = FileHeader64::<LE>::parse(file).ok()?;
+    header.sections(LE, file).ok()
 }
 
-fn headers(file: &[u8]) -> Option<(&[SectionHeader64<LE>], usize)> {
-    let (range, names) = table(file)?;
-    let count = range.len() / size_of::<SectionHeader64<LE>>();
-    let (headers, _) = pod::slice_from_bytes(&file[range], count).ok()?;
-    Some((headers, names))
-}
-
-fn range(file: &[u8], section: &SectionHeader64<LE>) -> Option<Range<usize>> {
-    if section.sh_type.get(LE) == elf::SHT_NOBITS {
-        return None;
-    }
-    let start = usize::try_from(section.sh_offset.get(LE)).ok()?;
-    let end = start.checked_add(usize::try_from(section.sh_size.get(LE)).ok()?)?;
+/// Where a section's bytes are in the file, if it has any.
+fn range(section: &SectionHeader64<LE>, file: &[u8]) -> Option<Range<usize>> {
+    let (start, len) = section.file_range(LE)?;
+    let start = usize::try_from(start).ok()?;
+    let end = start.checked_add(usize::try_from(len).ok()?)?;
     (end <= file.len()).then_some(start..end)
 }
 
 /// The sections that have bytes and are not compressed.
 fn sections(file: &[u8]) -> Option<Vec<Section<'_>>> {
-    let (headers, names) = headers(file)?;
-    let names = &file[range(file, headers.get(names)?)?];
-    let section = |header: &SectionHeader64<LE>| {
-        let name = names.get(header.sh_name.get(LE) as usize..)?;
-        let len = name.iter().position(|byte| *byte == 0)?;
-        let is_plain = header.sh_flags.get(LE).0 & SHF_COMPRESSED.0 == 0;
+    let table = table(file)?;
+    let section = |section: &SectionHeader64<LE>| {
+        let is_plain = !section.sh_flags(LE).contains(SHF_COMPRESSED);
         is_plain.then_some(Section {
-            name: &name[..len],
-            range: range(file, header)?,
+            name: table.section_name(LE, section).ok()?,
+            range: range(section, file)?,
         })
     };
-    Some(headers.iter().filter_map(section).collect())
+    Some(table.iter().filter_map(section).collect())
 }
 
 fn move_symbols(file: &mut [u8], base: u64) -> Option<()> {
-    let tables: Vec<Range<usize>> = headers(file)?
-        .0
+    let tables: Vec<Range<usize>> = table(file)?
         .iter()
-        .filter(|header| [SHT_SYMTAB, SHT_DYNSYM].contains(&header.sh_type.get(LE)))
-        .filter_map(|header| range(file, header))
+        .filter(|section| [SHT_SYMTAB, SHT_DYNSYM].contains(&section.sh_type(LE)))
+        .filter_map(|section| range(section, file))
         .collect();
     for table in tables {
         let count = table.len() / size_of::<Sym64<LE>>();
@@ -110,12 +96,13 @@ fn move_sections(file: &mut [u8], base: u64) -> Option<()> {
         .filter(|section| UNUSED.contains(&section.name))
         .map(|section| section.range.start)
         .collect();
-    let (range, _) = table(file)?;
-    let count = range.len() / size_of::<SectionHeader64<LE>>();
+    let count = table(file)?.len();
+    let (header, _) = pod::from_bytes::<FileHeader64<LE>>(file).ok()?;
+    let start = usize::try_from(header.e_shoff.get(LE)).ok()?;
     let (headers, _) =
-        pod::slice_from_bytes_mut::<SectionHeader64<LE>>(&mut file[range], count).ok()?;
+        pod::slice_from_bytes_mut::<SectionHeader64<LE>>(file.get_mut(start..)?, count).ok()?;
     for header in headers {
-        if header.sh_flags.get(LE).0 & SHF_ALLOC.0 != 0 {
+        if header.sh_flags.get(LE).contains(SHF_ALLOC) {
             let address = header.sh_addr.get(LE).wrapping_add(base);
             header.sh_addr.set(LE, address);
         }
