@@ -1,5 +1,8 @@
 use super::rebase;
-use gimli::{Dwarf, EndianSlice, LittleEndian, Reader, SectionId};
+use gimli::{
+    CieOrFde, DebugFrame, Dwarf, EndianSlice, LittleEndian, Reader, Section as _, SectionId,
+    UnwindSection as _,
+};
 use object::{Object, ObjectSection, ObjectSymbol};
 use std::process::Command;
 
@@ -62,6 +65,18 @@ fn addresses(file: &[u8], base: u64) -> Vec<String> {
             .unwrap_or_default();
         Ok::<_, gimli::Error>(EndianSlice::new(data, LittleEndian))
     };
+    // Of the functions that have no frames for the unwinder.
+    let mut frames = DebugFrame::load(load).expect("a section");
+    frames.set_address_size(8);
+    let bases = gimli::BaseAddresses::default();
+    let mut entries = frames.entries(&bases);
+    while let Some(entry) = entries.next().expect("an entry") {
+        if let CieOrFde::Fde(frame) = entry {
+            let frame = frame.parse(DebugFrame::cie_from_offset).expect("a frame");
+            let (start, len) = (less(frame.initial_address()), frame.len());
+            lines.push(format!("frame {start} {len}"));
+        }
+    }
     let dwarf = Dwarf::load(load).expect("sections");
     let mut units = dwarf.units();
     while let Some(header) = units.next().expect("a unit") {
@@ -139,7 +154,11 @@ fn all_that_is_an_address_is_moved() {
     for compiler in ["cc", &clang] {
         for version in ["-gdwarf-3", "-gdwarf-4", "-gdwarf-5"] {
             for level in ["-O0", "-O2"] {
-                for sections in ["-fno-function-sections", "-ffunction-sections"] {
+                for sections in [
+                    "-fno-function-sections",
+                    "-ffunction-sections",
+                    "-fno-asynchronous-unwind-tables",
+                ] {
                     let Some(file) = library(compiler, &[version, level, sections]) else {
                         continue;
                     };
@@ -150,6 +169,8 @@ fn all_that_is_an_address_is_moved() {
                         of("line ") > 10 && of("DW_TAG_") > 4 && of("symbol ") > 4,
                         "{compiler} {version}: {before:#?}"
                     );
+                    let has_frames = sections == "-fno-asynchronous-unwind-tables";
+                    assert_eq!(of("frame ") > 0, has_frames, "{compiler} {version}");
                     let moved = rebase(file, BASE as usize, 1 << 20).expect("moved");
                     let after = addresses(&moved, BASE);
                     let what = format!("{compiler} {version} {level} {sections}");
