@@ -13,7 +13,7 @@
  *   address and a function stay valid while any handle of their executor exists (the executor itself, one of its modules
  *   or functions), unless the module is removed: see mgenjit_module_remove.
  * - IR is a pointer and a length in bytes. Names and paths are NUL-terminated UTF-8. A `const char *` that the library
- *   returns belongs to the handle it was asked of, and lives as long as that handle.
+ *   returns belongs to the handle it came from, and lives as long as that handle.
  * - Times are in milliseconds or microseconds, as the end of their names says: _ms or _us.
  * - Executors, modules and functions may be used by many threads at once. A configuration and an error belong to one
  *   thread at a time.
@@ -119,7 +119,7 @@ typedef struct mgenjit_cache_iterator mgenjit_cache_iterator;
 // One entry of a cache. It stays as it was when it was opened, whatever happens to the cache.
 typedef struct mgenjit_cache_entry mgenjit_cache_entry;
 
-// Why a module is found in a cache, or is not.
+// Why a module is or is not found in a cache.
 typedef struct mgenjit_explanation mgenjit_explanation;
 
 /*
@@ -290,7 +290,8 @@ MGENJIT_ENUM {
   // is how many compiles are ahead.
   MGENJIT_EVENT_PROGRESS = 11,
   // The module was compiled, but its inputs look wrong: one calls a function in a way that does not match its definition in
-  // another. `message`: which. Sent when a module is compiled, not on a cache hit.
+  // another. `message`: which. Sent when a module is compiled, not on a cache hit. Or perf cannot be told of the code: see
+  // mgenjit_config_set_perf.
   MGENJIT_EVENT_WARNING = 12
 };
 
@@ -416,33 +417,34 @@ mgenjit_status mgenjit_config_set_opt_level(mgenjit_config *config,
                                             int32_t level,
                                             mgenjit_error **error);
 
-// Makes the IR the source that debuggers show, in functions without debug information of their own. Debuggers then step
-// through the IR text, break at its lines, and show its arguments and values by name: `%x` is `x`, `%3` is `_3`, and what an
-// `alloca` makes is shown as its content. Most is visible at MGENJIT_OPT_O0. Default: no.
+// Makes the IR itself the source that debuggers show, for functions that have no debug information. Debuggers then step
+// through the IR text, break at its lines, and show arguments and values by name: `%x` as `x`, `%3` as `_3`, and an
+// `alloca` as its content. Most values are visible at MGENJIT_OPT_O0. Default: false.
 //
-// The text is the file that was compiled. Of IR in memory, and of bitcode, which is printed, it is a file that is named after
-// the module, "x.ll": in the cache directory, below v3/ir, where it goes with the entry; without a cache that may be written,
-// in a temporary folder that goes with the executor. Code depends on where its text is, so it is compiled again if the file,
-// the module's name or the cache directory is another one.
+// If a text file was compiled, debuggers show that file. For IR in memory and for bitcode, the library writes the text to a
+// file that is named after the module, "x.ll". It is in the cache directory, below v3/ir, and is removed after its entry.
+// Without a writable cache, it is in a temporary folder that is removed with the executor. The code contains the path of
+// the text: another file, module name or cache directory means another compile.
 //
 // Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 mgenjit_status mgenjit_config_set_debug_ir(mgenjit_config *config,
                                            bool on,
                                            mgenjit_error **error);
 
-// Sets what the profiler perf is told of code that it cannot find by itself: one of MGENJIT_PERF_…. Code from the cache
-// needs none of it, because it is mapped from a file that perf reads. Default: $MGENJIT_PERF, "map" or "jitdump", with ",all"
-// for MGENJIT_PERF_ALL; else MGENJIT_PERF_OFF.
+// Sets how the profiler perf learns of code that is not mapped from a file: MGENJIT_PERF_OFF, MGENJIT_PERF_MAP or
+// MGENJIT_PERF_JITDUMP. Cached code needs neither, because perf reads its file; `| MGENJIT_PERF_ALL` adds it anyway.
+// Default: $MGENJIT_PERF, which is "map" or "jitdump", with ",all" for MGENJIT_PERF_ALL; else MGENJIT_PERF_OFF.
 //
-// A jitdump, which also has source lines, is for `perf record -k 1` and `perf inject --jit`. It is in a new folder below .debug/jit in $JITDUMPDIR, else in
-// $HOME. Nothing is removed from either file when a module is, and whoever profiles deletes them.
+// A jitdump also has source lines. Use it with `perf record -k 1` and `perf inject --jit`. It is in a new folder below
+// .debug/jit, in $JITDUMPDIR, else $HOME, else the current directory. The library never deletes a map or a jitdump, and
+// the removal of a module removes nothing from them.
 //
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT. A file that cannot be written is an event, MGENJIT_EVENT_WARNING.
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT. If a file cannot be written, the event hook gets MGENJIT_EVENT_WARNING.
 mgenjit_status mgenjit_config_set_perf(mgenjit_config *config,
                                        int32_t kind,
                                        mgenjit_error **error);
 
-// Sets the CPU that code is generated for. "native", the default and also NULL: this machine, with all its features. Or a
+// Sets the CPU that code is generated for. "native", the default, also if NULL: this machine, with all its features. Or a
 // level of the x86-64 psABI, "x86-64", "x86-64-v2", "x86-64-v3" or "x86-64-v4": the code runs on every machine of that
 // level, so that different machines can share a cache. Functions with a "target-cpu" attribute are compiled for that CPU.
 //
@@ -471,7 +473,7 @@ mgenjit_status mgenjit_config_set_target(mgenjit_config *config,
 
 // Sets the program that links executables, and shared libraries with libraries or flags of their own: a C compiler driver
 // such as "gcc", "clang-22" or "aarch64-linux-gnu-gcc", or a linker such as "wasm-ld". A name without a slash is looked up
-// on $PATH when it is used. Default, also NULL: $MGENJIT_CC, else "cc".
+// on $PATH when it is used. Default, also if NULL: $MGENJIT_CC, else "cc".
 //
 // Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 mgenjit_status mgenjit_config_set_linker(mgenjit_config *config,
@@ -517,7 +519,7 @@ mgenjit_status mgenjit_config_set_reproducer_dir(mgenjit_config *config,
 // the file is cut short, processes that run its code get a SIGBUS. Trusted keys prevent both: see
 // mgenjit_config_add_cache_trusted_key.
 //
-// Default, also NULL: $MGENJIT_CACHE_DIR, else $XDG_CACHE_HOME/mgenjit, else $HOME/.cache/mgenjit. If none of these
+// Default, also if NULL: $MGENJIT_CACHE_DIR, else $XDG_CACHE_HOME/mgenjit, else $HOME/.cache/mgenjit. If none of these
 // variables is set, nothing is cached.
 //
 // Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
@@ -546,8 +548,8 @@ mgenjit_status mgenjit_config_add_cache_layer(mgenjit_config *config,
 // limit, no limit.
 //
 // When something is stored and a limit is exceeded, entries are evicted: first those that saved the least compile time for
-// each byte and were not used for long. Pinned ones stay. Eviction does a little at a time, so a limit may be exceeded for
-// a moment.
+// each byte and have not been used for a long time. Pinned ones stay. Eviction does a little at a time, so a limit may be
+// exceeded for a moment.
 //
 // Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 mgenjit_status mgenjit_config_set_cache_limits(mgenjit_config *config,
@@ -589,10 +591,10 @@ mgenjit_status mgenjit_config_set_cache_verify(mgenjit_config *config,
                                                bool on,
                                                mgenjit_error **error);
 
-// Sets whether code is announced to gdb and lldb. true: always, for debuggers that attach later and for core files. It takes
-// memory for each module, as much as its file has, and time to copy that. false: never. A debugger takes time for each
-// module, which grows with their number: thousands take it minutes. Default: the environment variable MGENJIT_DEBUG, 0 or
-// anything else; if it is not set, code is announced if a debugger is there.
+// Sets whether code is announced to gdb and lldb. true: always, also for debuggers that attach later and for core files.
+// Each module then takes as much more memory as its file has bytes, and the time to copy it. false: never. Use it if a
+// program has thousands of modules: each takes a debugger longer than the one before. Default: $MGENJIT_DEBUG, where 0 means
+// never and any other value always; if it is not set, code is announced if a debugger is present.
 //
 // Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 mgenjit_status mgenjit_config_set_debug(mgenjit_config *config,
@@ -668,7 +670,7 @@ MGENJIT_ENUM {
 // The shared server's own limit. The value is 18446744073709551615, all bits set.
 #define MGENJIT_SERVER_DEFAULT UINT64_MAX
 
-// Sets the path of the compile server's executable, which is then the only one tried. Default, also NULL: $MGENJIT_SERVER,
+// Sets the path of the compile server's executable, which is then the only one tried. Default, also if NULL: $MGENJIT_SERVER,
 // which is then the only one tried; else the first that exists of: mgenjit-server beside this library,
 // ../libexec/mgenjit/mgenjit-server relative to the library's folder, mgenjit-server on $PATH.
 //
@@ -725,7 +727,7 @@ mgenjit_status mgenjit_config_set_server_limits(mgenjit_config *config,
                                                 mgenjit_error **error);
 
 // Sets a log file for compile servers that this configuration starts. Each line is a JSON object that says what the server
-// does, with the time and, for a compile, the module's key. "-" is this process's standard error. Default, also NULL:
+// does, with the time and, for a compile, the module's key. "-" is this process's standard error. Default, also if NULL:
 // $MGENJIT_SERVER_LOG, with the same meaning; if it is not set, there is no log. If the file cannot be written when a server
 // starts, the event hook is told: MGENJIT_EVENT_SERVER_WARNING.
 //
@@ -1161,9 +1163,9 @@ mgenjit_status mgenjit_function_call_raw(mgenjit_function *function,
 /*
  * Addresses
  *
- * What an address in compiled code is: for crash handlers, profilers and stack traces. dladdr(), backtrace_symbols() and
- * dl_iterate_phdr() do not know compiled code, because the system's loader did not load it. examples-c/backtrace.c prints
- * the stack of a crash.
+ * Finds the function and source line of an address in compiled code, for crash handlers, profilers and stack traces.
+ * dladdr(), backtrace_symbols() and dl_iterate_phdr() do not know compiled code, because the system's loader did not load
+ * it. examples-c/backtrace.c prints the stack of a crash.
  *
  *     void *add;
  *     mgenjit_symbol symbol = {.size = sizeof symbol};
@@ -1205,18 +1207,18 @@ typedef struct mgenjit_location {
   char file[1024];
 } mgenjit_location;
 
-// Says which function of which module an address lies in, in all executors of the process. False: it is not in compiled
-// code, or a parameter is NULL. Of a return address, ask for the byte before it: the call may be a function's last
-// instruction.
+// Finds the module and function that contain an address, in all executors of the process. Returns false if the address is
+// not in compiled code or a parameter is NULL. For a return address, pass the address minus 1: the call may be the
+// function's last instruction.
 //
-// Functions that others cannot see are found in the cached file, which is opened. If that is gone, only functions that
-// other modules can see have a name.
+// Names of functions that other modules cannot see are read from the cached file. If it is gone, they have no name.
 //
 // Thread-safe, and async-signal-safe: it takes no lock, allocates nothing and keeps errno. It uses 8 KiB of the stack.
 bool mgenjit_symbolize(const void *address,
                        mgenjit_symbol *symbol);
 
-// As mgenjit_symbolize, but only for the code of one executor. Not for signal handlers: a failure makes an error.
+// Like mgenjit_symbolize, but only for the code of one executor. Do not call it in a signal handler: on failure it allocates
+// an error.
 //
 // Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_INVALID_ARGUMENT.
 mgenjit_status mgenjit_executor_symbolize(mgenjit_executor *executor,
@@ -1224,8 +1226,8 @@ mgenjit_status mgenjit_executor_symbolize(mgenjit_executor *executor,
                                           mgenjit_symbol *symbol,
                                           mgenjit_error **error);
 
-// Writes the source location of an address, if the code has debug information. An address may lie in several functions, of
-// which one is inlined into the next: `frame` counts them from 0, the innermost.
+// Finds the source location of an address, if the code has debug information. Inlining can put an address in several
+// functions, each inlined into the next: `frame` counts them from 0, the innermost.
 //
 // Thread-safe. Allocates and takes locks: call it after a crash, not in the signal handler, unless the process ends anyway.
 // Errors: MGENJIT_STATUS_NOT_FOUND if the address is not in compiled code, has no debug information, or has no such frame;
@@ -1572,8 +1574,8 @@ mgenjit_status mgenjit_cache_pin(mgenjit_cache *cache,
                                  mgenjit_error **error);
 
 // Evicts entries until the limits of the cache's configuration hold, and removes what killed processes left. Entries that
-// saved the least compile time for each byte and were not used for long go first. Storing does the same, a little at a time.
-// `progress` may be NULL.
+// saved the least compile time for each byte and have not been used for a long time go first. Storing does the same, a
+// little at a time. `progress` may be NULL.
 //
 // Thread-safe.
 mgenjit_status mgenjit_cache_trim(mgenjit_cache *cache,

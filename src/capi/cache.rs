@@ -248,8 +248,8 @@ pub unsafe extern "C" fn mgenjit_cache_pin(
 }
 
 /// Evicts entries until the limits of the cache's configuration hold, and removes what killed processes left. Entries that
-/// saved the least compile time for each byte and were not used for long go first. Storing does the same, a little at a time.
-/// `progress` may be NULL.
+/// saved the least compile time for each byte and have not been used for a long time go first. Storing does the same, a
+/// little at a time. `progress` may be NULL.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]

@@ -100,14 +100,14 @@ pub unsafe extern "C" fn mgenjit_config_set_opt_level(
     set!(error, handle_mut config => config.0.opt_level = opt_level(level)?)
 }
 
-/// Makes the IR the source that debuggers show, in functions without debug information of their own. Debuggers then step
-/// through the IR text, break at its lines, and show its arguments and values by name: `%x` is `x`, `%3` is `_3`, and what an
-/// `alloca` makes is shown as its content. Most is visible at MGENJIT_OPT_O0. Default: no.
+/// Makes the IR itself the source that debuggers show, for functions that have no debug information. Debuggers then step
+/// through the IR text, break at its lines, and show arguments and values by name: `%x` as `x`, `%3` as `_3`, and an
+/// `alloca` as its content. Most values are visible at MGENJIT_OPT_O0. Default: false.
 ///
-/// The text is the file that was compiled. Of IR in memory, and of bitcode, which is printed, it is a file that is named after
-/// the module, "x.ll": in the cache directory, below v3/ir, where it goes with the entry; without a cache that may be written,
-/// in a temporary folder that goes with the executor. Code depends on where its text is, so it is compiled again if the file,
-/// the module's name or the cache directory is another one.
+/// If a text file was compiled, debuggers show that file. For IR in memory and for bitcode, the library writes the text to a
+/// file that is named after the module, "x.ll". It is in the cache directory, below v3/ir, and is removed after its entry.
+/// Without a writable cache, it is in a temporary folder that is removed with the executor. The code contains the path of
+/// the text: another file, module name or cache directory means another compile.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -119,14 +119,15 @@ pub unsafe extern "C" fn mgenjit_config_set_debug_ir(
     set!(error, handle_mut config => config.0.debug_ir = on.get())
 }
 
-/// Sets what the profiler perf is told of code that it cannot find by itself: one of MGENJIT_PERF_…. Code from the cache
-/// needs none of it, because it is mapped from a file that perf reads. Default: $MGENJIT_PERF, "map" or "jitdump", with ",all"
-/// for MGENJIT_PERF_ALL; else MGENJIT_PERF_OFF.
+/// Sets how the profiler perf learns of code that is not mapped from a file: MGENJIT_PERF_OFF, MGENJIT_PERF_MAP or
+/// MGENJIT_PERF_JITDUMP. Cached code needs neither, because perf reads its file; `| MGENJIT_PERF_ALL` adds it anyway.
+/// Default: $MGENJIT_PERF, which is "map" or "jitdump", with ",all" for MGENJIT_PERF_ALL; else MGENJIT_PERF_OFF.
 ///
-/// A jitdump, which also has source lines, is for `perf record -k 1` and `perf inject --jit`. It is in a new folder below .debug/jit in $JITDUMPDIR, else in
-/// $HOME. Nothing is removed from either file when a module is, and whoever profiles deletes them.
+/// A jitdump also has source lines. Use it with `perf record -k 1` and `perf inject --jit`. It is in a new folder below
+/// .debug/jit, in $JITDUMPDIR, else $HOME, else the current directory. The library never deletes a map or a jitdump, and
+/// the removal of a module removes nothing from them.
 ///
-/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT. A file that cannot be written is an event, MGENJIT_EVENT_WARNING.
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT. If a file cannot be written, the event hook gets MGENJIT_EVENT_WARNING.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_config_set_perf(
     config: *mut mgenjit_config,
@@ -167,7 +168,7 @@ fn opt_level(level: i32) -> Result<OptLevel, Error> {
     })
 }
 
-/// Sets the CPU that code is generated for. "native", the default and also NULL: this machine, with all its features. Or a
+/// Sets the CPU that code is generated for. "native", the default, also if NULL: this machine, with all its features. Or a
 /// level of the x86-64 psABI, "x86-64", "x86-64-v2", "x86-64-v3" or "x86-64-v4": the code runs on every machine of that
 /// level, so that different machines can share a cache. Functions with a "target-cpu" attribute are compiled for that CPU.
 ///
@@ -240,7 +241,7 @@ fn target(triple: Option<&str>, cpu: &str, features: &str) -> Result<Option<Targ
 
 /// Sets the program that links executables, and shared libraries with libraries or flags of their own: a C compiler driver
 /// such as "gcc", "clang-22" or "aarch64-linux-gnu-gcc", or a linker such as "wasm-ld". A name without a slash is looked up
-/// on $PATH when it is used. Default, also NULL: $MGENJIT_CC, else "cc".
+/// on $PATH when it is used. Default, also if NULL: $MGENJIT_CC, else "cc".
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -316,7 +317,7 @@ pub unsafe extern "C" fn mgenjit_config_set_reproducer_dir(
 /// the file is cut short, processes that run its code get a SIGBUS. Trusted keys prevent both: see
 /// mgenjit_config_add_cache_trusted_key.
 ///
-/// Default, also NULL: $MGENJIT_CACHE_DIR, else $XDG_CACHE_HOME/mgenjit, else $HOME/.cache/mgenjit. If none of these
+/// Default, also if NULL: $MGENJIT_CACHE_DIR, else $XDG_CACHE_HOME/mgenjit, else $HOME/.cache/mgenjit. If none of these
 /// variables is set, nothing is cached.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
@@ -372,8 +373,8 @@ pub unsafe extern "C" fn mgenjit_config_add_cache_layer(
 /// limit, no limit.
 ///
 /// When something is stored and a limit is exceeded, entries are evicted: first those that saved the least compile time for
-/// each byte and were not used for long. Pinned ones stay. Eviction does a little at a time, so a limit may be exceeded for
-/// a moment.
+/// each byte and have not been used for a long time. Pinned ones stay. Eviction does a little at a time, so a limit may be
+/// exceeded for a moment.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -444,10 +445,10 @@ pub unsafe extern "C" fn mgenjit_config_set_cache_verify(
     set!(error, handle_mut config => config.0.cache_verify = on.get())
 }
 
-/// Sets whether code is announced to gdb and lldb. true: always, for debuggers that attach later and for core files. It takes
-/// memory for each module, as much as its file has, and time to copy that. false: never. A debugger takes time for each
-/// module, which grows with their number: thousands take it minutes. Default: the environment variable MGENJIT_DEBUG, 0 or
-/// anything else; if it is not set, code is announced if a debugger is there.
+/// Sets whether code is announced to gdb and lldb. true: always, also for debuggers that attach later and for core files.
+/// Each module then takes as much more memory as its file has bytes, and the time to copy it. false: never. Use it if a
+/// program has thousands of modules: each takes a debugger longer than the one before. Default: $MGENJIT_DEBUG, where 0 means
+/// never and any other value always; if it is not set, code is announced if a debugger is present.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]

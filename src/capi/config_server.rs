@@ -30,7 +30,7 @@ pub const MGENJIT_SERVER_SHARED: i32 = 2;
 /// The shared server's own limit. The value is 18446744073709551615, all bits set.
 pub const MGENJIT_SERVER_DEFAULT: u64 = u64::MAX;
 
-/// Sets the path of the compile server's executable, which is then the only one tried. Default, also NULL: $MGENJIT_SERVER,
+/// Sets the path of the compile server's executable, which is then the only one tried. Default, also if NULL: $MGENJIT_SERVER,
 /// which is then the only one tried; else the first that exists of: mgenjit-server beside this library,
 /// ../libexec/mgenjit/mgenjit-server relative to the library's folder, mgenjit-server on $PATH.
 ///
@@ -133,7 +133,7 @@ pub unsafe extern "C" fn mgenjit_config_set_server_limits(
 }
 
 /// Sets a log file for compile servers that this configuration starts. Each line is a JSON object that says what the server
-/// does, with the time and, for a compile, the module's key. "-" is this process's standard error. Default, also NULL:
+/// does, with the time and, for a compile, the module's key. "-" is this process's standard error. Default, also if NULL:
 /// $MGENJIT_SERVER_LOG, with the same meaning; if it is not set, there is no log. If the file cannot be written when a server
 /// starts, the event hook is told: MGENJIT_EVENT_SERVER_WARNING.
 ///

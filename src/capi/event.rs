@@ -44,7 +44,8 @@ pub const MGENJIT_EVENT_SERVER_WARNING: i32 = 10;
 /// is how many compiles are ahead.
 pub const MGENJIT_EVENT_PROGRESS: i32 = 11;
 /// The module was compiled, but its inputs look wrong: one calls a function in a way that does not match its definition in
-/// another. `message`: which. Sent when a module is compiled, not on a cache hit.
+/// another. `message`: which. Sent when a module is compiled, not on a cache hit. Or perf cannot be told of the code: see
+/// mgenjit_config_set_perf.
 pub const MGENJIT_EVENT_WARNING: i32 = 12;
 
 /// What the steps of a compile took, in microseconds. 0 for a step that did not happen.

@@ -27,7 +27,7 @@ use crate::executor::source::Source;
 use std::ffi::{CString, c_char, c_void};
 use std::ptr;
 
-/// Why a module is found in a cache, or is not.
+/// Why a module is or is not found in a cache.
 #[allow(non_camel_case_types)]
 pub struct mgenjit_explanation {
     verdict: i32,

@@ -1,8 +1,8 @@
 //! Addresses
 //!
-//! What an address in compiled code is: for crash handlers, profilers and stack traces. dladdr(), backtrace_symbols() and
-//! dl_iterate_phdr() do not know compiled code, because the system's loader did not load it. examples-c/backtrace.c prints
-//! the stack of a crash.
+//! Finds the function and source line of an address in compiled code, for crash handlers, profilers and stack traces.
+//! dladdr(), backtrace_symbols() and dl_iterate_phdr() do not know compiled code, because the system's loader did not load
+//! it. examples-c/backtrace.c prints the stack of a crash.
 //!
 //! ```c
 //! void *add;
@@ -69,12 +69,11 @@ pub struct mgenjit_location {
 // SAFETY: as above.
 unsafe impl SizedStruct for mgenjit_location {}
 
-/// Says which function of which module an address lies in, in all executors of the process. False: it is not in compiled
-/// code, or a parameter is NULL. Of a return address, ask for the byte before it: the call may be a function's last
-/// instruction.
+/// Finds the module and function that contain an address, in all executors of the process. Returns false if the address is
+/// not in compiled code or a parameter is NULL. For a return address, pass the address minus 1: the call may be the
+/// function's last instruction.
 ///
-/// Functions that others cannot see are found in the cached file, which is opened. If that is gone, only functions that
-/// other modules can see have a name.
+/// Names of functions that other modules cannot see are read from the cached file. If it is gone, they have no name.
 ///
 /// Thread-safe, and async-signal-safe: it takes no lock, allocates nothing and keeps errno. It uses 8 KiB of the stack.
 #[unsafe(no_mangle)]
@@ -90,7 +89,8 @@ pub unsafe extern "C" fn mgenjit_symbolize(
     place.is_ok_and(|place| find(address, None).is_some_and(|found| place.write(found).is_ok()))
 }
 
-/// As mgenjit_symbolize, but only for the code of one executor. Not for signal handlers: a failure makes an error.
+/// Like mgenjit_symbolize, but only for the code of one executor. Do not call it in a signal handler: on failure it allocates
+/// an error.
 ///
 /// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -109,8 +109,8 @@ pub unsafe extern "C" fn mgenjit_executor_symbolize(
     })
 }
 
-/// Writes the source location of an address, if the code has debug information. An address may lie in several functions, of
-/// which one is inlined into the next: `frame` counts them from 0, the innermost.
+/// Finds the source location of an address, if the code has debug information. Inlining can put an address in several
+/// functions, each inlined into the next: `frame` counts them from 0, the innermost.
 ///
 /// Thread-safe. Allocates and takes locks: call it after a crash, not in the signal handler, unless the process ends anyway.
 /// Errors: MGENJIT_STATUS_NOT_FOUND if the address is not in compiled code, has no debug information, or has no such frame;
