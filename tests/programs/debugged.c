@@ -36,9 +36,12 @@ int with_inlined(int n)
     return inlined(n);
 }
 
+static __thread int of_thread = 41;
+
 int main(int argc, char **argv)
 {
     (void)argv;
+    of_thread++;
     printf("%d\n", fib(5));
     fflush(stdout);
     while (argc > 1) {

@@ -5,7 +5,7 @@
 use super::section::Section;
 use gimli::{
     AttributeValue, CieOrFde, DebugFrame, Dwarf, EndianSlice, LittleEndian, Operation, Reader,
-    Relocate, RelocateReader, SectionId, Unit, UnwindSection,
+    Relocate, RelocateReader, Section as _, SectionId, Unit, UnwindSection,
 };
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -38,17 +38,21 @@ type Noting<'a> = RelocateReader<EndianSlice<'a, LittleEndian>, Noted>;
 struct Notes<'a> {
     dwarf: Dwarf<Noting<'a>>,
     frames: DebugFrame<Noting<'a>>,
+    /// Where .debug_info starts in the file.
+    start: usize,
     noted: Rc<RefCell<Vec<Place>>>,
 }
 
 impl<'a> Notes<'a> {
     fn new(file: &'a [u8], sections: &[Section<'_>]) -> Notes<'a> {
         let noted = Rc::new(RefCell::new(Vec::new()));
+        let range = |id: SectionId| {
+            let mut sections = sections.iter();
+            let found = sections.find(|section| section.name == id.name().as_bytes());
+            found.map_or(0..0, |section| section.range.clone())
+        };
         let load = |id: SectionId| -> Noting<'a> {
-            let range = sections
-                .iter()
-                .find(|section| section.name == id.name().as_bytes())
-                .map_or(0..0, |section| section.range.clone());
+            let range = range(id);
             let places = noted.clone();
             let start = range.start;
             RelocateReader::new(
@@ -63,6 +67,7 @@ impl<'a> Notes<'a> {
         Notes {
             dwarf,
             frames,
+            start: range(SectionId::DebugInfo).start,
             noted,
         }
     }
@@ -79,32 +84,47 @@ impl<'a> Notes<'a> {
     }
 }
 
-/// Where addresses lie, each place once. What cannot be read is passed over.
-pub fn addresses(file: &[u8], sections: &[Section<'_>]) -> Vec<Place> {
+/// What has to change when the file is moved.
+#[derive(Default)]
+pub struct Changes {
+    /// Where addresses lie, each place once.
+    pub addresses: Vec<Place>,
+    /// Where units state that they start at 0. What they list counts from there, so this 0 is an address.
+    pub unit_starts: Vec<Place>,
+    /// Where expressions start that lead to thread-local variables.
+    pub thread_local: Vec<Place>,
+}
+
+/// What cannot be read is passed over.
+pub fn changes(file: &[u8], sections: &[Section<'_>]) -> Changes {
     let notes = Notes::new(file, sections);
-    let mut places = Vec::new();
+    let mut changes = Changes::default();
     for unit in notes.units() {
         notes.take();
-        let _ = unit_addresses(&notes, &unit, &mut places);
+        let _ = unit_changes(&notes, &unit, &mut changes);
+        notes.take();
+        changes.unit_starts.extend(start_at_0(&notes, &unit));
     }
     notes.take();
+    let places = &mut changes.addresses;
     let mut tables = notes.dwarf.debug_addr.headers();
     while let Ok(Some(table)) = tables.next() {
         let mut entries = table.entries();
         while let Ok(Some(_)) = entries.next() {}
     }
     places.append(&mut notes.take());
-    frame_addresses(&notes, &mut places);
+    frame_addresses(&notes, places);
     places.sort_unstable();
     places.dedup();
-    places
+    changes
 }
 
-fn unit_addresses<'a>(
+fn unit_changes<'a>(
     notes: &Notes<'a>,
     unit: &Unit<Noting<'a>>,
-    places: &mut Vec<Place>,
+    changes: &mut Changes,
 ) -> gimli::Result<()> {
+    let places = &mut changes.addresses;
     let dwarf = &notes.dwarf;
     let mut ranges = Vec::new();
     let mut locations = Vec::new();
@@ -115,7 +135,11 @@ fn unit_addresses<'a>(
         for attribute in entry.attrs() {
             let value = attribute.value();
             if let AttributeValue::Exprloc(expression) = &value {
-                expression_addresses(expression.clone(), unit)?;
+                if read_expression(expression.clone(), unit)? {
+                    let section = notes.dwarf.debug_info.reader();
+                    let offset = expression.0.offset_from(section);
+                    changes.thread_local.push(notes.start + offset);
+                }
             } else if let Ok(Some(offset)) = dwarf.attr_locations_offset(unit, value.clone()) {
                 locations.push(offset);
             } else if let Ok(Some(offset)) = dwarf.attr_ranges_offset(unit, value) {
@@ -172,7 +196,7 @@ fn unit_addresses<'a>(
             | Entry::StartEnd { data, .. }
             | Entry::StartLength { data, .. } = entry
             {
-                expression_addresses(data, unit)?;
+                read_expression(data, unit)?;
                 places.append(&mut notes.take());
             }
         }
@@ -181,17 +205,23 @@ fn unit_addresses<'a>(
     Ok(())
 }
 
-fn expression_addresses<R: Reader<Offset = usize>>(
+/// Reads an expression, for its addresses to be noted. Returns whether it leads to a thread-local variable.
+fn read_expression<R: Reader<Offset = usize>>(
     expression: gimli::Expression<R>,
     unit: &Unit<R>,
-) -> gimli::Result<()> {
+) -> gimli::Result<bool> {
+    let mut is_thread_local = false;
     let mut operations = expression.operations(unit.encoding());
     while let Some(operation) = operations.next()? {
-        if let Operation::EntryValue { expression } = operation {
-            expression_addresses(gimli::Expression(expression), unit)?;
+        match operation {
+            Operation::TLS => is_thread_local = true,
+            Operation::EntryValue { expression } => {
+                read_expression(gimli::Expression(expression), unit)?;
+            }
+            _ => {}
         }
     }
-    Ok(())
+    Ok(is_thread_local)
 }
 
 /// Whether a unit's own entry has DW_AT_low_pc.
@@ -201,31 +231,25 @@ fn states_start<R: Reader<Offset = usize>>(unit: &Unit<R>) -> gimli::Result<bool
     Ok(root.is_some_and(|root| root.attr_value(gimli::DW_AT_low_pc).is_some()))
 }
 
-/// Where units state that they start at 0: what they list counts from there, so this 0 is an address.
-pub fn unit_bases(file: &[u8], sections: &[Section<'_>]) -> Vec<Place> {
-    let notes = Notes::new(file, sections);
-    let mut places = Vec::new();
-    for unit in notes.units() {
-        notes.take();
-        let Ok(mut entries) = unit.entries_raw(None) else {
-            continue;
-        };
-        let Ok(Some(abbreviation)) = entries.read_abbreviation() else {
-            continue;
-        };
-        for specification in abbreviation.attributes() {
+/// Where a unit states that it starts at 0.
+fn start_at_0<'a>(notes: &Notes<'a>, unit: &Unit<Noting<'a>>) -> Vec<Place> {
+    let read = || {
+        let mut entries = unit.entries_raw(None)?;
+        for specification in entries
+            .read_abbreviation()?
+            .map_or(&[][..], |one| one.attributes())
+        {
             notes.take();
-            let Ok(attribute) = entries.read_attribute(*specification) else {
-                break;
-            };
+            let attribute = entries.read_attribute(*specification)?;
             if attribute.name() == gimli::DW_AT_low_pc
                 && matches!(attribute.value(), AttributeValue::Addr(0))
             {
-                places.append(&mut notes.take());
+                return Ok(notes.take());
             }
         }
-    }
-    places
+        Ok::<_, gimli::Error>(Vec::new())
+    };
+    read().unwrap_or_default()
 }
 
 fn frame_addresses(notes: &Notes<'_>, places: &mut Vec<Place>) {

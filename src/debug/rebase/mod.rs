@@ -19,11 +19,10 @@ use std::ops::Range;
 /// Moves a file whose image spans `len` bytes from address 0 on to `base`. `None`: it is no such file, or it has no
 /// sections.
 pub fn rebase(mut file: Vec<u8>, base: usize, len: usize) -> Option<Vec<u8>> {
-    let places = {
-        let sections = sections(&file)?;
-        dwarf::addresses(&file, &sections)
-    };
-    for place in places {
+    // DW_OP_hi_user, which no compiler uses.
+    const UNKNOWN: u8 = 0xff;
+    let changes = dwarf::changes(&file, &sections(&file)?);
+    for place in changes.addresses {
         let word = file.get_mut(place..place.checked_add(8)?)?;
         let value = u64::from_le_bytes(word.try_into().ok()?);
         // 0 stands for code that the linker left out; what is beyond the image says so, too.
@@ -31,9 +30,14 @@ pub fn rebase(mut file: Vec<u8>, base: usize, len: usize) -> Option<Vec<u8>> {
             word.copy_from_slice(&(value + base as u64).to_le_bytes());
         }
     }
-    for place in dwarf::unit_bases(&file, &sections(&file)?) {
+    for place in changes.unit_starts {
         let word = file.get_mut(place..place.checked_add(8)?)?;
         word.copy_from_slice(&(base as u64).to_le_bytes());
+    }
+    // Debuggers ask the system's loader where a thread's variables are, which does not know: gdb would show what lies
+    // elsewhere. An operation that does not exist makes that an error.
+    for place in changes.thread_local {
+        *file.get_mut(place)? = UNKNOWN;
     }
     move_symbols(&mut file, base as u64)?;
     move_sections(&mut file, base as u64)?;

@@ -11,7 +11,7 @@ const BASE: u64 = 0x7f12_3456_7000;
 const PROGRAM: &str = r"
 struct pair { int first; long second; };
 int counter;
-static __thread int of_thread;
+__thread int of_thread;
 static __attribute__((noinline)) long add_up(struct pair *pair)
 {
     pair->second += pair->first;
@@ -114,9 +114,13 @@ fn unit_addresses<R: Reader<Offset = usize>>(
                 }
             } else if let gimli::AttributeValue::Exprloc(expression) = value {
                 let mut operations = expression.operations(unit.encoding());
-                while let Some(operation) = operations.next()? {
-                    if let gimli::Operation::Address { address } = operation {
-                        lines.push(format!("{name} {}", less(address)));
+                while let Ok(Some(operation)) = operations.next() {
+                    match operation {
+                        gimli::Operation::Address { address } => {
+                            lines.push(format!("{name} {}", less(address)));
+                        }
+                        gimli::Operation::TLS => lines.push(format!("thread-local {name}")),
+                        _ => {}
                     }
                 }
             }
@@ -162,7 +166,7 @@ fn all_that_is_an_address_is_moved() {
                     let Some(file) = library(compiler, &[version, level, sections]) else {
                         continue;
                     };
-                    let before = addresses(&file, 0);
+                    let mut before = addresses(&file, 0);
                     let of =
                         |start: &str| before.iter().filter(|line| line.starts_with(start)).count();
                     assert!(
@@ -171,6 +175,9 @@ fn all_that_is_an_address_is_moved() {
                     );
                     let has_frames = sections == "-fno-asynchronous-unwind-tables";
                     assert_eq!(of("frame ") > 0, has_frames, "{compiler} {version}");
+                    // What leads to these is taken out, and nothing else.
+                    assert_eq!(of("thread-local "), 1, "{compiler} {version}");
+                    before.retain(|line| !line.starts_with("thread-local "));
                     let moved = rebase(file, BASE as usize, 1 << 20).expect("moved");
                     let after = addresses(&moved, BASE);
                     let what = format!("{compiler} {version} {level} {sections}");
