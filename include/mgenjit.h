@@ -394,6 +394,13 @@ MGENJIT_ENUM {
 };
 
 MGENJIT_ENUM {
+  // Large modules are compiled in pieces, the default.
+  MGENJIT_PARTITION_AUTOMATIC = 0,
+  // Every module is compiled as one.
+  MGENJIT_PARTITION_OFF = -1
+};
+
+MGENJIT_ENUM {
   // Read the cache and store in it, the default.
   MGENJIT_CACHE_READ_WRITE = 0,
   // Read the cache, store nothing.
@@ -417,12 +424,26 @@ mgenjit_status mgenjit_config_set_opt_level(mgenjit_config *config,
                                             int32_t level,
                                             mgenjit_error **error);
 
+// Sets whether large modules are compiled in pieces: MGENJIT_PARTITION_AUTOMATIC, MGENJIT_PARTITION_OFF, or the size of
+// a piece in IR instructions, from 1 on. A size cuts small modules too. Default: MGENJIT_PARTITION_AUTOMATIC.
+//
+// Pieces are compiled at the same time, by as many servers as mgenjit_config_set_max_servers allows. Each has its own entry
+// in the cache. If a few functions of a module have changed, only the pieces that contain or inline them are compiled
+// again. The result is one image and one object, the same for the same IR, whatever the cache had. Functions are inlined
+// across pieces if they are small. What cannot be cut is compiled as one: modules with module-level assembly, and code
+// for targets other than ELF systems on x86-64, AArch64 and RISC-V.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_partition(mgenjit_config *config,
+                                            int32_t size,
+                                            mgenjit_error **error);
+
 // Makes the IR itself the source that debuggers show, for functions that have no debug information. Debuggers then step
 // through the IR text, break at its lines, and show arguments and values by name: `%x` as `x`, `%3` as `_3`, and an
 // `alloca` as its content. Most values are visible at MGENJIT_OPT_O0. Default: false.
 //
 // If a text file was compiled, debuggers show that file. For IR in memory and for bitcode, the library writes the text to a
-// file that is named after the module, "x.ll". It is in the cache directory, below v3/ir, and is removed after its entry.
+// file that is named after the module, "x.ll". It is in the cache directory, below v4/ir, and is removed after its entry.
 // Without a writable cache, it is in a temporary folder that is removed with the executor. The code contains the path of
 // the text: another file, module name or cache directory means another compile.
 //
@@ -1856,7 +1877,9 @@ MGENJIT_ENUM {
   // The version of LLVM.
   MGENJIT_DIFFERS_LLVM = 8,
   // The version of this library, or the build of its compile server.
-  MGENJIT_DIFFERS_VERSION = 16
+  MGENJIT_DIFFERS_VERSION = 16,
+  // Another option of the code, such as the size of pieces.
+  MGENJIT_DIFFERS_OPTIONS = 32
 };
 
 // Explains whether an executor of the cache's configuration would find the IR in the cache, and why. `name` is the module's

@@ -10,7 +10,7 @@ use crate::cpu::{Cpu, Level};
 use crate::debug::Announce;
 use crate::environment;
 use crate::event::Hook;
-use crate::types::{OptLevel, Target, TargetSpec};
+use crate::types::{CodeOptions, OptLevel, Partition, Target, TargetSpec};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +34,8 @@ pub enum PerfKind {
 #[derive(Clone)]
 pub struct Config {
     pub opt_level: OptLevel,
+    /// Whether large modules are compiled in pieces.
+    pub partition: Partition,
     /// Make the IR the source that debuggers show, where it has no debug information.
     pub debug_ir: bool,
     /// `None`: what `$MGENJIT_PERF` says, else nothing.
@@ -88,6 +90,7 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             opt_level: OptLevel::O2,
+            partition: Partition::default(),
             debug_ir: false,
             perf: None,
             level: None,
@@ -126,6 +129,13 @@ impl Config {
         match &self.target {
             Some(target) => Target::Other(target.clone()),
             None => Target::Host(self.level.map_or_else(Cpu::native, Cpu::Level)),
+        }
+    }
+
+    /// What decides about code beside the level and the target.
+    pub fn code_options(&self) -> CodeOptions {
+        CodeOptions {
+            partition: self.partition,
         }
     }
 

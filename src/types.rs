@@ -2,6 +2,7 @@
 
 use crate::cpu::Cpu;
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU32;
 
 /// The standard optimisation pipelines. The numbers are the C API's and part of every key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -34,6 +35,49 @@ impl OptLevel {
             OptLevel::Os => "Os",
             OptLevel::Oz => "Oz",
         }
+    }
+}
+
+/// Whether a module is compiled in pieces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Partition {
+    /// Never.
+    Off,
+    /// If it is large enough to gain by it.
+    #[default]
+    Automatic,
+    /// In pieces of about this many IR instructions.
+    Size(NonZeroU32),
+}
+
+/// What decides about code beside the level and the target. Part of every key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct CodeOptions {
+    pub partition: Partition,
+}
+
+impl CodeOptions {
+    /// What differs from the defaults, such as `pieces=off`, with spaces between. Entries keep this.
+    pub fn text(self) -> String {
+        let CodeOptions { partition } = self;
+        match partition {
+            Partition::Automatic => String::new(),
+            Partition::Off => "pieces=off".to_owned(),
+            Partition::Size(size) => format!("pieces={size}"),
+        }
+    }
+
+    /// Reads [`CodeOptions::text`]. `None`: something else, or of a later version.
+    pub fn parse(text: &str) -> Option<CodeOptions> {
+        let mut options = CodeOptions::default();
+        for word in text.split_ascii_whitespace() {
+            match word.split_once('=')? {
+                ("pieces", "off") => options.partition = Partition::Off,
+                ("pieces", size) => options.partition = Partition::Size(size.parse().ok()?),
+                _ => return None,
+            }
+        }
+        Some(options)
     }
 }
 
@@ -154,6 +198,22 @@ pub struct Position {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn options_are_read_as_they_are_written() {
+        fn check(partition: Partition, text: &str) {
+            let options = CodeOptions { partition };
+            assert_eq!(options.text(), text);
+            assert_eq!(CodeOptions::parse(text), Some(options));
+        }
+        check(Partition::Automatic, "");
+        check(Partition::Off, "pieces=off");
+        check(Partition::Size(NonZeroU32::MIN), "pieces=1");
+        check(Partition::Size(NonZeroU32::MAX), "pieces=4294967295");
+        for unknown in ["pieces", "pieces=", "pieces=0", "other=1", "pieces=1 other"] {
+            assert_eq!(CodeOptions::parse(unknown), None, "{unknown}");
+        }
+    }
 
     #[test]
     fn inputs_lie_on_pages_of_their_own_with_a_zero_between() {

@@ -174,7 +174,7 @@ fn what_is_unknown_is_said() {
     };
     let ran = limited(&["stats"]);
     assert!(ran.code == 0 && ran.out.contains("0 of 2"), "{ran:?}");
-    std::fs::remove_file(cache.path("cache/v3/index.sqlite")).expect("an index");
+    std::fs::remove_file(cache.path("cache/v4/index.sqlite")).expect("an index");
     let ran = limited(&["stats"]);
     assert!(ran.code == 1 && ran.out.contains("unknown"), "{ran:?}");
     assert!(!ran.out.contains("0 of 2"), "{ran:?}");
@@ -1081,7 +1081,7 @@ fn rebuild() {
     let before = cache.check(&["stats", "--json"], 0, &[]);
     cache.check(&["rebuild"], 0, &["the index has 2 entries"]);
     assert_eq!(cache.check(&["stats", "--json"], 0, &[]), before);
-    let folder = cache.path("cache/v3");
+    let folder = cache.path("cache/v4");
     std::fs::remove_file(folder.join("index.sqlite")).expect("an index");
     for file in ["index.sqlite-wal", "index.sqlite-shm"] {
         let _ = std::fs::remove_file(folder.join(file));

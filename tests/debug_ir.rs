@@ -263,7 +263,7 @@ fn gdb_finds_the_text_of_what_is_in_no_file() {
 fn texts_are_where_debug_information_says() {
     let place = place();
     let texts = |place: &Place| -> Vec<PathBuf> {
-        let folders = std::fs::read_dir(place.path("cache/v3/ir"));
+        let folders = std::fs::read_dir(place.path("cache/v4/ir"));
         let folders = folders
             .into_iter()
             .flatten()
@@ -296,7 +296,7 @@ fn texts_are_where_debug_information_says() {
     assert!(run(&["--debug-ir", "--verbose", "moved.ll"]));
     assert_eq!(texts(&place).len(), 1);
     // What is deleted comes back.
-    std::fs::remove_dir_all(place.path("cache/v3/ir")).expect("removed");
+    std::fs::remove_dir_all(place.path("cache/v4/ir")).expect("removed");
     assert!(run(&with) && !run(&with));
     assert_eq!(texts(&place), found);
     // The cache shows what was given, and knows how it was compiled.

@@ -151,7 +151,7 @@ fn a_hit_maps_one_file_and_records_that() {
     assert!(directories.len() <= 1, "{directories:#?}");
     assert!(
         matches!(files[..], [entry, journal] if entry.contains(".so\"") && entry.contains("O_RDONLY")
-            && journal.contains("v3/journal\"")),
+            && journal.contains("v4/journal\"")),
         "a hit opens the entry, to read it, and the journal: {files:#?}"
     );
     assert!(cold.opens().len() > 2, "{:#?}", cold.opens());

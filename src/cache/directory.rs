@@ -1,15 +1,15 @@
 //! The cache's directory: its layout, and whether its files may be run.
 //!
 //! ```text
-//! <root>/v3/entries/<first 2 digits>/<other 62 digits>.so      an entry
-//! <root>/v3/entries/<first 2 digits>/<other 62 digits>.alias   another name of an entry
-//! <root>/v3/pins/<64 digits>                                   that entry is not evicted
-//! <root>/v3/ir/…                                              see `sources`
-//! <root>/v3/locks/<64 digits>                                  held by whoever compiles the key
-//! <root>/v3/maintenance                                        held by whoever folds, trims or clears
-//! <root>/v3/journal                                            what happened since it was last folded into the index
-//! <root>/v3/index.sqlite                                       what queries read
-//! <root>/v3/tmp/…                                              files that are being written
+//! <root>/v4/entries/<first 2 digits>/<other 62 digits>.so      an entry
+//! <root>/v4/entries/<first 2 digits>/<other 62 digits>.alias   another name of an entry
+//! <root>/v4/pins/<64 digits>                                   that entry is not evicted
+//! <root>/v4/ir/…                                              see `sources`
+//! <root>/v4/locks/<64 digits>                                  held by whoever compiles the key
+//! <root>/v4/maintenance                                        held by whoever folds, trims or clears
+//! <root>/v4/journal                                            what happened since it was last folded into the index
+//! <root>/v4/index.sqlite                                       what queries read
+//! <root>/v4/tmp/…                                              files that are being written
 //! ```
 //!
 //! The version is that of the layout and of the entries' format; a directory holds several side by side, and no
@@ -29,14 +29,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The folder of this version of the layout.
-pub const VERSION: &str = "v3";
-pub const ENTRIES: &str = "v3/entries";
-pub const LOCKS: &str = "v3/locks";
-pub const PINS: &str = "v3/pins";
-pub const TEMPORARY: &str = "v3/tmp";
-pub const MAINTENANCE: &str = "v3/maintenance";
-pub const JOURNAL: &str = "v3/journal";
-pub const INDEX: &str = "v3/index.sqlite";
+pub const VERSION: &str = "v4";
+pub const ENTRIES: &str = "v4/entries";
+pub const LOCKS: &str = "v4/locks";
+pub const PINS: &str = "v4/pins";
+pub const TEMPORARY: &str = "v4/tmp";
+pub const MAINTENANCE: &str = "v4/maintenance";
+pub const JOURNAL: &str = "v4/journal";
+pub const INDEX: &str = "v4/index.sqlite";
 
 /// How many folders the entries lie in: one for each value of a key's first byte.
 pub const FOLDERS: u16 = 256;

@@ -3,7 +3,7 @@
 use super::version::FORMAT_VERSION;
 use crate::cpu::Model;
 use crate::cpu::{Cpu, Level};
-use crate::types::{OptLevel, Target, TargetSpec};
+use crate::types::{CodeOptions, OptLevel, Target, TargetSpec};
 use crate::version::{BUILD_ID, LLVM_VERSION, PACKAGE_VERSION};
 use std::fmt;
 
@@ -77,6 +77,7 @@ impl fmt::Debug for Key {
 pub struct KeyParts<'a> {
     pub opt_level: OptLevel,
     pub target: TargetPart<'a>,
+    pub options: CodeOptions,
     pub llvm: &'a str,
     pub package: &'a str,
     pub build: &'a str,
@@ -111,9 +112,10 @@ impl TargetPart<'_> {
 }
 
 impl<'a> KeyParts<'a> {
-    pub fn new(opt_level: OptLevel, target: &'a Target) -> KeyParts<'a> {
+    pub fn new(opt_level: OptLevel, target: &'a Target, options: CodeOptions) -> KeyParts<'a> {
         KeyParts {
             opt_level,
+            options,
             target: match target {
                 Target::Host(Cpu::Native(model)) => TargetPart::Native(*model),
                 Target::Host(Cpu::Level(level)) => TargetPart::Level(*level),
@@ -158,6 +160,7 @@ impl Keys {
         let KeyParts {
             opt_level,
             target,
+            options,
             llvm,
             package,
             build,
@@ -193,6 +196,7 @@ impl Keys {
                 part(features.as_bytes());
             }
         }
+        part(options.text().as_bytes());
         part(llvm.as_bytes());
         part(package.as_bytes());
         part(build.as_bytes());
@@ -208,11 +212,20 @@ impl Keys {
         Key(*hasher.finalize().as_bytes())
     }
 
-    /// The key of the canonical module with this digest. It never equals one of [`Keys::key`], which hashes fewer bytes.
+    /// The key of the canonical module with this digest. It never equals one of [`Keys::key`] or [`Keys::piece`], which hash
+    /// fewer bytes.
     pub fn canonical(&self, digest: &[u8; 32]) -> Key {
         let mut hasher = self.0.clone();
         hasher.update(digest);
         hasher.update(b"canonical");
+        Key(*hasher.finalize().as_bytes())
+    }
+
+    /// The key of a piece with this digest.
+    pub fn piece(&self, digest: &blake3::Hash) -> Key {
+        let mut hasher = self.0.clone();
+        hasher.update(digest.as_bytes());
+        hasher.update(b"piece");
         Key(*hasher.finalize().as_bytes())
     }
 }
@@ -220,10 +233,14 @@ impl Keys {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::Partition;
 
     const PARTS: KeyParts<'static> = KeyParts {
         opt_level: OptLevel::O2,
         target: TargetPart::Native(Model::from_bits(1, 2)),
+        options: CodeOptions {
+            partition: Partition::Automatic,
+        },
         llvm: "1",
         package: "2",
         build: "3",
@@ -293,6 +310,16 @@ mod tests {
             key(other(&spec("a", "", "c")), b"ir"),
             key(other(&spec("", "b", "c")), b"ir"),
             key(other(&spec("a", "bc", "")), b"ir"),
+            key(
+                KeyParts {
+                    options: CodeOptions {
+                        partition: Partition::Off,
+                    },
+                    ..PARTS
+                },
+                b"ir",
+            ),
+            Keys::new(PARTS).piece(&blake3::hash(b"ir")),
             key(KeyParts { llvm: "2", ..PARTS }, b"ir"),
             key(
                 KeyParts {
@@ -367,12 +394,12 @@ mod tests {
     #[test]
     fn a_level_has_one_key_on_all_machines() {
         let target = Target::Host(Cpu::Level(Level::V2));
-        let parts = KeyParts::new(OptLevel::O2, &target);
+        let parts = KeyParts::new(OptLevel::O2, &target, CodeOptions::default());
         assert!(matches!(parts.target, TargetPart::Level(Level::V2)));
         // Another on each: what native code may use there.
         let native = |bits| {
             let target = Target::Host(Cpu::Native(Model::from_bits(bits, 0)));
-            let parts = KeyParts::new(OptLevel::O2, &target);
+            let parts = KeyParts::new(OptLevel::O2, &target, CodeOptions::default());
             assert!(matches!(parts.target, TargetPart::Native(_)));
             (key(parts, b"ir"), parts.target.describe())
         };

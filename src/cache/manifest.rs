@@ -4,7 +4,7 @@ use super::key::{Key, KeyParts};
 use crate::cpu::{Cpu, Level};
 use crate::protocol::source_paths;
 use crate::signature::Function;
-use crate::types::{CompileTimes, Input, OptLevel, Target, TargetSpec};
+use crate::types::{CodeOptions, CompileTimes, Input, OptLevel, Target, TargetSpec};
 
 /// Lies behind the image. A hit does not decode it; a checked call does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,10 @@ pub struct About {
     /// Microseconds since 1970.
     pub created: u64,
     pub times: CompileTimes,
+    /// This is one piece of a module: there is no image, and the object is what a server needs to join it to others.
+    pub piece: Option<Piece>,
+    /// The pieces that it was made of; none: it was compiled as one.
+    pub pieces: Vec<UsedPiece>,
     /// The relocatable object, or a GNU archive if objects were among the inputs.
     pub object: Option<Stored>,
     /// The inputs, as they were given.
@@ -77,6 +81,24 @@ impl About {
     }
 }
 
+/// A piece of a module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Its first function.
+    pub name: String,
+    pub functions: u32,
+    pub instructions: u32,
+}
+
+/// A piece that a module was made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsedPiece {
+    pub piece: Piece,
+    pub key: Key,
+    /// It was compiled for this module. Else it was found in the cache.
+    pub compiled: bool,
+}
+
 /// What a key was made of, in a form to store and to compare.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parts {
@@ -85,6 +107,8 @@ pub struct Parts {
     pub opt_level: OptLevel,
     /// The requested CPU level, or "native" and a digest of this machine's CPU, or another target.
     pub machine: String,
+    /// [`CodeOptions::text`]
+    pub options: String,
     pub llvm: String,
     pub package: String,
     pub build: String,
@@ -96,6 +120,7 @@ impl KeyParts<'_> {
         let KeyParts {
             opt_level,
             target,
+            options,
             llvm,
             package,
             build,
@@ -105,6 +130,7 @@ impl KeyParts<'_> {
             input: *input.as_bytes(),
             opt_level,
             machine: target.describe(),
+            options: options.text(),
             llvm: llvm.to_owned(),
             package: package.to_owned(),
             build: build.to_owned(),
@@ -118,18 +144,25 @@ pub enum Part {
     Input,
     OptLevel,
     Machine,
+    Options,
     Llvm,
     /// The version of this library, or the build of its server.
     Package,
 }
 
 impl Parts {
+    /// `None`: those of a later version.
+    pub fn code_options(&self) -> Option<CodeOptions> {
+        CodeOptions::parse(&self.options)
+    }
+
     /// What differs, the most telling first.
     pub fn differences(&self, other: &Parts) -> Vec<Part> {
         let Parts {
             input,
             opt_level,
             machine,
+            options,
             llvm,
             package,
             build,
@@ -138,6 +171,7 @@ impl Parts {
             (*input != other.input, Part::Input),
             (*opt_level != other.opt_level, Part::OptLevel),
             (*machine != other.machine, Part::Machine),
+            (*options != other.options, Part::Options),
             (*llvm != other.llvm, Part::Llvm),
             (
                 *package != other.package || *build != other.build,
@@ -169,6 +203,7 @@ impl Manifest {
                     input: [1; 32],
                     opt_level: OptLevel::O2,
                     machine: "native 1".to_owned(),
+                    options: String::new(),
                     llvm: "1".to_owned(),
                     package: "2".to_owned(),
                     build: "3".to_owned(),
@@ -182,6 +217,8 @@ impl Manifest {
                 features: String::new(),
                 created: 1,
                 times: CompileTimes::default(),
+                piece: None,
+                pieces: Vec::new(),
                 object: None,
                 input: None,
             },
@@ -210,6 +247,18 @@ impl Manifest {
         about.inputs = vec![Input {
             name: "i".to_owned(),
             len: 300,
+        }];
+        about.parts.options = "pieces=off".to_owned();
+        let piece = Piece {
+            name: "p".to_owned(),
+            functions: 2,
+            instructions: 300,
+        };
+        about.piece = Some(piece.clone());
+        about.pieces = vec![UsedPiece {
+            piece,
+            key: Key([5; 32]),
+            compiled: true,
         }];
         about.keep = Some(vec!["k".to_owned(), "l".to_owned()]);
         (about.object, about.input) = (stored.clone(), stored);

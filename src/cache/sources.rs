@@ -1,8 +1,8 @@
 //! The texts that debug information of IR refers to.
 //!
 //! ```text
-//! <root>/v3/ir/<64 digits>/<name>.ll     a text; the digits are those of a digest of the inputs
-//! <root>/v3/ir/<64 digits>/<64 digits>   empty: the texts are there that this entry refers to
+//! <root>/v4/ir/<64 digits>/<name>.ll     a text; the digits are those of a digest of the inputs
+//! <root>/v4/ir/<64 digits>/<64 digits>   empty: the texts are there that this entry refers to
 //! ```
 //!
 //! Debuggers read them by their paths, which are in the entries. They go when their entries are gone.
@@ -16,7 +16,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, SystemTime};
 
 /// The folder of all texts.
-pub const SOURCES: &str = "v3/ir";
+pub const SOURCES: &str = "v4/ir";
 
 /// How old it must be before it is removed: the texts are there before their entry is.
 const SETTLED: Duration = Duration::from_mins(1);

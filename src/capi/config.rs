@@ -25,8 +25,9 @@ use crate::client;
 use crate::config::{Config, Perf, PerfKind};
 use crate::cpu::Level;
 use crate::error::Error;
-use crate::types::{OptLevel, TargetSpec};
+use crate::types::{OptLevel, Partition, TargetSpec};
 use std::ffi::{c_char, c_void};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,6 +65,11 @@ pub const MGENJIT_OPT_OS: i32 = 4;
 /// LLVM's standard pipeline Oz: as small as possible.
 pub const MGENJIT_OPT_OZ: i32 = 5;
 
+/// Large modules are compiled in pieces, the default.
+pub const MGENJIT_PARTITION_AUTOMATIC: i32 = 0;
+/// Every module is compiled as one.
+pub const MGENJIT_PARTITION_OFF: i32 = -1;
+
 /// Read the cache and store in it, the default.
 pub const MGENJIT_CACHE_READ_WRITE: i32 = 0;
 /// Read the cache, store nothing.
@@ -100,12 +106,31 @@ pub unsafe extern "C" fn mgenjit_config_set_opt_level(
     set!(error, handle_mut config => config.0.opt_level = opt_level(level)?)
 }
 
+/// Sets whether large modules are compiled in pieces: MGENJIT_PARTITION_AUTOMATIC, MGENJIT_PARTITION_OFF, or the size of
+/// a piece in IR instructions, from 1 on. A size cuts small modules too. Default: MGENJIT_PARTITION_AUTOMATIC.
+///
+/// Pieces are compiled at the same time, by as many servers as mgenjit_config_set_max_servers allows. Each has its own entry
+/// in the cache. If a few functions of a module have changed, only the pieces that contain or inline them are compiled
+/// again. The result is one image and one object, the same for the same IR, whatever the cache had. Functions are inlined
+/// across pieces if they are small. What cannot be cut is compiled as one: modules with module-level assembly, and code
+/// for targets other than ELF systems on x86-64, AArch64 and RISC-V.
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_config_set_partition(
+    config: *mut mgenjit_config,
+    size: i32,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    set!(error, handle_mut config => config.0.partition = partition(size)?)
+}
+
 /// Makes the IR itself the source that debuggers show, for functions that have no debug information. Debuggers then step
 /// through the IR text, break at its lines, and show arguments and values by name: `%x` as `x`, `%3` as `_3`, and an
 /// `alloca` as its content. Most values are visible at MGENJIT_OPT_O0. Default: false.
 ///
 /// If a text file was compiled, debuggers show that file. For IR in memory and for bitcode, the library writes the text to a
-/// file that is named after the module, "x.ll". It is in the cache directory, below v3/ir, and is removed after its entry.
+/// file that is named after the module, "x.ll". It is in the cache directory, below v4/ir, and is removed after its entry.
 /// Without a writable cache, it is in a temporary folder that is removed with the executor. The code contains the path of
 /// the text: another file, module name or cache directory means another compile.
 ///
@@ -150,6 +175,18 @@ fn perf(kind: i32) -> Result<Perf, Error> {
         }
     };
     Ok(Perf { kind: known, all })
+}
+
+fn partition(size: i32) -> Result<Partition, Error> {
+    match (size, u32::try_from(size).ok().and_then(NonZeroU32::new)) {
+        (MGENJIT_PARTITION_AUTOMATIC, _) => Ok(Partition::Automatic),
+        (MGENJIT_PARTITION_OFF, _) => Ok(Partition::Off),
+        (_, Some(size)) => Ok(Partition::Size(size)),
+        (_, None) => Err(invalid(format!(
+            "{size} is not a size of pieces: use a number of instructions, MGENJIT_PARTITION_AUTOMATIC (0) or \
+             MGENJIT_PARTITION_OFF (-1)"
+        ))),
+    }
 }
 
 fn opt_level(level: i32) -> Result<OptLevel, Error> {

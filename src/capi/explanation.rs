@@ -66,6 +66,8 @@ pub const MGENJIT_DIFFERS_CPU: u32 = 4;
 pub const MGENJIT_DIFFERS_LLVM: u32 = 8;
 /// The version of this library, or the build of its compile server.
 pub const MGENJIT_DIFFERS_VERSION: u32 = 16;
+/// Another option of the code, such as the size of pieces.
+pub const MGENJIT_DIFFERS_OPTIONS: u32 = 32;
 
 /// Explains whether an executor of the cache's configuration would find the IR in the cache, and why. `name` is the module's
 /// name. Free the explanation with mgenjit_explanation_free.
@@ -208,6 +210,14 @@ fn difference(part: Part, theirs: &Parts, ours: &Parts) -> (u32, String) {
             MGENJIT_DIFFERS_CPU,
             format!("code for {}, not {}", theirs.machine, ours.machine),
         ),
+        Part::Options => (
+            MGENJIT_DIFFERS_OPTIONS,
+            format!(
+                "code with {}, not {}",
+                options(&theirs.options),
+                options(&ours.options)
+            ),
+        ),
         Part::Llvm => (
             MGENJIT_DIFFERS_LLVM,
             format!("code of LLVM {}, not {}", theirs.llvm, ours.llvm),
@@ -219,6 +229,13 @@ fn difference(part: Part, theirs: &Parts, ours: &Parts) -> (u32, String) {
                 theirs.package, theirs.build, ours.package, ours.build
             ),
         ),
+    }
+}
+
+fn options(text: &str) -> String {
+    match text {
+        "" => "the default options".to_owned(),
+        text => format!("the options {text}"),
     }
 }
 

@@ -40,7 +40,8 @@ pub struct Executor {
 impl Executor {
     pub fn new(config: Config) -> Arc<Executor> {
         let target = config.target();
-        let parts = fork::guard(|| KeyParts::new(config.opt_level, &target)).into_inner();
+        let parts = fork::guard(|| KeyParts::new(config.opt_level, &target, config.code_options()))
+            .into_inner();
         Arc::new(Executor {
             keys: Keys::new(parts),
             machine: parts.target.describe(),
@@ -71,7 +72,8 @@ impl Executor {
 
     /// What the keys are made of, but for the digest.
     pub(super) fn key_parts(&self) -> KeyParts<'_> {
-        fork::guard(|| KeyParts::new(self.config.opt_level, &self.target)).into_inner()
+        let options = self.config.code_options();
+        fork::guard(|| KeyParts::new(self.config.opt_level, &self.target, options)).into_inner()
     }
 
     /// Code for features that the CPU lacks would end the process when it runs.

@@ -13,7 +13,7 @@ use crate::client::pool::Pool;
 use crate::error::{Error, Status};
 use crate::event::Times;
 use crate::fork;
-use crate::protocol::messages::{CompileRequest, Decision, Request};
+use crate::protocol::messages::{CompileRequest, Decision, Request, Step};
 use crate::types::Emit;
 
 /// How often to try again when the entry was replaced meanwhile.
@@ -70,7 +70,9 @@ fn compare_with_new(details: &Details, pool: &Pool) -> Result<(), Error> {
     };
     if let (Some(digest), Some(canonical)) = (listener.digest, about.canonical) {
         let target = about.compiled_for();
-        let keys = fork::guard(|| Keys::new(KeyParts::new(about.parts.opt_level, &target)));
+        let options = about.parts.code_options().unwrap_or_default();
+        let keys =
+            fork::guard(|| Keys::new(KeyParts::new(about.parts.opt_level, &target, options)));
         let ours = keys.into_inner().canonical(&digest);
         if ours != canonical {
             return Err(Error::new(
@@ -111,11 +113,13 @@ impl Listener for Identified {
 pub(super) fn request(about: &About, emit: Emit, purpose: &str) -> Result<CompileRequest, Error> {
     let name = &about.name;
     let target = about.compiled_for();
-    let parts = fork::guard(|| KeyParts::new(about.parts.opt_level, &target)).into_inner();
+    let options = about.parts.code_options().unwrap_or_default();
+    let parts = fork::guard(|| KeyParts::new(about.parts.opt_level, &target, options)).into_inner();
     let ours = parts.to_keep(&blake3::Hash::from_bytes(about.parts.input));
     if let Some(part) = ours.differences(&about.parts).first() {
         let what = match part {
             Part::Machine => "for another machine",
+            Part::Options => "with options that this version does not know",
             Part::Llvm => "by another LLVM",
             _ => "by another version of this library",
         };
@@ -134,6 +138,7 @@ pub(super) fn request(about: &About, emit: Emit, purpose: &str) -> Result<Compil
         inputs: about.inputs.clone(),
         keep: about.keep.clone(),
         emit,
+        step: Step::Whole,
         max_memory: 0,
     })
 }

@@ -3,7 +3,7 @@
 //! A connection is a stream socket. Both sides first send a [`Hello`]. Then the client sends one [`Request`] at a
 //! time, and the server answers with [`Reply::Started`] and one other [`Reply`]. If the request asks for it, the
 //! server sends [`Reply::Identified`] in between and waits for a [`Decision`], and sends [`Reply::Progress`] every so
-//! often. `transport` frames the messages.
+//! often. `transport` frames the messages. A large module takes several requests, see [`Step`].
 //!
 //! A shared server uses this protocol with its clients and, as a client, with its workers. It may also send
 //! [`Reply::Progress`] before [`Reply::Started`], [`Reply::Elsewhere`] in its place, and [`Reply::Died`] when a
@@ -13,7 +13,7 @@
 //! one. The server is a pure function of the request: equal requests get byte-identical replies.
 
 use crate::signature::Function;
-use crate::types::{CompileTimes, Emit, Input, OptLevel, Position, Target};
+use crate::types::{CompileTimes, Emit, Input, OptLevel, Partition, Position, Target};
 use crate::version::{BUILD_ID, LLVM_VERSION, PACKAGE_VERSION};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -23,7 +23,7 @@ use std::time::Duration;
 pub const VERSION_MARK: u8 = 1;
 
 /// The version of this protocol. It is compared before anything else is read.
-pub const PROTOCOL_VERSION: u32 = 7;
+pub const PROTOCOL_VERSION: u32 = 8;
 
 /// The first message of each side.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,9 +106,26 @@ pub struct CompileRequest {
     /// The symbols to export, sorted, each once. `None`: all external ones.
     pub keep: Option<Vec<String>>,
     pub emit: Emit,
+    pub step: Step,
     /// The memory limit in bytes, beyond what an idle server and the inputs take. 0: no limit. A server that exceeds
     /// it dies with a message.
     pub max_memory: u64,
+}
+
+/// Which part of a compile a request asks for. A large module is compiled by several requests: one cuts it, one for each
+/// piece compiles that, and one joins the objects. Only [`Emit::Code`] has more than one step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Step {
+    /// All of it.
+    Whole,
+    /// All of it, or, if the module is to be compiled in pieces, [`Reply::Cut`].
+    Cut(Partition),
+    /// The input is a piece that a server has cut. The answer is [`Reply::Piece`]. Nothing is identified.
+    Piece,
+    /// The inputs are what [`Reply::Cut`] had behind the pieces; then so many of the compile's own inputs, which it named;
+    /// then what [`Reply::Piece`] had for each piece, in the order of the pieces. The answer is [`Reply::Compiled`].
+    /// Nothing is identified. `keep` is as for the other steps.
+    Join { natives: u32 },
 }
 
 /// Objects to link for export.
@@ -147,6 +164,13 @@ pub enum Reply {
     /// The request is in progress, or queued. Sent about every [`PROGRESS_INTERVAL`]; a shorter request gets none.
     Progress(Progress),
     Compiled(Compiled),
+    /// The module is to be compiled in pieces.
+    Cut(Cut),
+    /// A piece was compiled. What [`Step::Join`] needs of it follows as a sealed memfd of this length.
+    Piece {
+        len: u64,
+        times: CompileTimes,
+    },
     /// The answer to a request for something other than code. It follows as a sealed memfd.
     Emitted {
         len: u64,
@@ -313,6 +337,37 @@ impl Compiled {
         [self.image_len, self.object_len]
             .into_iter()
             .chain(lens)
+            .try_fold(0_u64, u64::checked_add)
+    }
+}
+
+/// What a module was cut into. The pieces follow as one sealed memfd, one after the other, and then what [`Step::Join`]
+/// needs beside them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cut {
+    pub pieces: Vec<Piece>,
+    pub rest_len: u64,
+    /// The inputs that [`Step::Join`] needs, by their indices: those that are not IR.
+    pub natives: Vec<u32>,
+    pub times: CompileTimes,
+}
+
+/// A piece of a module: bitcode, of which code is a pure function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Piece {
+    /// Its first function, or what else it has.
+    pub name: String,
+    pub functions: u32,
+    /// Without those of functions that are only imported.
+    pub instructions: u32,
+    pub len: u64,
+}
+
+impl Cut {
+    /// The length of all that follows.
+    pub fn payload_len(&self) -> Option<u64> {
+        let lens = self.pieces.iter().map(|piece| piece.len);
+        lens.chain([self.rest_len])
             .try_fold(0_u64, u64::checked_add)
     }
 }

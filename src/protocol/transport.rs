@@ -399,7 +399,7 @@ pub fn check_payload(payload: Option<OwnedFd>, expected: u64) -> Result<File, Tr
 mod tests {
     use super::*;
     use crate::cpu::{Cpu, Level};
-    use crate::protocol::messages::{CompileRequest, Hello, Reply, Request};
+    use crate::protocol::messages::{CompileRequest, Hello, Reply, Request, Step};
     use crate::types::{Emit, Input, OptLevel, Target};
     use rustix::mm::{MapFlags, ProtFlags};
 
@@ -470,6 +470,7 @@ mod tests {
             }],
             keep: Some(vec!["main".to_owned()]),
             emit: Emit::Code,
+            step: Step::Whole,
             max_memory: 0,
         });
         let (ours, theirs) = UnixStream::pair().expect("a socket pair");

@@ -829,11 +829,11 @@ static void rebuilding(void)
     CHECK_INT(1, stats_of(cache).entries);
 
     /* No index at all, and one that is none. */
-    path = join(folder, "v3/index.sqlite");
+    path = join(folder, "v4/index.sqlite");
     for (int i = 0; i < 2; i++) {
         FILE *file;
-        unlink(join(folder, "v3/index.sqlite-wal"));
-        unlink(join(folder, "v3/index.sqlite-shm"));
+        unlink(join(folder, "v4/index.sqlite-wal"));
+        unlink(join(folder, "v4/index.sqlite-shm"));
         CHECK(unlink(path) == 0);
         file = i == 1 ? fopen(path, "w") : NULL;
         CHECK(i == 0 || (fputs("this is no database, and long enough to be looked at as one\n", file) > 0 && fclose(file) == 0));
@@ -996,8 +996,8 @@ static void without_an_index(void)
     CHECK_INT(2, stats_of(cache).entries);
     CHECK_INT(1, stats_of(cache).hits);
     CHECK_INT(1, stats_of(cache).has_history);
-    CHECK(unlink(join(folder, "v3/journal")) == 0);
-    CHECK(unlink(join(folder, "v3/index.sqlite")) == 0 || errno == ENOENT);
+    CHECK(unlink(join(folder, "v4/journal")) == 0);
+    CHECK(unlink(join(folder, "v4/index.sqlite")) == 0 || errno == ENOENT);
     CHECK_INT(0, stats_of(cache).hits);
     CHECK_INT(0, stats_of(cache).has_history);
     CHECK_INT(2, count_of(cache, NULL));

@@ -266,20 +266,20 @@ static void check_places(const char *const *places)
 
 static void folders(void)
 {
-    static const char *const PLACES[] = { "v3", "v3/entries", "v3/locks", "v3/tmp", "v3/pins", NULL };
+    static const char *const PLACES[] = { "v4", "v4/entries", "v4/locks", "v4/tmp", "v4/pins", NULL };
     check_places(PLACES);
 }
 
 static void files(void)
 {
-    static const char *const PLACES[] = { "v3/journal", "v3/maintenance", NULL };
+    static const char *const PLACES[] = { "v4/journal", "v4/maintenance", NULL };
     check_places(PLACES);
 }
 
 static void index_files(void)
 {
-    static const char *const PLACES[] = { "v3/index.sqlite", "v3/index.sqlite-wal", "v3/index.sqlite-shm",
-                                          "v3/index.sqlite-journal", NULL };
+    static const char *const PLACES[] = { "v4/index.sqlite", "v4/index.sqlite-wal", "v4/index.sqlite-shm",
+                                          "v4/index.sqlite-journal", NULL };
     check_places(PLACES);
 }
 
@@ -298,9 +298,9 @@ static void named_places(void)
         mgenjit_executor_free(executor);
         mgenjit_config_free(config);
     }
-    snprintf(lock, sizeof lock, "v3/locks/%s", key);
-    snprintf(pin, sizeof pin, "v3/pins/%s", key);
-    snprintf(folder, sizeof folder, "v3/entries/%.2s", key);
+    snprintf(lock, sizeof lock, "v4/locks/%s", key);
+    snprintf(pin, sizeof pin, "v4/pins/%s", key);
+    snprintf(folder, sizeof folder, "v4/entries/%.2s", key);
     check_places(places);
 }
 

@@ -285,7 +285,7 @@ static void answers_on_a_full_disk(void)
         if (round < 2)
             CHECK_INT(3, statistics_of(cache).entries);
         if (round == 1)
-            CHECK(unlink(join(folder, "v3/index.sqlite")) == 0);
+            CHECK(unlink(join(folder, "v4/index.sqlite")) == 0);
         file = open(filling, O_WRONLY | O_CREAT | O_TRUNC, 0600);
         CHECK(file >= 0);
         while (write(file, zeros, sizeof zeros) > 0)

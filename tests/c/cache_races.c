@@ -281,8 +281,8 @@ static void once_for_all(void)
     CHECK_INT(MODULES, statistics.misses_new);
     CHECK_INT(MODULES, misses_of(&statistics));
     CHECK_INT(sum.hits, statistics.hits);
-    CHECK_INT(0, count_files("v3/tmp"));
-    CHECK_INT(0, count_files("v3/locks"));
+    CHECK_INT(0, count_files("v4/tmp"));
+    CHECK_INT(0, count_files("v4/locks"));
 }
 
 /* The same modules again and again, while others remove them and make the index anew. */
@@ -387,8 +387,8 @@ static void while_it_is_changed(void)
     CHECK_INT(sum.compiled, misses_of(&statistics));
     CHECK_INT(sum.stored, statistics.stores);
     CHECK(statistics.evictions > 0);
-    CHECK_INT(0, count_files("v3/tmp"));
-    CHECK_INT(0, count_files("v3/locks"));
+    CHECK_INT(0, count_files("v4/tmp"));
+    CHECK_INT(0, count_files("v4/locks"));
 }
 
 /* Kills of those who compile, of their servers, and of those who change the cache. */
@@ -443,13 +443,13 @@ static void with_kills(void)
     for (int i = 0; i < ALL; i++)
         CHECK_INT(0, wait_for(processes[i], 60));
     sum = total();
-    make_old("v3/tmp");
-    make_old("v3/locks");
+    make_old("v4/tmp");
+    make_old("v4/locks");
     opened = open_cache(0);
     CHECK_OK(mgenjit_cache_trim(opened, NULL, NULL, &failure));
     mgenjit_cache_free(opened);
-    CHECK_INT(0, count_files("v3/tmp"));
-    CHECK_INT(0, count_files("v3/locks"));
+    CHECK_INT(0, count_files("v4/tmp"));
+    CHECK_INT(0, count_files("v4/locks"));
     statistics = check_totals();
     fprintf(stderr, "%d requests started, %d ended; %d hits and %d misses counted; %d processes killed\n",
             sum.started, sum.requests, (int)statistics.hits, (int)misses_of(&statistics), killed.started);
@@ -524,7 +524,7 @@ static void a_holder_that_hangs(void)
     CHECK(kill(holder, SIGCONT) == 0);
     CHECK_INT(0, wait_for(holder, 30));
     check_totals();
-    CHECK_INT(0, count_files("v3/locks"));
+    CHECK_INT(0, count_files("v4/locks"));
 }
 
 /* A killed one delays nobody, though it had stopped before. */
@@ -539,7 +539,7 @@ static void a_holder_that_is_killed(void)
     CHECK_INT(MGENJIT_ORIGIN_COMPILED, use(executor, &shared->accounts[0], 3));
     CHECK_INT(0, shared->accounts[0].warnings);
     mgenjit_executor_free(executor);
-    CHECK_INT(0, count_files("v3/locks"));
+    CHECK_INT(0, count_files("v4/locks"));
 }
 
 static void stop_in_progress(uint64_t done, uint64_t all, void *user)

@@ -57,10 +57,15 @@ static void format_2(void)
     old_format("format-2", "v2", 4);
 }
 
-/* Format 3, written when it was new, with its index: a later build of this version still reads it. */
 static void format_3(void)
 {
-    char *folder = copy_of("format-3");
+    old_format("format-3", "v3", 4);
+}
+
+/* Format 4, written when it was new, with its index: a later build of this version still reads it. */
+static void format_4(void)
+{
+    char *folder = copy_of("format-4");
     mgenjit_config *config = config_for(folder, NULL);
     mgenjit_cache *cache = open_cache(config);
     mgenjit_cache_entry *entry;
@@ -107,21 +112,21 @@ static void newer_formats(void)
     CHECK_INT(1, list_entries(folder));
     bytes = read_whole(entries[0], &length);
     /* The version stands 16 bytes before the end, in every version. */
-    CHECK_INT(3, bytes[length - 16]);
-    bytes[length - 16] = 4;
-    path = join(folder, "v3/entries/ab");
+    CHECK_INT(4, bytes[length - 16]);
+    bytes[length - 16] = 5;
+    path = join(folder, "v4/entries/ab");
     CHECK(mkdir(path, 0700) == 0 || errno == EEXIST);
     path = join(path, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.so");
     {
         FILE *file = fopen(path, "w");
         CHECK(file != NULL && fwrite(bytes, 1, length, file) == length && fclose(file) == 0);
     }
-    CHECK(mkdir(join(folder, "v4"), 0700) == 0 && mkdir(join(folder, "v4/entries"), 0700) == 0);
+    CHECK(mkdir(join(folder, "v5"), 0700) == 0 && mkdir(join(folder, "v5/entries"), 0700) == 0);
     CHECK_OK(mgenjit_cache_rebuild(cache, NULL, NULL, &failure));
     CHECK_OK(mgenjit_cache_trim(cache, NULL, NULL, &failure));
     CHECK_OK(mgenjit_cache_clear(cache, 1, NULL, NULL, &failure));
     CHECK(access(path, F_OK) == 0);
-    CHECK(access(join(folder, "v4/entries"), F_OK) == 0);
+    CHECK(access(join(folder, "v5/entries"), F_OK) == 0);
     CHECK_INT(0, (long long)statistics_of(cache).entries);
     mgenjit_cache_free(cache);
     mgenjit_config_free(config);
@@ -129,7 +134,7 @@ static void newer_formats(void)
 
 int main(void)
 {
-    static const check_case cases[] = { CASE(format_1), CASE(format_2), CASE(format_3),
+    static const check_case cases[] = { CASE(format_1), CASE(format_2), CASE(format_3), CASE(format_4),
                                         CASE(newer_formats) };
     return RUN_CASES(cases);
 }

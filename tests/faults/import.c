@@ -80,9 +80,9 @@ static void check(scenario_fate fate)
         CHECK_INT(MODULES - there, imported);
     CHECK_OK(mgenjit_cache_rebuild(cache, NULL, NULL, &failure));
     CHECK_INT(MODULES, statistics_of(cache).entries);
-    age_folder("v3/tmp");
+    age_folder("v4/tmp");
     CHECK_OK(mgenjit_cache_trim(cache, NULL, NULL, &failure));
-    check_folder_empty("v3/tmp");
+    check_folder_empty("v4/tmp");
     mgenjit_cache_free(cache);
     CHECK(setenv("MGENJIT_SERVER", "/nowhere", 1) == 0);
     executor = new_executor(NULL);

@@ -98,11 +98,11 @@ static inline void check_cache(scenario_fate fate)
     CHECK_OK(mgenjit_cache_rebuild(cache, NULL, NULL, &failure));
     statistics = statistics_of(cache);
     CHECK_INT(list_entries(folder), statistics.entries);
-    age_folder("v3/tmp");
-    age_folder("v3/locks");
+    age_folder("v4/tmp");
+    age_folder("v4/locks");
     CHECK_OK(mgenjit_cache_trim(cache, NULL, NULL, &failure));
-    check_folder_empty("v3/tmp");
-    check_folder_empty("v3/locks");
+    check_folder_empty("v4/tmp");
+    check_folder_empty("v4/locks");
     statistics = statistics_of(cache);
     CHECK_INT(list_entries(folder), statistics.entries);
     CHECK(entry_count <= KEPT);

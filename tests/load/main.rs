@@ -63,12 +63,12 @@ fn clients_get_right_answers_and_nothing_is_left() {
     server.stop();
     assert_eq!(server.files(), [".lock", ".start"]);
 
-    make_old(&workspace.path("cache/v3/tmp"));
-    make_old(&workspace.path("cache/v3/locks"));
+    make_old(&workspace.path("cache/v4/tmp"));
+    make_old(&workspace.path("cache/v4/locks"));
     let entries = Clients::run_one(&workspace, &["check"]);
     println!("{entries}");
-    assert_eq!(names_in(&workspace.path("cache/v3/tmp")), [""; 0]);
-    assert_eq!(names_in(&workspace.path("cache/v3/locks")), [""; 0]);
+    assert_eq!(names_in(&workspace.path("cache/v4/tmp")), [""; 0]);
+    assert_eq!(names_in(&workspace.path("cache/v4/locks")), [""; 0]);
 }
 
 /// What killed processes left is removed once it is certain that nobody works on it: by its age.

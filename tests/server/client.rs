@@ -4,7 +4,7 @@ use crate::inputs::slow_module;
 use crate::wait;
 use mgenjit::cpu::Cpu;
 use mgenjit::protocol::messages::{
-    CompileRequest, Compiled, Decision, FailureKind, Hello, Phase, Reply, Request,
+    CompileRequest, Compiled, Decision, FailureKind, Hello, Phase, Reply, Request, Step,
 };
 use mgenjit::protocol::transport::{self, TransportError};
 use mgenjit::types::{Emit, Input, OptLevel, Target};
@@ -398,6 +398,7 @@ pub fn request(name: &str, input_len: u64) -> CompileRequest {
         }],
         keep: None,
         emit: Emit::Code,
+        step: Step::Whole,
         max_memory: 0,
     }
 }

@@ -3,7 +3,7 @@
 use crate::wait;
 use mgenjit::cpu::Cpu;
 use mgenjit::protocol::messages::{
-    CompileRequest, Compiled, Death, Decision, Failure, Hello, Reply, Request, ServerStatus,
+    CompileRequest, Compiled, Death, Decision, Failure, Hello, Reply, Request, ServerStatus, Step,
 };
 use mgenjit::protocol::transport::{self, TransportError};
 use mgenjit::types::{Emit, Input, OptLevel, Target};
@@ -276,6 +276,7 @@ pub fn request(name: &str, ir: &str) -> CompileRequest {
         }],
         keep: None,
         emit: Emit::Code,
+        step: Step::Whole,
         max_memory: 0,
     }
 }

@@ -21,6 +21,7 @@ FUNCTIONS: dict[str, str] = {
     "mgenjit_config_new": "i:pp",
     "mgenjit_config_free": "v:p",
     "mgenjit_config_set_opt_level": "i:pip",
+    "mgenjit_config_set_partition": "i:pip",
     "mgenjit_config_set_debug_ir": "i:p?p",
     "mgenjit_config_set_perf": "i:pip",
     "mgenjit_config_set_cpu": "i:psp",
@@ -210,6 +211,8 @@ CONSTANTS: dict[str, int] = {
     "OPT_O3": 3,
     "OPT_OS": 4,
     "OPT_OZ": 5,
+    "PARTITION_AUTOMATIC": 0,
+    "PARTITION_OFF": -1,
     "CACHE_READ_WRITE": 0,
     "CACHE_READ_ONLY": 1,
     "CACHE_OFF": 2,
@@ -254,6 +257,7 @@ CONSTANTS: dict[str, int] = {
     "DIFFERS_CPU": 4,
     "DIFFERS_LLVM": 8,
     "DIFFERS_VERSION": 16,
+    "DIFFERS_OPTIONS": 32,
 }
 
 STRUCTS: dict[str, tuple[tuple[str, str], ...]] = {

@@ -65,7 +65,7 @@ impl RawManifest {
     /// Whether [`RawManifest::decode`] would succeed, without allocating anything.
     pub(super) fn is_decodable(&self) -> bool {
         type Checked<'a> = (
-            About<'a, Each<Input<'a>>, Each<&'a str>>,
+            About<'a, Each<Input<'a>>, Each<&'a str>, Each<UsedPiece<'a>>>,
             Each<Function<'a, Each<Parameter<'a>>>>,
         );
         postcard::from_bytes::<Checked<'_>>(&self.0).is_ok()
@@ -73,7 +73,7 @@ impl RawManifest {
 }
 
 #[derive(Serialize, Deserialize)]
-struct About<'a, Inputs = Vec<Input<'a>>, Names = Vec<&'a str>> {
+struct About<'a, Inputs = Vec<Input<'a>>, Names = Vec<&'a str>, Pieces = Vec<UsedPiece<'a>>> {
     name: &'a str,
     #[serde(borrow)]
     parts: Parts<'a>,
@@ -87,6 +87,9 @@ struct About<'a, Inputs = Vec<Input<'a>>, Names = Vec<&'a str>> {
     features: &'a str,
     created: u64,
     times: Times,
+    #[serde(borrow)]
+    piece: Option<Piece<'a>>,
+    pieces: Pieces,
     object: Option<Attachment>,
     input: Option<Attachment>,
 }
@@ -96,6 +99,7 @@ struct Parts<'a> {
     input: Hash,
     opt_level: OptLevel,
     machine: &'a str,
+    options: &'a str,
     llvm: &'a str,
     package: &'a str,
     build: &'a str,
@@ -130,6 +134,21 @@ struct Times {
     optimise: u64,
     codegen: u64,
     link: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Piece<'a> {
+    name: &'a str,
+    functions: u32,
+    instructions: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct UsedPiece<'a> {
+    #[serde(borrow)]
+    piece: Piece<'a>,
+    key: Hash,
+    compiled: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -190,6 +209,8 @@ impl<'a> About<'a> {
             features,
             created,
             times,
+            piece,
+            pieces,
             object,
             input,
         } = about;
@@ -207,6 +228,8 @@ impl<'a> About<'a> {
             features,
             created: *created,
             times: Times::of(*times),
+            piece: piece.as_ref().map(Piece::of),
+            pieces: pieces.iter().map(UsedPiece::of).collect(),
             object: object.as_ref().map(Attachment::of),
             input: input.as_ref().map(Attachment::of),
         }
@@ -226,6 +249,8 @@ impl<'a> About<'a> {
             features: self.features.to_owned(),
             created: self.created,
             times: self.times.decoded(),
+            piece: self.piece.map(Piece::decoded),
+            pieces: self.pieces.into_iter().map(UsedPiece::decoded).collect(),
             object: self.object.map(Attachment::decoded),
             input: self.input.map(Attachment::decoded),
         }
@@ -238,6 +263,7 @@ impl<'a> Parts<'a> {
             input,
             opt_level,
             machine,
+            options,
             llvm,
             package,
             build,
@@ -246,6 +272,7 @@ impl<'a> Parts<'a> {
             input: Hash(*input),
             opt_level: OptLevel::of(*opt_level),
             machine,
+            options,
             llvm,
             package,
             build,
@@ -257,6 +284,7 @@ impl<'a> Parts<'a> {
             input: self.input.0,
             opt_level: self.opt_level.decoded(),
             machine: self.machine.to_owned(),
+            options: self.options.to_owned(),
             llvm: self.llvm.to_owned(),
             package: self.package.to_owned(),
             build: self.build.to_owned(),
@@ -347,6 +375,52 @@ impl Times {
             optimise: self.optimise,
             codegen: self.codegen,
             link: self.link,
+        }
+    }
+}
+
+impl<'a> Piece<'a> {
+    fn of(piece: &'a manifest::Piece) -> Piece<'a> {
+        let manifest::Piece {
+            name,
+            functions,
+            instructions,
+        } = piece;
+        Piece {
+            name,
+            functions: *functions,
+            instructions: *instructions,
+        }
+    }
+
+    fn decoded(self) -> manifest::Piece {
+        manifest::Piece {
+            name: self.name.to_owned(),
+            functions: self.functions,
+            instructions: self.instructions,
+        }
+    }
+}
+
+impl<'a> UsedPiece<'a> {
+    fn of(used: &'a manifest::UsedPiece) -> UsedPiece<'a> {
+        let manifest::UsedPiece {
+            piece,
+            key,
+            compiled,
+        } = used;
+        UsedPiece {
+            piece: Piece::of(piece),
+            key: Hash(key.0),
+            compiled: *compiled,
+        }
+    }
+
+    fn decoded(self) -> manifest::UsedPiece {
+        manifest::UsedPiece {
+            piece: self.piece.decoded(),
+            key: Key(self.key.0),
+            compiled: self.compiled,
         }
     }
 }

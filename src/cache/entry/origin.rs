@@ -22,16 +22,24 @@ pub fn check_origin(entry: &Entry, about: &About) -> Result<(), EntryError> {
         }
     }
     let target = about.compiled_for();
+    let Some(options) = about.parts.code_options() else {
+        return Ok(());
+    };
     let parts = KeyParts {
         llvm: &about.parts.llvm,
         package: &about.parts.package,
         build: &about.parts.build,
-        ..KeyParts::new(about.parts.opt_level, &target)
+        ..KeyParts::new(about.parts.opt_level, &target, options)
     };
     if parts.target.describe() != about.parts.machine && matches!(target, Target::Host(_)) {
         return Ok(());
     }
-    let key = Keys::new(parts).key(&blake3::Hash::from_bytes(about.parts.input));
+    let input = blake3::Hash::from_bytes(about.parts.input);
+    let keys = Keys::new(parts);
+    let key = match about.piece {
+        Some(_) => keys.piece(&input),
+        None => keys.key(&input),
+    };
     if key != entry.tail.key() {
         return Err(EntryError::OtherContent(key));
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The version of the schema. An older index is rebuilt.
-pub(super) const VERSION: i32 = 2;
+pub(super) const VERSION: i32 = 3;
 
 /// No version is higher than this.
 const MOST_LATER_VERSIONS: i32 = 100;
@@ -24,8 +24,9 @@ const SCHEMA: &str = "
     CREATE TABLE compiler (
         id INTEGER PRIMARY KEY,
         triple TEXT NOT NULL, cpu TEXT NOT NULL, machine TEXT NOT NULL,
+        options TEXT NOT NULL,       -- of code
         llvm TEXT NOT NULL, package TEXT NOT NULL, build TEXT NOT NULL,
-        UNIQUE (triple, cpu, machine, llvm, package, build)
+        UNIQUE (triple, cpu, machine, options, llvm, package, build)
     );
     CREATE TABLE entry (
         key BLOB PRIMARY KEY,
@@ -41,6 +42,7 @@ const SCHEMA: &str = "
         used INTEGER NOT NULL,
         hits INTEGER NOT NULL,
         pinned INTEGER NOT NULL,
+        pieces INTEGER NOT NULL,     -- how many it was made of; 0: it was compiled as one; -1: it is a piece
         priority REAL NOT NULL
     ) WITHOUT ROWID;
     CREATE INDEX entry_by_priority ON entry (priority) WHERE NOT pinned;

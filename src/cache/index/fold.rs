@@ -255,7 +255,7 @@ impl Index {
         self.forget(key)?;
         self.db
             .prepare_cached(
-                "INSERT INTO entry VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                "INSERT INTO entry VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
             )?
             .execute(params![
                 &key.0,
@@ -272,6 +272,10 @@ impl Index {
                 signed(used.unwrap_or_else(|| about.created.max(modified(&stat)))),
                 signed(hits),
                 pinned,
+                match about.piece {
+                    Some(_) => -1,
+                    None => i64::try_from(about.pieces.len()).unwrap_or(i64::MAX),
+                },
                 policy::priority(self.clock()?, hits.saturating_add(1), cost, len)
             ])?;
         self.count("bytes", signed(len))?;
@@ -326,6 +330,7 @@ impl Index {
             about.triple,
             about.cpu,
             parts.machine,
+            parts.options,
             parts.llvm,
             parts.package,
             parts.build
@@ -333,8 +338,8 @@ impl Index {
         let found = self
             .db
             .prepare_cached(
-                "SELECT id FROM compiler WHERE triple = ?1 AND cpu = ?2 AND machine = ?3 AND llvm = ?4
-                     AND package = ?5 AND build = ?6",
+                "SELECT id FROM compiler WHERE triple = ?1 AND cpu = ?2 AND machine = ?3 AND options = ?4
+                     AND llvm = ?5 AND package = ?6 AND build = ?7",
             )?
             .query_row(values, |row| row.get(0))
             .optional()?;
@@ -342,7 +347,7 @@ impl Index {
             Some(id) => Ok(id),
             None => Ok(self
                 .db
-                .prepare_cached("INSERT INTO compiler VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6)")?
+                .prepare_cached("INSERT INTO compiler VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
                 .insert(values)?),
         }
     }

@@ -51,6 +51,8 @@ pub struct Row {
     pub used: u64,
     pub hits: u64,
     pub pinned: bool,
+    /// How many pieces it was made of; 0: it was compiled as one; -1: it is a piece.
+    pub pieces: i64,
 }
 
 /// Selects the entries of a list.
@@ -74,8 +76,8 @@ pub enum Verdict {
     Never(Option<Gone>),
 }
 
-const COLUMNS: &str = "key, name, input, opt_level, machine, llvm, package, build, triple, cpu, input_len, bytes, \
-     image_bytes, cost, created, used, hits, pinned";
+const COLUMNS: &str = "key, name, input, opt_level, machine, options, llvm, package, build, triple, cpu, \
+     input_len, bytes, image_bytes, cost, created, used, hits, pinned, pieces";
 
 fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     let level: u8 = row.get(3)?;
@@ -89,20 +91,22 @@ fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
                 .find(|known| *known as u8 == level)
                 .ok_or(rusqlite::Error::IntegralValueOutOfRange(3, level.into()))?,
             machine: row.get(4)?,
-            llvm: row.get(5)?,
-            package: row.get(6)?,
-            build: row.get(7)?,
+            options: row.get(5)?,
+            llvm: row.get(6)?,
+            package: row.get(7)?,
+            build: row.get(8)?,
         },
-        triple: row.get(8)?,
-        cpu: row.get(9)?,
-        input_len: unsigned(row.get(10)?),
-        bytes: unsigned(row.get(11)?),
-        image_bytes: unsigned(row.get(12)?),
-        cost: unsigned(row.get(13)?),
-        created: unsigned(row.get(14)?),
-        used: unsigned(row.get(15)?),
-        hits: unsigned(row.get(16)?),
-        pinned: row.get(17)?,
+        triple: row.get(9)?,
+        cpu: row.get(10)?,
+        input_len: unsigned(row.get(11)?),
+        bytes: unsigned(row.get(12)?),
+        image_bytes: unsigned(row.get(13)?),
+        cost: unsigned(row.get(14)?),
+        created: unsigned(row.get(15)?),
+        used: unsigned(row.get(16)?),
+        hits: unsigned(row.get(17)?),
+        pinned: row.get(18)?,
+        pieces: row.get(19)?,
     })
 }
 

@@ -9,7 +9,7 @@ use crate::cache::maintain;
 use crate::cache::manifest::Manifest;
 use crate::cache::store::{Found, Store};
 use crate::cpu::{Cpu, Level};
-use crate::types::{Input, OptLevel, Target, TargetSpec};
+use crate::types::{CodeOptions, Input, OptLevel, Target, TargetSpec};
 use std::os::unix::fs::PermissionsExt;
 
 #[test]
@@ -61,10 +61,10 @@ fn what_the_dead_left_goes_when_it_is_old() {
         rustix::fs::utimensat(rustix::fs::CWD, &path, &times, AtFlags::empty()).expect("touched");
         path
     };
-    let old = make("v3/tmp/1-1", 2);
-    let new = make("v3/tmp/1-2", 0);
-    let lock = make(&format!("v3/locks/{}", key(7)), 2);
-    let held = make(&format!("v3/locks/{}", key(8)), 2);
+    let old = make("v4/tmp/1-1", 2);
+    let new = make("v4/tmp/1-2", 0);
+    let lock = make(&format!("v4/locks/{}", key(7)), 2);
+    let held = make(&format!("v4/locks/{}", key(8)), 2);
     let holder = std::fs::File::open(&held).expect("a lock");
     rustix::fs::flock(&holder, rustix::fs::FlockOperation::LockExclusive).expect("held");
     assert_eq!(maintain::sweep(&root, std::time::SystemTime::now()), 2);
@@ -88,7 +88,7 @@ fn sources_go_when_their_entries_are_gone() {
     assert!(!cache.store.has_sources("1", &key(3)));
     let root = cache.store.directory().open().expect("trusted");
     let root = root.expect("there");
-    let is_there = |path: &str| cache.path().join("v3/ir").join(path).exists();
+    let is_there = |path: &str| cache.path().join("v4/ir").join(path).exists();
     // Those of an entry that is still to come are new.
     maintain::sweep(&root, std::time::SystemTime::now());
     assert!(is_there("1/a.ll") && is_there("2/a.ll"));
@@ -175,7 +175,7 @@ fn an_entry_of_other_content_does_not_verify() {
             [_] if keep.is_none() => digests[0],
             _ => digest_of_unit(&digests, keep.as_deref()),
         };
-        let parts = KeyParts::new(OptLevel::O2, target);
+        let parts = KeyParts::new(OptLevel::O2, target, CodeOptions::default());
         let right = Keys::new(parts).key(&digest);
         let mut manifest = Manifest::example("m");
         manifest.about.parts = parts.to_keep(&digest);
@@ -247,7 +247,7 @@ fn an_entry_of_other_content_does_not_verify() {
 fn a_folder_that_is_a_link_is_not_followed() {
     let cache = Cache::new();
     cache.put(key(1), "m", 100, 1000);
-    let folder = cache.path().join("v3/entries");
+    let folder = cache.path().join("v4/entries");
     let elsewhere = cache.path().join("elsewhere");
     std::fs::rename(&folder, &elsewhere).expect("moved");
     std::os::unix::fs::symlink(&elsewhere, &folder).expect("a link");
@@ -266,7 +266,7 @@ fn a_folder_that_is_a_link_is_not_followed() {
 fn older_versions_go_with_a_clear_and_newer_ones_stay() {
     let cache = Cache::new();
     cache.put(key(1), "m", 100, 1000);
-    for version in ["v1", "v3"] {
+    for version in ["v1", "v3", "v4"] {
         std::fs::create_dir_all(cache.path().join(version).join("entries")).expect("a folder");
     }
     cache
@@ -274,7 +274,7 @@ fn older_versions_go_with_a_clear_and_newer_ones_stay() {
         .clear(true, &mut |_, _| true)
         .expect("cleared");
     assert!(!cache.path().join("v1").exists());
-    assert!(cache.path().join("v3/entries").exists());
+    assert!(cache.path().join("v4/entries").exists());
 }
 
 #[test]

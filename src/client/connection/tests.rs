@@ -1,6 +1,6 @@
 use super::*;
 use crate::cpu::{Cpu, Level};
-use crate::protocol::messages::{CompileRequest, Phase, Progress};
+use crate::protocol::messages::{CompileRequest, Phase, Progress, Step};
 use crate::types::{CompileTimes, Emit, Input, OptLevel, Target};
 use std::sync::mpsc::channel;
 
@@ -20,6 +20,7 @@ fn request(identify: bool) -> Request {
         }],
         keep: None,
         emit: Emit::Code,
+        step: Step::Whole,
         max_memory: 0,
     })
 }

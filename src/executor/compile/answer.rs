@@ -13,7 +13,7 @@ use crate::error::{Error, reason};
 use crate::event::EventKind;
 use crate::executor::listen::Listener;
 use crate::executor::{failed, output, reproducer};
-use crate::protocol::messages::{CompileRequest, Request};
+use crate::protocol::messages::{CompileRequest, Request, Step};
 use crate::types::{Emit, Input, Target};
 use std::borrow::Cow;
 use std::sync::atomic::Ordering;
@@ -83,6 +83,7 @@ impl Work<'_> {
             inputs: about_inputs.clone(),
             keep: self.source.keep.as_deref().map(<[String]>::to_vec),
             emit: Emit::Code,
+            step: Step::Whole,
             max_memory: 0,
         });
         self.tell(EventKind::CompileStarted, "", len);
@@ -225,6 +226,8 @@ impl Work<'_> {
                 features: compiled.features,
                 created: clock::now(),
                 times: compiled.times,
+                piece: None,
+                pieces: Vec::new(),
                 object: None,
                 input: None,
             },

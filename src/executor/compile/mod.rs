@@ -90,7 +90,8 @@ pub fn key_of(config: &Config, mut source: Source<'_>) -> Result<(Key, Parts), E
         debug_ir::add_paths(&mut source, &folder)?;
     }
     let target = config.target();
-    let parts = fork::guard(|| KeyParts::new(config.opt_level, &target)).into_inner();
+    let parts = fork::guard(|| KeyParts::new(config.opt_level, &target, config.code_options()))
+        .into_inner();
     let digest = source.digest()?;
     Ok((Keys::new(parts).key(&digest), parts.to_keep(&digest)))
 }

@@ -12,7 +12,7 @@ use crate::client::listener::Listener;
 use crate::cpu::{Cpu, Level};
 use crate::error::Status;
 use crate::protocol::messages::{
-    CompileRequest, Decision, Hello, LinkOutput, LinkRequest, Request,
+    CompileRequest, Decision, Hello, LinkOutput, LinkRequest, Request, Step,
 };
 use crate::types::{Emit, Input, OptLevel, Target};
 use frames::{Descriptor, Frame};
@@ -122,6 +122,7 @@ fn request(choice: u8) -> Request {
             inputs,
             keep: Some(vec!["f".to_owned()]),
             emit: Emit::Code,
+            step: Step::Whole,
             max_memory: 0,
         }),
         _ => Request::Link(LinkRequest {

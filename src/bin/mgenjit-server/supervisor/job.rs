@@ -133,6 +133,7 @@ impl Asked {
                     inputs,
                     keep,
                     emit,
+                    step,
                     max_memory,
                 } = one;
                 *opt_level == other.opt_level
@@ -141,6 +142,7 @@ impl Asked {
                     && same_lens(inputs, &other.inputs)
                     && *keep == other.keep
                     && *emit == other.emit
+                    && *step == other.step
                     && *max_memory == other.max_memory
             }
             (Request::Link(one), Request::Link(other)) => {

@@ -4,7 +4,7 @@ use super::connection::{Connection, Frame};
 use super::usage::Usage;
 use mgenjit::cpu::Cpu;
 use mgenjit::protocol::last_words;
-use mgenjit::protocol::messages::{Cause, CompileRequest, Hello, Request};
+use mgenjit::protocol::messages::{Cause, CompileRequest, Hello, Request, Step};
 use mgenjit::protocol::transport::{self, TransportError};
 use mgenjit::types::{Emit, Input, OptLevel, Target};
 use rustix::event::epoll::EventFlags;
@@ -148,6 +148,7 @@ pub fn warm_up() -> Result<Frame, TransportError> {
         }],
         keep: None,
         emit: Emit::Code,
+        step: Step::Whole,
         max_memory: 0,
     });
     let payload = transport::seal(&[WARM_UP.as_bytes()])?;

@@ -170,7 +170,9 @@ impl Supervisor {
         };
         let reply: Reply = transport::decode(body)?;
         let payload = match reply {
-            Reply::Compiled(_) | Reply::Emitted { .. } => worker.connection.take_descriptor(),
+            Reply::Compiled(_) | Reply::Cut(_) | Reply::Piece { .. } | Reply::Emitted { .. } => {
+                worker.connection.take_descriptor()
+            }
             _ => None,
         };
         let Some(job) = self.schedule.job_of(id) else {
@@ -194,7 +196,11 @@ impl Supervisor {
                 }
                 self.ask(job);
             }
-            Reply::Compiled(_) | Reply::Emitted { .. } | Reply::Failed(_) => {
+            Reply::Compiled(_)
+            | Reply::Cut(_)
+            | Reply::Piece { .. }
+            | Reply::Emitted { .. }
+            | Reply::Failed(_) => {
                 let failed = matches!(reply, Reply::Failed(_));
                 let frame = Frame::of_body(body, payload.map(Rc::new));
                 self.on_done(id, job, frame, failed);

@@ -13,7 +13,7 @@ use crate::worker::link;
 use mgenjit::protocol::greeting::greet;
 use mgenjit::protocol::last_words;
 use mgenjit::protocol::messages::{
-    CompileRequest, Decision, Failure, FailureKind, Hello, LinkRequest, Reply, Request,
+    CompileRequest, Decision, Failure, FailureKind, Hello, LinkRequest, Reply, Request, Step,
 };
 use mgenjit::protocol::transport::{self, TransportError};
 use mgenjit::types;
@@ -177,6 +177,10 @@ fn read(
     request: &CompileRequest,
     payload: Option<OwnedFd>,
 ) -> Result<Job, Failure> {
+    if matches!(request.step, Step::Piece | Step::Join { .. }) {
+        let message = "this server compiles no pieces";
+        return Err(protocol_failure(message.to_owned()));
+    }
     if request.inputs.is_empty() {
         return Err(protocol_failure("there are no inputs".to_owned()));
     }

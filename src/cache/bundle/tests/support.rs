@@ -73,7 +73,7 @@ impl Cache {
     /// How many files there are, and how many of them have no name yet.
     pub fn count(&self) -> (usize, usize) {
         let count = |path: PathBuf| std::fs::read_dir(path).expect("a folder").count();
-        let entries = self.path("cache").join("v3/entries");
+        let entries = self.path("cache").join("v4/entries");
         let folders = std::fs::read_dir(entries).expect("a folder");
         let files = folders.flatten().map(|folder| count(folder.path())).sum();
         (files, count(self.path("cache").join(TEMPORARY)))

@@ -1,7 +1,7 @@
 use super::super::state::frame;
 use super::*;
 use mgenjit::cpu::{Cpu, Level};
-use mgenjit::protocol::messages::{CompileRequest, LinkOutput, LinkRequest, Reply, Request};
+use mgenjit::protocol::messages::{CompileRequest, LinkOutput, LinkRequest, Reply, Request, Step};
 use mgenjit::protocol::transport;
 use mgenjit::types::{Emit, Input, OptLevel, Target, TargetSpec};
 
@@ -16,6 +16,7 @@ fn compile(name: &str, ir: &str) -> CompileRequest {
         inputs: inputs(name, ir),
         keep: None,
         emit: Emit::Code,
+        step: Step::Whole,
         max_memory: 0,
     }
 }
