@@ -268,7 +268,8 @@ MGENJIT_ENUM {
   MGENJIT_EVENT_MISS = 2,
   // A compile server starts to compile. `bytes`: the size of the IR.
   MGENJIT_EVENT_COMPILE_STARTED = 3,
-  // The compile server has compiled. `bytes`: the size of the image.
+  // The module was compiled. `bytes`: the size of the image. `message`: the number of its pieces, and how many of these the cache
+  // had, if it was compiled in pieces.
   MGENJIT_EVENT_COMPILED = 4,
   // The code was stored in the cache. `bytes`: the size of the entry.
   MGENJIT_EVENT_STORED = 5,
@@ -286,8 +287,8 @@ MGENJIT_ENUM {
   // server cannot be written. `message`: which, and why.
   MGENJIT_EVENT_SERVER_WARNING = 10,
   // Progress of a compile, about ten times a second. `message`: the current step: "queue" (waiting for compiles of other
-  // clients), "parse", "optimise", "codegen" or "link". `done` and `total`: functions of the module, or, for "queue", `total`
-  // is how many compiles are ahead.
+  // clients), "parse", "optimise", "codegen", "link" or "pieces" (of a module that is compiled in pieces). `done` and `total`:
+  // functions of the module, or its pieces; for "queue", `total` is how many compiles are ahead.
   MGENJIT_EVENT_PROGRESS = 11,
   // The module was compiled, but its inputs look wrong: one calls a function in a way that does not match its definition in
   // another. `message`: which. Sent when a module is compiled, not on a cache hit. Or perf cannot be told of the code: see
@@ -1539,9 +1540,15 @@ typedef struct mgenjit_cache_statistics {
   // Compile time of the stored entries, and compile time that hits saved.
   uint64_t compile_us;
   uint64_t saved_us;
-  // Whether `hits` to `saved_us` are known. If not, they are 0: the index is lost or unreadable, and no new one can be
+  // Whether `hits` to `saved_us`, `piece_hits` and `piece_stores` are known. If not, they are 0: the index is lost or unreadable, and no new one can be
   // created, for example on a full disk. The fields before them are counted from the files.
   bool has_history;
+  // Entries that are pieces of modules, see mgenjit_config_set_partition. `entries` and `bytes` include them.
+  uint64_t pieces;
+  // Pieces that were found when a module was compiled, and that were compiled and stored. `hits` and `stores` do not
+  // include them.
+  uint64_t piece_hits;
+  uint64_t piece_stores;
 } mgenjit_cache_statistics;
 
 // Progress callback: `done` of `total`. It runs on the thread that made the call. `total` may be too large until the end; then

@@ -168,6 +168,21 @@ pub struct CompileTimes {
     pub link: u64,
 }
 
+impl std::ops::AddAssign for CompileTimes {
+    fn add_assign(&mut self, other: CompileTimes) {
+        let CompileTimes {
+            parse,
+            optimise,
+            codegen,
+            link,
+        } = other;
+        self.parse = self.parse.saturating_add(parse);
+        self.optimise = self.optimise.saturating_add(optimise);
+        self.codegen = self.codegen.saturating_add(codegen);
+        self.link = self.link.saturating_add(link);
+    }
+}
+
 impl CompileTimes {
     /// What a hit saves.
     pub fn total(&self) -> u64 {

@@ -8,7 +8,7 @@
 //!  32  bytes of all entries up to there, u64         6  zero, u16
 //!  40  number of entries up to there, u64            8  time, microseconds since 1970, u64
 //!  48  zero, 8 bytes                                16  bytes, u64
-//!  56  check, u64                                   24  cost: microseconds that it saved, u64
+//!  56  check, u64                                   24  cost: microseconds, u64            
 //!                                                   32  key, 32 bytes
 //! ```
 //!
@@ -50,6 +50,16 @@ pub enum HitKind {
     Alias = 1,
     /// In a layer below, which has an index of its own.
     Layer = 2,
+    /// A piece of a module that is compiled.
+    Piece = 3,
+    PieceInLayer = 4,
+}
+
+/// What was stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreKind {
+    Module = 0,
+    Piece = 1,
 }
 
 /// Why an entry was not found.
@@ -71,7 +81,7 @@ pub struct Record {
     pub time: u64,
     /// The entry's length.
     pub bytes: u64,
-    /// Microseconds that a hit in a layer saved.
+    /// Microseconds that a hit in a layer saved, or that what was stored took to compile.
     pub cost: u64,
     pub key: Key,
 }

@@ -3,7 +3,7 @@
 use super::directory::{Directory, OpenError, Owner, Root, alias_path, entry_path};
 use super::entry::{self, Entry, EntryError};
 use super::file;
-use super::journal::{HitKind, Journal, Kind, MissReason, Record};
+use super::journal::{HitKind, Journal, Kind, MissReason, Record, StoreKind};
 use super::key::Key;
 use super::lock::{Lock, Outcome};
 use super::maintain;
@@ -60,6 +60,8 @@ pub enum Found {
 pub enum Purpose {
     /// To be run: a hit, which is recorded.
     Run,
+    /// To be joined to others, as a piece of a module: recorded as such.
+    Join,
     /// To fill the cache, which does not count as a use.
     Fill,
 }
@@ -113,8 +115,10 @@ impl Store {
                         continue;
                     }
                     let in_layer = index > 0 || via == Via::Layer;
-                    if purpose == Purpose::Run {
-                        self.record_hit(&entry, in_layer, via == Via::Alias);
+                    match purpose {
+                        Purpose::Run => self.record_hit(&entry, in_layer, via == Via::Alias),
+                        Purpose::Join => self.record_piece(&entry, in_layer),
+                        Purpose::Fill => {}
                     }
                     return Found::Entry(Box::new(entry));
                 }
@@ -248,10 +252,31 @@ impl Store {
         input: &[u8],
         manifest: &mut Manifest,
     ) -> Result<u64, Warning> {
+        let input = Some(input).filter(|_| self.options.keep_input);
+        self.publish_entry(key, image, object, input, manifest)
+    }
+
+    /// Stores a piece of a module: what a server made of it. Returns the entry's length.
+    pub fn publish_piece(
+        &self,
+        key: &Key,
+        object: &[u8],
+        manifest: &mut Manifest,
+    ) -> Result<u64, Warning> {
+        self.publish_entry(key, &[], object, None, manifest)
+    }
+
+    fn publish_entry(
+        &self,
+        key: &Key,
+        image: &[u8],
+        object: &[u8],
+        input: Option<&[u8]>,
+        manifest: &mut Manifest,
+    ) -> Result<u64, Warning> {
         let root = self.create()?;
         let path = entry_path(key);
         let signer = self.options.signer.as_deref();
-        let input = Some(input).filter(|_| self.options.keep_input);
         let encoded = entry::encode(key, image, object, input, manifest, signer)
             .map_err(|error| self.directory.warning_at(&path, error))?;
         let entry::Encoded {
@@ -272,7 +297,14 @@ impl Store {
             // After the entry, because an alias must not come before its entry. A failure costs only the alias.
             let _ = self.write_alias(&root, &canonical, key);
         }
-        self.record(Record::now(Kind::Store, 0, len, *key));
+        let detail = match manifest.about.piece {
+            None => StoreKind::Module,
+            Some(_) => StoreKind::Piece,
+        };
+        self.record(Record {
+            cost: manifest.about.own_time(),
+            ..Record::now(Kind::Store, detail as u8, len, *key)
+        });
         Ok(len)
     }
 
@@ -329,14 +361,22 @@ impl Store {
         if in_layer {
             record.detail = HitKind::Layer as u8;
             // This cache's index does not know the entry, and so not what the hit saved.
-            record.cost = entry
-                .manifest
-                .decode_about()
-                .map_or(0, |about| about.times.total());
+            record.cost = entry.cost();
         } else if through_alias {
             record.detail = HitKind::Alias as u8;
         }
         self.record(record);
+    }
+
+    fn record_piece(&self, entry: &Entry, in_layer: bool) {
+        let (detail, cost) = match in_layer {
+            false => (HitKind::Piece, 0),
+            true => (HitKind::PieceInLayer, entry.cost()),
+        };
+        self.record(Record {
+            cost,
+            ..Record::now(Kind::Hit, detail as u8, entry.len, entry.tail.key())
+        });
     }
 
     pub fn record_import(&self, key: &Key, bytes: u64) {

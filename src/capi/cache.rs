@@ -81,9 +81,15 @@ pub struct mgenjit_cache_statistics {
     /// Compile time of the stored entries, and compile time that hits saved.
     pub compile_us: u64,
     pub saved_us: u64,
-    /// Whether `hits` to `saved_us` are known. If not, they are 0: the index is lost or unreadable, and no new one can be
+    /// Whether `hits` to `saved_us`, `piece_hits` and `piece_stores` are known. If not, they are 0: the index is lost or unreadable, and no new one can be
     /// created, for example on a full disk. The fields before them are counted from the files.
     pub has_history: bool,
+    /// Entries that are pieces of modules, see mgenjit_config_set_partition. `entries` and `bytes` include them.
+    pub pieces: u64,
+    /// Pieces that were found when a module was compiled, and that were compiled and stored. `hits` and `stores` do not
+    /// include them.
+    pub piece_hits: u64,
+    pub piece_stores: u64,
 }
 
 // SAFETY: it is `repr(C)`, `size` comes first, and all fields are numbers or `bool`.
@@ -150,15 +156,18 @@ fn c_statistics(admin: &Admin, config: &Config) -> Result<mgenjit_cache_statisti
         bytes,
         pinned,
         aliases,
+        pieces,
         hits,
         hits_by_alias,
         hits_in_layers,
+        piece_hits,
         misses_new,
         misses_evicted,
         misses_removed,
         misses_damaged,
         misses_untrusted,
         stores,
+        piece_stores,
         imports,
         evictions,
         evicted_bytes,
@@ -192,6 +201,9 @@ fn c_statistics(admin: &Admin, config: &Config) -> Result<mgenjit_cache_statisti
         compile_us: spent,
         saved_us: saved,
         has_history,
+        pieces,
+        piece_hits,
+        piece_stores,
     })
 }
 

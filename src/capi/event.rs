@@ -22,7 +22,8 @@ pub const MGENJIT_EVENT_HIT: i32 = 1;
 pub const MGENJIT_EVENT_MISS: i32 = 2;
 /// A compile server starts to compile. `bytes`: the size of the IR.
 pub const MGENJIT_EVENT_COMPILE_STARTED: i32 = 3;
-/// The compile server has compiled. `bytes`: the size of the image.
+/// The module was compiled. `bytes`: the size of the image. `message`: the number of its pieces, and how many of these the cache
+/// had, if it was compiled in pieces.
 pub const MGENJIT_EVENT_COMPILED: i32 = 4;
 /// The code was stored in the cache. `bytes`: the size of the entry.
 pub const MGENJIT_EVENT_STORED: i32 = 5;
@@ -40,8 +41,8 @@ pub const MGENJIT_EVENT_NOT_ISOLATED: i32 = 9;
 /// server cannot be written. `message`: which, and why.
 pub const MGENJIT_EVENT_SERVER_WARNING: i32 = 10;
 /// Progress of a compile, about ten times a second. `message`: the current step: "queue" (waiting for compiles of other
-/// clients), "parse", "optimise", "codegen" or "link". `done` and `total`: functions of the module, or, for "queue", `total`
-/// is how many compiles are ahead.
+/// clients), "parse", "optimise", "codegen", "link" or "pieces" (of a module that is compiled in pieces). `done` and `total`:
+/// functions of the module, or its pieces; for "queue", `total` is how many compiles are ahead.
 pub const MGENJIT_EVENT_PROGRESS: i32 = 11;
 /// The module was compiled, but its inputs look wrong: one calls a function in a way that does not match its definition in
 /// another. `message`: which. Sent when a module is compiled, not on a cache hit. Or perf cannot be told of the code: see

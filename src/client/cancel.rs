@@ -13,8 +13,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub struct Cancel {
     may_be: bool,
     cancelled: AtomicBool,
-    /// The connection to the server that works on it.
-    connection: Mutex<Option<UnixStream>>,
+    /// The connections to the servers that work on it. A place is free once its server is done.
+    connections: Mutex<Vec<Option<UnixStream>>>,
 }
 
 impl Cancel {
@@ -25,10 +25,10 @@ impl Cancel {
         }
     }
 
-    /// Cuts the connection: the server ends, and the thread that waits for it gets an error.
+    /// Cuts the connections: the servers end, and the threads that wait for them get errors.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::SeqCst);
-        if let Some(connection) = &*self.lock() {
+        for connection in self.lock().iter().flatten() {
             let _ = connection.shutdown(Shutdown::Both);
         }
     }
@@ -48,28 +48,38 @@ impl Cancel {
         if !self.may_be {
             return Ok(Guard(None));
         }
-        *self.lock() = Some(connection.try_clone()?);
+        let connection_to_cut = connection.try_clone()?;
+        let place = {
+            let mut connections = self.lock();
+            let free = connections.iter().position(Option::is_none);
+            let place = free.unwrap_or(connections.len());
+            match free {
+                Some(free) => connections[free] = Some(connection_to_cut),
+                None => connections.push(Some(connection_to_cut)),
+            }
+            place
+        };
         if self.cancelled.load(Ordering::SeqCst) {
             let _ = connection.shutdown(Shutdown::Both);
         }
-        Ok(Guard(Some(self)))
+        Ok(Guard(Some((self, place))))
     }
 
-    fn lock(&self) -> fork::Guarded<MutexGuard<'_, Option<UnixStream>>> {
+    fn lock(&self) -> fork::Guarded<MutexGuard<'_, Vec<Option<UnixStream>>>> {
         fork::guard(|| {
-            self.connection
+            self.connections
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
         })
     }
 }
 
-pub struct Guard<'a>(Option<&'a Cancel>);
+pub struct Guard<'a>(Option<(&'a Cancel, usize)>);
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        if let Some(cancel) = self.0 {
-            *cancel.lock() = None;
+        if let Some((cancel, place)) = self.0 {
+            cancel.lock()[place] = None;
         }
     }
 }

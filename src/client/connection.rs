@@ -8,8 +8,9 @@ use super::listener::Listener;
 use super::spawn::{Launch, Server};
 use crate::error::{Error, Status};
 use crate::protocol::last_words;
-use crate::protocol::messages::{Compiled, Decision, Reply, Request};
+use crate::protocol::messages::{Compiled, Cut, Decision, Reply, Request};
 use crate::protocol::transport::{self, TransportError};
+use crate::types::CompileTimes;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
@@ -40,6 +41,14 @@ enum Whose {
 #[derive(Debug)]
 pub enum Answer {
     Compiled(Output),
+    /// The module is to be compiled in pieces, which are in a sealed memfd.
+    Cut(Cut, File),
+    /// A piece's object in a sealed memfd, and how many bytes that is.
+    Piece {
+        file: File,
+        len: u64,
+        times: CompileTimes,
+    },
     /// Bytes in a sealed memfd, and how many.
     Emitted(File, u64),
     /// The client stopped the compile, see [`Decision::Stop`].
@@ -163,6 +172,13 @@ impl Client {
                 .ok_or(TransportError::TooLong(u64::MAX))
                 .and_then(|len| transport::check_payload(payload, len))
                 .map(|payload| Answer::Compiled(Output { compiled, payload })),
+            Ok((Reply::Cut(cut), payload)) => cut
+                .payload_len()
+                .ok_or(TransportError::TooLong(u64::MAX))
+                .and_then(|len| transport::check_payload(payload, len))
+                .map(|payload| Answer::Cut(cut, payload)),
+            Ok((Reply::Piece { len, times }, payload)) => transport::check_payload(payload, len)
+                .map(|file| Answer::Piece { file, len, times }),
             Ok((Reply::Emitted { len }, payload)) => {
                 transport::check_payload(payload, len).map(|file| Answer::Emitted(file, len))
             }

@@ -12,6 +12,9 @@ pub trait Listener {
 
     fn progress(&mut self, _progress: Progress) {}
 
+    /// What is wrong with the cache.
+    fn cache_warning(&mut self, _why: &str) {}
+
     /// The shared server could not be used, or no log could be opened.
     fn warning(&mut self, _why: &str) {}
 }

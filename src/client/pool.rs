@@ -76,11 +76,13 @@ impl Pool {
         }
     }
 
-    /// Gives a request to an idle server, or to a new one. Waits if as many as may run are busy.
+    /// Gives a request to an idle server, or to a new one. Waits if as many as may run are busy. `spent`: how much of the
+    /// time limit has passed.
     pub fn request(
         &self,
         request: &Request,
         inputs: &[&[u8]],
+        mut spent: Duration,
         times: &mut Times,
         cancel: &Cancel,
         listener: &mut dyn Listener,
@@ -95,8 +97,6 @@ impl Pool {
         }
         let request = &*request;
         let mut lost = 0;
-        // Of the time limit.
-        let mut spent = Duration::ZERO;
         loop {
             let mut watch = Stopwatch::start();
             let since = Instant::now();

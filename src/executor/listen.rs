@@ -26,6 +26,8 @@ pub struct Listener<'a> {
     pub held: Option<Lock>,
     pub known: Option<Box<Entry>>,
     pub warning: Option<Warning>,
+    /// The last warning that was told: one that repeats is told once.
+    pub told: String,
 }
 
 impl Listener<'_> {
@@ -72,6 +74,13 @@ impl listener::Listener for Listener<'_> {
 
     fn progress(&mut self, progress: Progress) {
         self.tell(EventKind::Progress, progress.phase.name(), Some(progress));
+    }
+
+    fn cache_warning(&mut self, why: &str) {
+        if self.told != why {
+            why.clone_into(&mut self.told);
+            self.tell(EventKind::CacheWarning, why, None);
+        }
     }
 
     fn warning(&mut self, why: &str) {

@@ -22,6 +22,7 @@ mod module;
 mod output;
 mod outside;
 mod perf;
+mod pieces;
 mod queue;
 mod recompile;
 mod registers;
@@ -33,6 +34,7 @@ mod state;
 mod task;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod value;
 
 pub use self::core::Executor;

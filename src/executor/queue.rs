@@ -2,12 +2,13 @@
 //!
 //! Threads start when there is something to do and end when there is nothing. The host's signals do not reach them.
 
+use super::threads;
 use crate::fork;
 use std::collections::VecDeque;
 use std::io;
-use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::Builder;
 
 /// Something to do. Dropping it leaves it undone.
 pub trait Job: Send {
@@ -72,23 +73,9 @@ impl Waiting {
     }
 }
 
-/// A thread with all signals blocked: their handlers are the host's.
 fn start_worker(queue: Queue) -> io::Result<()> {
-    let mut all = MaybeUninit::uninit();
-    let mut before = MaybeUninit::uninit();
-    // SAFETY: the sets are written before they are read; the call changes this thread's mask alone.
-    let before = unsafe {
-        libc::sigfillset(all.as_mut_ptr());
-        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
-        before.assume_init()
-    };
-    let started = std::thread::Builder::new()
-        .name("mgenjit".to_owned())
-        .stack_size(1 << 20)
-        .spawn(move || work(&queue));
-    // SAFETY: restores the mask that was found.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut()) };
-    started.map(drop)
+    let start = |builder: Builder| builder.spawn(move || work(&queue));
+    threads::start(start).map(drop)
 }
 
 fn work(queue: &Queue) {

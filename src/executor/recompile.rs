@@ -15,6 +15,7 @@ use crate::event::Times;
 use crate::fork;
 use crate::protocol::messages::{CompileRequest, Decision, Request, Step};
 use crate::types::Emit;
+use std::time::Duration;
 
 /// How often to try again when the entry was replaced meanwhile.
 const ATTEMPTS: usize = 3;
@@ -61,6 +62,7 @@ fn compare_with_new(details: &Details, pool: &Pool) -> Result<(), Error> {
     let answer = pool.request(
         &request,
         &inputs,
+        Duration::ZERO,
         &mut Times::default(),
         &Cancel::default(),
         &mut listener,

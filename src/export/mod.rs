@@ -26,6 +26,7 @@ use file::Output;
 use linker::{Linker, Plan};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::time::Duration;
 
 /// Exports modules, which must be of one target, to bytes.
 pub fn to_bytes(modules: &[&Module], kind: Kind, options: &Options) -> Result<Vec<u8>, Error> {
@@ -346,6 +347,7 @@ fn ask(part: &Part<'_>, request: &Request, inputs: &[Vec<u8>]) -> Result<Vec<u8>
     let answer = pool.request(
         request,
         &inputs,
+        Duration::ZERO,
         &mut Times::default(),
         &Cancel::default(),
         &mut (),

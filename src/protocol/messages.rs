@@ -209,6 +209,8 @@ pub enum Phase {
     Optimise,
     Codegen,
     Link,
+    /// Servers compile the module's pieces. No server says this.
+    Pieces,
 }
 
 impl Phase {
@@ -220,6 +222,7 @@ impl Phase {
             Phase::Optimise => "optimise",
             Phase::Codegen => "codegen",
             Phase::Link => "link",
+            Phase::Pieces => "pieces",
         }
     }
 }

@@ -77,6 +77,9 @@ class CacheStatistics(Record):
     compile_us: int
     saved_us: int
     has_history: bool
+    pieces: int
+    piece_hits: int
+    piece_stores: int
 
     _fields = (
         "entries",
@@ -102,6 +105,9 @@ class CacheStatistics(Record):
         "compile_us",
         "saved_us",
         "has_history",
+        "pieces",
+        "piece_hits",
+        "piece_stores",
     )
 
 

@@ -329,6 +329,9 @@ STRUCTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("compile_us", "Q"),
         ("saved_us", "Q"),
         ("has_history", "?"),
+        ("pieces", "Q"),
+        ("piece_hits", "Q"),
+        ("piece_stores", "Q"),
     ),
     "mgenjit_cache_filter": (
         ("size", "N"),

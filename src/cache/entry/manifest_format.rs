@@ -149,6 +149,7 @@ struct UsedPiece<'a> {
     piece: Piece<'a>,
     key: Hash,
     compiled: bool,
+    time: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -408,11 +409,13 @@ impl<'a> UsedPiece<'a> {
             piece,
             key,
             compiled,
+            time,
         } = used;
         UsedPiece {
             piece: Piece::of(piece),
             key: Hash(key.0),
             compiled: *compiled,
+            time: *time,
         }
     }
 
@@ -421,6 +424,7 @@ impl<'a> UsedPiece<'a> {
             piece: self.piece.decoded(),
             key: Key(self.key.0),
             compiled: self.compiled,
+            time: self.time,
         }
     }
 }

@@ -162,6 +162,12 @@ impl Entry {
         Ok(bytes)
     }
 
+    /// Microseconds that its compile took; 0: it does not say.
+    pub fn cost(&self) -> u64 {
+        let about = self.manifest.decode_about();
+        about.map_or(0, |about| about.times.total())
+    }
+
     /// The relocatable object that the image was linked from.
     pub fn object(&self, about: &About) -> Result<Vec<u8>, EntryError> {
         let at = self.tail.hashed_len;

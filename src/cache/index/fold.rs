@@ -2,9 +2,12 @@
 
 use super::database::{Index, signed, unsigned};
 use super::error::Result;
+use super::query::IS_PIECE;
 use crate::cache::directory::{OpenError, entry_path, pin_path};
 use crate::cache::entry::{self, Peeked};
-use crate::cache::journal::{HEADER_LEN, Header, HitKind, Journal, Kind, MissReason, Record};
+use crate::cache::journal::{
+    HEADER_LEN, Header, HitKind, Journal, Kind, MissReason, Record, StoreKind,
+};
 use crate::cache::key::Key;
 use crate::cache::policy;
 use rusqlite::{OptionalExtension, params};
@@ -134,15 +137,25 @@ impl Index {
                     counts.add("hits_in_layers", 1);
                     counts.add("saved", record.cost);
                 }
+                Kind::Hit if record.detail == HitKind::PieceInLayer as u8 => {
+                    counts.add("piece_hits", 1);
+                    counts.add("saved", record.cost);
+                }
                 Kind::Hit => {
-                    let by_alias = record.detail == HitKind::Alias as u8;
-                    counts.add(if by_alias { "hits_by_alias" } else { "hits" }, 1);
+                    let counter = match record.detail {
+                        detail if detail == HitKind::Alias as u8 => "hits_by_alias",
+                        detail if detail == HitKind::Piece as u8 => "piece_hits",
+                        _ => "hits",
+                    };
+                    counts.add(counter, 1);
                     let change = changes.entry(record.key).or_default();
                     change.hits += 1;
                     change.used = change.used.max(record.time);
                 }
                 Kind::Store => {
-                    counts.add("stores", 1);
+                    let is_piece = record.detail == StoreKind::Piece as u8;
+                    counts.add(if is_piece { "piece_stores" } else { "stores" }, 1);
+                    counts.add("spent", record.cost);
                     let change = changes.entry(record.key).or_default();
                     change.stores += 1;
                     change.used = change.used.max(record.time);
@@ -229,7 +242,6 @@ impl Index {
         };
         if let Some(cost) = cost {
             counts.add("saved", cost.saturating_mul(change.hits));
-            counts.add("spent", cost.saturating_mul(change.stores));
         }
         Ok(())
     }
@@ -273,13 +285,16 @@ impl Index {
                 signed(hits),
                 pinned,
                 match about.piece {
-                    Some(_) => -1,
+                    Some(_) => IS_PIECE,
                     None => i64::try_from(about.pieces.len()).unwrap_or(i64::MAX),
                 },
                 policy::priority(self.clock()?, hits.saturating_add(1), cost, len)
             ])?;
         self.count("bytes", signed(len))?;
         self.count("entries", 1)?;
+        if about.piece.is_some() {
+            self.count("pieces", 1)?;
+        }
         self.db
             .prepare_cached("DELETE FROM gone WHERE key = ?1")?
             .execute([&key.0])?;
@@ -312,16 +327,19 @@ impl Index {
 
     /// Removes an entry's row. Returns its length, if it had one.
     pub(super) fn forget(&self, key: &Key) -> Result<Option<u64>> {
-        let bytes: Option<i64> = self
+        let row: Option<(i64, i64)> = self
             .db
-            .prepare_cached("DELETE FROM entry WHERE key = ?1 RETURNING bytes")?
-            .query_row([&key.0], |row| row.get(0))
+            .prepare_cached("DELETE FROM entry WHERE key = ?1 RETURNING bytes, pieces")?
+            .query_row([&key.0], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
-        if let Some(bytes) = bytes {
+        if let Some((bytes, pieces)) = row {
             self.count("bytes", bytes.saturating_neg())?;
             self.count("entries", -1)?;
+            if pieces == IS_PIECE {
+                self.count("pieces", -1)?;
+            }
         }
-        Ok(bytes.map(unsigned))
+        Ok(row.map(|(bytes, _)| unsigned(bytes)))
     }
 
     fn compiler(&self, about: &crate::cache::manifest::About) -> Result<i64> {

@@ -10,22 +10,26 @@ use rusqlite::{OptionalExtension, params};
 /// What the cache has done since its index was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Whether what follows `aliases` is known.
+    /// Whether what follows `pieces` is known.
     pub has_history: bool,
     pub entries: u64,
     /// Of all entries together.
     pub bytes: u64,
     pub pinned: u64,
     pub aliases: u64,
+    /// Entries that are pieces of modules.
+    pub pieces: u64,
     pub hits: u64,
     pub hits_by_alias: u64,
     pub hits_in_layers: u64,
+    pub piece_hits: u64,
     pub misses_new: u64,
     pub misses_evicted: u64,
     pub misses_removed: u64,
     pub misses_damaged: u64,
     pub misses_untrusted: u64,
     pub stores: u64,
+    pub piece_stores: u64,
     pub imports: u64,
     pub evictions: u64,
     pub evicted_bytes: u64,
@@ -54,6 +58,9 @@ pub struct Row {
     /// How many pieces it was made of; 0: it was compiled as one; -1: it is a piece.
     pub pieces: i64,
 }
+
+/// [`Row::pieces`] of a piece.
+pub(super) const IS_PIECE: i64 = -1;
 
 /// Selects the entries of a list.
 #[derive(Clone, Debug, Default)]
@@ -125,15 +132,18 @@ impl Index {
             bytes,
             pinned: unsigned(pinned),
             aliases: self.counter("aliases")?,
+            pieces: self.counter("pieces")?,
             hits: self.counter("hits")?,
             hits_by_alias: self.counter("hits_by_alias")?,
             hits_in_layers: self.counter("hits_in_layers")?,
+            piece_hits: self.counter("piece_hits")?,
             misses_new: self.counter("misses_new")?,
             misses_evicted: self.counter("misses_evicted")?,
             misses_removed: self.counter("misses_removed")?,
             misses_damaged: self.counter("misses_damaged")?,
             misses_untrusted: self.counter("misses_untrusted")?,
             stores: self.counter("stores")?,
+            piece_stores: self.counter("piece_stores")?,
             imports: self.counter("imports")?,
             evictions: self.counter("evictions")?,
             evicted_bytes: self.counter("evicted_bytes")?,

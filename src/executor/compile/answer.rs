@@ -4,20 +4,22 @@ use super::work::Work;
 use crate::cache::entry::Entry;
 use crate::cache::key::Key;
 use crate::cache::lock::Lock;
-use crate::cache::manifest::{About, Manifest};
+use crate::cache::manifest::{About, Manifest, UsedPiece};
 use crate::cache::store::Store;
 use crate::client::connection::{self, Output};
 use crate::client::failures;
 use crate::clock;
 use crate::error::{Error, reason};
 use crate::event::EventKind;
+use crate::executor::core::Executor;
 use crate::executor::listen::Listener;
+use crate::executor::pieces::Pieces;
 use crate::executor::{failed, output, reproducer};
 use crate::protocol::messages::{CompileRequest, Request, Step};
-use crate::types::{Emit, Input, Target};
+use crate::types::{Emit, Input, Partition, Target};
 use std::borrow::Cow;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How the cache takes part in a compile.
 #[derive(Clone, Copy)]
@@ -83,7 +85,10 @@ impl Work<'_> {
             inputs: about_inputs.clone(),
             keep: self.source.keep.as_deref().map(<[String]>::to_vec),
             emit: Emit::Code,
-            step: Step::Whole,
+            step: match executor.config.partition {
+                Partition::Off => Step::Whole,
+                partition => Step::Cut(partition),
+            },
             max_memory: 0,
         });
         self.tell(EventKind::CompileStarted, "", len);
@@ -100,30 +105,50 @@ impl Work<'_> {
             held: None,
             known: None,
             warning: None,
+            told: self.told.borrow().clone(),
         };
-        let answer = executor.pool.request(
+        let begun = Instant::now();
+        let mut answer = executor.pool.request(
             &request,
             &inputs,
+            Duration::ZERO,
             &mut self.times,
             self.cancel,
             &mut listener,
         );
+        let mut pieces = Vec::new();
+        if let (Ok(connection::Answer::Cut(cut, payload)), Request::Compile(asked)) =
+            (&answer, &request)
+        {
+            let (pool, cancel) = (&executor.pool, self.cancel);
+            let joined = Pieces::new(pool, asked, &inputs, cancel, begun, cut.clone(), payload)
+                .and_then(|pieces| self.compile_pieces(&pieces, mode, &mut listener));
+            answer = joined.map(|(output, used)| {
+                pieces = used;
+                connection::Answer::Compiled(output)
+            });
+            self.times.compile = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        }
         let Listener {
             canonical,
             held,
             known,
             warning,
+            told,
             ..
         } = listener;
+        *self.told.borrow_mut() = told;
         if let Some(lacking) = executor.pool.not_isolated()
             && !executor.told_not_isolated.swap(true, Ordering::Relaxed)
         {
             self.tell(EventKind::NotIsolated, lacking, 0);
         }
         let answer = answer.map_err(|error| {
-            let error = match error.reproduces {
-                true => self.reproducible(&request, &inputs, error),
-                false => error,
+            let error = match &request {
+                Request::Compile(request) => {
+                    reproducible(executor, &self.key, request, &inputs, error)
+                }
+                _ => error,
             };
             if error.repeats {
                 failed::remember(self.key, limits, &self.source.name, &error);
@@ -140,7 +165,8 @@ impl Work<'_> {
                 for warning in &output.compiled.warnings {
                     self.tell(EventKind::Warning, warning, 0);
                 }
-                self.tell(EventKind::Compiled, "", output.compiled.image_len);
+                let how = describe(&pieces);
+                self.tell(EventKind::Compiled, &how, output.compiled.image_len);
                 let (image, object) = output::read(&output)
                     .map_err(|error| self.bad_code("cannot be read", &error))?;
                 let sources = output::sources(&output)
@@ -149,7 +175,7 @@ impl Work<'_> {
                     image,
                     object,
                     sources,
-                    manifest: Box::new(self.manifest(output, about_inputs, canonical)),
+                    manifest: Box::new(self.manifest(output, about_inputs, canonical, pieces)),
                     lock: held,
                 })
             }
@@ -180,27 +206,6 @@ impl Work<'_> {
         ))
     }
 
-    /// Writes what reproduces an error, if that is wanted, and says where.
-    fn reproducible(&self, request: &Request, inputs: &[&[u8]], error: Error) -> Error {
-        let (Some(parent), Request::Compile(request)) =
-            (&self.executor.config.reproducers, request)
-        else {
-            return error;
-        };
-        let told = match reproducer::write(parent, &self.key, request, inputs, &error) {
-            Ok(folder) => format!("what reproduces it is in {}", folder.display()),
-            Err(why) => format!(
-                "what reproduces it could not be written to {}: {}",
-                parent.display(),
-                reason(&why)
-            ),
-        };
-        Error {
-            message: format!("{}\n{told}", error.message),
-            ..error
-        }
-    }
-
     /// The inputs' names and lengths.
     fn about_inputs(&self, inputs: &[Cow<'_, [u8]>]) -> Vec<Input> {
         let inputs = self.source.inputs.iter().zip(inputs);
@@ -211,7 +216,13 @@ impl Work<'_> {
         about.collect()
     }
 
-    fn manifest(&self, output: Output, inputs: Vec<Input>, canonical: Option<Key>) -> Manifest {
+    fn manifest(
+        &self,
+        output: Output,
+        inputs: Vec<Input>,
+        canonical: Option<Key>,
+        pieces: Vec<UsedPiece>,
+    ) -> Manifest {
         let compiled = output.compiled;
         Manifest {
             about: About {
@@ -227,11 +238,52 @@ impl Work<'_> {
                 created: clock::now(),
                 times: compiled.times,
                 piece: None,
-                pieces: Vec::new(),
+                pieces,
                 object: None,
                 input: None,
             },
             functions: compiled.functions,
         }
+    }
+}
+
+/// Writes what reproduces an error, if that is wanted and possible, and says where.
+pub fn reproducible(
+    executor: &Executor,
+    key: &Key,
+    request: &CompileRequest,
+    inputs: &[&[u8]],
+    error: Error,
+) -> Error {
+    let Some(parent) = executor
+        .config
+        .reproducers
+        .as_ref()
+        .filter(|_| error.reproduces)
+    else {
+        return error;
+    };
+    let told = match reproducer::write(parent, key, request, inputs, &error) {
+        Ok(folder) => format!("what reproduces it is in {}", folder.display()),
+        Err(why) => format!(
+            "what reproduces it could not be written to {}: {}",
+            parent.display(),
+            reason(&why)
+        ),
+    };
+    Error {
+        message: format!("{}\n{told}", error.message),
+        reproduces: false,
+        ..error
+    }
+}
+
+/// How a module was made of pieces; empty: it was not.
+fn describe(pieces: &[UsedPiece]) -> String {
+    let found = pieces.iter().filter(|piece| !piece.compiled).count();
+    match (pieces.len(), found) {
+        (0, _) => String::new(),
+        (all, 0) => format!("in {all} pieces"),
+        (all, found) => format!("in {all} pieces, {found} of which were in the cache"),
     }
 }

@@ -7,6 +7,7 @@ mod answer;
 mod find;
 mod load;
 mod obtain;
+mod pieces;
 mod store;
 mod work;
 

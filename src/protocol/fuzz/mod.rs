@@ -70,6 +70,14 @@ fn ask(choice: u8, frames: &[Frame]) -> usize {
                 check_payload(&output.payload, len);
                 answered += 1;
             }
+            Ok(Answer::Cut(cut, payload)) => {
+                check_payload(&payload, cut.payload_len().expect("it was checked"));
+                answered += 1;
+            }
+            Ok(Answer::Piece { file, len, .. }) => {
+                check_payload(&file, len);
+                answered += 1;
+            }
             Ok(Answer::Emitted(file, len)) => {
                 check_payload(&file, len);
                 answered += 1;

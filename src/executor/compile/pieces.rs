@@ -1,0 +1,198 @@
+//! Compiles a module in pieces that the cache keeps.
+
+use super::answer::{Mode, reproducible};
+use super::work::Work;
+use crate::cache::entry::EntryError;
+use crate::cache::key::{Key, KeyParts};
+use crate::cache::lock::{Lock, Outcome};
+use crate::cache::manifest::{self, About, Manifest, UsedPiece};
+use crate::cache::store::{Found, Purpose, Store};
+use crate::client::connection::Output;
+use crate::client::listener::Listener;
+use crate::clock;
+use crate::error::Error;
+use crate::event::Times;
+use crate::executor::core::Executor;
+use crate::executor::failed;
+use crate::executor::pieces::{Object, Pieces};
+use crate::protocol::messages::Piece;
+use crate::types::{Input, Target};
+use std::time::Instant;
+
+impl Work<'_> {
+    /// Compiles those pieces that the cache has not, stores them, and has a server join all.
+    pub fn compile_pieces(
+        &mut self,
+        pieces: &Pieces<'_>,
+        mode: Mode<'_>,
+        listener: &mut dyn Listener,
+    ) -> Result<(Output, Vec<UsedPiece>), Error> {
+        let executor = self.executor;
+        let digests: Vec<blake3::Hash> = (0..pieces.len())
+            .map(|index| blake3::hash(pieces.piece(index).1))
+            .collect();
+        let shelf = Shelf {
+            executor,
+            pieces,
+            digests: &digests,
+            mode,
+            parts: executor.key_parts(),
+        };
+        let mut objects: Vec<Option<Object>> = Vec::with_capacity(pieces.len());
+        for index in 0..pieces.len() {
+            objects.push(shelf.find(index, listener));
+        }
+        let missing: Vec<usize> = (0..pieces.len())
+            .filter(|index| objects[*index].is_none())
+            .collect();
+        if !missing.is_empty() {
+            let obtain = |index, listener: &mut dyn Listener| shelf.obtain(index, listener);
+            for (index, object) in pieces.obtain_all(&missing, &obtain, listener)? {
+                objects[index] = Some(object);
+            }
+        }
+        let objects: Vec<Object> = objects.into_iter().flatten().collect();
+        let output = pieces.join(&objects, &mut self.times, listener)?;
+        let used = objects.iter().enumerate().map(|(index, object)| UsedPiece {
+            piece: about(pieces.piece(index).0),
+            key: shelf.key(index),
+            compiled: object.compiled,
+            time: object.times.total(),
+        });
+        Ok((output, used.collect()))
+    }
+}
+
+/// What the threads that compile pieces share.
+struct Shelf<'a> {
+    executor: &'a Executor,
+    pieces: &'a Pieces<'a>,
+    digests: &'a [blake3::Hash],
+    mode: Mode<'a>,
+    parts: KeyParts<'a>,
+}
+
+impl Shelf<'_> {
+    fn key(&self, index: usize) -> Key {
+        self.executor.keys.piece(&self.digests[index])
+    }
+
+    /// The object of a piece that the cache has.
+    fn find(&self, index: usize, listener: &mut dyn Listener) -> Option<Object> {
+        let store = self.mode.store()?;
+        let mut read = || -> Result<Option<Object>, EntryError> {
+            let found = store.find_for(&self.key(index), &self.executor.machine, Purpose::Join);
+            let entry = match found {
+                Found::Entry(entry) => entry,
+                Found::Nothing => return Ok(None),
+                Found::Unusable(_, warning) => {
+                    listener.cache_warning(&warning.0);
+                    return Ok(None);
+                }
+            };
+            let about = entry.manifest.decode_about()?;
+            Ok(Some(Object {
+                bytes: entry.object(&about)?,
+                times: about.times,
+                compiled: false,
+            }))
+        };
+        read().unwrap_or_else(|error| {
+            let name = self.pieces.name(index);
+            listener.cache_warning(&format!("the entry of {name} cannot be used: {error}"));
+            None
+        })
+    }
+
+    /// Compiles a piece and stores it, unless somebody else does so first.
+    fn obtain(&self, index: usize, listener: &mut dyn Listener) -> Result<Object, Error> {
+        let Mode::Store(store, deadline) = self.mode else {
+            return self.compile(index, listener);
+        };
+        let timeout = deadline.saturating_duration_since(Instant::now());
+        // Whoever holds a piece's lock waits for no other lock.
+        let _lock: Option<Lock> = match store.lock(&self.key(index), timeout) {
+            Ok(Outcome::Held(lock)) => {
+                if let Some(object) = self.find(index, listener) {
+                    return Ok(object);
+                }
+                Some(lock)
+            }
+            // At worst it is compiled twice.
+            Ok(Outcome::TimedOut) => None,
+            Err(warning) => {
+                listener.cache_warning(&warning.0);
+                None
+            }
+        };
+        let object = self.compile(index, listener)?;
+        self.publish(store, index, &object, listener);
+        Ok(object)
+    }
+
+    fn compile(&self, index: usize, listener: &mut dyn Listener) -> Result<Object, Error> {
+        let key = self.key(index);
+        let request = self.pieces.request(index, key.0);
+        let limits = self.executor.config.limits;
+        if let Some(error) = failed::find(&key, &limits, &request.name) {
+            return Err(error);
+        }
+        let compiled = self
+            .pieces
+            .compile(index, &request, &mut Times::default(), listener);
+        compiled.map_err(|error| {
+            if error.repeats {
+                failed::remember(key, limits, &request.name, &error);
+            }
+            let inputs = [self.pieces.piece(index).1];
+            reproducible(self.executor, &key, &request, &inputs, error)
+        })
+    }
+
+    fn publish(&self, store: &Store, index: usize, object: &Object, listener: &mut dyn Listener) {
+        let name = self.pieces.name(index);
+        let (cpu, features) = match &self.executor.target {
+            Target::Host(cpu) => {
+                let (c, f) = cpu.llvm_names();
+                (c.to_owned(), f)
+            }
+            Target::Other(target) => (target.cpu.clone(), target.features.clone()),
+        };
+        let piece = self.pieces.piece(index).0;
+        let mut manifest = Manifest {
+            about: About {
+                parts: self.parts.to_keep(&self.digests[index]),
+                canonical: None,
+                target: self.executor.config.target.clone(),
+                inputs: vec![Input {
+                    name: name.clone(),
+                    len: piece.len,
+                }],
+                name,
+                keep: None,
+                triple: String::new(),
+                cpu,
+                features,
+                created: clock::now(),
+                times: object.times,
+                piece: Some(about(piece)),
+                pieces: Vec::new(),
+                object: None,
+                input: None,
+            },
+            functions: Vec::new(),
+        };
+        let stored = store.publish_piece(&self.key(index), &object.bytes, &mut manifest);
+        if let Err(warning) = stored {
+            listener.cache_warning(&warning.0);
+        }
+    }
+}
+
+fn about(piece: &Piece) -> manifest::Piece {
+    manifest::Piece {
+        name: piece.name.clone(),
+        functions: piece.functions,
+        instructions: piece.instructions,
+    }
+}
