@@ -426,7 +426,8 @@ mgenjit_status mgenjit_config_set_opt_level(mgenjit_config *config,
                                             mgenjit_error **error);
 
 // Sets whether large modules are compiled in pieces: MGENJIT_PARTITION_AUTOMATIC, MGENJIT_PARTITION_OFF, or the size of
-// a piece in IR instructions, from 1 on. A size cuts small modules too. Default: MGENJIT_PARTITION_AUTOMATIC.
+// a piece in IR instructions, from 1 on. A size cuts small modules too. Default: $MGENJIT_PIECES,
+// "auto", "off" or a size; if it is not set, MGENJIT_PARTITION_AUTOMATIC.
 //
 // Pieces are compiled at the same time, by as many servers as mgenjit_config_set_max_servers allows. Each has its own entry
 // in the cache. If a few functions of a module have changed, only the pieces that contain or inline them are compiled

@@ -9,11 +9,16 @@ use crate::client::options::{ServerLimits, ServerLog, ServerMode};
 use crate::cpu::{Cpu, Level};
 use crate::debug::Announce;
 use crate::environment;
+use crate::error::{Error, Status};
 use crate::event::Hook;
 use crate::types::{CodeOptions, OptLevel, Partition, Target, TargetSpec};
+use std::ffi::CStr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Says whether large modules are compiled in pieces, where the configuration does not.
+const PIECES_VARIABLE: &CStr = c"MGENJIT_PIECES";
 
 /// What `perf` is told of code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,8 +39,8 @@ pub enum PerfKind {
 #[derive(Clone)]
 pub struct Config {
     pub opt_level: OptLevel,
-    /// Whether large modules are compiled in pieces.
-    pub partition: Partition,
+    /// Whether large modules are compiled in pieces. `None`: what `$MGENJIT_PIECES` says, see [`Config::resolve`].
+    pub partition: Option<Partition>,
     /// Make the IR the source that debuggers show, where it has no debug information.
     pub debug_ir: bool,
     /// `None`: what `$MGENJIT_PERF` says, else nothing.
@@ -90,7 +95,7 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             opt_level: OptLevel::O2,
-            partition: Partition::default(),
+            partition: None,
             debug_ir: false,
             perf: None,
             level: None,
@@ -132,10 +137,31 @@ impl Config {
         }
     }
 
+    /// With what the environment says where the configuration says nothing, so that all that is made of it agrees.
+    pub fn resolve(mut self) -> Result<Config, Error> {
+        if self.partition.is_none() {
+            let value = environment::variable(PIECES_VARIABLE).unwrap_or_default();
+            self.partition = Some(match (value.to_str(), value.to_str().map(str::parse)) {
+                (Some("" | "auto"), _) => Partition::Automatic,
+                (Some("off"), _) => Partition::Off,
+                (_, Some(Ok(size))) => Partition::Size(size),
+                _ => {
+                    let name = PIECES_VARIABLE.to_string_lossy();
+                    let value = value.display();
+                    let message = format!(
+                        "${name} is \"{value}\": set it to \"auto\", \"off\" or a number of instructions"
+                    );
+                    return Err(Error::new(Status::InvalidArgument, message));
+                }
+            });
+        }
+        Ok(self)
+    }
+
     /// What decides about code beside the level and the target.
     pub fn code_options(&self) -> CodeOptions {
         CodeOptions {
-            partition: self.partition,
+            partition: self.partition.unwrap_or_default(),
         }
     }
 

@@ -111,7 +111,7 @@ pub unsafe extern "C" fn mgenjit_cache_open(
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
     call!(error, out cache, optional_handle config => {
-        let config = config::copy(config);
+        let config = config::resolved(config)?;
         let admin = Admin::new(config.store())?;
         cache.give(mgenjit_cache {
             directory: ffi::c_string(admin.path().to_string_lossy().into_owned()),

@@ -38,6 +38,11 @@ pub struct mgenjit_config(pub(super) Config);
 
 impl Owned for mgenjit_config {}
 
+/// A copy of a configuration, or the defaults, with what the environment says.
+pub(super) fn resolved(config: Option<&mgenjit_config>) -> Result<Config, Error> {
+    copy(config).resolve()
+}
+
 /// A copy of a configuration, or the defaults.
 pub(super) fn copy(config: Option<&mgenjit_config>) -> Config {
     config.map_or_else(Config::default, |config| config.0.clone())
@@ -107,7 +112,8 @@ pub unsafe extern "C" fn mgenjit_config_set_opt_level(
 }
 
 /// Sets whether large modules are compiled in pieces: MGENJIT_PARTITION_AUTOMATIC, MGENJIT_PARTITION_OFF, or the size of
-/// a piece in IR instructions, from 1 on. A size cuts small modules too. Default: MGENJIT_PARTITION_AUTOMATIC.
+/// a piece in IR instructions, from 1 on. A size cuts small modules too. Default: $MGENJIT_PIECES,
+/// "auto", "off" or a size; if it is not set, MGENJIT_PARTITION_AUTOMATIC.
 ///
 /// Pieces are compiled at the same time, by as many servers as mgenjit_config_set_max_servers allows. Each has its own entry
 /// in the cache. If a few functions of a module have changed, only the pieces that contain or inline them are compiled
@@ -122,7 +128,7 @@ pub unsafe extern "C" fn mgenjit_config_set_partition(
     size: i32,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    set!(error, handle_mut config => config.0.partition = partition(size)?)
+    set!(error, handle_mut config => config.0.partition = Some(partition(size)?))
 }
 
 /// Makes the IR itself the source that debuggers show, for functions that have no debug information. Debuggers then step

@@ -43,7 +43,7 @@ pub unsafe extern "C" fn mgenjit_executor_new(
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
     call!(error, out executor, optional_handle config => {
-        executor.give(mgenjit_executor(Executor::new(config::copy(config))))
+        executor.give(mgenjit_executor(Executor::new(config::resolved(config)?)))
     })
 }
 
@@ -283,7 +283,7 @@ pub unsafe extern "C-unwind" fn mgenjit_run_file(
     let status = call!(
         error,
         string path, optional_handle config, arguments argv[argc], optional_out exit_status => {
-            let executor = Executor::new(config::copy(config));
+            let executor = Executor::new(config::resolved(config)?);
             executor.compile(Source::file(Path::new(path)))?;
             run = Some((executor.prepare_main(argv.as_deref())?, exit_status));
             Ok(())

@@ -85,7 +85,7 @@ impl Work<'_> {
             inputs: about_inputs.clone(),
             keep: self.source.keep.as_deref().map(<[String]>::to_vec),
             emit: Emit::Code,
-            step: match executor.config.partition {
+            step: match executor.config.code_options().partition {
                 Partition::Off => Step::Whole,
                 partition => Step::Cut(partition),
             },
