@@ -48,7 +48,7 @@ workload_sources := benches/eviction/workload.c
 
 HEADERS := include/mgenjit.h $(wildcard examples-c/*/*.h benches/*.h)
 
-.PHONY: all library ready setup demo check test test-bindings test-python wheel check-c lint header notices bench picture flame bench-throws bench-cache bench-scale record-trace install uninstall clean help
+.PHONY: all library ready setup demo check test soak test-bindings test-python wheel check-c lint header notices bench picture flame bench-pieces bench-throws bench-cache bench-scale record-trace install uninstall clean help
 .DELETE_ON_ERROR:
 
 all: library $(patsubst %,target/examples-c/%,$(EXAMPLES) $(TOOLS)) target/install/mgenjit.o $(RUNTIME) ## build the library, the compile server and the examples (default)
@@ -144,6 +144,10 @@ test: setup ## set up, build, and test everything
 	@$(MAKE) --no-print-directory all check-c wheel
 	@tests/run.sh $(CARGO)
 
+soak: setup ## the tests that take too long for every day: half an hour
+	@$(MAKE) --no-print-directory all
+	$(CARGO) test --release --tests -- --ignored soak
+
 test-python: wheel ## test the Python package, and its wheels
 	@bindings/python/tests/run.sh $(CURDIR)/target
 
@@ -194,6 +198,10 @@ picture: ## draw benches/picture.svg from what `make bench` measured
 flame: ready target/examples-c/run ## draw benches/flame.svg: where the time of a cached program goes, as perf sees it
 	@CARGO='$(CARGO)' benches/flame.sh target/benches >target/flame.svg
 	@mv target/flame.svg benches/flame.svg
+
+bench-pieces: all ## large modules in pieces, beside the same compiled as one: some ten minutes
+	@CARGO='$(CARGO)' benches/prepare.sh target/benches
+	@benches/pieces.py target/benches
 
 bench-throws: ready target/benches/throws ## exceptions with many images, beside dlopen
 	@$(CLANG) -O2 -fPIC -S -emit-llvm -o target/benches/throws.ll benches/throws_module.cpp
