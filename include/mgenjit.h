@@ -1697,6 +1697,15 @@ MGENJIT_ENUM {
   MGENJIT_PINNED_NOT = 2
 };
 
+MGENJIT_ENUM {
+  // All entries.
+  MGENJIT_PIECES_ANY = 0,
+  // Only pieces of modules: see mgenjit_config_set_partition.
+  MGENJIT_PIECES_ONLY = 1,
+  // Only modules.
+  MGENJIT_PIECES_NOT = 2
+};
+
 // Which entries an iterator yields: those that pass every test. If all fields but `size` are 0, all entries pass.
 typedef struct mgenjit_cache_filter {
   // Set it to sizeof(mgenjit_cache_filter).
@@ -1709,6 +1718,8 @@ typedef struct mgenjit_cache_filter {
   uint64_t unused_since_us;
   // Only entries of at least so many bytes.
   uint64_t min_bytes;
+  // One of MGENJIT_PIECES_….
+  int32_t pieces;
 } mgenjit_cache_filter;
 
 // What is known of one entry. The strings belong to the iterator, until its next step, or to the entry that was asked.
@@ -1717,7 +1728,7 @@ typedef struct mgenjit_cache_info {
   size_t size;
   // 64 hexadecimal digits.
   const char *key;
-  // The module's name when it was compiled.
+  // The module's name when it was compiled. Of a piece, also what is in it, such as "x.ll (piece with `f`)".
   const char *name;
   // One of MGENJIT_OPT_….
   int32_t opt_level;
@@ -1745,6 +1756,10 @@ typedef struct mgenjit_cache_info {
   // Hits, and the compile time that they saved.
   uint64_t hits;
   uint64_t saved_us;
+  // Whether this is a piece of a module. It is found when a module that has this piece is compiled, which counts as a hit.
+  bool is_piece;
+  // How many pieces it was made of, see mgenjit_cache_entry_piece. 0: it was compiled as one. 1, itself, for a piece.
+  uint64_t pieces;
 } mgenjit_cache_info;
 
 // Creates an iterator over the entries that pass `filter`, in the order of their keys; NULL: over all. Free it with
@@ -1775,11 +1790,12 @@ void mgenjit_cache_iterator_free(mgenjit_cache_iterator *iterator);
  */
 
 MGENJIT_ENUM {
-  // The image: an ELF shared object. Empty if the entry is for another target.
+  // The image: an ELF shared object. Empty if the entry is for another target, or is a piece.
   MGENJIT_PART_IMAGE = 1,
-  // The relocatable object that the image was linked from; if there are several, a GNU archive of them.
+  // The relocatable object that the image was linked from; if there are several, a GNU archive of them. Of a piece, what the
+  // compile server keeps of it, in a form of its own.
   MGENJIT_PART_OBJECT = 2,
-  // The inputs as they were given, one after the other, if they were kept.
+  // The inputs as they were given, one after the other, if they were kept. Those of pieces are not.
   MGENJIT_PART_IR = 3
 };
 
@@ -1841,6 +1857,58 @@ mgenjit_status mgenjit_cache_entry_read(const mgenjit_cache_entry *entry,
                                         int32_t part,
                                         mgenjit_blob **bytes,
                                         mgenjit_error **error);
+
+/*
+ * Pieces
+ *
+ * A large module is compiled in pieces, see mgenjit_config_set_partition. A module and its entry know which.
+ *
+ *     for (size_t i = 0; i < mgenjit_module_piece_count(module); i++) {
+ *         mgenjit_piece piece = {.size = sizeof piece};
+ *         mgenjit_module_piece(module, i, &piece, NULL);
+ *         printf("%s: %u functions, %s\n", piece.name, piece.functions, piece.compiled ? "compiled" : "found");
+ *     }
+ */
+
+// A piece of a module. The strings belong to the module's or the entry's handle.
+typedef struct mgenjit_piece {
+  // Set it to sizeof(mgenjit_piece); the library writes how many bytes it filled in.
+  size_t size;
+  // A function that it has, or a variable if it has none.
+  const char *name;
+  // The key of its entry in the cache: 64 hexadecimal digits. The entry may be gone.
+  const char *key;
+  // The functions that it defines, and their IR instructions, before it was optimised.
+  uint32_t functions;
+  uint32_t instructions;
+  // Whether it was compiled for this module. Otherwise the cache had it.
+  bool compiled;
+  // What its compile took, whenever that was.
+  uint64_t compile_us;
+} mgenjit_piece;
+
+// How many pieces the module was made of when it was compiled, perhaps by another process. 0: it was compiled as one. 0 for
+// NULL.
+size_t mgenjit_module_piece_count(const mgenjit_module *module);
+
+// Writes what is known of the module's piece at `index`. Set `piece->size` first.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND past the last, MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_module_piece(const mgenjit_module *module,
+                                    size_t index,
+                                    mgenjit_piece *piece,
+                                    mgenjit_error **error);
+
+// How many pieces the entry's module was made of. 0: it was compiled as one. 1 if the entry is a piece: itself. 0 for NULL.
+size_t mgenjit_cache_entry_piece_count(const mgenjit_cache_entry *entry);
+
+// Writes what is known of the entry's piece at `index`. Set `piece->size` first.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND past the last, MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_cache_entry_piece(const mgenjit_cache_entry *entry,
+                                         size_t index,
+                                         mgenjit_piece *piece,
+                                         mgenjit_error **error);
 
 /*
  * Explanations

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// The order of the header's sections.
-const SECTIONS: [&str; 19] = [
+const SECTIONS: [&str; 20] = [
     "status",
     "error",
     "event",
@@ -26,6 +26,7 @@ const SECTIONS: [&str; 19] = [
     "cache",
     "cache_iterator",
     "cache_entry",
+    "piece",
     "explanation",
     "server",
 ];

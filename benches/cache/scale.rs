@@ -8,7 +8,8 @@ use super::maintain::{self, Maintenance};
 use super::manifest::Manifest;
 use super::options::{Limits, Options};
 use super::store::{Found, Store};
-use crate::cache::admin::{Admin, Explanation};
+use crate::cache::admin::Admin;
+use crate::cache::explain::{Explanation, explain};
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -447,8 +448,8 @@ fn questions(caches: &mut [Cache; 2]) {
     turns("explain a miss", 5, &mut |cache, number| {
         let parts = Manifest::example("").about.parts;
         let missing = key(u32::MAX - number);
-        let explanation = cache.admin().explain(&missing, "module 7", &parts);
-        assert!(matches!(explanation, Ok(Explanation::Missing(_))));
+        let explanation = explain(&cache.admin(), &missing, "module 7", &parts);
+        assert!(matches!(explanation, Ok(Explanation::Missing { .. })));
     });
     turns(
         "explain a miss of a name that a quarter has",
@@ -456,8 +457,8 @@ fn questions(caches: &mut [Cache; 2]) {
         &mut |cache, number| {
             let parts = Manifest::example("").about.parts;
             let missing = key(u32::MAX - number);
-            let explanation = cache.admin().explain(&missing, "<memory>", &parts);
-            assert!(matches!(explanation, Ok(Explanation::Missing(_))));
+            let explanation = explain(&cache.admin(), &missing, "<memory>", &parts);
+            assert!(matches!(explanation, Ok(Explanation::Missing { .. })));
         },
     );
     for cache in &*caches {

@@ -4,12 +4,12 @@ use super::bundle;
 use super::directory::{Directory, INDEX, OpenError, Root, VERSION, pin_path};
 use super::entry::{Entry, EntryError, Kind, check_origin};
 use super::file;
-use super::index::{Filter, Gone, Index, IndexError, Row, Stats, Verdict, Why};
+use super::index::{Filter, Index, IndexError, Row, Stats, Why};
 use super::journal::{Journal, MissReason};
 use super::key::Key;
 use super::list::Iter;
 use super::maintain::{self, Maintenance};
-use super::manifest::{Manifest, Parts};
+use super::manifest::Manifest;
 use super::options::{Limits, Options};
 use super::store::Store;
 use super::warning::Warning;
@@ -45,16 +45,6 @@ pub struct Details {
     pub entry: Entry,
 }
 
-/// Whether a compile of a module would be a hit, and why.
-#[derive(Debug)]
-pub enum Explanation {
-    /// The key of the entry, which may differ from the module's.
-    Hit(Key),
-    Damaged(Warning),
-    Untrusted(Warning),
-    Missing(Verdict),
-}
-
 impl Admin {
     /// Administers the cache that a configuration asks for, if it asks for one.
     pub fn new(store: Option<Store>) -> Result<Admin, Error> {
@@ -69,6 +59,10 @@ impl Admin {
 
     pub fn path(&self) -> &Path {
         self.store.directory().path()
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.store
     }
 
     /// The path of an entry's file.
@@ -208,7 +202,10 @@ impl Admin {
     }
 
     /// Runs a query. If the index turns out to be broken, the query is repeated with a new one.
-    fn ask<T>(&self, body: impl Fn(&Index) -> Result<T, IndexError>) -> Result<T, Error> {
+    pub(super) fn ask<T>(
+        &self,
+        body: impl Fn(&Index) -> Result<T, IndexError>,
+    ) -> Result<T, Error> {
         match body(&self.index()?) {
             Err(error) if error.is_corrupt() => {
                 let root = self.root()?;
@@ -427,32 +424,6 @@ impl Admin {
             .map_err(|error| self.damaged(key, &error))
     }
 
-    /// Why a module of this name, with these parts of a key, would be a hit or a miss.
-    pub fn explain(&self, key: &Key, name: &str, parts: &Parts) -> Result<Explanation, Error> {
-        let root = self.open_root()?;
-        match self.store.look(key) {
-            Ok(Some(entry)) => Ok(Explanation::Hit(entry.tail.key())),
-            Err((MissReason::Untrusted, warning)) => Ok(Explanation::Untrusted(warning)),
-            Err((MissReason::Damaged, warning)) => Ok(Explanation::Damaged(warning)),
-            // There is no directory yet, because nothing was ever stored.
-            Ok(None) | Err((MissReason::Absent, _)) if root.is_none() => {
-                Ok(Explanation::Missing(Verdict::Never(None)))
-            }
-            // A directory that cannot be used counts as empty.
-            Ok(None) | Err((MissReason::Absent, _)) => self
-                .ask(|index| match index.entry(key)? {
-                    // The index has not noticed yet.
-                    Some(row) => Ok(Verdict::Gone(Gone {
-                        why: Why::Vanished,
-                        time: 0,
-                        cost: row.cost,
-                    })),
-                    None => index.explain(key, name, parts),
-                })
-                .map(Explanation::Missing),
-        }
-    }
-
     fn directory(&self) -> &Arc<Directory> {
         self.store.directory()
     }
@@ -469,7 +440,7 @@ impl Admin {
         })
     }
 
-    fn open_root(&self) -> Result<Option<Arc<Root>>, Error> {
+    pub(super) fn open_root(&self) -> Result<Option<Arc<Root>>, Error> {
         // The open directory may have been deleted and created again.
         self.directory().close();
         self.directory()

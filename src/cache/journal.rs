@@ -8,7 +8,7 @@
 //!  32  bytes of all entries up to there, u64         6  zero, u16
 //!  40  number of entries up to there, u64            8  time, microseconds since 1970, u64
 //!  48  zero, 8 bytes                                16  bytes, u64
-//!  56  check, u64                                   24  cost: microseconds, u64            
+//!  56  check, u64                                   24  cost: microseconds, u64
 //!                                                   32  key, 32 bytes
 //! ```
 //!

@@ -108,6 +108,38 @@ pub struct UsedPiece {
     pub time: u64,
 }
 
+/// How many pieces are named.
+const NAMED: usize = 4;
+
+/// How a module was made of pieces, in words. Empty: it was compiled as one.
+pub fn describe_pieces(pieces: &[UsedPiece]) -> String {
+    let numbered = pieces.iter().zip(1_usize..);
+    let compiled: Vec<String> = numbered
+        .filter(|(used, _)| used.compiled)
+        .map(|(used, number)| format!("piece {number} with `{}`", used.piece.name))
+        .collect();
+    let (all, found) = (pieces.len(), pieces.len() - compiled.len());
+    if all == 0 {
+        return String::new();
+    }
+    if found == 0 || compiled.is_empty() {
+        let how = if found == 0 { "compiled" } else { "found" };
+        return match all {
+            1 => format!("1 piece, {how}"),
+            _ => format!("{all} pieces, all {how}"),
+        };
+    }
+    let named = compiled[..compiled.len().min(NAMED)].join(", ");
+    let more = match compiled.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        "{found} of {all} pieces found; compiled {}: {named}{more}",
+        compiled.len()
+    )
+}
+
 /// What a key was made of, in a form to store and to compare.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parts {
@@ -282,5 +314,44 @@ impl Manifest {
             variadic: true,
             convention: "fastcc".to_owned(),
         }];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_told_in_words() {
+        fn check(compiled: &[bool], expect: &str) {
+            let used = compiled
+                .iter()
+                .zip('a'..)
+                .map(|(compiled, name)| UsedPiece {
+                    piece: Piece {
+                        name: name.to_string(),
+                        functions: 1,
+                        instructions: 2,
+                    },
+                    key: Key([0; 32]),
+                    compiled: *compiled,
+                    time: 3,
+                });
+            assert_eq!(describe_pieces(&used.collect::<Vec<_>>()), expect);
+        }
+        check(&[], "");
+        check(&[true], "1 piece, compiled");
+        check(&[false], "1 piece, found");
+        check(&[true; 3], "3 pieces, all compiled");
+        check(&[false; 3], "3 pieces, all found");
+        check(
+            &[false, true, false],
+            "2 of 3 pieces found; compiled 1: piece 2 with `b`",
+        );
+        check(
+            &[false, true, true, true, true, true, true],
+            "1 of 7 pieces found; compiled 6: piece 2 with `b`, piece 3 with `c`, piece 4 with `d`, \
+             piece 5 with `e` and 2 more",
+        );
     }
 }

@@ -11,6 +11,7 @@ pub mod bundle;
 mod bytes;
 pub mod directory;
 pub mod entry;
+pub mod explain;
 pub mod file;
 pub mod index;
 pub mod journal;

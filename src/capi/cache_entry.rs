@@ -16,6 +16,7 @@ use super::cache_iterator::{InfoStrings, mgenjit_cache_info};
 use super::call::call;
 use super::error::mgenjit_error;
 use super::ffi::{self, Owned, free, get, invalid};
+use super::piece::CPieces;
 use super::status::mgenjit_status;
 use crate::cache::admin::Details;
 use crate::cache::entry::EntryError;
@@ -34,6 +35,7 @@ pub struct mgenjit_cache_entry {
     path: CString,
     aliases: Vec<CString>,
     inputs: Vec<CString>,
+    pub(super) pieces: CPieces,
     signatures: Vec<CString>,
     prototypes: Vec<Option<CString>>,
 }
@@ -55,6 +57,7 @@ impl mgenjit_cache_entry {
                 .iter()
                 .map(|input| ffi::c_string(input.name.as_str()))
                 .collect(),
+            pieces: CPieces::of_entry(about, details.row.key),
             signatures: functions
                 .clone()
                 .map(|function| ffi::c_string(function.to_string()))
@@ -67,11 +70,12 @@ impl mgenjit_cache_entry {
     }
 }
 
-/// The image: an ELF shared object. Empty if the entry is for another target.
+/// The image: an ELF shared object. Empty if the entry is for another target, or is a piece.
 pub const MGENJIT_PART_IMAGE: i32 = 1;
-/// The relocatable object that the image was linked from; if there are several, a GNU archive of them.
+/// The relocatable object that the image was linked from; if there are several, a GNU archive of them. Of a piece, what the
+/// compile server keeps of it, in a form of its own.
 pub const MGENJIT_PART_OBJECT: i32 = 2;
-/// The inputs as they were given, one after the other, if they were kept.
+/// The inputs as they were given, one after the other, if they were kept. Those of pieces are not.
 pub const MGENJIT_PART_IR: i32 = 3;
 
 /// Opens the entry of a key, 64 hexadecimal digits, and verifies it. Free it with mgenjit_cache_entry_free.

@@ -29,6 +29,13 @@ pub const MGENJIT_PINNED_ONLY: i32 = 1;
 /// Only entries that are not pinned.
 pub const MGENJIT_PINNED_NOT: i32 = 2;
 
+/// All entries.
+pub const MGENJIT_PIECES_ANY: i32 = 0;
+/// Only pieces of modules: see mgenjit_config_set_partition.
+pub const MGENJIT_PIECES_ONLY: i32 = 1;
+/// Only modules.
+pub const MGENJIT_PIECES_NOT: i32 = 2;
+
 /// Which entries an iterator yields: those that pass every test. If all fields but `size` are 0, all entries pass.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -44,6 +51,8 @@ pub struct mgenjit_cache_filter {
     pub unused_since_us: u64,
     /// Only entries of at least so many bytes.
     pub min_bytes: u64,
+    /// One of MGENJIT_PIECES_….
+    pub pieces: i32,
 }
 
 // SAFETY: it is `repr(C)`, `size` comes first, and all fields are numbers or pointers.
@@ -58,7 +67,7 @@ pub struct mgenjit_cache_info {
     pub size: usize,
     /// 64 hexadecimal digits.
     pub key: *const c_char,
-    /// The module's name when it was compiled.
+    /// The module's name when it was compiled. Of a piece, also what is in it, such as "x.ll (piece with `f`)".
     pub name: *const c_char,
     /// One of MGENJIT_OPT_….
     pub opt_level: i32,
@@ -86,6 +95,10 @@ pub struct mgenjit_cache_info {
     /// Hits, and the compile time that they saved.
     pub hits: u64,
     pub saved_us: u64,
+    /// Whether this is a piece of a module. It is found when a module that has this piece is compiled, which counts as a hit.
+    pub is_piece: bool,
+    /// How many pieces it was made of, see mgenjit_cache_entry_piece. 0: it was compiled as one. 1, itself, for a piece.
+    pub pieces: u64,
 }
 
 // SAFETY: it is `repr(C)`, `size` comes first, and all fields are numbers, pointers or `bool`.
@@ -139,6 +152,8 @@ impl InfoStrings {
             last_used_us: row.used,
             hits: row.hits,
             saved_us: row.hits.saturating_mul(row.cost),
+            is_piece: row.is_piece(),
+            pieces: row.pieces.unsigned_abs(),
         }
     }
 }
@@ -182,6 +197,16 @@ fn rust_filter(filter: &mgenjit_cache_filter, name: Option<&str>) -> Result<Filt
             other => {
                 return Err(invalid(format!(
                     "`filter->pinned` is {other}: use 0, 1 or 2, one of MGENJIT_PINNED_…"
+                )));
+            }
+        },
+        pieces: match filter.pieces {
+            MGENJIT_PIECES_ANY => None,
+            MGENJIT_PIECES_ONLY => Some(true),
+            MGENJIT_PIECES_NOT => Some(false),
+            other => {
+                return Err(invalid(format!(
+                    "`filter->pieces` is {other}: use 0, 1 or 2, one of MGENJIT_PIECES_…"
                 )));
             }
         },

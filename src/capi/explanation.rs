@@ -19,9 +19,9 @@ use super::error::mgenjit_error;
 use super::ffi::{self, Owned, free, get};
 use super::source::mgenjit_source;
 use super::status::mgenjit_status;
-use crate::cache::admin::Explanation;
-use crate::cache::index::{Verdict, Why};
-use crate::cache::manifest::{Part, Parts};
+use crate::cache::explain::{self, Explanation};
+use crate::cache::index::{Row, Verdict, Why};
+use crate::cache::manifest::{Part, Parts, describe_pieces};
 use crate::error::Error;
 use crate::executor::source::Source;
 use std::ffi::{CString, c_char, c_void};
@@ -108,7 +108,7 @@ pub unsafe extern "C" fn mgenjit_cache_explain_source(
 fn explain(cache: &mgenjit_cache, source: Source<'_>) -> Result<mgenjit_explanation, Error> {
     let name = source.name.clone();
     let (key, parts) = crate::executor::key_of(&cache.config, source)?;
-    let found = cache.admin.explain(&key, &name, &parts)?;
+    let found = explain::explain(&cache.admin, &key, &name, &parts)?;
     Ok(tell(found, &name, &key.to_string(), &parts))
 }
 
@@ -122,10 +122,13 @@ fn tell(found: Explanation, name: &str, key: &str, parts: &Parts) -> mgenjit_exp
         message: CString::default(),
     };
     let message = match found {
-        Explanation::Hit(entry) => {
+        Explanation::Hit { entry, pieces } => {
             explanation.verdict = MGENJIT_VERDICT_HIT;
             explanation.nearest = Some(ffi::c_string(entry.to_string()));
-            "it is in the cache".to_owned()
+            match &*describe_pieces(&pieces) {
+                "" => "it is in the cache".to_owned(),
+                how => format!("it is in the cache, and was made of pieces: {how}"),
+            }
         }
         Explanation::Damaged(warning) => {
             explanation.verdict = MGENJIT_VERDICT_DAMAGED;
@@ -135,61 +138,72 @@ fn tell(found: Explanation, name: &str, key: &str, parts: &Parts) -> mgenjit_exp
             explanation.verdict = MGENJIT_VERDICT_UNTRUSTED;
             format!("its entry is not trusted, and it would be compiled again: {warning}")
         }
-        Explanation::Missing(Verdict::Never(Some(gone))) => {
-            explanation.time = gone.time;
-            format!(
-                "no module of the name {name} is here now; one of that name, perhaps another one, {}",
-                if gone.evicted() {
-                    "was evicted"
-                } else {
-                    "was removed"
-                }
-            )
-        }
-        Explanation::Missing(Verdict::Never(None)) => {
-            format!(
+        Explanation::Missing { verdict, pieces } => match verdict {
+            Verdict::Never(Some(gone)) => {
+                explanation.time = gone.time;
+                format!(
+                    "no module of the name {name} is here now; one of that name, perhaps another one, {}",
+                    if gone.evicted() {
+                        "was evicted"
+                    } else {
+                        "was removed"
+                    }
+                )
+            }
+            Verdict::Never(None) => format!(
                 "no module of the name {name} was ever stored here, as far as the cache remembers"
-            )
-        }
-        Explanation::Missing(Verdict::Gone(gone)) => {
-            explanation.verdict = if gone.evicted() {
-                MGENJIT_VERDICT_EVICTED
-            } else {
-                MGENJIT_VERDICT_REMOVED
-            };
-            explanation.time = gone.time;
-            match gone.why {
-                Why::Evicted => "it was evicted, because the cache was full",
-                Why::Aged => {
-                    "it was evicted, because it was not used for longer than the age limit"
-                }
-                Why::Removed => "it was removed, because somebody asked for that",
-                Why::Vanished => "its file was deleted, by something else than this library",
-            }
-            .to_owned()
-        }
-        Explanation::Missing(Verdict::Differs(row)) => {
-            explanation.verdict = MGENJIT_VERDICT_DIFFERS;
-            explanation.nearest = Some(ffi::c_string(row.key.to_string()));
-            explanation.time = row.created;
-            let mut texts = Vec::new();
-            for part in parts.differences(&row.parts) {
-                let (bit, text) = difference(part, &row.parts, parts);
-                explanation.differences |= bit;
-                texts.push(text);
-            }
-            format!(
-                "the nearest entry of the name {name} has {}",
-                if texts.is_empty() {
-                    "the same parts of a key, but another format".to_owned()
+            ),
+            Verdict::Gone(gone) => {
+                explanation.verdict = if gone.evicted() {
+                    MGENJIT_VERDICT_EVICTED
                 } else {
-                    texts.join("; ")
+                    MGENJIT_VERDICT_REMOVED
+                };
+                explanation.time = gone.time;
+                match gone.why {
+                    Why::Evicted => "it was evicted, because the cache was full",
+                    Why::Aged => {
+                        "it was evicted, because it was not used for longer than the age limit"
+                    }
+                    Why::Removed => "it was removed, because somebody asked for that",
+                    Why::Vanished => "its file was deleted, by something else than this library",
                 }
-            )
-        }
+                .to_owned()
+            }
+            Verdict::Differs(row) => {
+                explanation.verdict = MGENJIT_VERDICT_DIFFERS;
+                explanation.nearest = Some(ffi::c_string(row.key.to_string()));
+                explanation.time = row.created;
+                let (bits, texts): (Vec<u32>, Vec<String>) = parts
+                    .differences(&row.parts)
+                    .into_iter()
+                    .map(|part| difference(part, &row.parts, parts))
+                    .unzip();
+                explanation.differences = bits.into_iter().fold(0, |all, bit| all | bit);
+                let what = match &texts[..] {
+                    [] => "the same parts of a key, but another format".to_owned(),
+                    texts => texts.join("; "),
+                };
+                format!(
+                    "the nearest entry of the name {name} has {what}{}",
+                    unchanged(&row, pieces)
+                )
+            }
+        },
     };
     explanation.message = ffi::c_string(message);
     explanation
+}
+
+/// What a compile would save because the nearest entry was made of pieces, `here` of which the cache has.
+fn unchanged(row: &Row, here: usize) -> String {
+    match (row.pieces, here) {
+        (all, 1..) => format!(
+            ". It was made of {all} pieces, of which {here} are in the cache: those that are the same in this module \
+             would not be compiled"
+        ),
+        _ => String::new(),
+    }
 }
 
 fn difference(part: Part, theirs: &Parts, ours: &Parts) -> (u32, String) {

@@ -24,6 +24,7 @@ mod export;
 mod ffi;
 mod function;
 mod module;
+mod piece;
 mod server;
 mod source;
 mod status;

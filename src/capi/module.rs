@@ -13,9 +13,12 @@ use super::error::mgenjit_error;
 use super::event::{c_times, mgenjit_times};
 use super::ffi::{self, Out, Owned, free, get};
 use super::function::mgenjit_function;
+use super::piece::CPieces;
 use super::status::mgenjit_status;
 use crate::error::Error;
 use crate::executor::{Module, Origin};
+use crate::fork;
+use once_cell::sync::OnceCell;
 use std::ffi::{CString, c_char, c_void};
 use std::ptr;
 
@@ -25,9 +28,21 @@ pub struct mgenjit_module {
     pub(super) module: Module,
     name: CString,
     key: CString,
+    /// Made when they are first asked for.
+    pieces: OnceCell<CPieces>,
 }
 
 impl Owned for mgenjit_module {}
+
+impl mgenjit_module {
+    pub(super) fn pieces(&self) -> Result<&CPieces, Error> {
+        fork::guard(|| {
+            self.pieces
+                .get_or_try_init(|| self.module.pieces().map(CPieces::new))
+        })
+        .into_inner()
+    }
+}
 
 /// Gives a module's handle to a caller who wants it.
 pub(super) fn give_module(
@@ -40,6 +55,7 @@ pub(super) fn give_module(
     place.give(mgenjit_module {
         name: ffi::c_string(module.name()),
         key: ffi::c_string(module.key().to_string()),
+        pieces: OnceCell::new(),
         module,
     })
 }

@@ -59,6 +59,12 @@ impl ModuleInfo {
         &self.name
     }
 
+    /// The manifest cannot be decoded.
+    pub fn unreadable(&self, error: &EntryError) -> Error {
+        let what = format!("what is known of {} cannot be read: {error}", self.name);
+        Error::new(Status::Load, what)
+    }
+
     pub fn functions(&self) -> Result<&[signature::Function], Error> {
         fork::guard(|| {
             self.functions

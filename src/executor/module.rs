@@ -7,7 +7,7 @@ use super::lookup::removed;
 use super::{recompile, state};
 use crate::cache::entry::{self, Entry, EntryError};
 use crate::cache::key::Key;
-use crate::cache::manifest::About;
+use crate::cache::manifest::{About, UsedPiece};
 use crate::error::{Error, Status};
 use crate::event::Times;
 use crate::protocol::messages::CompileRequest;
@@ -102,10 +102,6 @@ impl Module {
     /// Its inputs and objects, for export.
     pub fn artifacts(&self) -> Result<Artifacts<'_>, Error> {
         let info = &*self.info;
-        let unreadable = |error: EntryError| {
-            let what = format!("what is known of {} cannot be read: {error}", info.name);
-            Error::new(Status::Load, what)
-        };
         let (manifest, kept) = match &info.attachments {
             Some(attachments) => (info.manifest.decode(), Kept::Memory(attachments)),
             None => {
@@ -113,7 +109,7 @@ impl Module {
                 (entry.manifest.decode(), Kept::Entry(entry))
             }
         };
-        let manifest = manifest.map_err(unreadable)?;
+        let manifest = manifest.map_err(|error| info.unreadable(&error))?;
         Ok(Artifacts {
             about: manifest.about,
             functions: manifest.functions,
@@ -139,6 +135,12 @@ impl Module {
 
     pub fn functions(&self) -> Result<&[signature::Function], Error> {
         self.info.functions()
+    }
+
+    /// The pieces that it was made of; none: it was compiled as one.
+    pub fn pieces(&self) -> Result<Vec<UsedPiece>, Error> {
+        let about = self.info.manifest.decode_about();
+        Ok(about.map_err(|error| self.info.unreadable(&error))?.pieces)
     }
 
     /// The function at `index` of [`Module::functions`].

@@ -128,6 +128,16 @@ pub enum Step {
     Join { natives: u32 },
 }
 
+impl Step {
+    /// The step that a compile begins with.
+    pub fn first(partition: Partition) -> Step {
+        match partition {
+            Partition::Off => Step::Whole,
+            partition => Step::Cut(partition),
+        }
+    }
+}
+
 /// Objects to link for export.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkRequest {

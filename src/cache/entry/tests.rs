@@ -273,9 +273,9 @@ fn the_bytes_of_manifests_are_those_of_the_format() {
         b"\x08a module",
         &[1; 32],
         b"\x02",
-        b"\x08native 1\x011\x012\x013",
+        b"\x08native 1\0\x011\x012\x013",
     ];
-    let end: &[u8] = b"\0\0\0\0\x01t\x01c\0\x01\0\0\0\0\0\0\0";
+    let end: &[u8] = b"\0\0\0\0\x01t\x01c\0\x01\0\0\0\0\0\0\0\0\0";
     check(&manifest, &[&start.concat(), end]);
     for (number, level) in OptLevel::ALL.into_iter().enumerate() {
         manifest.about.parts.opt_level = level;
@@ -322,7 +322,8 @@ fn the_bytes_of_manifests_are_those_of_the_format() {
     check(
         &manifest,
         &[
-            &start.concat(),
+            &start[..3].concat(),
+            b"\x08native 1\x0apieces=off\x011\x012\x013",
             // The canonical key, the target, one input, two symbols to keep, the machine, the times.
             &[&b"\x01"[..], &[4; 32]].concat(),
             b"\x01\x01t\x01c\x01f",
@@ -330,6 +331,9 @@ fn the_bytes_of_manifests_are_those_of_the_format() {
             b"\x01\x02\x01k\x01l",
             b"\x01t\x01c\0",
             b"\x01\x01\xc8\x01\x03\xf0\xa2\x04",
+            // It is a piece, and was made of one: no entry is both.
+            b"\x01\x01p\x02\xac\x02",
+            &[&b"\x01\x01p\x02\xac\x02"[..], &[5; 32], b"\x01\xbc\x05"].concat(),
             // The object and the input.
             &[&b"\x01\x03"[..], &[3; 32]].concat(),
             &[&b"\x01\x03"[..], &[3; 32]].concat(),

@@ -62,6 +62,9 @@ const SCHEMA: &str = "
     );
 ";
 
+/// The counters of what there is, which a scan computes.
+const OF_FILES: &str = "'bytes', 'entries', 'aliases', 'pieces'";
+
 /// An open index.
 pub struct Index {
     pub(super) db: Connection,
@@ -171,9 +174,11 @@ impl Index {
         self.transaction(|index| {
             index.db.execute_batch(
                 "DELETE FROM entry; DELETE FROM alias; DELETE FROM compiler;
-                 DELETE FROM counter WHERE name IN ('bytes', 'entries', 'aliases');
                  DELETE FROM meta WHERE name IN ('scanned', 'scan_next');",
             )?;
+            index
+                .db
+                .execute_batch(&format!("DELETE FROM counter WHERE name IN ({OF_FILES})"))?;
             Ok(())
         })
     }
@@ -239,9 +244,9 @@ impl Index {
 
     /// The counters, except those that a scan computes.
     pub fn counters(&self) -> Result<Vec<(String, i64)>> {
-        let mut select = self.db.prepare_cached(
-            "SELECT name, value FROM counter WHERE name NOT IN ('bytes', 'entries', 'aliases')",
-        )?;
+        let mut select = self.db.prepare_cached(&format!(
+            "SELECT name, value FROM counter WHERE name NOT IN ({OF_FILES})"
+        ))?;
         let counters = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(counters.collect::<std::result::Result<_, _>>()?)
     }

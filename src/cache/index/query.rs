@@ -62,6 +62,12 @@ pub struct Row {
 /// [`Row::pieces`] of a piece.
 pub(super) const IS_PIECE: i64 = -1;
 
+impl Row {
+    pub fn is_piece(&self) -> bool {
+        self.pieces == IS_PIECE
+    }
+}
+
 /// Selects the entries of a list.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
@@ -71,6 +77,8 @@ pub struct Filter {
     /// Not used since then, in microseconds since 1970.
     pub unused_since: Option<u64>,
     pub min_bytes: u64,
+    /// Only pieces of modules, or only modules.
+    pub pieces: Option<bool>,
 }
 
 /// Why a key has no entry.
@@ -158,8 +166,8 @@ impl Index {
         let mut select = self.db.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM entry LEFT JOIN compiler ON compiler.id = entry.compiler
              WHERE key > ?1 AND (?2 IS NULL OR name GLOB ?2) AND (?3 IS NULL OR pinned = ?3)
-                 AND (?4 IS NULL OR used < ?4) AND bytes >= ?5
-             ORDER BY key LIMIT ?6"
+                 AND (?4 IS NULL OR used < ?4) AND bytes >= ?5 AND (?6 IS NULL OR (pieces = ?7) = ?6)
+             ORDER BY key LIMIT ?8"
         ))?;
         let after: &[u8] = after.map_or(&[], |key| &key.0);
         let rows = select.query_map(
@@ -169,6 +177,8 @@ impl Index {
                 filter.pinned,
                 filter.unused_since.map(signed),
                 signed(filter.min_bytes),
+                filter.pieces,
+                IS_PIECE,
                 limit as i64
             ],
             row,
@@ -222,9 +232,9 @@ impl Index {
         }
         let mut select = self.db.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM entry LEFT JOIN compiler ON compiler.id = entry.compiler
-             WHERE name = ?1 ORDER BY entry.created DESC LIMIT 1000"
+             WHERE name = ?1 AND pieces != ?2 ORDER BY entry.created DESC LIMIT 1000"
         ))?;
-        let rows = select.query_map([name], row)?;
+        let rows = select.query_map(params![name, IS_PIECE], row)?;
         let mut nearest: Option<((usize, bool), Row)> = None;
         for row in rows {
             let row = row?;

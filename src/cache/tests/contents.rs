@@ -1,8 +1,8 @@
 //! What is stored, found, counted, listed and evicted.
 
 use super::support::*;
-use crate::cache::admin::Explanation;
 use crate::cache::directory::{INDEX, JOURNAL, alias_path, entry_path};
+use crate::cache::explain::{Explanation, explain};
 use crate::cache::index::{Filter, Stats, Verdict, Why};
 use crate::cache::journal::MissReason;
 use crate::cache::key::Key;
@@ -76,12 +76,10 @@ fn limits_hold_and_what_saved_most_stays() {
         .expect("one is gone");
     cache.store.record_miss(&key(gone), MissReason::Absent);
     assert_eq!(cache.stats().misses_evicted, 1);
-    let explanation = cache
-        .admin()
-        .explain(&key(gone), "m", &manifest("m", key(gone)).about.parts)
-        .expect("an explanation");
+    let parts = manifest("m", key(gone)).about.parts;
+    let explanation = explain(&cache.admin(), &key(gone), "m", &parts).expect("an explanation");
     assert!(
-        matches!(&explanation, Explanation::Missing(Verdict::Gone(gone)) if gone.why == Why::Evicted),
+        matches!(&explanation, Explanation::Missing { verdict: Verdict::Gone(gone), .. } if gone.why == Why::Evicted),
         "{explanation:?}"
     );
 }
@@ -228,13 +226,13 @@ fn the_nearest_entry_explains_a_miss() {
     cache.put(key(2), "m", 100, 1000);
     let mut wanted = manifest("m", key(1)).about.parts;
     let explain = |key: &Key, name: &str, parts: &Parts| {
-        cache
-            .admin()
-            .explain(key, name, parts)
-            .expect("an explanation")
+        explain(&cache.admin(), key, name, parts).expect("an explanation")
     };
     match explain(&key(3), "m", &wanted) {
-        Explanation::Missing(Verdict::Differs(row)) => {
+        Explanation::Missing {
+            verdict: Verdict::Differs(row),
+            ..
+        } => {
             assert_eq!(row.key, key(1));
             assert_eq!(wanted.differences(&row.parts), [Part::OptLevel]);
         }
@@ -243,18 +241,27 @@ fn the_nearest_entry_explains_a_miss() {
     wanted.llvm = "99".to_owned();
     wanted.input = [0; 32];
     match explain(&key(3), "m", &wanted) {
-        Explanation::Missing(Verdict::Differs(row)) => {
+        Explanation::Missing {
+            verdict: Verdict::Differs(row),
+            ..
+        } => {
             assert_eq!(wanted.differences(&row.parts), [Part::Input, Part::Llvm]);
         }
         other => panic!("{other:?}"),
     }
     assert!(matches!(
         explain(&key(1), "m", &wanted),
-        Explanation::Hit(_)
+        Explanation::Hit { .. }
     ));
     let never = explain(&key(3), "other", &wanted);
     assert!(
-        matches!(never, Explanation::Missing(Verdict::Never(None))),
+        matches!(
+            never,
+            Explanation::Missing {
+                verdict: Verdict::Never(None),
+                ..
+            }
+        ),
         "{never:?}"
     );
     replace(&cache.path().join(entry_path(&key(1))), b"damaged");

@@ -2,6 +2,7 @@
 
 use super::support::*;
 use crate::cache::directory::{INDEX, JOURNAL, entry_path};
+use crate::cache::explain::explain;
 use crate::cache::index::Filter;
 use crate::cache::options::Limits;
 use crate::error::Status;
@@ -101,7 +102,7 @@ fn no_answer_fails_for_a_broken_index() {
                 1 => answered("stats", admin.stats().err()),
                 2 => answered("show", admin.details(&key(1)).err()),
                 3 => answered("resolve", admin.resolve(&key(50).to_string()).err()),
-                4 => answered("explain", admin.explain(&key(9), "m", &wanted).err()),
+                4 => answered("explain", explain(&admin, &key(9), "m", &wanted).err()),
                 _ => answered("pin", admin.pin(&key(2), true).err()),
             }
         }
@@ -144,7 +145,7 @@ fn no_answer_fails_for_a_broken_index() {
         "ALTER TABLE entry RENAME COLUMN hits TO hit",
         "CREATE TRIGGER evil AFTER INSERT ON entry BEGIN DELETE FROM entry; END",
         "PRAGMA user_version = 1",
-        "PRAGMA user_version = 3",
+        "PRAGMA user_version = 4",
         "PRAGMA user_version = -1",
         "PRAGMA user_version = 70000",
         "PRAGMA journal_mode = WAL",
@@ -153,7 +154,7 @@ fn no_answer_fails_for_a_broken_index() {
         let db = rusqlite::Connection::open(&path).expect("an index");
         db.execute_batch(sql).expect(sql);
         drop(db);
-        if sql.contains("user_version = 3") {
+        if sql.contains("user_version = 4") {
             // A later version's is not ours to change: all is answered from the files.
             assert_eq!(cache.names(Filter::default()), names);
             assert!(!cache.stats().has_history);
@@ -235,7 +236,7 @@ fn a_newer_index_is_left_alone() {
     cache.put(key(1), "m", 100, 1000);
     cache.stats();
     let db = rusqlite::Connection::open(cache.path().join(INDEX)).expect("the index");
-    db.execute_batch("PRAGMA user_version = 3").expect("newer");
+    db.execute_batch("PRAGMA user_version = 4").expect("newer");
     drop(db);
     let index = std::fs::read(cache.path().join(INDEX)).expect("the index");
     // What the files tell is told all the same.
@@ -288,7 +289,7 @@ fn check_index_bytes(cache: &Cache, bytes: &[u8], what: &dyn std::fmt::Display) 
     if let Ok(mut iter) = admin.iter(Filter::default()) {
         while let Ok(Some(_)) = iter.next() {}
     }
-    let _ = admin.explain(&key(77), "m", &manifest("m", key(77)).about.parts);
+    let _ = explain(&admin, &key(77), "m", &manifest("m", key(77)).about.parts);
     let _ = admin.trim(&nothing(), &mut |_, _| true);
     assert!(cache.hit(&key(1)), "{what}");
     admin

@@ -3,4 +3,5 @@
 mod contents;
 mod files;
 mod index;
+mod pieces;
 mod support;

@@ -4,7 +4,7 @@ use super::work::Work;
 use crate::cache::entry::Entry;
 use crate::cache::key::Key;
 use crate::cache::lock::Lock;
-use crate::cache::manifest::{About, Manifest, UsedPiece};
+use crate::cache::manifest::{About, Manifest, UsedPiece, describe_pieces};
 use crate::cache::store::Store;
 use crate::client::connection::{self, Output};
 use crate::client::failures;
@@ -16,7 +16,7 @@ use crate::executor::listen::Listener;
 use crate::executor::pieces::Pieces;
 use crate::executor::{failed, output, reproducer};
 use crate::protocol::messages::{CompileRequest, Request, Step};
-use crate::types::{Emit, Input, Partition, Target};
+use crate::types::{Emit, Input, Target};
 use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -85,10 +85,7 @@ impl Work<'_> {
             inputs: about_inputs.clone(),
             keep: self.source.keep.as_deref().map(<[String]>::to_vec),
             emit: Emit::Code,
-            step: match executor.config.code_options().partition {
-                Partition::Off => Step::Whole,
-                partition => Step::Cut(partition),
-            },
+            step: Step::first(executor.config.code_options().partition),
             max_memory: 0,
         });
         self.tell(EventKind::CompileStarted, "", len);
@@ -165,7 +162,7 @@ impl Work<'_> {
                 for warning in &output.compiled.warnings {
                     self.tell(EventKind::Warning, warning, 0);
                 }
-                let how = describe(&pieces);
+                let how = describe_pieces(&pieces);
                 self.tell(EventKind::Compiled, &how, output.compiled.image_len);
                 let (image, object) = output::read(&output)
                     .map_err(|error| self.bad_code("cannot be read", &error))?;
@@ -275,15 +272,5 @@ pub fn reproducible(
         message: format!("{}\n{told}", error.message),
         reproduces: false,
         ..error
-    }
-}
-
-/// How a module was made of pieces; empty: it was not.
-fn describe(pieces: &[UsedPiece]) -> String {
-    let found = pieces.iter().filter(|piece| !piece.compiled).count();
-    match (pieces.len(), found) {
-        (0, _) => String::new(),
-        (all, 0) => format!("in {all} pieces"),
-        (all, found) => format!("in {all} pieces, {found} of which were in the cache"),
     }
 }
