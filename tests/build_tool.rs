@@ -163,6 +163,7 @@ fn help_and_version() {
         "--no-cache",
         "--opt",
         "--output",
+        "--pieces",
         "--separate",
         "--sign",
         "--soname",

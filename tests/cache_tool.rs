@@ -230,6 +230,7 @@ fn wrong_usage() {
     check("list --min-size 0x10", "not a size");
     check("list --unused-for 3months", "not a duration");
     check("list --unused-for=", "not a duration");
+    check("list --pieces=3", "wrong option: --pieces=3");
     check("list --keys --json", "--keys");
     check("list --keys --long", "--keys");
     check("list a.ll", "too many arguments");
@@ -252,10 +253,15 @@ fn wrong_usage() {
     check("explain", "FILE");
     check("explain --features +sve a.ll", "--features needs --target");
     check("explain -O4 a.ll", "optimisation level");
+    check("explain --pieces some a.ll", "not auto, off or a number");
+    check("explain --pieces 0 a.ll", "not auto, off or a number");
+    check("explain --pieces -1 a.ll", "not auto, off or a number");
+    check("explain --pieces 2147483648 a.ll", "not auto, off or a number");
     check("export --all", "-o BUNDLE");
     check("export -o bundle", "either keys");
     check("export -o bundle --all 0123", "either keys");
     check("export -o bundle --all --name x", "either keys");
+    check("export -o bundle --pieces 0123", "--pieces goes with");
     check("import", "BUNDLE");
     check("rebuild now", "too many arguments");
     assert_eq!(cache.keys(&[]).len(), 1);

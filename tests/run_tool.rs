@@ -107,6 +107,10 @@ fn wrong_usage() {
     );
     check(&["-O4", "add.ll"], "not an optimisation level");
     check(&["--opt", "fast", "add.ll"], "not an optimisation level");
+    for wrong in ["some", "", "0", "-2", "1.5", "12x", "4294967297"] {
+        let said = format!("not auto, off or a number of instructions from 1 on: {wrong}");
+        check(&["--pieces", wrong, "add.ll"], &said);
+    }
     check(&["--list", "add.ll", "1"], "arguments are for main");
     check(
         &["--call", "add(1, 2)", "add.ll", "1"],
@@ -218,6 +222,7 @@ fn help_and_version() {
         "--list",
         "--no-cache",
         "--opt",
+        "--pieces",
         "--server",
         "--server-idle",
         "--server-log",

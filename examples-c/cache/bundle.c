@@ -16,12 +16,17 @@ struct keys {
     key_text *items;
     size_t count;
     size_t room;
+    /* Pieces that are left out. */
+    size_t pieces;
 };
 
 static int collect(struct context *context, const mgenjit_cache_info *info, void *user)
 {
     struct keys *keys = user;
-    (void)context;
+    if (info->is_piece && !context->options->pieces) {
+        keys->pieces++;
+        return EXIT_DONE;
+    }
     if (keys->count == keys->room) {
         size_t room = keys->room * 2 + 64;
         key_text *larger = realloc(keys->items, room * sizeof *larger);
@@ -56,10 +61,13 @@ static int export_keys(struct context *context, const struct keys *keys)
         json_open(NULL);
         json_string("bundle", path);
         json_number("exported", keys->count);
+        json_number("pieces_left_out", keys->pieces);
         json_end();
     } else {
         printf("exported %zu %s to ", keys->count, keys->count == 1 ? "entry" : "entries");
         text_put(stdout, path);
+        if (keys->pieces > 0)
+            printf(", without %zu %s: see --pieces", keys->pieces, keys->pieces == 1 ? "piece" : "pieces");
         putchar('\n');
     }
     return EXIT_DONE;
@@ -68,7 +76,7 @@ static int export_keys(struct context *context, const struct keys *keys)
 int command_export(struct context *context)
 {
     const struct options *options = context->options;
-    struct keys keys = {NULL, 0, 0};
+    struct keys keys = {NULL, 0, 0, 0};
     int exit_code;
     if (options->arguments.count > 0)
         exit_code = entries_resolve(context, &keys.items, &keys.count);

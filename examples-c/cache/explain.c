@@ -28,6 +28,7 @@ static const struct {
     {MGENJIT_DIFFERS_OPT_LEVEL, "opt_level", "the optimisation level"},
     {MGENJIT_DIFFERS_CPU, "cpu", "the CPU or target"},
     {MGENJIT_DIFFERS_LLVM, "llvm", "LLVM's version"},
+    {MGENJIT_DIFFERS_OPTIONS, "options", "options of the code, such as --pieces"},
     {MGENJIT_DIFFERS_VERSION, "version", "libmgenjit's version or build"},
 };
 

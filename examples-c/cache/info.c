@@ -35,4 +35,6 @@ void json_info(const mgenjit_cache_info *info)
     json_number("last_used", info->last_used_us);
     json_number("hits", info->hits);
     json_number("saved_time", info->saved_us);
+    json_bool("is_piece", info->is_piece);
+    json_number("pieces", info->pieces);
 }

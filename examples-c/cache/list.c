@@ -21,8 +21,8 @@ static const struct column short_columns[] = {
 static const struct column long_columns[] = {
     {"KEY", KEY_DIGITS, 0, YELLOW}, {"SIZE", 9, 1, PLAIN},     {"CODE", 9, 1, PLAIN}, {"IR", 9, 1, PLAIN},
     {"OPT", 3, 0, PLAIN},           {"COMPILED", 19, 0, PLAIN}, {"IN", 9, 1, PLAIN},   {"HITS", 6, 1, PLAIN},
-    {"SAVED", 9, 1, PLAIN},         {"USED", 10, 1, PLAIN},    {"CPU", 14, 0, PLAIN}, {" ", 1, 0, CYAN},
-    {"NAME", 0, 0, PLAIN},
+    {"SAVED", 9, 1, PLAIN},         {"USED", 10, 1, PLAIN},    {"CPU", 14, 0, PLAIN}, {"PIECES", 6, 1, PLAIN},
+    {" ", 1, 0, CYAN},              {"NAME", 0, 0, PLAIN},
 };
 
 enum {
@@ -33,6 +33,9 @@ enum {
 struct listing {
     uint64_t count;
     uint64_t bytes;
+    /* The pieces that are left out. */
+    uint64_t pieces;
+    uint64_t piece_bytes;
     /* The rows to sort. */
     mgenjit_cache_info *items;
     size_t room;
@@ -41,7 +44,7 @@ struct listing {
 /* The name, and the target if that is not this kind of machine. */
 static const char *shown_name(char *text, size_t size, const mgenjit_cache_info *info)
 {
-    if (info->image_bytes > 0)
+    if (info->image_bytes > 0 || info->is_piece)
         return info->name;
     snprintf(text, size, "%s (%s)", info->name, info->triple);
     return text;
@@ -64,9 +67,11 @@ static void print_short(const mgenjit_cache_info *info)
 static void print_long(const mgenjit_cache_info *info)
 {
     char key[KEY_DIGITS + 1], size[UNITS_SIZE], image[UNITS_SIZE], ir[UNITS_SIZE], created[UNITS_SIZE];
-    char compile[UNITS_SIZE], hits[24], saved[UNITS_SIZE], used[UNITS_SIZE], name[512];
+    char compile[UNITS_SIZE], hits[24], saved[UNITS_SIZE], used[UNITS_SIZE], pieces[24] = "", name[512];
     snprintf(key, sizeof key, "%s", info->key);
     snprintf(hits, sizeof hits, "%" PRIu64, info->hits);
+    if (info->pieces > 0 && !info->is_piece)
+        snprintf(pieces, sizeof pieces, "%" PRIu64, info->pieces);
     const char *const cells[] = {key,
                                  format_size(size, info->bytes),
                                  format_size(image, info->image_bytes),
@@ -78,6 +83,7 @@ static void print_long(const mgenjit_cache_info *info)
                                  format_duration(saved, info->saved_us),
                                  format_ago(used, info->last_used_us),
                                  info->cpu,
+                                 pieces,
                                  info->pinned ? "P" : "",
                                  shown_name(name, sizeof name, info)};
     table_row(long_columns, LONG_COLUMNS, cells);
@@ -142,6 +148,11 @@ static int keep(struct listing *listing, const mgenjit_cache_info *info)
 static int visit(struct context *context, const mgenjit_cache_info *info, void *user)
 {
     struct listing *listing = user;
+    if (info->is_piece && !context->options->pieces) {
+        listing->pieces++;
+        listing->piece_bytes += info->bytes;
+        return EXIT_DONE;
+    }
     if (context->options->sort == SORT_NONE) {
         print(context->options, info, listing->count == 0);
         /* The reader of stdout has gone. */
@@ -185,9 +196,9 @@ static int compare(const void *left, const void *right)
 int command_list(struct context *context)
 {
     const struct options *options = context->options;
-    struct listing listing = {0, 0, NULL, 0};
+    struct listing listing = {0, 0, 0, 0, NULL, 0};
     int is_table = !options->keys_only && !options->json;
-    char size[UNITS_SIZE];
+    char size[UNITS_SIZE], left[128] = "";
 
     int exit_code = entries_each(context, visit, &listing);
     if (exit_code == EXIT_DONE && options->sort != SORT_NONE) {
@@ -200,8 +211,11 @@ int command_list(struct context *context)
     for (size_t i = 0; listing.items != NULL && i < listing.count; i++)
         free((char *)listing.items[i].key);
     free(listing.items);
+    if (listing.pieces > 0)
+        snprintf(left, sizeof left, "; and %" PRIu64 " %s, %s: see --pieces", listing.pieces,
+                 listing.pieces == 1 ? "piece" : "pieces", format_size(size, listing.piece_bytes));
     if (exit_code == EXIT_DONE && is_table)
-        printf("%s%" PRIu64 " %s, %s%s\n", color(FAINT), listing.count, listing.count == 1 ? "entry" : "entries",
-               format_size(size, listing.bytes), color_end());
+        printf("%s%" PRIu64 " %s, %s%s%s\n", color(FAINT), listing.count, listing.count == 1 ? "entry" : "entries",
+               format_size(size, listing.bytes), left, color_end());
     return exit_code;
 }

@@ -8,24 +8,31 @@
 #include "common/arguments.h"
 #include "common/level.h"
 #include "common/program.h"
+#include "common/setup.h"
 #include "common/units.h"
 #include "report.h"
 
 static const struct command commands[] = {
     {"stats", "", 0, 0, "what the cache holds, and what it has done", "", command_stats},
-    {"list", "", 0, 0, "its entries, in the order of their keys", "", command_list},
+    {"list", "", 0, 0, "its entries, in the order of their keys",
+     "Pieces of modules are left out, but for --pieces. The name of a piece begins with its module's.\n", command_list},
     {"show", "KEY", 1, 1, "everything known about an entry, and its functions",
      "With --ir, --object, --image or --disassemble, that instead.\n", command_show},
     {"verify", "[KEY...]", 0, MANY, "check entries, all if none is named",
-     "Prints those that are damaged, and with --recompile those that now become different code.\n", command_verify},
+     "Prints those that are damaged, and with --recompile those that now become different code. Pieces are compiled again\n"
+     "with the modules that were made of them.\n",
+     command_verify},
     {"trim", "", 0, 0, "remove what is over the limits",
      "Entries go first that saved little compile time for their size, and were not used for long.\n"
      "A limit that is not given is the default: 5G, and no limit of number and age.\n",
      command_trim},
     {"clear", "", 0, 0, "remove all entries but the pinned ones", "It asks first.\n", command_clear},
     {"remove", "KEY...", 1, MANY, "remove entries, pinned ones too",
-     "Code that is already loaded from them keeps running. If a KEY is wrong, none is removed.\n", command_remove},
-    {"pin", "KEY...", 1, MANY, "never evict these entries", "", command_pin},
+     "Code that is already loaded from them keeps running. If a KEY is wrong, none is removed. The pieces of a module stay:\n"
+     "other versions of it use them. Remove them by their own keys: list --pieces --keys --name 'NAME*'.\n",
+     command_remove},
+    {"pin", "KEY...", 1, MANY, "never evict these entries",
+     "A module needs no pieces to be found: they are not pinned with it.\n", command_pin},
     {"unpin", "KEY...", 1, MANY, "let them be evicted again", "", command_unpin},
     {"explain", "FILE...", 1, MANY, "why a module would, or would not, be found in the cache",
      "Name FILE as the program that compiles it does: its path is the module's name. - is stdin. Several FILEs are the\n"
@@ -33,7 +40,8 @@ static const struct command commands[] = {
      "Nothing is compiled. So IR that differs from an entry's only in what does not matter is not found here, although a\n"
      "compile would find it.\n",
      command_explain},
-    {"export", "-o BUNDLE KEY...|--name GLOB|--all", 0, MANY, "write entries to one file", "", command_export},
+    {"export", "-o BUNDLE KEY...|--name GLOB|--all", 0, MANY, "write entries to one file",
+     "Pieces of modules are only of use where modules are compiled. They are left out, but for --pieces.\n", command_export},
     {"import", "BUNDLE...", 1, MANY, "store the entries of such files",
      "Entries that are there already stay as they are.\n", command_import},
     {"rebuild", "", 0, 0, "rebuild the index from the entries", "", command_rebuild},
@@ -89,6 +97,8 @@ enum id {
     OBJECT,
     OPT,
     OUTPUT,
+    PARTITION,
+    PIECES,
     PINNED,
     PINNED_TOO,
     RECOMPILE,
@@ -117,6 +127,8 @@ static const struct row {
     {UNPINNED, NULL, "unpinned", NULL, " list ", "only entries that are not pinned"},
     {UNUSED_FOR, NULL, "unused-for", "DURATION", " list ", "only entries that were not used for this long"},
     {MIN_SIZE, NULL, "min-size", "SIZE", " list ", "only entries of at least this size"},
+    {PIECES, NULL, "pieces", NULL, " list ", "pieces of modules, too"},
+    {PIECES, NULL, "pieces", NULL, " export ", "with --name or --all: pieces of modules, too"},
     {SORT, NULL, "sort", "WHAT", " list ", "size, used, hits, saved or created, the most first; or name"},
     {LONG, "l", "long", NULL, " list ", "more about each entry"},
     {KEYS, NULL, "keys", NULL, " list ", "print whole keys and nothing else, for scripts"},
@@ -131,13 +143,14 @@ static const struct row {
     {PINNED_TOO, NULL, "pinned-too", NULL, " clear ", "remove pinned entries as well"},
     {YES, "y", "yes", NULL, " clear ", "do not ask; needed where stdin is not a terminal"},
     {OPT, "O", "opt", "LEVEL", " explain ", "the optimisation level: 0, 1, 2, 3, s, z; default: 2"},
+    {PARTITION, NULL, "pieces", "WHICH", " explain ", "compiled in pieces: auto (default), off, or the number of instructions"},
     {DEBUG_IR, NULL, "debug-ir", NULL, " explain ", "compiled with the IR as the source for debuggers"},
     {CPU, NULL, "cpu", "NAME", " explain ", "what it is compiled for: native (default), x86-64, x86-64-v2, -v3, -v4"},
     {TARGET, NULL, "target", "TRIPLE", " explain ", "another target; --cpu is then LLVM's name"},
     {FEATURES, NULL, "features", "LIST", " explain ", "features of the target's CPU, such as +sve,-crc"},
     {KEEP, NULL, "keep", "SYMBOL", " explain ", "a symbol that stays visible, and no other (repeatable)"},
     {OUTPUT, "o", "output", "BUNDLE", " export ", "the file to write"},
-    {ALL, NULL, "all", NULL, " export ", "all entries"},
+    {ALL, NULL, "all", NULL, " export ", "all modules"},
     {SIGN, NULL, "sign", "KEYFILE", " export ", "sign them with this private key"},
     {LAYER, NULL, "layer", "DIR", " explain ", "a read-only cache below this one (repeatable)"},
     {TRUST, NULL, "trust", "KEYFILE", " verify explain import ", "a trusted key: what none of them signed is refused (repeatable)"},
@@ -285,6 +298,11 @@ static int take(struct options *options, enum id id, const char *value)
             return options_wrong(options, "not an optimisation level (0, 1, 2, 3, s, z): ", value);
         break;
     case OUTPUT: options->output = value; break;
+    case PARTITION:
+        if (!setup_pieces(value, &options->partition))
+            return options_wrong(options, SETUP_NOT_PIECES, value);
+        break;
+    case PIECES: options->pieces = 1; break;
     case PINNED: options->pinned = 1; break;
     case PINNED_TOO: options->pinned_too = 1; break;
     case RECOMPILE: options->recompile = 1; break;
@@ -379,6 +397,8 @@ static int check(const struct options *options)
             return options_wrong(options, "-o BUNDLE is missing", "");
         if (kinds != 1)
             return options_wrong(options, "give either keys, --name GLOB or --all", "");
+        if (options->pieces && count > 0)
+            return options_wrong(options, "--pieces goes with --name or --all: a piece has a key of its own", "");
     }
     return EXIT_DONE;
 }

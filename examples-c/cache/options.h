@@ -25,6 +25,8 @@ struct options {
     int32_t pinned;
     uint64_t unused_since;
     uint64_t min_bytes;
+    /* Whether pieces are meant as well. */
+    int pieces;
     enum sort sort;
     int is_long;
     int keys_only;
@@ -42,6 +44,8 @@ struct options {
     int pinned_too;
     int yes;
     int32_t opt_level;
+    /* As in mgenjit_config_set_partition. */
+    int32_t partition;
     int debug_ir;
     const char *cpu;
     const char *target;

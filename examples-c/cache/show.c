@@ -22,6 +22,53 @@
 
 extern char **environ;
 
+static const struct column piece_columns[] = {
+    {"", 5, 1, FAINT},             {"KEY", 12, 0, YELLOW},    {"FUNCTIONS", 9, 1, PLAIN},
+    {"INSTRUCTIONS", 12, 1, PLAIN}, {"COMPILED", 9, 1, PLAIN}, {"", 5, 0, PLAIN},
+    {"WITH", 0, 0, PLAIN},
+};
+
+enum { PIECE_COLUMNS = sizeof piece_columns / sizeof piece_columns[0] };
+
+/* The pieces that a module was made of, a row for each. */
+static void print_pieces(const mgenjit_cache_entry *entry)
+{
+    size_t count = mgenjit_cache_entry_piece_count(entry);
+    printf("\n%s%zu %s%s\n", color(BOLD), count, count == 1 ? "piece" : "pieces", color_end());
+    table_header(piece_columns, PIECE_COLUMNS);
+    for (size_t i = 0; i < count; i++) {
+        char number[24], key[13], functions[16], instructions[16], time[UNITS_SIZE];
+        mgenjit_piece piece;
+        piece.size = sizeof piece;
+        if (mgenjit_cache_entry_piece(entry, i, &piece, NULL) != MGENJIT_STATUS_OK)
+            continue;
+        snprintf(number, sizeof number, "%zu", i + 1);
+        snprintf(key, sizeof key, "%s", piece.key);
+        snprintf(functions, sizeof functions, "%" PRIu32, piece.functions);
+        snprintf(instructions, sizeof instructions, "%" PRIu32, piece.instructions);
+        const char *const cells[] = {number,
+                                     key,
+                                     functions,
+                                     instructions,
+                                     format_duration(time, piece.compile_us),
+                                     piece.compiled ? "" : "found",
+                                     piece.name};
+        table_row(piece_columns, PIECE_COLUMNS, cells);
+    }
+}
+
+static void json_piece(const mgenjit_piece *piece)
+{
+    json_open(NULL);
+    json_string("name", piece->name);
+    json_string("key", piece->key);
+    json_number("functions", piece->functions);
+    json_number("instructions", piece->instructions);
+    json_bool("compiled", piece->compiled);
+    json_number("compile_time", piece->compile_us);
+    json_close();
+}
+
 static void print_json(const mgenjit_cache_entry *entry, const mgenjit_cache_info *info)
 {
     size_t aliases = mgenjit_cache_entry_alias_count(entry);
@@ -41,6 +88,14 @@ static void print_json(const mgenjit_cache_entry *entry, const mgenjit_cache_inf
         json_string("name", mgenjit_cache_entry_input_name(entry, i));
         json_number("bytes", mgenjit_cache_entry_input_size(entry, i));
         json_close();
+    }
+    json_close_array();
+    json_open_array("pieces");
+    for (size_t i = 0; i < mgenjit_cache_entry_piece_count(entry); i++) {
+        mgenjit_piece piece;
+        piece.size = sizeof piece;
+        if (mgenjit_cache_entry_piece(entry, i, &piece, NULL) == MGENJIT_STATUS_OK)
+            json_piece(&piece);
     }
     json_close_array();
     json_open_array("functions");
@@ -95,7 +150,8 @@ static void print_table(const mgenjit_cache_entry *entry, const mgenjit_cache_in
         snprintf(text, sizeof text, "%s, of that code %s", format_size(one, info->bytes),
                  format_size(two, info->image_bytes));
     else
-        snprintf(text, sizeof text, "%s, to export only", format_size(one, info->bytes));
+        snprintf(text, sizeof text, info->is_piece ? "%s, a piece of a module" : "%s, to export only",
+                 format_size(one, info->bytes));
     table_fact("size", text);
     if (inputs == 1)
         table_fact("IR", format_size(one, info->ir_bytes));
@@ -114,7 +170,8 @@ static void print_table(const mgenjit_cache_entry *entry, const mgenjit_cache_in
     snprintf(text, sizeof text, "%" PRIu64 ", which saved %s", info->hits, format_duration(one, info->saved_us));
     table_fact("hits", text);
     table_fact("pinned", info->pinned ? "yes" : "no");
-    table_fact("target", info->triple);
+    if (!info->is_piece)
+        table_fact("target", info->triple);
     table_fact("CPU", info->cpu);
     print_features(mgenjit_cache_entry_features(entry));
     table_fact("machine", info->machine);
@@ -122,6 +179,10 @@ static void print_table(const mgenjit_cache_entry *entry, const mgenjit_cache_in
              info->llvm_version);
     table_fact("compiler", text);
 
+    if (info->pieces > 0)
+        print_pieces(entry);
+    if (info->is_piece)
+        return;
     printf("\n%s%zu %s%s\n", color(BOLD), functions, functions == 1 ? "function" : "functions", color_end());
     for (size_t i = 0; i < functions; i++) {
         const char *prototype = mgenjit_cache_entry_prototype(entry, i);
@@ -235,7 +296,10 @@ int command_show(struct context *context)
     if (mgenjit_cache_entry_open(context->cache, keys[0], &entry, &error) != MGENJIT_STATUS_OK
         || mgenjit_cache_entry_info(entry, &info, &error) != MGENJIT_STATUS_OK)
         exit_code = report_cache_error(error);
-    else if (options->disassemble && info.image_bytes == 0) {
+    else if (options->disassemble && info.is_piece) {
+        fprintf(stderr, "%s: %s has no code of its own: show the module that was made of it\n", program_name, info.name);
+        exit_code = EXIT_USAGE;
+    } else if (options->disassemble && info.image_bytes == 0) {
         fprintf(stderr, "%s: %s is for %s: write its object with --object, for that target's objdump\n", program_name, info.name,
                 info.triple);
         exit_code = EXIT_USAGE;

@@ -25,6 +25,7 @@ static void print_json(const char *directory, const mgenjit_cache_statistics *st
     json_number("bytes", stats->bytes);
     json_number("pinned", stats->pinned);
     json_number("aliases", stats->aliases);
+    json_number("pieces", stats->pieces);
     json_number("max_bytes", stats->max_bytes);
     json_number("max_entries", stats->max_entries);
     json_number("max_age", stats->max_age_ms / 1000);
@@ -37,6 +38,8 @@ static void print_json(const char *directory, const mgenjit_cache_statistics *st
     json_counted(stats, "misses_damaged", stats->misses_damaged);
     json_counted(stats, "misses_untrusted", stats->misses_untrusted);
     json_counted(stats, "stores", stats->stores);
+    json_counted(stats, "piece_hits", stats->piece_hits);
+    json_counted(stats, "piece_stores", stats->piece_stores);
     json_counted(stats, "imports", stats->imports);
     json_counted(stats, "evictions", stats->evictions);
     json_counted(stats, "evicted_bytes", stats->evicted_bytes);
@@ -117,6 +120,11 @@ static void print_table(const char *directory, const mgenjit_cache_statistics *s
 
     snprintf(text, sizeof text, "%" PRIu64, stats->stores);
     table_fact("stored", text);
+    if (stats->pieces + stats->piece_hits + stats->piece_stores > 0) {
+        snprintf(text, sizeof text, "%" PRIu64 " of the entries; found %" PRIu64 ", compiled and stored %" PRIu64,
+                 stats->pieces, stats->piece_hits, stats->piece_stores);
+        table_fact("pieces", text);
+    }
     snprintf(text, sizeof text, "%" PRIu64, stats->imports);
     table_fact("imported", text);
     snprintf(text, sizeof text, "%" PRIu64 ", %s", stats->evictions, format_size(one, stats->evicted_bytes));

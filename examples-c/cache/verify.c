@@ -37,7 +37,7 @@ static const char *result_name(mgenjit_status status)
     case MGENJIT_STATUS_CODEGEN:
     case MGENJIT_STATUS_LINK:
     case MGENJIT_STATUS_SERVER_CRASHED: return "fails";
-    /* Another machine's, another version's, or without its IR. */
+    /* Another machine's, another version's, or without its IR, as all pieces are. */
     case MGENJIT_STATUS_TARGET:
     case MGENJIT_STATUS_CPU:
     case MGENJIT_STATUS_NOT_FOUND: return NOT_COMPILED;
@@ -141,7 +141,7 @@ int command_verify(struct context *context)
         printf("%" PRIu64 " %s verified, %s%" PRIu64 " bad%s", round.done, round.done == 1 ? "entry" : "entries",
                color(round.bad > 0 ? RED : GREEN), round.bad, color_end());
         if (round.not_compiled > 0)
-            printf(", %" PRIu64 " not compiled again: stored without IR, or for another machine or version",
+            printf(", %" PRIu64 " not compiled again: pieces, stored without IR, or for another machine or version",
                    round.not_compiled);
         putchar('\n');
     }

@@ -28,7 +28,8 @@ static void draw(const mgenjit_event *event)
     char amount[64] = "";
     uint64_t rest = event->done < event->total ? event->total - event->done : 0;
     if (strcmp(event->message, "queue") != 0 && event->total > 0)
-        snprintf(amount, sizeof amount, ": %" PRIu64 " of %" PRIu64 " functions", event->done, event->total);
+        snprintf(amount, sizeof amount, ": %" PRIu64 " of %" PRIu64 "%s", event->done, event->total,
+                 strcmp(event->message, "pieces") != 0 ? " functions" : "");
     else if (rest > 0)
         snprintf(amount, sizeof amount, ": %" PRIu64 " %s ahead", rest, rest == 1 ? "compile" : "compiles");
     line_draw("%s: %s%s, %.1f s", program_name, event->message, amount, seconds() - started);

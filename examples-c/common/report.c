@@ -86,6 +86,28 @@ int report_error(const char *subject, mgenjit_error *error)
     return exit_code_of(status);
 }
 
+/* Tells how a module was made of pieces: how many the cache had, and the names of some that were compiled. */
+static void report_pieces(const mgenjit_module *module)
+{
+    enum { NAMED = 8 };
+    size_t all = mgenjit_module_piece_count(module), compiled = 0;
+    mgenjit_piece piece;
+    piece.size = sizeof piece;
+    for (size_t i = 0; i < all; i++)
+        if (mgenjit_module_piece(module, i, &piece, NULL) == MGENJIT_STATUS_OK)
+            compiled += piece.compiled;
+    if (all == 0)
+        return;
+    dprintf(STDERR_FILENO, "%zu of %zu pieces found", all - compiled, all);
+    if (compiled > 0)
+        dprintf(STDERR_FILENO, "; compiled %zu", compiled);
+    size_t named = 0;
+    for (size_t i = 0; i < all && compiled < all && named < NAMED; i++)
+        if (mgenjit_module_piece(module, i, &piece, NULL) == MGENJIT_STATUS_OK && piece.compiled)
+            dprintf(STDERR_FILENO, "%s%zu with `%s`", named++ == 0 ? ": " : ", ", i + 1, piece.name);
+    dprintf(STDERR_FILENO, "%s\n", compiled > named && named > 0 ? ", …" : "");
+}
+
 void report_times(const mgenjit_module *module)
 {
     mgenjit_times times;
@@ -115,6 +137,8 @@ void report_times(const mgenjit_module *module)
     dprintf(STDERR_FILENO, "%s: %s\nkey %s\n", mgenjit_module_name(module),
             mgenjit_module_origin(module) == MGENJIT_ORIGIN_CACHE ? "from the cache (hit)" : "compiled (miss)",
             mgenjit_module_key(module));
+    if (mgenjit_module_origin(module) == MGENJIT_ORIGIN_COMPILED)
+        report_pieces(module);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (rows[i].microseconds > 0)
             dprintf(STDERR_FILENO, "  %-28s %9" PRIu64 " µs\n", rows[i].name, rows[i].microseconds);

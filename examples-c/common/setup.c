@@ -30,6 +30,22 @@ static int read_mebibytes(const char *text, uint64_t *bytes)
     return 1;
 }
 
+int setup_pieces(const char *text, int32_t *size)
+{
+    char *end;
+    if (strcmp(text, "auto") == 0) {
+        *size = MGENJIT_PARTITION_AUTOMATIC;
+        return 1;
+    }
+    if (strcmp(text, "off") == 0) {
+        *size = MGENJIT_PARTITION_OFF;
+        return 1;
+    }
+    long long number = strtoll(text, &end, 10);
+    *size = (int32_t)number;
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && number > 0 && number <= INT32_MAX;
+}
+
 static int read_server_mode(const char *text, int32_t *mode)
 {
     *mode = strcmp(text, "shared") == 0 ? MGENJIT_SERVER_SHARED : MGENJIT_SERVER_PRIVATE;
@@ -40,7 +56,7 @@ int setup_take(struct setup *setup, int option, const char *value, const char *u
 {
     mgenjit_config *config = setup->config;
     mgenjit_error *error = NULL;
-    int32_t level, mode;
+    int32_t level, mode, size;
     uint64_t idle;
 
     switch (option) {
@@ -64,6 +80,12 @@ int setup_take(struct setup *setup, int option, const char *value, const char *u
         mgenjit_config_set_compile_limits(config, setup->max_time, setup->max_memory, 0, &error);
         break;
     case SETUP_NO_CACHE: mgenjit_config_set_cache_mode(config, MGENJIT_CACHE_OFF, &error); break;
+    case SETUP_PIECES:
+        if (setup_pieces(value, &size))
+            mgenjit_config_set_partition(config, size, &error);
+        else
+            *exit_code = report_wrong_usage(usage, SETUP_NOT_PIECES, value);
+        break;
     case SETUP_REPRODUCERS: mgenjit_config_set_reproducer_dir(config, value, &error); break;
     case SETUP_SERVER:
         if (read_server_mode(value, &mode))

@@ -21,6 +21,7 @@ enum {
     SETUP_MAX_MEMORY,
     SETUP_MAX_TIME,
     SETUP_NO_CACHE,
+    SETUP_PIECES,
     SETUP_REPRODUCERS,
     SETUP_SERVER,
     SETUP_SERVER_IDLE,
@@ -41,6 +42,7 @@ enum {
     {"max-time", VALUE, SETUP_MAX_TIME}, \
     {"no-cache", NO_VALUE, SETUP_NO_CACHE}, \
     {"opt", VALUE, 'O'}, \
+    {"pieces", VALUE, SETUP_PIECES}, \
     {"reproducers", VALUE, SETUP_REPRODUCERS}, \
     {"server", VALUE, SETUP_SERVER}, \
     {"server-idle", VALUE, SETUP_SERVER_IDLE}, \
@@ -54,6 +56,8 @@ enum {
 #define SETUP_HELP \
     "  -O0 -O1 -O2 -O3 -Os -Oz, --opt LEVEL\n" \
     "                       how far to optimise; default: 2\n" \
+    "  --pieces WHICH       auto (default): compile large modules in pieces, at the same time; off: each as one;\n" \
+    "                       N: cut small ones too, into pieces of N instructions\n" \
     "  --cache-dir DIR      where compiled code is kept; default: $MGENJIT_CACHE_DIR,\n" \
     "                       else $XDG_CACHE_HOME/mgenjit, else ~/.cache/mgenjit\n" \
     "  --no-cache           neither look in the cache nor store in it\n" \
@@ -77,6 +81,12 @@ enum {
  * value is wrong, which has been said.
  */
 int setup_take(struct setup *setup, int option, const char *value, const char *usage, int *exit_code);
+
+/* What is said of anything else, before it. */
+#define SETUP_NOT_PIECES "not auto, off or a number of instructions from 1 on: "
+
+/* Reads auto, off or a number as what mgenjit_config_set_partition takes. Returns 0 if it is none of these. */
+int setup_pieces(const char *text, int32_t *size);
 
 /* Reads a number of seconds as milliseconds, rounded up. Returns 0 if it is none. */
 int setup_seconds(const char *text, uint64_t *milliseconds);

@@ -442,6 +442,14 @@ static void filters(void)
     REFUSED(mgenjit_cache_iterate(cache, &filter, &iterator, &failure));
     filter.pinned = -1;
     REFUSED(mgenjit_cache_iterate(cache, &filter, &iterator, &failure));
+    filter.pinned = 0;
+    filter.pieces = MGENJIT_PIECES_NOT;
+    CHECK_INT(3, count_of(cache, &filter));
+    filter.pieces = MGENJIT_PIECES_ONLY;
+    CHECK_INT(0, count_of(cache, &filter));
+    filter.pieces = 3;
+    REFUSED(mgenjit_cache_iterate(cache, &filter, &iterator, &failure));
+    filter.pieces = 0;
     filter.name = "\xff";
     filter.pinned = 0;
     REFUSED(mgenjit_cache_iterate(cache, &filter, &iterator, &failure));
@@ -586,6 +594,9 @@ static void entry_of_a_module(void)
     CHECK(info.created_us > 1700000000000000u && info.last_used_us >= info.created_us);
     CHECK_INT(0, info.hits);
     CHECK_INT(0, info.saved_us);
+    CHECK_INT(0, info.is_piece);
+    CHECK_INT(0, info.pieces);
+    CHECK_INT(0, mgenjit_cache_entry_piece_count(entry));
 
     CHECK_CONTAINS("sse3", mgenjit_cache_entry_features(entry));
     CHECK_CONTAINS(folder, mgenjit_cache_entry_path(entry));

@@ -24,6 +24,7 @@ static void frees_and_questions(void)
     CHECK_INT(0, (long long)mgenjit_cache_entry_input_count(NULL));
     CHECK(mgenjit_cache_entry_input_name(NULL, 0) == NULL);
     CHECK_INT(0, (long long)mgenjit_cache_entry_input_size(NULL, 0));
+    CHECK_INT(0, (long long)mgenjit_cache_entry_piece_count(NULL));
     CHECK_INT(0, (long long)mgenjit_cache_entry_function_count(NULL));
     CHECK(mgenjit_cache_entry_signature(NULL, 0) == NULL);
     CHECK(mgenjit_cache_entry_prototype(NULL, 0) == NULL);
@@ -117,6 +118,7 @@ static void one_entry(void)
     mgenjit_config *config = config_for(new_cache("nulls-entry"), NULL);
     mgenjit_cache *cache;
     mgenjit_cache_entry *entry = NULL;
+    mgenjit_piece piece;
     mgenjit_explanation *explanation = NULL;
     mgenjit_source *source = NULL;
     mgenjit_cache_info info;
@@ -135,6 +137,11 @@ static void one_entry(void)
     REFUSED(mgenjit_cache_entry_read(NULL, MGENJIT_PART_IMAGE, &blob, &failure));
     REFUSED(mgenjit_cache_entry_read(entry, MGENJIT_PART_IMAGE, NULL, &failure));
     REFUSED(mgenjit_cache_entry_read(entry, 99, &blob, &failure));
+    piece.size = sizeof piece;
+    REFUSED(mgenjit_cache_entry_piece(NULL, 0, &piece, &failure));
+    REFUSED(mgenjit_cache_entry_piece(entry, 0, NULL, &failure));
+    CHECK_STATUS(MGENJIT_STATUS_NOT_FOUND, mgenjit_cache_entry_piece(entry, 99, &piece, &failure));
+    CHECK_INT(MGENJIT_STATUS_NOT_FOUND, mgenjit_cache_entry_piece(entry, 0, &piece, NULL));
     CHECK(mgenjit_cache_entry_signature(entry, 99) == NULL);
     CHECK(mgenjit_cache_entry_prototype(entry, 99) == NULL);
     CHECK(mgenjit_cache_entry_alias(entry, 99) == NULL);

@@ -45,6 +45,7 @@ static void questions(void)
     CHECK(mgenjit_module_key(NULL) == NULL);
     CHECK_INT(0, mgenjit_module_origin(NULL));
     CHECK_INT(0, mgenjit_module_function_count(NULL));
+    CHECK_INT(0, mgenjit_module_piece_count(NULL));
     CHECK(mgenjit_function_name(NULL) == NULL);
     CHECK(mgenjit_function_signature(NULL) == NULL);
     CHECK_INT(MGENJIT_TYPE_OTHER, mgenjit_function_result_type(NULL));
@@ -260,6 +261,7 @@ static void module_functions(void)
 {
     mgenjit_executor *executor = new_executor(NULL);
     mgenjit_module *module = add(executor, IR);
+    mgenjit_piece piece;
     mgenjit_function *function = (mgenjit_function *)&executor;
     mgenjit_times times = { .size = sizeof times };
     void *address = &executor;
@@ -269,6 +271,11 @@ static void module_functions(void)
     REFUSED(mgenjit_module_times(NULL, &times, &failure));
     REFUSED(mgenjit_module_times(module, NULL, &failure));
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_module_times(module, NULL, NULL));
+    piece.size = sizeof piece;
+    CHECK_INT(0, mgenjit_module_piece_count(module));
+    REFUSED(mgenjit_module_piece(NULL, 0, &piece, &failure));
+    REFUSED(mgenjit_module_piece(module, 0, NULL, &failure));
+    CHECK_STATUS(MGENJIT_STATUS_NOT_FOUND, mgenjit_module_piece(module, 0, &piece, &failure));
     REFUSED(mgenjit_module_lookup(NULL, "f", &address, &failure));
     REFUSED(mgenjit_module_lookup(module, NULL, &address, &failure));
     REFUSED(mgenjit_module_lookup(module, "f", NULL, &failure));

@@ -186,6 +186,13 @@ def record(kind: Any, filled: Any) -> Any:
     return result
 
 
+def filled(kind: Any, name: str, function: str, *arguments: Any) -> Any:
+    """The Record that a function fills in, whose last parameter is a struct."""
+    struct = sized(name)
+    call(function, *arguments, _c.byref(struct))
+    return record(kind, struct)
+
+
 def take_blob(blob: int) -> bytes:
     import ctypes
 

@@ -9,7 +9,7 @@ from . import _abi, _config
 from ._abi import CONSTANTS, call, lib
 from ._executor import source
 from ._life import Handle, Watch, interruptible
-from ._records import CacheInfo, CacheStatistics
+from ._records import CacheInfo, CacheStatistics, Piece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Explanation:
         #: "hit", "never", "differs", "evicted", "removed", "damaged" or "untrusted".
         self.verdict = _VERDICTS.get(lib.explanation_verdict(handle), "")
         differences = lib.explanation_differences(handle)
-        #: What differs: of "ir", "opt_level", "cpu", "llvm" and "version".
+        #: What differs: of "ir", "opt_level", "cpu", "options", "llvm" and "version".
         self.differences = tuple(name for number, name in _DIFFERENCES.items() if differences & number)
         self.key = _abi.text(lib.explanation_key(handle))
         #: The key of the entry that is found, or of the nearest one.
@@ -63,6 +63,11 @@ class Entry:
         names = _abi.strings(lib.cache_entry_input_count, lib.cache_entry_input_name, handle)
         #: Names and sizes of the inputs.
         self.inputs = tuple((name, lib.cache_entry_input_size(handle, index)) for index, name in enumerate(names))
+        #: The pieces that the module was made of; none: it was compiled as one. Of an entry that is a piece, itself.
+        count = range(lib.cache_entry_piece_count(handle))
+        self.pieces: tuple[Piece, ...] = tuple(
+            _abi.filled(Piece, "mgenjit_piece", "cache_entry_piece", handle, index) for index in count
+        )
         #: The functions as IR writes them, and as C declares them, None if it cannot.
         count = range(lib.cache_entry_function_count(handle))
         self.signatures = tuple(_abi.text(lib.cache_entry_signature(handle, index)) for index in count)
@@ -95,12 +100,20 @@ class Cache:
         return result
 
     def entries(
-        self, name: str | None = None, *, pinned: bool | None = None, unused_since_us: int = 0, min_bytes: int = 0
+        self,
+        name: str | None = None,
+        *,
+        pinned: bool | None = None,
+        unused_since_us: int = 0,
+        min_bytes: int = 0,
+        pieces: bool | None = None,
     ) -> Iterator[CacheInfo]:
-        """Its entries, in the order of their keys: all, or those whose name matches a pattern, and so on."""
+        """Its entries, in the order of their keys: all, or those whose name matches a pattern, and so on. `pieces`: only
+        pieces of modules, or only modules."""
         chosen = _abi.sized("mgenjit_cache_filter")
         chosen.name = None if name is None else _abi.encode(name)
         chosen.pinned = CONSTANTS[{None: "PINNED_ANY", True: "PINNED_ONLY", False: "PINNED_NOT"}[pinned]]
+        chosen.pieces = CONSTANTS[{None: "PIECES_ANY", True: "PIECES_ONLY", False: "PIECES_NOT"}[pieces]]
         chosen.unused_since_us, chosen.min_bytes = unused_since_us, min_bytes
         made = _abi.make("cache_iterate", self._handle, ctypes.byref(chosen))
         iterator = Handle(made, lib.cache_iterator_free, self._handle)
@@ -161,8 +174,10 @@ class Cache:
         self._call("cache_clear", pinned_too, progress=progress)
 
     def verify(self, key: str | None = None, *, recompile: bool = False) -> None:
-        """Checks an entry, or all; CacheError says what is wrong. With `recompile`, its inputs are compiled again."""
-        keys = [self._whole(key)] if key is not None else [info.key or "" for info in self.entries()]
+        """Checks an entry, or all; CacheError says what is wrong. With `recompile`, its inputs are compiled again: those
+        of modules, and pieces with them."""
+        every = self.entries(pieces=False if recompile else None)
+        keys = [self._whole(key)] if key is not None else [info.key or "" for info in every]
         for each in keys:
             interruptible(call, "cache_verify", self._handle, _abi.encode(each), recompile)
 
@@ -173,8 +188,8 @@ class Cache:
     def export(
         self, path: str | os.PathLike[str], keys: Iterable[str] | None = None, progress: Progress | None = None
     ) -> None:
-        """Writes entries, all or those of some keys, to a bundle."""
-        chosen = [info.key or "" for info in self.entries()] if keys is None else [self._whole(key) for key in keys]
+        """Writes entries, those of all modules or of some keys, to a bundle."""
+        chosen = [info.key or "" for info in self.entries(pieces=False)] if keys is None else [self._whole(key) for key in keys]
         listed = _abi.string_array(map(_abi.encode, chosen))
         self._call("cache_export", _abi.encode_path(path), listed, len(chosen), progress=progress)
 

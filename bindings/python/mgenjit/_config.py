@@ -84,6 +84,7 @@ class Config:
     None, is the library's default; mgenjit.h says more of each.
 
     - `opt`: "O0", "O1", "O2", "O3", "Os" or "Oz".
+    - `partition`: "automatic", "off", or a number of IR instructions: in pieces of which size modules are compiled.
     - `debug`: announce code to debuggers that come later: those that attach, and those of core files.
     - `debug_ir`: let debuggers show the IR itself, where it has no debug information.
     - `perf`: what the profiler is told of code that is in no file: "off", "map" or "jitdump".
@@ -108,6 +109,7 @@ class Config:
         self,
         *,
         opt: str | None = None,
+        partition: str | int | None = None,
         debug: bool | None = None,
         debug_ir: bool | None = None,
         perf: str | None = None,
@@ -157,6 +159,9 @@ class Config:
 
         if opt is not None:
             set("set_opt_level", _constant("OPT_", opt, "opt"))
+        if partition is not None:
+            is_size = isinstance(partition, int) and partition > 0
+            set("set_partition", partition if is_size else _constant("PARTITION_", partition, "partition"))
         switch("set_debug", debug)
         switch("set_debug_ir", debug_ir)
         if perf is not None:

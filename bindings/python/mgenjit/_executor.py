@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Union
 
-    from ._records import Times
+    from ._records import Piece, Times
 
     #: IR text, bitcode, an object or an archive; or a path of one. A str is a path if it is one line that names a file,
     #: or ends as such names do. A module of llvmlite is taken as its text.
@@ -285,10 +285,16 @@ class Module:
         """What its steps took, in microseconds."""
         from ._records import Times
 
-        times = _abi.sized("mgenjit_times")
-        call("module_times", self._handle, _c.byref(times))
-        result: Times = _abi.record(Times, times)
+        result: Times = _abi.filled(Times, "mgenjit_times", "module_times", self._handle)
         return result
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """The pieces that it was made of when it was compiled; none: it was compiled as one."""
+        from ._records import Piece
+
+        count = range(_abi.lib.module_piece_count(self._handle))
+        return tuple(_abi.filled(Piece, "mgenjit_piece", "module_piece", self._handle, index) for index in count)
 
     @property
     def functions(self) -> tuple[Function, ...]:

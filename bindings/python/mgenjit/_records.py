@@ -132,6 +132,8 @@ class CacheInfo(Record):
     last_used_us: int
     hits: int
     saved_us: int
+    is_piece: bool
+    pieces: int
 
     _fields = (
         "key",
@@ -152,6 +154,28 @@ class CacheInfo(Record):
         "last_used_us",
         "hits",
         "saved_us",
+        "is_piece",
+        "pieces",
+    )
+
+
+class Piece(Record):
+    """The fields of mgenjit_piece, as mgenjit.h explains them."""
+
+    name: str | None
+    key: str | None
+    functions: int
+    instructions: int
+    compiled: bool
+    compile_us: int
+
+    _fields = (
+        "name",
+        "key",
+        "functions",
+        "instructions",
+        "compiled",
+        "compile_us",
     )
 
 

@@ -149,6 +149,7 @@ def test_options(tmp_path):
     events = []
     config = mgenjit.Config(
         opt="Os",
+        partition=1000,
         debug_ir=True,
         perf="off",
         cpu="x86-64",
@@ -191,7 +192,7 @@ def test_options(tmp_path):
     assert (stats.max_bytes, stats.max_entries, stats.max_age_ms) == (1 << 30, 100, 3_600_000)
     with mgenjit.Executor(cache=False, opt="O0") as ex:
         assert not ex.compile(FIB).hit
-    bad = {"opt": "O9", "cache_mode": "fast", "perf": "maps", "features": "+a", "lock_timeout": -1, "cpu": "vax"}
+    bad = {"opt": "O9", "partition": 0, "cache_mode": "fast", "perf": "maps", "features": "+a", "lock_timeout": -1, "cpu": "vax"}
     for wrong in ({name: value} for name, value in bad.items()):
         with pytest.raises(ValueError):
             mgenjit.Executor(**wrong)
@@ -235,6 +236,8 @@ def test_cache(tmp_path):
     assert cache.explain(FIB).verdict == "hit"
     other = mgenjit.Cache(opt="O0").explain(FIB, name="fib.ll")
     assert (other.verdict, other.differences) == ("differs", ("opt_level",)) and "fib.ll" in str(other)
+    uncut = mgenjit.Cache(partition="off").explain(FIB, name="fib.ll")
+    assert (uncut.verdict, uncut.differences) == ("differs", ("options",)) and "pieces=off" in str(uncut)
     assert cache.explain("@x = global i8 0\n").verdict == "never"
     cache.verify()
     cache.verify(module.key[:8], recompile=True)
@@ -242,6 +245,8 @@ def test_cache(tmp_path):
     assert entry.signatures == ("i64 @fib(i64)",) and entry.prototypes == ("int64_t fib(int64_t);",)
     assert entry.read("image")[:4] == b"\x7fELF" and entry.read("ir") == FIB.encode()
     assert entry.inputs[0][1] == len(FIB)
+    assert entry.pieces == () == module.pieces
+    assert [info.name for info in cache.entries(pieces=False)] == ["fib.ll"] and not list(cache.entries(pieces=True))
     cache.pin(module.key)
     cache.trim()
     cache.clear()

@@ -47,6 +47,7 @@ RECORDS = {
     "mgenjit_times": "Times",
     "mgenjit_cache_statistics": "CacheStatistics",
     "mgenjit_cache_info": "CacheInfo",
+    "mgenjit_piece": "Piece",
     "mgenjit_location": "Location",
     "mgenjit_server_statistics": "ServerStatistics",
     "mgenjit_symbol": "Symbol",
