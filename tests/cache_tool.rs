@@ -256,7 +256,10 @@ fn wrong_usage() {
     check("explain --pieces some a.ll", "not auto, off or a number");
     check("explain --pieces 0 a.ll", "not auto, off or a number");
     check("explain --pieces -1 a.ll", "not auto, off or a number");
-    check("explain --pieces 2147483648 a.ll", "not auto, off or a number");
+    check(
+        "explain --pieces 2147483648 a.ll",
+        "not auto, off or a number",
+    );
     check("export --all", "-o BUNDLE");
     check("export -o bundle", "either keys");
     check("export -o bundle --all 0123", "either keys");

@@ -25,7 +25,7 @@ static int configure(mgenjit_config *config, const struct options *options, mgen
         return 0;
     if (mgenjit_config_set_opt_level(config, options->opt_level, error) != MGENJIT_STATUS_OK)
         return 0;
-    if (mgenjit_config_set_partition(config, options->partition, error) != MGENJIT_STATUS_OK)
+    if (options->has_partition && mgenjit_config_set_partition(config, options->partition, error) != MGENJIT_STATUS_OK)
         return 0;
     if (options->debug_ir && mgenjit_config_set_debug_ir(config, true, error) != MGENJIT_STATUS_OK)
         return 0;

@@ -143,7 +143,7 @@ static const struct row {
     {PINNED_TOO, NULL, "pinned-too", NULL, " clear ", "remove pinned entries as well"},
     {YES, "y", "yes", NULL, " clear ", "do not ask; needed where stdin is not a terminal"},
     {OPT, "O", "opt", "LEVEL", " explain ", "the optimisation level: 0, 1, 2, 3, s, z; default: 2"},
-    {PARTITION, NULL, "pieces", "WHICH", " explain ", "compiled in pieces: auto (default), off, or the number of instructions"},
+    {PARTITION, NULL, "pieces", "WHICH", " explain ", "compiled in pieces: auto, off, or of N instructions; default: $MGENJIT_PIECES, else auto"},
     {DEBUG_IR, NULL, "debug-ir", NULL, " explain ", "compiled with the IR as the source for debuggers"},
     {CPU, NULL, "cpu", "NAME", " explain ", "what it is compiled for: native (default), x86-64, x86-64-v2, -v3, -v4"},
     {TARGET, NULL, "target", "TRIPLE", " explain ", "another target; --cpu is then LLVM's name"},
@@ -299,6 +299,7 @@ static int take(struct options *options, enum id id, const char *value)
         break;
     case OUTPUT: options->output = value; break;
     case PARTITION:
+        options->has_partition = 1;
         if (!setup_pieces(value, &options->partition))
             return options_wrong(options, SETUP_NOT_PIECES, value);
         break;

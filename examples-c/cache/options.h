@@ -44,7 +44,8 @@ struct options {
     int pinned_too;
     int yes;
     int32_t opt_level;
-    /* As in mgenjit_config_set_partition. */
+    /* As in mgenjit_config_set_partition, if it is given. */
+    int has_partition;
     int32_t partition;
     int debug_ir;
     const char *cpu;

@@ -56,8 +56,8 @@ enum {
 #define SETUP_HELP \
     "  -O0 -O1 -O2 -O3 -Os -Oz, --opt LEVEL\n" \
     "                       how far to optimise; default: 2\n" \
-    "  --pieces WHICH       auto (default): compile large modules in pieces, at the same time; off: each as one;\n" \
-    "                       N: cut small ones too, into pieces of N instructions\n" \
+    "  --pieces WHICH       auto: compile large modules in pieces, at the same time; off: each as one;\n" \
+    "                       N: cut small ones too, into pieces of N instructions; default: $MGENJIT_PIECES, else auto\n" \
     "  --cache-dir DIR      where compiled code is kept; default: $MGENJIT_CACHE_DIR,\n" \
     "                       else $XDG_CACHE_HOME/mgenjit, else ~/.cache/mgenjit\n" \
     "  --no-cache           neither look in the cache nor store in it\n" \
