@@ -19,9 +19,45 @@ fn main() {
     println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
     println!("cargo:rustc-link-arg-bin=mgenjit-helper=-Wl,--build-id");
     if std::env::var_os("CARGO_FEATURE_SERVER").is_some() {
+        compile_cutter();
         link_server();
     }
 }
+
+/// Compiles what needs LLVM's C++ interface into an archive, which the server alone asks for (`#[link]`).
+fn compile_cutter() {
+    let flags = llvm_config(&["--cxxflags"]).unwrap_or_default();
+    let mut build = cc::Build::new();
+    build
+        .cpp(true)
+        .cargo_metadata(false)
+        .opt_level(2)
+        .define("NDEBUG", None)
+        .warnings(false)
+        .files(CUTTER);
+    for flag in flags.split_ascii_whitespace() {
+        // LLVM's headers are not for our warnings.
+        match flag.strip_prefix("-I") {
+            Some(folder) => build.flag("-isystem").flag(folder),
+            None => build.flag(flag),
+        };
+    }
+    build.flag("-Wall").flag("-Wextra");
+    // What LLVM was built without, what is derived from its classes must be built without.
+    if llvm_config(&["--has-rtti"]).as_deref() == Some("NO") {
+        build.flag("-fno-rtti");
+    }
+    build.compile("mgenjit_cutter");
+    let folder = std::env::var("OUT_DIR").unwrap_or_default();
+    println!("cargo:rustc-link-search=native={folder}");
+}
+
+/// Beside them is `cutter.h`.
+const CUTTER: [&str; 3] = [
+    "src/bin/mgenjit-server/llvm/pieces/arrange.cpp",
+    "src/bin/mgenjit-server/llvm/pieces/facts.cpp",
+    "src/bin/mgenjit-server/llvm/pieces/metadata.cpp",
+];
 
 /// Links the server so that it starts fast: a cold compile waits for that.
 fn link_server() {

@@ -28,9 +28,7 @@ impl Canonical {
     /// that do not reach the object: those of values inside functions, and of private globals. The names of
     /// internal functions do, and stack traces show them; the names of types are in signatures.
     pub fn write(module: &Module<'_>) -> Canonical {
-        module.set_source_file_name(&SOURCE_NAME.to_string_lossy());
-        // SAFETY: the module is valid and verified.
-        unsafe { drop_names(module.as_mut_ptr()) };
+        strip(module);
         // The identifier is not part of bitcode.
         Canonical(module.write_bitcode_to_memory())
     }
@@ -54,6 +52,13 @@ impl Canonical {
             )
         })
     }
+}
+
+/// Takes off what cannot change the code of a verified module, see [`Canonical::write`].
+pub fn strip(module: &Module<'_>) {
+    module.set_source_file_name(&SOURCE_NAME.to_string_lossy());
+    // SAFETY: the module is valid and verified.
+    unsafe { drop_names(module.as_mut_ptr()) };
 }
 
 /// # Safety

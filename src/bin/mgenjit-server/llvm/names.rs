@@ -23,6 +23,13 @@ pub enum Format {
     Other,
 }
 
+/// The architectures that the linker can link for, and its names of them.
+pub const EMULATIONS: [(&str, &str); 3] = [
+    ("x86_64", "elf_x86_64"),
+    ("aarch64", "aarch64elf"),
+    ("riscv64", "elf64lriscv"),
+];
+
 impl Names {
     /// LLVM reports unknown names on standard error and ignores them.
     pub fn machine(&self, level: OptimizationLevel) -> Option<TargetMachine> {
@@ -51,6 +58,14 @@ impl Names {
             "arm64" => "aarch64",
             other => other,
         }
+    }
+
+    /// What the linker calls the target, if it can link for it.
+    pub fn emulation(&self) -> Option<&'static str> {
+        let known = EMULATIONS
+            .iter()
+            .find(|(name, _)| *name == self.architecture() && self.format() == Format::Elf);
+        known.map(|(_, emulation)| *emulation)
     }
 
     pub fn format(&self) -> Format {

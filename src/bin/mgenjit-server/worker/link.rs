@@ -7,7 +7,7 @@ use crate::input::object_file;
 use crate::link::crt;
 use crate::link::images::{Object, Output, Plan};
 use crate::link::{tls, visibility};
-use crate::llvm::names::{Format, Names};
+use crate::llvm::names::{EMULATIONS, Names};
 use crate::process::crash::{self, Phase};
 use crate::worker::compile::Compiler;
 use mgenjit::protocol::messages::{Failure, FailureKind, LinkOutput, LinkRequest};
@@ -247,25 +247,18 @@ fn library(
     Ok(linked)
 }
 
-/// The linker's names of targets.
-const EMULATIONS: [(&str, &str); 3] = [
-    ("x86_64", "elf_x86_64"),
-    ("aarch64", "aarch64elf"),
-    ("riscv64", "elf64lriscv"),
-];
-
 fn emulation(names: &Names) -> Result<&'static str, Failure> {
-    let architecture = names.architecture();
-    EMULATIONS
-        .iter()
-        .find(|(name, _)| *name == architecture && names.format() == Format::Elf)
-        .map(|(_, emulation)| *emulation)
-        .ok_or_else(|| Failure::new(FailureKind::Unsupported, format!(
+    names.emulation().ok_or_else(|| {
+        Failure::new(
+            FailureKind::Unsupported,
+            format!(
                 "nothing can be linked for {} here, but only for ELF systems on {}: export objects or an archive, and \
                  link them with the target's own linker",
                 names.triple,
                 EMULATIONS.map(|(name, _)| name).join(", ")
-            )))
+            ),
+        )
+    })
 }
 
 fn file_name(index: usize) -> String {
