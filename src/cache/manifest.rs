@@ -104,7 +104,7 @@ pub struct UsedPiece {
     pub key: Key,
     /// It was compiled for this module. Else it was found in the cache.
     pub compiled: bool,
-    /// Microseconds that its compile took, then.
+    /// Microseconds that its compile took, whenever that was.
     pub time: u64,
 }
 
