@@ -1283,3 +1283,200 @@ fn colours_are_for_terminals() {
         .output();
     assert_eq!(output.expect("the tool").status.code(), Some(64));
 }
+
+/// A module of pieces with one function each, and an edit of one function: what was found, compiled, kept and left out.
+#[test]
+fn pieces() {
+    let cache = Cache::new();
+    let write = |factors: [u32; 4]| {
+        let functions = factors.iter().enumerate().map(|(number, factor)| {
+            format!(
+                "define i64 @f{number}(i64 %x) {{\n  %y = mul i64 %x, {factor}\n  ret i64 %y\n}}\n"
+            )
+        });
+        std::fs::write(cache.path("m.ll"), functions.collect::<String>()).expect("a file");
+    };
+    let compile = |parts: &[&str]| {
+        let arguments = ["--pieces", "1", "--verbose", "--time", "--list", "m.ll"];
+        let output = cache.command("run").args(arguments).output();
+        let ran = Ran::from(output.expect("run"));
+        assert_eq!(ran.code, 0, "{ran:?}");
+        for part in parts {
+            assert!(ran.err.contains(part), "no {part:?} in {}", ran.err);
+        }
+    };
+    let explain = |arguments: &[&str], code: i32, part: &str| {
+        let arguments = [&["explain", "m.ll"], arguments].concat();
+        cache.check(&arguments, code, &[part]);
+    };
+    let cut = ["--pieces", "1"];
+
+    write([3, 5, 7, 9]);
+    compile(&[
+        "compiled to ",
+        ": 4 pieces, all compiled\n",
+        "\n0 of 4 pieces found; compiled 4\n",
+    ]);
+    explain(&cut, 0, "made of pieces: 4 pieces, all compiled\n");
+    cache.check(
+        &["list"],
+        0,
+        &[" m.ll\n1 entry, ", "; and 4 pieces, ", ": see --pieces\n"],
+    );
+    assert_eq!(cache.keys(&[]).len(), 1);
+    let listed = cache.json(&["list", "--pieces", "--name", "m.ll*"], 0);
+    assert_eq!(listed.len(), 5);
+    let pieces = |entry: &&Value| entry["is_piece"] == true;
+    let mut names: Vec<&str> = listed
+        .iter()
+        .filter(pieces)
+        .map(|piece| piece["name"].as_str().expect("a name"))
+        .collect();
+    names.sort_unstable();
+    let named = [0, 1, 2, 3].map(|number| format!("m.ll (piece with `f{number}`)"));
+    assert_eq!(names, named);
+    cache.check(
+        &["list", "--pieces"],
+        0,
+        &["\n5 entries, ", " m.ll (piece with `f2`)\n"],
+    );
+
+    let first = cache.keys(&[])[0].clone();
+    let shown = &cache.json(&["show", &first], 0)[0];
+    assert_eq!(
+        (&shown["pieces"], &shown["is_piece"]),
+        (&Value::from(4), &Value::from(false))
+    );
+    let made_of = shown["made_of"].as_array().expect("pieces");
+    for (number, piece) in made_of.iter().enumerate() {
+        assert_eq!(piece["name"], format!("f{number}"), "{piece}");
+        assert_eq!(
+            (&piece["functions"], &piece["compiled"]),
+            (&1.into(), &true.into())
+        );
+        assert!(
+            listed.iter().any(|entry| entry["key"] == piece["key"]),
+            "{piece}"
+        );
+    }
+    cache.check(
+        &["show", &first],
+        0,
+        &["\n4 pieces\n", "f3\n", "\n4 functions\n"],
+    );
+    let piece = made_of[2]["key"].as_str().expect("a key").to_owned();
+    cache.check(
+        &["show", &piece],
+        0,
+        &[
+            "m.ll (piece with `f2`)\n",
+            "a piece of a module\n",
+            "\n1 piece\n",
+        ],
+    );
+    cache.check(
+        &["show", "--disassemble", &piece],
+        64,
+        &["has no code of its own"],
+    );
+    cache.check(&["show", "--ir", &piece], 66, &[]);
+
+    write([3, 5, 8, 9]);
+    explain(
+        &cut,
+        1,
+        "It was made of 4 pieces, of which 4 are in the cache",
+    );
+    explain(
+        &["--pieces", "off"],
+        1,
+        "code with the options pieces=1, not the options pieces=off",
+    );
+    let told = &cache.json(&["explain", "--pieces", "2", "m.ll"], 1)[0];
+    assert_eq!(told["differences"], Value::from(&["ir", "options"][..]));
+    compile(&[
+        ": 3 of 4 pieces found; compiled 1: piece 3 with `f2`\n",
+        "\n3 of 4 pieces found; compiled 1: 3 with `f2`\n",
+    ]);
+    explain(
+        &cut,
+        0,
+        "3 of 4 pieces found; compiled 1: piece 3 with `f2`\n",
+    );
+    let stats = &cache.json(&["stats"], 0)[0];
+    let counts = [
+        "entries",
+        "pieces",
+        "stores",
+        "piece_stores",
+        "hits",
+        "piece_hits",
+    ];
+    assert_eq!(
+        counts.map(|name| stats[name].as_u64().expect("a count")),
+        [7, 5, 2, 5, 0, 3]
+    );
+    cache.check(
+        &["stats"],
+        0,
+        &["5 of the entries; found 3, compiled and stored 5\n"],
+    );
+    cache.check(&["rebuild"], 0, &["7 entries"]);
+    assert_eq!(cache.json(&["stats"], 0)[0]["pieces"], 5);
+
+    // Modules are compiled again in pieces; pieces only with them.
+    cache.check(
+        &["verify", "--recompile"],
+        0,
+        &["7 entries verified, 0 bad, 5 not compiled again: pieces, "],
+    );
+    let verified = &cache.json(&["verify", "--recompile", &piece], 0)[0];
+    assert_eq!(verified["result"], "not compiled");
+    assert!(
+        verified["message"]
+            .as_str()
+            .is_some_and(|why| why.contains("a piece is compiled again"))
+    );
+
+    cache.check(
+        &["export", "-o", "modules", "--all"],
+        0,
+        &["exported 2 entries to modules, without 5 pieces: "],
+    );
+    cache.check(
+        &["export", "-o", "all", "--all", "--pieces"],
+        0,
+        &["exported 7 entries to all\n"],
+    );
+    let told = &cache.json(&["export", "-o", "m", "--name", "m.ll*"], 0)[0];
+    assert_eq!(
+        (&told["exported"], &told["pieces_left_out"]),
+        (&2.into(), &5.into())
+    );
+    cache.check(
+        &["--cache-dir", "other", "import", "all"],
+        0,
+        &["imported 7 new"],
+    );
+    let other = &cache.json(&["stats", "--cache-dir", "other"], 0)[0];
+    assert_eq!(
+        (&other["entries"], &other["pieces"]),
+        (&7.into(), &5.into())
+    );
+
+    // What one piece has lost is compiled; a pinned module holds none of its pieces.
+    cache.check(&["remove", &piece], 0, &["removed"]);
+    cache.check(&["remove", &first], 0, &["removed"]);
+    assert_eq!(cache.json(&["stats"], 0)[0]["pieces"], 4);
+    write([3, 5, 7, 9]);
+    compile(&["\n3 of 4 pieces found; compiled 1: 3 with `f2`\n"]);
+    cache.check(&["pin", &first], 0, &["pinned"]);
+    cache.check(
+        &["trim", "--max-entries", "1"],
+        0,
+        &["removed 6 entries", "1 pinned"],
+    );
+    let left = &cache.json(&["stats"], 0)[0];
+    assert_eq!((&left["entries"], &left["pieces"]), (&1.into(), &0.into()));
+    explain(&cut, 0, "it is in the cache");
+}

@@ -90,7 +90,7 @@ static void print_json(const mgenjit_cache_entry *entry, const mgenjit_cache_inf
         json_close();
     }
     json_close_array();
-    json_open_array("pieces");
+    json_open_array("made_of");
     for (size_t i = 0; i < mgenjit_cache_entry_piece_count(entry); i++) {
         mgenjit_piece piece;
         piece.size = sizeof piece;
