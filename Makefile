@@ -125,6 +125,12 @@ demo: ## set up, build, and see it work
 	done; \
 	show target/demo-program; \
 	show target/examples-c/runtime; \
+	examples-c/programs/many.sh 200 >target/demo-many.ll; \
+	printf '\n# A large module: as one, on one core; in pieces, on all; and again with one of its 1,800 functions changed.\n'; \
+	show $(DEMO_BUILD) --pieces off -o target/demo-many.o target/demo-many.ll; \
+	show $(DEMO_BUILD) --pieces 2000 -o target/demo-many.o target/demo-many.ll; \
+	sed '0,/ret i64 100$$/s//ret i64 101/' target/demo-many.ll >target/demo-edited.ll; \
+	show $(DEMO_BUILD) --pieces 2000 -o target/demo-many.o target/demo-edited.ll; \
 	show target/examples-c/cache stats; \
 	show target/examples-c/cache list; \
 	export MGENJIT_SERVER_MODE=shared XDG_RUNTIME_DIR=$(CURDIR)/target/demo-runtime; \
