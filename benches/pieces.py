@@ -19,7 +19,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TOOLS = os.path.join(ROOT, "target/examples-c")
 SERVER = os.path.join(ROOT, "target/release/mgenjit-server")
 LLVM = os.path.join(os.environ.get("LLVM_SYS_221_PREFIX", "/usr/lib/llvm-22"), "bin")
-EDITS = 40
+EDITS = int(os.environ.get("EDITS", "40"))
 SEED = 16
 
 
@@ -168,12 +168,15 @@ def code(place, folder):
         for pieces in ("off", "auto"):
             place.empty("code")
             place.build(ir, "code", pieces, output=f"{pieces}.o")
+            sizes[pieces] = text_size(place.path(f"{pieces}.o"))
             program = place.path(f"program-{pieces}")
+            if sources:
+                # The workload has its own.
+                subprocess.run(["objcopy", "--localize-symbol=main", place.path(f"{pieces}.o")], check=True)
             subprocess.run(
                 ["cc", "-O2", "-o", program, *sources, place.path(f"{pieces}.o"), "-lm", "-lpthread"], check=True
             )
             executed[pieces] = instructions(place, program, arguments)
-            sizes[pieces] = text_size(place.path(f"{pieces}.o"))
         ratio = executed["auto"] / executed["off"]
         row(f"{name}: millions of instructions as one", executed["off"] / 1e6, unit="M")
         row(f"{name}: in pieces", executed["auto"] / 1e6, ratio, 1.01, unit="M")

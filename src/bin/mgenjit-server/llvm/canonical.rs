@@ -5,7 +5,7 @@
 //! a value's uses, which depends on how the module was read and is not written.
 
 use crate::llvm::parse::SOURCE_NAME;
-use crate::llvm::values::{functions, globals, name};
+use crate::llvm::values::{functions, globals, name, used};
 use inkwell::context::{AsContextRef, Context};
 use inkwell::llvm_sys::comdat::LLVMGetComdat;
 use inkwell::llvm_sys::core::{
@@ -77,9 +77,11 @@ unsafe fn drop_names(module: LLVMModuleRef) {
             return;
         }
         let globals = [globals(module), functions].concat();
+        // The verifier wants these to have names.
+        let used = used(module);
         let (private, kept): (Vec<_>, Vec<_>) = globals
             .into_iter()
-            .partition(|global| has_meaningless_name(*global));
+            .partition(|global| has_meaningless_name(*global) && !used.contains(global));
         // LLVM numbers private globals that have no name, with this prefix.
         let is_taken = |global: &LLVMValueRef| name(*global).starts_with(b"__unnamed_");
         if !kept.iter().any(is_taken) {

@@ -1,12 +1,10 @@
 //! Internalises everything that is not kept, so that the optimiser is free to change it.
 
 use crate::llvm::globals::{self, Global};
+use crate::llvm::values::used;
 use inkwell::llvm_sys::comdat::{LLVMGetComdat, LLVMSetComdat};
-use inkwell::llvm_sys::core::{
-    LLVMGetInitializer, LLVMGetModuleInlineAsm, LLVMGetNamedGlobal, LLVMGetNumOperands,
-    LLVMGetOperand, LLVMSetLinkage, LLVMSetVisibility,
-};
-use inkwell::llvm_sys::prelude::{LLVMModuleRef, LLVMValueRef};
+use inkwell::llvm_sys::core::{LLVMGetModuleInlineAsm, LLVMSetLinkage, LLVMSetVisibility};
+use inkwell::llvm_sys::prelude::LLVMModuleRef;
 use inkwell::llvm_sys::{LLVMLinkage, LLVMVisibility};
 use inkwell::module::Module;
 use std::collections::HashSet;
@@ -54,32 +52,6 @@ pub fn internalise(
 /// Functions that LLVM may call although no IR does. A module's own definition must then stay.
 fn may_be_called_by_code_generator(name: &str) -> bool {
     matches!(name, "memcpy" | "memmove" | "memset" | "memcmp" | "bcmp") || name.starts_with("__")
-}
-
-/// The members of the lists of what must be kept whatever refers to it.
-///
-/// # Safety
-///
-/// `module` must be valid and verified.
-unsafe fn used(module: LLVMModuleRef) -> HashSet<LLVMValueRef> {
-    let mut used = HashSet::new();
-    for list in [c"llvm.used", c"llvm.compiler.used"] {
-        // SAFETY: the caller's; operands are asked for within their count.
-        unsafe {
-            let list = LLVMGetNamedGlobal(module, list.as_ptr());
-            if list.is_null() {
-                continue;
-            }
-            let array = LLVMGetInitializer(list);
-            if array.is_null() {
-                continue;
-            }
-            for index in 0..LLVMGetNumOperands(array) {
-                used.insert(LLVMGetOperand(array, index.unsigned_abs()));
-            }
-        }
-    }
-    used
 }
 
 /// The assembly outside all functions.

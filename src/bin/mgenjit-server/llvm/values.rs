@@ -2,10 +2,12 @@
 
 use inkwell::llvm_sys::core::{
     LLVMGetFirstBasicBlock, LLVMGetFirstFunction, LLVMGetFirstGlobal, LLVMGetFirstGlobalAlias,
-    LLVMGetFirstInstruction, LLVMGetNextBasicBlock, LLVMGetNextFunction, LLVMGetNextGlobal,
-    LLVMGetNextGlobalAlias, LLVMGetNextInstruction, LLVMGetValueName2,
+    LLVMGetFirstInstruction, LLVMGetInitializer, LLVMGetNamedGlobal, LLVMGetNextBasicBlock,
+    LLVMGetNextFunction, LLVMGetNextGlobal, LLVMGetNextGlobalAlias, LLVMGetNextInstruction,
+    LLVMGetNumOperands, LLVMGetOperand, LLVMGetValueName2,
 };
 use inkwell::llvm_sys::prelude::{LLVMModuleRef, LLVMValueRef};
+use std::collections::HashSet;
 
 /// The variables that the module has now. Ones that are added or removed later do not disturb the list.
 ///
@@ -23,6 +25,32 @@ pub unsafe fn globals(module: LLVMModuleRef) -> Vec<LLVMValueRef> {
         }
         all
     }
+}
+
+/// The members of the lists of what must be kept whatever refers to it.
+///
+/// # Safety
+///
+/// `module` must be valid and verified.
+pub unsafe fn used(module: LLVMModuleRef) -> HashSet<LLVMValueRef> {
+    let mut used = HashSet::new();
+    for list in [c"llvm.used", c"llvm.compiler.used"] {
+        // SAFETY: the caller's; operands are asked for within their count.
+        unsafe {
+            let list = LLVMGetNamedGlobal(module, list.as_ptr());
+            if list.is_null() {
+                continue;
+            }
+            let array = LLVMGetInitializer(list);
+            if array.is_null() {
+                continue;
+            }
+            for index in 0..LLVMGetNumOperands(array) {
+                used.insert(LLVMGetOperand(array, index.unsigned_abs()));
+            }
+        }
+    }
+    used
 }
 
 /// # Safety

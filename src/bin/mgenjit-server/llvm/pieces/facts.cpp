@@ -155,7 +155,9 @@ void Cutter::describe(uint32_t Index) {
     Fact.Flags |= Defined;
   if (G.hasLocalLinkage())
     Fact.Flags |= Local;
-  if (G.hasPrivateLinkage() && !G.getComdat() && !Name.starts_with("llvm.") && !Name.starts_with("\1"))
+  // The verifier wants what is listed as used to have a name.
+  if (G.hasPrivateLinkage() && !G.getComdat() && !(Fact.Flags & Used) && !Name.starts_with("llvm.") &&
+      !Name.starts_with("\1"))
     Fact.Flags |= Nameless;
   if (G.isStrongDefinitionForLinker() && G.hasExternalLinkage() && G.isDSOLocal() && !isDeduplicated(&G) &&
       !isa<GlobalIFunc>(G) && !IsBorrowed)
