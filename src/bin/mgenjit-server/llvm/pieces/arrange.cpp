@@ -242,7 +242,8 @@ void Cutter::write(ArrayRef<Item> Items, bool IsFirst, bool IsLast, Sink Take, v
                  "llvm.metadata");
     }
     for (const NamedMDNode &Named : M.named_metadata()) {
-      bool IsEverywhere = Named.getName() == "llvm.module.flags";
+      // These two change what code means. The others are for the object as a whole.
+      bool IsEverywhere = Named.getName() == "llvm.module.flags" || Named.getName() == "llvm.errno.tbaa";
       if (Named.getName() == "llvm.dbg.cu" || !(IsEverywhere || IsFirst))
         continue;
       NamedMDNode *Copy = Piece.getOrInsertNamedMetadata(Named.getName());

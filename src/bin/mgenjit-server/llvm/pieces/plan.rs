@@ -225,10 +225,13 @@ fn split(runs: &[Run], target: u64) -> Vec<usize> {
                 .filter(|place| size(start, *place) >= least && size(*place, end) >= least);
             places.max_by_key(|place| runs[*place].rank)
         };
-        let is_large = size(start, end) > target + target / 2;
-        let place = is_large
-            .then(|| highest(target / 2).or_else(|| highest(0)))
-            .flatten();
+        let size = size(start, end);
+        let place = match () {
+            () if size <= target + target / 2 => None,
+            // A small piece is better than one that is far too large.
+            () if size > 2 * target => highest(target / 2).or_else(|| highest(0)),
+            () => highest(target / 2),
+        };
         match place {
             Some(place) => waiting.extend([(place, end), (start, place)]),
             None if start < end => ends.push(end),
@@ -459,7 +462,7 @@ fn item(
         Some(suffixed(""))
     } else if is_direct && !is_home {
         Some(suffixed(DIRECT))
-    } else if has(Flags::NAMELESS) {
+    } else if has(Flags::NAMELESS) && !has(Flags::USED) {
         Some(Vec::new())
     } else {
         (*lasting != global.name).then(|| lasting.clone())

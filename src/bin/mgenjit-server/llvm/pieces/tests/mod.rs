@@ -1,8 +1,10 @@
 //! Modules are cut as finely as can be, and put together again by LLVM's own linker.
 
 mod cases;
+mod debug_info;
 mod edits;
 mod measure;
+mod random;
 
 use super::{Piece, cut};
 use crate::input::buffer::Input;
@@ -27,12 +29,12 @@ fn machine(level: OptLevel) -> Machine {
     targets.machine(level, &target).expect("a machine")
 }
 
-/// Reads text or bitcode as the server does.
+/// Reads text or bitcode as the server does. Debug information must be well-formed, too.
 fn read<'context>(context: &'context Context, ir: &[u8], machine: &Machine) -> Module<'context> {
     let input = Input::copy(ir).expect("memory");
     let module = parse::parse(context, &input).unwrap_or_else(|error| panic!("{error:?}"));
     machine.adopt(&module).expect("the target");
-    verify::verify(&module).unwrap_or_else(|error| panic!("{error:?}"));
+    assert_eq!(module.verify().map_err(|error| error.to_string()), Ok(()));
     module
 }
 
