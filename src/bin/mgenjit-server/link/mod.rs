@@ -9,6 +9,7 @@ pub mod helpers;
 pub mod images;
 pub mod loadable;
 pub mod mend;
+pub mod merge;
 pub mod object_archive;
 pub mod objects;
 pub mod tls;

@@ -202,6 +202,33 @@ impl NativeInputs {
         self.files.iter()
     }
 
+    /// The inputs, by their indices.
+    pub fn indices(&self) -> Vec<u32> {
+        self.inputs.iter().map(|(index, _)| *index).collect()
+    }
+
+    /// What is linked so far, by number.
+    pub fn selection(&self) -> Vec<u32> {
+        self.selected.iter().map(|number| *number as u32).collect()
+    }
+
+    /// Links these alone, which [`NativeInputs::selection`] said of the same inputs.
+    pub fn select(&mut self, selection: Vec<u32>) -> Result<(), Failure> {
+        self.selected = selection
+            .into_iter()
+            .map(|number| number as usize)
+            .collect();
+        if self
+            .selected
+            .iter()
+            .any(|number| *number >= self.files.len())
+        {
+            let message = "what is to be linked is not among the inputs".to_owned();
+            return Err(Failure::new(FailureKind::Protocol, message));
+        }
+        self.selected().try_for_each(File::check)
+    }
+
     /// Links every member.
     pub fn select_all(&mut self) -> Result<(), Failure> {
         self.selected = (0..self.files.len()).collect();
