@@ -1,6 +1,7 @@
 //! From a module to its pieces.
 
 use super::facts::Cutter;
+use super::names::SUFFIX;
 use super::plan::{Sizes, plan};
 use crate::llvm::canonical;
 use crate::llvm::target::Machine;
@@ -61,7 +62,10 @@ pub fn cut(
         .iter()
         .map(|global| u64::from(global.instructions))
         .sum();
-    if facts.refusal.is_some() || all < u64::from(least) {
+    // Such a name would be taken for one of the cutter's.
+    let mut names = facts.globals.iter().map(|global| &global.name);
+    let is_taken = names.any(|name| name.ends_with(SUFFIX.as_bytes()));
+    if facts.refusal.is_some() || is_taken || all < u64::from(least) {
         return None;
     }
     let import = if level == OptLevel::O0 { 0 } else { IMPORT };

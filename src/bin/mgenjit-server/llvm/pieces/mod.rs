@@ -10,9 +10,5 @@ mod plan;
 #[cfg(test)]
 mod tests;
 
-#[cfg_attr(
-    not(test),
-    expect(unused_imports, reason = "nothing asks for pieces yet")
-)]
-pub use cut::{Piece, cut};
-pub use names::SUFFIX;
+pub use cut::cut;
+pub use names::{DIRECT, SUFFIX};

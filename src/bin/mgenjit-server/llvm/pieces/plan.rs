@@ -242,7 +242,8 @@ fn split(runs: &[Run], target: u64) -> Vec<usize> {
 }
 
 /// Constructors and destructors of one priority run in the order of their list. Each is with its function if the
-/// functions are in this order, too.
+/// functions are in this order, too. Where priorities differ, all are in one list: the optimiser runs what it can ahead of
+/// time, unless the list has something before it that it cannot.
 fn place_entries(facts: &Facts, groups: &[u32], homes: &mut [u32]) {
     for kind in [Kind::Constructor, Kind::Destructor] {
         let entries: Vec<usize> = (0..facts.globals.len())
@@ -258,11 +259,10 @@ fn place_entries(facts: &Facts, groups: &[u32], homes: &mut [u32]) {
                 .find(|home| *home != NOWHERE)
                 .unwrap_or(0)
         };
-        let mut last: HashMap<u32, u32> = HashMap::new();
-        let in_order = entries.iter().all(|index| {
-            let home = home(*index, homes);
-            let last = last.entry(facts.globals[*index].priority).or_default();
-            std::mem::replace(last, home) <= home
+        let in_order = entries.windows(2).all(|pair| {
+            let [one, next] = [pair[0], pair[1]];
+            facts.globals[one].priority == facts.globals[next].priority
+                && home(one, homes) <= home(next, homes)
         });
         let first = entries.first().map_or(0, |index| home(*index, homes));
         for index in entries {
