@@ -129,6 +129,16 @@ pub enum Step {
 }
 
 impl Step {
+    /// What logs call it; `None`: it is the only one.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Step::Whole => None,
+            Step::Cut(_) => Some("cut"),
+            Step::Piece => Some("piece"),
+            Step::Join { .. } => Some("join"),
+        }
+    }
+
     /// The step that a compile begins with.
     pub fn first(partition: Partition) -> Step {
         match partition {

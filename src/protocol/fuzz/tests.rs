@@ -2,10 +2,11 @@ use super::frames::Descriptor;
 use super::mutate::{Random, mutate};
 use super::*;
 use crate::protocol::messages::{
-    Cause, Compiled, Death, Failure, FailureKind, Phase, Progress, Reply,
+    Cause, Compiled, Cut, Death, Failure, FailureKind, Phase, Piece, Progress, Reply,
 };
 use crate::signature::{Extension, Function, Parameter, Type};
-use crate::types::{CompileTimes, Position, TargetSpec};
+use crate::types::{CompileTimes, Partition, Position, TargetSpec};
+use std::num::NonZeroU32;
 
 fn frame<T: Serialize>(message: &T, descriptor: Descriptor) -> Frame {
     let frame = transport::encode(message).expect("it encodes");
@@ -62,6 +63,21 @@ fn replies() -> Vec<Vec<Frame>> {
         }),
     }));
     let emitted = frame(&Reply::Emitted { len: 5 }, Descriptor::Sealed);
+    let cut = Reply::Cut(Cut {
+        pieces: vec![Piece {
+            name: "f".to_owned(),
+            functions: 1,
+            instructions: 2,
+            len: 3,
+        }],
+        rest_len: 2,
+        natives: vec![0],
+        times: CompileTimes::default(),
+    });
+    let piece = Reply::Piece {
+        len: 5,
+        times: CompileTimes::default(),
+    };
     let died = plain(&Reply::Died(Death {
         signal: 11,
         words: "stack overflow".to_owned(),
@@ -80,7 +96,13 @@ fn replies() -> Vec<Vec<Frame>> {
         ],
         vec![started.clone(), failed.clone(), started.clone(), compiled()],
         vec![started.clone(), emitted],
-        vec![progress, started.clone(), died, started, failed],
+        vec![progress, started.clone(), died, started.clone(), failed],
+        vec![
+            started.clone(),
+            frame(&cut, Descriptor::Sealed),
+            started,
+            frame(&piece, Descriptor::Sealed),
+        ],
         vec![status, stopping],
     ]
 }
@@ -104,6 +126,13 @@ fn conversations() -> Vec<Vec<Frame>> {
             features: "+sve".to_owned(),
         });
     }
+    let step = |step: Step| {
+        let mut request = request(0);
+        if let Request::Compile(request) = &mut request {
+            request.step = step;
+        }
+        frame(&request, Descriptor::Sealed)
+    };
     let hello = plain(&Hello::ours());
     vec![
         vec![hello.clone(), whole(0), whole(1)],
@@ -113,6 +142,12 @@ fn conversations() -> Vec<Vec<Frame>> {
             plain(&Decision::Compile),
             whole(6),
             plain(&Decision::Stop),
+        ],
+        vec![
+            hello.clone(),
+            step(Step::Cut(Partition::Size(NonZeroU32::MIN))),
+            step(Step::Piece),
+            step(Step::Join { natives: 1 }),
         ],
         vec![
             hello,
@@ -127,7 +162,14 @@ fn conversations() -> Vec<Vec<Frame>> {
 fn what_a_server_says_is_an_answer_or_an_error() {
     let replies = replies();
     // Which choice asks for what the conversation answers, and how many answers it has.
-    for (index, choice, expect) in [(0, 0, 1), (1, 6, 1), (2, 0, 2), (3, 1, 1), (4, 0, 2)] {
+    for (index, choice, expect) in [
+        (0, 0, 1),
+        (1, 6, 1),
+        (2, 0, 2),
+        (3, 1, 1),
+        (4, 0, 2),
+        (5, 0, 2),
+    ] {
         assert_eq!(ask(choice, &replies[index]), expect, "{index}");
     }
     let mut random = Random(11);
@@ -146,7 +188,7 @@ fn what_a_server_says_is_an_answer_or_an_error() {
 #[test]
 fn what_a_client_says_is_a_request_or_an_error() {
     let conversations = conversations();
-    for (conversation, expect) in conversations.iter().zip([2, 2, 1]) {
+    for (conversation, expect) in conversations.iter().zip([2, 2, 3, 1]) {
         assert_eq!(hear(conversation), expect);
     }
     let mut random = Random(12);

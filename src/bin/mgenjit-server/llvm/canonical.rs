@@ -42,9 +42,7 @@ impl Canonical {
 
     /// Reads it as a module of `context`, which must be new: a context renames a type whose name it already knows.
     pub fn read<'context>(&self, context: &'context Context) -> Result<Module<'context>, Failure> {
-        // What passes call the values that they make would be as useless as the names that are gone.
-        // SAFETY: the context is valid.
-        unsafe { LLVMContextSetDiscardValueNames(context.as_ctx_ref(), 1) };
+        discard_names(context);
         Module::parse_bitcode_from_buffer(&self.0, context).map_err(|error| {
             Failure::new(
                 FailureKind::Codegen,
@@ -52,6 +50,12 @@ impl Canonical {
             )
         })
     }
+}
+
+/// Has a context forget what passes call the values that they make: it would be as useless as the names that are gone.
+pub fn discard_names(context: &Context) {
+    // SAFETY: the context is valid.
+    unsafe { LLVMContextSetDiscardValueNames(context.as_ctx_ref(), 1) };
 }
 
 /// Takes off what cannot change the code of a verified module, see [`Canonical::write`].

@@ -29,6 +29,47 @@ pub fn prepare(
     machine: &Machine,
     for_image: bool,
 ) -> HashMap<String, LLVMVisibility> {
+    let which = Which::Whole { for_image };
+    prepare_part(module, level, machine, which)
+}
+
+/// Does to a module that is to be cut what can only be done to the whole of it.
+pub fn before_cut(
+    module: &Module<'_>,
+    machine: &Machine,
+    for_image: bool,
+) -> HashMap<String, LLVMVisibility> {
+    let context = module.get_context().as_ctx_ref();
+    let module = module.as_mut_ptr();
+    // SAFETY: as in `prepare_part`.
+    unsafe {
+        let opened = if for_image {
+            rebind::open(module)
+        } else {
+            HashMap::new()
+        };
+        entry_point::add(context, module, machine.format);
+        opened
+    }
+}
+
+/// Does the rest to a piece.
+pub fn piece(module: &Module<'_>, level: OptLevel, machine: &Machine) {
+    prepare_part(module, level, machine, Which::Piece);
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Which {
+    Whole { for_image: bool },
+    Piece,
+}
+
+fn prepare_part(
+    module: &Module<'_>,
+    level: OptLevel,
+    machine: &Machine,
+    which: Which,
+) -> HashMap<String, LLVMVisibility> {
     let format = machine.format;
     let tune = machine.names.tuned.then_some(machine.names.cpu.as_str());
     let mut opened = HashMap::new();
@@ -57,13 +98,15 @@ pub fn prepare(
                 }
             }
         }
-        if for_image {
+        if which == (Which::Whole { for_image: true }) {
             opened = rebind::open(module);
         }
         if format == Format::Elf {
             rebind::rebind(module);
         }
-        entry_point::add(context, module, format);
+        if which != Which::Piece {
+            entry_point::add(context, module, format);
+        }
         for function in functions(module) {
             if LLVMIsDeclaration(function) == 0 {
                 add_attributes(context, function, level);

@@ -4,7 +4,6 @@
 //! PLT. An image can do neither, so such symbols must go through the GOT. LLVM's C API cannot clear `dso_local`, but
 //! a newly made global does not have it.
 
-use crate::llvm::pieces::SUFFIX;
 use crate::llvm::values::{functions, globals};
 use inkwell::llvm_sys::comdat::{LLVMGetComdat, LLVMSetComdat};
 use inkwell::llvm_sys::core::{
@@ -49,8 +48,6 @@ pub unsafe fn open(module: LLVMModuleRef) -> HashMap<String, LLVMVisibility> {
             };
             let name = name(global);
             let name = name.strip_prefix(&[1]).unwrap_or(&name);
-            // Another piece of the module defines these.
-            let may_be_elsewhere = may_be_elsewhere && !name.ends_with(SUFFIX.as_bytes());
             if may_be_elsewhere && let Ok(name) = str::from_utf8(name) {
                 LLVMSetVisibility(global, LLVMVisibility::LLVMDefaultVisibility);
                 opened.insert(name.to_owned(), visibility);

@@ -1,7 +1,8 @@
 //! The log records of a server with one client.
 
 use crate::process::log::Log;
-use mgenjit::protocol::messages::{Compiled, Reply, Request};
+use mgenjit::protocol::messages::{Reply, Request};
+use mgenjit::types::CompileTimes;
 use serde_json::{Value, json};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,6 +47,7 @@ impl Record {
         if let Request::Compile(request) = request {
             let key = blake3::Hash::from(request.key).to_hex();
             about.push(("key", json!(key.as_str())));
+            about.extend(request.step.name().map(|step| ("step", json!(step))));
         }
         about.push(("name", json!(request.name())));
         self.log.prepare_death(&about);
@@ -74,18 +76,20 @@ impl Record {
                 "failed"
             }
             Some(Reply::Compiled(compiled)) => {
-                let Compiled { times, .. } = compiled;
-                for (name, value) in [
-                    ("parse_us", times.parse),
-                    ("optimise_us", times.optimise),
-                    ("codegen_us", times.codegen),
-                    ("link_us", times.link),
-                    ("image_bytes", compiled.image_len),
-                    ("object_bytes", compiled.object_len),
-                ] {
-                    about.push((name, json!(value)));
-                }
+                about.extend(times(&compiled.times));
+                about.push(("image_bytes", json!(compiled.image_len)));
+                about.push(("object_bytes", json!(compiled.object_len)));
                 "compiled"
+            }
+            Some(Reply::Piece { len, times: taken }) => {
+                about.extend(times(taken));
+                about.push(("object_bytes", json!(len)));
+                "compiled"
+            }
+            Some(Reply::Cut(cut)) => {
+                about.extend(times(&cut.times));
+                about.push(("pieces", json!(cut.pieces.len())));
+                "cut"
             }
             Some(_) => "compiled",
         };
@@ -113,4 +117,19 @@ impl Record {
             .into_iter()
             .collect()
     }
+}
+
+fn times(times: &CompileTimes) -> Details {
+    let CompileTimes {
+        parse,
+        optimise,
+        codegen,
+        link,
+    } = times;
+    vec![
+        ("parse_us", json!(parse)),
+        ("optimise_us", json!(optimise)),
+        ("codegen_us", json!(codegen)),
+        ("link_us", json!(link)),
+    ]
 }

@@ -454,6 +454,7 @@ impl Supervisor {
         }
         let mut all = vec![("client", json!(process))];
         all.extend(asked.key().map(|key| ("key", json!(key))));
+        all.extend(asked.step().map(|step| ("step", json!(step))));
         all.push(("name", json!(asked.request.name())));
         all.extend_from_slice(details);
         self.log.write(event, &all);

@@ -114,6 +114,14 @@ impl Asked {
         }
     }
 
+    /// Which step of a compile it is, if there are several.
+    pub fn step(&self) -> Option<&'static str> {
+        match &self.request {
+            Request::Compile(request) => request.step.name(),
+            _ => None,
+        }
+    }
+
     /// Whether both will be answered with the same bytes, if it is not with an error.
     pub fn is_same(&self, theirs: &Asked) -> bool {
         let same_lens = |one: &[About], other: &[About]| {

@@ -20,6 +20,7 @@ use crate::process::progress;
 use crate::worker::unit::Unit;
 use inkwell::context::Context;
 use inkwell::llvm_sys::LLVMVisibility;
+use inkwell::module::Module;
 use mgenjit::protocol::messages::{Compiled, Failure, FailureKind};
 use mgenjit::signature::Function;
 use mgenjit::types::{CompileTimes, Emit, OptLevel, Target};
@@ -44,12 +45,19 @@ pub struct Options {
     pub emit: Emit,
 }
 
+impl Options {
+    /// Whether the code goes into an image, to which other images may belong.
+    pub fn is_for_image(&self) -> bool {
+        self.emit == Emit::Code && matches!(self.target, Target::Host(_))
+    }
+}
+
 /// A module that has been read and waits to be compiled.
 pub struct Job {
-    options: Options,
-    machine: Machine,
-    unit: Unit,
-    times: CompileTimes,
+    pub options: Options,
+    pub machine: Machine,
+    pub unit: Unit,
+    pub times: CompileTimes,
 }
 
 impl Job {
@@ -89,10 +97,23 @@ impl Compiler {
         keep: Option<Vec<String>>,
         options: Options,
     ) -> Result<Job, Failure> {
+        let context = Context::create();
+        let (job, _) = self.read_module(&context, inputs, keep, options)?;
+        Ok(job)
+    }
+
+    /// As `read`; also returns the module of which the canonical one was written, in `context`, which must be new.
+    pub fn read_module<'context>(
+        &self,
+        context: &'context Context,
+        inputs: Vec<Named>,
+        keep: Option<Vec<String>>,
+        options: Options,
+    ) -> Result<(Job, Option<Module<'context>>), Failure> {
         let started = enter(Phase::Parse);
-        let machine = self.targets.machine(options.level, &options.target)?;
-        let unit = Unit::read(inputs, keep, &machine, options.level)?;
-        Ok(Job {
+        let machine = self.machine(&options)?;
+        let (unit, module) = Unit::read(context, inputs, keep, &machine, options.level)?;
+        let job = Job {
             options,
             machine,
             unit,
@@ -100,7 +121,12 @@ impl Compiler {
                 parse: microseconds(started),
                 ..CompileTimes::default()
             },
-        })
+        };
+        Ok((job, module))
+    }
+
+    pub fn machine(&self, options: &Options) -> Result<Machine, Failure> {
+        self.targets.machine(options.level, &options.target)
     }
 
     pub fn compile(&mut self, job: Job) -> Result<Output, Failure> {
@@ -110,8 +136,6 @@ impl Compiler {
             mut unit,
             mut times,
         } = job;
-        let names = machine.names.clone();
-        let mut functions = Vec::new();
         let mut module = None;
         if let Some(canonical) = unit.canonical.take() {
             let made = compile_module(canonical, &options, &machine, &mut times)?;
@@ -125,15 +149,24 @@ impl Compiler {
                 failure(FailureKind::Unsupported, message.to_owned())
             });
         }
+        self.finish(module, unit, &options, machine.names, times)
+    }
+
+    /// Makes the image and the object of a module's code, if there is some, and of what is linked to it.
+    pub fn finish(
+        &mut self,
+        mut module: Option<CompiledModule>,
+        mut unit: Unit,
+        options: &Options,
+        names: Names,
+        mut times: CompileTimes,
+    ) -> Result<Output, Failure> {
         let started = enter(Phase::Link);
-        let module = match module {
-            Some(mut module) => {
-                functions = std::mem::take(&mut module.functions);
-                visibility::restore(&mut module.bytes, &module.opened);
-                Some(module)
-            }
-            None => None,
-        };
+        let mut functions = Vec::new();
+        if let Some(module) = &mut module {
+            functions = std::mem::take(&mut module.functions);
+            visibility::restore(&mut module.bytes, &module.opened);
+        }
         let mut image = Vec::new();
         let mut helpers = Vec::new();
         let may_lack = helpers::may_be_lacking(&names);
@@ -168,7 +201,7 @@ impl Compiler {
                 &helpers,
             )?),
         };
-        times.link = microseconds(started);
+        times.link += microseconds(started);
         let (sources, texts) = unit.sources.into_iter().unzip();
         let compiled = Box::new(Compiled {
             image_len: image.len() as u64,
@@ -289,14 +322,14 @@ impl Compiler {
 }
 
 /// What LLVM made of a module.
-struct CompiledModule {
+pub struct CompiledModule {
     /// The object, or what else is to be emitted.
-    bytes: Vec<u8>,
-    functions: Vec<Function>,
+    pub bytes: Vec<u8>,
+    pub functions: Vec<Function>,
     /// Symbols that the code reaches as if they were not hidden, and what the module said that they are.
-    opened: HashMap<String, SymbolVisibility>,
+    pub opened: HashMap<String, SymbolVisibility>,
     /// Weak definitions of which all are the same.
-    same: HashSet<String>,
+    pub same: HashSet<String>,
 }
 
 /// The module's object as the linker of its image is to see it.
@@ -323,7 +356,6 @@ fn compile_module(
     machine: &Machine,
     times: &mut CompileTimes,
 ) -> Result<CompiledModule, Failure> {
-    let Options { level, emit, .. } = *options;
     let context = Context::create();
     let diagnostics = Diagnostics::collect(&context);
 
@@ -335,38 +367,66 @@ fn compile_module(
     let started = enter(Phase::Prepare);
     // The optimiser may change what a signature says, for functions that are not exported.
     let mut functions = signatures::signatures(&module);
-    let for_image = emit == Emit::Code && matches!(options.target, Target::Host(_));
-    let opened = prepare::prepare(&module, level, machine, for_image);
-    enter(Phase::Optimise);
-    codegen::optimise(&module, &machine.llvm, level, &diagnostics)?;
-    verify::intrinsics(&module)?;
-    // The optimiser drops what only this module could see and no longer uses, inline functions of C++ above all.
-    let left = signatures::signatures(&module);
-    let left: HashSet<&str> = left.iter().map(|function| function.name.as_str()).collect();
-    functions.retain(|function| left.contains(function.name.as_str()));
-    let mut same = globals::same_everywhere(&module);
-    same.retain(|name| !opened.contains_key(name));
+    let opened = prepare::prepare(&module, options.level, machine, options.is_for_image());
     times.optimise = microseconds(started);
+    let code = generate(&module, options, machine, &diagnostics, times)?;
+    functions.retain(|function| code.left.contains(&function.name));
+    let mut same = code.same;
+    same.retain(|name| !opened.contains_key(name));
+    Ok(CompiledModule {
+        bytes: code.bytes,
+        functions,
+        opened: stated(opened),
+        same,
+    })
+}
+
+/// What LLVM made of a module that was prepared.
+pub struct Code {
+    pub bytes: Vec<u8>,
+    /// The functions that others can see and that the optimiser has left.
+    pub left: HashSet<String>,
+    /// Weak definitions of which all are the same.
+    pub same: HashSet<String>,
+}
+
+/// Optimises a prepared module and emits what is asked for.
+pub fn generate(
+    module: &Module<'_>,
+    options: &Options,
+    machine: &Machine,
+    diagnostics: &Diagnostics,
+    times: &mut CompileTimes,
+) -> Result<Code, Failure> {
+    let Options { level, emit, .. } = *options;
+    let started = enter(Phase::Optimise);
+    codegen::optimise(module, &machine.llvm, level, diagnostics)?;
+    verify::intrinsics(module)?;
+    // The optimiser drops what only this module could see and no longer uses, inline functions of C++ above all.
+    let left = signatures::signatures(module).into_iter();
+    let left = left.map(|function| function.name).collect();
+    let same = globals::same_everywhere(module);
+    times.optimise += microseconds(started);
 
     if progress::is_wanted() {
-        progress::begin(codegen::functions(&module));
+        progress::begin(codegen::functions(module));
     }
     let started = enter(Phase::Codegen);
-    let bytes = codegen::emit(&module, &machine.llvm, emit, &diagnostics)?;
+    let bytes = codegen::emit(module, &machine.llvm, emit, diagnostics)?;
     times.codegen = microseconds(started);
+    Ok(Code { bytes, left, same })
+}
+
+/// The visibility of opened symbols, as objects have it.
+pub fn stated(opened: HashMap<String, LLVMVisibility>) -> HashMap<String, SymbolVisibility> {
     let stated = |visibility| match visibility {
         LLVMVisibility::LLVMProtectedVisibility => STV_PROTECTED,
         _ => STV_HIDDEN,
     };
-    Ok(CompiledModule {
-        bytes,
-        functions,
-        opened: opened
-            .into_iter()
-            .map(|(name, visibility)| (name, stated(visibility)))
-            .collect(),
-        same,
-    })
+    let opened = opened.into_iter();
+    opened
+        .map(|(name, visibility)| (name, stated(visibility)))
+        .collect()
 }
 
 /// What the module's object and those that are linked to it say of their symbols.
@@ -386,15 +446,15 @@ fn symbols(object: &[u8]) -> Result<Symbols, Failure> {
         })
 }
 
-fn failure(kind: FailureKind, message: String) -> Failure {
+pub fn failure(kind: FailureKind, message: String) -> Failure {
     Failure::new(kind, message)
 }
 
-fn enter(phase: Phase) -> Instant {
+pub fn enter(phase: Phase) -> Instant {
     crash::enter(phase);
     Instant::now()
 }
 
-fn microseconds(since: Instant) -> u64 {
+pub fn microseconds(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
 }

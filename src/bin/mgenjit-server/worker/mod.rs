@@ -2,6 +2,7 @@
 
 pub mod compile;
 pub mod link;
+pub mod pieces;
 pub mod serve;
 pub mod sources;
 pub mod unit;

@@ -8,15 +8,17 @@ use crate::process::limits::DataSize;
 use crate::process::progress::Teller;
 use crate::process::record::Record;
 use crate::process::{heap, isolate, limits, memory};
-use crate::worker::compile::{Artifacts, Compiler, Job, Options, Output};
+use crate::worker::compile::{Artifacts, Compiler, Options, Output};
 use crate::worker::link;
+use crate::worker::pieces::{self, Cutting, Parts};
+use inkwell::context::Context;
 use mgenjit::protocol::greeting::greet;
 use mgenjit::protocol::last_words;
 use mgenjit::protocol::messages::{
     CompileRequest, Decision, Failure, FailureKind, Hello, LinkRequest, Reply, Request, Step,
 };
 use mgenjit::protocol::transport::{self, TransportError};
-use mgenjit::types;
+use mgenjit::types::{self, Partition};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -149,40 +151,68 @@ fn answer(
         }
     });
     let mut telling = teller.start(request.progress);
-    let job = match read(compiler, &request, payload) {
-        Ok(job) => job,
+    let work = match read(&request, payload) {
+        Ok(work) => work,
         Err(failure) => return Ok(Some(failed(failure))),
     };
-    if request.identify {
-        let digest = job.digest();
-        drop(telling);
-        crash::enter(Phase::Wait);
-        let _ = send(socket, &Reply::Identified { digest }, None);
-        match transport::receive::<Decision>(socket)? {
-            (Decision::Compile, _) => telling = teller.start(request.progress),
-            (Decision::Stop, _) => return Ok(None),
+    let Work { inputs, options } = work;
+    let keep = request.keep.clone();
+    let answer = match request.step {
+        Step::Piece => piece(compiler, inputs, &options),
+        Step::Join { natives } => compiler
+            .join(inputs, natives, keep, &options)
+            .and_then(output),
+        Step::Whole | Step::Cut(_) => {
+            let context = Context::create();
+            let (job, module) = match compiler.read_module(&context, inputs, keep, options) {
+                Ok(read) => read,
+                Err(failure) => return Ok(Some(failed(failure))),
+            };
+            // What is not cut is not needed while the digest is looked up.
+            let partition = match request.step {
+                Step::Cut(partition) => partition,
+                _ => Partition::Off,
+            };
+            let module = module.filter(|_| partition != Partition::Off);
+            if request.identify {
+                let digest = job.digest();
+                drop(telling);
+                crash::enter(Phase::Wait);
+                let _ = send(socket, &Reply::Identified { digest }, None);
+                match transport::receive::<Decision>(socket)? {
+                    (Decision::Compile, _) => telling = teller.start(request.progress),
+                    (Decision::Stop, _) => return Ok(None),
+                }
+            }
+            let cutting = pieces::cut(&context, job, module, partition);
+            drop(context);
+            match cutting {
+                Cutting::Whole(job) => compiler.compile(*job).and_then(output),
+                Cutting::Pieces(parts) => cut(parts),
+            }
         }
-    }
-    let compiled = compile(compiler, job);
+    };
     drop(telling);
-    Ok(Some(compiled.unwrap_or_else(failed)))
+    Ok(Some(answer.unwrap_or_else(failed)))
 }
 
 fn failed(failure: Failure) -> (Reply, Option<OwnedFd>) {
     (Reply::Failed(failure), None)
 }
 
-fn read(
-    compiler: &Compiler,
-    request: &CompileRequest,
-    payload: Option<OwnedFd>,
-) -> Result<Job, Failure> {
-    if matches!(request.step, Step::Piece | Step::Join { .. }) {
-        let message = "this server compiles no pieces";
-        return Err(protocol_failure(message.to_owned()));
-    }
+/// What a request wants compiled, and how.
+struct Work {
+    inputs: Vec<Named>,
+    options: Options,
+}
+
+fn read(request: &CompileRequest, payload: Option<OwnedFd>) -> Result<Work, Failure> {
     if request.inputs.is_empty() {
         return Err(protocol_failure("there are no inputs".to_owned()));
+    }
+    if request.identify && matches!(request.step, Step::Piece | Step::Join { .. }) {
+        let message = "a piece of a module has no digest of its own".to_owned();
+        return Err(protocol_failure(message));
     }
     let names = request.inputs.iter().map(|input| input.name.clone());
     let inputs = names
@@ -194,7 +224,7 @@ fn read(
         target: request.target.clone(),
         emit: request.emit,
     };
-    compiler.read(inputs, request.keep.clone(), options)
+    Ok(Work { inputs, options })
 }
 
 /// Maps what came with a request.
@@ -210,8 +240,8 @@ fn inputs(inputs: &[types::Input], payload: Option<OwnedFd>) -> Result<Vec<Input
     inputs.iter().zip(offsets).map(map).collect()
 }
 
-fn compile(compiler: &mut Compiler, job: Job) -> Result<(Reply, Option<OwnedFd>), Failure> {
-    match compiler.compile(job)? {
+fn output(output: Output) -> Result<(Reply, Option<OwnedFd>), Failure> {
+    match output {
         Output::Code(
             compiled,
             Artifacts {
@@ -227,6 +257,24 @@ fn compile(compiler: &mut Compiler, job: Job) -> Result<(Reply, Option<OwnedFd>)
         }
         Output::Emitted(bytes) => emitted(&bytes),
     }
+}
+
+fn cut(parts: Parts) -> Result<(Reply, Option<OwnedFd>), Failure> {
+    let payload: Vec<&[u8]> = parts.payload.iter().map(Vec::as_slice).collect();
+    let payload = seal(&payload)?;
+    Ok((Reply::Cut(parts.cut), Some(payload)))
+}
+
+fn piece(
+    compiler: &Compiler,
+    inputs: Vec<Named>,
+    options: &Options,
+) -> Result<(Reply, Option<OwnedFd>), Failure> {
+    let [input] = <[Named; 1]>::try_from(inputs)
+        .map_err(|_| protocol_failure("a piece is one input".to_owned()))?;
+    let ([facts, object], times) = compiler.piece(input, options)?;
+    let len = (facts.len() + object.len()) as u64;
+    Ok((Reply::Piece { len, times }, Some(seal(&[&facts, &object])?)))
 }
 
 fn link(

@@ -21,6 +21,7 @@ use inkwell::llvm_sys::linker::LLVMLinkModules2;
 use inkwell::module::Module;
 use mgenjit::protocol::messages::{Failure, FailureKind};
 use mgenjit::types::{self, OptLevel};
+use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
 /// A unit that has been read and waits to be compiled.
@@ -38,6 +39,18 @@ pub struct Unit {
     parts: Vec<(String, Symbols)>,
 }
 
+/// What is known of a unit when its IR is gone.
+#[derive(Serialize, Deserialize)]
+pub struct About {
+    warnings: Vec<String>,
+    sources: Vec<(types::Input, Vec<u8>)>,
+    parts: Vec<(String, Symbols)>,
+    /// The inputs that are not IR, by their indices.
+    pub natives: Vec<u32>,
+    /// Those of their files that are linked.
+    selected: Vec<u32>,
+}
+
 /// IR of one input.
 struct Part<'context> {
     /// What messages call it.
@@ -49,24 +62,23 @@ struct Part<'context> {
 }
 
 impl Unit {
-    pub fn read(
+    /// Reads inputs. Also returns the module of which the canonical one was written, in `context`, which must be new.
+    pub fn read<'context>(
+        context: &'context Context,
         mut inputs: Vec<Named>,
         keep: Option<Vec<String>>,
         machine: &Machine,
         level: OptLevel,
-    ) -> Result<Unit, Failure> {
-        let wanted = (machine.format == Format::Elf)
-            .then(|| Architecture::of_triple(&machine.names.triple))
-            .flatten();
+    ) -> Result<(Unit, Option<Module<'context>>), Failure> {
+        let wanted = architecture(machine);
         let mut sources = Sources::new(sources::take_paths(&mut inputs), level);
-        let context = Context::create();
-        let diagnostics = Diagnostics::collect(&context);
+        let diagnostics = Diagnostics::collect(context);
         let mut natives = NativeInputs::default();
         let mut parts = Vec::new();
         crash::enter(Phase::Parse);
         for (index, named) in (0_u32..).zip(inputs) {
             if named.input.kind() == Kind::Ir {
-                let module = parse::parse(&context, &named.input)
+                let module = parse::parse(context, &named.input)
                     .and_then(|module| diagnostics.check().map(|()| module))
                     .map_err(|failure| at(index, failure))?;
                 // LLVM's own messages about what it links name modules by it.
@@ -92,21 +104,24 @@ impl Unit {
                 .annotate(&part.module, input, &part.name)
                 .map_err(|failure| at(part.input, failure))?;
         }
-        if let ([part], None) = (parts.as_slice(), &keep)
+        if keep.is_none()
             && natives.is_empty()
+            && parts.len() == 1
+            && let Some(Part { module, .. }) = parts.pop()
         {
-            return Ok(Unit {
-                canonical: Some(canonical(&part.module)),
+            let unit = Unit {
+                canonical: Some(canonical(&module)),
                 natives,
                 keep,
                 warnings: Vec::new(),
                 sources: sources.texts,
                 parts: Vec::new(),
-            });
+            };
+            return Ok((unit, Some(module)));
         }
         select(&mut natives, &mut parts, keep.as_deref(), |bytes, name| {
             crash::enter(Phase::Parse);
-            let module = parse::parse_bitcode(&context, bytes)?;
+            let module = parse::parse_bitcode(context, bytes)?;
             crash::enter(Phase::Verify);
             machine.adopt(&module)?;
             verify::verify(&module)?;
@@ -148,7 +163,41 @@ impl Unit {
             internalise(module, is_kept, |name| needed.contains(name));
         }
         unit.canonical = module.as_ref().map(canonical);
-        Ok(unit)
+        Ok((unit, module))
+    }
+
+    /// What [`Unit::again`] needs beside the inputs that are not IR.
+    pub fn about(self) -> About {
+        About {
+            warnings: self.warnings,
+            sources: self.sources,
+            parts: self.parts,
+            natives: self.natives.indices(),
+            selected: self.natives.selection(),
+        }
+    }
+
+    /// The unit of `about` once more, without its IR. `inputs`: those that are not IR, in their order.
+    pub fn again(
+        about: About,
+        inputs: Vec<Named>,
+        keep: Option<Vec<String>>,
+        machine: &Machine,
+    ) -> Result<Unit, Failure> {
+        let wanted = architecture(machine);
+        let mut natives = NativeInputs::default();
+        for (index, named) in about.natives.into_iter().zip(inputs) {
+            natives.add(index, named, wanted, &symbols_of_bitcode)?;
+        }
+        natives.select(about.selected)?;
+        Ok(Unit {
+            canonical: None,
+            natives,
+            keep,
+            warnings: about.warnings,
+            sources: about.sources,
+            parts: about.parts,
+        })
     }
 
     /// The digest of everything that the code depends on, except the options.
@@ -285,6 +334,13 @@ fn select<'context>(
         take(file)?;
     }
     Ok(())
+}
+
+/// What objects must be for.
+fn architecture(machine: &Machine) -> Option<Architecture> {
+    (machine.format == Format::Elf)
+        .then(|| Architecture::of_triple(&machine.names.triple))
+        .flatten()
 }
 
 /// The symbols of a member that is bitcode, which may not be linked: so it is read by itself.

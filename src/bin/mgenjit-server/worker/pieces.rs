@@ -1,0 +1,235 @@
+//! A module that is compiled in pieces: the three requests that take the place of one.
+//!
+//! The first cuts the module, after all that concerns the whole of it: reading, checking, choosing members of archives,
+//! signatures. What the last one needs to know of this is sent along with the pieces and comes back with their objects. The last
+//! one merges these, and what follows is what follows on any module's code.
+
+use crate::input::buffer::{Named, is_bitcode};
+use crate::link::merge;
+use crate::llvm::diagnostics::Diagnostics;
+use crate::llvm::pieces::{self, DIRECT, SUFFIX};
+use crate::llvm::{canonical, parse, prepare, signatures, verify};
+use crate::process::crash::Phase;
+use crate::worker::compile::{
+    self, CompiledModule, Compiler, Job, Options, Output, enter, failure, microseconds,
+};
+use crate::worker::unit::{About, Unit};
+use inkwell::context::Context;
+use inkwell::module::Module;
+use mgenjit::protocol::messages::{Cut, Failure, FailureKind, Piece};
+use mgenjit::signature::Function;
+use mgenjit::types::{CompileTimes, Emit, Partition};
+use object::elf::SymbolVisibility;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashSet};
+
+/// What the pieces do not say of the module that they were.
+#[derive(Serialize, Deserialize)]
+struct Rest {
+    functions: Vec<Function>,
+    /// See [`CompiledModule::opened`].
+    opened: BTreeMap<String, u8>,
+    unit: About,
+}
+
+/// What is ahead of a piece's object.
+#[derive(Serialize, Deserialize)]
+struct Facts {
+    /// See [`compile::Code`]; sorted.
+    left: Vec<String>,
+    same: Vec<String>,
+}
+
+/// Pieces, and what joins them.
+pub struct Parts {
+    pub cut: Cut,
+    /// The pieces and then the rest.
+    pub payload: Vec<Vec<u8>>,
+}
+
+/// A module that is compiled as a whole after all, or its pieces.
+pub enum Cutting {
+    Whole(Box<Job>),
+    Pieces(Parts),
+}
+
+/// Cuts what was read, if it is to be cut and can be. `module`: what the canonical module was written of, in `context`.
+pub fn cut(
+    context: &Context,
+    mut job: Job,
+    module: Option<Module<'_>>,
+    partition: Partition,
+) -> Cutting {
+    let Some(module) = module.filter(|_| job.options.emit == Emit::Code) else {
+        return Cutting::Whole(Box::new(job));
+    };
+    let started = enter(Phase::Prepare);
+    let _diagnostics = Diagnostics::collect(context);
+    let functions = signatures::signatures(&module);
+    let opened = prepare::before_cut(&module, &job.machine, job.options.is_for_image());
+    let found = pieces::cut(&module, job.options.level, &job.machine, partition);
+    drop(module);
+    let Some(found) = found else {
+        return Cutting::Whole(Box::new(job));
+    };
+    let opened = compile::stated(opened).into_iter();
+    let rest = Rest {
+        functions,
+        opened: opened
+            .map(|(name, visibility)| (name, visibility.0))
+            .collect(),
+        unit: job.unit.about(),
+    };
+    let natives = rest.unit.natives.clone();
+    let rest = encode(&rest);
+    let rest_len = rest.len() as u64;
+    let mut payload = Vec::with_capacity(found.len() + 1);
+    let mut about = Vec::with_capacity(found.len());
+    for piece in found {
+        about.push(Piece {
+            name: piece.name,
+            functions: piece.functions,
+            instructions: piece.instructions,
+            len: piece.bitcode.len() as u64,
+        });
+        payload.push(piece.bitcode);
+    }
+    payload.push(rest);
+    job.times.parse += microseconds(started);
+    Cutting::Pieces(Parts {
+        cut: Cut {
+            pieces: about,
+            rest_len,
+            natives,
+            times: job.times,
+        },
+        payload,
+    })
+}
+
+impl Compiler {
+    /// Compiles a piece. What [`Compiler::join`] needs of it comes in two parts.
+    pub fn piece(
+        &self,
+        input: Named,
+        options: &Options,
+    ) -> Result<([Vec<u8>; 2], CompileTimes), Failure> {
+        let mut times = CompileTimes::default();
+        let started = enter(Phase::Parse);
+        let bytes = input.input.bytes();
+        if options.emit != Emit::Code || !is_bitcode(bytes) {
+            return Err(malformed("the piece is not one that a server has cut"));
+        }
+        let machine = self.machine(options)?;
+        let context = Context::create();
+        let diagnostics = Diagnostics::collect(&context);
+        canonical::discard_names(&context);
+        let module = parse::parse_bitcode(&context, bytes)
+            .and_then(|module| diagnostics.check().map(|()| module))?;
+        enter(Phase::Verify);
+        machine.adopt(&module)?;
+        verify::verify(&module)?;
+        diagnostics.check()?;
+        times.parse = microseconds(started);
+        let started = enter(Phase::Prepare);
+        prepare::piece(&module, options.level, &machine);
+        times.optimise = microseconds(started);
+        let code = compile::generate(&module, options, &machine, &diagnostics, &mut times)?;
+        let sorted = |names: HashSet<String>| {
+            let mut names: Vec<String> = names.into_iter().collect();
+            names.sort_unstable();
+            names
+        };
+        let facts = Facts {
+            left: sorted(code.left),
+            same: sorted(code.same),
+        };
+        Ok(([encode(&facts), code.bytes], times))
+    }
+
+    /// Joins the objects of pieces. `inputs`: the rest, so many inputs that are not IR, and what became of each piece.
+    pub fn join(
+        &mut self,
+        inputs: Vec<Named>,
+        natives: u32,
+        keep: Option<Vec<String>>,
+        options: &Options,
+    ) -> Result<Output, Failure> {
+        let started = enter(Phase::Link);
+        let machine = self.machine(options)?;
+        let mut inputs = inputs.into_iter();
+        let Some(rest) = inputs.next().filter(|_| options.emit == Emit::Code) else {
+            return Err(malformed("there are no pieces to join"));
+        };
+        let (rest, behind): (Rest, _) = decode(rest.input.bytes())?;
+        let given: Vec<Named> = inputs.by_ref().take(natives as usize).collect();
+        if !behind.is_empty() || rest.unit.natives.len() != given.len() {
+            return Err(malformed("what comes with the pieces is not of one module"));
+        }
+        let indices = rest.unit.natives.clone();
+        // The inputs of this request are others than those of the module.
+        let here = |failure: Failure| {
+            let input = failure.input.and_then(|index| {
+                let place = indices.iter().position(|one| *one == index)?;
+                u32::try_from(place + 1).ok()
+            });
+            Failure { input, ..failure }
+        };
+        let unit = Unit::again(rest.unit, given, keep, &machine).map_err(here)?;
+        let pieces: Vec<Named> = inputs.collect();
+        let mut objects = Vec::with_capacity(pieces.len());
+        let mut left = HashSet::new();
+        let mut same = HashSet::new();
+        for piece in &pieces {
+            let (facts, object): (Facts, _) = decode(piece.input.bytes())?;
+            left.extend(facts.left);
+            same.extend(facts.same);
+            objects.push(object);
+        }
+        let bytes = merge::merge(&objects, original).map_err(|reason| {
+            let message = format!("the code of its pieces cannot be joined: one {reason}");
+            failure(FailureKind::Link, message)
+        })?;
+        drop(pieces);
+        same.retain(|name| !rest.opened.contains_key(name));
+        let mut functions = rest.functions;
+        functions.retain(|function| left.contains(&function.name));
+        let opened = rest.opened.into_iter();
+        let module = CompiledModule {
+            bytes,
+            functions,
+            opened: opened
+                .map(|(name, visibility)| (name, SymbolVisibility(visibility & 3)))
+                .collect(),
+            same,
+        };
+        let times = CompileTimes {
+            link: microseconds(started),
+            ..CompileTimes::default()
+        };
+        self.finish(Some(module), unit, options, machine.names, times)
+            .map_err(here)
+    }
+}
+
+/// What the module calls a symbol that only its pieces share.
+fn original(name: &[u8]) -> Option<&[u8]> {
+    let name = name.strip_suffix(SUFFIX.as_bytes())?;
+    Some(name.strip_suffix(DIRECT.as_bytes()).unwrap_or(name))
+}
+
+fn encode(value: &impl Serialize) -> Vec<u8> {
+    // Nothing in these values can fail to be written into memory.
+    postcard::to_stdvec(value).unwrap_or_default()
+}
+
+/// What bytes begin with, and the rest.
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), Failure> {
+    postcard::take_from_bytes(bytes)
+        .map_err(|error| malformed(&format!("what a piece has become is damaged: {error}")))
+}
+
+fn malformed(message: &str) -> Failure {
+    failure(FailureKind::Protocol, message.to_owned())
+}
