@@ -19,6 +19,7 @@ mod memory;
 #[path = "../../src/protocol/fuzz/mutate.rs"]
 mod mutate;
 mod mutated;
+mod pieces;
 mod process;
 mod progress;
 mod protocol;

@@ -4,12 +4,13 @@ use crate::client::{Server, request};
 use crate::frames::{Descriptor, Frame};
 use crate::mutate::{Random, mutate};
 use mgenjit::protocol::messages::{
-    CompileRequest, Decision, Hello, LinkOutput, LinkRequest, Reply, Request,
+    CompileRequest, Decision, Hello, LinkOutput, LinkRequest, Reply, Request, Step,
 };
 use mgenjit::protocol::transport;
-use mgenjit::types::{Emit, Input};
+use mgenjit::types::{Emit, Input, Partition};
 use serde::Serialize;
 use std::net::Shutdown;
+use std::num::NonZeroU32;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 
@@ -50,6 +51,11 @@ fn conversations() -> Vec<Vec<Frame>> {
         vec![
             compile(|request| request.keep = Some(vec!["changed".to_owned()])),
             compile(|request| request.emit = Emit::Assembly),
+        ],
+        vec![
+            compile(|request| request.step = Step::Cut(Partition::Size(NonZeroU32::MIN))),
+            compile(|request| request.step = Step::Piece),
+            compile(|request| request.step = Step::Join { natives: 0 }),
         ],
         vec![
             compile(|request| request.max_memory = 1 << 30),
@@ -106,7 +112,7 @@ fn changed_requests_leave_a_server_that_answers() {
     let mut server = Server::start();
     let mut answered = 0;
     for round in 0..150 {
-        let mut frames = conversations()[random.below(4)].clone();
+        let mut frames = conversations()[random.below(5)].clone();
         mutate(&mut frames, &mut random, false);
         say(&server, &frames);
         if answers(&server, round) {
@@ -126,7 +132,7 @@ fn a_conversation_that_is_out_of_step_ends_the_server() {
     let mut random = Random(22);
     for _ in 0..60 {
         let mut frames = vec![frame(&Hello::ours(), Descriptor::Nothing)];
-        frames.extend(conversations()[random.below(4)].clone());
+        frames.extend(conversations()[random.below(5)].clone());
         mutate(&mut frames, &mut random, true);
         let server = Server::spawn(Default::default());
         say(&server, &frames);
