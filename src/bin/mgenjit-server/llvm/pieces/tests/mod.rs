@@ -6,7 +6,7 @@ mod edits;
 mod measure;
 mod random;
 
-use super::{Piece, cut};
+use super::cut::{Piece, cut};
 use crate::input::buffer::Input;
 use crate::llvm::diagnostics::Diagnostics;
 use crate::llvm::globals;
