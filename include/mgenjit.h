@@ -293,7 +293,12 @@ MGENJIT_ENUM {
   // The module was compiled, but its inputs look wrong: one calls a function in a way that does not match its definition in
   // another. `message`: which. Sent when a module is compiled, not on a cache hit. Or perf cannot be told of the code: see
   // mgenjit_config_set_perf.
-  MGENJIT_EVENT_WARNING = 12
+  MGENJIT_EVENT_WARNING = 12,
+  // The entry was fetched from a remote, and is in the cache now. `message`: which remote. `bytes`: the entry's file. It is
+  // sent instead of MGENJIT_EVENT_HIT, after MGENJIT_EVENT_MISS.
+  MGENJIT_EVENT_REMOTE_HIT = 13,
+  // A remote cannot be used, or has something that must not be: see mgenjit_config_set_remote. `message`: what is wrong.
+  MGENJIT_EVENT_REMOTE_WARNING = 14
 };
 
 // What the steps of a compile took, in microseconds. 0 for a step that did not happen.
@@ -326,6 +331,8 @@ typedef struct mgenjit_times {
   uint64_t bind_us;
   // The sum. parse, optimise, codegen and link are part of compile.
   uint64_t total_us;
+  // Ask remotes, until something was found or the compile started. Part of the sum.
+  uint64_t remote_us;
 } mgenjit_times;
 
 // One event. It and everything it points to live until the hook returns.
@@ -671,6 +678,66 @@ mgenjit_status mgenjit_config_set_event_hook(mgenjit_config *config,
                                              mgenjit_error **error);
 
 /*
+ * Configurations: remotes
+ *
+ * A remote is a store that several machines share: Redis, S3, a web server. It is asked when the cache of this machine has no
+ * entry, and gets what is compiled here. What is fetched is stored in the cache, so each machine fetches once. A remote that
+ * fails or is slow never makes a compile fail: the module is compiled, and the remote is left alone for a while.
+ *
+ *     mgenjit_config *config;
+ *     mgenjit_config_new(&config, NULL);
+ *     mgenjit_config_set_remote(config, "redis://cache.example.org", MGENJIT_REMOTE_READ | MGENJIT_REMOTE_UNSIGNED, NULL);
+ *     mgenjit_config_set_remote_timeouts(config, 100, 1000, 10, NULL);
+ *     mgenjit_config_free(config);
+ */
+
+MGENJIT_ENUM {
+  // Fetch entries.
+  MGENJIT_REMOTE_READ = 1,
+  // Put entries that were compiled here.
+  MGENJIT_REMOTE_WRITE = 2,
+  // With one of the others, by |: entries that nobody signed are fetched and put. Whoever can write to the remote can then
+  // have every program that reads from it run any code.
+  MGENJIT_REMOTE_UNSIGNED = 4
+};
+
+// Sets the remotes. `url` is one, or several with spaces between them, which are asked in this order; "" is none. Default,
+// also if NULL: $MGENJIT_REMOTE. `mode`: MGENJIT_REMOTE_READ, MGENJIT_REMOTE_WRITE, or both by |.
+//
+// What a remote has is used only if a trusted key signed it, see mgenjit_config_add_cache_trusted_key, and nothing is put
+// there without a key that signs, see mgenjit_config_set_cache_signing_key; both unless MGENJIT_REMOTE_UNSIGNED is given.
+// A remote that may not be used for this reason is an error of mgenjit_executor_new. If it is of $MGENJIT_REMOTE, the event
+// hook is told.
+//
+// The library starts a process that talks to the remote, one for all programs of the user, which ends when it is not used:
+// mgenjit-remote, which knows s3://BUCKET/PREFIX, gcs://, azblob://, redis://HOST, rediss://, memcached://HOST, http://,
+// https:// (WebDAV), and file:///PATH; or a storage helper of ccache 4.13 and later, ccache-storage-SCHEME. crsh:/PATH is
+// the socket of one that already runs.
+//
+// Attributes may follow a URL, each after a |: `read`, `write`, `read-write` and `unsigned` in the place of `mode`, which is
+// `read` for $MGENJIT_REMOTE; `namespace=NAME` keeps the entries of several teams apart; `helper=/PATH` is the program to
+// start; `@NAME=VALUE` is passed to it. User names, passwords and queries of URLs, and attributes, are never shown.
+//
+// Remotes need a cache that is read and written. They are not used for modules with mgenjit_config_set_debug_ir.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_remote(mgenjit_config *config,
+                                         const char *url,
+                                         int32_t mode,
+                                         mgenjit_error **error);
+
+// Sets how long remotes may take: to connect to the process that talks to one, which may have to be started; for a whole
+// look-up in all of them; and the time after which the module is compiled while they are still asked, when whichever comes
+// first is used. 0: no time. Defaults: 100 ms, 1000 ms, 10 ms.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_remote_timeouts(mgenjit_config *config,
+                                                  uint64_t connect_ms,
+                                                  uint64_t whole_ms,
+                                                  uint64_t hedge_ms,
+                                                  mgenjit_error **error);
+
+/*
  * Configurations: compile servers
  *
  * A compile server is a process with LLVM in it. By default, each executor starts its own when it has to compile.
@@ -843,7 +910,8 @@ mgenjit_status mgenjit_source_keep(mgenjit_source *source,
 // Creates an executor. Free it with mgenjit_executor_free. `config` may be NULL for the defaults. No process is started and
 // no file is opened yet.
 //
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+// Errors: MGENJIT_STATUS_UNTRUSTED if a remote may not be used as it is configured: see mgenjit_config_set_remote;
+// MGENJIT_STATUS_INVALID_ARGUMENT.
 mgenjit_status mgenjit_executor_new(const mgenjit_config *config,
                                     mgenjit_executor **executor,
                                     mgenjit_error **error);
@@ -1550,6 +1618,19 @@ typedef struct mgenjit_cache_statistics {
   // include them.
   uint64_t piece_hits;
   uint64_t piece_stores;
+  // Remotes: entries that were fetched and their bytes; questions that were answered with "not there"; questions that
+  // failed, and answers that could not be used. Known if `has_history` is.
+  uint64_t remote_hits;
+  uint64_t remote_bytes;
+  uint64_t remote_misses;
+  uint64_t remote_errors;
+  // Compile time that fetched entries saved, less the time to fetch them; time that was spent on the other answers.
+  uint64_t remote_saved_us;
+  uint64_t remote_lost_us;
+  // Files that were put into remotes or were there already, their bytes, and those that could not be put.
+  uint64_t remote_puts;
+  uint64_t remote_put_bytes;
+  uint64_t remote_put_errors;
 } mgenjit_cache_statistics;
 
 // Progress callback: `done` of `total`. It runs on the thread that made the call. `total` may be too large until the end; then

@@ -11,6 +11,8 @@ use crate::debug::Announce;
 use crate::environment;
 use crate::error::{Error, Status};
 use crate::event::Hook;
+use crate::remote::spec::{self, Mode, Spec};
+use crate::remote::tier::{Tier, Timeouts};
 use crate::types::{CodeOptions, OptLevel, Partition, Target, TargetSpec};
 use std::ffi::CStr;
 use std::path::PathBuf;
@@ -68,6 +70,9 @@ pub struct Config {
     pub trust: Option<Arc<Trust>>,
     /// The files that its keys were read from.
     pub trusted_keys: Vec<PathBuf>,
+    /// The remote stores. `None`: those of `$MGENJIT_REMOTE`.
+    pub remotes: Option<Vec<Spec>>,
+    pub remote_timeouts: Timeouts,
     /// `None`: look for it, see `compile::locate`.
     pub server_path: Option<PathBuf>,
     /// `None`: `$MGENJIT_SERVER_MODE`, else private.
@@ -113,6 +118,8 @@ impl Default for Config {
             signer: None,
             trust: None,
             trusted_keys: Vec::new(),
+            remotes: None,
+            remote_timeouts: Timeouts::default(),
             server_path: None,
             server_mode: None,
             server_idle_timeout: Duration::from_mins(10),
@@ -192,6 +199,33 @@ impl Config {
             trust: self.trust.clone(),
         };
         Some(Store::new(path, options))
+    }
+
+    /// The remote stores that this asks for, if any; `machine`: what entries must be for. The error says why they may not be used.
+    pub fn tier(&self, machine: String) -> Result<Option<Tier>, Error> {
+        // What is fetched is stored here.
+        if self.cache_mode != CacheMode::ReadWrite {
+            return Ok(None);
+        }
+        let specs = match &self.remotes {
+            Some(specs) => specs.clone(),
+            None => match environment::variable(c"MGENJIT_REMOTE") {
+                Some(text) => spec::parse(&text.to_string_lossy(), Mode::READ)?,
+                None => return Ok(None),
+            },
+        };
+        if specs.is_empty() {
+            return Ok(None);
+        }
+        Tier::new(
+            specs,
+            self.remote_timeouts,
+            self.trust.clone(),
+            self.signer.is_some(),
+            machine,
+            self.server_path.clone(),
+        )
+        .map(Some)
     }
 
     /// The compile servers that this asks for.

@@ -33,6 +33,8 @@ pub enum EventKind {
     ServerWarning,
     Progress,
     Warning,
+    RemoteHit,
+    RemoteWarning,
 }
 
 /// Microseconds that the steps of a compile took. The C API says what each is.
@@ -41,6 +43,7 @@ pub struct Times {
     pub hash: u64,
     pub find: u64,
     pub wait: u64,
+    pub remote: u64,
     pub start: u64,
     pub server: CompileTimes,
     pub compile: u64,

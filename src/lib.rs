@@ -28,9 +28,11 @@ mod process_limits;
 #[doc(hidden)]
 pub mod protocol;
 mod prototype;
+mod remote;
 #[doc(hidden)]
 mod sanitizer;
 pub mod signature;
+mod threads;
 #[doc(hidden)]
 pub mod types;
 #[doc(hidden)]
@@ -43,4 +45,5 @@ pub mod fuzz {
     pub use crate::cache::bundle::fuzz::check as bundle;
     pub use crate::cache::entry::fuzz::check as entry;
     pub use crate::protocol::fuzz::{reply, requests};
+    pub use crate::protocol::storage::fuzz::answers;
 }

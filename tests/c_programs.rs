@@ -93,6 +93,7 @@ programs! {
     perf_map.c
     progress.c
     real_programs.c
+    remote.c
     removal.c
     run_main.c
     sanitized.cpp

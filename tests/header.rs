@@ -13,6 +13,7 @@ const SECTIONS: [&str; 20] = [
     "error",
     "event",
     "config",
+    "config_remote",
     "config_server",
     "source",
     "executor",

@@ -46,6 +46,15 @@ static void print_json(const char *directory, const mgenjit_cache_statistics *st
     json_counted(stats, "removals", stats->removals);
     json_counted(stats, "compile_time", stats->compile_us);
     json_counted(stats, "saved_time", stats->saved_us);
+    json_counted(stats, "remote_hits", stats->remote_hits);
+    json_counted(stats, "remote_bytes", stats->remote_bytes);
+    json_counted(stats, "remote_misses", stats->remote_misses);
+    json_counted(stats, "remote_errors", stats->remote_errors);
+    json_counted(stats, "remote_saved_time", stats->remote_saved_us);
+    json_counted(stats, "remote_lost_time", stats->remote_lost_us);
+    json_counted(stats, "remote_puts", stats->remote_puts);
+    json_counted(stats, "remote_put_bytes", stats->remote_put_bytes);
+    json_counted(stats, "remote_put_errors", stats->remote_put_errors);
     json_end();
 }
 
@@ -133,6 +142,19 @@ static void print_table(const char *directory, const mgenjit_cache_statistics *s
     table_fact("removed", text);
     table_fact("compiled for", format_duration(one, stats->compile_us));
     table_fact("hits saved", format_duration(one, stats->saved_us));
+
+    if (stats->remote_hits + stats->remote_misses + stats->remote_errors > 0) {
+        snprintf(text, sizeof text, "%" PRIu64 ", %s", stats->remote_hits, format_size(one, stats->remote_bytes));
+        const struct count others[] = {{stats->remote_misses, "not there"}, {stats->remote_errors, "errors"}};
+        print_counts("fetched", text, others, 2);
+        table_fact("remotes saved", format_duration(one, stats->remote_saved_us));
+        table_fact("remotes cost", format_duration(one, stats->remote_lost_us));
+    }
+    if (stats->remote_puts + stats->remote_put_errors > 0) {
+        snprintf(text, sizeof text, "%" PRIu64 ", %s", stats->remote_puts, format_size(one, stats->remote_put_bytes));
+        const struct count others[] = {{stats->remote_put_errors, "failed"}};
+        print_counts("put", text, others, 1);
+    }
 }
 
 int command_stats(struct context *context)

@@ -72,6 +72,10 @@ static void print(const mgenjit_event *event)
     case MGENJIT_EVENT_DIFFERENT: dprintf(STDERR_FILENO, "compiled again: the code differs from the cached code"); break;
     case MGENJIT_EVENT_NOT_ISOLATED: dprintf(STDERR_FILENO, "the compile server is not isolated"); break;
     case MGENJIT_EVENT_SERVER_WARNING: dprintf(STDERR_FILENO, "compile server warning"); break;
+    case MGENJIT_EVENT_REMOTE_HIT:
+        dprintf(STDERR_FILENO, "fetched %" PRIu64 " bytes in %" PRIu64 " µs from a remote", event->bytes, times->remote_us);
+        break;
+    case MGENJIT_EVENT_REMOTE_WARNING: dprintf(STDERR_FILENO, "remote warning"); break;
     case MGENJIT_EVENT_WARNING: dprintf(STDERR_FILENO, "warning"); break;
     default: dprintf(STDERR_FILENO, "event %" PRId32, event->kind);
     }

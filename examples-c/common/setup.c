@@ -52,6 +52,28 @@ static int read_server_mode(const char *text, int32_t *mode)
     return *mode == MGENJIT_SERVER_SHARED || strcmp(text, "private") == 0;
 }
 
+void setup_add_remote(mgenjit_config *config, char **remotes, const char *url, mgenjit_error **error)
+{
+    size_t before = *remotes == NULL ? 0 : strlen(*remotes);
+    size_t length = strlen(url);
+    char *all = realloc(*remotes, before + 1 + length + 1);
+    if (all == NULL)
+        abort();
+    *remotes = all;
+    if (before > 0)
+        all[before++] = ' ';
+    memcpy(all + before, url, length + 1);
+    /* A word of argv, which belongs to this program. */
+    memset((char *)url, '*', length);
+    mgenjit_config_set_remote(config, all, MGENJIT_REMOTE_READ, error);
+}
+
+void setup_free_remotes(char **remotes)
+{
+    free(*remotes);
+    *remotes = NULL;
+}
+
 int setup_take(struct setup *setup, int option, const char *value, const char *usage, int *exit_code)
 {
     mgenjit_config *config = setup->config;
@@ -86,6 +108,7 @@ int setup_take(struct setup *setup, int option, const char *value, const char *u
         else
             *exit_code = report_wrong_usage(usage, SETUP_NOT_PIECES, value);
         break;
+    case SETUP_REMOTE: setup_add_remote(config, &setup->remotes, value, &error); break;
     case SETUP_REPRODUCERS: mgenjit_config_set_reproducer_dir(config, value, &error); break;
     case SETUP_SERVER:
         if (read_server_mode(value, &mode))

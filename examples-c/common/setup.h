@@ -11,6 +11,8 @@ struct setup {
     /* Limits of each compile, in milliseconds and bytes; 0: none. */
     uint64_t max_time;
     uint64_t max_memory;
+    /* The remotes, with spaces between them; NULL: none. */
+    char *remotes;
 };
 
 /* Their numbers, behind those of a program's own. The level is -O as well. */
@@ -22,6 +24,7 @@ enum {
     SETUP_MAX_TIME,
     SETUP_NO_CACHE,
     SETUP_PIECES,
+    SETUP_REMOTE,
     SETUP_REPRODUCERS,
     SETUP_SERVER,
     SETUP_SERVER_IDLE,
@@ -43,6 +46,7 @@ enum {
     {"no-cache", NO_VALUE, SETUP_NO_CACHE}, \
     {"opt", VALUE, 'O'}, \
     {"pieces", VALUE, SETUP_PIECES}, \
+    {"remote", VALUE, SETUP_REMOTE}, \
     {"reproducers", VALUE, SETUP_REPRODUCERS}, \
     {"server", VALUE, SETUP_SERVER}, \
     {"server-idle", VALUE, SETUP_SERVER_IDLE}, \
@@ -64,6 +68,9 @@ enum {
     "  --layer DIR          a read-only cache below that one (repeatable)\n" \
     "  --trust KEYFILE      a key; what none signed is not taken from the cache (repeatable)\n" \
     "  --sign KEYFILE       sign what is stored with this private key\n" \
+    "  --remote URL         a store that machines share, asked for what is not in the cache (repeatable); what\n" \
+    "                       follows a | says how: read, write, read-write, unsigned, namespace=NAME;\n" \
+    "                       default: $MGENJIT_REMOTE\n" \
     "  --debug-ir           let debuggers show the IR itself, where it has no debug information; best with -O0\n" \
     "  --max-time SECONDS, --max-memory MIB\n" \
     "                       give up a compile that takes more\n" \
@@ -87,6 +94,13 @@ int setup_take(struct setup *setup, int option, const char *value, const char *u
 
 /* Reads auto, off or a number as what mgenjit_config_set_partition takes. Returns 0 if it is none of these. */
 int setup_pieces(const char *text, int32_t *size);
+
+/*
+ * Adds a remote to `*remotes`, which setup_free_remotes frees, and to a configuration. The word itself is overwritten: it
+ * may have a password in it, which `ps` would show.
+ */
+void setup_add_remote(mgenjit_config *config, char **remotes, const char *url, mgenjit_error **error);
+void setup_free_remotes(char **remotes);
 
 /* Reads a number of seconds as milliseconds, rounded up. Returns 0 if it is none. */
 int setup_seconds(const char *text, uint64_t *milliseconds);

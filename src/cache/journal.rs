@@ -40,6 +40,20 @@ pub enum Kind {
     Alias = 4,
     /// Stored from a bundle.
     Import = 5,
+    /// Asked of a remote store, or put there: see [`RemoteKind`].
+    Remote = 6,
+}
+
+/// How a remote store took part. A record's cost is the compile time that a hit saved, or the time that was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RemoteKind {
+    /// Fetched from there, and stored.
+    Hit = 0,
+    Miss = 1,
+    /// It could not be asked, or what it had could not be used.
+    Error = 2,
+    Put = 3,
+    PutError = 4,
 }
 
 /// How an entry was found.
@@ -81,7 +95,7 @@ pub struct Record {
     pub time: u64,
     /// The entry's length.
     pub bytes: u64,
-    /// Microseconds that a hit in a layer saved, or that what was stored took to compile.
+    /// Microseconds that a hit in a layer saved, or that what was stored took to compile; of a remote, see [`RemoteKind`].
     pub cost: u64,
     pub key: Key,
 }
@@ -255,7 +269,7 @@ impl Record {
         }
     }
 
-    fn encode(&self) -> [u8; RECORD_LEN] {
+    pub fn encode(&self) -> [u8; RECORD_LEN] {
         let Record {
             kind,
             detail,
@@ -283,6 +297,7 @@ impl Record {
             3 => Kind::Store,
             4 => Kind::Alias,
             5 => Kind::Import,
+            6 => Kind::Remote,
             _ => return None,
         };
         if blake3::hash(&record[4..]).as_bytes()[..4] != record[..4] {

@@ -3,7 +3,7 @@
 use super::directory::{Directory, OpenError, Owner, Root, alias_path, entry_path};
 use super::entry::{self, Entry, EntryError};
 use super::file;
-use super::journal::{HitKind, Journal, Kind, MissReason, Record, StoreKind};
+use super::journal::{HitKind, Journal, Kind, MissReason, Record, RemoteKind, StoreKind};
 use super::key::Key;
 use super::lock::{Lock, Outcome};
 use super::maintain;
@@ -334,6 +334,27 @@ impl Store {
         Ok(())
     }
 
+    /// Stores what came from a remote and was checked, as it is. `alias`: the key that it was found by, if that is another
+    /// one, and the file that says so.
+    pub fn promote(
+        &self,
+        entry: &entry::Whole,
+        alias: Option<(&Key, &[u8])>,
+    ) -> Result<(), Warning> {
+        // Its signature is trusted already, so it does not matter whether this cache signs.
+        let root = self.directory.create()?;
+        let write = |path: &str, bytes: &[u8]| {
+            file::publish(&root, path, &[bytes], self.options.sync)
+                .map_err(|error| self.directory.warning_at(path, error))
+        };
+        write(&entry_path(&entry.tail.key()), &entry.bytes)?;
+        if let Some((key, bytes)) = alias {
+            write(&alias_path(key), bytes)?;
+            self.record_alias(key);
+        }
+        Ok(())
+    }
+
     fn write_alias(&self, root: &Root, key: &Key, target: &Key) -> Result<(), Warning> {
         let path = alias_path(key);
         let bytes = entry::encode_alias(key, target, self.options.signer.as_deref());
@@ -389,6 +410,13 @@ impl Store {
 
     pub fn record_miss(&self, key: &Key, reason: MissReason) {
         self.record(Record::now(Kind::Miss, reason as u8, 0, *key));
+    }
+
+    /// What a remote store did. `cost`: microseconds.
+    pub fn record_remote(&self, key: &Key, kind: RemoteKind, bytes: u64, cost: u64) {
+        let mut record = Record::now(Kind::Remote, kind as u8, bytes, *key);
+        record.cost = cost;
+        self.record(record);
     }
 
     /// A record that cannot be written is dropped without a warning.

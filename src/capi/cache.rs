@@ -90,6 +90,19 @@ pub struct mgenjit_cache_statistics {
     /// include them.
     pub piece_hits: u64,
     pub piece_stores: u64,
+    /// Remotes: entries that were fetched and their bytes; questions that were answered with "not there"; questions that
+    /// failed, and answers that could not be used. Known if `has_history` is.
+    pub remote_hits: u64,
+    pub remote_bytes: u64,
+    pub remote_misses: u64,
+    pub remote_errors: u64,
+    /// Compile time that fetched entries saved, less the time to fetch them; time that was spent on the other answers.
+    pub remote_saved_us: u64,
+    pub remote_lost_us: u64,
+    /// Files that were put into remotes or were there already, their bytes, and those that could not be put.
+    pub remote_puts: u64,
+    pub remote_put_bytes: u64,
+    pub remote_put_errors: u64,
 }
 
 // SAFETY: it is `repr(C)`, `size` comes first, and all fields are numbers or `bool`.
@@ -174,6 +187,15 @@ fn c_statistics(admin: &Admin, config: &Config) -> Result<mgenjit_cache_statisti
         removals,
         spent,
         saved,
+        remote_hits,
+        remote_misses,
+        remote_errors,
+        remote_bytes,
+        remote_saved,
+        remote_lost,
+        remote_puts,
+        remote_put_bytes,
+        remote_put_errors,
     } = admin.stats()?;
     let limits = &config.cache_limits;
     Ok(mgenjit_cache_statistics {
@@ -204,6 +226,15 @@ fn c_statistics(admin: &Admin, config: &Config) -> Result<mgenjit_cache_statisti
         pieces,
         piece_hits,
         piece_stores,
+        remote_hits,
+        remote_bytes,
+        remote_misses,
+        remote_errors,
+        remote_saved_us: remote_saved,
+        remote_lost_us: remote_lost,
+        remote_puts,
+        remote_put_bytes,
+        remote_put_errors,
     })
 }
 

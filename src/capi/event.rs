@@ -48,6 +48,11 @@ pub const MGENJIT_EVENT_PROGRESS: i32 = 11;
 /// another. `message`: which. Sent when a module is compiled, not on a cache hit. Or perf cannot be told of the code: see
 /// mgenjit_config_set_perf.
 pub const MGENJIT_EVENT_WARNING: i32 = 12;
+/// The entry was fetched from a remote, and is in the cache now. `message`: which remote. `bytes`: the entry's file. It is
+/// sent instead of MGENJIT_EVENT_HIT, after MGENJIT_EVENT_MISS.
+pub const MGENJIT_EVENT_REMOTE_HIT: i32 = 13;
+/// A remote cannot be used, or has something that must not be: see mgenjit_config_set_remote. `message`: what is wrong.
+pub const MGENJIT_EVENT_REMOTE_WARNING: i32 = 14;
 
 /// What the steps of a compile took, in microseconds. 0 for a step that did not happen.
 #[repr(C)]
@@ -82,6 +87,8 @@ pub struct mgenjit_times {
     pub bind_us: u64,
     /// The sum. parse, optimise, codegen and link are part of compile.
     pub total_us: u64,
+    /// Ask remotes, until something was found or the compile started. Part of the sum.
+    pub remote_us: u64,
 }
 
 /// One event. It and everything it points to live until the hook returns.
@@ -121,6 +128,7 @@ pub(super) fn c_times(times: &Times) -> mgenjit_times {
         hash,
         find,
         wait,
+        remote,
         start,
         server,
         compile,
@@ -142,7 +150,8 @@ pub(super) fn c_times(times: &Times) -> mgenjit_times {
         store_us: store,
         map_us: map,
         bind_us: bind,
-        total_us: hash + find + wait + start + compile + store + map + bind,
+        total_us: hash + find + wait + remote + start + compile + store + map + bind,
+        remote_us: remote,
     }
 }
 
@@ -190,5 +199,7 @@ fn kind_number(kind: EventKind) -> i32 {
         EventKind::ServerWarning => MGENJIT_EVENT_SERVER_WARNING,
         EventKind::Progress => MGENJIT_EVENT_PROGRESS,
         EventKind::Warning => MGENJIT_EVENT_WARNING,
+        EventKind::RemoteHit => MGENJIT_EVENT_REMOTE_HIT,
+        EventKind::RemoteWarning => MGENJIT_EVENT_REMOTE_WARNING,
     }
 }

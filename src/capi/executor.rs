@@ -35,7 +35,8 @@ impl Owned for mgenjit_executor {}
 /// Creates an executor. Free it with mgenjit_executor_free. `config` may be NULL for the defaults. No process is started and
 /// no file is opened yet.
 ///
-/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+/// Errors: MGENJIT_STATUS_UNTRUSTED if a remote may not be used as it is configured: see mgenjit_config_set_remote;
+/// MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_executor_new(
     config: *const mgenjit_config,
@@ -43,7 +44,14 @@ pub unsafe extern "C" fn mgenjit_executor_new(
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
     call!(error, out executor, optional_handle config => {
-        executor.give(mgenjit_executor(Executor::new(config::resolved(config)?)))
+        let config = config::resolved(config)?;
+        let has_remotes = config.remotes.is_some();
+        let made = Executor::new(config);
+        // Those of the environment are told to the event hook: this program did not ask for them.
+        if has_remotes && let Some(refused) = made.take_refused() {
+            return Err(refused);
+        }
+        executor.give(mgenjit_executor(made))
     })
 }
 

@@ -15,6 +15,7 @@ mod cache_entry;
 mod cache_iterator;
 mod call;
 mod config;
+mod config_remote;
 mod config_server;
 mod error;
 mod event;

@@ -27,7 +27,8 @@ pub fn locate(configured: Option<&Path>) -> Result<PathBuf, Error> {
 
 /// Beside the configured server, or the one of `$MGENJIT_SERVER`, even if there is no server; else in the places where a
 /// server is looked for. A configured server may be a link to the real one, or a script that runs it.
-pub fn helper(configured: Option<&Path>) -> Result<PathBuf, Error> {
+/// `to`: what for.
+pub fn helper(configured: Option<&Path>, to: &str) -> Result<PathBuf, Error> {
     let set = configured
         .map(Path::to_owned)
         .or_else(|| environment::variable(c"MGENJIT_SERVER").map(PathBuf::from));
@@ -40,12 +41,25 @@ pub fn helper(configured: Option<&Path>) -> Result<PathBuf, Error> {
         Error::new(
             Status::ServerUnavailable,
             format!(
-                "no {HELPER} was found to link executables; tried:\n  {}\n\
+                "no {HELPER} was found to {to}; tried:\n  {}\n\
                  install it beside {SERVER}, of which it is a part, or in one of these places",
                 tried.join("\n  ")
             ),
         )
     })
+}
+
+/// Where ccache's own storage helpers are installed.
+const CCACHE: [&str; 2] = ["/usr/local/libexec/ccache", "/usr/libexec/ccache"];
+
+/// A program that talks to remote stores: beside the helper, where a server is looked for, or among ccache's. `None`:
+/// there is none.
+pub fn storage_helper(configured: Option<&Path>, name: &str) -> Option<PathBuf> {
+    let beside = helper(configured, "")
+        .ok()
+        .map(|path| path.with_file_name(name));
+    let ccache = CCACHE.map(|folder| Path::new(folder).join(name));
+    first_of(beside.into_iter().chain(candidates(name)).chain(ccache)).ok()
 }
 
 /// The first candidate that is a program, or what is wrong with each.

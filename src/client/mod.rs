@@ -17,3 +17,4 @@ pub mod options;
 pub mod pool;
 pub mod shared_server;
 pub mod spawn;
+pub mod uploader;

@@ -95,10 +95,15 @@ pub fn find() -> Result<Option<UnixStream>, Error> {
 /// The path of the server's socket, whose folder exists.
 pub fn socket_path() -> Result<PathBuf, Error> {
     let name = format!("{PACKAGE_VERSION}-{}.socket", &BUILD_ID[..DIGITS]);
+    socket_named(&name, "the shared compile server's")
+}
+
+/// The path of a socket of this name in a folder that is the user's alone, and exists. `whose`: for messages.
+pub fn socket_named(name: &str, whose: &str) -> Result<PathBuf, Error> {
     let user = rustix::process::geteuid().as_raw();
     let mut tried = Vec::new();
     for folder in candidates(user) {
-        let path = folder.join(&name);
+        let path = folder.join(name);
         let usable = match path.as_os_str().len() > LONGEST_PATH {
             true => Err(format!("a socket's path has {LONGEST_PATH} bytes at most")),
             false => prepare(&folder, user),
@@ -109,7 +114,7 @@ pub fn socket_path() -> Result<PathBuf, Error> {
         }
     }
     Err(unavailable(format!(
-        "there is no folder for the shared compile server's socket; tried:\n  {}",
+        "there is no folder for {whose} socket; tried:\n  {}",
         tried.join("\n  ")
     )))
 }

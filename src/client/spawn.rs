@@ -10,7 +10,6 @@
 //! function of libc: a sanitizer or an interposing library may replace such a function, and would then record in the
 //! host's memory what these processes do.
 
-use crate::environment;
 use crate::protocol::last_words;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::PidfdFlags;
@@ -44,6 +43,8 @@ pub struct Launch<'a> {
     pub outlives: bool,
     /// Where it writes what it does.
     pub log: Option<BorrowedFd<'a>>,
+    /// `NAME=value` each, besides what it needs to start.
+    pub environment: &'a [CString],
 }
 
 impl Default for Launch<'_> {
@@ -53,6 +54,7 @@ impl Default for Launch<'_> {
             arguments: &[],
             outlives: false,
             log: None,
+            environment: &[],
         }
     }
 }
@@ -105,23 +107,29 @@ pub fn start(path: &Path, how: &Launch<'_>) -> io::Result<Server> {
             descriptors.push(descriptor);
         }
     }
-    launch(path, &arguments, &descriptors)?;
+    launch(path, &arguments, how.environment, &descriptors)?;
     Ok(Server {
         socket: UnixStream::from(ours),
         last_words,
     })
 }
 
-fn launch(path: &Path, arguments: &[CString], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+fn launch(
+    path: &Path,
+    arguments: &[CString],
+    environment: &[CString],
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<()> {
     let path = CString::new(path.as_os_str().as_bytes())?;
     let mut argv = vec![path.as_ptr()];
     argv.extend(arguments.iter().map(|argument| argument.as_ptr()));
     argv.push(ptr::null());
     // The output must not depend on the environment. A server with a dynamic LLVM may need this to start.
-    let library_path = environment::variable(c"LD_LIBRARY_PATH")
+    let library_path = crate::environment::variable(c"LD_LIBRARY_PATH")
         .and_then(|value| CString::new([b"LD_LIBRARY_PATH=", value.as_bytes()].concat()).ok());
     let mut envp: Vec<*const libc::c_char> = Vec::new();
     envp.extend(library_path.iter().map(|variable| variable.as_ptr()));
+    envp.extend(environment.iter().map(|variable| variable.as_ptr()));
     envp.push(ptr::null());
 
     let mut numbers = [-1; MAX_DESCRIPTORS];

@@ -13,6 +13,7 @@ use crate::cpu::{self, Cpu};
 use crate::debug::Announce;
 use crate::error::{Error, Status};
 use crate::fork;
+use crate::remote::tier::Tier;
 use crate::types::Target;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,6 +25,10 @@ pub struct Executor {
     pub(super) target: Target,
     /// `None`: nothing is cached.
     pub(super) store: Option<Store>,
+    /// The stores that machines share; `None`: there are none, or they may not be used.
+    pub(super) remote: Option<Arc<Tier>>,
+    /// Why they may not be used, until that was told.
+    pub(super) remote_refused: Mutex<Option<Error>>,
     /// The machine that entries must name to be used here.
     pub(super) machine: String,
     pub(super) pool: Pool,
@@ -42,7 +47,13 @@ impl Executor {
         let target = config.target();
         let parts = fork::guard(|| KeyParts::new(config.opt_level, &target, config.code_options()))
             .into_inner();
+        let (remote, refused) = match config.tier(parts.target.describe()) {
+            Ok(tier) => (tier.map(Arc::new), None),
+            Err(error) => (None, Some(error)),
+        };
         Arc::new(Executor {
+            remote,
+            remote_refused: Mutex::new(refused),
             keys: Keys::new(parts),
             machine: parts.target.describe(),
             store: config.store(),
@@ -68,6 +79,17 @@ impl Executor {
 
     pub fn pool(&self) -> &Pool {
         &self.pool
+    }
+
+    /// Why the configured remotes may not be used: once.
+    pub fn take_refused(&self) -> Option<Error> {
+        fork::guard(|| {
+            self.remote_refused
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take()
+        })
+        .into_inner()
     }
 
     /// What the keys are made of, but for the digest.

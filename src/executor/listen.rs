@@ -9,6 +9,8 @@ use crate::cache::warning::Warning;
 use crate::client::listener;
 use crate::event::{Event, EventKind, Times};
 use crate::protocol::messages::{Decision, Progress};
+use crate::remote::race::Cut;
+use crate::remote::tier::{Report, Tier};
 use std::time::Instant;
 
 pub struct Listener<'a> {
@@ -28,6 +30,9 @@ pub struct Listener<'a> {
     pub warning: Option<Warning>,
     /// The last warning that was told: one that repeats is told once.
     pub told: String,
+    /// The remotes to ask for the canonical module, and what they answered.
+    pub remote: Option<&'a Tier>,
+    pub report: Option<Report>,
 }
 
 impl Listener<'_> {
@@ -43,6 +48,27 @@ impl Listener<'_> {
                 progress,
             });
         }
+    }
+
+    /// The entry of the canonical module from a remote, stored here. The server waits for this, so it takes no longer than a
+    /// compile waits for a remote.
+    fn fetch(&mut self, store: &Store, key: &Key) -> Option<Box<Entry>> {
+        // Once: another server asks again.
+        let tier = self.remote.take()?;
+        let report = tier.look(key, tier.timeouts().hedge, &Cut::default());
+        let entry = report.found.as_ref().and_then(|found| {
+            let entry = &found.fetched.entry;
+            let alias = found.fetched.alias.as_deref().map(|alias| (key, alias));
+            match store.promote(entry, alias) {
+                Ok(()) => store.reopen(&entry.tail.key()).ok().flatten().map(Box::new),
+                Err(warning) => {
+                    self.warning = Some(warning);
+                    None
+                }
+            }
+        });
+        self.report = Some(report);
+        entry
     }
 }
 
@@ -68,7 +94,13 @@ impl listener::Listener for Listener<'_> {
                 self.known = Some(entry);
                 Decision::Stop
             }
-            Found::Nothing | Found::Unusable(..) => Decision::Compile,
+            Found::Nothing | Found::Unusable(..) => match self.fetch(store, &key) {
+                Some(entry) => {
+                    self.known = Some(entry);
+                    Decision::Stop
+                }
+                None => Decision::Compile,
+            },
         }
     }
 

@@ -34,7 +34,6 @@ mod state;
 mod task;
 #[cfg(test)]
 mod tests;
-mod threads;
 mod value;
 
 pub use self::core::Executor;

@@ -1,6 +1,5 @@
 //! Compiles a module that a server has cut: its pieces side by side, then one request that joins them.
 
-use super::threads;
 use crate::client::cancel::Cancel;
 use crate::client::connection::{Answer, Output};
 use crate::client::failures::out_of_step;
@@ -9,6 +8,7 @@ use crate::client::pool::Pool;
 use crate::error::{Error, Status, reason};
 use crate::event::Times;
 use crate::protocol::messages::{CompileRequest, Cut, Phase, Piece, Progress, Request, Step};
+use crate::threads;
 use crate::types::{CompileTimes, Input};
 use std::fs::File;
 use std::io;

@@ -2,8 +2,8 @@
 //!
 //! Threads start when there is something to do and end when there is nothing. The host's signals do not reach them.
 
-use super::threads;
 use crate::fork;
+use crate::threads;
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -89,7 +89,7 @@ impl Linker {
             arguments,
         };
         let objects: Vec<&[u8]> = plan.objects.iter().map(|one| &one.bytes[..]).collect();
-        let helper = locate::helper(config.server_path.as_deref())?;
+        let helper = locate::helper(config.server_path.as_deref(), "link executables")?;
         match external_linker::run(&helper, plan.name, &request, &objects)? {
             Outcome::Linked(bytes) => Ok(bytes),
             Outcome::Failed(failure, said) => {

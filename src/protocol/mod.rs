@@ -8,4 +8,5 @@ pub mod greeting;
 pub mod last_words;
 pub mod messages;
 pub mod source_paths;
+pub mod storage;
 pub mod transport;

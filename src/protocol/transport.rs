@@ -186,6 +186,24 @@ pub fn send_at_once<T: Serialize>(
     }
 }
 
+/// Sends a message if there is room for it now, else not at all. Returns whether it was sent. It must be shorter than what
+/// the kernel takes in one buffer, some 30 KB.
+pub fn send_if_room<T: Serialize>(
+    socket: &UnixStream,
+    message: &T,
+) -> Result<bool, TransportError> {
+    let frame = encode(message)?;
+    loop {
+        match rustix::net::send(socket, &frame, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+            Ok(sent) if sent == frame.len() => return Ok(true),
+            Ok(_) => return Err(TransportError::Truncated),
+            Err(rustix::io::Errno::AGAIN) => return Ok(false),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(io::Error::from(error).into()),
+        }
+    }
+}
+
 /// The longest frame that is sent at once or not at all.
 const SHORT_FRAME: usize = 64;
 

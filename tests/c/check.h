@@ -192,16 +192,17 @@ static inline void check_usable(mgenjit_executor *executor)
 
 /* What an event hook saw. */
 typedef struct check_events {
-    int count[MGENJIT_EVENT_WARNING + 1];
+    int count[MGENJIT_EVENT_REMOTE_WARNING + 1];
     char warning[4096];
     char server_warning[4096];
     char miss[4096];
+    char remote[4096];
 } check_events;
 
 static inline void check_count_event(const mgenjit_event *event, void *user)
 {
     check_events *events = (check_events *)user;
-    CHECK(event->kind > 0 && event->kind <= MGENJIT_EVENT_WARNING);
+    CHECK(event->kind > 0 && event->kind <= MGENJIT_EVENT_REMOTE_WARNING);
     __atomic_add_fetch(&events->count[event->kind], 1, __ATOMIC_RELAXED);
     if (event->kind == MGENJIT_EVENT_CACHE_WARNING)
         snprintf(events->warning, sizeof events->warning, "%s", event->message);
@@ -209,6 +210,8 @@ static inline void check_count_event(const mgenjit_event *event, void *user)
         snprintf(events->server_warning, sizeof events->server_warning, "%s", event->message);
     if (event->kind == MGENJIT_EVENT_MISS)
         snprintf(events->miss, sizeof events->miss, "%s", event->message);
+    if (event->kind == MGENJIT_EVENT_REMOTE_HIT || event->kind == MGENJIT_EVENT_REMOTE_WARNING)
+        snprintf(events->remote, sizeof events->remote, "%s", event->message);
 }
 
 static inline mgenjit_config *default_config(void)

@@ -70,6 +70,10 @@ static void configuration(void)
     REFUSED(mgenjit_config_set_cache_mode(NULL, MGENJIT_CACHE_OFF, &failure));
     REFUSED(mgenjit_config_set_server_path(NULL, "/tmp", &failure));
     REFUSED(mgenjit_config_set_max_servers(NULL, 1, &failure));
+    REFUSED(mgenjit_config_set_remote(NULL, "redis://localhost", MGENJIT_REMOTE_READ, &failure));
+    CHECK_OK(mgenjit_config_set_remote(config, NULL, MGENJIT_REMOTE_READ, &failure));
+    REFUSED(mgenjit_config_set_remote(config, NULL, 0, &failure));
+    REFUSED(mgenjit_config_set_remote_timeouts(NULL, 1, 1, 1, &failure));
     REFUSED(mgenjit_config_set_server_mode(NULL, MGENJIT_SERVER_SHARED, &failure));
     REFUSED(mgenjit_config_set_server_idle_timeout(NULL, 1, &failure));
     REFUSED(mgenjit_config_set_server_limits(NULL, 1, 1, 1, &failure));

@@ -10,6 +10,7 @@ const LIBRARY: &[&[&str]] = &[
     &["export"],
     &["executor"],
     &["config"],
+    &["remote"],
     &["cache", "client", "image"],
     &["debug"],
     &["event"],
@@ -17,7 +18,14 @@ const LIBRARY: &[&[&str]] = &[
     &["error"],
     &["prototype", "types"],
     &["cpu", "signature", "version"],
-    &["archive", "clock", "environment", "fork", "process_limits"],
+    &[
+        "archive",
+        "clock",
+        "environment",
+        "fork",
+        "process_limits",
+        "threads",
+    ],
     &["sanitizer"],
 ];
 

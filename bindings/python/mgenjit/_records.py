@@ -33,6 +33,7 @@ class Times(Record):
     map_us: int
     bind_us: int
     total_us: int
+    remote_us: int
 
     _fields = (
         "hash_us",
@@ -48,6 +49,7 @@ class Times(Record):
         "map_us",
         "bind_us",
         "total_us",
+        "remote_us",
     )
 
 
@@ -80,6 +82,15 @@ class CacheStatistics(Record):
     pieces: int
     piece_hits: int
     piece_stores: int
+    remote_hits: int
+    remote_bytes: int
+    remote_misses: int
+    remote_errors: int
+    remote_saved_us: int
+    remote_lost_us: int
+    remote_puts: int
+    remote_put_bytes: int
+    remote_put_errors: int
 
     _fields = (
         "entries",
@@ -108,6 +119,15 @@ class CacheStatistics(Record):
         "pieces",
         "piece_hits",
         "piece_stores",
+        "remote_hits",
+        "remote_bytes",
+        "remote_misses",
+        "remote_errors",
+        "remote_saved_us",
+        "remote_lost_us",
+        "remote_puts",
+        "remote_put_bytes",
+        "remote_put_errors",
     )
 
 

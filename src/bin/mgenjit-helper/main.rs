@@ -9,6 +9,7 @@
 #[path = "../mgenjit-server/process/inherited.rs"]
 mod inherited;
 mod link;
+mod upload;
 
 use inherited::Named;
 use mgenjit::version::{BUILD_ID, PACKAGE_VERSION};
@@ -17,11 +18,13 @@ use std::os::fd::RawFd;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: mgenjit-helper link [--watch PIDFD]
+       mgenjit-helper upload
        mgenjit-helper --version
-libmgenjit starts this program by itself: link runs a linker.";
+libmgenjit starts this program by itself: link runs a linker, upload puts entries into remote stores.";
 
 enum Mode {
     Link,
+    Upload,
     Version,
 }
 
@@ -40,8 +43,9 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(message) => return failed(format!("{message}\n{USAGE}")),
     };
-    let job = match mode {
+    let job: fn(&_, Option<&_>) -> _ = match mode {
         Mode::Link => link::serve,
+        Mode::Upload => upload::serve,
         Mode::Version => {
             println!("mgenjit-helper {PACKAGE_VERSION}\nbuild {BUILD_ID}");
             return ExitCode::SUCCESS;
@@ -68,6 +72,7 @@ fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Arguments, Str
     let first = arguments.next().unwrap_or_default();
     let mode = match first.to_str() {
         Some("link") => Mode::Link,
+        Some("upload") => Mode::Upload,
         Some("--version") => Mode::Version,
         _ if first.is_empty() => return Err("no job was named".to_owned()),
         _ => return Err(format!("{} is no job of this program", first.display())),

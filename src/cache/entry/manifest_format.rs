@@ -62,6 +62,17 @@ impl RawManifest {
         }
     }
 
+    /// Refuses code for another CPU or system than `machine`.
+    pub(super) fn expect_machine(&self, machine: &str) -> Result<(), EntryError> {
+        match self.machine()? {
+            theirs if theirs == machine => Ok(()),
+            theirs => Err(EntryError::Machine {
+                theirs: theirs.to_owned(),
+                ours: machine.to_owned(),
+            }),
+        }
+    }
+
     /// Whether [`RawManifest::decode`] would succeed, without allocating anything.
     pub(super) fn is_decodable(&self) -> bool {
         type Checked<'a> = (

@@ -39,6 +39,7 @@ mod io;
 mod manifest_format;
 mod origin;
 mod read;
+mod received;
 mod tail;
 mod write;
 
@@ -52,5 +53,6 @@ pub use error::EntryError;
 pub use manifest_format::RawManifest;
 pub use origin::check_origin;
 pub use read::{Entry, Peeked, peek, read_alias};
+pub use received::{Received, Whole, is_file, receive};
 pub use tail::{ALIAS_LEN, Kind, MAX_LEN, TAIL_LEN};
 pub use write::{Encoded, encode, encode_alias};

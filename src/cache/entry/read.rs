@@ -139,13 +139,7 @@ impl Entry {
 
     /// Refuses code for another CPU or system than `machine`.
     pub fn expect_machine(&self, machine: &str) -> Result<(), EntryError> {
-        match self.manifest.machine()? {
-            theirs if theirs == machine => Ok(()),
-            theirs => Err(EntryError::Machine {
-                theirs: theirs.to_owned(),
-                ours: machine.to_owned(),
-            }),
-        }
+        self.manifest.expect_machine(machine)
     }
 
     /// The image's bytes, as they were when the entry was verified.

@@ -6,7 +6,7 @@ use super::query::IS_PIECE;
 use crate::cache::directory::{OpenError, entry_path, pin_path};
 use crate::cache::entry::{self, Peeked};
 use crate::cache::journal::{
-    HEADER_LEN, Header, HitKind, Journal, Kind, MissReason, Record, StoreKind,
+    HEADER_LEN, Header, HitKind, Journal, Kind, MissReason, Record, RemoteKind, StoreKind,
 };
 use crate::cache::key::Key;
 use crate::cache::policy;
@@ -168,6 +168,7 @@ impl Index {
                 }
                 Kind::Alias => self.adopt_alias(&record.key)?,
                 Kind::Miss => counts.add(self.miss(record)?, 1),
+                Kind::Remote => of_remote(record, &mut changes, &mut counts),
             }
         }
         for (key, change) in &changes {
@@ -373,6 +374,32 @@ impl Index {
     /// The policy's clock.
     pub(super) fn clock(&self) -> Result<f64> {
         Ok(self.meta("clock")?.unwrap_or(0.0))
+    }
+}
+
+/// Counts what a remote store did.
+fn of_remote(record: &Record, changes: &mut BTreeMap<Key, Change>, counts: &mut Counts) {
+    let kind = |kind: RemoteKind| record.detail == kind as u8;
+    if kind(RemoteKind::Hit) {
+        counts.add("remote_hits", 1);
+        counts.add("remote_bytes", record.bytes);
+        counts.add("remote_saved", record.cost);
+        let change = changes.entry(record.key).or_default();
+        change.imported = true;
+        change.used = change.used.max(record.time);
+    } else if kind(RemoteKind::Put) {
+        counts.add("remote_puts", 1);
+        counts.add("remote_put_bytes", record.bytes);
+    } else if kind(RemoteKind::PutError) {
+        counts.add("remote_put_errors", 1);
+    } else {
+        let name = if kind(RemoteKind::Miss) {
+            "remote_misses"
+        } else {
+            "remote_errors"
+        };
+        counts.add(name, 1);
+        counts.add("remote_lost", record.cost);
     }
 }
 

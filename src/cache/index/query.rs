@@ -37,6 +37,16 @@ pub struct Stats {
     /// Microseconds of compilation.
     pub spent: u64,
     pub saved: u64,
+    pub remote_hits: u64,
+    pub remote_misses: u64,
+    pub remote_errors: u64,
+    pub remote_bytes: u64,
+    /// Microseconds of compilation that remote hits saved, and that other answers were waited for.
+    pub remote_saved: u64,
+    pub remote_lost: u64,
+    pub remote_puts: u64,
+    pub remote_put_bytes: u64,
+    pub remote_put_errors: u64,
 }
 
 /// An entry, as the index has it.
@@ -158,6 +168,15 @@ impl Index {
             removals: self.counter("removals")?,
             spent: self.counter("spent")?,
             saved: self.counter("saved")?,
+            remote_hits: self.counter("remote_hits")?,
+            remote_misses: self.counter("remote_misses")?,
+            remote_errors: self.counter("remote_errors")?,
+            remote_bytes: self.counter("remote_bytes")?,
+            remote_saved: self.counter("remote_saved")?,
+            remote_lost: self.counter("remote_lost")?,
+            remote_puts: self.counter("remote_puts")?,
+            remote_put_bytes: self.counter("remote_put_bytes")?,
+            remote_put_errors: self.counter("remote_put_errors")?,
         })
     }
 

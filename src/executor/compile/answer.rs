@@ -103,6 +103,11 @@ impl Work<'_> {
             known: None,
             warning: None,
             told: self.told.borrow().clone(),
+            remote: self
+                .ask_for_canonical
+                .then_some(executor.remote.as_deref())
+                .flatten(),
+            report: None,
         };
         let begun = Instant::now();
         let mut answer = executor.pool.request(
@@ -132,9 +137,13 @@ impl Work<'_> {
             known,
             warning,
             told,
+            report,
             ..
         } = listener;
         *self.told.borrow_mut() = told;
+        if let Some(report) = &report {
+            self.note_report(report, mode.store());
+        }
         if let Some(lacking) = executor.pool.not_isolated()
             && !executor.told_not_isolated.swap(true, Ordering::Relaxed)
         {

@@ -1,13 +1,14 @@
 //! From IR to a mapped module: by the cache, or by a compile server.
 //!
 //! `find` looks in the cache; on a miss `obtain` takes the key's lock and has a server `answer`, and `store` keeps what
-//! it compiled; `load` maps the code and adds the module. All are steps of one `work`.
+//! it compiled; `remote` asks what other machines compiled and tells them what was compiled here; `load` maps the code and adds the module. All are steps of one `work`.
 
 mod answer;
 mod find;
 mod load;
 mod obtain;
 mod pieces;
+mod remote;
 mod store;
 mod work;
 

@@ -1,6 +1,7 @@
 //! Compiles on a miss, unless somebody else does so first.
 
 use super::answer::{Answer, Mode};
+use super::remote::Asked;
 use super::store::Code;
 use super::work::Work;
 use crate::cache::lock::Outcome;
@@ -59,7 +60,17 @@ impl Work<'_> {
             true => Mode::Compile,
             false => Mode::Store(writable, deadline),
         };
+        let pending = match self.ask_remotes(writable, anew) {
+            Asked::Found(code) => return Ok((code, Origin::Cache)),
+            Asked::Pending(pending) => Some(pending),
+            Asked::Nothing => None,
+        };
         let answer = self.ask(inputs, mode);
+        if let Some(pending) = pending
+            && let Some(code) = self.compare_with(pending, &answer, writable)
+        {
+            return Ok((code, Origin::Cache));
+        }
         if !matches!(answer, Ok(Answer::Known(_))) {
             writable.record_miss(&self.key, self.missed);
         }

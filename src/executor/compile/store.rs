@@ -10,6 +10,7 @@ use crate::error::{Error, reason};
 use crate::event::EventKind;
 use crate::executor::debug_ir;
 use crate::executor::info::{Attachments, Origin};
+use crate::remote::tier::Upload;
 use std::borrow::Cow;
 use std::path::Path;
 
@@ -53,6 +54,8 @@ impl Work<'_> {
                     && let Err(warning) = store.publish_alias(&self.key, &entry.tail.key())
                 {
                     self.warn(&warning);
+                } else if let Some(store) = store {
+                    self.upload(store, &[Upload::alias(&self.key)], None);
                 }
                 return Ok((Code::Stored { entry, image: None }, Origin::Cache));
             }
@@ -68,6 +71,11 @@ impl Work<'_> {
             match stored {
                 Ok(len) => {
                     self.tell(EventKind::Stored, "", len);
+                    let canonical = manifest.about.canonical;
+                    let mut files = vec![Upload::entry(&self.key, len)];
+                    // An alias must not come before its entry.
+                    files.extend(canonical.iter().map(Upload::alias));
+                    self.upload(store, &files, None);
                     match store.reopen(&self.key) {
                         Ok(Some(entry)) => {
                             let entry = Box::new(entry);

@@ -25,6 +25,8 @@ pub struct Work<'a> {
     pub key: Key,
     pub purpose: Purpose,
     pub times: Times,
+    /// Whether remotes are asked for the canonical module: they said at once that they lack the module itself.
+    pub ask_for_canonical: bool,
     /// Why the cache missed.
     pub missed: MissReason,
     /// The last warning that was told: one that repeats is told once.
@@ -50,6 +52,7 @@ impl<'a> Work<'a> {
                 hash: watch.lap(),
                 ..Times::default()
             },
+            ask_for_canonical: false,
             missed: MissReason::Absent,
             told: RefCell::default(),
         }

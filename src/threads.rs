@@ -1,4 +1,4 @@
-//! Threads of an executor.
+//! Threads of the library, which the host does not notice.
 
 use std::io;
 use std::mem::MaybeUninit;

@@ -1,0 +1,91 @@
+//! Where a storage helper listens, and how it is started.
+
+use super::connection::Connection;
+use super::wire::Failure;
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// A helper, one for all processes of a user that use the same store in the same way.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// The path of its socket.
+    pub socket: Vec<u8>,
+    /// The path of its program. Empty: it is not started.
+    pub program: Vec<u8>,
+    /// What it is told, `NAME=value` each. There are credentials in it: it is never shown.
+    pub environment: Vec<Vec<u8>>,
+}
+
+impl Endpoint {
+    pub fn socket(&self) -> PathBuf {
+        std::ffi::OsString::from_vec(self.socket.clone()).into()
+    }
+
+    pub fn program(&self) -> PathBuf {
+        std::ffi::OsString::from_vec(self.program.clone()).into()
+    }
+
+    /// A connection to the helper, which is started by `start` if it does not run.
+    pub fn connect(
+        &self,
+        deadline: Instant,
+        start: impl FnOnce(&Endpoint) -> Result<(), Failure>,
+    ) -> Result<Connection, Failure> {
+        let socket = self.socket();
+        let mut start = Some(start).filter(|_| !self.program.is_empty());
+        let mut pause = Duration::from_micros(500);
+        // Held by whoever starts it, so that a crowd starts one.
+        let mut lock = None;
+        loop {
+            let none = match Connection::open(&socket, deadline) {
+                Err(Failure::Io(error)) if is_nobody(&error) => Failure::Io(error),
+                other => return other,
+            };
+            if self.program.is_empty() || Instant::now() >= deadline {
+                return Err(none);
+            }
+            if lock.is_none() && start.is_some() {
+                lock = self.lock();
+                // Somebody else may have started it before.
+                if lock.is_some() {
+                    continue;
+                }
+            } else if let Some(start) = start.take() {
+                // What is left of one that was killed would be in the way of the new one's.
+                let _ = std::fs::remove_file(&socket);
+                start(self)?;
+            }
+            // Polled: nothing tells when a helper listens.
+            std::thread::sleep(pause.min(deadline.saturating_duration_since(Instant::now())));
+            pause = (pause * 3 / 2).min(Duration::from_millis(10));
+        }
+    }
+
+    fn lock(&self) -> Option<File> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let path = self.socket().with_extension("start");
+        let file = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR).ok()?;
+        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
+        Some(file.into())
+    }
+}
+
+/// Whether nobody listens: there is no socket, or its helper is gone.
+fn is_nobody(error: &std::io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused
+    )
+}
+
+impl std::fmt::Debug for Endpoint {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (socket, program) = (self.socket(), self.program());
+        write!(out, "Endpoint({}, {})", socket.display(), program.display())
+    }
+}

@@ -1,0 +1,320 @@
+//! The bytes of requests and answers.
+//!
+//! ```text
+//! greeting   version 1, u8; how many capabilities, u8; one byte for each
+//! get        0, key                    answer: 0, value | 1 (not there) | 2, message
+//! put        1, key, flags, value      answer: 0 | 1 (not stored) | 2, message
+//! remove     2, key                    answer: 0 | 1 (not removed) | 2, message
+//! stop       3                         answer: 0, or the end of the connection
+//! info       4                         answer: message, how many u8, messages
+//! exists     5, key                    answer: 0, bool | 2, message
+//! ```
+//!
+//! A key and a message are a length, u8, and as many bytes. A value is a length, u64 of this machine's byte order, and as
+//! many bytes. Nothing is allocated for a length before it was compared with a limit, and for a value's length not before
+//! the bytes are there.
+
+use std::io;
+
+/// The one version of the protocol.
+pub const VERSION: u8 = 1;
+
+pub const GET: u8 = 0;
+pub const PUT: u8 = 1;
+pub const REMOVE: u8 = 2;
+pub const STOP: u8 = 3;
+pub const INFO: u8 = 4;
+pub const EXISTS: u8 = 5;
+
+pub const OK: u8 = 0;
+pub const NOOP: u8 = 1;
+pub const ERROR: u8 = 2;
+
+/// Bit 0 of a put's flags: replace what is there.
+pub const OVERWRITE: u8 = 1;
+
+/// How much of a value is read at once.
+const CHUNK_LEN: usize = 256 << 10;
+
+/// What a helper says it can do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// `get`, `put` and `remove`.
+    pub basic: bool,
+    pub info: bool,
+    pub exists: bool,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The store, in its helper's words.
+    #[error("{0}")]
+    Refused(String),
+    #[error("it closed the connection")]
+    Closed,
+    #[error("it did not answer in time")]
+    TimedOut,
+    #[error("it cannot be talked to: {}", crate::error::reason(.0))]
+    Io(io::Error),
+    #[error("it does not speak the protocol of storage helpers: {0}")]
+    Malformed(String),
+    #[error("its value of {0} bytes is longer than the {1} that are allowed")]
+    TooLong(u64, u64),
+}
+
+/// Where an answer's bytes come from.
+pub trait Source {
+    /// Fills the whole buffer.
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<(), Failure>;
+}
+
+/// A key longer than 255 bytes cannot be said.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct WireKey(Vec<u8>);
+
+impl WireKey {
+    pub const MAX_LEN: usize = u8::MAX as usize;
+
+    pub fn new(bytes: Vec<u8>) -> Option<WireKey> {
+        (bytes.len() <= WireKey::MAX_LEN).then_some(WireKey(bytes))
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn append_to(&self, request: &mut Vec<u8>) {
+        request.push(self.0.len() as u8);
+        request.extend_from_slice(&self.0);
+    }
+}
+
+/// A request that has a key and nothing else.
+pub fn request(kind: u8, key: &WireKey) -> Vec<u8> {
+    let mut bytes = vec![kind];
+    key.append_to(&mut bytes);
+    bytes
+}
+
+/// A put's bytes before its value.
+pub fn put(key: &WireKey, overwrite: bool, len: u64) -> Vec<u8> {
+    let mut bytes = request(PUT, key);
+    bytes.push(if overwrite { OVERWRITE } else { 0 });
+    bytes.extend_from_slice(&len.to_ne_bytes());
+    bytes
+}
+
+pub fn greeting(capabilities: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![VERSION, capabilities.len() as u8];
+    bytes.extend_from_slice(capabilities);
+    bytes
+}
+
+pub fn read_greeting(source: &mut impl Source) -> Result<Capabilities, Failure> {
+    let version = byte(source)?;
+    if version != VERSION {
+        return Err(Failure::Malformed(format!(
+            "its version is {version}, not {VERSION}"
+        )));
+    }
+    let mut has = [false; 3];
+    for _ in 0..byte(source)? {
+        // Others are of later versions.
+        if let Some(known) = has.get_mut(usize::from(byte(source)?)) {
+            *known = true;
+        }
+    }
+    let [basic, info, exists] = has;
+    Ok(Capabilities {
+        basic,
+        info,
+        exists,
+    })
+}
+
+/// A value of at most `limit` bytes; `None`: it is not there.
+pub fn read_value(source: &mut impl Source, limit: u64) -> Result<Option<Vec<u8>>, Failure> {
+    match status(source)? {
+        NOOP => return Ok(None),
+        OK => {}
+        other => return Err(unknown_status(other)),
+    }
+    let len = read_len(source)?;
+    if len > limit {
+        return Err(Failure::TooLong(len, limit));
+    }
+    let mut value = Vec::new();
+    while (value.len() as u64) < len {
+        let start = value.len();
+        let chunk = CHUNK_LEN.max(start).min(len as usize - start);
+        // Memory is a problem of this one value.
+        value
+            .try_reserve_exact(chunk)
+            .map_err(|_| Failure::TooLong(len, limit))?;
+        value.resize(start + chunk, 0);
+        source.fill(&mut value[start..])?;
+    }
+    Ok(Some(value))
+}
+
+/// Whether a put or a removal was done.
+pub fn read_done(source: &mut impl Source) -> Result<bool, Failure> {
+    match status(source)? {
+        OK => Ok(true),
+        NOOP => Ok(false),
+        other => Err(unknown_status(other)),
+    }
+}
+
+pub fn read_exists(source: &mut impl Source) -> Result<bool, Failure> {
+    match status(source)? {
+        OK => {}
+        other => return Err(unknown_status(other)),
+    }
+    match byte(source)? {
+        0 => Ok(false),
+        1 => Ok(true),
+        other => Err(Failure::Malformed(format!("{other} is no truth value"))),
+    }
+}
+
+/// Who the helper is, and what it has to say.
+pub fn read_info(source: &mut impl Source) -> Result<(String, Vec<String>), Failure> {
+    let identity = message(source)?;
+    let diagnostics = (0..byte(source)?)
+        .map(|_| message(source))
+        .collect::<Result<_, _>>()?;
+    Ok((identity, diagnostics))
+}
+
+pub fn read_len(source: &mut impl Source) -> Result<u64, Failure> {
+    let mut len = [0; 8];
+    source.fill(&mut len)?;
+    Ok(u64::from_ne_bytes(len))
+}
+
+/// The first byte of an answer; an error of the store is one here.
+fn status(source: &mut impl Source) -> Result<u8, Failure> {
+    match byte(source)? {
+        ERROR => Err(Failure::Refused(message(source)?)),
+        other => Ok(other),
+    }
+}
+
+fn unknown_status(status: u8) -> Failure {
+    Failure::Malformed(format!("{status} is no answer to what it was asked"))
+}
+
+/// A message, of which nothing but printable characters is kept: it becomes a part of ours.
+fn message(source: &mut impl Source) -> Result<String, Failure> {
+    let mut bytes = vec![0; usize::from(byte(source)?)];
+    source.fill(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(text
+        .chars()
+        .map(|char| if char.is_control() { ' ' } else { char })
+        .collect())
+}
+
+pub fn byte(source: &mut impl Source) -> Result<u8, Failure> {
+    let mut byte = [0];
+    source.fill(&mut byte)?;
+    Ok(byte[0])
+}
+
+impl Source for &[u8] {
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<(), Failure> {
+        let Some((taken, rest)) = self.split_at_checked(buffer.len()) else {
+            return Err(Failure::Closed);
+        };
+        buffer.copy_from_slice(taken);
+        *self = rest;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(bytes: &[u8]) -> WireKey {
+        WireKey::new(bytes.to_vec()).expect("a short key")
+    }
+
+    #[test]
+    fn requests_are_what_the_specification_says() {
+        assert_eq!(request(GET, &key(b"ab")), [0, 2, b'a', b'b']);
+        assert_eq!(request(EXISTS, &key(b"")), [5, 0]);
+        let len = 258_u64.to_ne_bytes();
+        let expected = [&[1, 1, b'k', 1][..], &len].concat();
+        assert_eq!(put(&key(b"k"), true, 258), expected);
+        assert_eq!(put(&key(b"k"), false, 0)[3], 0);
+        assert_eq!(greeting(&[0, 2]), [1, 2, 0, 2]);
+        assert!(WireKey::new(vec![0; 255]).is_some());
+        assert!(WireKey::new(vec![0; 256]).is_none());
+    }
+
+    #[test]
+    fn greetings_are_read() {
+        let check = |mut bytes: &[u8], expect: Result<[bool; 3], &str>| {
+            let got = read_greeting(&mut bytes).map(|found| {
+                assert!(bytes.is_empty());
+                [found.basic, found.info, found.exists]
+            });
+            match expect {
+                Ok(expect) => assert_eq!(got.expect("a greeting"), expect),
+                Err(expect) => {
+                    let error = got.expect_err("no greeting").to_string();
+                    assert!(error.contains(expect), "{error}");
+                }
+            }
+        };
+        check(&[1, 1, 0], Ok([true, false, false]));
+        check(&[1, 4, 2, 9, 1, 0], Ok([true, true, true]));
+        check(&[1, 0], Ok([false; 3]));
+        check(&[2, 0], Err("version is 2"));
+        check(&[1, 2, 0], Err("closed"));
+        check(&[], Err("closed"));
+    }
+
+    #[test]
+    fn values_are_bounded_before_they_are_read() {
+        let value = |len: u64, rest: &[u8]| [&[OK][..], &len.to_ne_bytes(), rest].concat();
+        let check = |bytes: &[u8], limit: u64, expect: Result<Option<&[u8]>, &str>| match (
+            read_value(&mut &*bytes, limit),
+            expect,
+        ) {
+            (Ok(got), Ok(expect)) => assert_eq!(got.as_deref(), expect),
+            (Err(error), Err(expect)) => {
+                let error = error.to_string();
+                assert!(error.contains(expect), "{error}");
+            }
+            (got, expect) => panic!("{got:?}, not {expect:?}"),
+        };
+        check(&value(3, b"abc"), 3, Ok(Some(b"abc")));
+        check(&value(0, b""), 0, Ok(Some(b"")));
+        check(&value(4, b"abcd"), 3, Err("4 bytes is longer than the 3"));
+        check(&value(u64::MAX, b""), u64::MAX - 1, Err("longer"));
+        // It says more than it has: only as much is allocated as comes.
+        check(&value(1 << 40, b"abc"), 1 << 41, Err("closed"));
+        check(&[NOOP], 9, Ok(None));
+        check(b"\x02\x04no\n!", 9, Err("no !"));
+        check(&[3], 9, Err("3 is no answer"));
+        check(&[], 9, Err("closed"));
+    }
+
+    #[test]
+    fn the_other_answers_are_read() {
+        assert!(read_done(&mut &[OK][..]).expect("done"));
+        assert!(!read_done(&mut &[NOOP][..]).expect("an answer"));
+        assert!(read_done(&mut &b"\x02\x01x"[..]).is_err());
+        assert!(read_exists(&mut &[OK, 1][..]).expect("there"));
+        assert!(!read_exists(&mut &[OK, 0][..]).expect("an answer"));
+        for bad in [&[OK, 2][..], &[NOOP], &[OK]] {
+            assert!(read_exists(&mut &*bad).is_err());
+        }
+        let info = read_info(&mut &b"\x02me\x02\x01a\x00"[..]).expect("it is whole");
+        assert_eq!(info, ("me".to_owned(), vec!["a".to_owned(), String::new()]));
+    }
+}

@@ -1,0 +1,298 @@
+//! All remote stores of a configuration, in their order.
+
+use super::race::Cut;
+use super::spec::Spec;
+use super::store::{Budget, Fetched, Problem, Remote};
+use super::upload::Uploader;
+use crate::cache::directory::{JOURNAL, alias_path, entry_path};
+use crate::cache::entry::ALIAS_LEN;
+use crate::cache::journal::{Kind, Record, RemoteKind};
+use crate::cache::key::Key;
+use crate::cache::trust::Trust;
+use crate::error::{Error, Status};
+use crate::protocol::storage::breaker::End;
+use crate::protocol::storage::endpoint::Endpoint;
+use crate::protocol::storage::upload::Put;
+use crate::threads;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
+
+/// How long stores may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To connect to a helper, which may have to be started.
+    pub connect: Duration,
+    /// For a whole look-up, in all stores.
+    pub whole: Duration,
+    /// After this, the module is compiled at the same time.
+    pub hedge: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Timeouts {
+        Timeouts {
+            connect: Duration::from_millis(100),
+            whole: Duration::from_secs(1),
+            hedge: Duration::from_millis(10),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct Tier {
+    remotes: Vec<Remote>,
+    timeouts: Timeouts,
+    trust: Option<Arc<Trust>>,
+    /// What entries must be for.
+    machine: String,
+    uploader: Uploader,
+}
+
+/// A file to put.
+#[derive(Debug)]
+pub struct Upload {
+    pub key: Key,
+    /// Below the cache's directory.
+    pub path: String,
+    pub len: u64,
+}
+
+impl Upload {
+    pub fn entry(key: &Key, len: u64) -> Upload {
+        Upload {
+            key: *key,
+            path: entry_path(key),
+            len,
+        }
+    }
+
+    pub fn alias(key: &Key) -> Upload {
+        Upload {
+            key: *key,
+            path: alias_path(key),
+            len: ALIAS_LEN,
+        }
+    }
+}
+
+/// The result of a look-up.
+#[derive(Debug, Default)]
+pub struct Report {
+    pub found: Option<Found>,
+    /// What went wrong, with the name of the store.
+    pub problems: Vec<String>,
+    /// Whether a store said that it has nothing.
+    pub absent: bool,
+    /// How long it took.
+    pub took: Duration,
+}
+
+#[derive(Debug)]
+pub struct Found {
+    pub fetched: Fetched,
+    /// Which store had it.
+    pub store: usize,
+}
+
+/// A look-up that goes on in a thread.
+pub struct Pending {
+    report: Receiver<Report>,
+    cut: Arc<Cut>,
+    tier: Arc<Tier>,
+}
+
+impl Tier {
+    /// `trust` and `signs`: whether the configuration trusts and has keys. The error says, in plain words, why stores may not
+    /// be used.
+    pub fn new(
+        specs: Vec<Spec>,
+        timeouts: Timeouts,
+        trust: Option<Arc<Trust>>,
+        signs: bool,
+        machine: String,
+        server: Option<PathBuf>,
+    ) -> Result<Tier, Error> {
+        for spec in &specs {
+            check(spec, trust.is_some(), signs)?;
+        }
+        Ok(Tier {
+            remotes: specs
+                .into_iter()
+                .map(|spec| Remote::new(spec, server.clone()))
+                .collect(),
+            timeouts,
+            trust,
+            machine,
+            uploader: Uploader::new(server),
+        })
+    }
+
+    /// What a store is called in messages.
+    pub fn name(&self, store: usize) -> String {
+        self.remotes[store].spec.to_string()
+    }
+
+    pub fn timeouts(&self) -> Timeouts {
+        self.timeouts
+    }
+
+    pub fn reads(&self) -> bool {
+        self.remotes.iter().any(|remote| remote.spec.mode.read)
+    }
+
+    /// Asks one store after the other, for at most this time.
+    pub fn look(&self, key: &Key, whole: Duration, cut: &Cut) -> Report {
+        let start = Instant::now();
+        let budget = Budget {
+            connect: self.timeouts.connect,
+            end: start + whole,
+        };
+        let mut report = Report::default();
+        for (store, remote) in self.remotes.iter().enumerate() {
+            if !remote.spec.mode.read || cut.is_cut() {
+                continue;
+            }
+            match remote.get(key, &self.machine, self.trust.as_deref(), budget, cut) {
+                Ok(Some(fetched)) => {
+                    report.found = Some(Found { fetched, store });
+                    break;
+                }
+                Ok(None) => report.absent = true,
+                Err(Problem::LeftAlone) => {}
+                Err(Problem::Failed(why)) => {
+                    report.problems.push(format!(
+                        "the remote {} cannot be asked: {why}; it is left alone for a while",
+                        remote.spec
+                    ));
+                }
+                Err(Problem::Unusable(why)) => report.problems.push(format!(
+                    "the remote {} has something that is not used: {why}",
+                    remote.spec
+                )),
+            }
+        }
+        report.took = start.elapsed();
+        report
+    }
+
+    /// As [`Tier::look`] with the whole budget, in a thread. `overtake` runs there when something was found. `None`: there can
+    /// be no thread.
+    pub fn start(
+        self: &Arc<Tier>,
+        key: Key,
+        overtake: impl FnOnce() + Send + 'static,
+    ) -> Option<Pending> {
+        let (tier, cut) = (self.clone(), Arc::new(Cut::new()));
+        let (sender, report) = sync_channel(1);
+        let thread_cut = cut.clone();
+        let look = move || {
+            let report = tier.look(&key, tier.timeouts.whole, &thread_cut);
+            let found = report.found.is_some();
+            // Nobody waits for it any more: it was cut.
+            if sender.send(report).is_ok() && found {
+                overtake();
+            }
+        };
+        threads::start(|builder| builder.spawn(look)).ok()?;
+        Some(Pending {
+            report,
+            cut,
+            tier: self.clone(),
+        })
+    }
+
+    /// Puts files of a cache into all stores that are written; `before`: into those before this one, which did not have them.
+    /// Waits for nothing. Returns what went wrong.
+    pub fn upload(&self, from: &Path, files: &[Upload], before: Option<usize>) -> Option<String> {
+        let mut puts = Vec::new();
+        for (store, remote) in self.remotes.iter().enumerate() {
+            let is_wanted = before.is_none_or(|before| store < before);
+            // What is wrong with its helper was told when it was asked.
+            if !remote.spec.mode.write || !is_wanted || remote.place().is_err() {
+                continue;
+            }
+            puts.extend(files.iter().map(|file| {
+                let record = |kind: RemoteKind| {
+                    Record::now(Kind::Remote, kind as u8, file.len, file.key)
+                        .encode()
+                        .to_vec()
+                };
+                Put {
+                    store: store as u32,
+                    key: remote.names.of(&file.key).bytes().to_vec(),
+                    path: from.join(&file.path).into_os_string().into_vec(),
+                    journal: from.join(JOURNAL).into_os_string().into_vec(),
+                    records: [record(RemoteKind::Put), record(RemoteKind::PutError)],
+                }
+            }));
+        }
+        if puts.is_empty() {
+            return None;
+        }
+        let stores = || {
+            let endpoint = |remote: &Remote| match remote.place() {
+                Ok((endpoint, _)) => endpoint.clone(),
+                Err(_) => Endpoint {
+                    socket: Vec::new(),
+                    program: Vec::new(),
+                    environment: Vec::new(),
+                },
+            };
+            self.remotes.iter().map(endpoint).collect()
+        };
+        self.uploader
+            .put(&stores, puts)
+            .err()
+            .map(|why| format!("nothing is put into remotes: {why}"))
+    }
+}
+
+impl Pending {
+    /// Waits for at most this time. `None`: it goes on.
+    pub fn wait(&self, time: Duration) -> Option<Report> {
+        match self.report.recv_timeout(time) {
+            Ok(report) => Some(report),
+            Err(RecvTimeoutError::Timeout) => None,
+            // Its thread is gone.
+            Err(RecvTimeoutError::Disconnected) => Some(Report::default()),
+        }
+    }
+
+    /// Gives it up, if it goes on: something else was faster.
+    pub fn abandon(self) {
+        if self.wait(Duration::ZERO).is_none() {
+            self.cut.cut();
+            for remote in self
+                .tier
+                .remotes
+                .iter()
+                .filter(|remote| remote.spec.mode.read)
+            {
+                if let Ok((_, breaker)) = remote.place() {
+                    breaker.ended(End::TooSlow);
+                }
+            }
+        }
+    }
+}
+
+/// Whether a store may be used as it is configured.
+fn check(spec: &Spec, trusts: bool, signs: bool) -> Result<(), Error> {
+    let mode = spec.mode;
+    let why = if mode.read && !trusts && !mode.unsigned {
+        "whoever can write to it could have this program run any code, because no key is trusted: trust the public key of \
+         those who fill it, or allow unsigned entries if you trust everybody who can write to it"
+    } else if mode.write && !signs && !mode.unsigned {
+        "entries would be put there that nobody signed, and others would refuse them: set a key that signs, only read, or \
+         allow unsigned entries"
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(
+        Status::Untrusted,
+        format!("the remote {spec} is not used: {why}"),
+    ))
+}

@@ -1,0 +1,66 @@
+//! What lies under a key: an entry's or alias's file as it is, or as one zstd frame.
+
+use crate::cache::entry;
+use crate::protocol::storage::upload::MAX_VALUE_LEN;
+
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// How many times longer than its frame a file may be.
+const MAX_RATIO: u64 = 256;
+
+/// The file that a value is.
+pub fn unpack(value: Vec<u8>) -> Result<Vec<u8>, String> {
+    // A frame that ends like a file has the odds of one to 2^64 against it.
+    if entry::is_file(&value) || !value.starts_with(&ZSTD_MAGIC) {
+        return Ok(value);
+    }
+    let unreadable = || "its compressed form cannot be read".to_owned();
+    let len = zstd::zstd_safe::get_frame_content_size(&value)
+        .ok()
+        .flatten()
+        .ok_or_else(unreadable)?;
+    if len > MAX_VALUE_LEN || len / MAX_RATIO > value.len() as u64 {
+        return Err(format!(
+            "{} bytes are said to be {len} when they are decompressed",
+            value.len()
+        ));
+    }
+    let mut file = Vec::new();
+    file.try_reserve_exact(len as usize)
+        .map_err(|_| "there is no memory for it".to_owned())?;
+    let mut decompressor = zstd::bulk::Decompressor::new().map_err(|_| unreadable())?;
+    decompressor
+        .decompress_to_buffer(&value, &mut file)
+        .map_err(|_| unreadable())?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_unpacked() {
+        let check =
+            |value: &[u8], expect: Result<&[u8], &str>| match (unpack(value.to_vec()), expect) {
+                (Ok(file), Ok(expect)) => assert!(file == expect),
+                (Err(error), Err(expect)) => assert!(error.contains(expect), "{error}"),
+                (got, _) => panic!("{got:?}"),
+            };
+        let file: Vec<u8> = (0..100_000_u32)
+            .map(|byte| (byte * byte >> 7) as u8)
+            .collect();
+        let frame = zstd::bulk::compress(&file, 3).expect("a frame");
+        check(&file, Ok(&file));
+        check(&frame, Ok(&file));
+        check(&frame[..frame.len() - 1], Err("cannot be read"));
+        check(&frame[..6], Err(""));
+        check(b"", Ok(b""));
+        // A file is one, whatever it begins with.
+        let strange = [&ZSTD_MAGIC[..], b"MGENJIT\n"].concat();
+        check(&strange, Ok(&strange));
+        // A megabyte of zeros is 50 bytes, and more than 256 times as long.
+        let zeros = zstd::bulk::compress(&vec![0; 1 << 20], 19).expect("a frame");
+        check(&zeros, Err("when they are decompressed"));
+    }
+}
