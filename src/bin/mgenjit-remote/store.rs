@@ -1,0 +1,306 @@
+//! The store, by opendal.
+
+use super::path;
+use super::secrets::Secrets;
+use opendal::services::{Azblob, Fs, Gcs, Memcached, Redis, S3, Webdav};
+use opendal::{Buffer, ErrorKind, Operator};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The longest that a store may take for one request. Clients wait less long.
+const LONGEST: Duration = Duration::from_secs(60);
+
+pub struct Store {
+    operator: Operator,
+    secrets: Secrets,
+}
+
+/// The options of a service, by opendal's names.
+#[derive(Debug, PartialEq, Eq)]
+struct Options {
+    service: &'static str,
+    options: BTreeMap<String, String>,
+}
+
+impl Store {
+    /// Connects to nothing yet.
+    pub fn open(url: &str, attributes: &[(String, String)]) -> Result<Store, String> {
+        let mut secrets = Secrets::default();
+        let Options { service, options } = options_of(url, attributes)?;
+        for (name, value) in &options {
+            if !["endpoint", "root", "bucket", "container", "region"].contains(&name.as_str()) {
+                secrets.add(value);
+            }
+        }
+        let operator = match service {
+            "azblob" => Operator::from_iter::<Azblob>(options),
+            "fs" => Operator::from_iter::<Fs>(options),
+            "gcs" => Operator::from_iter::<Gcs>(options),
+            "memcached" => Operator::from_iter::<Memcached>(options),
+            "redis" => Operator::from_iter::<Redis>(options),
+            "s3" => Operator::from_iter::<S3>(options),
+            _ => Operator::from_iter::<Webdav>(options),
+        }
+        .map_err(|error| secrets.redact(error.message()))?;
+        Ok(Store { operator, secrets })
+    }
+
+    /// `None`: it is not there.
+    pub async fn get(&self, key: &[u8]) -> Result<Option<Buffer>, String> {
+        let path = path::of(key);
+        match self.limited(self.operator.read(&path)).await? {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.words(&error)),
+        }
+    }
+
+    pub async fn exists(&self, key: &[u8]) -> Result<bool, String> {
+        let path = path::of(key);
+        let found = self.limited(self.operator.exists(&path)).await?;
+        found.map_err(|error| self.words(&error))
+    }
+
+    pub async fn put(&self, key: &[u8], value: Vec<u8>) -> Result<(), String> {
+        let path = path::of(key);
+        let done = self.limited(self.operator.write(&path, value)).await?;
+        done.map(drop).map_err(|error| self.words(&error))
+    }
+
+    /// Returns whether it was there.
+    pub async fn remove(&self, key: &[u8]) -> Result<bool, String> {
+        let path = path::of(key);
+        if !self.exists(key).await? {
+            return Ok(false);
+        }
+        let done = self.limited(self.operator.delete(&path)).await?;
+        done.map(|()| true).map_err(|error| self.words(&error))
+    }
+
+    async fn limited<T>(&self, what: impl Future<Output = T>) -> Result<T, String> {
+        tokio::time::timeout(LONGEST, what)
+            .await
+            .map_err(|_| format!("the store did not answer within {} s", LONGEST.as_secs()))
+    }
+
+    /// Without the context, which has addresses and headers.
+    fn words(&self, error: &opendal::Error) -> String {
+        use std::error::Error as _;
+        let mut words = format!("{}: {}", error.kind(), error.message());
+        if let Some(source) = error.source() {
+            words.push_str(&format!(": {source}"));
+        }
+        self.secrets.redact(&words)
+    }
+}
+
+/// What a URL and attributes say, by opendal's names. What a query has, and what attributes are, are further options.
+fn options_of(url: &str, attributes: &[(String, String)]) -> Result<Options, String> {
+    let (scheme, rest) = url
+        .split_once("://")
+        .ok_or_else(|| "the URL has no ://".to_owned())?;
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (user, host) = match authority.rsplit_once('@') {
+        Some((user, host)) => (Some(user), host),
+        None => (None, authority),
+    };
+    let mut options = BTreeMap::new();
+    let mut set = |name: &str, value: String| {
+        if !value.is_empty() {
+            options.insert(name.to_owned(), value);
+        }
+    };
+    let root = |path: &str| format!("/{}", path.trim_matches('/'));
+    let service = match scheme {
+        "s3" | "gcs" | "azblob" => {
+            let place = if scheme == "azblob" {
+                "container"
+            } else {
+                "bucket"
+            };
+            set(place, host.to_owned());
+            set("root", root(path));
+            match scheme {
+                "s3" => {
+                    // As Amazon's own tools: a store that is not theirs rarely cares.
+                    let region = std::env::var("AWS_REGION")
+                        .or_else(|_| std::env::var("AWS_DEFAULT_REGION"));
+                    set("region", region.unwrap_or_else(|_| "us-east-1".to_owned()));
+                    let endpoint = std::env::var("AWS_ENDPOINT_URL_S3")
+                        .or_else(|_| std::env::var("AWS_ENDPOINT_URL"));
+                    set("endpoint", endpoint.unwrap_or_default());
+                    "s3"
+                }
+                "gcs" => "gcs",
+                _ => "azblob",
+            }
+        }
+        "redis" | "rediss" => {
+            set("endpoint", format!("{scheme}://{}", with_port(host, 6379)));
+            set("db", path.trim_matches('/').to_owned());
+            set("root", "/".to_owned());
+            "redis"
+        }
+        "memcached" => {
+            set("endpoint", format!("tcp://{}", with_port(host, 11211)));
+            set("root", root(path));
+            "memcached"
+        }
+        "http" | "https" | "webdav" | "webdavs" => {
+            let scheme = if scheme.ends_with('s') {
+                "https"
+            } else {
+                "http"
+            };
+            set("endpoint", format!("{scheme}://{host}"));
+            set("root", root(path));
+            "webdav"
+        }
+        "file" if host.is_empty() || host == "localhost" => {
+            set("root", decode(&root(path)));
+            "fs"
+        }
+        "file" => return Err("a file system's URL has three slashes: file:///PATH".to_owned()),
+        other => {
+            return Err(format!(
+                "{other} is no kind of store that this program knows"
+            ));
+        }
+    };
+    if let Some(user) = user {
+        let (name, password) = user.split_once(':').unwrap_or(("", user));
+        let (name, password) = (decode(name), decode(password));
+        let names = match service {
+            "s3" => ["access_key_id", "secret_access_key"],
+            "azblob" => ["account_name", "account_key"],
+            _ => ["username", "password"],
+        };
+        set(names[0], name);
+        set(names[1], password);
+    }
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, "true"));
+        set(&decode(name), decode(value));
+    }
+    for (name, value) in attributes {
+        let name = match name.as_str() {
+            "bearer-token" => "token".to_owned(),
+            other => other.replace('-', "_"),
+        };
+        set(&name, value.clone());
+    }
+    Ok(Options { service, options })
+}
+
+fn with_port(host: &str, port: u16) -> String {
+    // An IPv6 address has colons of its own, in brackets.
+    match host.rsplit_once(':') {
+        Some((_, after)) if !after.contains(']') => host.to_owned(),
+        _ => format!("{host}:{port}"),
+    }
+}
+
+/// Undoes `%41`.
+fn decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let digits = bytes
+            .get(at + 1..at + 3)
+            .and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) if bytes[at] == b'%' => {
+                decoded.push(byte);
+                at += 3;
+            }
+            _ => {
+                decoded.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_understood() {
+        let check = |url: &str, service: &str, expect: &[(&str, &str)]| {
+            let got = options_of(url, &[]).expect("it is understood");
+            assert_eq!(got.service, service, "{url}");
+            for (name, value) in expect {
+                assert_eq!(
+                    got.options.get(*name).map(String::as_str),
+                    Some(*value),
+                    "{url}: {name}"
+                );
+            }
+        };
+        check(
+            "s3://bucket/a/b/?endpoint=http%3A%2F%2Fx:1",
+            "s3",
+            &[
+                ("bucket", "bucket"),
+                ("root", "/a/b"),
+                ("endpoint", "http://x:1"),
+            ],
+        );
+        check(
+            "s3://id:se%2Fcret@bucket",
+            "s3",
+            &[
+                ("access_key_id", "id"),
+                ("secret_access_key", "se/cret"),
+                ("root", "/"),
+            ],
+        );
+        check(
+            "redis://host",
+            "redis",
+            &[("endpoint", "redis://host:6379")],
+        );
+        check(
+            "rediss://:pw@[::1]/2",
+            "redis",
+            &[
+                ("endpoint", "rediss://[::1]:6379"),
+                ("password", "pw"),
+                ("db", "2"),
+            ],
+        );
+        check(
+            "redis://pw@host:1",
+            "redis",
+            &[("endpoint", "redis://host:1"), ("password", "pw")],
+        );
+        check(
+            "memcached://h",
+            "memcached",
+            &[("endpoint", "tcp://h:11211")],
+        );
+        check(
+            "https://u:p@h:8/x",
+            "webdav",
+            &[
+                ("endpoint", "https://h:8"),
+                ("root", "/x"),
+                ("username", "u"),
+            ],
+        );
+        check("file:///srv/a%20b", "fs", &[("root", "/srv/a b")]);
+        check("gcs://b/p", "gcs", &[("bucket", "b"), ("root", "/p")]);
+        check(
+            "azblob://c?account_name=n",
+            "azblob",
+            &[("container", "c"), ("account_name", "n")],
+        );
+        for bad in ["file://host/x", "ftp://x", "redis:x"] {
+            assert!(options_of(bad, &[]).is_err(), "{bad}");
+        }
+    }
+}
