@@ -48,7 +48,7 @@ workload_sources := benches/eviction/workload.c
 
 HEADERS := include/mgenjit.h $(wildcard examples-c/*/*.h benches/*.h)
 
-.PHONY: all library ready setup demo check test soak test-bindings test-python wheel check-c lint header notices bench picture flame bench-pieces bench-throws bench-cache bench-scale record-trace install uninstall clean help
+.PHONY: all library remote ready setup demo check test soak test-bindings test-python wheel check-c lint header notices bench picture flame bench-pieces bench-throws bench-cache bench-scale record-trace install uninstall clean help
 .DELETE_ON_ERROR:
 
 all: library $(patsubst %,target/examples-c/%,$(EXAMPLES) $(TOOLS)) target/install/mgenjit.o $(RUNTIME) ## build the library, the compile server and the examples (default)
@@ -146,12 +146,25 @@ CHECKED := env CARGO_TARGET_DIR=$(CURDIR)/target/check MGENJIT_LLVM_VERSION=$(or
 check: ## the quick loop: unit tests and rules of the sources, with Rust alone: no LLVM, no compile server
 	@$(CHECKED) $(CARGO) test --quiet --release --no-default-features --lib --test tidy
 
+# In a folder of its own: the crates that it shares with the library would be built anew, with other features.
+REMOTE := env CARGO_TARGET_DIR=$(CURDIR)/target/remote MGENJIT_LLVM_VERSION=$(or $(MGENJIT_LLVM_VERSION),22.1.8)
+
+remote: ## build mgenjit-remote, which talks to Redis, S3, web servers and others: some minutes
+	@$(REMOTE) $(CARGO) build --release --no-default-features --features remote --bin mgenjit-remote
+	@mkdir -p target/release
+	@install -m 755 target/remote/release/mgenjit-remote target/release/mgenjit-remote
+
+# An S3 server for the tests. Without a network, they are left out.
+target/moto/bin/moto_server:
+	-@python3 -m venv target/moto && target/moto/bin/pip install --quiet 'moto[server]'
+
 test: setup ## set up, build, and test everything
-	@$(MAKE) --no-print-directory all check-c wheel
+	@$(MAKE) --no-print-directory all check-c wheel remote target/moto/bin/moto_server
+	@$(REMOTE) $(CARGO) test --quiet --release --no-default-features --features remote --bin mgenjit-remote
 	@tests/run.sh $(CARGO)
 
 soak: setup ## the tests that take too long for every day: half an hour
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all remote
 	$(CARGO) test --release --tests -- --ignored soak
 
 test-python: wheel ## test the Python package, and its wheels

@@ -64,6 +64,11 @@ need_all() {
     clang=$(command -v clang-22 || echo "$prefix/bin/clang")
     file "$("$clang" -print-file-name=libclang_rt.tsan-x86_64.a 2>/dev/null)" libclang-rt-22-dev
     program openssl openssl
+    # Stores that machines share, and what builds the program that talks to them.
+    program redis-server redis-server
+    program memcached memcached
+    file /usr/lib/nginx/modules/ngx_http_dav_ext_module.so libnginx-mod-http-dav-ext
+    file /usr/sbin/nginx nginx-light
     program gdb gdb
     program lldb-22 lldb-22
     program perf linux-perf

@@ -93,18 +93,22 @@ link_tool() {
     ${CC:-cc} ${LDFLAGS:-} -o "$work/mgenjit" target/install/mgenjit.o -Ltarget/release -lmgenjit "$@"
 }
 
+programs='mgenjit-server mgenjit-helper'
+# Built by `make remote`, which not everybody needs.
+[ "$action" = install ] && [ ! -e target/release/mgenjit-remote ] || programs="$programs mgenjit-remote"
+
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 if [ "$action" = install ]; then
     link_tool
-    cp target/release/mgenjit-server target/release/mgenjit-helper "$work"
+    for program in $programs; do cp "target/release/$program" "$work"; done
     strip=${STRIP-strip}
-    [ -z "$strip" ] || $strip "$work/mgenjit" "$work/mgenjit-server" "$work/mgenjit-helper"
+    [ -z "$strip" ] || (cd "$work" && $strip mgenjit $programs)
 fi
 
 put 755 "$work/mgenjit" "$BINDIR/mgenjit"
-for program in mgenjit-server mgenjit-helper; do
+for program in $programs; do
     put 755 "$work/$program" "$LIBEXECDIR/mgenjit/$program"
 done
 put 755 target/release/libmgenjit.so "$LIBDIR/libmgenjit.so.$VERSION"
@@ -115,7 +119,7 @@ put 644 target/release/libmgenjit.a "$LIBDIR/libmgenjit.a"
 case $(realpath -m "$LIBEXECDIR") in
 "$(realpath -m "$LIBDIR/../libexec")" | "$(realpath -m "$LIBDIR/../../libexec")") ;;
 *)
-    for program in mgenjit-server mgenjit-helper; do
+    for program in $programs; do
         put_link "$LIBEXECDIR/mgenjit/$program" "$LIBDIR/mgenjit/$program"
     done
     ;;
