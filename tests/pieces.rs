@@ -196,6 +196,35 @@ fn whoever_goes_on_after_a_kill_uses_what_was_stored() {
     assert!(large == fresh);
 }
 
+/// LLVM ends the process over it, while it generates code.
+const FATAL: &str = "declare void @llvm.aarch64.hint(i32)\n\
+    define void @fatal() {\n  call void @llvm.aarch64.hint(i32 0)\n  ret void\n}\n";
+
+#[test]
+fn a_piece_that_a_server_does_not_survive_is_named_and_the_others_are_stored() {
+    let place = place();
+    place.write_large("large.ll", 30, FATAL);
+    let mut command = tool(&place, "build", "100");
+    command.args(["-O2", "--reproducers", "reproducers", "-o", "large.o", "large.ll"]);
+    let told = outcome_of_build(&mut command);
+    assert!(told.contains("large.ll (piece with `"), "{told}");
+    assert!(told.contains("Cannot select"), "{told}");
+    assert!(told.contains("on function '@fatal'"), "{told}");
+    assert!(told.contains("what reproduces it is in "), "{told}");
+    let folders = std::fs::read_dir(place.path("reproducers")).expect("reproducers");
+    let folders: Vec<PathBuf> = folders.map(|one| one.expect("a folder").path()).collect();
+    assert_eq!(folders.len(), 1, "{folders:?}");
+    let input = std::fs::metadata(folders[0].join("input-0.bc")).expect("one piece");
+    let whole = std::fs::metadata(place.path("large.ll")).expect("the module");
+    assert!(input.len() < whole.len() / 4, "{} of {}", input.len(), whole.len());
+
+    place.write_large("large.ll", 30, "define void @fatal() {\n  ret void\n}\n");
+    let mut again = tool(&place, "build", "100");
+    let told = outcome_of_build(again.args(["-O2", "--verbose", "-o", "large.o", "large.ll"]));
+    let found = told.contains(" pieces found") && !told.contains(" 0 of ");
+    assert!(found, "{told}");
+}
+
 /// Programs of `tests/c` that use modules in many ways, with every module in pieces of one function each.
 macro_rules! in_pieces {
     ($($name:ident . $extension:ident)*) => {
@@ -216,6 +245,7 @@ macro_rules! in_pieces {
 }
 
 in_pieces! {
+    cache_verify.c
     calls.c
     cplusplus.c
     exceptions.cpp
@@ -228,7 +258,9 @@ in_pieces! {
     real_programs.c
     singletons.cpp
     symbols.c
+    tasks.c
     thread_locals.cpp
+    threads.c
 }
 
 /// The folder of a dependency's sources.
