@@ -205,7 +205,14 @@ fn a_piece_that_a_server_does_not_survive_is_named_and_the_others_are_stored() {
     let place = place();
     place.write_large("large.ll", 30, FATAL);
     let mut command = tool(&place, "build", "100");
-    command.args(["-O2", "--reproducers", "reproducers", "-o", "large.o", "large.ll"]);
+    command.args([
+        "-O2",
+        "--reproducers",
+        "reproducers",
+        "-o",
+        "large.o",
+        "large.ll",
+    ]);
     let told = outcome_of_build(&mut command);
     assert!(told.contains("large.ll (piece with `"), "{told}");
     assert!(told.contains("Cannot select"), "{told}");
@@ -216,7 +223,12 @@ fn a_piece_that_a_server_does_not_survive_is_named_and_the_others_are_stored() {
     assert_eq!(folders.len(), 1, "{folders:?}");
     let input = std::fs::metadata(folders[0].join("input-0.bc")).expect("one piece");
     let whole = std::fs::metadata(place.path("large.ll")).expect("the module");
-    assert!(input.len() < whole.len() / 4, "{} of {}", input.len(), whole.len());
+    assert!(
+        input.len() < whole.len() / 4,
+        "{} of {}",
+        input.len(),
+        whole.len()
+    );
 
     place.write_large("large.ll", 30, "define void @fatal() {\n  ret void\n}\n");
     let mut again = tool(&place, "build", "100");

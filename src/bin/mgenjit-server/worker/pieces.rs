@@ -48,6 +48,20 @@ pub struct Parts {
     pub payload: Vec<Vec<u8>>,
 }
 
+/// From so many instructions on, it takes longer to free a module than to start a server.
+const LARGE: u64 = 20_000;
+
+impl Parts {
+    pub fn is_large(&self) -> bool {
+        let instructions = self
+            .cut
+            .pieces
+            .iter()
+            .map(|piece| u64::from(piece.instructions));
+        instructions.sum::<u64>() >= LARGE
+    }
+}
+
 /// A module that is compiled as a whole after all, or its pieces.
 pub enum Cutting {
     Whole(Box<Job>),
@@ -69,10 +83,12 @@ pub fn cut(
     let functions = signatures::signatures(&module);
     let opened = prepare::before_cut(&module, &job.machine, job.options.is_for_image());
     let found = pieces::cut(&module, job.options.level, &job.machine, partition);
-    drop(module);
     let Some(found) = found else {
+        drop(module);
         return Cutting::Whole(Box::new(job));
     };
+    // Its context frees it.
+    std::mem::forget(module);
     let opened = compile::stated(opened).into_iter();
     let rest = Rest {
         functions,

@@ -19,6 +19,7 @@ use mgenjit::protocol::messages::{
 };
 use mgenjit::protocol::transport::{self, TransportError};
 use mgenjit::types::{self, Partition};
+use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -54,7 +55,17 @@ pub fn serve(
     });
     let mut compiler = Compiler::new()?;
     loop {
-        let answered = answer(socket, teller, record, &mut compiler, &not_isolated, data);
+        // What is left of a large module that was cut.
+        let mut left = None;
+        let answered = answer(
+            socket,
+            teller,
+            record,
+            &mut compiler,
+            &not_isolated,
+            data,
+            &mut left,
+        );
         crash::enter(Phase::Wait);
         let (reply, payload) = match answered {
             Ok(Some(answer)) => answer,
@@ -81,6 +92,13 @@ pub fn serve(
         };
         record.end(Some(&reply));
         let sent = send(socket, &reply, payload);
+        if let Some(left) = left {
+            // The client starts another server for the pieces sooner than this one could free the module.
+            std::mem::forget(left);
+            record.finish("it has cut a large module, which would take long to free");
+            let _ = socket.shutdown(Shutdown::Both);
+            return Ok(());
+        }
         heap::give_back();
         match sent {
             // The client starts another one for its next request.
@@ -112,7 +130,7 @@ pub fn serve(
 /// Why a server ends although it answered.
 const SPENT: &str = "LLVM lists the names that it knows once in a process";
 
-/// Waits for a request and works on it. Nothing is the answer if the client wants none.
+/// Waits for a request and works on it. Nothing is the answer if the client wants none. `left`: of what was cut.
 fn answer(
     socket: &UnixStream,
     teller: &Teller,
@@ -120,6 +138,7 @@ fn answer(
     compiler: &mut Compiler,
     not_isolated: &str,
     data: &DataSize,
+    left: &mut Option<Context>,
 ) -> Result<Option<(Reply, Option<OwnedFd>)>, TransportError> {
     let (request, payload) = transport::receive::<Request>(socket)?;
     last_words::forget();
@@ -185,10 +204,17 @@ fn answer(
                 }
             }
             let cutting = pieces::cut(&context, job, module, partition);
-            drop(context);
             match cutting {
-                Cutting::Whole(job) => compiler.compile(*job).and_then(output),
-                Cutting::Pieces(parts) => cut(parts),
+                Cutting::Whole(job) => {
+                    drop(context);
+                    compiler.compile(*job).and_then(output)
+                }
+                Cutting::Pieces(parts) => {
+                    if parts.is_large() {
+                        *left = Some(context);
+                    }
+                    cut(parts)
+                }
             }
         }
     };
