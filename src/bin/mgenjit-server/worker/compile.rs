@@ -61,6 +61,13 @@ pub struct Job {
 }
 
 impl Job {
+    /// Writes the canonical form of the module that was read.
+    pub fn write_canonical(&mut self, context: &Context, module: Option<&Module<'_>>) {
+        let started = Instant::now();
+        self.unit.write_canonical(context, module);
+        self.times.parse += microseconds(started);
+    }
+
     /// The digest of everything that the code depends on, except the options.
     pub fn digest(&self) -> [u8; 32] {
         self.unit.digest()
@@ -98,11 +105,12 @@ impl Compiler {
         options: Options,
     ) -> Result<Job, Failure> {
         let context = Context::create();
-        let (job, _) = self.read_module(&context, inputs, keep, options)?;
+        let (mut job, module) = self.read_module(&context, inputs, keep, options)?;
+        job.write_canonical(&context, module.as_ref());
         Ok(job)
     }
 
-    /// As `read`; also returns the module of which the canonical one was written, in `context`, which must be new.
+    /// As `read`, but returns the module, in `context`, which must be new. The canonical one is still to be written.
     pub fn read_module<'context>(
         &self,
         context: &'context Context,

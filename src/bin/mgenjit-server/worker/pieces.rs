@@ -44,22 +44,16 @@ struct Facts {
 /// Pieces, and what joins them.
 pub struct Parts {
     pub cut: Cut,
+    /// Of everything that the code depends on, except the options. Another one than that of the canonical module.
+    pub digest: [u8; 32],
     /// The pieces and then the rest.
     pub payload: Vec<Vec<u8>>,
 }
 
-/// From so many instructions on, it takes longer to free a module than to start a server.
-const LARGE: u64 = 20_000;
-
-impl Parts {
-    pub fn is_large(&self) -> bool {
-        let instructions = self
-            .cut
-            .pieces
-            .iter()
-            .map(|piece| u64::from(piece.instructions));
-        instructions.sum::<u64>() >= LARGE
-    }
+/// Whether a module is cut if it can be, where no size of pieces is asked for. Its canonical form is then not needed: its
+/// pieces say as much.
+pub fn comes_first(job: &Job, module: Option<&Module<'_>>) -> bool {
+    job.options.emit == Emit::Code && module.is_some_and(pieces::is_large)
 }
 
 /// A module that is compiled as a whole after all, or its pieces.
@@ -68,7 +62,8 @@ pub enum Cutting {
     Pieces(Parts),
 }
 
-/// Cuts what was read, if it is to be cut and can be. `module`: what the canonical module was written of, in `context`.
+/// Cuts what was read, if it is to be cut and can be. `module`: what was read, in `context`. Of what is compiled as a whole,
+/// the canonical form must have been written before.
 pub fn cut(
     context: &Context,
     mut job: Job,
@@ -90,6 +85,8 @@ pub fn cut(
     // Its context frees it.
     std::mem::forget(module);
     let opened = compile::stated(opened).into_iter();
+    // Of inputs that are not IR, and of what is kept.
+    let others = job.unit.digest();
     let rest = Rest {
         functions,
         opened: opened
@@ -98,6 +95,13 @@ pub fn cut(
         unit: job.unit.about(),
     };
     let natives = rest.unit.natives.clone();
+    let mut hasher = blake3::Hasher::new_derive_key("libmgenjit 2026 pieces of a canonical module");
+    for piece in &found {
+        hasher.update(&(piece.bitcode.len() as u64).to_le_bytes());
+        hasher.update(&piece.bitcode);
+    }
+    hasher.update(&encode(&(&rest.functions, &rest.opened)));
+    hasher.update(&others);
     let rest = encode(&rest);
     let rest_len = rest.len() as u64;
     let mut payload = Vec::with_capacity(found.len() + 1);
@@ -120,6 +124,7 @@ pub fn cut(
             natives,
             times: job.times,
         },
+        digest: *hasher.finalize().as_bytes(),
         payload,
     })
 }

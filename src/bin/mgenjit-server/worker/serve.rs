@@ -8,10 +8,11 @@ use crate::process::limits::DataSize;
 use crate::process::progress::Teller;
 use crate::process::record::Record;
 use crate::process::{heap, isolate, limits, memory};
-use crate::worker::compile::{Artifacts, Compiler, Options, Output};
+use crate::worker::compile::{Artifacts, Compiler, Job, Options, Output};
 use crate::worker::link;
 use crate::worker::pieces::{self, Cutting, Parts};
 use inkwell::context::Context;
+use inkwell::module::Module;
 use mgenjit::protocol::greeting::greet;
 use mgenjit::protocol::last_words;
 use mgenjit::protocol::messages::{
@@ -170,31 +171,31 @@ fn answer(
         }
     });
     let mut telling = teller.start(request.progress);
+    // To read it once more.
+    let spare = match request.step {
+        Step::Cut(Partition::Automatic) => payload.as_ref().and_then(|one| one.try_clone().ok()),
+        _ => None,
+    };
     let work = match read(&request, payload) {
         Ok(work) => work,
         Err(failure) => return Ok(Some(failed(failure))),
     };
-    let Work { inputs, options } = work;
-    let keep = request.keep.clone();
     let answer = match request.step {
-        Step::Piece => piece(compiler, inputs, &options),
+        Step::Piece => piece(compiler, work.inputs, &work.options),
         Step::Join { natives } => compiler
-            .join(inputs, natives, keep, &options)
+            .join(work.inputs, natives, request.keep, &work.options)
             .and_then(output),
         Step::Whole | Step::Cut(_) => {
             let context = Context::create();
-            let (job, module) = match compiler.read_module(&context, inputs, keep, options) {
-                Ok(read) => read,
+            let module = match read_module(compiler, &context, &request, work, spare) {
+                Ok(module) => module,
                 Err(failure) => return Ok(Some(failed(failure))),
             };
-            // What is not cut is not needed while the digest is looked up.
-            let partition = match request.step {
-                Step::Cut(partition) => partition,
-                _ => Partition::Off,
-            };
-            let module = module.filter(|_| partition != Partition::Off);
             if request.identify {
-                let digest = job.digest();
+                let digest = match &module {
+                    Read::Whole(job, _) => job.digest(),
+                    Read::Pieces(parts) => parts.digest,
+                };
                 drop(telling);
                 crash::enter(Phase::Wait);
                 let _ = send(socket, &Reply::Identified { digest }, None);
@@ -203,16 +204,14 @@ fn answer(
                     (Decision::Stop, _) => return Ok(None),
                 }
             }
-            let cutting = pieces::cut(&context, job, module, partition);
-            match cutting {
+            let is_large = matches!(module, Read::Pieces(_));
+            match module.cut(&context, request.step) {
                 Cutting::Whole(job) => {
                     drop(context);
                     compiler.compile(*job).and_then(output)
                 }
                 Cutting::Pieces(parts) => {
-                    if parts.is_large() {
-                        *left = Some(context);
-                    }
+                    *left = is_large.then_some(context);
                     cut(parts)
                 }
             }
@@ -220,6 +219,54 @@ fn answer(
     };
     drop(telling);
     Ok(Some(answer.unwrap_or_else(failed)))
+}
+
+/// What was read: a module, and its canonical form; or, of a large module, its pieces.
+enum Read<'context> {
+    Whole(Box<Job>, Option<Module<'context>>),
+    Pieces(Parts),
+}
+
+impl Read<'_> {
+    /// Cuts it, if a size of pieces is asked for.
+    fn cut(self, context: &Context, step: Step) -> Cutting {
+        match (self, step) {
+            (Read::Pieces(parts), _) => Cutting::Pieces(parts),
+            (Read::Whole(job, module), Step::Cut(partition @ Partition::Size(_))) => {
+                pieces::cut(context, *job, module, partition)
+            }
+            (Read::Whole(job, _), _) => Cutting::Whole(job),
+        }
+    }
+}
+
+/// `spare`: what the inputs are in, in case that they are to be read again.
+fn read_module<'context>(
+    compiler: &Compiler,
+    context: &'context Context,
+    request: &CompileRequest,
+    work: Work,
+    spare: Option<OwnedFd>,
+) -> Result<Read<'context>, Failure> {
+    let Work { inputs, options } = work;
+    let keep = request.keep.clone();
+    let (mut job, module) = compiler.read_module(context, inputs, keep, options)?;
+    if spare.is_none() || !pieces::comes_first(&job, module.as_ref()) {
+        job.write_canonical(context, module.as_ref());
+        // Else it is not needed while the digest is looked up.
+        let is_cut = matches!(request.step, Step::Cut(Partition::Size(_)));
+        let module = module.filter(|_| is_cut);
+        return Ok(Read::Whole(Box::new(job), module));
+    }
+    match pieces::cut(context, job, module, Partition::Automatic) {
+        Cutting::Pieces(parts) => Ok(Read::Pieces(parts)),
+        // It has changed meanwhile.
+        Cutting::Whole(_) => {
+            let Work { inputs, options } = read(request, spare)?;
+            let job = compiler.read(inputs, request.keep.clone(), options)?;
+            Ok(Read::Whole(Box::new(job), None))
+        }
+    }
 }
 
 fn failed(failure: Failure) -> (Reply, Option<OwnedFd>) {

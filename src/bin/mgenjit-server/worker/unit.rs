@@ -62,7 +62,8 @@ struct Part<'context> {
 }
 
 impl Unit {
-    /// Reads inputs. Also returns the module of which the canonical one was written, in `context`, which must be new.
+    /// Reads inputs. Also returns the module that their IR is together, in `context`, which must be new. The canonical one is
+    /// still to be written.
     pub fn read<'context>(
         context: &'context Context,
         mut inputs: Vec<Named>,
@@ -110,7 +111,7 @@ impl Unit {
             && let Some(Part { module, .. }) = parts.pop()
         {
             let unit = Unit {
-                canonical: Some(canonical(&module)),
+                canonical: None,
                 natives,
                 keep,
                 warnings: Vec::new(),
@@ -162,8 +163,14 @@ impl Unit {
             let is_kept = |name: &str| keep.binary_search_by(|one| one.as_str().cmp(name)).is_ok();
             internalise(module, is_kept, |name| needed.contains(name));
         }
-        unit.canonical = module.as_ref().map(canonical);
         Ok((unit, module))
+    }
+
+    /// Writes the canonical form of the module that was read.
+    pub fn write_canonical(&mut self, context: &Context, module: Option<&Module<'_>>) {
+        // Writing reads module-level assembly, which may be wrong. Who compiles it says so.
+        let _diagnostics = Diagnostics::collect(context);
+        self.canonical = module.map(canonical);
     }
 
     /// What [`Unit::again`] needs beside the inputs that are not IR.

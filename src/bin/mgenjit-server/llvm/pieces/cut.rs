@@ -5,6 +5,7 @@ use super::names::SUFFIX;
 use super::plan::{Sizes, plan};
 use crate::llvm::canonical;
 use crate::llvm::target::Machine;
+use crate::llvm::values;
 use inkwell::module::Module;
 use mgenjit::types::{OptLevel, Partition};
 
@@ -27,6 +28,20 @@ const IMPORT: u32 = 100;
 
 /// A module with fewer instructions than this is not cut, unless that is asked for.
 const LEAST: u32 = 20_000;
+
+/// Whether a module is cut where no size of pieces is asked for, if it can be cut.
+pub fn is_large(module: &Module<'_>) -> bool {
+    let mut all = 0;
+    // SAFETY: the module is valid, and so are its functions.
+    unsafe {
+        values::functions(module.as_mut_ptr())
+            .into_iter()
+            .any(|function| {
+                all += values::instructions(function).len();
+                all >= LEAST as usize
+            })
+    }
+}
 
 /// Cuts a verified module, if it is to be cut and can be. Nothing but the module's digest and its pieces may be asked of
 /// it afterwards: its types have no names any more.

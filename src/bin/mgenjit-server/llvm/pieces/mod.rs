@@ -10,5 +10,5 @@ mod plan;
 #[cfg(test)]
 mod tests;
 
-pub use cut::cut;
+pub use cut::{cut, is_large};
 pub use names::{DIRECT, SUFFIX};
