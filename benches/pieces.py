@@ -57,8 +57,7 @@ class Place:
         """What `cache show` says of the module of this name."""
         cache_tool = [os.path.join(TOOLS, "cache"), "--cache-dir", self.path(cache)]
         listed = subprocess.run([*cache_tool, "list", "--json"], check=True, capture_output=True, text=True).stdout
-        keys = [json.loads(line) for line in listed.splitlines() if line.startswith("{")] or json.loads(listed)
-        keys = keys["entries"] if isinstance(keys, dict) else keys
+        keys = [json.loads(line) for line in listed.splitlines()]
         key = next(entry["key"] for entry in keys if entry["name"] == name)
         shown = subprocess.run([*cache_tool, "show", key, "--json"], check=True, capture_output=True, text=True).stdout
         return json.loads(shown)
@@ -101,8 +100,8 @@ def cold(place, folder):
     row("opt, llc, ld.lld", statistics.median(peers))
     row("in pieces, beside that", None, pieces / statistics.median(peers), 0.62)
     entry = place.entry("cut", f"{folder}/sqlite.ll")
-    times = sorted((piece["compile_us"] / 1e6 for piece in entry["pieces"]), reverse=True)
-    serial = entry["compile_us"] / 1e6 - sum(times)
+    times = sorted((piece["compile_time"] / 1e6 for piece in entry["made_of"]), reverse=True)
+    serial = entry["compile_time"] / 1e6 - sum(times)
     print(f"  {len(times)} pieces; the longest takes {times[0]:.2f} s, all {sum(times):.2f} s; the rest {serial:.2f} s")
     for cores in (4, 8, 16):
         busy = [0.0] * cores

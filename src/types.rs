@@ -183,6 +183,21 @@ impl std::ops::AddAssign for CompileTimes {
     }
 }
 
+impl std::ops::SubAssign for CompileTimes {
+    fn sub_assign(&mut self, other: CompileTimes) {
+        let CompileTimes {
+            parse,
+            optimise,
+            codegen,
+            link,
+        } = other;
+        self.parse = self.parse.saturating_sub(parse);
+        self.optimise = self.optimise.saturating_sub(optimise);
+        self.codegen = self.codegen.saturating_sub(codegen);
+        self.link = self.link.saturating_sub(link);
+    }
+}
+
 impl CompileTimes {
     /// What a hit saves.
     pub fn total(&self) -> u64 {

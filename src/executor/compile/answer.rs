@@ -167,7 +167,9 @@ impl Work<'_> {
         match (answer, known) {
             (connection::Answer::Compiled(output), _) => {
                 self.check_answer(&output)?;
-                self.times.server = output.compiled.times;
+                if pieces.is_empty() {
+                    self.times.server = output.compiled.times;
+                }
                 for warning in &output.compiled.warnings {
                     self.tell(EventKind::Warning, warning, 0);
                 }

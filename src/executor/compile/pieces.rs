@@ -53,6 +53,11 @@ impl Work<'_> {
         }
         let objects: Vec<Object> = objects.into_iter().flatten().collect();
         let output = pieces.join(&objects, &mut self.times, listener)?;
+        // The output's are those of all pieces.
+        self.times.server = output.compiled.times;
+        for object in objects.iter().filter(|object| !object.compiled) {
+            self.times.server -= object.times;
+        }
         let used = objects.iter().enumerate().map(|(index, object)| UsedPiece {
             piece: about(pieces.piece(index).0),
             key: shelf.key(index),
