@@ -1609,8 +1609,8 @@ typedef struct mgenjit_cache_statistics {
   // Compile time of the stored entries, and compile time that hits saved.
   uint64_t compile_us;
   uint64_t saved_us;
-  // Whether `hits` to `saved_us`, `piece_hits` and `piece_stores` are known. If not, they are 0: the index is lost or unreadable, and no new one can be
-  // created, for example on a full disk. The fields before them are counted from the files.
+  // Whether `hits` to `saved_us`, `piece_hits` and `piece_stores` are known. If not, they are 0: the index is lost or
+  // unreadable, and no new one can be created, for example on a full disk. The other fields are counted from the files.
   bool has_history;
   // Entries that are pieces of modules, see mgenjit_config_set_partition. `entries` and `bytes` include them.
   uint64_t pieces;
@@ -1670,12 +1670,16 @@ mgenjit_status mgenjit_cache_resolve(mgenjit_cache *cache,
                                      size_t key_bytes,
                                      mgenjit_error **error);
 
-// Removes an entry, even a pinned one. Its code stays valid where it is mapped.
+// Removes an entry, even a pinned one. Its code stays valid where it is mapped. The pieces that a module was made of stay: they
+// have keys of their own, and other modules may have them too.
 //
 // Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND.
-mgenjit_status mgenjit_cache_remove(mgenjit_cache *cache, const char *key, mgenjit_error **error);
+mgenjit_status mgenjit_cache_remove(mgenjit_cache *cache,
+                                    const char *key,
+                                    mgenjit_error **error);
 
-// Pins an entry, so that it is never evicted; false unpins it.
+// Pins an entry, so that it is never evicted; false unpins it. A module needs no pieces to be found, so they are not pinned
+// with it.
 //
 // Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND.
 mgenjit_status mgenjit_cache_pin(mgenjit_cache *cache,
@@ -1705,7 +1709,8 @@ mgenjit_status mgenjit_cache_clear(mgenjit_cache *cache,
 
 // Verifies an entry: its code, as a hit does; what is attached to it; and, if its inputs were kept, that they and the options
 // have its key. With `recompile`, also compiles the inputs again and compares. That needs an entry with inputs that this
-// version of the library compiled, for this machine or another target.
+// version of the library compiled, for this machine or another target. A piece is compiled again, and compared, with a module
+// that was made of it; by itself, it is MGENJIT_STATUS_NOT_FOUND.
 //
 // If the inputs were not kept, only compiling the module again can tell whether the entry is what its key says. The same holds
 // for an alias, except the key of the canonical form, which `recompile` checks.
@@ -1726,7 +1731,7 @@ mgenjit_status mgenjit_cache_rebuild(mgenjit_cache *cache,
                                      void *user,
                                      mgenjit_error **error);
 
-// Writes the entries of `count` keys, and their aliases, to a file, a bundle. The file appears only when it is complete. If
+// Writes the entries of `count` keys, and their aliases, to a file, a bundle. Pieces are written only if their own keys are given. The file appears only when it is complete. If
 // the configuration has a signing key, the entries are signed with it. `progress` may be NULL.
 //
 // Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_IO.

@@ -35,6 +35,32 @@ pub fn variable(name: &CStr) -> Option<OsString> {
     Some(OsString::from_vec(value)).filter(|value| !value.is_empty())
 }
 
+/// Overwrites the values of the variables whose names begin so: `ps` and `/proc` show them as long as the process lives.
+///
+/// # Safety
+///
+/// No other thread may run yet.
+pub unsafe fn forget(names: &[&str]) {
+    unsafe extern "C" {
+        static environ: *const *mut c_char;
+    }
+    // SAFETY: the environment is a list of strings that ends with NULL, which nothing changes meanwhile. The strings are the
+    // process's own, and may be written up to their ends.
+    unsafe {
+        let mut variable = environ;
+        while !variable.is_null() && !(*variable).is_null() {
+            let text = CStr::from_ptr(*variable).to_bytes();
+            if names.iter().any(|name| text.starts_with(name.as_bytes()))
+                && let Some(at) = text.iter().position(|byte| *byte == b'=')
+            {
+                let len = text.len();
+                (*variable).add(at + 1).write_bytes(0, len - at - 1);
+            }
+            variable = variable.add(1);
+        }
+    }
+}
+
 /// What an external linker is given: `NAME=value` each.
 pub fn of_linkers() -> Vec<Vec<u8>> {
     if !is_trusted() {

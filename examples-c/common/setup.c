@@ -79,7 +79,7 @@ int setup_take(struct setup *setup, int option, const char *value, const char *u
     mgenjit_config *config = setup->config;
     mgenjit_error *error = NULL;
     int32_t level, mode, size;
-    uint64_t idle;
+    uint64_t idle, wait;
 
     switch (option) {
     case 'O':
@@ -109,6 +109,12 @@ int setup_take(struct setup *setup, int option, const char *value, const char *u
             *exit_code = report_wrong_usage(usage, SETUP_NOT_PIECES, value);
         break;
     case SETUP_REMOTE: setup_add_remote(config, &setup->remotes, value, &error); break;
+    case SETUP_REMOTE_WAIT:
+        if (setup_seconds(value, &wait))
+            mgenjit_config_set_remote_timeouts(config, wait > 100 ? wait : 100, wait > 1000 ? wait : 1000, wait, &error);
+        else
+            *exit_code = report_wrong_usage(usage, "not a number of seconds: ", value);
+        break;
     case SETUP_REPRODUCERS: mgenjit_config_set_reproducer_dir(config, value, &error); break;
     case SETUP_SERVER:
         if (read_server_mode(value, &mode))

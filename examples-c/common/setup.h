@@ -25,6 +25,7 @@ enum {
     SETUP_NO_CACHE,
     SETUP_PIECES,
     SETUP_REMOTE,
+    SETUP_REMOTE_WAIT,
     SETUP_REPRODUCERS,
     SETUP_SERVER,
     SETUP_SERVER_IDLE,
@@ -47,6 +48,7 @@ enum {
     {"opt", VALUE, 'O'}, \
     {"pieces", VALUE, SETUP_PIECES}, \
     {"remote", VALUE, SETUP_REMOTE}, \
+    {"remote-wait", VALUE, SETUP_REMOTE_WAIT}, \
     {"reproducers", VALUE, SETUP_REPRODUCERS}, \
     {"server", VALUE, SETUP_SERVER}, \
     {"server-idle", VALUE, SETUP_SERVER_IDLE}, \
@@ -71,6 +73,8 @@ enum {
     "  --remote URL         a store that machines share, asked for what is not in the cache (repeatable); what\n" \
     "                       follows a | says how: read, write, read-write, unsigned, namespace=NAME;\n" \
     "                       default: $MGENJIT_REMOTE\n" \
+    "  --remote-wait SECONDS\n" \
+    "                       compile no later than so long after remotes were asked; default: 0.01\n" \
     "  --debug-ir           let debuggers show the IR itself, where it has no debug information; best with -O0\n" \
     "  --max-time SECONDS, --max-memory MIB\n" \
     "                       give up a compile that takes more\n" \

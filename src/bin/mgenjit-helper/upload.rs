@@ -29,6 +29,9 @@ const MOST_WAITING: usize = 4096;
 const CONNECT: Duration = Duration::from_secs(5);
 const PUT: Duration = Duration::from_secs(30);
 
+/// How long this waits, in all, for stores that are left alone for a while.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// How long this goes on after the library's process has ended.
 const AFTERWARDS: Duration = Duration::from_mins(2);
 
@@ -66,6 +69,7 @@ struct Store {
 
 fn work(orders: &Receiver<Order>) {
     let mut stores: Vec<Store> = Vec::new();
+    let mut patience = PATIENCE;
     for order in orders {
         match order {
             Order::Stores(endpoints) => {
@@ -82,7 +86,7 @@ fn work(orders: &Receiver<Order>) {
                 };
                 // What is not there any more was evicted, and is no fault of the store's.
                 let Ok(file) = read(&put) else { continue };
-                let was_put = store.put(&put, &file);
+                let was_put = store.put(&put, &file, &mut patience);
                 record(&put, &put.records[usize::from(!was_put)]);
             }
         }
@@ -91,12 +95,21 @@ fn work(orders: &Receiver<Order>) {
 
 impl Store {
     /// Returns whether the store has it now.
-    fn put(&mut self, put: &Put, file: &[u8]) -> bool {
+    fn put(&mut self, put: &Put, file: &[u8], patience: &mut Duration) -> bool {
         let Some(key) = WireKey::new(put.key.clone()) else {
             return false;
         };
-        if !self.breaker.ask() {
-            return false;
+        while !self.breaker.ask() {
+            let pause = self
+                .breaker
+                .paused()
+                .map_or(Duration::ZERO, |(rest, _)| rest);
+            let pause = pause.max(Duration::from_millis(10));
+            if pause > *patience {
+                return false;
+            }
+            *patience -= pause;
+            std::thread::sleep(pause);
         }
         // A kept connection may have ended meanwhile.
         let mut result = self.try_put(&key, file);

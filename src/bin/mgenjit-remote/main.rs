@@ -9,6 +9,8 @@ mod secrets;
 mod serve;
 mod store;
 
+use mgenjit::environment;
+use std::ffi::CString;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -40,7 +42,10 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), String> {
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let variable = |name: &str| {
+        let name = CString::new(name).ok()?;
+        environment::variable(&name)?.into_string().ok()
+    };
     let needed = |name: &str| variable(name).ok_or_else(|| format!("{name} is not set\n{USAGE}"));
     let socket = needed("CRSH_IPC_ENDPOINT")?;
     let url = needed("CRSH_URL")?;
@@ -54,16 +59,15 @@ fn run() -> Result<(), String> {
             Some((name, value))
         })
         .collect();
+    let store = store::Store::open(&url, &attributes)?;
+    // SAFETY: this is the only thread.
+    unsafe { environment::forget(&["CRSH_URL=", "CRSH_ATTR_VALUE_"]) };
     limit_memory();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| error.to_string())?;
-    runtime.block_on(async {
-        let store = store::Store::open(&url, &attributes)?;
-        secrets::wipe();
-        serve::serve(&socket, store, Duration::from_secs(idle)).await
-    })
+    runtime.block_on(serve::serve(&socket, store, Duration::from_secs(idle)))
 }
 
 /// A store that answers without end must not take all memory.

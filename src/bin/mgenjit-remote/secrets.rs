@@ -1,30 +1,5 @@
 //! Credentials, which nobody else need see.
 
-use std::ffi::{CStr, c_char};
-
-/// Overwrites the values of the variables that may hold some, which `ps` and `/proc` show as long as the process lives.
-pub fn wipe() {
-    unsafe extern "C" {
-        static environ: *const *mut c_char;
-    }
-    // SAFETY: one thread runs, and nothing changes the environment, which is a list of strings that ends with NULL. The
-    // strings are the process's own, and may be written.
-    unsafe {
-        let mut variable = environ;
-        while !variable.is_null() && !(*variable).is_null() {
-            let text = CStr::from_ptr(*variable).to_bytes();
-            let is_secret = [&b"CRSH_URL="[..], b"CRSH_ATTR_VALUE_"]
-                .iter()
-                .any(|name| text.starts_with(name));
-            if is_secret && let Some(at) = text.iter().position(|byte| *byte == b'=') {
-                let len = text.len();
-                (*variable).add(at + 1).write_bytes(0, len - at - 1);
-            }
-            variable = variable.add(1);
-        }
-    }
-}
-
 /// Takes secrets out of messages.
 #[derive(Clone, Debug, Default)]
 pub struct Secrets(Vec<String>);

@@ -5,6 +5,7 @@ use mgenjit::protocol::storage::upload::MAX_VALUE_LEN;
 use mgenjit::protocol::storage::wire;
 use std::cell::Cell;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -25,6 +26,7 @@ pub async fn serve(socket: &str, store: Store, idle: Duration) -> Result<(), Str
     let listener = UnixListener::bind(socket);
     rustix::process::umask(before);
     let listener = listener.map_err(|error| format!("{socket}: {error}"))?;
+    let inode = inode(socket);
     let shared = Rc::new(Shared {
         store,
         used: Cell::new(Instant::now()),
@@ -62,9 +64,17 @@ pub async fn serve(socket: &str, store: Store, idle: Duration) -> Result<(), Str
             }
         })
         .await;
-    // First the name: who comes now starts another one.
-    let _ = std::fs::remove_file(socket);
+    // Who comes now starts another one. If somebody did already, the socket is that one's.
+    if self::inode(socket) == inode {
+        let _ = std::fs::remove_file(socket);
+    }
     Ok(())
+}
+
+fn inode(path: &str) -> Option<u64> {
+    std::fs::symlink_metadata(path)
+        .ok()
+        .map(|metadata| metadata.ino())
 }
 
 /// A client's requests, until it goes.

@@ -2,9 +2,11 @@
 
 use super::path;
 use super::secrets::Secrets;
+use mgenjit::environment;
 use opendal::services::{Azblob, Fs, Gcs, Memcached, Redis, S3, Webdav};
 use opendal::{Buffer, ErrorKind, Operator};
 use std::collections::BTreeMap;
+use std::ffi::CString;
 use std::time::Duration;
 
 /// The longest that a store may take for one request. Clients wait less long.
@@ -25,6 +27,7 @@ struct Options {
 impl Store {
     /// Connects to nothing yet.
     pub fn open(url: &str, attributes: &[(String, String)]) -> Result<Store, String> {
+        opendal::install_default();
         let mut secrets = Secrets::default();
         let Options { service, options } = options_of(url, attributes)?;
         for (name, value) in &options {
@@ -124,12 +127,13 @@ fn options_of(url: &str, attributes: &[(String, String)]) -> Result<Options, Str
             match scheme {
                 "s3" => {
                     // As Amazon's own tools: a store that is not theirs rarely cares.
-                    let region = std::env::var("AWS_REGION")
-                        .or_else(|_| std::env::var("AWS_DEFAULT_REGION"));
-                    set("region", region.unwrap_or_else(|_| "us-east-1".to_owned()));
-                    let endpoint = std::env::var("AWS_ENDPOINT_URL_S3")
-                        .or_else(|_| std::env::var("AWS_ENDPOINT_URL"));
-                    set("endpoint", endpoint.unwrap_or_default());
+                    let region = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+                    set(
+                        "region",
+                        variable(&region).unwrap_or_else(|| "us-east-1".to_owned()),
+                    );
+                    let endpoint = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
+                    set("endpoint", variable(&endpoint).unwrap_or_default());
                     "s3"
                 }
                 "gcs" => "gcs",
@@ -191,6 +195,14 @@ fn options_of(url: &str, attributes: &[(String, String)]) -> Result<Options, Str
         set(&name, value.clone());
     }
     Ok(Options { service, options })
+}
+
+/// The first of these that is set.
+fn variable(names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| {
+        let name = CString::new(*name).ok()?;
+        environment::variable(&name)?.into_string().ok()
+    })
 }
 
 fn with_port(host: &str, port: u16) -> String {

@@ -5,10 +5,10 @@ use super::wire::Failure;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A helper, one for all processes of a user that use the same store in the same way.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +55,7 @@ impl Endpoint {
                 if lock.is_some() {
                     continue;
                 }
-            } else if let Some(start) = start.take() {
+            } else if let Some(start) = start.take_if(|_| lock.as_ref().is_some_and(may_start)) {
                 // What is left of one that was killed would be in the way of the new one's.
                 let _ = std::fs::remove_file(&socket);
                 start(self)?;
@@ -73,6 +73,27 @@ impl Endpoint {
         rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
         Some(file.into())
     }
+}
+
+/// How long a helper that was started may take to listen, on a machine that is busy.
+const STARTING: Duration = Duration::from_secs(3);
+
+/// Whether nobody started a helper just now, who then gave up waiting for it. Notes that it is started, if so. `lock`: the
+/// locked file, which has the time.
+fn may_start(lock: &File) -> bool {
+    let mut lock = lock;
+    let last = lock
+        .metadata()
+        .and_then(|metadata| Ok((metadata.len(), metadata.modified()?)));
+    let just_now = |at: SystemTime| at.elapsed().is_ok_and(|since| since < STARTING);
+    if last.is_ok_and(|(len, at)| len > 0 && just_now(at)) {
+        return false;
+    }
+    // Without the note, at worst two are started, of which one finds the socket in use.
+    let _ = lock
+        .seek(SeekFrom::Start(0))
+        .and_then(|_| lock.write_all(b"1"));
+    true
 }
 
 /// Whether nobody listens: there is no socket, or its helper is gone.
