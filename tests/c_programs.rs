@@ -51,6 +51,7 @@ programs! {
     cache_directory.c
     cache_hostile.c
     cache_nulls.c
+    cache_pieces.c
     cache_places.c
     cache_races.c
     cache_signed.c
