@@ -15,7 +15,7 @@ endif
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p;' Cargo.toml | head -n 1)
 SONAME := libmgenjit.so.$(firstword $(subst ., ,$(VERSION)))
 
-EXAMPLES := quickstart redefine library_names survive backtrace mgenjit compare runtime
+EXAMPLES := quickstart redefine hotreload library_names survive backtrace mgenjit compare runtime
 # Its commands, each of which is a program by its own name, too.
 TOOLS := run build cache server
 compiling := $(patsubst %,examples-c/common/%.c,arguments events input level line list message program report setup unit)
@@ -23,6 +23,7 @@ printing := $(patsubst %,examples-c/common/%.c,arguments json message program ta
 measuring := $(patsubst %,examples-c/common/%.c,files measure)
 quickstart_sources := examples-c/quickstart.c
 redefine_sources := examples-c/redefine.c
+hotreload_sources := examples-c/hotreload.c
 library_names_sources := examples-c/library_names.c
 survive_sources := examples-c/survive.c
 backtrace_sources := examples-c/backtrace.c

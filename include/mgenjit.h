@@ -151,7 +151,8 @@ MGENJIT_ENUM {
   MGENJIT_STATUS_UNRESOLVED = 8,
   // There is no symbol of that name.
   MGENJIT_STATUS_NOT_FOUND = 9,
-  // The arguments do not match the function's signature, or the function cannot be called this way.
+  // The arguments do not match the function's signature, or the function cannot be called this way. Or a new version of a
+  // module lacks functions of the old one or changes their types.
   MGENJIT_STATUS_TYPE = 10,
   // The compile server was not found or could not be started. Code in the cache still runs.
   MGENJIT_STATUS_SERVER_UNAVAILABLE = 11,
@@ -163,7 +164,7 @@ MGENJIT_ENUM {
   MGENJIT_STATUS_LOAD = 14,
   // A shared library could not be loaded.
   MGENJIT_STATUS_LIBRARY = 15,
-  // The module was removed from its executor.
+  // The module was removed from its executor, or replaced.
   MGENJIT_STATUS_REMOVED = 16,
   // A bug in this library, caught at its boundary. Please report it.
   MGENJIT_STATUS_PANIC = 17,
@@ -241,7 +242,8 @@ uint32_t mgenjit_error_column(const mgenjit_error *error);
 // The text of that line. NULL if the error has no position.
 const char *mgenjit_error_source_line(const mgenjit_error *error);
 
-// How many symbols the error is about. For MGENJIT_STATUS_UNRESOLVED, these are all that are missing.
+// How many symbols the error is about. For MGENJIT_STATUS_UNRESOLVED, these are all that are missing; for an error of
+// mgenjit_module_replace, the functions that are gone or have changed.
 size_t mgenjit_error_symbol_count(const mgenjit_error *error);
 
 // The name of the symbol at `index`. NULL past the last.
@@ -446,6 +448,24 @@ mgenjit_status mgenjit_config_set_opt_level(mgenjit_config *config,
 mgenjit_status mgenjit_config_set_partition(mgenjit_config *config,
                                             int32_t size,
                                             mgenjit_error **error);
+
+// Sets whether functions can be replaced while code runs: see "Replacement". Default: false.
+//
+// Then each function that others can see has a stable address, and calls of it go through a stub. It is neither inlined
+// into other functions nor analysed for their sake. Functions that only their module sees are optimised as ever: make
+// functions internal (`static` in C), or keep only some (mgenjit_source_keep). Modules are not compiled in pieces.
+//
+// What was inlined before the IR came here cannot be replaced: give IR that is not optimised yet, or that clang compiled
+// with -fPIC -fsemantic-interposition. What the IR states of a function, such as `memory(none)` or `nounwind`, must be true of
+// all its versions. In objects, those calls are redirected that neither the compiler nor the assembler has bound: compile
+// them with -fPIC and default visibility. A function that the process has already as the same inline function of C++ is the
+// process's. Code that is exported is what runs here, for ordinary linkers and loaders: its functions can be interposed,
+// and nothing replaces them. The setting is part of the key.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_replaceable(mgenjit_config *config,
+                                              bool on,
+                                              mgenjit_error **error);
 
 // Makes the IR itself the source that debuggers show, for functions that have no debug information. Debuggers then step
 // through the IR text, break at its lines, and show arguments and values by name: `%x` as `x`, `%3` as `_3`, and an
@@ -927,7 +947,8 @@ void mgenjit_executor_free(mgenjit_executor *executor);
 //
 // The module is linked at the first look-up, together with all modules added so far, so that modules may refer to each other
 // in any order. If it defines a symbol again, look-ups and modules linked later get the new definition; callers that are
-// already linked keep the old one.
+// already linked keep the old one, unless the executor is replaceable (mgenjit_config_set_replaceable): then all call the
+// new one.
 //
 // `name` is the module's name in messages, "<memory>" if NULL; it is not part of the key. `module` receives a handle, which
 // mgenjit_module_free frees. If `module` is NULL, the module stays in the executor without a handle.
@@ -1249,6 +1270,141 @@ mgenjit_status mgenjit_function_call_raw(mgenjit_function *function,
                                          size_t count,
                                          void *result,
                                          size_t result_bytes,
+                                         mgenjit_error **error);
+
+/*
+ * Replacement
+ *
+ * In an executor that was made for it (mgenjit_config_set_replaceable), functions can be replaced while other threads call them.
+ * Each function that others can see has one address for as long as the executor lives: a stub, which jumps to the
+ * definition that counts. What look-ups give, what other modules call and what code itself takes as a function's address is
+ * the stub, so a new definition reaches all callers, and pointers to functions stay valid.
+ *
+ * There are two ways. A module that is compiled and defines a function again takes it over: all callers call the new
+ * definition once the module is linked. mgenjit_module_replace replaces a whole module by a new version of it.
+ *
+ *     mgenjit_config *live;
+ *     mgenjit_config_new(&live, NULL);
+ *     mgenjit_config_set_replaceable(live, true, NULL);
+ *     mgenjit_executor *host;
+ *     mgenjit_executor_new(live, &host, NULL);
+ *
+ *     const char *one = "@calls = global i64 0\n"
+ *                       "@version = global i64 1\n"
+ *                       "define i64 @run() {\n"
+ *                       "  %calls = load i64, ptr @calls\n"
+ *                       "  %more = add i64 %calls, 1\n"
+ *                       "  store i64 %more, ptr @calls\n"
+ *                       "  %version = load i64, ptr @version\n"
+ *                       "  ret i64 %version\n"
+ *                       "}\n";
+ *     mgenjit_module *first;
+ *     mgenjit_executor_compile(host, "one.ll", one, strlen(one), &first, NULL);
+ *     int64_t (*run)(void), *calls;
+ *     mgenjit_executor_lookup(host, "run", (void **)&run, NULL);
+ *     mgenjit_executor_lookup(host, "calls", (void **)&calls, NULL);
+ *     assert(run() == 1 && *calls == 1);
+ *
+ *     // A new version: it keeps @calls, which it declares, and begins @version anew, which it defines.
+ *     const char *two = "@calls = external global i64\n"
+ *                       "@version = global i64 2\n"
+ *                       "define i64 @run() {\n"
+ *                       "  %calls = load i64, ptr @calls\n"
+ *                       "  %more = add i64 %calls, 10\n"
+ *                       "  store i64 %more, ptr @calls\n"
+ *                       "  %version = load i64, ptr @version\n"
+ *                       "  ret i64 %version\n"
+ *                       "}\n";
+ *     mgenjit_source *edited;
+ *     mgenjit_source_new("two.ll", &edited, NULL);
+ *     mgenjit_source_add(edited, "two.ll", two, strlen(two), NULL);
+ *     mgenjit_module *second;
+ *     assert(mgenjit_module_replace(first, edited, MGENJIT_ALLOW_NOTHING, &second, NULL) == MGENJIT_STATUS_OK);
+ *     assert(run() == 2 && *calls == 11); // the same pointers
+ *
+ *     // No thread is in the old code any more. It stays mapped, because @calls is its own.
+ *     bool unmapped;
+ *     mgenjit_module_retire(first, &unmapped, NULL);
+ *     assert(!unmapped);
+ *     mgenjit_module_free(first);
+ *     mgenjit_module_free(second);
+ *     mgenjit_source_free(edited);
+ *     mgenjit_executor_free(host);
+ *     mgenjit_config_free(live);
+ */
+
+MGENJIT_ENUM {
+  // A new version defines all functions of the old one, with the same types.
+  MGENJIT_ALLOW_NOTHING = 0,
+  // It need not define all. Callers of one that it lacks call the old one, which keeps the old version mapped.
+  MGENJIT_ALLOW_VANISHED = 1,
+  // Functions may change their types. Callers that were compiled for the old type must not call them.
+  MGENJIT_ALLOW_CHANGED = 2
+};
+
+// Code that is still mapped although it was replaced or removed: see mgenjit_executor_old_code.
+typedef struct mgenjit_old_code {
+  // sizeof(mgenjit_old_code), set by the caller; then the bytes that were written.
+  size_t size;
+  // Modules that were replaced and wait for mgenjit_module_retire.
+  uint64_t waiting;
+  uint64_t waiting_bytes;
+  // Modules that were retired or removed and that something needs: their variables, functions that nothing defines
+  // anew, or function handles.
+  uint64_t kept;
+  uint64_t kept_bytes;
+} mgenjit_old_code;
+
+// Compiles a new version of a module, or finds it in the cache, links it, and has all callers of the module's functions call
+// it. Its executor must be replaceable. `allow` is MGENJIT_ALLOW_NOTHING, or MGENJIT_ALLOW_VANISHED and
+// MGENJIT_ALLOW_CHANGED, combined by |. `replacement`, which may be NULL, receives a handle of the new version. The handle of
+// the old one is then good for its name and key and for mgenjit_module_retire.
+//
+// Other threads may call meanwhile. Each call runs one version of its function, whole. But functions are switched one after
+// the other: a thread may call the new version of one and then the old version of another.
+//
+// Variables: the new version has what it defines, with its initial values. What it only declares (`external` in IR, `extern`
+// in C) and the old version defines is the old one's, with its value: that is how state is kept. Then the type must be
+// the same, which nobody checks. A weak variable (an inline one of C++, a common one of C) is shared by all modules, and so
+// is kept. Pointers into the old version's own variables stay valid until it is unmapped.
+//
+// Constructors of the new version run when its functions are in place and before this function returns: they call new
+// functions. Other threads may do so even before: so do not rely on constructors for what they need, or call an
+// initialisation function of your own. Destructors and atexit handlers of the old version run when it is unmapped; functions
+// that they call by name are the new ones. So keep objects that live as long as the program in variables that are
+// declared, not defined, by later versions.
+//
+// On an error, nothing has changed: the old version goes on.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_TYPE if functions are gone or have other types, which mgenjit_error_symbol names;
+// MGENJIT_STATUS_UNRESOLVED and _LOAD if it cannot be linked; MGENJIT_STATUS_REMOVED if the module was removed or replaced
+// before; MGENJIT_STATUS_INVALID_ARGUMENT; and those of mgenjit_executor_compile_source.
+mgenjit_status mgenjit_module_replace(mgenjit_module *module,
+                                      const mgenjit_source *source,
+                                      int32_t allow,
+                                      mgenjit_module **replacement,
+                                      mgenjit_error **error);
+
+// Says that no thread runs in a module any more that was replaced, and that none will: calls that began before it was
+// replaced have returned. It is unmapped when nothing needs it. `unmapped`, which may be NULL, tells whether that is now.
+// Without this call, old code stays until the executor is freed. mgenjit_module_free does not retire a module.
+//
+// What can need it: a later version or another module that uses its variables, a function that nothing defines anew and that
+// other modules call, a function handle, thread_local objects of other threads. mgenjit_executor_old_code counts what is
+// left. It goes when the last module that needs it is retired or removed.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_REMOVED if it was retired or removed before; MGENJIT_STATUS_INVALID_ARGUMENT, also if it
+// was not replaced.
+mgenjit_status mgenjit_module_retire(mgenjit_module *module,
+                                     bool *unmapped,
+                                     mgenjit_error **error);
+
+// Counts the code that is still mapped although it was replaced or removed. Set `old_code->size` to sizeof(mgenjit_old_code)
+// first. The library fills in the fields that both sides know, and sets `size` to their bytes.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_executor_old_code(mgenjit_executor *executor,
+                                         mgenjit_old_code *old_code,
                                          mgenjit_error **error);
 
 /*

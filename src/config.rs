@@ -43,6 +43,8 @@ pub struct Config {
     pub opt_level: OptLevel,
     /// Whether large modules are compiled in pieces. `None`: what `$MGENJIT_PIECES` says, see [`Config::resolve`].
     pub partition: Option<Partition>,
+    /// Functions that others can see may be replaced.
+    pub replaceable: bool,
     /// Make the IR the source that debuggers show, where it has no debug information.
     pub debug_ir: bool,
     /// `None`: what `$MGENJIT_PERF` says, else nothing.
@@ -101,6 +103,7 @@ impl Default for Config {
         Config {
             opt_level: OptLevel::O2,
             partition: None,
+            replaceable: false,
             debug_ir: false,
             perf: None,
             level: None,
@@ -169,6 +172,7 @@ impl Config {
     pub fn code_options(&self) -> CodeOptions {
         CodeOptions {
             partition: self.partition.unwrap_or_default(),
+            replaceable: self.replaceable,
         }
     }
 

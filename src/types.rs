@@ -54,17 +54,27 @@ pub enum Partition {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CodeOptions {
     pub partition: Partition,
+    /// Functions that others can see may be replaced: nothing relies on what they do.
+    pub replaceable: bool,
 }
 
 impl CodeOptions {
     /// What differs from the defaults, such as `pieces=off`, with spaces between. Entries keep this.
     pub fn text(self) -> String {
-        let CodeOptions { partition } = self;
+        let CodeOptions {
+            partition,
+            replaceable,
+        } = self;
+        let mut words = Vec::new();
         match partition {
-            Partition::Automatic => String::new(),
-            Partition::Off => "pieces=off".to_owned(),
-            Partition::Size(size) => format!("pieces={size}"),
+            Partition::Automatic => {}
+            Partition::Off => words.push("pieces=off".to_owned()),
+            Partition::Size(size) => words.push(format!("pieces={size}")),
         }
+        if replaceable {
+            words.push("replaceable=yes".to_owned());
+        }
+        words.join(" ")
     }
 
     /// Reads [`CodeOptions::text`]. `None`: something else, or of a later version.
@@ -73,6 +83,7 @@ impl CodeOptions {
         for word in text.split_ascii_whitespace() {
             match word.split_once('=')? {
                 ("pieces", "off") => options.partition = Partition::Off,
+                ("replaceable", "yes") => options.replaceable = true,
                 ("pieces", size) => options.partition = Partition::Size(size.parse().ok()?),
                 _ => return None,
             }
@@ -231,16 +242,28 @@ mod tests {
 
     #[test]
     fn options_are_read_as_they_are_written() {
-        fn check(partition: Partition, text: &str) {
-            let options = CodeOptions { partition };
+        fn check(partition: Partition, replaceable: bool, text: &str) {
+            let options = CodeOptions {
+                partition,
+                replaceable,
+            };
             assert_eq!(options.text(), text);
             assert_eq!(CodeOptions::parse(text), Some(options));
         }
-        check(Partition::Automatic, "");
-        check(Partition::Off, "pieces=off");
-        check(Partition::Size(NonZeroU32::MIN), "pieces=1");
-        check(Partition::Size(NonZeroU32::MAX), "pieces=4294967295");
-        for unknown in ["pieces", "pieces=", "pieces=0", "other=1", "pieces=1 other"] {
+        check(Partition::Automatic, false, "");
+        check(Partition::Off, false, "pieces=off");
+        check(Partition::Size(NonZeroU32::MIN), false, "pieces=1");
+        check(Partition::Size(NonZeroU32::MAX), false, "pieces=4294967295");
+        check(Partition::Automatic, true, "replaceable=yes");
+        check(Partition::Off, true, "pieces=off replaceable=yes");
+        for unknown in [
+            "replaceable=no",
+            "pieces",
+            "pieces=",
+            "pieces=0",
+            "other=1",
+            "pieces=1 other",
+        ] {
             assert_eq!(CodeOptions::parse(unknown), None, "{unknown}");
         }
     }

@@ -96,6 +96,8 @@ programs! {
     real_programs.c
     remote.c
     removal.c
+    replaceable.c
+    replaced_by_thousands.c
     run_main.c
     sanitized.cpp
     server_discovery.c
@@ -117,6 +119,15 @@ programs! {
     ten_thousand_modules.c
     thread_locals.cpp
     threads.c
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn soak_a_million_replacements() {
+    let mut workspace = Workspace::new("replaced_by_thousands.c");
+    workspace.set_variable("CHECK_REPLACEMENTS", "1000000");
+    let run = workspace.run(Run::Cold);
+    run.expect_success("a million replacements");
 }
 
 #[test]

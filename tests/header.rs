@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// The order of the header's sections.
-const SECTIONS: [&str; 21] = [
+const SECTIONS: [&str; 22] = [
     "status",
     "error",
     "event",
@@ -20,6 +20,7 @@ const SECTIONS: [&str; 21] = [
     "module",
     "value",
     "function",
+    "replace",
     "symbol",
     "task",
     "blob",

@@ -164,6 +164,7 @@ fn the_commands_print_what_is_shown() {
         "mgenjit",
         "runtime",
         "redefine",
+        "hotreload",
         "library_names",
         "survive",
         "backtrace",

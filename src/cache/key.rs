@@ -240,6 +240,7 @@ mod tests {
         target: TargetPart::Native(Model::from_bits(1, 2)),
         options: CodeOptions {
             partition: Partition::Automatic,
+            replaceable: false,
         },
         llvm: "1",
         package: "2",
@@ -314,6 +315,17 @@ mod tests {
                 KeyParts {
                     options: CodeOptions {
                         partition: Partition::Off,
+                        ..CodeOptions::default()
+                    },
+                    ..PARTS
+                },
+                b"ir",
+            ),
+            key(
+                KeyParts {
+                    options: CodeOptions {
+                        replaceable: true,
+                        ..CodeOptions::default()
                     },
                     ..PARTS
                 },

@@ -131,6 +131,29 @@ pub unsafe extern "C" fn mgenjit_config_set_partition(
     set!(error, handle_mut config => config.0.partition = Some(partition(size)?))
 }
 
+/// Sets whether functions can be replaced while code runs: see "Replacement". Default: false.
+///
+/// Then each function that others can see has a stable address, and calls of it go through a stub. It is neither inlined
+/// into other functions nor analysed for their sake. Functions that only their module sees are optimised as ever: make
+/// functions internal (`static` in C), or keep only some (mgenjit_source_keep). Modules are not compiled in pieces.
+///
+/// What was inlined before the IR came here cannot be replaced: give IR that is not optimised yet, or that clang compiled
+/// with -fPIC -fsemantic-interposition. What the IR states of a function, such as `memory(none)` or `nounwind`, must be true of
+/// all its versions. In objects, those calls are redirected that neither the compiler nor the assembler has bound: compile
+/// them with -fPIC and default visibility. A function that the process has already as the same inline function of C++ is the
+/// process's. Code that is exported is what runs here, for ordinary linkers and loaders: its functions can be interposed,
+/// and nothing replaces them. The setting is part of the key.
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_config_set_replaceable(
+    config: *mut mgenjit_config,
+    on: CBool,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    set!(error, handle_mut config => config.0.replaceable = on.get())
+}
+
 /// Makes the IR itself the source that debuggers show, for functions that have no debug information. Debuggers then step
 /// through the IR text, break at its lines, and show arguments and values by name: `%x` as `x`, `%3` as `_3`, and an
 /// `alloca` as its content. Most values are visible at MGENJIT_OPT_O0. Default: false.

@@ -83,7 +83,8 @@ pub unsafe extern "C" fn mgenjit_error_source_line(error: *const mgenjit_error) 
     get!(error else ptr::null() => ffi::pointer(error.source_line.as_ref()))
 }
 
-/// How many symbols the error is about. For MGENJIT_STATUS_UNRESOLVED, these are all that are missing.
+/// How many symbols the error is about. For MGENJIT_STATUS_UNRESOLVED, these are all that are missing; for an error of
+/// mgenjit_module_replace, the functions that are gone or have changed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_error_symbol_count(error: *const mgenjit_error) -> usize {
     get!(error else 0 => error.symbols.len())

@@ -69,7 +69,8 @@ pub unsafe extern "C" fn mgenjit_executor_free(executor: *mut mgenjit_executor) 
 ///
 /// The module is linked at the first look-up, together with all modules added so far, so that modules may refer to each other
 /// in any order. If it defines a symbol again, look-ups and modules linked later get the new definition; callers that are
-/// already linked keep the old one.
+/// already linked keep the old one, unless the executor is replaceable (mgenjit_config_set_replaceable): then all call the
+/// new one.
 ///
 /// `name` is the module's name in messages, "<memory>" if NULL; it is not part of the key. `module` receives a handle, which
 /// mgenjit_module_free frees. If `module` is NULL, the module stays in the executor without a handle.

@@ -26,6 +26,7 @@ mod ffi;
 mod function;
 mod module;
 mod piece;
+mod replace;
 mod server;
 mod source;
 mod status;

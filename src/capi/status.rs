@@ -33,7 +33,8 @@ pub const MGENJIT_STATUS_LINK: i32 = 7;
 pub const MGENJIT_STATUS_UNRESOLVED: i32 = 8;
 /// There is no symbol of that name.
 pub const MGENJIT_STATUS_NOT_FOUND: i32 = 9;
-/// The arguments do not match the function's signature, or the function cannot be called this way.
+/// The arguments do not match the function's signature, or the function cannot be called this way. Or a new version of a
+/// module lacks functions of the old one or changes their types.
 pub const MGENJIT_STATUS_TYPE: i32 = 10;
 /// The compile server was not found or could not be started. Code in the cache still runs.
 pub const MGENJIT_STATUS_SERVER_UNAVAILABLE: i32 = 11;
@@ -45,7 +46,7 @@ pub const MGENJIT_STATUS_SERVER_MISMATCH: i32 = 13;
 pub const MGENJIT_STATUS_LOAD: i32 = 14;
 /// A shared library could not be loaded.
 pub const MGENJIT_STATUS_LIBRARY: i32 = 15;
-/// The module was removed from its executor.
+/// The module was removed from its executor, or replaced.
 pub const MGENJIT_STATUS_REMOVED: i32 = 16;
 /// A bug in this library, caught at its boundary. Please report it.
 pub const MGENJIT_STATUS_PANIC: i32 = 17;

@@ -11,9 +11,11 @@ mod label;
 pub mod lines;
 mod rebase;
 mod registry;
+mod stubs;
 pub mod symbolize;
 mod symbols;
 mod visible;
 
 pub use label::{Announce, File, Image, Label, Symbols};
+pub use stubs::VisibleStubs;
 pub use visible::Visible;

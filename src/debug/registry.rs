@@ -185,10 +185,10 @@ pub fn add(writer: &mut Writing, mut record: Box<Record>) -> *mut Record {
 /// # Safety
 ///
 /// `add` returned it, and it is not used again.
-pub unsafe fn remove(_writer: &mut Writing, record: *mut Record) {
+pub unsafe fn remove(writer: &mut Writing, record: *mut Record) {
     // SAFETY: it is listed, and the lock is held.
     unsafe { take_out(record) };
-    wait_for_readers();
+    wait_for_readers(writer);
     // SAFETY: no reader has it any more, and none can find it.
     drop(unsafe { Box::from_raw(record) });
 }
@@ -257,7 +257,8 @@ unsafe fn take_out(record: *mut Record) {
 /// and waits until the first is 0, twice: so new readers cannot keep it waiting.
 static CURRENT: AtomicUsize = AtomicUsize::new(0);
 
-fn wait_for_readers() {
+/// Waits until nobody reads any more what the writer has taken out.
+pub fn wait_for_readers(_writer: &mut Writing) {
     // What was taken out is out for every reader that is not counted below.
     fence(Ordering::SeqCst);
     for _ in 0..2 {

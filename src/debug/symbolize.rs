@@ -2,6 +2,7 @@
 
 use super::file::{FilePath, Memory, Pieces, code};
 use super::registry::Reader;
+use super::stubs;
 use super::symbols::{Function, Source, Table};
 use std::ops::Range;
 
@@ -24,7 +25,13 @@ pub struct Place {
 /// Tells what an address is. `owner`: only if it is of this executor. `None`: it is not in compiled code.
 pub fn symbolize(address: usize, owner: Option<usize>, found: &mut Found<'_>) -> Option<Place> {
     let reader = Reader::new();
-    let record = reader.find(address)?;
+    let (address, record) = match reader.find(address) {
+        Some(record) => (address, record),
+        None => {
+            let target = stubs::target(&reader, address)?;
+            (target, reader.find(target)?)
+        }
+    };
     if owner.is_some_and(|owner| owner != record.owner) {
         return None;
     }

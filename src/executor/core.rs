@@ -64,7 +64,7 @@ impl Executor {
                 Target::Host(Cpu::Native(_)) | Target::Other(_) => Vec::new(),
             },
             target,
-            state: Mutex::default(),
+            state: Mutex::new(State::new(config.replaceable)),
             queue: Queue::default(),
             sources: debug_ir::Temporary::default(),
             perf: config.perf.unwrap_or_else(perf::of_environment),

@@ -2,11 +2,14 @@
 
 use super::batch::{Batch, this_thread};
 use super::core::Executor;
+use super::entries::Unresolved;
+use super::lookup::removed;
+use super::replace::Successor;
 use super::report::Report;
 use super::resolve::{self, Job};
 use super::state::State;
 use crate::clock::Stopwatch;
-use crate::error::Error;
+use crate::error::{Error, reason};
 use crate::fork;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,8 +23,18 @@ impl Executor {
     /// Links the pending modules that can be linked, and returns when their constructors have run. A module that
     /// cannot be linked waits and does not keep others from linking.
     pub(super) fn link_pending(&self) -> Report {
+        // Without a successor there is no error.
+        self.link_with(None).unwrap_or_default().0
+    }
+
+    /// As `link_pending`, and puts a module in the place of another one. If it cannot be linked, nothing has happened.
+    /// Returns its id.
+    pub(super) fn link_with(
+        &self,
+        mut successor: Option<Successor>,
+    ) -> Result<(Report, Option<u64>), Error> {
         let me = this_thread();
-        let (report, batch, jobs, arguments) = loop {
+        let (report, batch, jobs, arguments, id) = loop {
             let mut state = self.lock();
             if !state.batches.is_empty() {
                 // In a forked child, the other threads' batches have nobody to end them.
@@ -38,21 +51,40 @@ impl Executor {
                 batch.wait();
                 continue;
             }
-            if state.pending().is_empty() {
-                return Report::default();
+            if state.pending().is_empty() && successor.is_none() {
+                return Ok((Report::default(), None));
             }
-            let (jobs, report) = relocate(&state);
+            let id = match successor.take() {
+                Some(successor) => Some(successor.add(&mut state)?),
+                None => None,
+            };
+            let (jobs, report) = relocate(&mut state);
+            if let Some((id, old)) = id
+                && jobs.iter().all(|job| job.id != id)
+            {
+                state.set_replaced(old, false);
+                let withdrawn = state.withdraw(id);
+                drop(state);
+                drop(withdrawn);
+                let error = report.error_of(id);
+                return Err(error.unwrap_or_else(removed));
+            }
             if jobs.is_empty() {
-                return report;
+                return Ok((report, None));
             }
             let mut jobs = in_order_of_need(jobs);
             for job in &mut jobs {
+                let uses = std::mem::take(&mut job.uses);
                 let elsewhere = std::mem::take(&mut job.elsewhere);
-                state.set_linked(job.id, job.needs.clone(), elsewhere);
+                state.set_linked(job.id, job.needs.clone(), uses, elsewhere);
+            }
+            for job in &jobs {
+                state.redirect(job.id, true);
             }
             let batch = Arc::new(Batch::new(me));
             state.batches.push(batch.clone());
-            break (report, batch, jobs, state.arguments());
+            let id = id.map(|(id, _)| id);
+            break (report, batch, jobs, state.arguments(), id);
         };
 
         // From here on foreign code runs: outside the lock. Whatever it does, nobody may wait for this batch
@@ -65,6 +97,9 @@ impl Executor {
         for job in &jobs {
             job.image.finish_relocation(&job.deferred);
         }
+        if self.config.replaceable {
+            self.redirect(&jobs);
+        }
         for job in &jobs {
             job.image.begin();
         }
@@ -73,13 +108,38 @@ impl Executor {
             job.info.set_bind_time(watch.lap());
         }
         drop(running);
-        report
+        Ok((report, id))
+    }
+
+    /// Has all callers call what was linked just now.
+    fn redirect(&self, jobs: &[Job]) {
+        let unresolved = {
+            let mut state = self.lock();
+            for job in jobs {
+                state.redirect(job.id, false);
+            }
+            state.take_unresolved()
+        };
+        unresolved.into_iter().for_each(Unresolved::resolve);
     }
 }
 
 /// Resolves and relocates the pending modules that can be linked.
-fn relocate(state: &State) -> (Vec<Job>, Report) {
+fn relocate(state: &mut State) -> (Vec<Job>, Report) {
     let mut faults = HashMap::new();
+    for id in state.pending().to_vec() {
+        if let Err(errno) = state.add_entries(id)
+            && let Some(module) = state.module(id)
+        {
+            let why = reason(&errno.into());
+            let fault = format!(
+                "{} cannot be linked: there is no memory for its functions' entries: {why}",
+                module.info.name()
+            );
+            faults.insert(id, fault);
+        }
+    }
+    let state = &*state;
     loop {
         let (mut jobs, report) = resolve::plan(state, &faults);
         let count = faults.len();

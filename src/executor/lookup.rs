@@ -2,7 +2,8 @@
 
 use super::address::Address;
 use super::core::Executor;
-use super::{outside, state};
+use super::outside;
+use super::state::{self, Loaded};
 use crate::error::{Error, Status};
 use crate::types::TargetSpec;
 
@@ -105,5 +106,22 @@ pub fn removed() -> Error {
     Error::new(
         Status::Removed,
         "the module was removed from its executor: compile it again to use it",
+    )
+}
+
+/// A module that was neither removed nor replaced.
+pub fn check_live(module: Option<&Loaded>) -> Result<&Loaded, Error> {
+    match module {
+        Some(module) if module.replaced => Err(replaced()),
+        Some(module) if !module.removed => Ok(module),
+        _ => Err(removed()),
+    }
+}
+
+/// The error for using a version that is not the current one.
+fn replaced() -> Error {
+    Error::new(
+        Status::Removed,
+        "the module was replaced: use the handle of its new version, which mgenjit_module_replace gave",
     )
 }

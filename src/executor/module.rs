@@ -2,8 +2,9 @@
 
 use super::call::{Function, Pin, Signature};
 use super::core::Executor;
+use super::entries::Unresolved;
 use super::info::{Attachments, ModuleInfo, Origin};
-use super::lookup::removed;
+use super::lookup::{check_live, removed};
 use super::{recompile, state};
 use crate::cache::entry::{self, Entry, EntryError};
 use crate::cache::key::Key;
@@ -99,6 +100,14 @@ impl Module {
         &self.executor
     }
 
+    pub(super) fn executor_handle(&self) -> &Arc<Executor> {
+        &self.executor
+    }
+
+    pub(super) fn id(&self) -> Option<u64> {
+        self.id
+    }
+
     /// Its inputs and objects, for export.
     pub fn artifacts(&self) -> Result<Artifacts<'_>, Error> {
         let info = &*self.info;
@@ -168,10 +177,7 @@ impl Module {
         match self.id {
             Some(id) => {
                 // One that a function handle keeps mapped has no symbols any more.
-                let is_there = |module: &state::Loaded| !module.removed;
-                if !self.executor.lock().module(id).is_some_and(is_there) {
-                    return Err(removed());
-                }
+                check_live(self.executor.lock().module(id))?;
                 self.executor.module_symbol(id, name)
             }
             None => Err(self.executor.foreign(self.name())),
@@ -185,7 +191,13 @@ impl Module {
                 false => Ok(()),
             };
         };
-        let unused = self.executor.lock().remove(id).ok_or_else(removed)?;
+        let (unused, unresolved) = {
+            let mut state = self.executor.lock();
+            check_live(state.module(id))?;
+            let unused = state.remove(id).ok_or_else(removed)?;
+            (unused, state.take_unresolved())
+        };
+        unresolved.into_iter().for_each(Unresolved::resolve);
         state::unload(unused);
         Ok(())
     }

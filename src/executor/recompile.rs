@@ -55,7 +55,7 @@ fn compare_with_new(admin: &Admin, details: &Details, pool: &Pool) -> Result<(),
     // The canonical key leads to this entry as its own does.
     request.identify = about.canonical.is_some();
     let options = about.parts.code_options().unwrap_or_default();
-    request.step = Step::first(options.partition);
+    request.step = Step::first(options);
     let target = about.compiled_for();
     let keys = fork::guard(|| Keys::new(KeyParts::new(about.parts.opt_level, &target, options)))
         .into_inner();
@@ -185,6 +185,7 @@ pub(super) fn request(about: &About, emit: Emit, purpose: &str) -> Result<Compil
         keep: about.keep.clone(),
         emit,
         step: Step::Whole,
+        replaceable: options.replaceable,
         max_memory: 0,
     })
 }

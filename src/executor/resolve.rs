@@ -21,6 +21,8 @@ pub struct Job {
     /// What each symbol resolves to, by its index.
     pub targets: Vec<Option<Target>>,
     pub needs: Vec<u64>,
+    /// The entries that it refers to, each once.
+    pub uses: Vec<u32>,
     /// The weak definitions of its own in place of which it uses others, by index.
     pub elsewhere: Vec<(u32, Meaning)>,
     pub deferred: Vec<Deferred>,
@@ -94,6 +96,7 @@ impl Job {
             info: module.info.clone(),
             targets: Vec::new(),
             needs: Vec::new(),
+            uses: Vec::new(),
             elsewhere: Vec::new(),
             deferred: Vec::new(),
         }
@@ -159,12 +162,13 @@ impl Job {
     /// Notes what a symbol resolves to.
     fn bind(&mut self, symbol: &Symbol, meaning: Meaning) {
         let other = meaning.module.filter(|id| *id != self.id);
-        if let Some(id) = other
-            && !self.needs.contains(&id)
-        {
-            self.needs.push(id);
+        match (meaning.entry, other) {
+            // Which definition that is may change.
+            (Some(entry), _) => self.uses.push(entry),
+            (None, Some(id)) if !self.needs.contains(&id) => self.needs.push(id),
+            (None, _) => {}
         }
-        let is_own = meaning.module == Some(self.id);
+        let is_own = meaning.module == Some(self.id) || meaning.entry.is_some();
         if symbol.defined && symbol.weak && !is_own {
             self.elsewhere.push((symbol.index, meaning));
         }
@@ -187,6 +191,7 @@ impl Job {
             Answer::Means(Meaning {
                 target,
                 module: None,
+                entry: None,
             })
         };
         if let Some((address, keeps_mapped)) = builtins::required(name) {
@@ -269,6 +274,7 @@ impl Job {
             Some(target) => Answer::Means(Meaning {
                 target,
                 module: None,
+                entry: None,
             }),
             None => Answer::Contradiction("a library or the process".to_owned()),
         }
@@ -281,6 +287,7 @@ impl Job {
         Some(Meaning {
             target: target_outside(symbol.kind, address)?,
             module: None,
+            entry: None,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! An executor's modules: what they define, and which ones others depend on.
 
 use super::batch::Batch;
+use super::entries::Entries;
 use super::info::ModuleInfo;
 use super::library::Library;
 use crate::image::Image;
@@ -18,15 +19,17 @@ pub struct State {
     arguments: Vec<Arc<Strings>>,
     /// Batches whose constructors are still running.
     pub batches: Vec<Arc<Batch>>,
+    /// `None`: functions are not replaceable, and have no entries.
+    pub(super) entries: Option<Entries>,
     /// By id, which is the order in which they were added.
-    modules: BTreeMap<u64, Loaded>,
+    pub(super) modules: BTreeMap<u64, Loaded>,
     next_id: u64,
     /// Modules that are still to be linked.
     pending: Vec<u64>,
     last_link: u64,
     /// The modules that define a name with this hash (its lowest bit set), in the order they were added. Names
     /// stay in the images.
-    index: HashMap<u32, Vec<u64>>,
+    pub(super) index: HashMap<u32, Vec<u64>>,
 }
 
 /// A module that is mapped.
@@ -37,11 +40,16 @@ pub struct Loaded {
     pub link_order: u64,
     /// The other modules whose symbols it was linked to, each once.
     pub needs: Vec<u64>,
+    /// The entries that its code refers to, each once.
+    pub uses: Vec<u32>,
     /// The weak definitions of its own in place of which it uses others, by index.
     elsewhere: Vec<(u32, Meaning)>,
     /// How many modules need this one.
     needed_by: usize,
     pub removed: bool,
+    /// A newer version is there: only its variables are found, as long as it is mapped. It is not `removed` until nobody runs in
+    /// it any more.
+    pub replaced: bool,
     /// Function handles.
     pub pins: usize,
 }
@@ -64,6 +72,8 @@ pub struct Found {
 pub struct Meaning {
     pub target: Target,
     pub module: Option<u64>,
+    /// The entry whose address the target is.
+    pub entry: Option<u32>,
 }
 
 impl Found {
@@ -75,6 +85,17 @@ impl Found {
             return Some(module.elsewhere[place].1);
         }
         let image = &module.image;
+        if let Some(entries) = &state.entries
+            && self.symbol.function
+            && let Ok(name) = image.name(&self.symbol)
+            && let Some(number) = entries.find(name)
+        {
+            return Some(Meaning {
+                target: Target::Address(entries.address(number)),
+                module: Some(self.id),
+                entry: Some(number),
+            });
+        }
         let target = match self.symbol.kind {
             SymbolKind::Plain => Target::Address(image.address(self.symbol.value)),
             SymbolKind::Indirect => Target::Indirect(image.address(self.symbol.value)),
@@ -86,11 +107,20 @@ impl Found {
         Some(Meaning {
             target,
             module: Some(self.id),
+            entry: None,
         })
     }
 }
 
 impl State {
+    /// `replaceable`: functions have entries.
+    pub fn new(replaceable: bool) -> State {
+        State {
+            entries: replaceable.then(Entries::new),
+            ..State::default()
+        }
+    }
+
     /// Adds a module that is still to be linked.
     pub fn add(&mut self, image: Image, info: Arc<ModuleInfo>) -> u64 {
         self.next_id += 1;
@@ -105,9 +135,11 @@ impl State {
                 info,
                 link_order: 0,
                 needs: Vec::new(),
+                uses: Vec::new(),
                 elsewhere: Vec::new(),
                 needed_by: 0,
                 removed: false,
+                replaced: false,
                 pins: 0,
             },
         );
@@ -141,8 +173,15 @@ impl State {
         &self.pending
     }
 
-    /// Notes that a module was linked to the modules `needs`, and which definitions it uses in place of its own.
-    pub fn set_linked(&mut self, id: u64, needs: Vec<u64>, mut elsewhere: Vec<(u32, Meaning)>) {
+    /// Notes that a module was linked to the modules `needs` and to the entries `uses`, and which definitions it uses in place
+    /// of its own.
+    pub fn set_linked(
+        &mut self,
+        id: u64,
+        needs: Vec<u64>,
+        uses: Vec<u32>,
+        mut elsewhere: Vec<(u32, Meaning)>,
+    ) {
         elsewhere.sort_unstable_by_key(|(index, _)| *index);
         self.pending.retain(|other| *other != id);
         for other in &needs {
@@ -151,14 +190,18 @@ impl State {
             }
         }
         self.last_link += 1;
+        let called = self.holders(&uses);
         let images = needs
             .iter()
-            .filter_map(|other| self.modules.get(other))
+            .copied()
+            .chain(called)
+            .filter_map(|other| self.modules.get(&other))
             .map(|other| Arc::downgrade(&other.image))
             .collect();
         if let Some(module) = self.modules.get_mut(&id) {
             module.image.set_needs(images);
             module.needs = needs;
+            module.uses = uses;
             module.elsewhere = elsewhere;
             module.link_order = self.last_link;
         }
@@ -177,6 +220,9 @@ impl State {
             let Some(symbol) = module.image.find(name) else {
                 continue;
             };
+            if module.replaced && symbol.function {
+                continue;
+            }
             let found = Found { id: *id, symbol };
             match (symbol.weak, symbol.hidden) {
                 (false, false) => return Some(found),
@@ -191,9 +237,17 @@ impl State {
 
     /// Marks a module as removed, so that nothing finds it any more, and takes out what nobody needs now.
     pub fn remove(&mut self, id: u64) -> Option<Vec<Loaded>> {
-        let module = self.modules.get_mut(&id).filter(|module| !module.removed)?;
+        let live = |module: &&mut Loaded| !module.removed && !module.replaced;
+        let module = self.modules.get_mut(&id).filter(live)?;
         module.removed = true;
         let image = module.image.clone();
+        self.unlist(id, &image);
+        self.redirect_from(id, &image);
+        Some(self.take_if_unused(id))
+    }
+
+    /// Nothing finds a module's symbols any more.
+    fn unlist(&mut self, id: u64, image: &Image) {
         for hash in image.defined_hashes() {
             if let Some(ids) = self.index.get_mut(&hash) {
                 ids.retain(|other| *other != id);
@@ -202,12 +256,48 @@ impl State {
                 }
             }
         }
+    }
+
+    /// Takes back a module that was added and could not be linked.
+    pub fn withdraw(&mut self, id: u64) -> Option<Loaded> {
+        let module = self.modules.remove(&id)?;
+        self.unlist(id, &module.image);
+        self.pending.retain(|other| *other != id);
+        Some(module)
+    }
+
+    /// Nobody runs in a replaced module any more. Takes out what nobody needs now. `None`: it was not replaced, or this was
+    /// said before.
+    pub fn retire(&mut self, id: u64) -> Option<Vec<Loaded>> {
+        let waits = |module: &&mut Loaded| module.replaced && !module.removed;
+        let module = self.modules.get_mut(&id).filter(waits)?;
+        module.removed = true;
         Some(self.take_if_unused(id))
+    }
+
+    /// Marks a module as replaced, or as not.
+    pub fn set_replaced(&mut self, id: u64, replaced: bool) {
+        if let Some(module) = self.modules.get_mut(&id) {
+            module.replaced = replaced;
+        }
+    }
+
+    /// All that are mapped.
+    pub fn modules(&self) -> impl Iterator<Item = &Loaded> {
+        self.modules.values()
+    }
+
+    /// The modules that entries lead to.
+    fn holders(&self, uses: &[u32]) -> Vec<u64> {
+        let entries = self.entries.iter();
+        let holders = entries.flat_map(|entries| uses.iter().map(|number| entries.holder(*number)));
+        holders.flatten().collect()
     }
 
     /// Counts a function handle. `None`: the module was removed.
     pub fn pin(&mut self, id: u64) -> Option<&Loaded> {
-        let module = self.modules.get_mut(&id).filter(|module| !module.removed)?;
+        let live = |module: &&mut Loaded| !module.removed && !module.replaced;
+        let module = self.modules.get_mut(&id).filter(live)?;
         module.pins += 1;
         Some(module)
     }
@@ -236,7 +326,7 @@ impl State {
             };
             module.pins == 0 && module.needed_by == 0 && module.needs.iter().all(last)
         });
-        if !simple {
+        if !simple || self.entries.is_some() {
             return self.collect();
         }
         let taken: Vec<Loaded> = self.modules.remove(&id).into_iter().collect();
@@ -265,26 +355,35 @@ impl State {
                 continue;
             }
             work.extend(&module.needs);
+            work.extend(self.holders(&module.uses));
         }
         while let Some(id) = work.pop() {
             if needed.insert(id)
                 && let Some(module) = self.modules.get(&id)
             {
                 work.extend(&module.needs);
+                work.extend(self.holders(&module.uses));
             }
         }
-        let taken: Vec<Loaded> = self
+        let (ids, taken): (Vec<u64>, Vec<Loaded>) = self
             .modules
             .extract_if(.., |id, module| {
                 module.removed && module.pins == 0 && !needed.contains(id)
             })
-            .map(|(_, module)| module)
-            .collect();
+            .unzip();
+        for (id, module) in ids.iter().zip(&taken) {
+            // Its variables were found until now.
+            if module.replaced {
+                self.unlist(*id, &module.image);
+            }
+            self.give_up_entries(*id, &module.image);
+        }
         self.forget(&taken);
         taken
     }
 
     pub fn take_all(&mut self) -> Vec<Loaded> {
+        self.give_back_entries();
         self.index.clear();
         self.pending.clear();
         std::mem::take(&mut self.modules).into_values().collect()

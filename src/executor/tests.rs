@@ -71,7 +71,8 @@ impl Modules {
     pub fn link(&mut self) {
         let (jobs, _) = resolve::plan(&self.state, &HashMap::new());
         for job in in_order_of_need(jobs) {
-            self.state.set_linked(job.id, job.needs, job.elsewhere);
+            self.state
+                .set_linked(job.id, job.needs, job.uses, job.elsewhere);
         }
     }
 

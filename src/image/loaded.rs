@@ -6,6 +6,7 @@ use super::error::LoadError;
 use super::lifecycle::Lifecycle;
 use super::map::{Mapping, Source};
 use super::relocations::Tables;
+use super::stubs::Stubs;
 use super::symbols::{Symbol, Symbols};
 use super::{tls, unwind};
 use crate::debug::{self, Label, Visible};
@@ -30,6 +31,7 @@ pub struct Image {
     loaded_len: u64,
     /// The images that it was linked to.
     needs: OnceLock<Vec<Weak<Image>>>,
+    stubs: OnceLock<Arc<Stubs>>,
 }
 
 impl Image {
@@ -68,6 +70,7 @@ impl Image {
             file_len: len,
             loaded_len: loaded_len.max().unwrap_or_default(),
             needs: OnceLock::new(),
+            stubs: OnceLock::new(),
         })
     }
 
@@ -97,6 +100,24 @@ impl Image {
     /// The `STB_GNU_UNIQUE` definitions: every definition of a name in the process is the same one.
     pub fn same_everywhere(&self) -> impl Iterator<Item = Symbol> + '_ {
         self.symbols.same(&self.mapping)
+    }
+
+    /// The functions that it defines for others.
+    pub fn functions(&self) -> impl Iterator<Item = Symbol> + '_ {
+        self.symbols.functions(&self.mapping)
+    }
+
+    /// Keeps stubs that its code may call as long as it is mapped.
+    pub fn keep_stubs(&self, stubs: Arc<Stubs>) {
+        // All are of one executor.
+        let _ = self.stubs.set(stubs);
+    }
+
+    /// Nothing leads here any more: its memory goes.
+    pub(super) fn close_stubs(&self) {
+        if let Some(stubs) = self.stubs.get() {
+            stubs.close(self.range());
+        }
     }
 
     /// The name of one of its symbols.

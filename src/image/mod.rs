@@ -19,6 +19,7 @@ pub mod map;
 pub mod relocate;
 mod relocations;
 mod run;
+pub mod stubs;
 pub mod symbols;
 pub mod thread_exit;
 pub mod tls;

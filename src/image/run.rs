@@ -77,6 +77,7 @@ impl Image {
 impl Drop for Image {
     fn drop(&mut self) {
         self.finalize();
+        self.close_stubs();
     }
 }
 

@@ -34,6 +34,8 @@ pub struct Symbol {
     pub hidden: bool,
     /// Whether it is said to be a variable.
     pub object: bool,
+    /// Whether it is said to be a function.
+    pub function: bool,
     pub kind: SymbolKind,
 }
 
@@ -99,6 +101,7 @@ impl Symbols {
             same: raw.st_bind() == elf::STB_GNU_UNIQUE,
             hidden: raw.st_visibility() == elf::STV_HIDDEN,
             object: raw.st_type() == elf::STT_OBJECT,
+            function: matches!(raw.st_type(), elf::STT_FUNC | elf::STT_GNU_IFUNC),
             kind,
         })
     }
@@ -138,6 +141,13 @@ impl Symbols {
         (self.first_defined..self.count)
             .filter_map(move |index| self.hash(mapping, index).ok())
             .map(|hash| hash | 1)
+    }
+
+    /// The functions that it defines for others.
+    pub fn functions<'a>(&'a self, mapping: &'a Mapping) -> impl Iterator<Item = Symbol> + 'a {
+        (self.first_defined..self.count)
+            .filter_map(move |index| self.get(mapping, index).ok())
+            .filter(|symbol| symbol.function && symbol.defined)
     }
 
     /// The weak definitions of which all are the same.

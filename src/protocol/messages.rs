@@ -13,7 +13,7 @@
 //! one. The server is a pure function of the request: equal requests get byte-identical replies.
 
 use crate::signature::Function;
-use crate::types::{CompileTimes, Emit, Input, OptLevel, Partition, Position, Target};
+use crate::types::{CodeOptions, CompileTimes, Emit, Input, OptLevel, Partition, Position, Target};
 use crate::version::{BUILD_ID, LLVM_VERSION, PACKAGE_VERSION};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -23,7 +23,7 @@ use std::time::Duration;
 pub const VERSION_MARK: u8 = 1;
 
 /// The version of this protocol. It is compared before anything else is read.
-pub const PROTOCOL_VERSION: u32 = 8;
+pub const PROTOCOL_VERSION: u32 = 9;
 
 /// The first message of each side.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +107,9 @@ pub struct CompileRequest {
     pub keep: Option<Vec<String>>,
     pub emit: Emit,
     pub step: Step,
+    /// Whether functions that others can see may be replaced later. Then nothing may rely on what they do, and each call of
+    /// one and each address of one goes through the loader.
+    pub replaceable: bool,
     /// The memory limit in bytes, beyond what an idle server and the inputs take. 0: no limit. A server that exceeds
     /// it dies with a message.
     pub max_memory: u64,
@@ -140,9 +143,11 @@ impl Step {
     }
 
     /// The step that a compile begins with.
-    pub fn first(partition: Partition) -> Step {
-        match partition {
+    pub fn first(options: CodeOptions) -> Step {
+        match options.partition {
             Partition::Off => Step::Whole,
+            // Pieces are compiled with what they import of each other.
+            _ if options.replaceable => Step::Whole,
             partition => Step::Cut(partition),
         }
     }

@@ -489,6 +489,7 @@ mod tests {
             keep: Some(vec!["main".to_owned()]),
             emit: Emit::Code,
             step: Step::Whole,
+            replaceable: false,
             max_memory: 0,
         });
         let (ours, theirs) = UnixStream::pair().expect("a socket pair");

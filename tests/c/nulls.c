@@ -64,6 +64,7 @@ static void configuration(void)
     REFUSED(mgenjit_config_set_perf(NULL, MGENJIT_PERF_OFF, &failure));
     REFUSED(mgenjit_config_set_opt_level(NULL, MGENJIT_OPT_O2, &failure));
     REFUSED(mgenjit_config_set_partition(NULL, MGENJIT_PARTITION_OFF, &failure));
+    REFUSED(mgenjit_config_set_replaceable(NULL, true, &failure));
     REFUSED(mgenjit_config_set_debug(NULL, true, &failure));
     REFUSED(mgenjit_config_set_cpu(NULL, "native", &failure));
     REFUSED(mgenjit_config_set_cache_dir(NULL, "/tmp", &failure));
@@ -179,6 +180,7 @@ static void executor_functions(void)
     const char *const argv[] = { "program", NULL };
     const char *const argv_with_a_hole[] = { "program", NULL, "x", NULL };
     void *address = &executor;
+    mgenjit_old_code old = { .size = sizeof old };
     int status = 77;
     mgenjit_module_free(add(executor, IR));
 
@@ -206,6 +208,11 @@ static void executor_functions(void)
     REFUSED(mgenjit_executor_load_library(executor, NULL, &failure));
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_executor_load_library(executor, NULL, NULL));
 
+    REFUSED(mgenjit_executor_old_code(NULL, &old, &failure));
+    REFUSED(mgenjit_executor_old_code(executor, NULL, &failure));
+    old.size = 0;
+    REFUSED(mgenjit_executor_old_code(executor, &old, &failure));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_executor_old_code(NULL, NULL, NULL));
     REFUSED(mgenjit_executor_link(NULL, &failure));
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_executor_link(NULL, NULL));
     CHECK_INT(MGENJIT_STATUS_OK, mgenjit_executor_link(executor, NULL));
@@ -268,10 +275,19 @@ static void module_functions(void)
     mgenjit_piece piece;
     mgenjit_function *function = (mgenjit_function *)&executor;
     mgenjit_times times = { .size = sizeof times };
+    mgenjit_source *source = NULL;
     void *address = &executor;
+    CHECK_OK(mgenjit_source_new("source", &source, &failure));
 
     REFUSED(mgenjit_module_remove(NULL, &failure));
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_module_remove(NULL, NULL));
+    REFUSED(mgenjit_module_replace(NULL, source, 0, NULL, &failure));
+    REFUSED(mgenjit_module_replace(module, NULL, 0, NULL, &failure));
+    REFUSED(mgenjit_module_replace(module, source, -1, NULL, &failure));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_module_replace(NULL, NULL, 0, NULL, NULL));
+    REFUSED(mgenjit_module_retire(NULL, NULL, &failure));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_module_retire(module, NULL, NULL));
+    mgenjit_source_free(source);
     REFUSED(mgenjit_module_times(NULL, &times, &failure));
     REFUSED(mgenjit_module_times(module, NULL, &failure));
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_module_times(module, NULL, NULL));

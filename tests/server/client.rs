@@ -399,6 +399,7 @@ pub fn request(name: &str, input_len: u64) -> CompileRequest {
         keep: None,
         emit: Emit::Code,
         step: Step::Whole,
+        replaceable: false,
         max_memory: 0,
     }
 }

@@ -277,6 +277,7 @@ pub fn request(name: &str, ir: &str) -> CompileRequest {
         keep: None,
         emit: Emit::Code,
         step: Step::Whole,
+        replaceable: false,
         max_memory: 0,
     }
 }

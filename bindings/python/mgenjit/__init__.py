@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from ._records import CacheInfo as CacheInfo
     from ._records import CacheStatistics as CacheStatistics
     from ._records import Location as Location
+    from ._records import OldCode as OldCode
     from ._records import ServerStatistics as ServerStatistics
     from ._records import Symbol as Symbol
     from ._records import Times as Times
@@ -95,7 +96,7 @@ _LAZY = {
     "_server": (
         "build_id include_dir library_path llvm_version server_path server_socket server_status stop_server version"
     ),
-    "_records": "CacheInfo CacheStatistics Location ServerStatistics Symbol Times",
+    "_records": "CacheInfo CacheStatistics Location OldCode ServerStatistics Symbol Times",
 }
 _MODULES = {name: module for module, names in _LAZY.items() for name in names.split()}
 

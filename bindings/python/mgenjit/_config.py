@@ -87,6 +87,7 @@ class Config:
     - `partition`: "automatic", "off", or a number of IR instructions: in pieces of which size modules are compiled.
     - `debug`: announce code to debuggers that come later: those that attach, and those of core files.
     - `debug_ir`: let debuggers show the IR itself, where it has no debug information.
+    - `replaceable`: let functions be replaced while code runs, by modules that define them again and by Module.replace.
     - `perf`: what the profiler is told of code that is in no file: "off", "map" or "jitdump".
     - `cpu`: "native", or a level such as "x86-64-v3". With `target`, one of LLVM's names.
     - `target`: an LLVM triple, to export code for; `features`: such as "+sve,-crc".
@@ -112,6 +113,7 @@ class Config:
         partition: str | int | None = None,
         debug: bool | None = None,
         debug_ir: bool | None = None,
+        replaceable: bool | None = None,
         perf: str | None = None,
         cpu: str | None = None,
         target: str | None = None,
@@ -164,6 +166,7 @@ class Config:
             set("set_partition", partition if is_size else _constant("PARTITION_", partition, "partition"))
         switch("set_debug", debug)
         switch("set_debug_ir", debug_ir)
+        switch("set_replaceable", replaceable)
         if perf is not None:
             set("set_perf", _constant("PERF_", perf, "perf"))
         if target is not None:

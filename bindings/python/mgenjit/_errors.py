@@ -7,7 +7,7 @@ class Error(Exception):
     """What the library could not do. `status` is one of MGENJIT_STATUS_… and `status_name` its name.
 
     If the error has a place in IR text, `line`, `column` (in bytes) and `source_line` tell it; they count from 1.
-    `missing` names the symbols that are defined nowhere.
+    `missing` names the symbols that are defined nowhere, or that a new version of a module lacks or has changed.
     """
 
     status: int = 0

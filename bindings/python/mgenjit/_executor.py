@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Union
 
-    from ._records import Piece, Times
+    from ._records import OldCode, Piece, Times
 
     #: IR text, bitcode, an object or an archive; or a path of one. A str is a path if it is one line that names a file,
     #: or ends as such names do. A module of llvmlite is taken as its text.
@@ -172,6 +172,15 @@ class Executor:
 
     def __getitem__(self, name: str) -> Function:
         return self.function(name)
+
+    def old_code(self) -> OldCode:
+        """What is still in memory although it was replaced or removed."""
+        from ._records import OldCode
+
+        old = _abi.sized("mgenjit_old_code")
+        call("executor_old_code", self._get(), _c.byref(old))
+        result: OldCode = _abi.record(OldCode, old)
+        return result
 
     def set_arguments(self, arguments: Iterable[str | bytes | os.PathLike[str]]) -> None:
         """Sets the arguments that static constructors are called with."""
@@ -340,6 +349,29 @@ class Module:
     def remove(self) -> None:
         """Removes it from its executor. Its code is unloaded when no function of it is used any more."""
         call("module_remove", self._handle)
+
+    def replace(
+        self,
+        ir: Input | Source,
+        *,
+        name: str | None = None,
+        keep: Iterable[str] = (),
+        allow_vanished: bool = False,
+        allow_changed: bool = False,
+    ) -> Module:
+        """Compiles a new version of it, and has all callers of its functions call that: see `Executor.compile`. Its executor
+        has the option `replaceable`. TypeError if functions are gone or have other types, unless that is allowed."""
+        kept: Any = self._handle.kept
+        allow = allow_vanished * _abi.CONSTANTS["ALLOW_VANISHED"] | allow_changed * _abi.CONSTANTS["ALLOW_CHANGED"]
+        made = source(ir, name, keep)
+        with Watch():
+            return Module(_abi.make("module_replace", self._handle, made._handle, allow), kept)
+
+    def retire(self) -> bool:
+        """Says that nobody runs in it any more, after it was replaced. Tells whether its code is unloaded now."""
+        unmapped = _c.bool8()
+        call("module_retire", self._handle, _c.byref(unmapped))
+        return bool(unmapped.value)
 
     def export(self, path: Any, kind: str | None = None, **options: Any) -> None:
         """Writes it to a file: see `mgenjit.export`."""

@@ -303,3 +303,19 @@ class Symbol(Record):
         "module",
         "function",
     )
+
+
+class OldCode(Record):
+    """The fields of mgenjit_old_code, as mgenjit.h explains them."""
+
+    waiting: int
+    waiting_bytes: int
+    kept: int
+    kept_bytes: int
+
+    _fields = (
+        "waiting",
+        "waiting_bytes",
+        "kept",
+        "kept_bytes",
+    )

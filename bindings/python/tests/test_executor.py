@@ -299,3 +299,27 @@ define i64 @add(i64 %a, i64 %b) !dbg !4 {
     assert mgenjit.symbolize(0) is None
     with pytest.raises(mgenjit.NotFoundError):
         mgenjit.source_location(1)
+
+
+def test_replacement():
+    def version(number: int, more: str = "") -> str:
+        return f"@calls = {more or 'external global i64'}\ndefine i64 @f() {{\n  ret i64 {number}\n}}\n"
+
+    with mgenjit.Executor(replaceable=True, cache=False) as executor:
+        first = executor.compile(version(1, "global i64 7"), name="f.ll")
+        address = executor.lookup("f")
+        assert executor["f"]() == 1
+        second = first.replace(version(2))
+        assert second["f"]() == 2 and executor["f"]() == 2 and executor.lookup("f") == address
+        assert executor.old_code().waiting == 1
+        assert first.retire()
+        assert executor.old_code().waiting == 0
+        with pytest.raises(mgenjit.SignatureError, match="does not define `f`") as error:
+            second.replace("define i64 @g() {\n  ret i64 1\n}\n")
+        assert error.value.missing == ("f",)
+        third = second.replace("define i64 @g() {\n  ret i64 1\n}\n", allow_vanished=True)
+        assert third["g"]() == 1
+        with pytest.raises(mgenjit.RemovedError):
+            second.replace(version(3))
+    with mgenjit.Executor(cache=False) as executor, pytest.raises(mgenjit.InvalidArgumentError, match="replaceable"):
+        executor.compile(version(1, "global i64 7")).replace(version(2))

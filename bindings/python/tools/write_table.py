@@ -51,6 +51,7 @@ RECORDS = {
     "mgenjit_location": "Location",
     "mgenjit_server_statistics": "ServerStatistics",
     "mgenjit_symbol": "Symbol",
+    "mgenjit_old_code": "OldCode",
 }
 PYTHON = {"s": "str | None", "?": "bool", "f": "float", "d": "float", "p": "int | None", "c": "str"}
 

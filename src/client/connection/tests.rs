@@ -21,6 +21,7 @@ fn request(identify: bool) -> Request {
         keep: None,
         emit: Emit::Code,
         step: Step::Whole,
+        replaceable: false,
         max_memory: 0,
     })
 }

@@ -85,7 +85,8 @@ impl Work<'_> {
             inputs: about_inputs.clone(),
             keep: self.source.keep.as_deref().map(<[String]>::to_vec),
             emit: Emit::Code,
-            step: Step::first(executor.config.code_options().partition),
+            step: Step::first(executor.config.code_options()),
+            replaceable: executor.config.replaceable,
             max_memory: 0,
         });
         self.tell(EventKind::CompileStarted, "", len);

@@ -1,4 +1,4 @@
-//! Maps code, and adds it to the executor as a module.
+//! Maps code, to be added to the executor as a module.
 
 use super::answer::{Answer, Mode};
 use super::store::Code;
@@ -11,7 +11,6 @@ use crate::debug::{File, Label};
 use crate::error::{Error, Status, reason};
 use crate::event::EventKind;
 use crate::executor::info::{ModuleInfo, Origin};
-use crate::executor::module::Module;
 use crate::executor::output::compare;
 use crate::executor::perf;
 use crate::image::Image;
@@ -21,8 +20,15 @@ use std::borrow::Cow;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
+/// What a source was compiled to.
+pub struct Compiled {
+    /// `None`: it is not for this machine's system.
+    pub image: Option<Image>,
+    pub info: Arc<ModuleInfo>,
+}
+
 impl Work<'_> {
-    pub fn run(mut self) -> Result<Module, Error> {
+    pub fn run(mut self) -> Result<Compiled, Error> {
         let verify = self.executor.config.cache_verify;
         let mut unusable = false;
         if let Some(entry) = self.find() {
@@ -65,8 +71,8 @@ impl Work<'_> {
         })
     }
 
-    /// Maps the code and adds it to the executor.
-    fn load(mut self, code: Code, origin: Origin) -> Result<Module, Error> {
+    /// Maps the code, and lets debuggers see it.
+    fn load(mut self, code: Code, origin: Origin) -> Result<Compiled, Error> {
         let mapped = match self.map(&code) {
             Err(error) => {
                 let Code::Stored {
@@ -119,7 +125,7 @@ impl Work<'_> {
         })
     }
 
-    fn add(self, mut image: Option<Image>, code: Code, origin: Origin) -> Module {
+    fn add(self, mut image: Option<Image>, code: Code, origin: Origin) -> Compiled {
         if let Some(image) = &image
             && perf::wants(self.executor.perf, image)
         {
@@ -169,8 +175,7 @@ impl Work<'_> {
             manifest,
             attachments,
         ));
-        let id = image.map(|image| self.executor.lock().add(image, info.clone()));
-        Module::new(self.executor.clone(), id, info)
+        Compiled { image, info }
     }
 
     /// Tells `perf` of code that it cannot find by itself.

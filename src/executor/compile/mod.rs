@@ -28,6 +28,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use work::Work;
 
+pub use load::Compiled;
+
 impl Executor {
     /// Compiles a source, or finds it in the cache, and adds it as a module that is still to be linked. A file is
     /// read whole only if it must be compiled.
@@ -38,9 +40,20 @@ impl Executor {
     /// As [`Executor::compile`], until it is cancelled.
     pub fn compile_unless(
         self: &Arc<Self>,
-        mut source: Source<'_>,
+        source: Source<'_>,
         cancel: &Cancel,
     ) -> Result<Module, Error> {
+        let Compiled { image, info } = self.compile_to_image(source, cancel)?;
+        let id = image.map(|image| self.lock().add(image, info.clone()));
+        Ok(Module::new(self.clone(), id, info))
+    }
+
+    /// As [`Executor::compile_unless`], and adds nothing.
+    pub(super) fn compile_to_image(
+        self: &Arc<Self>,
+        mut source: Source<'_>,
+        cancel: &Cancel,
+    ) -> Result<Compiled, Error> {
         self.check_cpu()?;
         let mut watch = Stopwatch::start();
         self.add_source_paths(&mut source)?;

@@ -42,13 +42,13 @@ fn a_module_that_cannot_be_relocated_holds_up_those_that_need_it_alone() {
     // A place in the static block of thread-local storage, which what is loaded later has none in.
     let fixed = ".globl f; f: mov t@GOTTPOFF(%rip), %rax; ret
         .section .tdata, \"awT\"; .globl t; t: .quad 1";
-    let modules = Modules::new(&[
+    let mut modules = Modules::new(&[
         ("a", "call f@PLT"),
         ("b", fixed),
         ("c", "call strlen@PLT"),
         ("d", ".globl g; g: ret"),
     ]);
-    let (jobs, report) = relocate(&modules.state);
+    let (jobs, report) = relocate(&mut modules.state);
     assert_eq!(
         modules.describe(&jobs, &report),
         [

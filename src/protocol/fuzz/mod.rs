@@ -131,6 +131,7 @@ fn request(choice: u8) -> Request {
             keep: Some(vec!["f".to_owned()]),
             emit: Emit::Code,
             step: Step::Whole,
+            replaceable: false,
             max_memory: 0,
         }),
         _ => Request::Link(LinkRequest {

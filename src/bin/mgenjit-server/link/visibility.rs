@@ -17,7 +17,13 @@ use std::collections::{HashMap, HashSet};
 /// What an image's symbols are beside what the linker makes of them, by name.
 #[derive(Default)]
 pub struct Marks {
+    /// Whether each reference to a function that others can see is left to the loader.
+    pub replaceable: bool,
     hidden: HashSet<String>,
+    /// Strong definitions that the linker is told are weak, so that it does not bind them.
+    strong: HashSet<String>,
+    /// Indirect functions that the linker is told are ordinary ones, because it binds all of those in an image.
+    indirect: HashSet<String>,
     /// Weak definitions of which all are the same.
     pub same: HashSet<String>,
     /// Names that something refers to and nothing in the image defines.
@@ -136,6 +142,9 @@ pub fn open(
     if !elsewhere.is_empty() {
         reach(&file, &elsewhere, &mut edits)?;
     }
+    if marks.replaceable {
+        loosen(&file, &symbols, defined, marks, &mut edits);
+    }
     if edits.is_empty() {
         return Ok(None);
     }
@@ -170,6 +179,55 @@ fn note_undefined(
             {
                 marks.undefined.insert(symbol.name.to_owned());
             }
+        }
+    }
+}
+
+/// A symbol's `st_info`.
+fn info(bind: elf::SymbolBind, ty: elf::SymbolType) -> u8 {
+    (bind.0 << 4) | ty.0
+}
+
+/// Leaves references to functions that the image defines to the loader, where code can reach them in another image: the
+/// linker sees weak definitions with default visibility.
+fn loosen<'data>(
+    file: &Object<'data>,
+    symbols: &Symbols<'data>,
+    defined: &HashSet<&str>,
+    marks: &mut Marks,
+    edits: &mut Vec<(usize, u8)>,
+) {
+    let is_loose = |symbol: &Symbol<'data>| match symbol.raw.is_undefined(LittleEndian) {
+        // A reference that is not visible would close the definition.
+        true => symbol.raw.st_visibility() != elf::STV_DEFAULT && defined.contains(symbol.name),
+        false => matches!(symbol.raw.st_type(), elf::STT_FUNC | elf::STT_GNU_IFUNC),
+    };
+    let loose = symbols.globals().filter(is_loose);
+    let mut loose: HashMap<u32, Symbol<'data>> =
+        loose.map(|symbol| (symbol.index, symbol)).collect();
+    loose.retain(|_, symbol| !symbol.name.is_empty());
+    let reaching = loop {
+        let names = loose.iter().map(|(index, symbol)| (*index, symbol.name));
+        let mut reaching = Vec::new();
+        match reach(file, &names.collect(), &mut reaching) {
+            Ok(()) => break reaching,
+            // It stays bound inside the image.
+            Err(place) => loose.retain(|_, symbol| symbol.name != place.name),
+        }
+    };
+    edits.extend(reaching);
+    for symbol in loose.into_values() {
+        let other = symbol.raw.st_other().0 & !3 | elf::STV_DEFAULT.0;
+        edits.push((symbol.place + OTHER, other));
+        if symbol.raw.is_undefined(LittleEndian) {
+            continue;
+        }
+        edits.push((symbol.place + INFO, info(elf::STB_WEAK, elf::STT_FUNC)));
+        if symbol.raw.st_bind() == elf::STB_GLOBAL {
+            marks.strong.insert(symbol.name.to_owned());
+        }
+        if symbol.raw.st_type() == elf::STT_GNU_IFUNC {
+            marks.indirect.insert(symbol.name.to_owned());
         }
     }
 }
@@ -254,17 +312,27 @@ pub fn close(image: &mut [u8], marks: &Marks, whole: bool) -> Result<(), Failure
             if kind != elf::SHT_DYNSYM {
                 continue;
             }
-            if marks.hidden.contains(symbol.name) {
+            let is_hidden = marks.hidden.contains(symbol.name);
+            if is_hidden {
                 let other = symbol.raw.st_other().0 & !3 | elf::STV_HIDDEN.0;
                 edits.push((symbol.place + OTHER, other));
-            } else if !undefined
-                && symbol.raw.st_bind() == elf::STB_WEAK
-                && symbol.raw.st_visibility() == elf::STV_DEFAULT
-                && marks.same.contains(symbol.name)
-            {
-                let info = (elf::STB_GNU_UNIQUE.0 << 4) | symbol.raw.st_type().0;
-                edits.push((symbol.place + INFO, info));
             }
+            if undefined || symbol.raw.st_bind() != elf::STB_WEAK {
+                continue;
+            }
+            let is_default = symbol.raw.st_visibility() == elf::STV_DEFAULT;
+            let bind = if marks.strong.contains(symbol.name) {
+                elf::STB_GLOBAL
+            } else if !is_hidden && is_default && marks.same.contains(symbol.name) {
+                elf::STB_GNU_UNIQUE
+            } else {
+                elf::STB_WEAK
+            };
+            let ty = match marks.indirect.contains(symbol.name) {
+                true => elf::STT_GNU_IFUNC,
+                false => symbol.raw.st_type(),
+            };
+            edits.push((symbol.place + INFO, info(bind, ty)));
         }
     }
     if whole {

@@ -7,30 +7,37 @@ use crate::llvm::values::{aliases, functions, globals};
 use crate::llvm::{entry_point, rebind};
 use inkwell::context::AsContextRef;
 use inkwell::llvm_sys::core::{
-    LLVMAddAttributeAtIndex, LLVMConstInt, LLVMCreateEnumAttribute, LLVMCreateStringAttribute,
-    LLVMGetEnumAttributeAtIndex, LLVMGetEnumAttributeKindForName, LLVMGetLinkage,
-    LLVMGetMDNodeNumOperands, LLVMGetMDNodeOperands, LLVMGetMDString,
+    LLVMAddAttributeAtIndex, LLVMAddModuleFlag, LLVMConstInt, LLVMCreateEnumAttribute,
+    LLVMCreateStringAttribute, LLVMGetEnumAttributeAtIndex, LLVMGetEnumAttributeKindForName,
+    LLVMGetLinkage, LLVMGetMDNodeNumOperands, LLVMGetMDNodeOperands, LLVMGetMDString,
     LLVMGetNamedMetadataNumOperands, LLVMGetNamedMetadataOperands, LLVMGetStringAttributeAtIndex,
     LLVMInt32TypeInContext, LLVMIsDeclaration, LLVMIsThreadLocal, LLVMReplaceMDNodeOperandWith,
     LLVMSetLinkage, LLVMSetThreadLocalMode, LLVMValueAsMetadata,
 };
 use inkwell::llvm_sys::prelude::{LLVMContextRef, LLVMModuleRef, LLVMValueRef};
-use inkwell::llvm_sys::{LLVMLinkage, LLVMThreadLocalMode, LLVMVisibility};
+use inkwell::llvm_sys::{LLVMLinkage, LLVMModuleFlagBehavior, LLVMThreadLocalMode, LLVMVisibility};
 use inkwell::module::Module;
 use mgenjit::types::OptLevel;
 use std::collections::HashMap;
 use std::ffi::{CStr, c_uint};
 
-/// Prepares a verified module. `for_image`: its code goes into an image, to which other images may belong. Returns the
-/// symbols that are then no longer hidden, and what they were.
+/// What the code is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Purpose {
+    /// It goes into an image, to which other images may belong.
+    pub image: bool,
+    /// Functions that others can see may be replaced while the code runs.
+    pub replaceable: bool,
+}
+
+/// Prepares a verified module. Returns the symbols that are then no longer hidden, and what they were.
 pub fn prepare(
     module: &Module<'_>,
     level: OptLevel,
     machine: &Machine,
-    for_image: bool,
+    purpose: Purpose,
 ) -> HashMap<String, LLVMVisibility> {
-    let which = Which::Whole { for_image };
-    prepare_part(module, level, machine, which)
+    prepare_part(module, level, machine, Which::Whole(purpose))
 }
 
 /// Does to a module that is to be cut what can only be done to the whole of it.
@@ -44,7 +51,7 @@ pub fn before_cut(
     // SAFETY: as in `prepare_part`.
     unsafe {
         let opened = if for_image {
-            rebind::open(module)
+            rebind::open(module, false)
         } else {
             HashMap::new()
         };
@@ -60,7 +67,7 @@ pub fn piece(module: &Module<'_>, level: OptLevel, machine: &Machine) {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Which {
-    Whole { for_image: bool },
+    Whole(Purpose),
     Piece,
 }
 
@@ -98,11 +105,23 @@ fn prepare_part(
                 }
             }
         }
-        if which == (Which::Whole { for_image: true }) {
-            opened = rebind::open(module);
+        // A module of which functions are replaceable is not cut.
+        let replaceable = format == Format::Elf
+            && matches!(
+                which,
+                Which::Whole(Purpose {
+                    replaceable: true,
+                    ..
+                })
+            );
+        if matches!(which, Which::Whole(Purpose { image: true, .. })) {
+            opened = rebind::open(module, replaceable);
         }
         if format == Format::Elf {
-            rebind::rebind(module);
+            rebind::rebind(module, replaceable);
+        }
+        if replaceable {
+            assume_interposition(context, module);
         }
         if which != Which::Piece {
             entry_point::add(context, module, format);
@@ -130,25 +149,10 @@ const FUNCTION_INDEX: c_uint = c_uint::MAX;
 ///
 /// `module` must be valid, and `context` its own.
 unsafe fn assume_shared_object(context: LLVMContextRef, module: LLVMModuleRef) {
-    const FLAGS: &CStr = c"llvm.module.flags";
-    // SAFETY: the arrays have as many places as LLVM says there are operands. An operand that is not a
-    // string has none, and the verifier has made sure that each flag has its three.
+    // SAFETY: the flags are the module's, and have three operands.
     unsafe {
-        let count = LLVMGetNamedMetadataNumOperands(module, FLAGS.as_ptr());
-        let mut flags = vec![std::ptr::null_mut(); count as usize];
-        LLVMGetNamedMetadataOperands(module, FLAGS.as_ptr(), flags.as_mut_ptr());
-        for flag in flags {
-            let mut operands = vec![std::ptr::null_mut(); LLVMGetMDNodeNumOperands(flag) as usize];
-            LLVMGetMDNodeOperands(flag, operands.as_mut_ptr());
-            let Some(key) = operands.get(1).filter(|key| !key.is_null()) else {
-                continue;
-            };
-            let mut len = 0;
-            let key = LLVMGetMDString(*key, &raw mut len);
-            if key.is_null() || operands.len() != 3 {
-                continue;
-            }
-            let value = match std::slice::from_raw_parts(key.cast::<u8>(), len as usize) {
+        for (key, flag) in flags(module) {
+            let value = match &*key {
                 b"PIE Level" => 0,
                 b"PIC Level" => 2,
                 _ => continue,
@@ -156,6 +160,57 @@ unsafe fn assume_shared_object(context: LLVMContextRef, module: LLVMModuleRef) {
             let value = LLVMConstInt(LLVMInt32TypeInContext(context), value, 0);
             LLVMReplaceMDNodeOperandWith(flag, 2, LLVMValueAsMetadata(value));
         }
+    }
+}
+
+/// Has LLVM take nothing for granted of a function that the loader may bind to another one, as clang's
+/// `-fsemantic-interposition` does.
+///
+/// # Safety
+///
+/// `module` must be valid and verified, and `context` its own.
+unsafe fn assume_interposition(context: LLVMContextRef, module: LLVMModuleRef) {
+    const KEY: &[u8] = b"SemanticInterposition";
+    // SAFETY: the key is read within its length; a flag that is there has three operands.
+    unsafe {
+        let value = LLVMConstInt(LLVMInt32TypeInContext(context), 1, 0);
+        let value = LLVMValueAsMetadata(value);
+        match flags(module).into_iter().find(|(key, _)| key == KEY) {
+            Some((_, flag)) => LLVMReplaceMDNodeOperandWith(flag, 2, value),
+            None => {
+                let behavior = LLVMModuleFlagBehavior::LLVMModuleFlagBehaviorError;
+                LLVMAddModuleFlag(module, behavior, KEY.as_ptr().cast(), KEY.len(), value);
+            }
+        }
+    }
+}
+
+/// A module's flags, by their keys.
+///
+/// # Safety
+///
+/// `module` must be valid and verified.
+unsafe fn flags(module: LLVMModuleRef) -> Vec<(Vec<u8>, LLVMValueRef)> {
+    const FLAGS: &CStr = c"llvm.module.flags";
+    // SAFETY: the arrays have as many places as LLVM says there are operands. An operand that is not a
+    // string has none, and the verifier has made sure that each flag has its three.
+    unsafe {
+        let count = LLVMGetNamedMetadataNumOperands(module, FLAGS.as_ptr());
+        let mut flags = vec![std::ptr::null_mut(); count as usize];
+        LLVMGetNamedMetadataOperands(module, FLAGS.as_ptr(), flags.as_mut_ptr());
+        let keyed = flags.into_iter().filter_map(|flag| {
+            let mut operands = vec![std::ptr::null_mut(); LLVMGetMDNodeNumOperands(flag) as usize];
+            LLVMGetMDNodeOperands(flag, operands.as_mut_ptr());
+            let key = *operands.get(1).filter(|key| !key.is_null())?;
+            let mut len = 0;
+            let key = LLVMGetMDString(key, &raw mut len);
+            if key.is_null() || operands.len() != 3 {
+                return None;
+            }
+            let key = std::slice::from_raw_parts(key.cast::<u8>(), len as usize);
+            Some((key.to_vec(), flag))
+        });
+        keyed.collect()
     }
 }
 

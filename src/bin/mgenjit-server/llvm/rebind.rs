@@ -4,19 +4,19 @@
 //! PLT. An image can do neither, so such symbols must go through the GOT. LLVM's C API cannot clear `dso_local`, but
 //! a newly made global does not have it.
 
-use crate::llvm::values::{functions, globals};
+use crate::llvm::values::{aliases, functions, globals};
 use inkwell::llvm_sys::comdat::{LLVMGetComdat, LLVMSetComdat};
 use inkwell::llvm_sys::core::{
-    LLVMAddAttributeAtIndex, LLVMAddFunction, LLVMAddGlobalInAddressSpace,
-    LLVMAppendExistingBasicBlock, LLVMCountBasicBlocks, LLVMCountParams, LLVMDeleteFunction,
-    LLVMDeleteGlobal, LLVMDisposeValueMetadataEntries, LLVMGetAlignment,
+    LLVMAddAlias2, LLVMAddAttributeAtIndex, LLVMAddFunction, LLVMAddGlobalInAddressSpace,
+    LLVMAliasGetAliasee, LLVMAppendExistingBasicBlock, LLVMCountBasicBlocks, LLVMCountParams,
+    LLVMDeleteFunction, LLVMDeleteGlobal, LLVMDisposeValueMetadataEntries, LLVMGetAlignment,
     LLVMGetAttributeCountAtIndex, LLVMGetAttributesAtIndex, LLVMGetBasicBlocks,
     LLVMGetFunctionCallConv, LLVMGetGC, LLVMGetInitializer, LLVMGetIntrinsicID, LLVMGetLinkage,
     LLVMGetParam, LLVMGetPersonalityFn, LLVMGetPointerAddressSpace, LLVMGetPrefixData,
     LLVMGetPrologueData, LLVMGetSection, LLVMGetThreadLocalMode, LLVMGetUnnamedAddress,
     LLVMGetValueName2, LLVMGetVisibility, LLVMGlobalAddMetadata, LLVMGlobalCopyAllMetadata,
     LLVMGlobalGetValueType, LLVMHasPersonalityFn, LLVMHasPrefixData, LLVMHasPrologueData,
-    LLVMIsDeclaration, LLVMIsExternallyInitialized, LLVMIsGlobalConstant,
+    LLVMIsAFunction, LLVMIsDeclaration, LLVMIsExternallyInitialized, LLVMIsGlobalConstant,
     LLVMRemoveBasicBlockFromParent, LLVMReplaceAllUsesWith, LLVMSetAlignment,
     LLVMSetExternallyInitialized, LLVMSetFunctionCallConv, LLVMSetGC, LLVMSetGlobalConstant,
     LLVMSetInitializer, LLVMSetLinkage, LLVMSetPersonalityFn, LLVMSetPrefixData,
@@ -26,22 +26,29 @@ use inkwell::llvm_sys::core::{
 };
 use inkwell::llvm_sys::prelude::{LLVMModuleRef, LLVMValueRef};
 use inkwell::llvm_sys::{LLVMLinkage, LLVMVisibility};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Clears hidden visibility of declarations and weak definitions, which another module of the program may define.
-/// Returns their names and old visibility.
+/// `replaceable`: of all functions that others can see, for the same reason. Returns their names and old visibility.
 ///
 /// # Safety
 ///
 /// `module` must be valid and verified.
-pub unsafe fn open(module: LLVMModuleRef) -> HashMap<String, LLVMVisibility> {
+pub unsafe fn open(module: LLVMModuleRef, replaceable: bool) -> HashMap<String, LLVMVisibility> {
     let mut opened = HashMap::new();
     // SAFETY: the values come from the module, and a name is read within its length.
     unsafe {
-        for global in functions(module).into_iter().chain(globals(module)) {
+        let seen: HashSet<LLVMValueRef> = match replaceable {
+            true => functions_to_replace(module).into_iter().collect(),
+            false => HashSet::new(),
+        };
+        let values = functions(module).into_iter().chain(globals(module));
+        let aliases = aliases(module).into_iter();
+        for global in values.chain(aliases.filter(|alias| seen.contains(alias))) {
             let visibility = LLVMGetVisibility(global);
             let may_be_elsewhere = match visibility {
                 LLVMVisibility::LLVMDefaultVisibility => false,
+                _ if seen.contains(&global) => true,
                 LLVMVisibility::LLVMHiddenVisibility => may_be_elsewhere(global),
                 // A protected definition is the module's own.
                 LLVMVisibility::LLVMProtectedVisibility => !is_defined(global),
@@ -68,14 +75,37 @@ unsafe fn is_defined(global: LLVMValueRef) -> bool {
     }
 }
 
+/// The functions that others can see and may replace, and aliases of such.
+///
+/// # Safety
+///
+/// `module` must be valid and verified.
+unsafe fn functions_to_replace(module: LLVMModuleRef) -> Vec<LLVMValueRef> {
+    // SAFETY: the values come from the module.
+    unsafe {
+        let can_be_seen = |global: &LLVMValueRef| {
+            let is_local = matches!(
+                LLVMGetLinkage(*global),
+                LLVMLinkage::LLVMInternalLinkage | LLVMLinkage::LLVMPrivateLinkage
+            );
+            !is_local && is_defined(*global) && is_in_code(*global)
+        };
+        let aliases = aliases(module).into_iter();
+        let of_functions =
+            aliases.filter(|alias| !LLVMIsAFunction(LLVMAliasGetAliasee(*alias)).is_null());
+        let functions = functions(module).into_iter();
+        functions.chain(of_functions).filter(can_be_seen).collect()
+    }
+}
+
 /// Makes every symbol anew that another image may define or replace: declarations, and weak definitions, which
 /// must be one and the same in all images. There is no way to ask which are `dso_local` that is not slow, and
-/// it does no harm to those that are not.
+/// it does no harm to those that are not. `replaceable`: also all functions that others can see, and their aliases.
 ///
 /// # Safety
 ///
 /// `module` must be valid and verified, and nobody may hold one of its values.
-pub unsafe fn rebind(module: LLVMModuleRef) {
+pub unsafe fn rebind(module: LLVMModuleRef, replaceable: bool) {
     // SAFETY: the values come from the module, and each is looked at before it is replaced.
     unsafe {
         for variable in globals(module) {
@@ -83,9 +113,19 @@ pub unsafe fn rebind(module: LLVMModuleRef) {
                 replace_variable(module, variable);
             }
         }
+        let seen: HashSet<LLVMValueRef> = match replaceable {
+            true => functions_to_replace(module).into_iter().collect(),
+            false => HashSet::new(),
+        };
         for function in functions(module) {
-            if is_replaceable(function) && LLVMGetIntrinsicID(function) == 0 {
+            let may_be_elsewhere = is_replaceable(function) || seen.contains(&function);
+            if may_be_elsewhere && LLVMGetIntrinsicID(function) == 0 {
                 replace_function(module, function);
+            }
+        }
+        for alias in aliases(module) {
+            if seen.contains(&alias) {
+                replace_alias(module, alias);
             }
         }
     }
@@ -117,7 +157,37 @@ unsafe fn may_be_elsewhere(global: LLVMValueRef) -> bool {
                     | LLVMLinkage::LLVMWeakODRLinkage
                     | LLVMLinkage::LLVMCommonLinkage
             );
-        may_be_elsewhere && LLVMGetPointerAddressSpace(LLVMTypeOf(global)) == 0
+        may_be_elsewhere && is_in_code(global)
+    }
+}
+
+/// Whether it is in the address space of code, which is that of most variables.
+///
+/// # Safety
+///
+/// `global` must be a valid global.
+unsafe fn is_in_code(global: LLVMValueRef) -> bool {
+    // SAFETY: the caller's.
+    unsafe { LLVMGetPointerAddressSpace(LLVMTypeOf(global)) == 0 }
+}
+
+/// # Safety
+///
+/// `old` must be an alias of a function of `module`. It is local afterwards, and nothing uses it.
+unsafe fn replace_alias(module: LLVMModuleRef, old: LLVMValueRef) {
+    // SAFETY: both are aliases of one function, in one module.
+    unsafe {
+        let ty = LLVMGlobalGetValueType(old);
+        let new = LLVMAddAlias2(module, ty, 0, LLVMAliasGetAliasee(old), c"".as_ptr());
+        LLVMSetLinkage(new, LLVMGetLinkage(old));
+        LLVMSetVisibility(new, LLVMGetVisibility(old));
+        LLVMSetUnnamedAddress(new, LLVMGetUnnamedAddress(old));
+        LLVMReplaceAllUsesWith(old, new);
+        let name = name(old);
+        // There is no function that deletes an alias.
+        LLVMSetValueName2(old, c"".as_ptr(), 0);
+        LLVMSetLinkage(old, LLVMLinkage::LLVMPrivateLinkage);
+        LLVMSetValueName2(new, name.as_ptr().cast(), name.len());
     }
 }
 

@@ -142,6 +142,7 @@ impl Asked {
                     keep,
                     emit,
                     step,
+                    replaceable,
                     max_memory,
                 } = one;
                 *opt_level == other.opt_level
@@ -151,6 +152,7 @@ impl Asked {
                     && *keep == other.keep
                     && *emit == other.emit
                     && *step == other.step
+                    && *replaceable == other.replaceable
                     && *max_memory == other.max_memory
             }
             (Request::Link(one), Request::Link(other)) => {

@@ -149,6 +149,7 @@ pub fn warm_up() -> Result<Frame, TransportError> {
         keep: None,
         emit: Emit::Code,
         step: Step::Whole,
+        replaceable: false,
         max_memory: 0,
     });
     let payload = transport::seal(&[WARM_UP.as_bytes()])?;

@@ -13,6 +13,7 @@ use crate::link::{helpers, loadable};
 use crate::llvm::canonical::Canonical;
 use crate::llvm::diagnostics::Diagnostics;
 use crate::llvm::names::Names;
+use crate::llvm::prepare::Purpose;
 use crate::llvm::target::{Machine, Targets};
 use crate::llvm::{codegen, globals, prepare, signatures, verify};
 use crate::process::crash::{self, Phase};
@@ -43,6 +44,8 @@ pub struct Options {
     pub level: OptLevel,
     pub target: Target,
     pub emit: Emit,
+    /// Nothing relies on what functions do that others can see, and each reference to one goes through the loader.
+    pub replaceable: bool,
 }
 
 impl Options {
@@ -194,7 +197,13 @@ impl Compiler {
                 enter(Phase::Link);
             }
             if matches!(options.target, Target::Host(_)) {
-                image = self.link(module.as_ref(), &all, &helpers, &unit, &options.target)?;
+                let parts = Parts {
+                    module: module.as_ref(),
+                    all: &all,
+                    helpers: &helpers,
+                    unit: &unit,
+                };
+                image = self.link(&parts, &options)?;
             }
         }
         if let Some(keep) = &unit.keep {
@@ -233,14 +242,13 @@ impl Compiler {
     }
 
     /// Links the module's object, if there is one, and what belongs to it into an image.
-    fn link(
-        &mut self,
-        module: Option<&CompiledModule>,
-        all: &[&Symbols],
-        helpers: &[Object],
-        unit: &Unit,
-        target: &Target,
-    ) -> Result<Vec<u8>, Failure> {
+    fn link(&mut self, parts: &Parts<'_>, options: &Options) -> Result<Vec<u8>, Failure> {
+        let Parts {
+            module,
+            all,
+            helpers,
+            unit,
+        } = *parts;
         let mut defined: HashSet<&str> = all
             .iter()
             .flat_map(|symbols| symbols.defined.iter().map(|one| one.name.as_str()))
@@ -256,6 +264,7 @@ impl Compiler {
         defined.extend(helpers.iter().map(|helper| helper.name.as_str()));
 
         let mut marks = Marks::default();
+        marks.replaceable = options.replaceable;
         let mut objects = Vec::new();
         if let Some(module) = module {
             objects.push(open_module(module, &defined, &mut marks)?);
@@ -267,7 +276,7 @@ impl Compiler {
             return Err(failure(FailureKind::Link, message));
         }
         for piece in pieces {
-            objects.push(self.crt_object(piece, target)?);
+            objects.push(self.crt_object(piece, &options.target)?);
         }
         let linked = self.linker.link(&Plan {
             emulation: "elf_x86_64",
@@ -311,6 +320,7 @@ impl Compiler {
             level: OptLevel::O2,
             target: target.clone(),
             emit: Emit::Code,
+            replaceable: false,
         };
         let mut job = self.read(vec![input], None, options)?;
         let mut bytes = Vec::new();
@@ -327,6 +337,16 @@ impl Compiler {
         self.crt.insert(key, object.clone());
         Ok(object)
     }
+}
+
+/// What an image is linked of.
+struct Parts<'a> {
+    /// The module's object, if there is IR.
+    module: Option<&'a CompiledModule>,
+    /// The symbols of it and of the objects among the inputs.
+    all: &'a [&'a Symbols],
+    helpers: &'a [Object],
+    unit: &'a Unit,
 }
 
 /// What LLVM made of a module.
@@ -375,7 +395,11 @@ fn compile_module(
     let started = enter(Phase::Prepare);
     // The optimiser may change what a signature says, for functions that are not exported.
     let mut functions = signatures::signatures(&module);
-    let opened = prepare::prepare(&module, options.level, machine, options.is_for_image());
+    let purpose = Purpose {
+        image: options.is_for_image(),
+        replaceable: options.replaceable,
+    };
+    let opened = prepare::prepare(&module, options.level, machine, purpose);
     times.optimise = microseconds(started);
     let code = generate(&module, options, machine, &diagnostics, times)?;
     functions.retain(|function| code.left.contains(&function.name));

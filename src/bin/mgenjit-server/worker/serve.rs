@@ -296,6 +296,7 @@ fn read(request: &CompileRequest, payload: Option<OwnedFd>) -> Result<Work, Fail
         level: request.opt_level,
         target: request.target.clone(),
         emit: request.emit,
+        replaceable: request.replaceable,
     };
     Ok(Work { inputs, options })
 }

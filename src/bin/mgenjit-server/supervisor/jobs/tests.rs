@@ -17,6 +17,7 @@ fn compile(name: &str, ir: &str) -> CompileRequest {
         keep: None,
         emit: Emit::Code,
         step: Step::Whole,
+        replaceable: false,
         max_memory: 0,
     }
 }
@@ -64,6 +65,7 @@ fn equal_requests_to_compile_are_one() {
     check("identify", |one| one.identify = true, false);
     check("keep", |one| one.keep = Some(vec!["f".to_owned()]), false);
     check("emit", |one| one.emit = Emit::Assembly, false);
+    check("replaceable", |one| one.replaceable = true, false);
     check("memory", |one| one.max_memory = 1 << 30, false);
 }
 

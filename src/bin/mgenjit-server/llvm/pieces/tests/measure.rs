@@ -9,6 +9,11 @@ use crate::llvm::{codegen, prepare};
 use mgenjit::types::Emit;
 use rustix::time::{ClockId, clock_gettime};
 
+const IMAGE: prepare::Purpose = prepare::Purpose {
+    image: true,
+    replaceable: false,
+};
+
 /// Milliseconds of processor time since the last time.
 struct Clock(f64);
 
@@ -42,7 +47,7 @@ fn measure() {
         let diagnostics = Diagnostics::collect(&context);
         let module = read(&context, &ir, &machine);
         clock.lap();
-        prepare::prepare(&module, OptLevel::O2, &machine, true);
+        prepare::prepare(&module, OptLevel::O2, &machine, IMAGE);
         codegen::optimise(&module, &machine.llvm, OptLevel::O2, &diagnostics).expect("optimised");
         let optimise = clock.lap();
         let object = codegen::emit(&module, &machine.llvm, Emit::Code, &diagnostics);
@@ -135,7 +140,7 @@ fn measure() {
                 clock.lap();
                 let module = super::read(&context, piece, &machine);
                 let mut times = [clock.lap(), 0.0, 0.0];
-                prepare::prepare(&module, OptLevel::O2, &machine, true);
+                prepare::prepare(&module, OptLevel::O2, &machine, IMAGE);
                 codegen::optimise(&module, &machine.llvm, OptLevel::O2, &diagnostics)
                     .expect("optimised");
                 times[1] = clock.lap();
