@@ -4,10 +4,11 @@ use crate::client::{Expect, Outcome, Server, Spawn, request};
 use crate::inputs::GOOD;
 use crate::slow::slow;
 use crate::wait;
-use mgenjit::protocol::messages::{CompileRequest, Decision, FailureKind, Reply, Request};
+use mgenjit::protocol::messages::{CompileRequest, Decision, FailureKind, Reply, Request, Step};
 use mgenjit::protocol::transport;
-use mgenjit::types::OptLevel;
+use mgenjit::types::{OptLevel, Partition};
 use serde_json::Value;
+use std::num::NonZeroU32;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -83,6 +84,40 @@ fn each_request_and_what_became_of_it() {
             .is_some_and(|text| !text.is_empty())
     );
     assert_eq!(lines[9]["reason"], "the client is gone");
+}
+
+/// A large module takes several requests.
+#[test]
+fn steps_of_a_compile_are_named() {
+    const TWO: &str = "define i32 @one() { ret i32 1 }\ndefine i32 @two() { ret i32 2 }\n";
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let mut server = start(log.path(), None);
+    let about = CompileRequest {
+        step: Step::Cut(Partition::Size(NonZeroU32::MIN)),
+        ..request("two", TWO.len() as u64)
+    };
+    let payload = transport::seal(&[TWO.as_bytes()]).unwrap();
+    let cut = Request::Compile(about.clone());
+    transport::send(&server.socket, &cut, Some(payload.as_fd())).unwrap();
+    let (Reply::Cut(cut), _) = server.receive().unwrap() else {
+        panic!("it is not cut");
+    };
+    assert_eq!(cut.pieces.len(), 2);
+    for step in [Step::Piece, Step::Join { natives: 0 }, Step::Whole] {
+        let about = Request::Compile(CompileRequest {
+            step,
+            ..about.clone()
+        });
+        server.request(&about, &[TWO.as_bytes()]);
+    }
+    assert!(server.hang_up().success());
+    let lines = read(log.path());
+    let requests = lines.iter().filter(|line| line["event"] == "request");
+    let steps: Vec<Option<&str>> = requests.map(|line| line["step"].as_str()).collect();
+    assert_eq!(steps, [Some("cut"), Some("piece"), Some("join"), None]);
+    let done = lines.iter().find(|line| line["event"] == "cut").unwrap();
+    assert_eq!((&done["step"], &done["pieces"]), (&"cut".into(), &2.into()));
+    assert!(done["parse_us"].as_u64() > Some(0));
 }
 
 #[test]

@@ -260,20 +260,21 @@ fn a_module_that_is_to_be_cut_is_identified_as_ever() {
         panic!("{reply:?}");
     };
     let first = bytes(payload, first.payload_len().unwrap());
-    // Neither layout nor names of values change the pieces.
-    let other = ALL.replace("%ab", "%renamed").replace("  %", "\t%");
-    let other = CompileRequest {
-        identify: false,
-        inputs: inputs_of(&[("other.ll", other.as_bytes())]),
-        ..identified
-    };
-    let text = ALL.replace("%ab", "%renamed").replace("  %", "\t%");
-    send(&server, &other, &[text.as_bytes()]);
-    let (reply, payload) = server.receive().unwrap();
-    let Reply::Cut(second) = reply else {
-        panic!("{reply:?}");
-    };
-    assert!(first == bytes(payload, second.payload_len().unwrap()));
+    // Neither layout nor names of values change the pieces, nor whether it is text.
+    let renamed = ALL.replace("%ab", "%renamed").replace("  %", "\t%");
+    for other in [renamed.into_bytes(), bitcode(ALL)] {
+        let request = CompileRequest {
+            identify: false,
+            inputs: inputs_of(&[("other", &other)]),
+            ..identified.clone()
+        };
+        send(&server, &request, &[&other]);
+        let (reply, payload) = server.receive().unwrap();
+        let Reply::Cut(second) = reply else {
+            panic!("{reply:?}");
+        };
+        assert!(first == bytes(payload, second.payload_len().unwrap()));
+    }
     // What is not large, or is not to be code, is not cut.
     for (step, emit) in [
         (Step::Cut(Partition::Automatic), Emit::Code),
