@@ -34,7 +34,7 @@ const SECTIONS: [&str; 22] = [
 ];
 
 /// The files of `src/capi` that declare nothing for C.
-const OTHERS: [&str; 3] = ["mod", "ffi", "call"];
+const OTHERS: [&str; 4] = ["mod", "piece_strings", "ffi", "call"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

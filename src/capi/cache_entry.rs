@@ -16,7 +16,7 @@ use super::cache_iterator::{InfoStrings, mgenjit_cache_info};
 use super::call::call;
 use super::error::mgenjit_error;
 use super::ffi::{self, Owned, free, get, invalid};
-use super::piece::CPieces;
+use super::piece_strings::CPieces;
 use super::status::mgenjit_status;
 use crate::cache::admin::Details;
 use crate::cache::entry::EntryError;

@@ -26,6 +26,7 @@ mod ffi;
 mod function;
 mod module;
 mod piece;
+mod piece_strings;
 mod replace;
 mod server;
 mod source;

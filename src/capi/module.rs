@@ -13,7 +13,7 @@ use super::error::mgenjit_error;
 use super::event::{c_times, mgenjit_times};
 use super::ffi::{self, Out, Owned, free, get};
 use super::function::mgenjit_function;
-use super::piece::CPieces;
+use super::piece_strings::CPieces;
 use super::status::mgenjit_status;
 use crate::error::Error;
 use crate::executor::{Module, Origin};

@@ -13,12 +13,12 @@
 use super::cache_entry::mgenjit_cache_entry;
 use super::call::call;
 use super::error::mgenjit_error;
-use super::ffi::{self, SizedOut, SizedStruct, get};
+use super::ffi::{SizedOut, SizedStruct, get};
 use super::module::mgenjit_module;
+use super::piece_strings::CPieces;
 use super::status::mgenjit_status;
-use crate::cache::manifest::{About, UsedPiece};
-use crate::error::{Error, Status};
-use std::ffi::{CString, c_char};
+use crate::error::Error;
+use std::ffi::c_char;
 
 /// A piece of a module. The strings belong to the module's or the entry's handle.
 #[repr(C)]
@@ -43,53 +43,17 @@ pub struct mgenjit_piece {
 // SAFETY: it is `repr(C)`, `size` comes first, and all fields are numbers, pointers or `bool`.
 unsafe impl SizedStruct for mgenjit_piece {}
 
-/// The pieces of a module or an entry, with strings for C.
-pub(super) struct CPieces(Vec<(UsedPiece, CString, CString)>);
-
-impl CPieces {
-    pub(super) fn new(pieces: Vec<UsedPiece>) -> CPieces {
-        let with_strings = pieces.into_iter().map(|used| {
-            let name = ffi::c_string(used.piece.name.as_str());
-            let key = ffi::c_string(used.key.to_string());
-            (used, name, key)
-        });
-        CPieces(with_strings.collect())
-    }
-
-    /// Those of an entry, which may be a piece itself.
-    pub(super) fn of_entry(about: &About, key: crate::cache::key::Key) -> CPieces {
-        CPieces::new(match &about.piece {
-            Some(piece) => vec![UsedPiece {
-                piece: piece.clone(),
-                key,
-                compiled: true,
-                time: about.times.total(),
-            }],
-            None => about.pieces.clone(),
-        })
-    }
-
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn write(&self, index: usize, place: SizedOut<mgenjit_piece>) -> Result<(), Error> {
-        let (used, name, key) = self.0.get(index).ok_or_else(|| {
-            Error::new(
-                Status::NotFound,
-                format!("there is no piece {index}: there are {}", self.len()),
-            )
-        })?;
-        place.write(mgenjit_piece {
-            size: size_of::<mgenjit_piece>(),
-            name: name.as_ptr(),
-            key: key.as_ptr(),
-            functions: used.piece.functions,
-            instructions: used.piece.instructions,
-            compiled: used.compiled,
-            compile_us: used.time,
-        })
-    }
+fn write(pieces: &CPieces, index: usize, place: SizedOut<mgenjit_piece>) -> Result<(), Error> {
+    let (used, name, key) = pieces.get(index)?;
+    place.write(mgenjit_piece {
+        size: size_of::<mgenjit_piece>(),
+        name: name.as_ptr(),
+        key: key.as_ptr(),
+        functions: used.piece.functions,
+        instructions: used.piece.instructions,
+        compiled: used.compiled,
+        compile_us: used.time,
+    })
 }
 
 /// How many pieces the module was made of when it was compiled, perhaps by another process. 0: it was compiled as one. 0 for
@@ -110,7 +74,7 @@ pub unsafe extern "C" fn mgenjit_module_piece(
     piece: *mut mgenjit_piece,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    call!(error, handle module, sized_out piece => module.pieces()?.write(index, piece))
+    call!(error, handle module, sized_out piece => write(module.pieces()?, index, piece))
 }
 
 /// How many pieces the entry's module was made of. 0: it was compiled as one. 1 if the entry is a piece: itself. 0 for NULL.
@@ -131,5 +95,5 @@ pub unsafe extern "C" fn mgenjit_cache_entry_piece(
     piece: *mut mgenjit_piece,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    call!(error, handle entry, sized_out piece => entry.pieces.write(index, piece))
+    call!(error, handle entry, sized_out piece => write(&entry.pieces, index, piece))
 }

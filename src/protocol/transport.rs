@@ -509,6 +509,8 @@ mod tests {
 
     #[test]
     fn malformed_frames_are_errors() {
+        // The number of `Reply::Failed`.
+        const FAILED: u8 = 7;
         fn check(bytes: &[u8], expect: &str) {
             let result: Result<Reply, _> = received(bytes);
             let error = result.expect_err("a malformed frame").to_string();
@@ -530,12 +532,12 @@ mod tests {
         // A string that claims 2^64 - 1 bytes.
         check(
             &frame(&[
-                5, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,
+                FAILED, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,
             ]),
             "does not decode",
         );
         // Failed, with an empty message, no input and no position, and one byte more.
-        check(&frame(&[5, 0, 0, 0, 0, 7]), "1 bytes after");
+        check(&frame(&[FAILED, 0, 0, 0, 0, 7]), "1 bytes after");
     }
 
     #[test]
