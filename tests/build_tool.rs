@@ -712,7 +712,7 @@ fn from_a_warm_cache() {
 #[test]
 fn progress_on_a_terminal() {
     let place = place();
-    let arguments = ["--no-cache", "-o", "large.o", "large.ll"];
+    let arguments = ["--pieces", "off", "--no-cache", "-o", "large.o", "large.ll"];
     place.write_large("large.ll", 1000, "");
     let ran = run_on_terminal(place.tool(&arguments), "xterm");
     assert_eq!(ran.code, 0, "{ran:?}");

@@ -24,7 +24,7 @@ fn expect(lines: &mut Lines<BufReader<ChildStdout>>, start: &str, part: &str) {
 fn a_file_is_edited_while_a_thread_calls_it() {
     let programs = tools::build("hotreload", &["hotreload"]);
     let place = Place::new(programs.join("hotreload"));
-    place.write("step.ll", &step("%x, 1"));
+    place.write("step.ll", step("%x, 1"));
     let mut command = place.command(programs.join("hotreload"));
     let mut host = command
         .arg("step.ll")
@@ -35,18 +35,18 @@ fn a_file_is_edited_while_a_thread_calls_it() {
     expect(&mut lines, "version 1: ", "each step adds 1,");
 
     // In place, as some editors write, and renamed, as others do.
-    place.write("step.ll", &step("%x, 5"));
+    place.write("step.ll", step("%x, 5"));
     expect(&mut lines, "version 2: ", "each step adds 5,");
-    place.write("other.ll", &step("%x, 6"));
+    place.write("other.ll", step("%x, 6"));
     std::fs::rename(place.path("other.ll"), place.path("step.ll")).expect("renamed");
     expect(&mut lines, "version 3: ", "each step adds 6,");
 
     // What cannot be compiled, or has no `step` any more, changes nothing.
-    place.write("step.ll", &step("%nothing, 1"));
+    place.write("step.ll", step("%nothing, 1"));
     expect(&mut lines, "not replaced: ", "%nothing");
-    place.write("step.ll", &step("%x, 7").replace("@step", "@leap"));
+    place.write("step.ll", step("%x, 7").replace("@step", "@leap"));
     expect(&mut lines, "not replaced: ", "`step`");
-    place.write("step.ll", &step("%x, 8"));
+    place.write("step.ll", step("%x, 8"));
     expect(&mut lines, "version 4: ", "each step adds 8,");
 
     let id = host.id().to_string();

@@ -455,7 +455,14 @@ fn times_and_events() {
 #[test]
 fn progress_on_a_terminal() {
     let place = place();
-    let arguments = ["--verbose", "--no-cache", "--list", "large.ll"];
+    let arguments = [
+        "--verbose",
+        "--pieces",
+        "off",
+        "--no-cache",
+        "--list",
+        "large.ll",
+    ];
     place.write_large("large.ll", 1000, "");
     let ran = run_on_terminal(place.tool(&arguments), "xterm");
     assert_eq!(ran.code, 0, "{ran:?}");

@@ -141,7 +141,8 @@ impl<'a> Pieces<'a> {
         let asked = Request::Compile(request.clone());
         let answer = self
             .pool
-            .request(&asked, &[bytes], spent, times, self.cancel, listener)?;
+            .request(&asked, &[bytes], spent, times, self.cancel, listener)
+            .map_err(|error| self.of_module(index, error))?;
         let Answer::Piece { len, times, file } = answer else {
             return Err(out_of_step(&request.name));
         };
@@ -155,6 +156,17 @@ impl<'a> Pieces<'a> {
             times,
             compiled: true,
         })
+    }
+
+    /// The time limit is the module's, and so is its error.
+    fn of_module(&self, index: usize, error: Error) -> Error {
+        if error.status != Status::Timeout {
+            return error;
+        }
+        Error {
+            message: error.message.replace(&self.name(index), &self.request.name),
+            ..error
+        }
     }
 
     /// Has `obtain` get the objects of all pieces in `wanted`, by several threads. Once one failed, no other is begun,

@@ -48,7 +48,7 @@ mod tests {
                 (got, _) => panic!("{got:?}"),
             };
         let file: Vec<u8> = (0..100_000_u32)
-            .map(|byte| (byte * byte >> 7) as u8)
+            .map(|byte| ((byte * byte) >> 7) as u8)
             .collect();
         let frame = zstd::bulk::compress(&file, 3).expect("a frame");
         check(&file, Ok(&file));

@@ -11,6 +11,9 @@ static mgenjit_executor *executor_with_limits(uint64_t milliseconds, uint64_t me
     CHECK_OK(mgenjit_config_set_cache_mode(config, MGENJIT_CACHE_OFF, &failure));
     CHECK_OK(mgenjit_config_set_max_servers(config, 1, &failure));
     CHECK_OK(mgenjit_config_set_compile_limits(config, milliseconds, memory, input, &failure));
+    /* A piece takes little memory. */
+    if (memory > 0)
+        CHECK_OK(mgenjit_config_set_partition(config, MGENJIT_PARTITION_OFF, &failure));
     executor = new_executor(config);
     mgenjit_config_free(config);
     return executor;

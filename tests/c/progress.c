@@ -48,6 +48,7 @@ static void check_told(int cache_mode, struct timespec *pause)
     told = started = compiled = 0;
     compiling = pthread_self();
     CHECK_OK(mgenjit_config_set_cache_mode(config, cache_mode, &failure));
+    CHECK_OK(mgenjit_config_set_partition(config, MGENJIT_PARTITION_OFF, &failure));
     CHECK_OK(mgenjit_config_set_event_hook(config, on_event, pause, NULL, &failure));
     executor = new_executor(config);
     mgenjit_config_free(config);

@@ -126,12 +126,12 @@ pub fn module(seed: u64) -> (String, String) {
         }
     }
     let mut weak = Vec::new();
-    for number in 0..FUNCTIONS {
+    for (number, has_comdat) in comdats.iter().enumerate() {
         function(
             &mut text,
             &mut random,
             number,
-            comdats[number],
+            *has_comdat,
             &constant,
             &mut weak,
         );
@@ -139,7 +139,12 @@ pub fn module(seed: u64) -> (String, String) {
     for number in 0..4 {
         let target = random.below(FUNCTIONS);
         // An alias of what may be dropped is refused.
-        if !comdats[target] {
+        if comdats[target] {
+            let _ = writeln!(
+                text,
+                "define internal i64 @through{number}(i64 %x) {{\n  ret i64 %x\n}}"
+            );
+        } else {
             let linkage = random.one_of(&["", "internal ", "hidden "]);
             let _ = writeln!(
                 text,
@@ -149,11 +154,6 @@ pub fn module(seed: u64) -> (String, String) {
                 text,
                 "define internal i64 @through{number}(i64 %x) {{\n  %r = call i64 @alias{number}(i64 %x, i64 2)\n  \
                  ret i64 %r\n}}"
-            );
-        } else {
-            let _ = writeln!(
-                text,
-                "define internal i64 @through{number}(i64 %x) {{\n  ret i64 %x\n}}"
             );
         }
     }

@@ -108,8 +108,8 @@ class Cache:
         min_bytes: int = 0,
         pieces: bool | None = None,
     ) -> Iterator[CacheInfo]:
-        """Its entries, in the order of their keys: all, or those whose name matches a pattern, and so on. `pieces`: only
-        pieces of modules, or only modules."""
+        """Its entries, in the order of their keys: all, or those whose name matches a pattern, and so on. `pieces`:
+        only pieces of modules, or only modules."""
         chosen = _abi.sized("mgenjit_cache_filter")
         chosen.name = None if name is None else _abi.encode(name)
         chosen.pinned = CONSTANTS[{None: "PINNED_ANY", True: "PINNED_ONLY", False: "PINNED_NOT"}[pinned]]
@@ -174,8 +174,8 @@ class Cache:
         self._call("cache_clear", pinned_too, progress=progress)
 
     def verify(self, key: str | None = None, *, recompile: bool = False) -> None:
-        """Checks an entry, or all; CacheError says what is wrong. With `recompile`, its inputs are compiled again: those
-        of modules, and pieces with them."""
+        """Checks an entry, or all; CacheError says what is wrong. With `recompile`, its inputs are compiled again:
+        those of modules, and pieces with them."""
         every = self.entries(pieces=False if recompile else None)
         keys = [self._whole(key)] if key is not None else [info.key or "" for info in every]
         for each in keys:
@@ -189,7 +189,11 @@ class Cache:
         self, path: str | os.PathLike[str], keys: Iterable[str] | None = None, progress: Progress | None = None
     ) -> None:
         """Writes entries, those of all modules or of some keys, to a bundle."""
-        chosen = [info.key or "" for info in self.entries(pieces=False)] if keys is None else [self._whole(key) for key in keys]
+        chosen = (
+            [info.key or "" for info in self.entries(pieces=False)]
+            if keys is None
+            else [self._whole(key) for key in keys]
+        )
         listed = _abi.string_array(map(_abi.encode, chosen))
         self._call("cache_export", _abi.encode_path(path), listed, len(chosen), progress=progress)
 

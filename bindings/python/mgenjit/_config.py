@@ -99,6 +99,9 @@ class Config:
     - `cache_max_bytes`, `cache_max_entries`, `cache_max_age`: limits, 0 for none.
     - `cache_sync`, `cache_keep_ir`, `cache_index`, `cache_verify`: True or False.
     - `signing_key`, `trusted_keys`: files of keys.
+    - `remote`: URLs of stores that machines share, with spaces between; `remote_mode`: "read", "write" or "read-write";
+      `remote_unsigned`: take and put what no key signed; `remote_timeouts`: to connect, for a whole look-up, and until
+      the module is compiled meanwhile.
     - `lock_timeout`: how long to wait for another process that compiles the same.
     - `on_event`: a function that is given each Event, perhaps on another thread.
     - `server`: the path of the compile server; `max_servers`; `server_mode`: "private" or "shared";
@@ -136,6 +139,10 @@ class Config:
         cache_verify: bool | None = None,
         signing_key: Path | None = None,
         trusted_keys: Iterable[Path] = (),
+        remote: str | None = None,
+        remote_mode: str = "read",
+        remote_unsigned: bool = False,
+        remote_timeouts: tuple[float, float, float] | None = None,
         lock_timeout: float | None = None,
         on_event: Callable[[Event], object] | None = None,
         server: Path | None = None,
@@ -206,6 +213,13 @@ class Config:
             set("set_cache_signing_key", _path(signing_key))
         for key in trusted_keys:
             set("add_cache_trusted_key", _path(key))
+        if remote is not None:
+            mode = CONSTANTS["REMOTE_UNSIGNED"] if remote_unsigned else 0
+            for one in {"read-write": ("read", "write")}.get(remote_mode, (remote_mode,)):
+                mode |= _constant("REMOTE_", one, "remote_mode")
+            set("set_remote", _abi.encode(remote), mode)
+        if remote_timeouts is not None:
+            set("set_remote_timeouts", *(round(seconds * 1000) for seconds in remote_timeouts))
         if lock_timeout is not None:
             set("set_lock_timeout", _milliseconds(lock_timeout))
         if server is not None:

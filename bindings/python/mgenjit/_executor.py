@@ -359,8 +359,9 @@ class Module:
         allow_vanished: bool = False,
         allow_changed: bool = False,
     ) -> Module:
-        """Compiles a new version of it, and has all callers of its functions call that: see `Executor.compile`. Its executor
-        has the option `replaceable`. TypeError if functions are gone or have other types, unless that is allowed."""
+        """Compiles a new version of it, and has all callers of its functions call that: see `Executor.compile`. Its
+        executor has the option `replaceable`. TypeError if functions are gone or have other types, unless that is
+        allowed."""
         kept: Any = self._handle.kept
         allow = allow_vanished * _abi.CONSTANTS["ALLOW_VANISHED"] | allow_changed * _abi.CONSTANTS["ALLOW_CHANGED"]
         made = source(ir, name, keep)

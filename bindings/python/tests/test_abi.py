@@ -49,7 +49,7 @@ def test_layouts_and_constants_are_those_of_c(tmp_path):
     expected += [ctypes.sizeof(_abi.Value), _abi.Value.value.offset]
     for name, value in _table.CONSTANTS.items():
         lines.append(f'printf("%llu\\n", (unsigned long long)MGENJIT_{name});')
-        expected.append(value)
+        expected.append(value % 2**64)
     program = tmp_path / "layout.c"
     body = "\n".join(lines)
     program.write_text(

@@ -192,7 +192,15 @@ def test_options(tmp_path):
     assert (stats.max_bytes, stats.max_entries, stats.max_age_ms) == (1 << 30, 100, 3_600_000)
     with mgenjit.Executor(cache=False, opt="O0") as ex:
         assert not ex.compile(FIB).hit
-    bad = {"opt": "O9", "partition": 0, "cache_mode": "fast", "perf": "maps", "features": "+a", "lock_timeout": -1, "cpu": "vax"}
+    bad = {
+        "opt": "O9",
+        "partition": 0,
+        "cache_mode": "fast",
+        "perf": "maps",
+        "features": "+a",
+        "lock_timeout": -1,
+        "cpu": "vax",
+    }
     for wrong in ({name: value} for name, value in bad.items()):
         with pytest.raises(ValueError):
             mgenjit.Executor(**wrong)

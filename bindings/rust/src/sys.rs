@@ -50,6 +50,7 @@ pub struct mgenjit_times {
     pub map_us: u64,
     pub bind_us: u64,
     pub total_us: u64,
+    pub remote_us: u64,
 }
 
 #[repr(C)]

@@ -164,7 +164,7 @@ fn the_number_of_pieces_is_that_of_the_files() {
         std::fs::remove_file(cache.path().join(entry_path(&key(2)))).expect("removed");
     });
     check("a piece is stored again", (5, 3), |cache| {
-        store_piece(cache, 2, 9)
+        store_piece(cache, 2, 9);
     });
     check("a module is removed", (4, 3), |cache| {
         cache.admin().remove(&key(10)).expect("removed");

@@ -61,7 +61,7 @@ mod tests {
                     0 => bytes[at] = random.below(256) as u8,
                     1 => bytes.truncate(at.max(1)),
                     2 => bytes.insert(at, [0, 1, 0x7f, 0xff][random.below(4)]),
-                    _ => bytes.extend_from_slice(&seeds[random.below(seeds.len())].to_vec()),
+                    _ => bytes.extend_from_slice(seeds[random.below(seeds.len())]),
                 }
             }
             read += answers(&bytes);

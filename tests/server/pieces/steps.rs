@@ -7,7 +7,6 @@ use mgenjit::types::{Input, Partition};
 use object::read::archive::ArchiveFile;
 use object::read::elf::{ElfFile64, FileHeader, Sym};
 use object::{LittleEndian as LE, elf};
-use std::fs::File;
 use std::num::NonZeroU32;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
@@ -28,7 +27,7 @@ pub const SMALL: Partition = Partition::Size(NonZeroU32::MIN);
 pub fn bytes(payload: Option<OwnedFd>, len: u64) -> Vec<u8> {
     let file = transport::check_payload(payload, len).unwrap();
     let mut bytes = vec![0; len as usize];
-    File::from(file).read_exact_at(&mut bytes, 0).unwrap();
+    file.read_exact_at(&mut bytes, 0).unwrap();
     bytes
 }
 

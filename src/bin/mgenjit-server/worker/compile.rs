@@ -203,7 +203,7 @@ impl Compiler {
                     helpers: &helpers,
                     unit: &unit,
                 };
-                image = self.link(&parts, &options)?;
+                image = self.link(&parts, options)?;
             }
         }
         if let Some(keep) = &unit.keep {

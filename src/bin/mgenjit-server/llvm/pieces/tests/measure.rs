@@ -84,9 +84,9 @@ fn measure() {
         }
         let write = clock.lap();
         let mut digest = blake3::Hasher::new();
-        bitcode.iter().for_each(|one| {
+        for one in &bitcode {
             digest.update(blake3::hash(one).as_bytes());
-        });
+        }
         let hash = clock.lap();
         let bytes: usize = bitcode.iter().map(Vec::len).sum();
         println!(
