@@ -275,6 +275,14 @@ fn a_module_that_is_to_be_cut_is_identified_as_ever() {
         };
         assert!(first == bytes(payload, second.payload_len().unwrap()));
     }
+    // A name that ends as the cutter's do would be taken for one of these.
+    let ir = "define i32 @one.mgenjit.piece() { ret i32 1 }\ndefine i32 @two() { ret i32 2 }\n";
+    let two = about("two", OptLevel::O2);
+    match cut(&mut server, &two, &[("two.ll", ir.as_bytes())]) {
+        Err(Outcome::Compiled(_)) => {}
+        Err(other) => panic!("{other:?}"),
+        Ok(_) => panic!("it is cut"),
+    }
     // What is not large, or is not to be code, is not cut.
     for (step, emit) in [
         (Step::Cut(Partition::Automatic), Emit::Code),
