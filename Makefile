@@ -127,7 +127,7 @@ demo: ## set up, build, and see it work
 	show target/demo-program; \
 	show target/examples-c/runtime; \
 	examples-c/programs/many.sh 200 >target/demo-many.ll; \
-	printf '\n# A large module: as one, on one core; in pieces, on all; and again with one of its 1,800 functions changed.\n'; \
+	printf '\n# A large module: as one, on one core; in pieces, on all; and again with one of its 1,600 functions changed.\n'; \
 	show $(DEMO_BUILD) --pieces off -o target/demo-many.o target/demo-many.ll; \
 	show $(DEMO_BUILD) --pieces 2000 -o target/demo-many.o target/demo-many.ll; \
 	sed '0,/ret i64 100$$/s//ret i64 101/' target/demo-many.ll >target/demo-edited.ll; \
