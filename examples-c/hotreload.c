@@ -171,9 +171,9 @@ static void interrupt(int number)
 }
 
 /* Watches the file's folder: editors write a new file and rename it. */
-static void watch(const char *path)
+static int open_watch(const char *path)
 {
-    const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
+    const char *slash = strrchr(path, '/');
     char folder[4096] = ".";
     int events = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     if (slash != NULL)
@@ -182,6 +182,12 @@ static void watch(const char *path)
         fprintf(stderr, "hotreload: %s cannot be watched: %s\n", folder, strerror(errno));
         exit(1);
     }
+    return events;
+}
+
+static void watch(int events, const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
     while (!interrupted) {
         union {
             struct inotify_event first;
@@ -251,6 +257,8 @@ int main(int argc, char **argv)
     const struct sigaction action = {.sa_handler = interrupt};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    /* Before the file is read: no edit is missed. */
+    const int events = demo ? -1 : open_watch(path);
     start(path);
     if (pthread_create(&thread, NULL, call, NULL) != 0)
         return 1;
@@ -268,7 +276,7 @@ int main(int argc, char **argv)
         rmdir(folder);
         free(content);
     } else {
-        watch(path);
+        watch(events, path);
     }
     __atomic_store_n(&ending, 1, __ATOMIC_RELEASE);
     pthread_join(thread, NULL);
