@@ -21,6 +21,7 @@ static const struct {
     {"mgenjit_config_set_target", "--target"},
     {"mgenjit_export_options_add_library", "-l"},
     {"mgenjit_module_remove", "the library"},
+    {"mgenjit_module_replace", "the library"},
     {"mgenjit_server_status", "mgenjit server status"},
     {"mgenjit_source_keep", "--keep"},
     {"define it, add a module that does, or load a library that does",
