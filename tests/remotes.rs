@@ -249,7 +249,9 @@ fn redis_with_a_password() {
             .count();
         let ran = team.run(&format!("again-{number}"), "read|unsigned", &program);
         assert_eq!(ran.code, 9);
-        team.stats(&format!("again-{number}"))["remote_misses"] == 1
+        // It has it if the first machine's uploader was still trying.
+        let stats = team.stats(&format!("again-{number}"));
+        stats["remote_misses"] == 1 || stats["remote_hits"] == 1
     });
 }
 
