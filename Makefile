@@ -167,6 +167,9 @@ test: setup ## set up, build, and test everything
 soak: setup ## the tests that take too long for every day: half an hour
 	@$(MAKE) --no-print-directory all remote
 	$(CARGO) test --release --tests -- --ignored soak
+	@# All that the C programs and the debuggers try, in pieces of one function each; but for what counts the pieces.
+	MGENJIT_PIECES=1 $(CARGO) test --release --test c_programs --test debuggers -- \
+	    --exact --skip cache_api --skip nulls --skip source
 
 test-python: wheel ## test the Python package, and its wheels
 	@bindings/python/tests/run.sh $(CURDIR)/target

@@ -259,7 +259,26 @@ def small(place, folder):
     print("  the objects are", "the same" if objects[0] == objects[1] else "DIFFERENT")
 
 
-PARTS = {"c": cold, "e": after_edits, "i": code, "m": memory, "s": small}
+def threshold(place, folder):
+    del folder
+    print("where cutting begins to win: modules of growing size, cold, at O2")
+    for copies in (30, 60, 120, 240):
+        path = place.path("many.ll")
+        with open(path, "w", encoding="utf-8") as file:
+            subprocess.run([os.path.join(ROOT, "examples-c/programs/many.sh"), str(copies)], check=True, stdout=file)
+        taken = {"off": [], "4000": []}
+        for _ in range(5):
+            for pieces, times in taken.items():
+                place.empty("many")
+                times.append(place.build(path, "many", pieces))
+        off, cut = (statistics.median(taken[pieces]) for pieces in ("off", "4000"))
+        with open(path, encoding="utf-8") as file:
+            instructions = sum(line.startswith("  ") for line in file)
+        row(f"{instructions} instructions, as one", off)
+        row("in pieces of 4000", cut, cut / off)
+
+
+PARTS = {"c": cold, "e": after_edits, "i": code, "m": memory, "s": small, "t": threshold}
 
 
 def main():

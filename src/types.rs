@@ -181,35 +181,26 @@ pub struct CompileTimes {
 
 impl std::ops::AddAssign for CompileTimes {
     fn add_assign(&mut self, other: CompileTimes) {
-        let CompileTimes {
-            parse,
-            optimise,
-            codegen,
-            link,
-        } = other;
-        self.parse = self.parse.saturating_add(parse);
-        self.optimise = self.optimise.saturating_add(optimise);
-        self.codegen = self.codegen.saturating_add(codegen);
-        self.link = self.link.saturating_add(link);
+        *self = self.with(other, u64::saturating_add);
     }
 }
 
 impl std::ops::SubAssign for CompileTimes {
     fn sub_assign(&mut self, other: CompileTimes) {
-        let CompileTimes {
-            parse,
-            optimise,
-            codegen,
-            link,
-        } = other;
-        self.parse = self.parse.saturating_sub(parse);
-        self.optimise = self.optimise.saturating_sub(optimise);
-        self.codegen = self.codegen.saturating_sub(codegen);
-        self.link = self.link.saturating_sub(link);
+        *self = self.with(other, u64::saturating_sub);
     }
 }
 
 impl CompileTimes {
+    fn with(self, other: CompileTimes, operation: fn(u64, u64) -> u64) -> CompileTimes {
+        CompileTimes {
+            parse: operation(self.parse, other.parse),
+            optimise: operation(self.optimise, other.optimise),
+            codegen: operation(self.codegen, other.codegen),
+            link: operation(self.link, other.link),
+        }
+    }
+
     /// What a hit saves.
     pub fn total(&self) -> u64 {
         let CompileTimes {

@@ -159,21 +159,23 @@ fn an_edited_module_becomes_what_it_becomes_with_an_empty_cache() {
     }
 }
 
+/// The files of the cache's entries.
+fn entries(place: &Place) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for folder in std::fs::read_dir(place.path("cache/v4/entries"))
+        .into_iter()
+        .flatten()
+    {
+        let files = std::fs::read_dir(folder.expect("a folder").path()).expect("entries");
+        all.extend(files.map(|file| file.expect("a file").path()));
+    }
+    all
+}
+
 #[test]
 fn whoever_goes_on_after_a_kill_uses_what_was_stored() {
     let place = place();
     place.write_large("large.ll", 120, "");
-    let entries = |place: &Place| {
-        let mut all = Vec::new();
-        for folder in std::fs::read_dir(place.path("cache/v4/entries"))
-            .into_iter()
-            .flatten()
-        {
-            let files = std::fs::read_dir(folder.expect("a folder").path()).expect("entries");
-            all.extend(files.map(|file| file.expect("a file").path()));
-        }
-        all
-    };
     let mut command = tool(&place, "build", "60");
     command.args(["-O2", "-o", "large.o", "large.ll"]);
     let mut client = command.spawn().expect("build");
@@ -194,6 +196,81 @@ fn whoever_goes_on_after_a_kill_uses_what_was_stored() {
     let large = std::fs::read(place.path("large.o")).expect("an object");
     let fresh = built(&place, "60", "fresh", &["-O2", "-o", "large.o", "large.ll"]);
     assert!(large == fresh);
+}
+
+/// The processes that run a program.
+fn processes_of(program: &Path) -> Vec<i32> {
+    let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
+    let numbers = processes.filter_map(|one| one.file_name().to_str()?.parse().ok());
+    numbers
+        .filter(|number| {
+            std::fs::read_link(format!("/proc/{number}/exe")).is_ok_and(|exe| exe == program)
+        })
+        .collect()
+}
+
+#[test]
+fn whoever_goes_on_after_a_server_was_killed_uses_what_was_stored() {
+    let place = place();
+    place.write_large("large.ll", 400, "");
+    // The servers of this test alone.
+    let server = place.path("mgenjit-server");
+    std::fs::copy(env!("CARGO_BIN_EXE_mgenjit-server"), &server).expect("a copy");
+    let build = |verbose: &[&str]| {
+        let mut command = tool(&place, "build", "300");
+        command.env("MGENJIT_SERVER", &server).args(verbose);
+        command.args(["-O2", "-o", "large.o", "large.ll"]);
+        command
+    };
+    let mut client = build(&[]).stderr(Stdio::piped()).spawn().expect("build");
+    support::wait::until("a few pieces are stored", || {
+        entries(&place).len() > 3 || client.try_wait().expect("a child").is_some()
+    });
+    for process in processes_of(&server) {
+        let process = rustix::process::Pid::from_raw(process).expect("a process");
+        let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
+    }
+    let output = client.wait_with_output().expect("build");
+    let told = String::from_utf8_lossy(&output.stderr);
+    // Unless it was done already.
+    assert!(
+        output.status.success() || told.contains("(piece with `"),
+        "{told}"
+    );
+    let told = outcome_of_build(&mut build(&["--verbose"]));
+    let found = told.contains(" pieces found") && !told.contains(" 0 of ");
+    assert!(found || output.status.success(), "{told}");
+    let large = std::fs::read(place.path("large.o")).expect("an object");
+    let fresh = built(
+        &place,
+        "300",
+        "fresh",
+        &["-O2", "-o", "large.o", "large.ll"],
+    );
+    assert!(large == fresh);
+}
+
+/// A large module that cannot be cut, because its assembly names what only the module can see, is compiled as one.
+#[test]
+fn what_cannot_be_cut_is_compiled_as_one() {
+    let place = place();
+    let main = "module asm \".globl seen\"\nmodule asm \"seen = hidden_from_all\"\n\
+        define internal i32 @hidden_from_all() noinline {\n  ret i32 7\n}\n\
+        define i32 @main() {\n  %r = call i32 @hidden_from_all()\n  ret i32 %r\n}\n";
+    place.write_large("large.ll", 800, main);
+    for pieces in ["off", "auto", "100"] {
+        let ran = ran(&place, pieces, &["-O2", "large.ll"]);
+        assert!(ran.ends_with("exit status: 7"), "{pieces}: {ran}");
+    }
+    let build = |pieces: &str| {
+        built(
+            &place,
+            pieces,
+            pieces,
+            &["-O2", "-o", "large.o", "large.ll"],
+        )
+    };
+    assert!(build("off") == build("auto"));
 }
 
 /// LLVM ends the process over it, while it generates code.

@@ -5,9 +5,7 @@ use super::spawn::Launch;
 use crate::error::{Error, Status};
 use crate::protocol::external_linker::{DriverFailure, DriverReply, DriverRequest};
 use crate::protocol::transport;
-use std::fs::File;
 use std::os::fd::AsFd;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// The result of a link.
@@ -46,9 +44,8 @@ pub fn run(
         Ok((DriverReply::Failed { failure, output }, _)) => {
             return Ok(Outcome::Failed(failure, output));
         }
-        Ok((DriverReply::Linked { len }, payload)) => {
-            transport::check_payload(payload, len).and_then(|file| Ok(read(&file, len)?))
-        }
+        Ok((DriverReply::Linked { len }, payload)) => transport::check_payload(payload, len)
+            .and_then(|file| Ok(transport::read_payload(&file, len)?)),
         Err(error) if error.is_end() => {
             let words = handshake::told(&helper, path);
             return Err(failed(format!(
@@ -60,11 +57,4 @@ pub fn run(
     result
         .map(Outcome::Linked)
         .map_err(|error| failed(format!("the linked file cannot be received: {error}")))
-}
-
-/// The bytes of a memfd.
-pub fn read(file: &File, len: u64) -> std::io::Result<Vec<u8>> {
-    let mut bytes = vec![0; len as usize];
-    file.read_exact_at(&mut bytes, 0)?;
-    Ok(bytes)
 }

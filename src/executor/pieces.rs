@@ -8,12 +8,12 @@ use crate::client::pool::Pool;
 use crate::error::{Error, Status, reason};
 use crate::event::Times;
 use crate::protocol::messages::{CompileRequest, Cut, Phase, Piece, Progress, Request, Step};
+use crate::protocol::transport;
 use crate::threads;
 use crate::types::{CompileTimes, Input};
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
@@ -68,9 +68,8 @@ impl<'a> Pieces<'a> {
             Error::new(Status::Io, message)
         };
         // The payload has this length: the connection has made sure.
-        let len = cut.payload_len().and_then(|len| usize::try_from(len).ok());
-        let mut bytes = vec![0; len.ok_or_else(|| out_of_step(name))?];
-        payload.read_exact_at(&mut bytes, 0).map_err(unreadable)?;
+        let len = cut.payload_len().ok_or_else(|| out_of_step(name))?;
+        let bytes = transport::read_payload(payload, len).map_err(unreadable)?;
         let mut ranges = Vec::with_capacity(cut.pieces.len());
         let mut start = 0;
         for piece in &cut.pieces {
@@ -146,7 +145,7 @@ impl<'a> Pieces<'a> {
         let Answer::Piece { len, times, file } = answer else {
             return Err(out_of_step(&request.name));
         };
-        let bytes = read(&file, len).map_err(|error| {
+        let bytes = transport::read_payload(&file, len).map_err(|error| {
             let why = reason(&error);
             let message = format!("the code of {} cannot be read: {why}", request.name);
             Error::new(Status::Io, message)
@@ -304,10 +303,4 @@ impl Listener for Teller {
     fn warning(&mut self, why: &str) {
         let _ = self.0.send(Said::Warning(why.to_owned()));
     }
-}
-
-fn read(file: &File, len: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; len as usize];
-    file.read_exact_at(&mut bytes, 0)?;
-    Ok(bytes)
 }

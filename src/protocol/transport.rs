@@ -24,6 +24,7 @@ use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -413,6 +414,14 @@ pub fn check_payload(payload: Option<OwnedFd>, expected: u64) -> Result<File, Tr
     Ok(file)
 }
 
+/// The bytes of a payload, which has this length.
+pub fn read_payload(file: &File, len: u64) -> io::Result<Vec<u8>> {
+    // Its position is wherever the sender left it.
+    let mut bytes = vec![0; len as usize];
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -500,7 +509,7 @@ mod tests {
         assert_eq!(message, request);
         let mut bytes = [0; 3];
         let file = check_payload(payload, 3).expect("a sealed memfd");
-        std::os::unix::fs::FileExt::read_exact_at(&file, &mut bytes, 0).expect("read");
+        file.read_exact_at(&mut bytes, 0).expect("read");
         assert_eq!(&bytes, b"abc");
         let (hello, payload): (Hello, _) = receive(&theirs).expect("received");
         assert_eq!(hello, Hello::ours());

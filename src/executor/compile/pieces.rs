@@ -158,8 +158,8 @@ impl Shelf<'_> {
         let name = self.pieces.name(index);
         let (cpu, features) = match &self.executor.target {
             Target::Host(cpu) => {
-                let (c, f) = cpu.llvm_names();
-                (c.to_owned(), f)
+                let (name, features) = cpu.llvm_names();
+                (name.to_owned(), features)
             }
             Target::Other(target) => (target.cpu.clone(), target.features.clone()),
         };

@@ -50,6 +50,21 @@ pub struct Parts {
     pub payload: Vec<Vec<u8>>,
 }
 
+/// A module with so many instructions takes several times as long to free as a server to start.
+const MANY: u64 = 50_000;
+
+impl Parts {
+    /// Whether what they were cut from takes long to free.
+    pub fn are_many(&self) -> bool {
+        let instructions = self
+            .cut
+            .pieces
+            .iter()
+            .map(|piece| u64::from(piece.instructions));
+        instructions.sum::<u64>() >= MANY
+    }
+}
+
 /// Whether a module is cut if it can be, where no size of pieces is asked for. Its canonical form is then not needed: its
 /// pieces say as much.
 pub fn comes_first(job: &Job, module: Option<&Module<'_>>) -> bool {

@@ -171,7 +171,7 @@ fn answer(
         }
     });
     let mut telling = teller.start(request.progress);
-    // To read it once more.
+    // A large module that cannot be cut is read twice.
     let spare = match request.step {
         Step::Cut(Partition::Automatic) => payload.as_ref().and_then(|one| one.try_clone().ok()),
         _ => None,
@@ -204,14 +204,13 @@ fn answer(
                     (Decision::Stop, _) => return Ok(None),
                 }
             }
-            let is_large = matches!(module, Read::Pieces(_));
             match module.cut(&context, request.step) {
                 Cutting::Whole(job) => {
                     drop(context);
                     compiler.compile(*job).and_then(output)
                 }
                 Cutting::Pieces(parts) => {
-                    *left = is_large.then_some(context);
+                    *left = parts.are_many().then_some(context);
                     cut(parts)
                 }
             }
@@ -260,7 +259,7 @@ fn read_module<'context>(
     }
     match pieces::cut(context, job, module, Partition::Automatic) {
         Cutting::Pieces(parts) => Ok(Read::Pieces(parts)),
-        // It has changed meanwhile.
+        // What was read has been prepared for the cut.
         Cutting::Whole(_) => {
             let Work { inputs, options } = read(request, spare)?;
             let job = compiler.read(inputs, request.keep.clone(), options)?;
