@@ -116,12 +116,10 @@ pub unsafe extern "C" fn mgenjit_config_set_opt_level(
 /// "auto", "off" or a size; if it is not set, MGENJIT_PARTITION_AUTOMATIC.
 ///
 /// A module with 8,000 IR instructions or more is large. Its pieces are compiled at the same time, by as many servers as
-/// mgenjit_config_set_max_servers allows. Each has its own entry in the cache. If a few functions of a module have changed,
-/// only the pieces that contain or inline them are compiled again. The result is one image and one object, the same for the
-/// same IR, whatever the cache had. Small functions are inlined across pieces.
-///
-/// Compiled as one: replaceable modules, modules whose assembly names what only they can see, and code for targets other
-/// than ELF systems on x86-64, AArch64 and RISC-V.
+/// mgenjit_config_set_max_servers allows. Each is an entry in the cache, so after an edit only the pieces that contain or
+/// inline what changed are compiled again. The image and the object are the same whatever the cache had. Compiled as one:
+/// replaceable modules, modules whose assembly names what only they can see, and code for other targets than ELF systems
+/// on x86-64, AArch64 and RISC-V.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
