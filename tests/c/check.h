@@ -368,4 +368,20 @@ static inline int check_cases(const check_case *cases, size_t count)
     return failed != 0;
 }
 
+/* Whether something is mapped at an address. */
+static inline int in_maps(const void *address)
+{
+    FILE *maps = fopen("/proc/self/maps", "r");
+    char line[4096];
+    int found = 0;
+    CHECK(maps != NULL);
+    while (fgets(line, sizeof line, maps) != NULL) {
+        unsigned long from, to;
+        CHECK(sscanf(line, "%lx-%lx", &from, &to) == 2);
+        found |= from <= (unsigned long)address && (unsigned long)address < to;
+    }
+    fclose(maps);
+    return found;
+}
+
 #endif

@@ -9,21 +9,6 @@ static const char CALLEE[] = "define i32 @callee() {\n  ret i32 7\n}\n";
 static const char CALLER[] =
     "declare i32 @callee()\ndefine i32 @caller() {\n  %r = call i32 @callee()\n  %s = add i32 %r, 1\n  ret i32 %s\n}\n";
 
-static int in_maps(const void *address)
-{
-    FILE *maps = fopen("/proc/self/maps", "r");
-    char line[4096];
-    int found = 0;
-    CHECK(maps != NULL);
-    while (fgets(line, sizeof line, maps) != NULL) {
-        unsigned long from, to;
-        CHECK(sscanf(line, "%lx-%lx", &from, &to) == 2);
-        found |= from <= (unsigned long)address && (unsigned long)address < to;
-    }
-    fclose(maps);
-    return found;
-}
-
 static void gone_after_removal(void)
 {
     mgenjit_executor *executor = new_executor(NULL);
