@@ -146,7 +146,10 @@ fn no_message_names_a_function_of_the_library() {
         ("run --call f() f.ll", &["f"]),
         ("run --cpu i386 f.ll", &["i386"]),
         ("run --max-time 0.001 --no-cache large.ll", &["--max-time"]),
-        ("run --max-memory 1 --no-cache large.ll", &["--max-memory"]),
+        (
+            "run --max-memory 1 --no-cache --pieces off large.ll",
+            &["--max-memory"],
+        ),
         ("run --cache-dir  main.ll", &[]),
         ("run --trust nowhere main.ll", &["nowhere"]),
         ("run --sign nowhere main.ll", &["nowhere"]),

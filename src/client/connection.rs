@@ -9,7 +9,8 @@ use super::spawn::{Launch, Server};
 use crate::error::{Error, Status};
 use crate::protocol::last_words;
 use crate::protocol::messages::{Compiled, Cut, Decision, Reply, Request};
-use crate::protocol::transport::{self, TransportError};
+use crate::protocol::payload;
+use crate::protocol::transport::TransportError;
 use crate::types::CompileTimes;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -126,7 +127,7 @@ impl Client {
             Whose::Private { .. } => Deadlines::new(limits.time, None),
             Whose::Shared => Deadlines::new(limits.time, Some(IDLE_TIMEOUT)),
         };
-        let payload = transport::seal_inputs(inputs).map_err(|error| {
+        let payload = payload::seal_inputs(inputs).map_err(|error| {
             let len: usize = inputs.iter().map(|input| input.len()).sum();
             RequestError::Module(Error::new(
                 Status::Io,
@@ -170,17 +171,18 @@ impl Client {
             Ok((Reply::Compiled(compiled), payload)) => compiled
                 .payload_len()
                 .ok_or(TransportError::TooLong(u64::MAX))
-                .and_then(|len| transport::check_payload(payload, len))
+                .and_then(|len| payload::check_payload(payload, len))
                 .map(|payload| Answer::Compiled(Output { compiled, payload })),
             Ok((Reply::Cut(cut), payload)) => cut
                 .payload_len()
                 .ok_or(TransportError::TooLong(u64::MAX))
-                .and_then(|len| transport::check_payload(payload, len))
+                .and_then(|len| payload::check_payload(payload, len))
                 .map(|payload| Answer::Cut(cut, payload)),
-            Ok((Reply::Piece { len, times }, payload)) => transport::check_payload(payload, len)
-                .map(|file| Answer::Piece { file, len, times }),
+            Ok((Reply::Piece { len, times }, payload)) => {
+                payload::check_payload(payload, len).map(|file| Answer::Piece { file, len, times })
+            }
             Ok((Reply::Emitted { len }, payload)) => {
-                transport::check_payload(payload, len).map(|file| Answer::Emitted(file, len))
+                payload::check_payload(payload, len).map(|file| Answer::Emitted(file, len))
             }
             Ok((Reply::Failed(failure), _)) => {
                 return Err(RequestError::Module(module_error(request, failure)));

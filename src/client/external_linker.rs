@@ -4,7 +4,7 @@ use super::handshake;
 use super::spawn::Launch;
 use crate::error::{Error, Status};
 use crate::protocol::external_linker::{DriverFailure, DriverReply, DriverRequest};
-use crate::protocol::transport;
+use crate::protocol::{payload, transport};
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -23,7 +23,7 @@ pub fn run(
     inputs: &[&[u8]],
 ) -> Result<Outcome, Error> {
     let failed = |what: String| Error::new(Status::Linker, format!("{name}: {what}"));
-    let payload = transport::seal_inputs(inputs).map_err(|error| {
+    let payload = payload::seal_inputs(inputs).map_err(|error| {
         Error::new(
             Status::Io,
             format!("the objects of {name} cannot be handed to the linker: {error}"),
@@ -44,8 +44,8 @@ pub fn run(
         Ok((DriverReply::Failed { failure, output }, _)) => {
             return Ok(Outcome::Failed(failure, output));
         }
-        Ok((DriverReply::Linked { len }, payload)) => transport::check_payload(payload, len)
-            .and_then(|file| Ok(transport::read_payload(&file, len)?)),
+        Ok((DriverReply::Linked { len }, payload)) => payload::check_payload(payload, len)
+            .and_then(|file| Ok(payload::read_payload(&file, len)?)),
         Err(error) if error.is_end() => {
             let words = handshake::told(&helper, path);
             return Err(failed(format!(

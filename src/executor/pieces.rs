@@ -8,7 +8,7 @@ use crate::client::pool::Pool;
 use crate::error::{Error, Status, reason};
 use crate::event::Times;
 use crate::protocol::messages::{CompileRequest, Cut, Phase, Piece, Progress, Request, Step};
-use crate::protocol::transport;
+use crate::protocol::payload;
 use crate::threads;
 use crate::types::{CompileTimes, Input};
 use std::fs::File;
@@ -69,7 +69,7 @@ impl<'a> Pieces<'a> {
         };
         // The payload has this length: the connection has made sure.
         let len = cut.payload_len().ok_or_else(|| out_of_step(name))?;
-        let bytes = transport::read_payload(payload, len).map_err(unreadable)?;
+        let bytes = payload::read_payload(payload, len).map_err(unreadable)?;
         let mut ranges = Vec::with_capacity(cut.pieces.len());
         let mut start = 0;
         for piece in &cut.pieces {
@@ -145,7 +145,7 @@ impl<'a> Pieces<'a> {
         let Answer::Piece { len, times, file } = answer else {
             return Err(out_of_step(&request.name));
         };
-        let bytes = transport::read_payload(&file, len).map_err(|error| {
+        let bytes = payload::read_payload(&file, len).map_err(|error| {
             let why = reason(&error);
             let message = format!("the code of {} cannot be read: {why}", request.name);
             Error::new(Status::Io, message)

@@ -19,7 +19,7 @@ use crate::error::{Error, Status};
 use crate::event::{Event, EventKind, Times};
 use crate::executor::{Artifacts, Module, check_main};
 use crate::protocol::messages::{LinkOutput, LinkRequest, Request};
-use crate::protocol::transport;
+use crate::protocol::payload;
 use crate::types::{Emit, Input, Target};
 use archive::Member;
 use file::Output;
@@ -355,7 +355,7 @@ fn ask(part: &Part<'_>, request: &Request, inputs: &[Vec<u8>]) -> Result<Vec<u8>
     let Answer::Emitted(file, len) = answer else {
         return Err(out_of_step(part.name()));
     };
-    transport::read_payload(&file, len).map_err(|error| {
+    payload::read_payload(&file, len).map_err(|error| {
         Error::new(
             Status::Io,
             format!(

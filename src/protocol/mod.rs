@@ -7,6 +7,7 @@ pub(crate) mod fuzz;
 pub mod greeting;
 pub mod last_words;
 pub mod messages;
+pub mod payload;
 pub mod source_paths;
 pub mod storage;
 pub mod transport;

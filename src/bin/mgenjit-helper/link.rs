@@ -8,6 +8,7 @@ use mgenjit::protocol::external_linker::{
 };
 use mgenjit::protocol::greeting::greet;
 use mgenjit::protocol::messages::Hello;
+use mgenjit::protocol::payload;
 use mgenjit::protocol::transport::{self, TransportError};
 use mgenjit::types;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -114,7 +115,7 @@ fn link(
         End::Status(status) => match (status.code(), status.signal()) {
             (Some(0), _) => match std::fs::read(&output_path) {
                 Ok(bytes) => {
-                    let payload = transport::seal(&[&bytes])?;
+                    let payload = payload::seal(&[&bytes])?;
                     let len = bytes.len() as u64;
                     return Ok(Some((DriverReply::Linked { len }, Some(payload))));
                 }
@@ -312,7 +313,7 @@ fn allow_removal(folder: &Path) {
 fn unpack(folder: &Folder, inputs: &[types::Input], payload: Option<OwnedFd>) -> io::Result<()> {
     let (offsets, len) = types::layout(inputs)
         .ok_or_else(|| io::Error::other("the objects would be larger than memory"))?;
-    let payload = transport::check_payload(payload, len).map_err(io::Error::other)?;
+    let payload = payload::check_payload(payload, len).map_err(io::Error::other)?;
     for (index, (input, offset)) in inputs.iter().zip(offsets).enumerate() {
         let mut bytes = vec![0; input.len as usize];
         payload.read_exact_at(&mut bytes, offset)?;

@@ -1,6 +1,7 @@
 use super::*;
 use crate::cpu::{Cpu, Level};
 use crate::protocol::messages::{CompileRequest, Phase, Progress, Step};
+use crate::protocol::transport;
 use crate::types::{CompileTimes, Emit, Input, OptLevel, Target};
 use std::sync::mpsc::channel;
 
@@ -73,7 +74,7 @@ fn compiled(socket: &UnixStream) {
         sources: Vec::new(),
         times: CompileTimes::default(),
     });
-    let payload = transport::seal(&[b"image"]).expect("a memfd");
+    let payload = payload::seal(&[b"image"]).expect("a memfd");
     transport::send(socket, &reply, Some(payload.as_fd())).expect("the client listens");
 }
 

@@ -5,6 +5,7 @@ mod frames;
 #[cfg(test)]
 mod mutate;
 
+use super::payload;
 use super::transport::{self, TransportError};
 use crate::client::connection::{Answer, Client, RequestError};
 use crate::client::limits::Limits;
@@ -176,7 +177,7 @@ fn hear(frames: &[Frame]) -> usize {
                     continue;
                 };
                 assert_eq!(offsets.len(), request.inputs().len());
-                if let Ok(file) = transport::check_payload(payload, len) {
+                if let Ok(file) = payload::check_payload(payload, len) {
                     check_payload(&file, len);
                     whole += 1;
                 }

@@ -3,7 +3,8 @@
 use super::connection::Frame;
 use crate::input::buffer::Input;
 use mgenjit::protocol::messages::{CompileRequest, LinkRequest, Phase, Progress, Request};
-use mgenjit::protocol::transport::{self, TransportError};
+use mgenjit::protocol::payload;
+use mgenjit::protocol::transport::TransportError;
 use mgenjit::types::{self, Input as About};
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -60,7 +61,7 @@ impl Asked {
         body: &[u8],
     ) -> Result<Asked, TransportError> {
         let (_, len) = types::layout(request.inputs()).ok_or(TransportError::TooLong(u64::MAX))?;
-        let payload = transport::check_payload(payload, len)?;
+        let payload = payload::check_payload(payload, len)?;
         let kept = match &request {
             Request::Compile(CompileRequest {
                 keep: Some(keep), ..

@@ -5,7 +5,8 @@ use super::usage::Usage;
 use mgenjit::cpu::Cpu;
 use mgenjit::protocol::last_words;
 use mgenjit::protocol::messages::{Cause, CompileRequest, Hello, Request, Step};
-use mgenjit::protocol::transport::{self, TransportError};
+use mgenjit::protocol::payload;
+use mgenjit::protocol::transport::TransportError;
 use mgenjit::types::{Emit, Input, OptLevel, Target};
 use rustix::event::epoll::EventFlags;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
@@ -152,6 +153,6 @@ pub fn warm_up() -> Result<Frame, TransportError> {
         replaceable: false,
         max_memory: 0,
     });
-    let payload = transport::seal(&[WARM_UP.as_bytes()])?;
+    let payload = payload::seal(&[WARM_UP.as_bytes()])?;
     Frame::new(&request, Some(Rc::new(payload)))
 }

@@ -18,6 +18,7 @@ use mgenjit::protocol::last_words;
 use mgenjit::protocol::messages::{
     CompileRequest, Decision, Failure, FailureKind, Hello, LinkRequest, Reply, Request, Step,
 };
+use mgenjit::protocol::payload;
 use mgenjit::protocol::transport::{self, TransportError};
 use mgenjit::types::{self, Partition};
 use std::net::Shutdown;
@@ -304,7 +305,7 @@ fn read(request: &CompileRequest, payload: Option<OwnedFd>) -> Result<Work, Fail
 fn inputs(inputs: &[types::Input], payload: Option<OwnedFd>) -> Result<Vec<Input>, Failure> {
     let (offsets, len) = types::layout(inputs)
         .ok_or_else(|| protocol_failure("the inputs would be larger than memory".to_owned()))?;
-    let payload = transport::check_payload(payload, len)
+    let payload = payload::check_payload(payload, len)
         .map_err(|error| protocol_failure(error.to_string()))?;
     let map = |(input, offset): (&types::Input, u64)| {
         Input::map(&payload, offset, input.len)
@@ -365,7 +366,7 @@ fn emitted(bytes: &[u8]) -> Result<(Reply, Option<OwnedFd>), Failure> {
 }
 
 fn seal(parts: &[&[u8]]) -> Result<OwnedFd, Failure> {
-    transport::seal(parts)
+    payload::seal(parts)
         .map_err(|error| protocol_failure(format!("the result cannot be handed over: {error}")))
 }
 

@@ -2,7 +2,7 @@ use super::super::state::frame;
 use super::*;
 use mgenjit::cpu::{Cpu, Level};
 use mgenjit::protocol::messages::{CompileRequest, LinkOutput, LinkRequest, Reply, Request, Step};
-use mgenjit::protocol::transport;
+use mgenjit::protocol::payload;
 use mgenjit::types::{Emit, Input, OptLevel, Target, TargetSpec};
 
 fn compile(name: &str, ir: &str) -> CompileRequest {
@@ -30,7 +30,7 @@ fn inputs(name: &str, content: &str) -> Vec<Input> {
 }
 
 fn asked(request: Request, content: &str) -> Rc<Asked> {
-    let payload = transport::seal_inputs(&[content.as_bytes()]).expect("a memfd");
+    let payload = payload::seal_inputs(&[content.as_bytes()]).expect("a memfd");
     Rc::new(Asked::new(request, Some(payload), b"").expect("a request"))
 }
 
