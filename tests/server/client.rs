@@ -6,6 +6,7 @@ use mgenjit::cpu::Cpu;
 use mgenjit::protocol::messages::{
     CompileRequest, Compiled, Decision, FailureKind, Hello, Phase, Reply, Request, Step,
 };
+use mgenjit::protocol::payload;
 use mgenjit::protocol::transport::{self, TransportError};
 use mgenjit::types::{Emit, Input, OptLevel, Target};
 use std::fs::File;
@@ -215,7 +216,7 @@ impl Server {
         ir: &[u8],
         opt_level: OptLevel,
     ) -> Outcome {
-        let payload = transport::seal(&[ir]).unwrap();
+        let payload = payload::seal(&[ir]).unwrap();
         let request = Request::Compile(CompileRequest {
             opt_level,
             target,
@@ -227,14 +228,14 @@ impl Server {
 
     /// Makes any request.
     pub fn request(&mut self, request: &Request, inputs: &[&[u8]]) -> Outcome {
-        let payload = transport::seal_inputs(inputs).unwrap();
+        let payload = payload::seal_inputs(inputs).unwrap();
         transport::send(&self.socket, request, Some(payload.as_fd())).unwrap();
         self.outcome()
     }
 
     /// Has the server identify a module, and leaves it waiting for a decision.
     pub fn identify(&self, ir: &[u8]) -> [u8; 32] {
-        let payload = transport::seal(&[ir]).unwrap();
+        let payload = payload::seal(&[ir]).unwrap();
         let request = Request::Compile(CompileRequest {
             identify: true,
             ..request("identified", ir.len() as u64)
@@ -255,7 +256,7 @@ impl Server {
         match self.receive() {
             Ok((Reply::Compiled(reply), payload)) => {
                 let len = reply.image_len + reply.object_len;
-                let file = transport::check_payload(payload, len).unwrap();
+                let file = payload::check_payload(payload, len).unwrap();
                 let mut image = vec![0; usize::try_from(reply.image_len).unwrap()];
                 let mut object = vec![0; usize::try_from(reply.object_len).unwrap()];
                 file.read_exact_at(&mut image, 0).unwrap();
@@ -267,7 +268,7 @@ impl Server {
                 }))
             }
             Ok((Reply::Emitted { len }, payload)) => {
-                let file = transport::check_payload(payload, len).unwrap();
+                let file = payload::check_payload(payload, len).unwrap();
                 let mut bytes = vec![0; usize::try_from(len).unwrap()];
                 file.read_exact_at(&mut bytes, 0).unwrap();
                 Outcome::Emitted(bytes)
@@ -294,7 +295,7 @@ impl Server {
             progress: true,
             ..request("slow", ir.len() as u64)
         });
-        let payload = transport::seal(&[ir.as_bytes()]).unwrap();
+        let payload = payload::seal(&[ir.as_bytes()]).unwrap();
         transport::send(&self.socket, &request, Some(payload.as_fd())).unwrap();
         loop {
             match self.receive() {

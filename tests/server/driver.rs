@@ -4,6 +4,7 @@ use crate::client::{Server, Spawn, memfd};
 use crate::wait;
 use mgenjit::protocol::external_linker::{Argument, DriverFailure, DriverReply, DriverRequest};
 use mgenjit::protocol::messages::Hello;
+use mgenjit::protocol::payload;
 use mgenjit::protocol::transport::{self, TransportError};
 use mgenjit::types::Input;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -104,7 +105,7 @@ fn requests_that_contradict_themselves_are_answered() {
     let folder = folder.path();
     let inputs: [&[u8]; 2] = [b"one", b"two"];
     let good = request(folder, "cat \"$2\" \"$3\" >\"$1\"", &inputs);
-    let sealed = || transport::seal_inputs(&inputs).unwrap();
+    let sealed = || payload::seal_inputs(&inputs).unwrap();
     let payload = sealed();
     let server = start();
     assert_eq!(
@@ -113,11 +114,7 @@ fn requests_that_contradict_themselves_are_answered() {
     );
 
     not_run(&good, None, "none came");
-    not_run(
-        &good,
-        Some(transport::seal(&[b"short"]).unwrap()),
-        "5 bytes",
-    );
+    not_run(&good, Some(payload::seal(&[b"short"]).unwrap()), "5 bytes");
     not_run(&good, Some(memfd(4099, b"one", false)), "not sealed");
     let change = |change: &dyn Fn(&mut DriverRequest)| {
         let mut request = good.clone();
@@ -165,7 +162,7 @@ fn a_client_that_hangs_up_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let request = request(folder.path(), "sleep 1000", &[]);
     let server = start();
-    let payload = transport::seal(&[]).unwrap();
+    let payload = payload::seal(&[]).unwrap();
     transport::send(&server.socket, &request, Some(payload.as_fd())).unwrap();
     assert_eq!(server.hang_up().code(), Some(0));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
@@ -182,7 +179,7 @@ fn a_linker_ends_with_the_process_that_runs_it() {
     );
     let request = request(folder.path(), &script, &[]);
     let mut server = start();
-    let payload = transport::seal(&[]).unwrap();
+    let payload = payload::seal(&[]).unwrap();
     transport::send(&server.socket, &request, Some(payload.as_fd())).unwrap();
     wait::until("started", || place.exists());
     let linker = std::fs::read_to_string(&place).unwrap();

@@ -4,6 +4,7 @@ use crate::client::{Expect, Outcome, Server, Spawn, memfd, request};
 use crate::inputs::{GOOD, bitcode, with_producer};
 use crate::slow::slow;
 use mgenjit::protocol::messages::{CompileRequest, FailureKind, Phase, Reply, Request};
+use mgenjit::protocol::payload;
 use mgenjit::protocol::transport;
 use mgenjit::types::OptLevel;
 use std::os::fd::AsFd;
@@ -252,7 +253,7 @@ fn a_crash_at_any_moment_says_where_and_ends() {
                 progress: true,
                 ..request("loops", ir.len() as u64)
             };
-            let payload = transport::seal(&[ir.as_bytes()]).unwrap();
+            let payload = payload::seal(&[ir.as_bytes()]).unwrap();
             let about = Request::Compile(about);
             transport::send(&server.socket, &about, Some(payload.as_fd())).unwrap();
             loop {

@@ -4,6 +4,7 @@ use crate::client::{Expect, Outcome, Server};
 use crate::inputs::GOOD;
 use crate::skips;
 use mgenjit::protocol::messages::{FailureKind, Reply};
+use mgenjit::protocol::payload;
 use mgenjit::protocol::transport;
 use mgenjit::types::OptLevel;
 use std::ptr;
@@ -83,7 +84,7 @@ fn it_says_so_if_the_kernel_cannot_isolate_it() {
     // SAFETY: asks for the version of Landlock, and reads no memory.
     let version = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, 0, 0, 1) };
     let server = Server::start();
-    let payload = transport::seal(&[GOOD.as_bytes()]).unwrap();
+    let payload = payload::seal(&[GOOD.as_bytes()]).unwrap();
     server.send_request("good", GOOD.len() as u64, Some(&payload));
     match transport::receive(&server.socket) {
         Ok((Reply::Started { not_isolated }, None)) => {

@@ -5,6 +5,7 @@ use crate::inputs::GOOD;
 use crate::slow::slow;
 use crate::wait;
 use mgenjit::protocol::messages::{CompileRequest, Decision, FailureKind, Reply, Request, Step};
+use mgenjit::protocol::payload;
 use mgenjit::protocol::transport;
 use mgenjit::types::{OptLevel, Partition};
 use serde_json::Value;
@@ -96,7 +97,7 @@ fn steps_of_a_compile_are_named() {
         step: Step::Cut(Partition::Size(NonZeroU32::MIN)),
         ..request("two", TWO.len() as u64)
     };
-    let payload = transport::seal(&[TWO.as_bytes()]).unwrap();
+    let payload = payload::seal(&[TWO.as_bytes()]).unwrap();
     let cut = Request::Compile(about.clone());
     transport::send(&server.socket, &cut, Some(payload.as_fd())).unwrap();
     let (Reply::Cut(cut), _) = server.receive().unwrap() else {
@@ -163,7 +164,7 @@ fn a_client_that_does_not_listen_holds_nothing_up() {
         progress: true,
         ..request("unheard", ir.len() as u64)
     });
-    let payload = transport::seal(&[ir.as_bytes()]).unwrap();
+    let payload = payload::seal(&[ir.as_bytes()]).unwrap();
     transport::send(&server.socket, &about, Some(payload.as_fd())).unwrap();
     wait::until("compiled without the client", || {
         (read(log.path()).iter()).any(|line| line["event"] == "compiled")

@@ -6,6 +6,7 @@ use crate::mutate::{Random, mutate};
 use mgenjit::protocol::messages::{
     CompileRequest, Decision, Hello, LinkOutput, LinkRequest, Reply, Request, Step,
 };
+use mgenjit::protocol::payload;
 use mgenjit::protocol::transport;
 use mgenjit::types::{Emit, Input, Partition};
 use serde::Serialize;
@@ -77,7 +78,7 @@ fn answers(server: &Server, round: u32) -> bool {
     let last = format!("last{round}");
     for name in ["first", &last] {
         let ir = format!("define i32 @{name}() {{\n  ret i32 7\n}}\n");
-        let payload = transport::seal(&[ir.as_bytes()]).unwrap();
+        let payload = payload::seal(&[ir.as_bytes()]).unwrap();
         let request = Request::Compile(request(name, ir.len() as u64));
         // It may have ended.
         let _ = transport::send(&server.socket, &request, Some(payload.as_fd()));

@@ -6,6 +6,7 @@ use crate::slow::slow;
 use mgenjit::protocol::messages::{
     CompileRequest, Decision, PROGRESS_INTERVAL, Phase, Progress, Reply, Request,
 };
+use mgenjit::protocol::payload;
 use mgenjit::protocol::transport;
 use mgenjit::types::{Emit, OptLevel};
 use std::io::ErrorKind;
@@ -16,7 +17,7 @@ use std::time::Instant;
 const FUNCTIONS: u32 = 500;
 
 fn send(server: &Server, ir: &str, about: CompileRequest) {
-    let payload = transport::seal(&[ir.as_bytes()]).unwrap();
+    let payload = payload::seal(&[ir.as_bytes()]).unwrap();
     transport::send(
         &server.socket,
         &Request::Compile(about),

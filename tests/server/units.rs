@@ -4,6 +4,7 @@ use crate::client::{Artifacts, Outcome, Server, request};
 use crate::inputs::{GOOD, bitcode};
 use crate::loaded::Loaded;
 use mgenjit::protocol::messages::{CompileRequest, Decision, FailureKind, Reply, Request};
+use mgenjit::protocol::payload;
 use mgenjit::protocol::transport;
 use mgenjit::types::{Emit, Input, OptLevel};
 use object::read::archive::ArchiveFile;
@@ -868,7 +869,7 @@ fn unit_request(inputs: &[Named<'_>], keep: Option<&[&str]>) -> CompileRequest {
 }
 
 fn send(server: &mut Server, request: CompileRequest, inputs: &[&[u8]]) -> Outcome {
-    let payload = transport::seal_inputs(inputs).unwrap();
+    let payload = payload::seal_inputs(inputs).unwrap();
     transport::send(
         &server.socket,
         &Request::Compile(request),
@@ -885,7 +886,7 @@ fn unit(server: &mut Server, inputs: &[Named<'_>], keep: Option<&[&str]>) -> Out
 
 fn identify(server: &Server, inputs: &[Named<'_>], keep: Option<&[&str]>) -> [u8; 32] {
     let bytes: Vec<&[u8]> = inputs.iter().map(|(_, bytes)| *bytes).collect();
-    let payload = transport::seal_inputs(&bytes).unwrap();
+    let payload = payload::seal_inputs(&bytes).unwrap();
     let request = CompileRequest {
         identify: true,
         ..unit_request(inputs, keep)

@@ -3,6 +3,7 @@
 use crate::resources::Resources;
 use crate::server::{Client, GOOD, SLOW, Server, constant, kill, request, slow};
 use mgenjit::protocol::messages::{CompileRequest, Phase, Reply, Request, ServerStatus};
+use mgenjit::protocol::payload;
 use mgenjit::protocol::transport;
 use mgenjit::types::Input;
 use std::fs::File;
@@ -114,7 +115,7 @@ fn requests_that_wait_take_a_bounded_memory() {
             let client = server.client();
             let ir = constant(value);
             let asked = Request::Compile(request(&name, &ir));
-            let payload = transport::seal(&[ir.as_bytes()]).unwrap();
+            let payload = payload::seal(&[ir.as_bytes()]).unwrap();
             // It may be cut before all is sent.
             let _ = transport::send(&client.socket, &asked, Some(payload.as_fd()));
             client

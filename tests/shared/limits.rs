@@ -4,7 +4,7 @@ use crate::server::{Answer, Client, GOOD, Server, constant, kill, request, slow}
 use crate::wait;
 use mgenjit::cpu::Cpu;
 use mgenjit::protocol::messages::{Cause, CompileRequest, LinkOutput, LinkRequest, Reply, Request};
-use mgenjit::protocol::transport;
+use mgenjit::protocol::payload;
 use mgenjit::types::{Input, Target};
 
 /// More work than a test has time for.
@@ -154,7 +154,7 @@ fn a_worker_that_is_stopped_in_a_link_is_replaced() {
     for worker in server.workers() {
         stop(worker);
     }
-    let payload = transport::seal(&[&object]).unwrap();
+    let payload = payload::seal(&[&object]).unwrap();
     let link = LinkRequest {
         name: "linked".to_owned(),
         target: Target::Host(Cpu::native()),

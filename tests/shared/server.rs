@@ -5,6 +5,7 @@ use mgenjit::cpu::Cpu;
 use mgenjit::protocol::messages::{
     CompileRequest, Compiled, Death, Decision, Failure, Hello, Reply, Request, ServerStatus, Step,
 };
+use mgenjit::protocol::payload;
 use mgenjit::protocol::transport::{self, TransportError};
 use mgenjit::types::{Emit, Input, OptLevel, Target};
 use std::os::fd::{AsFd, OwnedFd};
@@ -192,7 +193,7 @@ impl Client {
     }
 
     pub fn ask_for(&self, request: CompileRequest, ir: &str) {
-        let payload = transport::seal(&[ir.as_bytes()]).unwrap();
+        let payload = payload::seal(&[ir.as_bytes()]).unwrap();
         self.send(&Request::Compile(request), Some(&payload));
     }
 
@@ -222,7 +223,7 @@ impl Client {
         match self.receive() {
             Ok((Reply::Compiled(reply), payload)) => {
                 let len = reply.image_len + reply.object_len;
-                let file = transport::check_payload(payload, len).unwrap();
+                let file = payload::check_payload(payload, len).unwrap();
                 let mut bytes = vec![0; usize::try_from(len).unwrap()];
                 file.read_exact_at(&mut bytes, 0).unwrap();
                 Answer::Compiled(Box::new(reply), bytes)

@@ -2,6 +2,7 @@
 
 use crate::client::{Artifacts, Outcome, Server};
 use mgenjit::protocol::messages::{CompileRequest, Cut, Failure, Reply, Request, Step};
+use mgenjit::protocol::payload;
 use mgenjit::protocol::transport;
 use mgenjit::types::{Input, Partition};
 use object::read::archive::ArchiveFile;
@@ -25,14 +26,14 @@ pub struct Pieces {
 pub const SMALL: Partition = Partition::Size(NonZeroU32::MIN);
 
 pub fn bytes(payload: Option<OwnedFd>, len: u64) -> Vec<u8> {
-    let file = transport::check_payload(payload, len).unwrap();
+    let file = payload::check_payload(payload, len).unwrap();
     let mut bytes = vec![0; len as usize];
     file.read_exact_at(&mut bytes, 0).unwrap();
     bytes
 }
 
 pub fn send(server: &Server, request: &CompileRequest, inputs: &[&[u8]]) {
-    let payload = transport::seal_inputs(inputs).unwrap();
+    let payload = payload::seal_inputs(inputs).unwrap();
     let request = Request::Compile(request.clone());
     transport::send(&server.socket, &request, Some(payload.as_fd())).unwrap();
 }
