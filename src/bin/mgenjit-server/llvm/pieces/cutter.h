@@ -67,6 +67,7 @@ struct Global {
   uint32_t Kind;
   uint32_t Flags;
   uint32_t Instructions;
+  uint32_t Weight; // What inlining a function would add, in instructions.
   uint32_t Priority; // Of a constructor or destructor.
   uint32_t FirstReference;
   uint32_t References;
@@ -74,7 +75,7 @@ struct Global {
 
 struct Reference {
   uint32_t Target;
-  uint32_t Called;
+  uint32_t Called; // 1: it is called, once, and not used otherwise. 2: it is called, among other uses.
 };
 
 struct Pair {

@@ -89,8 +89,8 @@ void Cutter::refer(const GlobalValue *G, bool IsCalled) {
     SeenBy[Target] = Current;
     PlaceOf[Target] = References.size();
     References.push_back({Target, IsCalled});
-  } else if (IsCalled) {
-    References[PlaceOf[Target]].Called = 1;
+  } else if (uint32_t &Called = References[PlaceOf[Target]].Called; IsCalled || Called) {
+    Called = 2;
   }
 }
 
@@ -199,6 +199,26 @@ void Cutter::describe(uint32_t Index) {
   Fact.References = References.size() - Fact.FirstReference;
 }
 
+// What the inliner would count for an instruction, with 5 for a call and 1 for each argument. Front ends leave in what
+// is gone by then: variables are in memory.
+static uint32_t weigh(const Instruction &I) {
+  auto IsVariable = [](const Value *Pointer) { return isa<AllocaInst>(Pointer); };
+  if (auto *Call = dyn_cast<CallBase>(&I)) {
+    if (auto *Known = dyn_cast<IntrinsicInst>(&I))
+      return !Known->isLifetimeStartOrEnd() && !Known->isAssumeLikeIntrinsic();
+    return 6 + Call->arg_size();
+  }
+  if (auto *Load = dyn_cast<LoadInst>(&I))
+    return !IsVariable(Load->getPointerOperand());
+  if (auto *Store = dyn_cast<StoreInst>(&I))
+    return !IsVariable(Store->getPointerOperand());
+  if (auto *Place = dyn_cast<GetElementPtrInst>(&I))
+    return !Place->hasAllConstantIndices();
+  if (auto *Cast = dyn_cast<CastInst>(&I))
+    return !Cast->isNoopCast(I.getDataLayout());
+  return !isa<AllocaInst, PHINode, ReturnInst>(I) && !(isa<BranchInst>(I) && I.getNumSuccessors() == 1);
+}
+
 void Cutter::describeFunction(Function &F, Global &Fact) {
   bool CanMove = !F.isInterposable() && !F.hasFnAttribute(Attribute::NoInline) &&
                  !F.hasFnAttribute(Attribute::OptimizeNone) && !F.hasFnAttribute(Attribute::ReturnsTwice) &&
@@ -209,6 +229,7 @@ void Cutter::describeFunction(Function &F, Global &Fact) {
       CanMove = false;
     for (Instruction &I : B) {
       ++Fact.Instructions;
+      Fact.Weight += weigh(I);
       auto *Call = dyn_cast<CallBase>(&I);
       if (Call && (Call->hasFnAttr(Attribute::ReturnsTwice) || Call->getIntrinsicID() == Intrinsic::vastart))
         CanMove = false;

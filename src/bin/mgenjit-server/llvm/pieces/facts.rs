@@ -27,6 +27,8 @@ pub struct Global {
     pub flags: Flags,
     /// How many instructions a function has.
     pub instructions: u32,
+    /// What inlining a function would add, in instructions.
+    pub weight: u32,
     /// A variable's size.
     pub bytes: u64,
     /// A digest of a constant's value; 0 if it has none.
@@ -75,7 +77,7 @@ impl Flags {
 #[repr(C)]
 pub struct Reference {
     pub target: u32,
-    /// Not 0: among other uses, it is called.
+    /// 1: it is called, once, and not used otherwise. 2: it is called, among other uses.
     pub called: u32,
 }
 
@@ -153,6 +155,7 @@ struct RawGlobal {
     kind: u32,
     flags: u32,
     instructions: u32,
+    weight: u32,
     priority: u32,
     first_reference: u32,
     references: u32,
@@ -247,6 +250,7 @@ impl<'module> Cutter<'module> {
                 },
                 flags: Flags(one.flags),
                 instructions: one.instructions,
+                weight: one.weight,
                 bytes: one.bytes,
                 content: one.content,
                 priority: one.priority,

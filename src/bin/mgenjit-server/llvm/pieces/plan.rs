@@ -15,7 +15,7 @@ use std::collections::HashMap;
 pub struct Sizes {
     /// The target for a piece.
     pub piece: u32,
-    /// The largest function that is imported where it is called.
+    /// What inlining a function that is imported may add.
     pub import: u32,
 }
 
@@ -72,7 +72,7 @@ struct Homes {
 
 impl Homes {
     fn find(facts: &Facts, names: &[Vec<u8>], piece: u32) -> Homes {
-        let groups = groups(facts);
+        let groups = groups(facts, piece);
         let mut group_homes = vec![NOWHERE; facts.globals.len()];
         let count = cut(facts, names, piece, &groups, &mut group_homes);
         let mut homes = Homes {
@@ -129,8 +129,8 @@ impl Homes {
     }
 }
 
-/// For each global, one that stands for all that must be with it.
-fn groups(facts: &Facts) -> Vec<u32> {
+/// For each global, one that stands for all that must be with it, or had better be.
+fn groups(facts: &Facts, target: u32) -> Vec<u32> {
     let mut parents: Vec<u32> = (0..facts.globals.len() as u32).collect();
     fn root(parents: &mut [u32], mut index: u32) -> u32 {
         while parents[index as usize] != index {
@@ -139,11 +139,37 @@ fn groups(facts: &Facts) -> Vec<u32> {
         }
         index
     }
+    let is_defined = |index: u32| facts.globals[index as usize].flags.has(Flags::DEFINED);
     for (a, b) in &facts.together {
-        let is_defined = |index: u32| facts.globals[index as usize].flags.has(Flags::DEFINED);
         if is_defined(*a) && is_defined(*b) {
             let (a, b) = (root(&mut parents, *a), root(&mut parents, *b));
             parents[a.max(b) as usize] = a.min(b);
+        }
+    }
+    // A local that is called from one place is inlined there, however large it is.
+    let mut sizes = vec![0_u64; parents.len()];
+    let mut users = vec![(0, NOWHERE); parents.len()];
+    for index in 0..parents.len() as u32 {
+        sizes[root(&mut parents, index) as usize] +=
+            u64::from(facts.globals[index as usize].instructions);
+        for reference in facts.references_of(index) {
+            let (count, user) = &mut users[reference.target as usize];
+            *count += if reference.called == 1 { 1 } else { 2 };
+            *user = index;
+        }
+    }
+    for index in 0..parents.len() as u32 {
+        let global = &facts.globals[index as usize];
+        let (count, user) = users[index as usize];
+        let is_local = global.kind == Kind::Function && global.flags.has(Flags::LOCAL);
+        if !is_local || count != 1 || !is_defined(index) || !is_defined(user) {
+            continue;
+        }
+        let (a, b) = (root(&mut parents, index), root(&mut parents, user));
+        let size = sizes[a as usize] + sizes[b as usize];
+        if a != b && size <= u64::from(target) / 2 {
+            parents[a.max(b) as usize] = a.min(b);
+            sizes[a.min(b) as usize] = size;
         }
     }
     (0..parents.len() as u32)
@@ -275,8 +301,8 @@ fn place_entries(facts: &Facts, groups: &[u32], homes: &mut [u32]) {
     }
 }
 
-/// The functions of other pieces whose bodies a piece gets: those that it calls and that have at most `limit`
-/// instructions, and with a smaller limit what these call.
+/// The functions of other pieces whose bodies a piece gets: those that it calls and that weigh at most `limit`, and with
+/// a smaller limit what these call.
 fn imports(facts: &Facts, homes: &[u32], piece: u32, limit: u32) -> Vec<u32> {
     let mut best: HashMap<u32, u64> = HashMap::new();
     let mut found = Vec::new();
@@ -298,7 +324,7 @@ fn imports(facts: &Facts, homes: &[u32], piece: u32, limit: u32) -> Vec<u32> {
                 continue;
             }
             let always = callee.flags.has(Flags::ALWAYS_INLINE);
-            if !always && u64::from(callee.instructions) << 16 > limit {
+            if !always && u64::from(callee.weight.max(1)) << 16 > limit {
                 continue;
             }
             let known = best.get(&reference.target);
