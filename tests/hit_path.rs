@@ -6,6 +6,9 @@
 
 mod support;
 
+use object::read::elf::ElfFile64;
+use object::{Endianness, Object, ObjectSymbol};
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Stdio};
 use support::workspace::{Run, Workspace};
 
@@ -155,6 +158,81 @@ fn a_hit_maps_one_file_and_records_that() {
         "a hit opens the entry, to read it, and the journal: {files:#?}"
     );
     assert!(cold.opens().len() > 2, "{:#?}", cold.opens());
+
+    // The code is mapped from the entry, and what is written to is in one piece of memory.
+    let of_the_file = |call: &&&str| !call.contains("MAP_ANONYMOUS");
+    let maps = warm.named(&["mmap"]);
+    assert_eq!(maps.iter().filter(of_the_file).count(), 1, "{maps:#?}");
+}
+
+/// Then a process that only hits has few pages of the library. Most of them do: some are gone or new since the list was
+/// written.
+#[test]
+fn what_a_hit_runs_lies_side_by_side() {
+    let there = Command::new("valgrind").arg("--version").output();
+    if !there.is_ok_and(|output| output.status.success()) {
+        support::skips::skip(
+            "hit_path: what_a_hit_runs_lies_side_by_side",
+            "there is no valgrind",
+        );
+        return;
+    }
+    let workspace = Workspace::new("hit.c");
+    let file = workspace.path("functions");
+    let out = format!("--callgrind-out-file={}", file.display());
+    let options = [
+        "--tool=callgrind",
+        "--demangle=no",
+        "--compress-strings=no",
+        &out,
+    ];
+    // Below valgrind the CPU is another one.
+    for run in [Run::Cold, Run::Warm] {
+        workspace
+            .run_under("valgrind", &options, run)
+            .expect_success(&format!("hit.c under callgrind, {run:?}"));
+    }
+
+    let text = std::fs::read(&file).expect("callgrind's file");
+    let text = String::from_utf8_lossy(&text);
+    let mut path = "";
+    let mut ours = false;
+    let mut functions = BTreeSet::new();
+    for line in text.lines() {
+        if let Some(object) = line.strip_prefix("ob=") {
+            ours = object.contains("libmgenjit.so");
+            if ours {
+                path = object;
+            }
+        } else if let Some(name) = line.strip_prefix("fn=").filter(|_| ours) {
+            functions.insert(name);
+        }
+    }
+    let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let library = ElfFile64::<Endianness>::parse(&*bytes).expect("an ELF file");
+    let addresses: BTreeMap<&str, u64> = library
+        .symbols()
+        .filter_map(|symbol| Some((symbol.name().ok()?, symbol.address())))
+        .collect();
+    let Some(end) = addresses.get("mgenjit_hot_end") else {
+        support::skips::skip(
+            "hit_path: what_a_hit_runs_lies_side_by_side",
+            "the linker did not read hot.ld",
+        );
+        return;
+    };
+    functions.retain(|name| addresses.contains_key(name));
+    assert!(functions.len() > 100, "a hit runs more: {functions:#?}");
+    let elsewhere: Vec<_> = functions
+        .iter()
+        .filter(|name| addresses[**name] >= *end)
+        .collect();
+    assert!(
+        elsewhere.len() * 5 <= functions.len(),
+        "of {} functions that a hit runs, hot.ld lacks {}: run `make hot`\n{elsewhere:#?}",
+        functions.len(),
+        elsewhere.len()
+    );
 }
 
 /// Between the marks of `export_hit.c`.

@@ -5,6 +5,7 @@ use super::model::Model;
 use super::tuning;
 use once_cell::sync::Lazy;
 use std::arch::x86_64::{__cpuid, __cpuid_count};
+use std::ptr;
 
 /// The CPU as this process sees it.
 pub fn native() -> Model {
@@ -107,18 +108,15 @@ fn read(leaves: Option<Leaves>) -> Facts {
         let found = __cpuid_count(leaf, subleaf);
         [found.eax, found.ebx, found.ecx, found.edx]
     };
+    // SAFETY: any index may be asked for; what is returned is static, or null.
+    let look = |index| leaves.and_then(|leaves| unsafe { leaves(index).as_ref() });
+    // What it returns for an index that it does not know.
+    let unknown = look(u32::MAX).map(ptr::from_ref);
     let get = |index: u32, leaf: u32, subleaf: u32| -> Registers {
-        match leaves {
-            Some(leaves) => {
-                // SAFETY: any index may be asked for; what is returned is static, or null for one that is not known.
-                let feature = unsafe { leaves(index).as_ref() };
-                match feature {
-                    Some(feature) if feature.cpuid != [0; 4] => feature.cpuid,
-                    // The CPU has it not, or this C library does not know it.
-                    _ => ask(leaf, subleaf),
-                }
-            }
-            None => ask(leaf, subleaf),
+        match look(index) {
+            // Zeros are a leaf that the CPU has not.
+            Some(feature) if Some(ptr::from_ref(feature)) != unknown => feature.cpuid,
+            _ => ask(leaf, subleaf),
         }
     };
 

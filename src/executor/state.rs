@@ -9,6 +9,7 @@ use crate::image::arguments::{self, Arguments, Strings};
 use crate::image::relocate::Target;
 use crate::image::symbols::{Symbol, SymbolKind, gnu_hash};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 #[derive(Default)]
@@ -29,7 +30,30 @@ pub struct State {
     last_link: u64,
     /// The modules that define a name with this hash (its lowest bit set), in the order they were added. Names
     /// stay in the images.
-    pub(super) index: HashMap<u32, Vec<u64>>,
+    pub(super) index: HashMap<u32, Vec<u64>, BuildHasherDefault<Hashed>>,
+}
+
+/// Hashes what is a hash already: whoever can choose names can choose equal hashes, too.
+#[derive(Default)]
+pub(super) struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32(u32::from(*byte));
+        }
+    }
+
+    fn write_u32(&mut self, value: u32) {
+        // Maps use the highest bits and the lowest ones; the lowest bit of the values is always set.
+        self.0 = (self.0 ^ u64::from(value))
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .rotate_left(32);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// A module that is mapped.

@@ -33,8 +33,11 @@ unsafe impl Sync for Mapping {}
 /// Where an image's bytes are.
 #[derive(Clone, Copy, Debug)]
 pub enum Source<'a> {
-    /// At the start of a file, which is mapped.
-    File(BorrowedFd<'a>),
+    /// At the start of a file, which is mapped. `start` are its first bytes: what is written to is copied if they have it.
+    File {
+        file: BorrowedFd<'a>,
+        start: &'a [u8],
+    },
     /// In memory, from which they are copied.
     Memory(&'a [u8]),
     /// In memory, from which they are copied, because the file may change. The memory keeps the file's name for
@@ -55,7 +58,9 @@ impl Mapping {
         match (Mapping::try_new(source, headers), source) {
             // The file lies where code may not be run from, such as a file system mounted `noexec`, or on one that
             // cannot map files.
-            (Err(error), Source::File(file)) if ![Errno::NOMEM, Errno::AGAIN].contains(&error) => {
+            (Err(error), Source::File { file, .. })
+                if ![Errno::NOMEM, Errno::AGAIN].contains(&error) =>
+            {
                 let image = read(file, len)?;
                 Ok(Mapping::try_new(Source::Memory(&image), headers)?)
             }
@@ -72,16 +77,16 @@ impl Mapping {
         let aligned = headers.align > PAGE;
         let name_len = match source {
             Source::Copied { .. } => PAGE,
-            Source::File(_) | Source::Memory(_) => 0,
+            Source::File { .. } | Source::Memory(_) => 0,
         };
         // Room for all segments: they go over it. A file's first one is there already. What stays of a copied one's file is
         // the page behind all, which tells where the file would lie.
         let base = match source {
-            Source::File(_) | Source::Copied { .. } if aligned => {
+            Source::File { .. } | Source::Copied { .. } if aligned => {
                 reserve(len + name_len, headers.align, ProtFlags::empty())?
             }
             // SAFETY: the kernel chooses where; nothing that exists is touched.
-            Source::File(file) | Source::Copied { file, .. } => unsafe {
+            Source::File { file, .. } | Source::Copied { file, .. } => unsafe {
                 rustix::mm::mmap(
                     ptr::null_mut(),
                     len + name_len,
@@ -115,9 +120,25 @@ impl Mapping {
                 )?;
             }
         }
+        // Up to where there is writable memory of zeros.
+        let mut zeros_end = 0;
         for (index, segment) in headers.segments.iter().enumerate() {
             match source {
-                Source::File(file) => {
+                Source::File { start, .. } if is_small(segment, start) => {
+                    let pages = pages(segment);
+                    if pages.start >= zeros_end {
+                        let rest = headers.segments[index..].iter();
+                        let small = rest.take_while(|segment| is_small(segment, start));
+                        zeros_end = run_end(pages.start, small);
+                        mapping.map_memory(
+                            pages.start..zeros_end,
+                            ProtFlags::READ | ProtFlags::WRITE,
+                        )?;
+                    }
+                    // SAFETY: the pages lie in this mapping's own address space, and are writable memory of zeros.
+                    unsafe { fill(mapping.base, start, segment)? };
+                }
+                Source::File { file, .. } => {
                     if index > 0 || aligned {
                         mapping.map_file(file, segment)?;
                     }
@@ -234,20 +255,26 @@ impl Mapping {
             start / PAGE * PAGE
         };
         if end > file_pages_end {
-            // SAFETY: as in `map_file`: the pages belong to this segment.
-            unsafe {
-                rustix::mm::mmap_anonymous(
-                    self.base.byte_add(file_pages_end),
-                    end - file_pages_end,
-                    protection(segment),
-                    MapFlags::PRIVATE | MapFlags::FIXED,
-                )?;
-            }
+            self.map_memory(file_pages_end..end, protection(segment))?;
         }
         if segment.writable && start < file_pages_end {
             let len = file_pages_end.min(end) - start;
             // SAFETY: the bytes lie in the segment's last page from the file, which is mapped writable.
             unsafe { ptr::write_bytes(self.base.byte_add(start).cast::<u8>(), 0, len) };
+        }
+        Ok(())
+    }
+
+    /// Memory of zeros from a page's start on.
+    fn map_memory(&self, range: Range<usize>, protection: ProtFlags) -> Result<(), Errno> {
+        // SAFETY: as in `map_file`: the pages belong to the segments that the caller maps.
+        unsafe {
+            rustix::mm::mmap_anonymous(
+                self.base.byte_add(range.start),
+                range.len(),
+                protection,
+                MapFlags::PRIVATE | MapFlags::FIXED,
+            )?;
         }
         Ok(())
     }
@@ -355,6 +382,24 @@ fn reserve(len: usize, align: usize, protection: ProtFlags) -> Result<*mut c_voi
     Ok(base)
 }
 
+/// Whether a segment is copied, although there is a file: it is written to, and `start` has all that the file has of it. That
+/// costs less than a mapping of its own, from which each page that is written to is copied anyway.
+fn is_small(segment: &Segment, start: &[u8]) -> bool {
+    let end = segment.offset.saturating_add(segment.file_len as u64);
+    segment.writable && segment.file_len <= POPULATE_LEN && end <= start.len() as u64
+}
+
+/// Where the pages of the first of these segments end, which begin at `start`, with those that follow without a gap.
+fn run_end<'a>(start: usize, segments: impl Iterator<Item = &'a Segment>) -> usize {
+    segments
+        .map(pages)
+        .try_fold(start, |end, pages| match pages.start == end {
+            true => Ok(pages.end),
+            false => Err(end),
+        })
+        .unwrap_or_else(|end| end)
+}
+
 /// The pages that a segment occupies, as a range of addresses.
 fn pages(segment: &Segment) -> Range<usize> {
     let end = segment.address + segment.memory_len;
@@ -414,148 +459,4 @@ fn read(file: BorrowedFd<'_>, len: u64) -> Result<Vec<u8>, Errno> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Write;
-    use std::os::fd::AsFd;
-
-    /// An ELF file with a code segment of one page and a writable one with 8 bytes of the file and zeros on two
-    /// pages, whose offset in the file is `offset`.
-    fn image(offset: u64, file_len: u64) -> Vec<u8> {
-        let mut image = vec![0; 0x3000];
-        let mut header = Vec::new();
-        header.extend_from_slice(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
-        let half = |header: &mut Vec<u8>, value: u16| header.extend(value.to_le_bytes());
-        let word = |header: &mut Vec<u8>, value: u32| header.extend(value.to_le_bytes());
-        let long = |header: &mut Vec<u8>, value: u64| header.extend(value.to_le_bytes());
-        half(&mut header, 3);
-        half(&mut header, 62);
-        word(&mut header, 1);
-        long(&mut header, 0);
-        long(&mut header, 64);
-        long(&mut header, 0);
-        word(&mut header, 0);
-        for value in [64, 56, 3, 0, 0, 0] {
-            half(&mut header, value);
-        }
-        // Type, flags, offset, address, length in the file, length in memory.
-        for (kind, flags, offset, address, file_len, memory_len) in [
-            (1, 5, 0, 0, 0x1000, 0x1000),
-            (1, 6, offset, 0x2100, file_len, 0x1800),
-            (2, 6, offset, 0x2100, file_len, 16),
-        ] {
-            word(&mut header, kind);
-            word(&mut header, flags);
-            for value in [offset, address, address, file_len, memory_len, 0x1000] {
-                long(&mut header, value);
-            }
-        }
-        image[..header.len()].copy_from_slice(&header);
-        image[0x800..0x808].copy_from_slice(b"the code");
-        image[0x1100..0x1108].copy_from_slice(b"the data");
-        image[0x1108..0x2000].fill(0xff);
-        image
-    }
-
-    #[test]
-    fn a_file_and_memory_give_the_same() {
-        for (offset, file_len, data) in [
-            (0x1100, 8, b"the data"),
-            // Zeros alone.
-            (0x1100, 0, b"\0\0\0\0\0\0\0\0"),
-        ] {
-            let image = image(offset, file_len);
-            let headers = Headers::parse(&image, image.len() as u64).expect("an image");
-            let mut file = tempfile::tempfile().expect("a file");
-            file.write_all(&image).expect("written");
-            let copied = Source::Copied {
-                file: file.as_fd(),
-                image: &image,
-            };
-            for source in [Source::File(file.as_fd()), Source::Memory(&image), copied] {
-                let mapping = Mapping::new(source, &headers, image.len() as u64).expect("mapped");
-                assert_eq!(mapping.len(), 0x4000);
-                assert_eq!(mapping.slice::<u8>(0x800, 8).expect("code"), b"the code");
-                assert_eq!(mapping.slice::<u8>(0x2100, 8).expect("data"), data);
-                let zeros = mapping.slice::<u8>(0x2108, 0x17f8).expect("zeros");
-                assert!(zeros.iter().all(|byte| *byte == 0));
-
-                mapping.write(0x2100, 7).expect("writable");
-                mapping.write(0x38f8, 7).expect("the last word");
-                for address in [0, 0x800, 0x1ff9, 0x38f9, 0x4000, usize::MAX] {
-                    mapping.write(address, 7).expect_err("not writable");
-                }
-                mapping.slice::<u8>(0x4000, 1).expect_err("outside");
-                mapping.slice::<u64>(0x3ff8, 2).expect_err("outside");
-                mapping.slice::<u64>(0x2001, 1).expect_err("not aligned");
-                mapping.slice::<u64>(8, usize::MAX).expect_err("too many");
-            }
-        }
-    }
-
-    /// What runs is the copy; what tells the file's name is told where the file would lie.
-    #[test]
-    fn a_copy_is_the_files_in_name_only() {
-        let image = image(0x1100, 8);
-        let headers = Headers::parse(&image, image.len() as u64).expect("an image");
-        let mut file = tempfile::NamedTempFile::new().expect("a file");
-        file.write_all(&image).expect("written");
-        let source = Source::Copied {
-            file: file.as_file().as_fd(),
-            image: &image,
-        };
-        let mapping = Mapping::new(source, &headers, image.len() as u64).expect("mapped");
-        let maps = std::fs::read_to_string("/proc/self/maps").expect("a list");
-        let path = file.path().to_str().expect("a path");
-        let places = maps
-            .lines()
-            .filter(|line| line.ends_with(path))
-            .map(|line| {
-                let (start, rest) = line.split_once('-').expect("a range");
-                let offset = rest.split(' ').nth(2).expect("an offset");
-                let number = |text| usize::from_str_radix(text, 16).expect("a number");
-                number(start) - number(offset)
-            });
-        let places: Vec<usize> = places.collect();
-        assert!(!places.is_empty() && places.iter().all(|base| *base == mapping.base()));
-
-        file.as_file().set_len(0).expect("cut");
-        file.as_file().set_len(0x3000).expect("zeros");
-        assert_eq!(mapping.slice::<u8>(0x800, 8).expect("code"), b"the code");
-        assert_eq!(mapping.slice::<u8>(0x2100, 8).expect("data"), b"the data");
-        mapping.write(0x38f8, 7).expect("the last word");
-    }
-
-    #[test]
-    fn impossible_headers_are_refused() {
-        let image = image(0x1100, 8);
-        let parse = |image: &[u8], len: u64| Headers::parse(image, len).map(|_| ());
-        parse(&image, 0x3000).expect("an image");
-        // Cut within the program headers, and shorter than a segment.
-        for len in 0..64 + 3 * 56 {
-            parse(&image[..len], 0x3000).expect_err("cut headers");
-        }
-        parse(&image, 0x1104).expect_err("a cut segment");
-        let zeros = self::image(0x1108, 0);
-        parse(&zeros, 0x3000).expect_err("zeros at an offset that the system refuses");
-        let broken = |at: usize, value: u8| {
-            let mut image = image.clone();
-            image[at] = value;
-            parse(&image, 0x3000).expect_err(&format!("byte {at:#x} is {value:#x}"));
-        };
-        broken(0, 0);
-        // 32 bits; big-endian; not a shared object; another machine; another size of program headers.
-        broken(4, 1);
-        broken(5, 2);
-        broken(16, 2);
-        broken(18, 183);
-        broken(54, 32);
-        let second = 64 + 56;
-        // Writable code; an offset on another place in the page; overlap; longer than memory; beyond all bounds.
-        broken(second + 4, 7);
-        broken(second + 8, 0x10);
-        broken(second + 17, 0);
-        broken(second + 33, 0x20);
-        broken(second + 47, 0x7f);
-    }
-}
+mod tests;

@@ -3,8 +3,10 @@
 use super::error::EntryError;
 use super::tail::{MAX_LEN, TAIL_LEN};
 use rustix::fs::Stat;
-use rustix::io::pread;
+use rustix::io::{Errno, pread};
 use std::fs::File;
+
+const SHRUNK: EntryError = EntryError::Malformed("it shrank while it was read");
 
 /// The length of a regular file that is long enough to be an entry.
 pub(super) fn checked_len(stat: &Stat) -> Result<u64, EntryError> {
@@ -19,9 +21,24 @@ pub(super) fn checked_len(stat: &Stat) -> Result<u64, EntryError> {
 
 pub(super) fn read_at(file: &File, at: u64, len: u64) -> Result<Vec<u8>, EntryError> {
     // The lengths were compared with the file's, so this is not more than the file holds.
-    let mut bytes = with_capacity(len as usize)?;
-    bytes.resize(len as usize, 0);
-    read_exact(file, &mut bytes, at)?;
+    let len = len as usize;
+    let mut bytes = with_capacity(len)?;
+    while bytes.len() < len {
+        let from = at + bytes.len() as u64;
+        let missing = len - bytes.len();
+        // Into memory that was not filled before.
+        let room = &mut bytes.spare_capacity_mut()[..missing];
+        let read = match pread(file, &mut *room, from) {
+            Ok((read, _)) => read.len(),
+            Err(Errno::INTR) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        if read == 0 {
+            return Err(SHRUNK);
+        }
+        // SAFETY: so many bytes behind its end were read into.
+        unsafe { bytes.set_len(bytes.len() + read) };
+    }
     Ok(bytes)
 }
 
@@ -40,12 +57,12 @@ pub(super) fn read_exact(
 ) -> Result<(), EntryError> {
     while !buffer.is_empty() {
         match pread(file, &mut *buffer, at) {
-            Ok(0) => return Err(EntryError::Malformed("it shrank while it was read")),
+            Ok(0) => return Err(SHRUNK),
             Ok(read) => {
                 buffer = &mut buffer[read..];
                 at += read as u64;
             }
-            Err(rustix::io::Errno::INTR) => {}
+            Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
     }

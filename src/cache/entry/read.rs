@@ -15,7 +15,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-/// How much of an image's start an [`Entry`] keeps: the ELF header and program headers lie there.
+/// How much of an image's start an [`Entry`] keeps at least: the ELF header and program headers lie there.
 pub const HEADER_LEN: usize = 4096;
 
 /// The length that takes some 10 ms to hash. Longer images are first compared with their own headers.
@@ -37,7 +37,7 @@ pub struct Entry {
     pub identity: [u64; 2],
     /// The whole file's length.
     pub len: u64,
-    /// The first bytes of the image, at most [`HEADER_LEN`].
+    /// The first bytes of the image, as they were hashed: [`HEADER_LEN`] if it has so many, or more.
     pub header: Vec<u8>,
     /// Where keys are trusted, the bytes of the image that were hashed: the file may change afterwards.
     pub copy: Option<Vec<u8>>,
@@ -61,15 +61,16 @@ impl Entry {
     ) -> Result<Entry, EntryError> {
         let len = checked_len(stat)?;
         // A small entry is read at once. Of a large one, the tail is read first, then the rest in pieces.
-        let mut buffer = vec![0; (len as usize).min(CHUNK_LEN)];
         let whole = len as usize <= CHUNK_LEN;
         let mut tail = [0; TAIL_LEN];
-        if whole {
-            read_exact(&file, &mut buffer, 0)?;
+        let mut buffer = if whole {
+            let buffer = read_at(&file, 0, len)?;
             tail.copy_from_slice(&buffer[buffer.len() - TAIL_LEN..]);
+            buffer
         } else {
             read_exact(&file, &mut tail, len - TAIL_LEN as u64)?;
-        }
+            vec![0; CHUNK_LEN]
+        };
         let tail = Tail::parse(tail, len)?;
         tail.expect(Kind::Entry, key)?;
         tail.trusted(trust)?;
@@ -78,13 +79,13 @@ impl Entry {
         let image_len = tail.image_len as usize;
         let manifest_len = tail.manifest_len as usize;
         let (header, manifest, digest, copy) = if whole {
-            let header = buffer[..image_len.min(HEADER_LEN)].to_vec();
             let manifest = buffer[image_len..image_len + manifest_len].to_vec();
             let digest = blake3::hash(&buffer[..hashed_len]);
-            let copy = trust.is_some().then(|| {
-                buffer.truncate(image_len);
-                buffer
-            });
+            buffer.truncate(image_len);
+            let (header, copy) = match trust {
+                Some(_) => (buffer[..image_len.min(HEADER_LEN)].to_vec(), Some(buffer)),
+                None => (buffer, None),
+            };
             (header, manifest, digest, copy)
         } else {
             let mut hasher = blake3::Hasher::new();

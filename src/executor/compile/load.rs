@@ -107,7 +107,10 @@ impl Work<'_> {
                 let file = entry.file.as_fd();
                 let source = match &entry.copy {
                     Some(image) => map::Source::Copied { file, image },
-                    None => map::Source::File(file),
+                    None => map::Source::File {
+                        file,
+                        start: &entry.header,
+                    },
                 };
                 Image::map(source, &entry.header, entry.tail.image_len)
             }
