@@ -63,7 +63,8 @@ static void one_compiles_for_all(void)
         CHECK_INT(connections, remote->connections);
         mgenjit_cache_statistics statistics = statistics_in(folder);
         CHECK_INT(1, (long long)statistics.remote_hits);
-        CHECK(statistics.remote_bytes > 0 && statistics.remote_saved_us > 0 && statistics.entries == 1);
+        /* What is saved depends on the machine: a look-up may take longer than the compile took. */
+        CHECK(statistics.remote_bytes > 0 && statistics.entries == 1);
     }
     CHECK_INT(2, remote->puts);
 }
