@@ -9,6 +9,10 @@ static const char OTHER[] = "ff112233445566778899aabbccddeeff0011223344556677889
 
 enum { BOTH = MGENJIT_REMOTE_READ | MGENJIT_REMOTE_WRITE, UNSIGNED = BOTH | MGENJIT_REMOTE_UNSIGNED };
 
+/* How long a store may take: so long that a busy machine does not compile what a store has. */
+enum { PATIENT_MS = 20000, IMPATIENT_MS = 500 };
+static uint64_t patience_ms = PATIENT_MS;
+
 static check_events events;
 
 /* A configuration for a machine: a cache and a store. */
@@ -16,6 +20,7 @@ static mgenjit_config *machine(const char *folder, const char *url, int mode)
 {
     mgenjit_config *config = config_for(folder, &events);
     CHECK_OK(mgenjit_config_set_remote(config, url, mode, &failure));
+    CHECK_OK(mgenjit_config_set_remote_timeouts(config, patience_ms, patience_ms, patience_ms, &failure));
     return config;
 }
 
@@ -221,6 +226,7 @@ static void misconduct(void)
         char name[64];
         struct remote *remote = filled_remote(cases[i].name);
         remote->conduct = cases[i].conduct;
+        patience_ms = cases[i].told == NULL ? IMPATIENT_MS : PATIENT_MS;
         for (int round = 0; round < 2; round++) {
             snprintf(name, sizeof name, "%s-%d", cases[i].name, round);
             long connections = remote->connections;
@@ -236,6 +242,7 @@ static void misconduct(void)
             CHECK(statistics_in(in_folder(name)).entries == 1);
         }
         kill(remote->process, SIGKILL);
+        patience_ms = PATIENT_MS;
     }
 }
 
@@ -256,6 +263,7 @@ static void killed_and_frozen(void)
     struct remote *remote = filled_remote("killed");
     const int reading = MGENJIT_REMOTE_READ | MGENJIT_REMOTE_UNSIGNED;
     kill(remote->process, SIGSTOP);
+    patience_ms = IMPATIENT_MS;
     /* It is found slow three times, and then left alone. */
     for (int round = 0; round < 4; round++) {
         char name[32];
@@ -264,6 +272,7 @@ static void killed_and_frozen(void)
     }
     CHECK(access(in_folder("killed.down"), F_OK) == 0);
     kill(remote->process, SIGCONT);
+    patience_ms = PATIENT_MS;
     CHECK(unlink(in_folder("killed.down")) == 0);
     CHECK_INT(MGENJIT_ORIGIN_CACHE, use_on(new_cache("thawed"), remote->url, reading));
 
