@@ -17,7 +17,7 @@ SONAME := libmgenjit.so.$(firstword $(subst ., ,$(VERSION)))
 
 EXAMPLES := quickstart redefine hotreload library_names survive backtrace mgenjit compare runtime
 # Its commands, each of which is a program by its own name, too.
-TOOLS := run build cache server
+TOOLS := run build repl cache server
 compiling := $(patsubst %,examples-c/common/%.c,arguments events input level line list message program report setup unit)
 printing := $(patsubst %,examples-c/common/%.c,arguments json message program table text units)
 measuring := $(patsubst %,examples-c/common/%.c,files measure)
@@ -27,8 +27,8 @@ hotreload_sources := examples-c/hotreload.c
 library_names_sources := examples-c/library_names.c
 survive_sources := examples-c/survive.c
 backtrace_sources := examples-c/backtrace.c
-mgenjit_sources := $(wildcard $(patsubst %,examples-c/%/*.c,mgenjit run build cache server)) \
-    $(sort $(compiling) $(printing))
+mgenjit_sources := $(wildcard $(patsubst %,examples-c/%/*.c,mgenjit run build repl cache server)) \
+    examples-c/common/files.c $(sort $(compiling) $(printing))
 compare_sources := examples-c/compare.c $(measuring)
 runtime_sources := $(wildcard examples-c/runtime/*.c) $(compiling) $(measuring)
 

@@ -69,6 +69,8 @@ need_all() {
     program memcached memcached
     file /usr/lib/nginx/modules/ngx_http_dav_ext_module.so libnginx-mod-http-dav-ext
     file /usr/sbin/nginx nginx-light
+    # What `mgenjit repl` edits lines with, where it is.
+    file /usr/lib/x86_64-linux-gnu/libedit.so.2 libedit2
     program gdb gdb
     program lldb-22 lldb-22
     program perf linux-perf

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use support::tools::{self, Place};
 
-const COMMANDS: [&str; 5] = ["run", "build", "cache", "server", "doctor"];
+const COMMANDS: [&str; 6] = ["run", "build", "repl", "cache", "server", "doctor"];
 
 fn programs() -> &'static PathBuf {
     static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();

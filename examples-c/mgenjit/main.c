@@ -28,6 +28,7 @@ static const struct tool {
 } tools[] = {
     {"run", "mgenjit run", run_main, "compile IR, or find its code in the cache, and run it"},
     {"build", "mgenjit build", build_main, "compile IR to an executable, a library or an object, ahead of time"},
+    {"repl", "mgenjit repl", repl_main, "read IR as it is typed, compile it, and compute expressions"},
     {"cache", "mgenjit cache", cache_main, "inspect a cache, and change it"},
     {"server", "mgenjit server", server_main, "show what the shared compile server is doing, and stop it"},
     {"doctor", "mgenjit doctor", doctor_main, "check whether everything needed is there, and say what to do"},

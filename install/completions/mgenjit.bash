@@ -5,7 +5,7 @@ _mgenjit() {
     for ((at = 2; at < COMP_CWORD; at++)); do
         case $command/${COMP_WORDS[at]} in
         cache/--cache-dir) ((at++)) ;;
-        cache/-* | run/* | build/*) ;;
+        cache/-* | run/* | build/* | repl/*) ;;
         *) subcommand=${COMP_WORDS[at]} && break ;;
         esac
     done

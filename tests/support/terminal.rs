@@ -2,9 +2,10 @@
 
 use super::tools::Ran;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::process::{Command, Stdio};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
 
 /// A terminal: what the user types into, and what the program has as stdin, stdout or stderr.
 pub fn terminal() -> (File, File) {
@@ -27,6 +28,95 @@ pub fn terminal() -> (File, File) {
             .open(name.to_str().expect("UTF-8"))
             .expect("the terminal");
         (File::from(ours), theirs)
+    }
+}
+
+/// Somebody at a terminal of their own, with a program in it.
+pub struct Typist {
+    terminal: File,
+    child: Child,
+    /// What was shown and is not looked at yet.
+    shown: String,
+}
+
+impl Typist {
+    /// Starts a program with a terminal that sends it signals: as stdin, stdout and stderr.
+    pub fn start(mut command: Command) -> Typist {
+        let (terminal, theirs) = terminal();
+        let input = theirs.try_clone().expect("a descriptor");
+        let output = theirs.try_clone().expect("a descriptor");
+        command.env("TERM", "xterm").stdin(input).stdout(output);
+        command.stderr(theirs);
+        // SAFETY: both may be called between fork and exec, and take no pointers.
+        unsafe {
+            command.pre_exec(|| {
+                if libc::setsid() < 0 || libc::ioctl(0, libc::TIOCSCTTY, 0) < 0 {
+                    return Err(std::io::Error::last_os_error());
+                }
+                Ok(())
+            });
+        }
+        let child = command.spawn().expect("the program");
+        drop(command);
+        let shown = String::new();
+        Typist {
+            terminal,
+            child,
+            shown,
+        }
+    }
+
+    pub fn type_in(&mut self, text: &str) {
+        self.terminal.write_all(text.as_bytes()).expect("typed");
+    }
+
+    /// Waits until a text is shown. Returns what was shown before it since the last one.
+    #[track_caller]
+    pub fn wait_for(&mut self, text: &str) -> String {
+        loop {
+            if let Some(at) = self.shown.find(text) {
+                let before = self.shown[..at].replace('\r', "");
+                self.shown.drain(..at + text.len());
+                return before;
+            }
+            let mut ready = libc::pollfd {
+                fd: self.terminal.as_raw_fd(),
+                events: libc::POLLIN,
+                revents: 0,
+            };
+            // SAFETY: there is one structure.
+            let count = unsafe { libc::poll(&raw mut ready, 1, 120_000) };
+            let mut chunk = [0; 4096];
+            let length = if count > 0 {
+                self.terminal.read(&mut chunk).unwrap_or(0)
+            } else {
+                0
+            };
+            assert!(length > 0, "{text:?} does not come, but: {:?}", self.shown);
+            self.shown
+                .push_str(&String::from_utf8_lossy(&chunk[..length]));
+        }
+    }
+
+    /// Waits for the end. Returns the exit code, and what was shown since the last text that was waited for.
+    pub fn end(mut self) -> (i32, String) {
+        let mut chunk = [0; 4096];
+        while let Ok(length @ 1..) = self.terminal.read(&mut chunk) {
+            self.shown
+                .push_str(&String::from_utf8_lossy(&chunk[..length]));
+        }
+        let status = self.child.wait().expect("the end");
+        (
+            status.code().expect("an exit code"),
+            self.shown.replace('\r', ""),
+        )
+    }
+}
+
+impl Drop for Typist {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

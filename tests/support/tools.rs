@@ -25,7 +25,7 @@ pub fn build_in(folder: &Path, tools: &[&str]) {
     for tool in tools {
         // These are commands of one program, and that program under their names.
         let program = match *tool {
-            "run" | "build" | "cache" | "server" => "mgenjit",
+            "run" | "build" | "repl" | "cache" | "server" => "mgenjit",
             _ => tool,
         };
         if folder.join(program).exists() {
@@ -34,7 +34,7 @@ pub fn build_in(folder: &Path, tools: &[&str]) {
         }
         let file = source("examples-c").join(program).with_extension("c");
         let folders: &[&str] = match program {
-            "mgenjit" => &["mgenjit", "run", "build", "cache", "server"],
+            "mgenjit" => &["mgenjit", "run", "build", "repl", "cache", "server"],
             _ => &[program],
         };
         let mut sources = common.clone();

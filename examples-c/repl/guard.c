@@ -1,0 +1,241 @@
+/*
+ * A call that faults, or that the user interrupts, is left by siglongjmp. What it was doing stays half done. Some of that
+ * matters to the session: a lock of the C library that is held for ever. So Ctrl-C waits a little for a moment in which the
+ * code of a module runs, and after a fault elsewhere the heap is tried before it is needed.
+ */
+#define _GNU_SOURCE
+
+#include "guard.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <sysexits.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "common/program.h"
+#include "repl.h"
+
+/* How often, and in which steps, Ctrl-C waits for the code of a module. */
+enum { TRIES = 40, STEP_US = 5000 };
+/* How long the heap may take. */
+enum { HEAP_SECONDS = 2 };
+
+static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
+enum { FAULTS = sizeof faults / sizeof faults[0] };
+
+static sigjmp_buf back;
+static pthread_t thread;
+static volatile sig_atomic_t is_calling, tries, is_interrupted, is_stopped;
+static volatile struct fault found;
+static const char *log_path;
+
+static void say(const char *text)
+{
+    if (write(STDERR_FILENO, text, strlen(text)) < 0)
+        return;
+}
+
+/* Only with what a signal handler may do. */
+static void save_log(void)
+{
+    if (repl.log.length == 0)
+        return;
+    int file = log_path != NULL ? open(log_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
+    const char *at = buffer_text(&repl.log);
+    size_t left = repl.log.length;
+    while (file >= 0 && left > 0) {
+        ssize_t written = write(file, at, left);
+        if (written <= 0)
+            break;
+        at += written;
+        left -= (size_t)written;
+    }
+    if (file < 0 || left > 0) {
+        say("What was defined is lost.\n");
+    } else {
+        say("What was defined is in ");
+        say(log_path);
+        say(".\n");
+    }
+}
+
+void guard_give_up(const char *why)
+{
+    say(program_name);
+    say(": ");
+    say(why);
+    say(": the session cannot go on. The values of variables are lost. ");
+    save_log();
+    _exit(EX_SOFTWARE);
+}
+
+static void wait_for_step(suseconds_t microseconds)
+{
+    const struct itimerval timer = {{0, 0}, {microseconds / 1000000, microseconds % 1000000}};
+    setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+static void leave(int number, const siginfo_t *info, void *context)
+{
+    const ucontext_t *machine = context;
+    mgenjit_symbol symbol;
+    symbol.size = sizeof symbol;
+    /* The timer is ours once Ctrl-C was pressed. */
+    int is_fault = number != SIGINT && (number != SIGALRM || (is_calling && tries == 0));
+    int is_mine = pthread_equal(pthread_self(), thread);
+    void *code = (void *)machine->uc_mcontext.gregs[REG_RIP];
+    if (!is_fault && (!is_calling || !is_mine)) {
+        is_interrupted |= number == SIGINT;
+        /* A thread of the code got it. */
+        if (is_calling)
+            pthread_kill(thread, number);
+        return;
+    }
+    if (!is_calling || !is_mine) {
+        const char *where = is_mine ? "A fault outside of a call" : "A fault in a thread of the code";
+        signal(number, SIG_DFL);
+        say(program_name);
+        say(": ");
+        say(where);
+        say(" ends the session. ");
+        save_log();
+        /* It happens again when this returns. */
+        if (info->si_code <= 0)
+            raise(number);
+        return;
+    }
+    int is_ours = mgenjit_symbolize(code, &symbol);
+    if (!is_fault && !is_ours && tries++ < TRIES) {
+        wait_for_step(STEP_US);
+        return;
+    }
+    is_calling = 0;
+    wait_for_step(0);
+    found.signal = is_fault ? number : SIGINT;
+    found.code = code;
+    found.address = is_fault && info->si_code > 0 ? info->si_addr : NULL;
+    found.is_ours = is_ours;
+    siglongjmp(back, 1);
+}
+
+/* Before each call, for code may have set others. */
+static void install_handlers(void)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_sigaction = (void (*)(int, siginfo_t *, void *))leave;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < FAULTS; i++)
+        sigaction(faults[i], &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGALRM, &action, NULL);
+}
+
+/* Of `exit`, if the code called it. */
+static void ended(int status, void *unused)
+{
+    (void)unused;
+    if (is_stopped)
+        return;
+    fflush(stdout);
+    fprintf(stderr, "%s: the code called exit(%d): the session ends\n", program_name, status);
+}
+
+void guard_stop(void)
+{
+    is_stopped = 1;
+}
+
+void guard_start(const char *path)
+{
+    static char memory[1 << 16];
+    stack_t stack;
+    memset(&stack, 0, sizeof stack);
+    stack.ss_sp = memory;
+    stack.ss_size = sizeof memory;
+    sigaltstack(&stack, NULL);
+    log_path = path;
+    thread = pthread_self();
+    install_handlers();
+    on_exit(ended, NULL);
+}
+
+struct fault guard_call(void (*code)(void *), void *argument)
+{
+    struct fault result;
+    memset((void *)&found, 0, sizeof found);
+    install_handlers();
+    if (sigsetjmp(back, 1) == 0) {
+        tries = 0;
+        is_calling = 1;
+        /* Ctrl-C may have come while this was compiled. */
+        if (!is_interrupted)
+            code(argument);
+        else
+            found.signal = SIGINT;
+        is_calling = 0;
+    }
+    is_interrupted = 0;
+    result.signal = found.signal;
+    result.code = found.code;
+    result.address = found.address;
+    result.is_ours = found.is_ours;
+    return result;
+}
+
+static void try_heap(void *unused)
+{
+    /* More than what is kept for each thread, so that it takes the lock. */
+    void *memory = malloc(1 << 16), *volatile more = malloc(1 << 12);
+    (void)unused;
+    free(memory);
+    free(more);
+    fflush(stdout);
+}
+
+static void too_late(int number)
+{
+    (void)number;
+    guard_give_up("The code was in the C library, and its heap or its streams are locked for ever");
+}
+
+int guard_heap_works(void)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = too_late;
+    sigaction(SIGALRM, &action, NULL);
+    alarm(HEAP_SECONDS);
+    struct fault fault;
+    memset((void *)&found, 0, sizeof found);
+    fault.signal = 0;
+    if (sigsetjmp(back, 1) == 0) {
+        is_calling = 1;
+        try_heap(NULL);
+        is_calling = 0;
+    } else {
+        fault.signal = found.signal;
+    }
+    alarm(0);
+    install_handlers();
+    return fault.signal == 0;
+}
+
+int guard_is_interrupted(void)
+{
+    return is_interrupted;
+}
+
+void guard_calm(void)
+{
+    is_interrupted = 0;
+}
