@@ -11,8 +11,4 @@ fi
 if [ -n "${OUT_DIR:-}" ]; then
     set -- "$@" --remap-path-prefix="$OUT_DIR=$name/out"
 fi
-# Names that tell the instances of a generic function apart, and do not end with a hash: hot.ld knows functions by them.
-if [ -n "${CARGO_PKG_NAME:-}" ]; then
-    set -- "$@" -C symbol-mangling-version=v0
-fi
 exec "$@"

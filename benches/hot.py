@@ -49,14 +49,16 @@ def functions(command, folder):
     for line in out.read_text().splitlines():
         if line.startswith("ob="):
             ours = "libmgenjit.so" in line
-        elif ours and line.startswith(("fn=_R", "fn=mgenjit_", "fn=pthread_")):
+        elif ours and line.startswith(("fn=_ZN", "fn=_R", "fn=mgenjit_", "fn=pthread_")):
             yield line[3:].split("'")[0]
 
 
 def pattern(name):
-    """The name, with stars for hashes of crates, the numbers of `impl` blocks, references to places in the name, and
-    what LLVM appends."""
+    """The name, with stars for its hash and what LLVM appends. In names by Rust's `v0` scheme, which the standard library
+    may have, also for hashes of crates, the numbers of `impl` blocks and references to places in the name."""
     name = re.sub(r"\.llvm\.\d+$", "*", name)
+    if name.startswith("_ZN"):
+        return re.sub(r"17h[0-9a-f]{16}E", "17h*E", name)
     name = re.sub(r"(?<=[MX])s[0-9A-Za-z]{0,2}_", "*", name)
     name = re.sub(r"Cs[0-9A-Za-z]+_", "Cs*_", name)
     return re.sub(r"B[0-9a-zA-Z]{0,2}_", "B*_", name)
