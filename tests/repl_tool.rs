@@ -120,6 +120,7 @@ fn expressions() {
         "fib(i64 7)\nfib( 0x10 )\ncall i64 @fib(i64 6)\n",
         "13\n987\n8\n",
     );
+    check("'a'\ni8 '\\n'\n", "97\n10\n");
     check("42\n-1\n2.5\ntrue\nnull\n", "42\n-1\n2.5\ntrue\nnull\n");
     check("18446744073709551615\n", "18446744073709551615\n");
     check(
@@ -197,6 +198,11 @@ fn variables() {
          @p = global %P { i32 1, [2 x %Q] [%Q { i8 2, double 3.5 }, %Q zeroinitializer] }\n@p\n",
         "{ 1, [{ 2, 3.5 }, { 0, 0 }] }\n",
     );
+    check(
+        "define <2 x float> @twice(<2 x float> %v) {\n  %r = fadd <2 x float> %v, %v\n  ret <2 x float> %r\n}\n\
+         twice(<2 x float> <float 1.0, float 2.0>)\ntwice(<float 3.0, float 0.5>)\n",
+        "<2, 4>\n<6, 1>\n",
+    );
     check("@\"odd name\" = global i32 5\n@\"odd name\"\n", "5\n");
     check(
         "@big = global [300 x i32] zeroinitializer\n@x = global i32 1\n@x\n",
@@ -235,6 +241,18 @@ fn what_is_defined_is_known_later() {
         "define void @out(ptr sret({ i64, i64 }) %o, i64 %x) {\n  store i64 %x, ptr %o\n  \
          %q = getelementptr i64, ptr %o, i64 1\n  store i64 2, ptr %q\n  ret void\n}\nout(5)\n",
         "{ 5, 2 }\n",
+    );
+    // With its preamble, and debug information on a declaration.
+    check(
+        "%T = type { i32 }\n1\nsource_filename = \"t.c\"\ntarget triple = \"x86_64-pc-linux-gnu\"\n\
+         define i32 @size(ptr %p) !dbg !4 {\n  %r = load %T, ptr %p\n  %s = extractvalue %T %r, 0\n  \
+         %m = call i32 @atoi(ptr %p)\n  ret i32 %s\n}\ndeclare !dbg !6 i32 @atoi(ptr)\n!llvm.dbg.cu = !{!0}\n\
+         !llvm.module.flags = !{!3}\n!0 = distinct !DICompileUnit(language: DW_LANG_C, file: !1, emissionKind: FullDebug)\n\
+         !1 = !DIFile(filename: \"t.c\", directory: \"/\")\n!2 = !DISubroutineType(types: !5)\n\
+         !3 = !{i32 2, !\"Debug Info Version\", i32 3}\n\
+         !4 = distinct !DISubprogram(name: \"size\", scope: !1, file: !1, line: 1, type: !2, spFlags: DISPFlagDefinition, unit: !0)\n\
+         !5 = !{}\n!6 = !DISubprogram(name: \"atoi\", scope: !1, file: !1, type: !2, spFlags: 0)\n@t = global %T { i32 6 }\nsize(@t)\natoi(\"12\")\n",
+        "1\n6\n12\n",
     );
     // As clang prints it: what is used before it is defined, and what only a module sees.
     check(

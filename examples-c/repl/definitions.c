@@ -161,23 +161,40 @@ static void drop(size_t index)
     count--;
 }
 
-/* Puts the text together. The origins have the items in their order. */
-static void compose(struct buffer *text, struct origin *origins)
+/* Whether an item says what the whole text is for: IR wants it before anything else. */
+static int is_preamble(const char *text)
 {
-    struct buffer items = {NULL, 0, 0};
-    size_t line = 1;
+    struct token token = token_next(&text);
+    return token_is(&token, "target") || token_is(&token, "source_filename");
+}
+
+/* Adds those items that are of the preamble, or those that are not, with their origins from a line on. Returns the next one. */
+static size_t add_items(struct buffer *text, int of_preamble, struct origin *origins, size_t line)
+{
     for (size_t i = 0; i < count; i++) {
         size_t lines = 1;
+        if (is_preamble(waiting[i].text) != of_preamble)
+            continue;
         for (const char *at = waiting[i].text; *at != '\0'; at++)
             lines += *at == '\n';
         const struct origin origin = {line, 1, lines, &waiting[i], waiting[i].text};
         origins[i] = origin;
-        buffer_format(&items, "%s\n", waiting[i].text);
+        buffer_format(text, "%s\n", waiting[i].text);
         line += lines;
     }
+    return line;
+}
+
+/* Puts the text together. The origins are those of the items. */
+static void compose(struct buffer *text, struct origin *origins)
+{
+    struct buffer items = {NULL, 0, 0};
+    size_t line = add_items(text, 1, origins, 1);
+    add_items(&items, 0, origins, line);
     size_t before = session_declare(&repl.session, buffer_text(&items), text);
     for (size_t i = 0; i < count; i++)
-        origins[i].line += before;
+        if (!is_preamble(waiting[i].text))
+            origins[i].line += before;
     buffer_add(text, buffer_text(&items));
     buffer_free(&items);
 }

@@ -4,7 +4,7 @@
  *     expression = sum ; or `@x = sum`, which stores
  *     sum        = product, with + and - between several
  *     product    = operand, with *, / and % between several
- *     operand    = NUMBER | "text" | c"bytes" | true | false | null | @name | name(sum, ...) | (sum) | TYPE sum
+ *     operand    = NUMBER | "text" | 'c' | c"bytes" | true | false | null | @name | name(sum, ...) | (sum) | TYPE sum
  *                | a constant as IR writes it, where the type is known
  *
  * A number has the type that is wanted where it stands. instruction.c has what is no expression but an instruction of IR.
@@ -182,36 +182,51 @@ static struct value number(struct translation *t, const char *type)
     return integer(t, start, end, is_integer(type) ? type : NULL);
 }
 
-/* A text in quotes, with the escapes of C. */
-static struct value string(struct translation *t)
+/* A byte of a text, with the escapes of C. Moves behind it. */
+static unsigned char read_byte(const char **at)
 {
     static const char escapes[] = "n\nt\tr\ra\ab\bf\fv\v0\0e\033";
+    unsigned char byte = (unsigned char)*(*at)++;
+    if (byte != '\\')
+        return byte;
+    byte = (unsigned char)*(*at)++;
+    const char *escape = memchr(escapes, byte, sizeof escapes - 1);
+    if (byte == 'x' && isxdigit((unsigned char)**at)) {
+        const char digits[3] = {**at, isxdigit((unsigned char)(*at)[1]) ? (*at)[1] : '\0', '\0'};
+        *at += strlen(digits);
+        return (unsigned char)strtoul(digits, NULL, 16);
+    }
+    return escape != NULL && (escape - escapes) % 2 == 0 ? (unsigned char)escape[1] : byte;
+}
+
+/* A text in quotes. */
+static struct value string(struct translation *t)
+{
     const char *start = t->at, *end = skip_string(start + 1);
     struct value value = {keep(t, copy_text("ptr")), NULL, NULL, NULL};
     struct buffer bytes = {NULL, 0, 0};
     size_t length = 1;
     if (end == NULL)
         fail_at(t, start, "the closing quote is missing");
-    for (const char *at = start + 1; at < end - 1; at++, length++) {
-        unsigned char byte = (unsigned char)*at;
-        if (byte == '\\') {
-            const char *escape = memchr(escapes, *++at, sizeof escapes - 1);
-            byte = (unsigned char)*at;
-            if (byte == 'x' && isxdigit((unsigned char)at[1])) {
-                char digits[3] = {at[1], isxdigit((unsigned char)at[2]) ? at[2] : '\0', '\0'};
-                byte = (unsigned char)strtoul(digits, NULL, 16);
-                at += strlen(digits);
-            } else if (escape != NULL && (escape - escapes) % 2 == 0) {
-                byte = (unsigned char)escape[1];
-            }
-        }
-        buffer_format(&bytes, "\\%02X", byte);
-    }
+    for (const char *at = start + 1; at < end - 1; length++)
+        buffer_format(&bytes, "\\%02X", read_byte(&at));
     value.operand = keep_format(t, "@mgenjit.repl.text.%u", t->strings);
     buffer_format(&t->constants, "@mgenjit.repl.text.%u = private constant [%zu x i8] c\"%s\\00\"\n", t->strings++, length,
                   buffer_text(&bytes));
     buffer_free(&bytes);
     t->at = end;
+    return value;
+}
+
+/* A character of C: an int, or of the integer type that is wanted. */
+static struct value character(struct translation *t, const char *type)
+{
+    const char *start = t->at, *at = start + 1;
+    unsigned char byte = *at != '\0' && *at != '\n' ? read_byte(&at) : 0;
+    if (*at != '\'')
+        fail_at(t, start, "this is no character of one byte");
+    struct value value = {keep(t, copy_text(is_integer(type) ? type : "i32")), keep_format(t, "%u", byte), NULL, NULL};
+    t->at = at + 1;
     return value;
 }
 
@@ -243,8 +258,10 @@ static struct value settled(struct translation *t, struct value value, const cha
 {
     if (value.variable == NULL)
         return value;
-    int wants_address = is_pointer(type) || (is_variadic && !is_scalar(value.variable));
-    return wants_address ? value : load(t, value);
+    if (!is_pointer(type) && (!is_variadic || is_scalar(value.variable)))
+        return load(t, value);
+    value.variable = NULL;
+    return value;
 }
 
 /* What C does with an argument for "...". */
@@ -413,15 +430,14 @@ static struct value operand(struct translation *t, const char *type)
     struct token token = token_next(&after);
     if (token.kind == TOKEN_END)
         fail_at(t, t->at, "something is missing here");
-    if (type != NULL && ((token.kind == TOKEN_OTHER && strchr("{[<", *token.start) != NULL && *skip_blanks(after) != '\0'
-                          && !is_scalar(type))
+    const char *end = is_type(t->at) && !(token.kind == TOKEN_WORD && *after == '(') ? skip_type(t->at, 1) : NULL;
+    /* `<float 1.0>` is no type, if nothing follows whose type it could be. */
+    int is_whole = end == NULL || strchr(",)]}", *skip_blanks(end)) != NULL;
+    if (type != NULL && ((token.kind == TOKEN_OTHER && strchr("{[<", *token.start) != NULL && is_whole)
                          || is_constant_of_ir(&token) || (token_is(&token, "c") && *after == '"')))
         return raw(t, type);
-    if (is_type(t->at) && !(token.kind == TOKEN_WORD && *after == '(')) {
-        const char *end = skip_type(t->at, 1);
-        char *own = end == NULL ? NULL : keep(t, copy_bytes(t->at, (size_t)(end - t->at)));
-        if (own == NULL)
-            fail_at(t, t->at, "this is no type and no value");
+    if (end != NULL) {
+        char *own = keep(t, copy_bytes(t->at, (size_t)(end - t->at)));
         t->at = end;
         struct value value = settled(t, operand(t, own), own, 0);
         if (!same_type(value.type, own))
@@ -442,6 +458,8 @@ static struct value operand(struct translation *t, const char *type)
     }
     if (*t->at == '.' || *t->at == '+')
         return number(t, type);
+    if (*t->at == '\'')
+        return character(t, type);
     if (*t->at != '(')
         fail_at(t, t->at, "this is no expression");
     t->at++;
@@ -532,6 +550,11 @@ static int assignment(struct translation *t, struct value *value)
         fail_at(t, start, "%.*s would be known inside of a function alone: give the instruction without it",
                 (int)token.length, token.start);
     t->at = start;
+    const int length = (int)(token.length - (*token.start == '@'));
+    const char *plain = token.start + (*token.start == '@');
+    char *sigil = keep_format(t, "@%.*s", length, plain);
+    if (token.kind == TOKEN_WORD && session_find(&repl.session, sigil) == NULL)
+        fail_at(t, start, "there is no variable %s: define it, as in `%s = global i32 5`", sigil, sigil);
     struct value variable = name(t);
     if (variable.variable == NULL)
         fail_at(t, start, "this is no variable");
@@ -539,8 +562,7 @@ static int assignment(struct translation *t, struct value *value)
     after = skip_blanks(after);
     struct value given = settled(t, sum(t, variable.variable), variable.variable, 0);
     if (!same_type(given.type, variable.variable))
-        fail_at(t, after, "@%.*s is %s, and this is %s", (int)(token.length - (*token.start == '@')),
-                token.start + (*token.start == '@'), variable.variable, given.type);
+        fail_at(t, after, "%s is %s, and this is %s", sigil, variable.variable, given.type);
     buffer_format(&t->body, "  store %s ", given.type);
     if (given.typed != NULL)
         add_typed(t, given.typed, given.typed + strlen(given.operand));

@@ -47,6 +47,13 @@ static int read_all(int file, struct buffer *text)
     return 1;
 }
 
+/* C++ needs its library, which this program is without. If it is not there, what is missing is told. */
+static void load_cplusplus(const char *path)
+{
+    if (strcmp(strrchr(path, '.'), ".c") != 0)
+        mgenjit_executor_load_library(repl.executor, "libstdc++.so.6", NULL);
+}
+
 /* Has clang make IR of a file in C or C++, so that its functions can be replaced. Clang says what is wrong with it. */
 static int read_by_clang(const char *path, struct buffer *text)
 {
@@ -134,8 +141,10 @@ static int load_library(const char *path)
 /* Reads what is to be compiled as IR text, if it is that. Returns 0 if it cannot be read, which has been said. */
 static int read_text(const char *path, struct buffer *text)
 {
-    if (has_ending(path, for_clang))
+    if (has_ending(path, for_clang)) {
+        load_cplusplus(path);
         return read_by_clang(path, text);
+    }
     FILE *file = fopen(path, "r");
     if (file == NULL || !read_all(fileno(file), text)) {
         complain(NULL, NULL, "%s: %s", path, strerror(errno));

@@ -153,10 +153,11 @@ static int read_function(const char *at, struct entity *entity)
         const char *start = skip_blanks(at);
         at = start;
         struct token token = token_next(&at);
+        /* As in `!dbg !5`, of which a declaration has no need. */
+        if (is_one_of(&token, linkages) || (token.kind == TOKEN_NAME && *token.start == '!'))
+            continue;
         if (token.kind != TOKEN_WORD && token.kind != TOKEN_STRING)
             break;
-        if (is_one_of(&token, linkages))
-            continue;
         at = skip_operand(at);
         if (*skip_blanks(at) == '=') {
             at = skip_blanks(at) + 1;
@@ -373,10 +374,11 @@ static void declare(struct session *session, const char *text, struct names *don
 size_t session_declare(struct session *session, const char *text, struct buffer *declarations)
 {
     struct names done = {NULL, 0, 0};
+    const size_t before = declarations->length;
     size_t lines = 0;
     add_defined(&done, text);
     declare(session, text, &done, declarations);
-    for (const char *at = buffer_text(declarations); *at != '\0'; at++)
+    for (const char *at = buffer_text(declarations) + before; *at != '\0'; at++)
         lines += *at == '\n';
     names_free(&done);
     return lines;

@@ -282,11 +282,13 @@ static void print_text(uint64_t address)
     if (used < 2 || (!is_cut && (used == length || text[used] != '\0')))
         return;
     fputs(" \"", stdout);
-    for (ssize_t i = 0; i < used; i++)
-        if ((text[i] & 0x80) != 0)
-            putchar(text[i]);
+    for (ssize_t i = 0; i < used; i++) {
+        const char *const escapes = "\nn\tt\"\"\\\\", *escape = strchr(escapes, text[i]);
+        if (escape != NULL && (escape - escapes) % 2 == 0)
+            printf("\\%c", escape[1]);
         else
-            print_byte((unsigned char)text[i]);
+            putchar(text[i]);
+    }
     fputs(is_cut ? "\"..." : "\"", stdout);
 }
 

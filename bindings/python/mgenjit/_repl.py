@@ -52,6 +52,7 @@ _GLOBAL = re.compile(
     rf"@{_NAME}\s*=\s*(?:{'|'.join(_LINKAGES)}|global|constant|alias|thread_local|unnamed_addr|local_unnamed_addr)\b"
 )
 _DEFINITION = re.compile(rf"(?:(?:{'|'.join(_WORDS)})\b(?!\s*[(.=])|[!$^]|%{_NAME}\s*=\s*type\b)|{_GLOBAL.pattern}")
+_PREAMBLE = re.compile(r"\s*(?:target|source_filename)\b")
 _C_TYPES: dict[str, Any] = {
     "i1": ctypes.c_bool,
     "i8": ctypes.c_int8,
@@ -164,7 +165,7 @@ def _read_function(text: str, is_defined: bool) -> Known | None:
     parameters = [
         re.sub(rf"(?<=\S)\s+%{_NAME}$", "", part) for part in _parts(text[start + 1 : _closing(text, start) - 1])
     ]
-    before = " ".join(word for word in text[: found.start()].split()[1:] if word not in _LINKAGES)
+    before = " ".join(word for word in text[: found.start()].split()[1:] if word not in _LINKAGES and word[0] != "!")
     declaration = f"declare {before} {found.group()}({', '.join(parameters)})"
     return Known(_bare(found.group()), declaration, declaration[8:], is_defined)
 
@@ -266,13 +267,16 @@ class Session:
     def compile(self) -> None:
         """Compiles the definitions that wait, as one. One that is wrong is left out."""
         while self._waiting:
-            waiting, self._waiting = self._waiting, []
-            text = "".join(f"{item}\n" for _, item in waiting)
-            declarations = self.declarations(text)
+            # What the whole text is for comes before anything else.
+            waiting, self._waiting = sorted(self._waiting, key=lambda item: not _PREAMBLE.match(item[1])), []
+            first = sum(1 for _, item in waiting if _PREAMBLE.match(item))
+            lines = [f"{item}\n" for _, item in waiting]
+            declarations = self.declarations("".join(lines))
             try:
-                module = self.executor.compile(declarations + text, name="<stdin>")
+                module = self.executor.compile("".join([*lines[:first], declarations, *lines[first:]]), name="<stdin>")
             except _errors.Error as error:
-                wrong = self._tell_error(error, waiting, declarations.count("\n"))
+                before = declarations.count("\n") if (error.line or 0) > first else 0
+                wrong = self._tell_error(error, waiting, before)
                 if wrong is not None and len(waiting) > 1:
                     self._waiting = waiting[:wrong] + waiting[wrong + 1 :]
                 continue
