@@ -100,6 +100,8 @@ type Config struct {
 	CacheDir string
 	// NoCache is whether to compile always.
 	NoCache bool
+	// Replaceable is whether functions can be replaced while code runs: see Module.Replace.
+	Replaceable bool
 	// ServerPath is the compile server's program.
 	ServerPath string
 	// OnEvent is told what the executor does, perhaps on several goroutines at once.
@@ -147,6 +149,11 @@ func (c Config) build() (config *C.mgenjit_config, err error) {
 	}
 	if c.NoCache {
 		if err = check(C.mgenjit_config_set_cache_mode(config, C.MGENJIT_CACHE_OFF, &raised), &raised); err != nil {
+			return config, err
+		}
+	}
+	if c.Replaceable {
+		if err = check(C.mgenjit_config_set_replaceable(config, true, &raised), &raised); err != nil {
 			return config, err
 		}
 	}
@@ -287,6 +294,56 @@ func (m *Module) Remove() error {
 	defer runtime.KeepAlive(m)
 	var raised *C.mgenjit_error
 	return check(C.mgenjit_module_remove(m.pointer, &raised), &raised)
+}
+
+// Allow says what a new version of a module need not keep.
+type Allow int
+
+// What a new version need not keep: all functions, and their types.
+const (
+	Vanished Allow = C.MGENJIT_ALLOW_VANISHED
+	Changed  Allow = C.MGENJIT_ALLOW_CHANGED
+)
+
+// Replace compiles a new version of the module, which its functions' callers then call, and returns it. The executor must be
+// Replaceable. The name is what messages call it. Functions that were looked up before call the new version.
+func (m *Module) Replace(ir []byte, name string, allow ...Allow) (*Module, error) {
+	defer runtime.KeepAlive(m)
+	text := C.CString(name)
+	defer C.free(unsafe.Pointer(text))
+	var source *C.mgenjit_source
+	var raised *C.mgenjit_error
+	if err := check(C.mgenjit_source_new(text, &source, &raised), &raised); err != nil {
+		return nil, err
+	}
+	defer C.mgenjit_source_free(source)
+	bytes := unsafe.Pointer(text)
+	if len(ir) > 0 {
+		bytes = unsafe.Pointer(&ir[0])
+	}
+	if err := check(C.mgenjit_source_add(source, text, bytes, C.size_t(len(ir)), &raised), &raised); err != nil {
+		return nil, err
+	}
+	var allowed Allow
+	for _, one := range allow {
+		allowed |= one
+	}
+	module := &Module{}
+	status := C.mgenjit_module_replace(m.pointer, source, C.int32_t(allowed), &module.pointer, &raised)
+	if err := check(status, &raised); err != nil {
+		return nil, err
+	}
+	runtime.SetFinalizer(module, func(m *Module) { C.mgenjit_module_free(m.pointer) })
+	return module, nil
+}
+
+// Retire says that nothing runs in the module any more, after it was replaced. It tells whether its code is unmapped now.
+func (m *Module) Retire() (bool, error) {
+	defer runtime.KeepAlive(m)
+	var unmapped C.bool
+	var raised *C.mgenjit_error
+	err := check(C.mgenjit_module_retire(m.pointer, &unmapped, &raised), &raised)
+	return bool(unmapped), err
 }
 
 // Function finds a function that the module defines.

@@ -2,6 +2,7 @@ package mgenjit_test
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"reflect"
 	"runtime"
@@ -194,4 +195,38 @@ func TestManyGoroutines(t *testing.T) {
 		}(i)
 	}
 	group.Wait()
+}
+
+func TestReplace(t *testing.T) {
+	version := func(number int) string {
+		return fmt.Sprintf("define i32 @version() {\n  ret i32 %d\n}\n", number)
+	}
+	e := executor(t, mgenjit.Config{Replaceable: true})
+	first := compile(t, e, version(1), "one.ll")
+	function, err := first.Function("version")
+	expect(t, err, nil)
+	current := func(wanted int32) {
+		t.Helper()
+		result, err := function.Call()
+		expect(t, err, nil)
+		expect(t, result, any(wanted))
+	}
+	current(1)
+	second, err := first.Replace([]byte(version(2)), "two.ll")
+	expect(t, err, nil)
+	current(2)
+	// The function keeps its module.
+	unmapped, err := first.Retire()
+	expect(t, err, nil)
+	expect(t, unmapped, false)
+	_, err = second.Replace([]byte("define void @other() {\n  ret void\n}\n"), "other.ll")
+	var failure *mgenjit.Error
+	if !errors.As(err, &failure) || failure.Status != "MGENJIT_STATUS_TYPE" || failure.Missing[0] != "version" {
+		t.Error(err)
+	}
+	_, err = second.Replace([]byte("define i64 @version(i64 %x) {\n  ret i64 %x\n}\n"), "three.ll", mgenjit.Changed)
+	expect(t, err, nil)
+	fourth := compile(t, e, version(4), "four.ll")
+	_, err = fourth.Function("version")
+	expect(t, err, nil)
 }

@@ -129,11 +129,33 @@ function Module:remove()
     check(C.mgenjit_module_remove, self.handle)
 end
 
+-- Compiles a new version of the module, which its functions' callers then call; the executor must be `replaceable`. `name` is
+-- what messages call it. `allow` may have `vanished` and `changed`: functions may be gone, or have other types. Returns the
+-- new module. What lookups gave before stays valid.
+function Module:replace(ir, name, allow)
+    local source = ffi.new("mgenjit_source *[1]")
+    check(C.mgenjit_source_new, name, source)
+    source = ffi.gc(source[0], C.mgenjit_source_free)
+    check(C.mgenjit_source_add, source, name, ir, #ir)
+    local allowed = (allow and allow.vanished and C.MGENJIT_ALLOW_VANISHED or 0)
+        + (allow and allow.changed and C.MGENJIT_ALLOW_CHANGED or 0)
+    local module = ffi.new("mgenjit_module *[1]")
+    check(C.mgenjit_module_replace, self.handle, source, allowed, module)
+    return setmetatable({ handle = ffi.gc(module[0], C.mgenjit_module_free), executor = self.executor }, Module)
+end
+
+-- Says that nothing runs in the module any more, after it was replaced. Tells whether its code is unmapped now.
+function Module:retire()
+    local unmapped = ffi.new("bool[1]")
+    check(C.mgenjit_module_retire, self.handle, unmapped)
+    return unmapped[0]
+end
+
 local Executor = {}
 Executor.__index = Executor
 
 -- Options: opt_level ("O0" to "O3", "Os", "Oz"), cpu, cache_dir, cache_mode ("READ_WRITE", "READ_ONLY", "OFF"),
--- server_path, and on_event: a function that is told what happens, as a table with `kind`, such as "hit" or "compiled",
+-- server_path, replaceable (true: functions can be replaced while code runs), and on_event: a function that is told what happens, as a table with `kind`, such as "hit" or "compiled",
 -- `key`, `name`, `message`, `bytes`, `done` and `total`.
 function M.executor(options)
     local config = ffi.new("mgenjit_config *[1]")
@@ -148,7 +170,7 @@ function M.executor(options)
             value = C["MGENJIT_OPT_" .. value:upper()]
         elseif name == "cache_mode" then
             value = C["MGENJIT_CACHE_" .. value:upper()]
-        elseif name ~= "cpu" and name ~= "cache_dir" and name ~= "server_path" then
+        elseif name ~= "cpu" and name ~= "cache_dir" and name ~= "server_path" and name ~= "replaceable" then
             error("there is no option " .. tostring(name), 2)
         end
         if name ~= "on_event" then

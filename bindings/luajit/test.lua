@@ -79,6 +79,23 @@ told = nil
 collectgarbage()
 assert(kept:lookup("add", "int64_t (*)(int64_t, int64_t)")(1, 2) == 3)
 
+-- Replacement.
+local live = mgenjit.executor { replaceable = true }
+local function version(number)
+    return ("define i32 @version() {\n  ret i32 %d\n}\n"):format(number)
+end
+local first = live:compile(version(1), "one.ll")
+local call = first:lookup("version", "int32_t (*)(void)")
+assert(call() == 1)
+local second = first:replace(version(2), "two.ll")
+assert(call() == 2 and second:lookup("version", "int32_t (*)(void)") == call)
+assert(first:retire() == true)
+failure = fails("TYPE", "version", second.replace, second, add_ir, "other.ll")
+assert(failure.missing[1] == "version" and call() == 2)
+second:replace("define i32 @version(i32 %x) {\n  ret i32 %x\n}\n", "three.ll", { changed = true })
+live:compile(version(4), "four.ll"):lookup("version", "void *")
+assert(call() == 4)
+
 -- main.
 executor:compile("define i32 @main(i32 %argc, ptr %argv) {\n  ret i32 %argc\n}\n", "main.ll")
 assert(executor:run_main { "prog", "5" } == 2)

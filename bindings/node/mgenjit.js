@@ -16,7 +16,7 @@ const koffi = require('koffi');
 const library = koffi.load(process.env.MGENJIT_LIBRARY || 'libmgenjit.so.0');
 
 const handle = {};
-for (const name of ['config', 'error', 'executor', 'function', 'module'])
+for (const name of ['config', 'error', 'executor', 'function', 'module', 'source'])
     handle[name] = koffi.pointer(`mgenjit_${name}`, koffi.opaque());
 koffi.alias('mgenjit_status', 'int32_t');
 const mgenjit_event = koffi.struct('mgenjit_event', {
@@ -48,9 +48,14 @@ const call = Object.fromEntries([
     'mgenjit_status mgenjit_config_set_cpu(mgenjit_config config, const char *cpu, _Out_ mgenjit_error *error)',
     'mgenjit_status mgenjit_config_set_cache_dir(mgenjit_config config, const char *path, _Out_ mgenjit_error *error)',
     'mgenjit_status mgenjit_config_set_cache_mode(mgenjit_config config, int32_t mode, _Out_ mgenjit_error *error)',
+    'mgenjit_status mgenjit_config_set_replaceable(mgenjit_config config, bool on, _Out_ mgenjit_error *error)',
     'mgenjit_status mgenjit_config_set_event_hook(mgenjit_config config, mgenjit_event_hook *hook, void *user, ' +
         'void *user_free, _Out_ mgenjit_error *error)',
     'mgenjit_status mgenjit_config_set_server_path(mgenjit_config config, const char *path, _Out_ mgenjit_error *error)',
+    'mgenjit_status mgenjit_source_new(const char *name, _Out_ mgenjit_source *source, _Out_ mgenjit_error *error)',
+    'void mgenjit_source_free(mgenjit_source source)',
+    'mgenjit_status mgenjit_source_add(mgenjit_source source, const char *name, const void *bytes, size_t length, ' +
+        '_Out_ mgenjit_error *error)',
     'mgenjit_status mgenjit_executor_new(mgenjit_config config, _Out_ mgenjit_executor *executor, _Out_ mgenjit_error *error)',
     'void mgenjit_executor_free(mgenjit_executor executor)',
     'mgenjit_status mgenjit_executor_compile(mgenjit_executor executor, const char *name, const void *ir, size_t length, ' +
@@ -61,6 +66,9 @@ const call = Object.fromEntries([
         '_Out_ mgenjit_error *error)',
     'void mgenjit_module_free(mgenjit_module module)',
     'mgenjit_status mgenjit_module_remove(mgenjit_module module, _Out_ mgenjit_error *error)',
+    'mgenjit_status mgenjit_module_replace(mgenjit_module module, mgenjit_source source, int32_t allow, ' +
+        '_Out_ mgenjit_module *replacement, _Out_ mgenjit_error *error)',
+    'mgenjit_status mgenjit_module_retire(mgenjit_module module, _Out_ bool *unmapped, _Out_ mgenjit_error *error)',
     'const char *mgenjit_module_name(mgenjit_module module)',
     'const char *mgenjit_module_key(mgenjit_module module)',
     'int32_t mgenjit_module_origin(mgenjit_module module)',
@@ -78,6 +86,8 @@ const call = Object.fromEntries([
 
 const STATUS_OK = 0;
 const ORIGIN_CACHE = 2;
+const ALLOW_VANISHED = 1;
+const ALLOW_CHANGED = 2;
 const OPT_LEVELS = ['O0', 'O1', 'O2', 'O3', 'Os', 'Oz'];
 const CACHE_MODES = ['read_write', 'read_only', 'off'];
 const EVENTS = [
@@ -153,7 +163,7 @@ class Executor {
     #pointer;
 
     /** Options: opt_level ('O0' to 'O3', 'Os', 'Oz'), cpu, cache_dir, cache_mode ('read_write', 'read_only', 'off'),
-     * server_path, and on_event: a function that is told what happens. An event has `kind`, such as 'hit' or 'compiled',
+     * server_path, replaceable (true: functions can be replaced while code runs), and on_event: a function that is told what happens. An event has `kind`, such as 'hit' or 'compiled',
      * `key`, `name`, `message`, `bytes`, `done` and `total`. The function is kept as long as the process runs. */
     constructor(options = {}) {
         const config = make('config_new');
@@ -166,7 +176,7 @@ class Executor {
                 else if (name === 'on_event') {
                     check('config_set_event_hook', config, hook(value), null, null);
                     continue;
-                } else if (!['cpu', 'cache_dir', 'server_path'].includes(name))
+                } else if (!['cpu', 'cache_dir', 'server_path', 'replaceable'].includes(name))
                     throw new TypeError(`there is no option ${name}`);
                 check(`config_set_${name}`, config, value);
             }
@@ -248,6 +258,26 @@ class Module {
 
     remove() {
         check('module_remove', this.#pointer);
+    }
+
+    /** Compiles a new version of the module, which its functions' callers then call, and returns it. The executor must be
+     * `replaceable`. `name` is what messages call it. `allow` may have `vanished` and `changed`: functions may be gone, or
+     * have other types. Functions that were looked up before call the new version. */
+    replace(ir, name, { vanished = false, changed = false } = {}) {
+        const bytes = Buffer.from(ir);
+        const source = make('source_new', name);
+        try {
+            check('source_add', source, name, bytes, bytes.length);
+            const allow = (vanished ? ALLOW_VANISHED : 0) | (changed ? ALLOW_CHANGED : 0);
+            return new Module(make('module_replace', this.#pointer, source, allow));
+        } finally {
+            call.source_free(source);
+        }
+    }
+
+    /** Says that nothing runs in the module any more, after it was replaced. Tells whether its code is unmapped now. */
+    retire() {
+        return make('module_retire', this.#pointer);
     }
 
     #functions(of) {

@@ -86,6 +86,21 @@ process.once('uncaughtException', (error) => {
 new Executor({ cache_mode: 'off', on_event: ({ kind }) => { if (kind === 'loaded') throw new Error('not now'); } })
     .compile(ADD, 'add.ll');
 
+// Replacement.
+const live = new Executor({ replaceable: true });
+const returning = (number) => `define i32 @version() {\n  ret i32 ${number}\n}\n`;
+const first = live.compile(returning(1), 'one.ll');
+const current = first.function('version');
+assert.equal(current(), 1);
+const second = first.replace(returning(2), 'two.ll');
+assert.equal(current(), 2);
+// The function is a handle, which keeps its module.
+assert.equal(first.retire(), false);
+assert.throws(() => second.replace(ADD, 'other.ll'), { status: 'MGENJIT_STATUS_TYPE', missing: ['version'] });
+second.replace('define i32 @version(i32 %x) {\n  ret i32 %x\n}\n', 'three.ll', { changed: true });
+live.compile(returning(4), 'four.ll').function('version');
+assert.equal(current(), 4);
+
 // main.
 executor.compile('define i32 @main(i32 %argc, ptr %argv) {\n  ret i32 %argc\n}\n', 'main.ll');
 assert.equal(executor.runMain(['prog', '5']), 2);

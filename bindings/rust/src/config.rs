@@ -26,6 +26,19 @@ pub enum CacheMode {
     Off = 2,
 }
 
+/// What a new version of a module need not keep: see [`Module::replace`](crate::Module::replace).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Allow {
+    Nothing = sys::MGENJIT_ALLOW_NOTHING,
+    /// Functions may be gone.
+    Vanished = sys::MGENJIT_ALLOW_VANISHED,
+    /// Functions may have other types.
+    Changed = sys::MGENJIT_ALLOW_CHANGED,
+    /// Both.
+    VanishedAndChanged = sys::MGENJIT_ALLOW_VANISHED | sys::MGENJIT_ALLOW_CHANGED,
+}
+
 /// What an executor does. The hook of [`Config::on_event`] is told of it.
 #[derive(Clone, Debug)]
 pub struct Event {
@@ -118,6 +131,13 @@ impl Config {
         check(|error| unsafe {
             sys::mgenjit_config_set_cache_mode(self.0.as_ptr(), mode as i32, error)
         })?;
+        Ok(self)
+    }
+
+    /// Sets whether functions can be replaced while code runs: see [`Module::replace`](crate::Module::replace).
+    pub fn replaceable(&mut self, on: bool) -> Result<&mut Config> {
+        // SAFETY: the handle is this value's own.
+        check(|error| unsafe { sys::mgenjit_config_set_replaceable(self.0.as_ptr(), on, error) })?;
         Ok(self)
     }
 

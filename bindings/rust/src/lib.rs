@@ -38,7 +38,7 @@ mod error;
 mod signature;
 pub mod sys;
 
-pub use config::{CacheMode, Config, Event, OptLevel};
+pub use config::{Allow, CacheMode, Config, Event, OptLevel};
 pub use error::{Error, Result};
 pub use signature::{Signature, Type, Value};
 
@@ -330,6 +330,48 @@ impl Module {
     pub unsafe fn remove(self) -> Result<()> {
         // SAFETY: the handle lives, and the caller answers for the code.
         check(|error| unsafe { sys::mgenjit_module_remove(self.0.as_ptr(), error) })
+    }
+
+    /// Compiles a new version of the module, which its functions' callers then call, and returns it. The executor must be
+    /// [replaceable](Config::replaceable). `name` is what messages call it.
+    ///
+    /// # Safety
+    ///
+    /// The constructors of the new version run. Functions do what the IR says; if they may change their types, callers that
+    /// were compiled for the old types must not call them.
+    pub unsafe fn replace(&self, ir: impl AsRef<[u8]>, name: &str, allow: Allow) -> Result<Module> {
+        let (ir, name) = (ir.as_ref(), c_string(name, "the module's name")?);
+        let mut source = std::ptr::null_mut();
+        // SAFETY: the pointers live during the call.
+        check(|error| unsafe { sys::mgenjit_source_new(name.as_ptr(), &mut source, error) })?;
+        // SAFETY: all pointers live during the call, and the bytes are copied.
+        let added = check(|error| unsafe {
+            let bytes = ir.as_ptr().cast();
+            sys::mgenjit_source_add(source, name.as_ptr(), bytes, ir.len(), error)
+        });
+        let module = added.and_then(|()| {
+            // SAFETY: the handles live, and the caller answers for the code.
+            Module::made(|module, error| unsafe {
+                sys::mgenjit_module_replace(self.0.as_ptr(), source, allow as i32, module, error)
+            })
+        });
+        // SAFETY: the handle is this function's own.
+        unsafe { sys::mgenjit_source_free(source) };
+        module
+    }
+
+    /// Says that nothing runs in the module any more, after it was replaced. Tells whether its code is unmapped now.
+    ///
+    /// # Safety
+    ///
+    /// No thread runs its code, and none will.
+    pub unsafe fn retire(self) -> Result<bool> {
+        let mut unmapped = false;
+        // SAFETY: the handle lives, and the caller answers for the code.
+        check(|error| unsafe {
+            sys::mgenjit_module_retire(self.0.as_ptr(), &mut unmapped, error)
+        })?;
+        Ok(unmapped)
     }
 
     fn handles(&self) -> Result<Vec<Handle>> {

@@ -13,12 +13,16 @@ macro_rules! handles {
     )* };
 }
 
-handles! { mgenjit_config mgenjit_error mgenjit_executor mgenjit_function mgenjit_module }
+handles! { mgenjit_config mgenjit_error mgenjit_executor mgenjit_function mgenjit_module mgenjit_source }
 
 pub type mgenjit_status = i32;
 pub const MGENJIT_STATUS_OK: mgenjit_status = 0;
 
 pub const MGENJIT_ORIGIN_CACHE: i32 = 2;
+
+pub const MGENJIT_ALLOW_NOTHING: i32 = 0;
+pub const MGENJIT_ALLOW_VANISHED: i32 = 1;
+pub const MGENJIT_ALLOW_CHANGED: i32 = 2;
 
 pub const MGENJIT_EVENT_HIT: i32 = 1;
 pub const MGENJIT_EVENT_MISS: i32 = 2;
@@ -107,6 +111,11 @@ extern "C" {
         mode: i32,
         error: *mut *mut mgenjit_error,
     ) -> mgenjit_status;
+    pub fn mgenjit_config_set_replaceable(
+        config: *mut mgenjit_config,
+        on: bool,
+        error: *mut *mut mgenjit_error,
+    ) -> mgenjit_status;
     pub fn mgenjit_config_set_server_path(
         config: *mut mgenjit_config,
         path: *const c_char,
@@ -117,6 +126,20 @@ extern "C" {
         hook: Option<mgenjit_event_hook>,
         user: *mut c_void,
         user_free: Option<unsafe extern "C" fn(*mut c_void)>,
+        error: *mut *mut mgenjit_error,
+    ) -> mgenjit_status;
+
+    pub fn mgenjit_source_new(
+        name: *const c_char,
+        source: *mut *mut mgenjit_source,
+        error: *mut *mut mgenjit_error,
+    ) -> mgenjit_status;
+    pub fn mgenjit_source_free(source: *mut mgenjit_source);
+    pub fn mgenjit_source_add(
+        source: *mut mgenjit_source,
+        name: *const c_char,
+        bytes: *const c_void,
+        length: usize,
         error: *mut *mut mgenjit_error,
     ) -> mgenjit_status;
 
@@ -168,6 +191,18 @@ extern "C" {
     pub fn mgenjit_module_free(module: *mut mgenjit_module);
     pub fn mgenjit_module_remove(
         module: *mut mgenjit_module,
+        error: *mut *mut mgenjit_error,
+    ) -> mgenjit_status;
+    pub fn mgenjit_module_replace(
+        module: *mut mgenjit_module,
+        source: *const mgenjit_source,
+        allow: i32,
+        replacement: *mut *mut mgenjit_module,
+        error: *mut *mut mgenjit_error,
+    ) -> mgenjit_status;
+    pub fn mgenjit_module_retire(
+        module: *mut mgenjit_module,
+        unmapped: *mut bool,
         error: *mut *mut mgenjit_error,
     ) -> mgenjit_status;
     pub fn mgenjit_module_name(module: *const mgenjit_module) -> *const c_char;

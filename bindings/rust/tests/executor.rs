@@ -1,6 +1,6 @@
 //! What programs do with the crate.
 
-use mgenjit::{CacheMode, Config, Event, Executor, OptLevel};
+use mgenjit::{Allow, CacheMode, Config, Event, Executor, OptLevel};
 use std::sync::{Arc, Mutex};
 
 const ADD: &str = "define i64 @add(i64 %a, i64 %b) {\n  %sum = add i64 %a, %b\n  ret i64 %sum\n}\n";
@@ -178,5 +178,30 @@ fn a_removed_module_is_gone() {
         assert!(executor.lookup("add").is_ok());
         module.remove().unwrap();
         assert!(executor.lookup("add").is_err());
+    }
+}
+
+#[test]
+fn a_module_that_is_replaced() {
+    let version = |number| format!("define i32 @version() {{\n  ret i32 {number}\n}}\n");
+    let mut config = Config::new().unwrap();
+    config.replaceable(true).unwrap();
+    let executor = Executor::with(&config).unwrap();
+    let first = executor.compile(version(1), "one.ll").unwrap();
+    // SAFETY: the IR has the types, and no thread runs what is retired.
+    unsafe {
+        let address = executor.lookup("version").unwrap();
+        let current: extern "C" fn() -> i32 = std::mem::transmute(address);
+        assert_eq!(current(), 1);
+        let second = first.replace(version(2), "two.ll", Allow::Nothing).unwrap();
+        assert_eq!(current(), 2);
+        assert!(first.retire().unwrap());
+        let error = second.replace(ADD, "add.ll", Allow::Nothing).unwrap_err();
+        assert_eq!(error.missing(), ["version"]);
+        let other = "define i64 @version(i64 %x) {\n  ret i64 %x\n}\n";
+        second.replace(other, "three.ll", Allow::Changed).unwrap();
+        executor.compile(version(4), "four.ll").unwrap();
+        executor.lookup("version").unwrap();
+        assert_eq!(current(), 4);
     }
 }
