@@ -18,7 +18,7 @@ SONAME := libmgenjit.so.$(firstword $(subst ., ,$(VERSION)))
 EXAMPLES := quickstart redefine hotreload library_names survive backtrace mgenjit compare runtime
 # Its commands, each of which is a program by its own name, too.
 TOOLS := run build repl cache server
-compiling := $(patsubst %,examples-c/common/%.c,arguments events input level line list message program report setup unit)
+compiling := $(patsubst %,examples-c/common/%.c,arguments events files input level line list message program report setup unit)
 printing := $(patsubst %,examples-c/common/%.c,arguments json message program table text units)
 measuring := $(patsubst %,examples-c/common/%.c,files measure)
 quickstart_sources := examples-c/quickstart.c
@@ -28,9 +28,9 @@ library_names_sources := examples-c/library_names.c
 survive_sources := examples-c/survive.c
 backtrace_sources := examples-c/backtrace.c
 mgenjit_sources := $(wildcard $(patsubst %,examples-c/%/*.c,mgenjit run build repl cache server)) \
-    examples-c/common/files.c $(sort $(compiling) $(printing))
+    $(sort $(compiling) $(printing))
 compare_sources := examples-c/compare.c $(measuring)
-runtime_sources := $(wildcard examples-c/runtime/*.c) $(compiling) $(measuring)
+runtime_sources := $(wildcard examples-c/runtime/*.c) $(sort $(compiling) $(measuring))
 
 # The runtime library of examples-c/runtime: as bitcode that is not optimised yet, as an archive, as a shared library.
 RUNTIME := $(patsubst %,target/runtime/%,vector.bc map.bc fail.bc libruntime.a libruntime.so)
@@ -49,7 +49,7 @@ workload_sources := benches/eviction/workload.c
 
 HEADERS := include/mgenjit.h $(wildcard examples-c/*/*.h benches/*.h)
 
-.PHONY: all library remote ready setup demo check test soak test-bindings test-python wheel check-c lint header notices bench picture flame bench-pieces bench-throws bench-cache bench-scale record-trace hot install uninstall clean help
+.PHONY: all library remote ready setup demo check test soak test-bindings test-python wheel check-c lint header notices bench picture flame bench-pieces bench-profile bench-throws bench-cache bench-scale record-trace hot install uninstall clean help
 .DELETE_ON_ERROR:
 
 all: library $(patsubst %,target/examples-c/%,$(EXAMPLES) $(TOOLS)) target/install/mgenjit.o $(RUNTIME) ## build the library, the compile server and the examples (default)
@@ -221,6 +221,9 @@ picture: ## draw benches/picture.svg from what `make bench` measured
 flame: ready target/examples-c/run ## draw benches/flame.svg: where the time of a cached program goes, as perf sees it
 	@CARGO='$(CARGO)' benches/flame.sh target/benches >target/flame.svg
 	@mv target/flame.svg benches/flame.svg
+
+bench-profile: all ## optimised by a profile, beside clang: some five minutes
+	@CARGO='$(CARGO)' benches/profile.py target/benches
 
 bench-pieces: all ## large modules in pieces, beside the same compiled as one: some ten minutes
 	@CARGO='$(CARGO)' benches/prepare.sh target/benches

@@ -20,13 +20,14 @@ fn main() {
     link_hot_functions();
     println!("cargo:rustc-link-arg-bin=mgenjit-helper=-Wl,--build-id");
     if std::env::var_os("CARGO_FEATURE_SERVER").is_some() {
-        compile_cutter();
+        compile_archive("mgenjit_cutter", &CUTTER);
+        compile_archive("mgenjit_profile", &PROFILE);
         link_server();
     }
 }
 
 /// Compiles what needs LLVM's C++ interface into an archive, which the server alone asks for (`#[link]`).
-fn compile_cutter() {
+fn compile_archive(name: &str, files: &[&str]) {
     let flags = llvm_config(&["--cxxflags"]).unwrap_or_default();
     let mut build = cc::Build::new();
     build
@@ -35,7 +36,7 @@ fn compile_cutter() {
         .opt_level(2)
         .define("NDEBUG", None)
         .warnings(false)
-        .files(CUTTER);
+        .files(files);
     for flag in flags.split_ascii_whitespace() {
         // LLVM's headers are not for our warnings.
         match flag.strip_prefix("-I") {
@@ -48,7 +49,7 @@ fn compile_cutter() {
     if llvm_config(&["--has-rtti"]).as_deref() == Some("NO") {
         build.flag("-fno-rtti");
     }
-    build.compile("mgenjit_cutter");
+    build.compile(name);
     let folder = std::env::var("OUT_DIR").unwrap_or_default();
     println!("cargo:rustc-link-search=native={folder}");
 }
@@ -58,6 +59,13 @@ const CUTTER: [&str; 3] = [
     "src/bin/mgenjit-server/llvm/pieces/arrange.cpp",
     "src/bin/mgenjit-server/llvm/pieces/facts.cpp",
     "src/bin/mgenjit-server/llvm/pieces/metadata.cpp",
+];
+
+/// Beside them is `profile.h`.
+const PROFILE: [&str; 3] = [
+    "src/bin/mgenjit-server/llvm/profile/merge.cpp",
+    "src/bin/mgenjit-server/llvm/profile/optimise.cpp",
+    "src/bin/mgenjit-server/llvm/profile/table.cpp",
 ];
 
 /// Puts side by side what a hit runs, so that it touches few pages. GNU ld and lld know such scripts.

@@ -63,6 +63,8 @@ need_all() {
     # Of clang's sanitizers; gcc brings its own.
     clang=$(command -v clang-22 || echo "$prefix/bin/clang")
     file "$("$clang" -print-file-name=libclang_rt.tsan-x86_64.a 2>/dev/null)" libclang-rt-22-dev
+    file "$("$clang" -print-file-name=libclang_rt.profile-x86_64.a 2>/dev/null)" libclang-rt-22-dev
+    llvm llvm-profdata llvm-22
     program openssl openssl
     # Stores that machines share, and what builds the program that talks to them.
     program redis-server redis-server

@@ -1590,6 +1590,92 @@ void mgenjit_blob_free(mgenjit_blob *blob);
 void mgenjit_string_free(char *string);
 
 /*
+ * Profiles
+ *
+ * Code can be compiled again with what it did: which branches were taken, how often functions ran, and where loops end. First
+ * it is compiled to count (mgenjit_config_set_profile_generate) and runs. Then its counters are read
+ * (mgenjit_module_profile), also while it runs. Last it is compiled once more, with what was counted
+ * (mgenjit_config_set_profile_use). The counters are LLVM's own: llvm-profdata reads and merges these profiles, and those of
+ * clang's -fprofile-generate can be used. Neither the program nor its code needs a run-time library for this.
+ *
+ *     mgenjit_config *counting;
+ *     mgenjit_config_new(&counting, NULL);
+ *     mgenjit_config_set_profile_generate(counting, true, NULL);
+ *     mgenjit_executor *counter;
+ *     mgenjit_executor_new(counting, &counter, NULL);
+ *     mgenjit_module *counted;
+ *     mgenjit_executor_compile(counter, "add.ll", ir, strlen(ir), &counted, NULL);
+ *     void *count;
+ *     mgenjit_module_lookup(counted, "add", &count, NULL);
+ *     assert(((int (*)(int, int))count)(1, 2) == 3);
+ *     mgenjit_blob *profile;
+ *     assert(mgenjit_module_profile(counted, &profile, NULL) == MGENJIT_STATUS_OK);
+ *     mgenjit_config_set_profile_use(counting, mgenjit_blob_data(profile), mgenjit_blob_size(profile), NULL);
+ *     // An executor of this configuration optimises for what was counted.
+ *     mgenjit_blob_free(profile);
+ *     mgenjit_module_free(counted);
+ *     mgenjit_executor_free(counter);
+ *     mgenjit_config_free(counting);
+ */
+
+// Sets whether code counts what it does. Default: false. Turns mgenjit_config_set_profile_use off.
+//
+// The code is what clang -fprofile-generate makes: slower and larger, with a key of its own. It counts how often its
+// parts run, but no values, such as where indirect calls lead. Threads count without locks, so a few counts may be lost where
+// several run the same code. Each module is compiled as one, not in pieces. What is exported counts too: linked by clang with
+// -fprofile-generate, it writes its profile to a file; without, it counts for nobody. Of other targets than ELF systems, nothing can
+// be read.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_profile_generate(mgenjit_config *config,
+                                                   bool on,
+                                                   mgenjit_error **error);
+
+// Has code optimised by a profile, which is copied and is part of the key. With a length of 0, there is none, the default.
+// Turns mgenjit_config_set_profile_generate off.
+//
+// The profile is of mgenjit_module_profile or mgenjit_profile_merge; of a program that clang compiled with -fprofile-generate, with
+// or without llvm-profdata merge; or a sample profile that LLVM reads, for IR with debug information. Counts are found by the
+// functions' names, those of local ones with their source file's, and belong to IR as it was when they were counted: clang's to
+// what `clang -Xclang -disable-llvm-passes -emit-llvm` writes at the same optimisation level. Each module is compiled
+// as one, not in pieces.
+//
+// What is wrong with the profile is never an error: the event hook gets MGENJIT_EVENT_WARNING when a module is compiled and the
+// profile cannot be read, knows none of its functions, or has counts of other code for some, which are named.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_config_set_profile_use(mgenjit_config *config,
+                                              const void *profile,
+                                              size_t length,
+                                              mgenjit_error **error);
+
+// Creates a profile of what the module's code has counted since it was loaded. Free it with mgenjit_blob_free. Its code may be
+// running: each counter is then as it was at some time during the call; loops add what they counted when they end. A removed
+// module has no profile any more.
+//
+// A compile server makes the profile of the counters: an indexed profile of LLVM's, as llvm-profdata merge writes it.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND if its executor was not created with mgenjit_config_set_profile_generate;
+// MGENJIT_STATUS_REMOVED, those of mgenjit_executor_link, and of a compile those that concern the server.
+mgenjit_status mgenjit_module_profile(const mgenjit_module *module,
+                                      mgenjit_blob **profile,
+                                      mgenjit_error **error);
+
+// Creates the sum of two profiles: of two modules, runs or processes. Free it with mgenjit_blob_free. Each may be anything
+// that llvm-profdata merges, and is not changed. The sum of more is made one after the other. `config` says which
+// compile server does it; NULL stands for the defaults.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_PARSE if one is no profile, is damaged, or is of another kind than the other;
+// MGENJIT_STATUS_INVALID_ARGUMENT, and of a compile those that concern the server.
+mgenjit_status mgenjit_profile_merge(const mgenjit_config *config,
+                                     const void *one,
+                                     size_t one_length,
+                                     const void *other,
+                                     size_t other_length,
+                                     mgenjit_blob **sum,
+                                     mgenjit_error **error);
+
+/*
  * Exports
  *
  * Compiled modules can be written as objects, libraries, executables and text.
@@ -2061,6 +2147,11 @@ mgenjit_status mgenjit_cache_entry_info(const mgenjit_cache_entry *entry,
 
 // The CPU features that LLVM generated code for, such as "+avx2,-avx512f". NULL for NULL.
 const char *mgenjit_cache_entry_features(const mgenjit_cache_entry *entry);
+
+// What decided about the code beside the level and the target, where it is not the default, with spaces between:
+// "pieces=off" or "pieces=" and a number, "replaceable=yes", "profile=generate" for code that counts, "profile=use" for code
+// that was optimised by a profile. NULL for NULL.
+const char *mgenjit_cache_entry_options(const mgenjit_cache_entry *entry);
 
 // The path of the entry's file. Tools such as objdump read it as an ELF shared object. NULL for NULL.
 const char *mgenjit_cache_entry_path(const mgenjit_cache_entry *entry);

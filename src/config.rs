@@ -11,9 +11,10 @@ use crate::debug::Announce;
 use crate::environment;
 use crate::error::{Error, Status};
 use crate::event::Hook;
+use crate::protocol::profile::Profile;
 use crate::remote::spec::{self, Mode, Spec};
 use crate::remote::tier::{Tier, Timeouts};
-use crate::types::{CodeOptions, OptLevel, Partition, Target, TargetSpec};
+use crate::types::{CodeOptions, OptLevel, Partition, ProfileUse, Target, TargetSpec};
 use std::ffi::CStr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,6 +46,8 @@ pub struct Config {
     pub partition: Option<Partition>,
     /// Functions that others can see may be replaced.
     pub replaceable: bool,
+    /// What the code counts, or what it is optimised by, as an input: see `protocol::profile`.
+    pub profile: Option<Arc<[u8]>>,
     /// Make the IR the source that debuggers show, where it has no debug information.
     pub debug_ir: bool,
     /// `None`: what `$MGENJIT_PERF` says, else nothing.
@@ -104,6 +107,7 @@ impl Default for Config {
             opt_level: OptLevel::O2,
             partition: None,
             replaceable: false,
+            profile: None,
             debug_ir: false,
             perf: None,
             level: None,
@@ -173,6 +177,11 @@ impl Config {
         CodeOptions {
             partition: self.partition.unwrap_or_default(),
             replaceable: self.replaceable,
+            profile: match self.profile.as_deref().and_then(Profile::decode) {
+                None => ProfileUse::None,
+                Some(Profile::Generate) => ProfileUse::Generate,
+                Some(Profile::Use(_)) => ProfileUse::Use,
+            },
         }
     }
 

@@ -50,12 +50,23 @@ pub enum Partition {
     Size(NonZeroU32),
 }
 
+/// Whether code counts what it does, or is optimised by such counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ProfileUse {
+    #[default]
+    None,
+    Generate,
+    Use,
+}
+
 /// What decides about code beside the level and the target. Part of every key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CodeOptions {
     pub partition: Partition,
     /// Functions that others can see may be replaced: nothing relies on what they do.
     pub replaceable: bool,
+    /// The profile itself is an input.
+    pub profile: ProfileUse,
 }
 
 impl CodeOptions {
@@ -64,6 +75,7 @@ impl CodeOptions {
         let CodeOptions {
             partition,
             replaceable,
+            profile,
         } = self;
         let mut words = Vec::new();
         match partition {
@@ -73,6 +85,11 @@ impl CodeOptions {
         }
         if replaceable {
             words.push("replaceable=yes".to_owned());
+        }
+        match profile {
+            ProfileUse::None => {}
+            ProfileUse::Generate => words.push("profile=generate".to_owned()),
+            ProfileUse::Use => words.push("profile=use".to_owned()),
         }
         words.join(" ")
     }
@@ -84,6 +101,8 @@ impl CodeOptions {
             match word.split_once('=')? {
                 ("pieces", "off") => options.partition = Partition::Off,
                 ("replaceable", "yes") => options.replaceable = true,
+                ("profile", "generate") => options.profile = ProfileUse::Generate,
+                ("profile", "use") => options.profile = ProfileUse::Use,
                 ("pieces", size) => options.partition = Partition::Size(size.parse().ok()?),
                 _ => return None,
             }
@@ -234,10 +253,16 @@ mod tests {
     #[test]
     fn options_are_read_as_they_are_written() {
         fn check(partition: Partition, replaceable: bool, text: &str) {
-            let options = CodeOptions {
-                partition,
-                replaceable,
-            };
+            checked(
+                CodeOptions {
+                    partition,
+                    replaceable,
+                    ..CodeOptions::default()
+                },
+                text,
+            );
+        }
+        fn checked(options: CodeOptions, text: &str) {
             assert_eq!(options.text(), text);
             assert_eq!(CodeOptions::parse(text), Some(options));
         }
@@ -247,8 +272,20 @@ mod tests {
         check(Partition::Size(NonZeroU32::MAX), false, "pieces=4294967295");
         check(Partition::Automatic, true, "replaceable=yes");
         check(Partition::Off, true, "pieces=off replaceable=yes");
+        for (profile, text) in [
+            (ProfileUse::Generate, "profile=generate"),
+            (ProfileUse::Use, "profile=use"),
+        ] {
+            let options = CodeOptions {
+                profile,
+                ..CodeOptions::default()
+            };
+            checked(options, text);
+        }
         for unknown in [
             "replaceable=no",
+            "profile=",
+            "profile=off",
             "pieces",
             "pieces=",
             "pieces=0",

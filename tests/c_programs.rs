@@ -92,6 +92,7 @@ programs! {
     nulls.c
     object_kinds.c
     perf_map.c
+    profile.c
     progress.c
     real_programs.c
     remote.c

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// The order of the header's sections.
-const SECTIONS: [&str; 22] = [
+const SECTIONS: [&str; 23] = [
     "status",
     "error",
     "event",
@@ -24,6 +24,7 @@ const SECTIONS: [&str; 22] = [
     "symbol",
     "task",
     "blob",
+    "profile",
     "export",
     "cache",
     "cache_iterator",

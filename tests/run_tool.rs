@@ -118,6 +118,98 @@ fn wrong_usage() {
     );
 }
 
+/// Calls `twice` as often as it has arguments, and ends by `exit`.
+const COUNTED: &str = "declare void @exit(i32)
+define internal i32 @twice(i32 %x) noinline {
+  %r = mul i32 %x, 2
+  ret i32 %r
+}
+define i32 @main(i32 %argc, ptr %argv) {
+entry:
+  br label %loop
+loop:
+  %i = phi i32 [ 0, %entry ], [ %next, %loop ]
+  %r = call i32 @twice(i32 %i)
+  %next = add i32 %i, 1
+  %more = icmp slt i32 %next, %argc
+  br i1 %more, label %loop, label %end
+end:
+  call void @exit(i32 %argc)
+  unreachable
+}
+define i32 @quiet() {
+  ret i32 7
+}
+";
+
+#[test]
+fn what_a_program_does_is_added_to_a_profile() {
+    let place = place();
+    place.write("counted.ll", COUNTED);
+    let profile = || std::fs::read(place.path("it.profdata")).expect("a profile");
+    let generate = ["--profile-generate", "it.profdata", "counted.ll", "1", "2"];
+    place.check(&generate, 3, &[]);
+    let first = profile();
+    place.check(&generate, 3, &[]);
+    let second = profile();
+    assert!(first.starts_with(b"\xfflprofi\x81") && first != second);
+    let shown = place
+        .command("llvm-profdata-22")
+        .args(["show", "--all-functions", "--counts", "it.profdata"])
+        .output()
+        .expect("llvm-profdata");
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(
+        shown.contains("counted.ll;twice:") || shown.contains("<ir>;twice:"),
+        "{shown}"
+    );
+    assert!(shown.contains("Block counts: [6]"), "{shown}");
+    // Also without main.
+    let call = [
+        "--call",
+        "quiet()",
+        "--profile-generate",
+        "it.profdata",
+        "counted.ll",
+    ];
+    place.check(&call, 0, &["7"]);
+    assert_ne!(profile(), second);
+
+    place.check(&["--profile-use", "it.profdata", "counted.ll", "1"], 2, &[]);
+    place.write("not.profdata", "other");
+    let other = ["--verbose", "--profile-use", "not.profdata", "counted.ll"];
+    place.check(&other, 1, &["the profile is not used"]);
+    place.check(
+        &[
+            "--profile-generate",
+            "not.profdata",
+            "--call",
+            "quiet()",
+            "counted.ll",
+        ],
+        65,
+        &["the profile other cannot be read"],
+    );
+    place.check(
+        &[
+            "--profile-generate",
+            "no/such",
+            "--call",
+            "quiet()",
+            "counted.ll",
+        ],
+        73,
+        &["cannot be written to no/such"],
+    );
+    place.check(
+        &["--profile-use", "none", "add.ll"],
+        66,
+        &["the profile none cannot be read"],
+    );
+    place.write("empty", "");
+    place.check(&["--profile-use", "empty", "add.ll"], 65, &["is empty"]);
+}
+
 #[test]
 fn any_kind_of_file_runs() {
     let place = place();

@@ -77,6 +77,7 @@ static void print_json(const mgenjit_cache_entry *entry, const mgenjit_cache_inf
     json_open(NULL);
     json_info(info);
     json_string("features", mgenjit_cache_entry_features(entry));
+    json_string("options", mgenjit_cache_entry_options(entry));
     json_string("path", mgenjit_cache_entry_path(entry));
     json_open_array("aliases");
     for (size_t i = 0; i < aliases; i++)
@@ -162,6 +163,8 @@ static void print_table(const mgenjit_cache_entry *entry, const mgenjit_cache_in
         table_fact(i == 0 ? "inputs" : "", line);
     }
     table_fact("optimised", opt_level_name(info->opt_level));
+    if (mgenjit_cache_entry_options(entry)[0] != '\0')
+        table_fact("options", mgenjit_cache_entry_options(entry));
     snprintf(text, sizeof text, "%s, in %s", format_time(one, info->created_us),
              format_duration(two, info->compile_us));
     table_fact("compiled", text);

@@ -72,3 +72,28 @@ int find_llvm_tool(char path[PATH_SIZE], const char *name)
     snprintf(versioned, sizeof versioned, "%s-22", name);
     return find_in(path, bin, name) || find_in(path, getenv("PATH"), versioned);
 }
+
+char *read_to_end(int file, size_t *length)
+{
+    size_t room = 0;
+    char *bytes = NULL;
+    *length = 0;
+    for (;;) {
+        if (*length == room) {
+            room = room == 0 ? 65536 : 2 * room;
+            char *more = realloc(bytes, room);
+            if (more == NULL)
+                break;
+            bytes = more;
+        }
+        ssize_t count = read(file, bytes + *length, room - *length);
+        if (count == 0)
+            return bytes;
+        if (count > 0)
+            *length += (size_t)count;
+        else if (errno != EINTR)
+            break;
+    }
+    free(bytes);
+    return NULL;
+}

@@ -1,6 +1,8 @@
 #ifndef COMMON_FILES_H
 #define COMMON_FILES_H
 
+#include <stddef.h>
+
 /* Room for a path and its NUL: Linux's PATH_MAX. */
 enum { PATH_SIZE = 4096 };
 
@@ -18,6 +20,9 @@ int temporary_folder(char path[PATH_SIZE]);
 
 /* Removes a folder with all that is in it, if it is there. */
 void remove_folder(const char *path);
+
+/* Reads an open file to its end, into memory that the caller frees. Returns NULL and sets errno if that fails. */
+char *read_to_end(int file, size_t *length);
 
 /*
  * Finds a tool of LLVM 22: `name` where $LLVM_SYS_221_PREFIX or Debian has it, else `name`-22 on $PATH.

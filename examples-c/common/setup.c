@@ -1,9 +1,17 @@
+#define _POSIX_C_SOURCE 200809L
+
 #include "setup.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
 
 #include "events.h"
+#include "files.h"
 #include "level.h"
 #include "report.h"
 
@@ -50,6 +58,28 @@ static int read_server_mode(const char *text, int32_t *mode)
 {
     *mode = strcmp(text, "shared") == 0 ? MGENJIT_SERVER_SHARED : MGENJIT_SERVER_PRIVATE;
     return *mode == MGENJIT_SERVER_SHARED || strcmp(text, "private") == 0;
+}
+
+static void use_profile(mgenjit_config *config, const char *path, int *exit_code, mgenjit_error **error)
+{
+    size_t size;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    char *bytes = file < 0 ? NULL : read_to_end(file, &size);
+    int why = errno;
+    if (file >= 0)
+        close(file);
+    if (bytes == NULL) {
+        fprintf(stderr, "%s: the profile %s cannot be read: %s\n", program_name, path, strerror(why));
+        *exit_code = EX_NOINPUT;
+        return;
+    }
+    if (size == 0) {
+        fprintf(stderr, "%s: the profile %s is empty\n", program_name, path);
+        *exit_code = EX_DATAERR;
+    } else {
+        mgenjit_config_set_profile_use(config, bytes, size, error);
+    }
+    free(bytes);
 }
 
 void setup_add_remote(mgenjit_config *config, char **remotes, const char *url, mgenjit_error **error)
@@ -108,6 +138,7 @@ int setup_take(struct setup *setup, int option, const char *value, const char *u
         else
             *exit_code = report_wrong_usage(usage, SETUP_NOT_PIECES, value);
         break;
+    case SETUP_PROFILE_USE: use_profile(config, value, exit_code, &error); break;
     case SETUP_REMOTE: setup_add_remote(config, &setup->remotes, value, &error); break;
     case SETUP_REMOTE_WAIT:
         if (setup_seconds(value, &wait))

@@ -24,6 +24,7 @@ enum {
     SETUP_MAX_TIME,
     SETUP_NO_CACHE,
     SETUP_PIECES,
+    SETUP_PROFILE_USE,
     SETUP_REMOTE,
     SETUP_REMOTE_WAIT,
     SETUP_REPRODUCERS,
@@ -47,6 +48,7 @@ enum {
     {"no-cache", NO_VALUE, SETUP_NO_CACHE}, \
     {"opt", VALUE, 'O'}, \
     {"pieces", VALUE, SETUP_PIECES}, \
+    {"profile-use", VALUE, SETUP_PROFILE_USE}, \
     {"remote", VALUE, SETUP_REMOTE}, \
     {"remote-wait", VALUE, SETUP_REMOTE_WAIT}, \
     {"reproducers", VALUE, SETUP_REPRODUCERS}, \
@@ -64,6 +66,7 @@ enum {
     "                       how far to optimise; default: 2\n" \
     "  --pieces WHICH       auto: compile large modules in pieces, at the same time; off: each as one;\n" \
     "                       N: cut small ones too, into pieces of N instructions; default: $MGENJIT_PIECES, else auto\n" \
+    "  --profile-use FILE   optimise by what the program did: a file of mgenjit run --profile-generate or of LLVM's\n" \
     "  --cache-dir DIR      where compiled code is kept; default: $MGENJIT_CACHE_DIR,\n" \
     "                       else $XDG_CACHE_HOME/mgenjit, else ~/.cache/mgenjit\n" \
     "  --no-cache           neither look in the cache nor store in it\n" \

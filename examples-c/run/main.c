@@ -19,6 +19,7 @@
 #include "mgenjit.h"
 #include "options.h"
 #include "print.h"
+#include "profile.h"
 
 /* Loads libraries and modules, the program's file as modules[0]. Returns 0 or an exit code. */
 static int load(mgenjit_executor *executor, const struct options *options, mgenjit_module **modules)
@@ -86,6 +87,8 @@ static int run(mgenjit_executor *executor, const struct options *options, mgenji
 
     if (options->list)
         return 0;
+    if (options->profile != NULL)
+        profile_write_at_exit(options->profile, options->setup.config, modules, options->additions.count + 1);
     if (options->calls.count > 0)
         return run_calls(executor, options, calls);
     become(options->arguments[0]);
@@ -116,6 +119,8 @@ int run_main(int argc, char **argv)
             exit_code = report_error(NULL, error);
     }
 
+    int wrote = profile_write();
+    exit_code = exit_code == 0 ? wrote : exit_code;
     for (int i = 0; modules != NULL && i <= options.additions.count; i++)
         mgenjit_module_free(modules[i]);
     mgenjit_executor_free(executor);

@@ -23,6 +23,8 @@ static const char help[] =
     "  --cpu NAME           what to compile for: native (default), x86-64, x86-64-v2, -v3, -v4\n"
     "  --debug              announce the code to debuggers that attach later; see also $MGENJIT_DEBUG\n"
     "  --list               list the functions with their signatures, and run nothing\n"
+    "  --profile-generate FILE\n"
+    "                       count what the program does, and add that to FILE when it ends; for --profile-use\n"
     SETUP_HELP
     "  -h, --help, --version\n"
     "\n"
@@ -34,7 +36,7 @@ static const char help[] =
     "  66 no such file            74 stdout could not be written\n"
     "  69 no compile server, a library is missing, or this machine lacks what --cpu needs\n";
 
-enum { ADD = 256, CALL, CPU, DEBUG, HELP, KEEP, LIB, LIST, VERSION, WITH };
+enum { ADD = 256, CALL, CPU, DEBUG, HELP, KEEP, LIB, LIST, PROFILE, VERSION, WITH };
 
 static const struct argument_row rows[] = {
     {"add", VALUE, ADD},
@@ -46,6 +48,7 @@ static const struct argument_row rows[] = {
     {"keep", VALUE, KEEP},
     {"lib", VALUE, LIB},
     {"list", NO_VALUE, LIST},
+    {"profile-generate", VALUE, PROFILE},
     {"version", NO_VALUE, VERSION},
     {"with", VALUE, WITH},
     SETUP_OPTIONS,
@@ -77,6 +80,7 @@ static int take(struct options *options, int option, const char *value, int *exi
     case KEEP: list_push(&options->keep, value); return 1;
     case LIB: list_push(&options->libraries, value); return 1;
     case LIST: options->list = 1; return 1;
+    case PROFILE: options->profile = value; return 1;
     case WITH: list_push(&options->files, value); return 1;
     case HELP:
         program_print_usage(stdout, usage);
@@ -114,6 +118,10 @@ int run_options_parse(struct options *options, int argc, char **argv, int *exit_
         if (!take(options, option, value, exit_code))
             return 0;
     }
+
+    /* The last word, whatever came behind it. */
+    if (options->profile != NULL)
+        mgenjit_config_set_profile_generate(options->setup.config, true, NULL);
 
     int place = arguments.next - 1;
     options->files.items[0] = value;

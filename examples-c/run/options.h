@@ -16,6 +16,8 @@ struct options {
     struct list libraries;
     struct list calls;
     int list;
+    /* Where the profile goes; NULL: nothing is counted. */
+    const char *profile;
 };
 
 /*

@@ -233,7 +233,7 @@ impl Keys {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::Partition;
+    use crate::types::{Partition, ProfileUse};
 
     const PARTS: KeyParts<'static> = KeyParts {
         opt_level: OptLevel::O2,
@@ -241,6 +241,7 @@ mod tests {
         options: CodeOptions {
             partition: Partition::Automatic,
             replaceable: false,
+            profile: ProfileUse::None,
         },
         llvm: "1",
         package: "2",
@@ -325,6 +326,16 @@ mod tests {
                 KeyParts {
                     options: CodeOptions {
                         replaceable: true,
+                        ..CodeOptions::default()
+                    },
+                    ..PARTS
+                },
+                b"ir",
+            ),
+            key(
+                KeyParts {
+                    options: CodeOptions {
+                        profile: ProfileUse::Generate,
                         ..CodeOptions::default()
                     },
                     ..PARTS

@@ -2,7 +2,7 @@
 
 use super::key::{Key, KeyParts};
 use crate::cpu::{Cpu, Level};
-use crate::protocol::source_paths;
+use crate::protocol::{profile, source_paths};
 use crate::signature::Function;
 use crate::types::{CodeOptions, CompileTimes, Input, OptLevel, Target, TargetSpec};
 
@@ -55,12 +55,17 @@ impl About {
         }
     }
 
-    /// The inputs that were given: all but the one that says where their sources are.
+    /// The inputs that were given: all but a profile and the one that says where their sources are.
     pub fn given(&self) -> &[Input] {
-        match self.inputs.split_last() {
-            Some((last, given)) if last.name == source_paths::NAME => given,
-            _ => &self.inputs,
+        let mut given = &self.inputs[..];
+        for name in [source_paths::NAME, profile::NAME] {
+            if let Some((last, others)) = given.split_last()
+                && last.name == name
+            {
+                given = others;
+            }
         }
+        given
     }
 
     /// Microseconds that this compile took by itself, without those of its pieces, which have entries of their own.

@@ -32,6 +32,7 @@ pub struct mgenjit_cache_entry {
     details: Details,
     strings: InfoStrings,
     features: CString,
+    options: CString,
     path: CString,
     aliases: Vec<CString>,
     inputs: Vec<CString>,
@@ -50,6 +51,7 @@ impl mgenjit_cache_entry {
         mgenjit_cache_entry {
             strings: InfoStrings::new(&details.row),
             features: ffi::c_string(about.features.as_str()),
+            options: ffi::c_string(about.parts.options.as_str()),
             path: ffi::c_string(path.to_string_lossy().into_owned()),
             aliases: aliases.map(|key| ffi::c_string(key.to_string())).collect(),
             inputs: about
@@ -119,6 +121,16 @@ pub unsafe extern "C" fn mgenjit_cache_entry_features(
     entry: *const mgenjit_cache_entry,
 ) -> *const c_char {
     get!(entry else ptr::null() => entry.features.as_ptr())
+}
+
+/// What decided about the code beside the level and the target, where it is not the default, with spaces between:
+/// "pieces=off" or "pieces=" and a number, "replaceable=yes", "profile=generate" for code that counts, "profile=use" for code
+/// that was optimised by a profile. NULL for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_cache_entry_options(
+    entry: *const mgenjit_cache_entry,
+) -> *const c_char {
+    get!(entry else ptr::null() => entry.options.as_ptr())
 }
 
 /// The path of the entry's file. Tools such as objdump read it as an ELF shared object. NULL for NULL.

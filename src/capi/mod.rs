@@ -27,6 +27,7 @@ mod function;
 mod module;
 mod piece;
 mod piece_strings;
+mod profile;
 mod replace;
 mod server;
 mod source;

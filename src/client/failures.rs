@@ -2,8 +2,11 @@
 
 use super::limits::Limits;
 use crate::error::{Error, Status};
-use crate::protocol::messages::{Cause, Death, Failure, FailureKind, Request};
-use crate::types::Position;
+use crate::protocol::messages::{
+    Cause, Death, Failure, FailureKind, LinkOutput, LinkRequest, Request,
+};
+use crate::protocol::profile;
+use crate::types::{Input, Position};
 use std::time::Duration;
 
 /// The error for a server or worker that died. `words`: its last words.
@@ -80,7 +83,16 @@ pub fn worker_died(request: &Request, limits: &Limits, death: &Death) -> Error {
 }
 
 fn did(request: &Request) -> &'static str {
+    // LLVM's reader trusts what a profile says.
+    let is_profile = |input: &Input| input.name == profile::NAME;
     match request {
+        Request::Compile(_) if request.inputs().iter().any(is_profile) => {
+            "compiling by a profile, which may be damaged,"
+        }
+        Request::Link(LinkRequest {
+            output: LinkOutput::Profile,
+            ..
+        }) => "reading what may be damaged,",
         Request::Compile(_) => "compiling",
         Request::Link(_) | Request::Status | Request::Stop { .. } => "linking",
     }

@@ -5,7 +5,7 @@ use super::core::Executor;
 use super::entries::Unresolved;
 use super::info::{Attachments, ModuleInfo, Origin};
 use super::lookup::{check_live, removed};
-use super::{recompile, state};
+use super::{profile, recompile, state};
 use crate::cache::entry::{self, Entry, EntryError};
 use crate::cache::key::Key;
 use crate::cache::manifest::{About, UsedPiece};
@@ -182,6 +182,16 @@ impl Module {
             }
             None => Err(self.executor.foreign(self.name())),
         }
+    }
+
+    /// What its code has counted until now, as an indexed profile.
+    pub fn profile(&self) -> Result<Vec<u8>, Error> {
+        let Some(id) = self.id else {
+            return Err(self.executor.foreign(self.name()));
+        };
+        // Nobody unmaps what is read.
+        let _pin = Pin::new(self.executor.clone(), Some(id))?;
+        profile::of_module(&self.executor, id, self.name())
     }
 
     pub fn remove(&self) -> Result<(), Error> {

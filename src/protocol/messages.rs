@@ -13,7 +13,9 @@
 //! one. The server is a pure function of the request: equal requests get byte-identical replies.
 
 use crate::signature::Function;
-use crate::types::{CodeOptions, CompileTimes, Emit, Input, OptLevel, Partition, Position, Target};
+use crate::types::{
+    CodeOptions, CompileTimes, Emit, Input, OptLevel, Partition, Position, ProfileUse, Target,
+};
 use crate::version::{BUILD_ID, LLVM_VERSION, PACKAGE_VERSION};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -23,7 +25,7 @@ use std::time::Duration;
 pub const VERSION_MARK: u8 = 1;
 
 /// The version of this protocol. It is compared before anything else is read.
-pub const PROTOCOL_VERSION: u32 = 9;
+pub const PROTOCOL_VERSION: u32 = 10;
 
 /// The first message of each side.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,6 +150,8 @@ impl Step {
             Partition::Off => Step::Whole,
             // Pieces are compiled with what they import of each other.
             _ if options.replaceable => Step::Whole,
+            // Counters are matched by what functions look like when all that the module has was inlined into them.
+            _ if options.profile != ProfileUse::None => Step::Whole,
             partition => Step::Cut(partition),
         }
     }
@@ -172,6 +176,8 @@ pub enum LinkOutput {
     SharedLibrary { soname: Option<String> },
     /// One relocatable object.
     Object,
+    /// An indexed profile. The inputs are profiles, raw, indexed or as text.
+    Profile,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

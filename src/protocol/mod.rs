@@ -8,6 +8,7 @@ pub mod greeting;
 pub mod last_words;
 pub mod messages;
 pub mod payload;
+pub mod profile;
 pub mod source_paths;
 pub mod storage;
 pub mod transport;

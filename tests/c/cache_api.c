@@ -1120,6 +1120,7 @@ static void nulls(void)
     CHECK(mgenjit_blob_data(NULL) == NULL);
     CHECK_INT(0, mgenjit_blob_size(NULL));
     CHECK(mgenjit_cache_entry_features(NULL) == NULL);
+    CHECK(mgenjit_cache_entry_options(NULL) == NULL);
     CHECK(mgenjit_cache_entry_path(NULL) == NULL);
     CHECK_INT(0, mgenjit_cache_entry_alias_count(NULL));
     CHECK(mgenjit_cache_entry_alias(NULL, 0) == NULL);

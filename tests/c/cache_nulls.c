@@ -18,6 +18,7 @@ static void frees_and_questions(void)
     CHECK_INT(0, (long long)mgenjit_blob_size(NULL));
     CHECK(mgenjit_cache_directory(NULL) == NULL);
     CHECK(mgenjit_cache_entry_features(NULL) == NULL);
+    CHECK(mgenjit_cache_entry_options(NULL) == NULL);
     CHECK(mgenjit_cache_entry_path(NULL) == NULL);
     CHECK_INT(0, (long long)mgenjit_cache_entry_alias_count(NULL));
     CHECK(mgenjit_cache_entry_alias(NULL, 0) == NULL);

@@ -64,6 +64,9 @@ static void configuration(void)
     REFUSED(mgenjit_config_set_perf(NULL, MGENJIT_PERF_OFF, &failure));
     REFUSED(mgenjit_config_set_opt_level(NULL, MGENJIT_OPT_O2, &failure));
     REFUSED(mgenjit_config_set_partition(NULL, MGENJIT_PARTITION_OFF, &failure));
+    REFUSED(mgenjit_config_set_profile_generate(NULL, true, &failure));
+    REFUSED(mgenjit_config_set_profile_use(NULL, "", 0, &failure));
+    REFUSED(mgenjit_config_set_profile_use(config, NULL, 1, &failure));
     REFUSED(mgenjit_config_set_replaceable(NULL, true, &failure));
     REFUSED(mgenjit_config_set_debug(NULL, true, &failure));
     REFUSED(mgenjit_config_set_cpu(NULL, "native", &failure));
@@ -279,6 +282,12 @@ static void module_functions(void)
     void *address = &executor;
     CHECK_OK(mgenjit_source_new("source", &source, &failure));
 
+    mgenjit_blob *blob = NULL;
+    REFUSED(mgenjit_module_profile(NULL, &blob, &failure));
+    REFUSED(mgenjit_module_profile(module, NULL, &failure));
+    REFUSED(mgenjit_profile_merge(NULL, NULL, 1, "", 0, &blob, &failure));
+    REFUSED(mgenjit_profile_merge(NULL, "", 0, NULL, 1, &blob, &failure));
+    REFUSED(mgenjit_profile_merge(NULL, "", 0, "", 0, NULL, &failure));
     REFUSED(mgenjit_module_remove(NULL, &failure));
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_module_remove(NULL, NULL));
     REFUSED(mgenjit_module_replace(NULL, source, 0, NULL, &failure));

@@ -15,6 +15,7 @@ mod work;
 use super::core::Executor;
 use super::debug_ir;
 use super::module::Module;
+use super::profile;
 use super::source::Source;
 use crate::cache::key::{Key, KeyParts, Keys};
 use crate::cache::manifest::Parts;
@@ -51,19 +52,21 @@ impl Executor {
     /// As [`Executor::compile_unless`], and adds nothing.
     pub(super) fn compile_to_image(
         self: &Arc<Self>,
-        mut source: Source<'_>,
+        source: Source<'_>,
         cancel: &Cancel,
     ) -> Result<Compiled, Error> {
         self.check_cpu()?;
         let mut watch = Stopwatch::start();
+        let mut source = profile::add(&self.config, source);
         self.add_source_paths(&mut source)?;
         let digest = source.digest()?;
         Work::new(self, &source, digest, &mut watch, cancel).run()
     }
 
     /// Compiles a source into the cache, and adds no module. An entry that is there already does not count as used.
-    pub fn fill_cache(self: &Arc<Self>, mut source: Source<'_>) -> Result<(), Error> {
+    pub fn fill_cache(self: &Arc<Self>, source: Source<'_>) -> Result<(), Error> {
         let mut watch = Stopwatch::start();
+        let mut source = profile::add(&self.config, source);
         self.add_source_paths(&mut source)?;
         let digest = source.digest()?;
         let cancel = Cancel::default();
@@ -100,7 +103,8 @@ impl Executor {
 }
 
 /// The key of a source for an executor of this configuration, and what it is made of.
-pub fn key_of(config: &Config, mut source: Source<'_>) -> Result<(Key, Parts), Error> {
+pub fn key_of(config: &Config, source: Source<'_>) -> Result<(Key, Parts), Error> {
+    let mut source = profile::add(config, source);
     if let Some(folder) = debug_ir::folder(config, config.store().as_ref()) {
         debug_ir::add_paths(&mut source, &folder)?;
     }

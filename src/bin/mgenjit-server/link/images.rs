@@ -272,7 +272,7 @@ fn invoke(arguments: &[&str], inputs: Inputs) -> WildResult<Vec<u8>> {
 
 /// Exports these symbols, and what the loader needs, and no other.
 fn version_script(keep: &[String]) -> String {
-    let mut script = String::from("{ global: \"__mgenjit_dso_handle\"; ");
+    let mut script = String::from("{ global: \"__mgenjit_dso_handle\"; \"__mgenjit_profile\"; ");
     for name in keep {
         script.push_str(&format!("\"{name}\"; "));
     }

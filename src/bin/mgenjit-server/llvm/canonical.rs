@@ -27,8 +27,14 @@ impl Canonical {
     /// Writes a module, which must be verified, without its identifier, its source file's name and the names
     /// that do not reach the object: those of values inside functions, and of private globals. The names of
     /// internal functions do, and stack traces show them; the names of types are in signatures.
-    pub fn write(module: &Module<'_>) -> Canonical {
-        strip(module);
+    ///
+    /// `profiled`: what profiles call functions stays as well, which is their file's and their own name.
+    pub fn write(module: &Module<'_>, profiled: bool) -> Canonical {
+        match profiled {
+            // SAFETY: the module is valid and verified.
+            true => unsafe { drop_names(module.as_mut_ptr(), true) },
+            false => strip(module),
+        }
         // The identifier is not part of bitcode.
         Canonical(module.write_bitcode_to_memory())
     }
@@ -62,13 +68,13 @@ pub fn discard_names(context: &Context) {
 pub fn strip(module: &Module<'_>) {
     module.set_source_file_name(&SOURCE_NAME.to_string_lossy());
     // SAFETY: the module is valid and verified.
-    unsafe { drop_names(module.as_mut_ptr()) };
+    unsafe { drop_names(module.as_mut_ptr(), false) };
 }
 
 /// # Safety
 ///
 /// `module` must be valid and verified.
-unsafe fn drop_names(module: LLVMModuleRef) {
+unsafe fn drop_names(module: LLVMModuleRef, keep_functions: bool) {
     // SAFETY: the caller's; the functions and variables are the module's own.
     unsafe {
         let functions = functions(module);
@@ -80,7 +86,10 @@ unsafe fn drop_names(module: LLVMModuleRef) {
         if has_assembly {
             return;
         }
-        let globals = [globals(module), functions].concat();
+        let mut globals = globals(module);
+        if !keep_functions {
+            globals.extend(functions);
+        }
         // The verifier wants these to have names.
         let used = used(module);
         let (private, kept): (Vec<_>, Vec<_>) = globals

@@ -1,29 +1,40 @@
 //! Optimises, and emits the object or another form.
 
 use crate::llvm::diagnostics::Diagnostics;
+use crate::llvm::profile;
 use inkwell::module::{Linkage, Module};
 use inkwell::passes::PassBuilderOptions;
 use inkwell::targets::{FileType, TargetMachine};
 use mgenjit::protocol::messages::{Failure, FailureKind};
+use mgenjit::protocol::profile::Profile;
 use mgenjit::types::{Emit, OptLevel};
 
-/// Runs the standard pipeline of `level`, with the vectorisers as clang sets them.
+/// Runs the standard pipeline of `level`, with the vectorisers as clang sets them. Returns what is wrong with the profile, if
+/// there is one.
 pub fn optimise(
     module: &Module<'_>,
     machine: &TargetMachine,
     level: OptLevel,
+    profile: Option<Profile<'_>>,
     diagnostics: &Diagnostics,
-) -> Result<(), Failure> {
-    let options = PassBuilderOptions::create();
+) -> Result<Vec<String>, Failure> {
     let fast = matches!(level, OptLevel::O2 | OptLevel::O3 | OptLevel::Os);
+    let slp = fast || level == OptLevel::Oz;
+    if let Some(given) = profile {
+        let mut warnings = profile::optimise(module, machine, level, given, fast, slp);
+        diagnostics.check()?;
+        warnings.extend(profile::summarise(diagnostics.take_about_profile()));
+        return Ok(warnings);
+    }
+    let options = PassBuilderOptions::create();
     options.set_loop_vectorization(fast);
     options.set_loop_interleaving(fast);
-    options.set_loop_slp_vectorization(fast || level == OptLevel::Oz);
+    options.set_loop_slp_vectorization(slp);
     let passes = format!("default<{}>", level.name());
     module
         .run_passes(&passes, machine, options)
         .map_err(|error| failure(error.to_string()))?;
-    diagnostics.check()
+    diagnostics.check().map(|()| Vec::new())
 }
 
 /// How many functions code is generated for.

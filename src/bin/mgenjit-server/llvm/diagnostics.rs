@@ -1,5 +1,6 @@
 //! Collects LLVM's diagnostics. Without a handler LLVM prints errors and exits.
 
+use crate::llvm::profile;
 use crate::process::progress;
 use inkwell::context::{AsContextRef, Context};
 use inkwell::llvm_sys::LLVMDiagnosticSeverity;
@@ -16,6 +17,8 @@ use std::ffi::{CStr, c_char, c_void};
 #[derive(Default)]
 pub struct Diagnostics {
     errors: RefCell<Vec<String>>,
+    /// What is wrong with the profile, which is never an error.
+    about_profile: RefCell<Vec<String>>,
 }
 
 impl Diagnostics {
@@ -33,6 +36,11 @@ impl Diagnostics {
             );
         }
         diagnostics
+    }
+
+    /// What was said of the profile so far.
+    pub fn take_about_profile(&self) -> Vec<String> {
+        self.about_profile.take()
     }
 
     /// The errors so far as one, a line for each.
@@ -78,11 +86,20 @@ extern "C" fn on_diagnostic(info: LLVMDiagnosticInfoRef, diagnostics: *mut c_voi
                 progress::add_one();
             }
         }
+        let diagnostics = &*diagnostics.cast::<Diagnostics>();
+        let is_problem = matches!(
+            severity,
+            LLVMDiagnosticSeverity::LLVMDSError | LLVMDiagnosticSeverity::LLVMDSWarning
+        );
+        if is_problem && profile::is_about(info) {
+            let message = take_message(LLVMGetDiagInfoDescription(info));
+            diagnostics.about_profile.borrow_mut().push(message);
+            return;
+        }
         if severity != LLVMDiagnosticSeverity::LLVMDSError {
             return;
         }
         let message = take_message(LLVMGetDiagInfoDescription(info));
-        let diagnostics = &*diagnostics.cast::<Diagnostics>();
         // An unknown position is not printed.
         let message = message.trim_end();
         let message = message.strip_prefix("<unknown>:0:0: ").unwrap_or(message);

@@ -16,6 +16,7 @@ pub mod parse;
 pub mod pieces;
 pub mod prepare;
 pub mod probe;
+pub mod profile;
 pub mod rebind;
 pub mod signatures;
 pub mod target;

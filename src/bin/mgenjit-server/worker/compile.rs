@@ -23,6 +23,7 @@ use inkwell::context::Context;
 use inkwell::llvm_sys::LLVMVisibility;
 use inkwell::module::Module;
 use mgenjit::protocol::messages::{Compiled, Failure, FailureKind};
+use mgenjit::protocol::profile::Profile;
 use mgenjit::signature::Function;
 use mgenjit::types::{CompileTimes, Emit, OptLevel, Target};
 use object::elf::{STV_HIDDEN, STV_PROTECTED, SymbolVisibility};
@@ -149,7 +150,12 @@ impl Compiler {
         } = job;
         let mut module = None;
         if let Some(canonical) = unit.canonical.take() {
-            let made = compile_module(canonical, &options, &machine, &mut times)?;
+            let profile = unit.profile.take();
+            let profile = profile
+                .as_ref()
+                .and_then(|input| Profile::decode(input.bytes()));
+            let mut made = compile_module(canonical, &options, &machine, profile, &mut times)?;
+            unit.warnings.append(&mut made.warnings);
             module = Some(made);
         }
         if options.emit != Emit::Code {
@@ -325,7 +331,7 @@ impl Compiler {
         let mut job = self.read(vec![input], None, options)?;
         let mut bytes = Vec::new();
         if let Some(canonical) = job.unit.canonical.take() {
-            let made = compile_module(canonical, &job.options, &job.machine, &mut job.times)?;
+            let made = compile_module(canonical, &job.options, &job.machine, None, &mut job.times)?;
             bytes = made.bytes;
             visibility::restore(&mut bytes, &made.opened);
         }
@@ -358,6 +364,8 @@ pub struct CompiledModule {
     pub opened: HashMap<String, SymbolVisibility>,
     /// Weak definitions of which all are the same.
     pub same: HashSet<String>,
+    /// What is wrong with the profile.
+    pub warnings: Vec<String>,
 }
 
 /// The module's object as the linker of its image is to see it.
@@ -382,6 +390,7 @@ fn compile_module(
     canonical: Canonical,
     options: &Options,
     machine: &Machine,
+    profile: Option<Profile<'_>>,
     times: &mut CompileTimes,
 ) -> Result<CompiledModule, Failure> {
     let context = Context::create();
@@ -401,7 +410,7 @@ fn compile_module(
     };
     let opened = prepare::prepare(&module, options.level, machine, purpose);
     times.optimise = microseconds(started);
-    let code = generate(&module, options, machine, &diagnostics, times)?;
+    let code = generate(&module, options, machine, profile, &diagnostics, times)?;
     functions.retain(|function| code.left.contains(&function.name));
     let mut same = code.same;
     same.retain(|name| !opened.contains_key(name));
@@ -410,6 +419,7 @@ fn compile_module(
         functions,
         opened: stated(opened),
         same,
+        warnings: code.warnings,
     })
 }
 
@@ -420,6 +430,8 @@ pub struct Code {
     pub left: HashSet<String>,
     /// Weak definitions of which all are the same.
     pub same: HashSet<String>,
+    /// What is wrong with the profile.
+    pub warnings: Vec<String>,
 }
 
 /// Optimises a prepared module and emits what is asked for.
@@ -427,12 +439,13 @@ pub fn generate(
     module: &Module<'_>,
     options: &Options,
     machine: &Machine,
+    profile: Option<Profile<'_>>,
     diagnostics: &Diagnostics,
     times: &mut CompileTimes,
 ) -> Result<Code, Failure> {
     let Options { level, emit, .. } = *options;
     let started = enter(Phase::Optimise);
-    codegen::optimise(module, &machine.llvm, level, diagnostics)?;
+    let warnings = codegen::optimise(module, &machine.llvm, level, profile, diagnostics)?;
     verify::intrinsics(module)?;
     // The optimiser drops what only this module could see and no longer uses, inline functions of C++ above all.
     let left = signatures::signatures(module).into_iter();
@@ -446,7 +459,12 @@ pub fn generate(
     let started = enter(Phase::Codegen);
     let bytes = codegen::emit(module, &machine.llvm, emit, diagnostics)?;
     times.codegen = microseconds(started);
-    Ok(Code { bytes, left, same })
+    Ok(Code {
+        bytes,
+        left,
+        same,
+        warnings,
+    })
 }
 
 /// The visibility of opened symbols, as objects have it.

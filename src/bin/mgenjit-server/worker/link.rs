@@ -8,6 +8,7 @@ use crate::link::crt;
 use crate::link::images::{Object, Output, Plan};
 use crate::link::{tls, visibility};
 use crate::llvm::names::{EMULATIONS, Names};
+use crate::llvm::profile;
 use crate::process::crash::{self, Phase};
 use crate::worker::compile::Compiler;
 use mgenjit::protocol::messages::{Failure, FailureKind, LinkOutput, LinkRequest};
@@ -25,6 +26,9 @@ pub fn link(
     request: &LinkRequest,
     inputs: &[Input],
 ) -> Result<Vec<u8>, Failure> {
+    if let LinkOutput::Profile = request.output {
+        return merge_profiles(request, inputs);
+    }
     let names = compiler.names(&request.target)?;
     let emulation = emulation(&names)?;
     let libraries = inputs.len().checked_sub(request.libraries as usize);
@@ -90,7 +94,7 @@ pub fn link(
                 libraries,
             )
         }),
-        LinkOutput::Object => {
+        LinkOutput::Object | LinkOutput::Profile => {
             refuse_common(inputs)?;
             crash::enter(Phase::Link);
             compiler.linker.link(&Plan {
@@ -102,6 +106,17 @@ pub fn link(
         }
     };
     linked.map_err(|failure| name_inputs(failure, request))
+}
+
+/// Makes one profile of all.
+fn merge_profiles(request: &LinkRequest, inputs: &[Input]) -> Result<Vec<u8>, Failure> {
+    crash::enter(Phase::Link);
+    let all: Vec<&[u8]> = inputs.iter().map(Input::bytes).collect();
+    profile::merge(&all).map_err(|(index, why)| {
+        let name = request.inputs.get(index).map_or("", |input| &input.name);
+        let message = format!("the profile {name} cannot be read: {why}");
+        Failure::new(FailureKind::Parse, message)
+    })
 }
 
 /// libwild 0.10 takes internal visibility for none. Linkers treat it as hidden.

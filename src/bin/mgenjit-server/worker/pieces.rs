@@ -68,7 +68,12 @@ impl Parts {
 /// Whether a module is cut if it can be, where no size of pieces is asked for. Its canonical form is then not needed: its
 /// pieces say as much.
 pub fn comes_first(job: &Job, module: Option<&Module<'_>>) -> bool {
-    job.options.emit == Emit::Code && module.is_some_and(pieces::is_large)
+    may_be_cut(job) && module.is_some_and(pieces::is_large)
+}
+
+/// A profile is of what functions look like when all that the module has may have been inlined into them.
+fn may_be_cut(job: &Job) -> bool {
+    job.options.emit == Emit::Code && job.unit.profile.is_none()
 }
 
 /// A module that is compiled as a whole after all, or its pieces.
@@ -85,7 +90,7 @@ pub fn cut(
     module: Option<Module<'_>>,
     partition: Partition,
 ) -> Cutting {
-    let Some(module) = module.filter(|_| job.options.emit == Emit::Code) else {
+    let Some(module) = module.filter(|_| may_be_cut(&job)) else {
         return Cutting::Whole(Box::new(job));
     };
     let started = enter(Phase::Prepare);
@@ -171,7 +176,7 @@ impl Compiler {
         let started = enter(Phase::Prepare);
         prepare::piece(&module, options.level, &machine);
         times.optimise = microseconds(started);
-        let code = compile::generate(&module, options, &machine, &diagnostics, &mut times)?;
+        let code = compile::generate(&module, options, &machine, None, &diagnostics, &mut times)?;
         let sorted = |names: HashSet<String>| {
             let mut names: Vec<String> = names.into_iter().collect();
             names.sort_unstable();
@@ -239,6 +244,7 @@ impl Compiler {
                 .map(|(name, visibility)| (name, SymbolVisibility(visibility & 3)))
                 .collect(),
             same,
+            warnings: Vec::new(),
         };
         let times = CompileTimes {
             link: microseconds(started),

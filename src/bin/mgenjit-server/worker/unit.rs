@@ -12,6 +12,7 @@ use crate::llvm::globals;
 use crate::llvm::internalise::internalise;
 use crate::llvm::names::Format;
 use crate::llvm::parse;
+use crate::llvm::profile;
 use crate::llvm::target::{self, Machine};
 use crate::llvm::verify;
 use crate::process::crash::{self, Phase};
@@ -20,6 +21,7 @@ use inkwell::context::Context;
 use inkwell::llvm_sys::linker::LLVMLinkModules2;
 use inkwell::module::Module;
 use mgenjit::protocol::messages::{Failure, FailureKind};
+use mgenjit::protocol::profile::Profile;
 use mgenjit::types::{self, OptLevel};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -35,6 +37,8 @@ pub struct Unit {
     pub warnings: Vec<String>,
     /// Texts for debuggers, which are in no file yet.
     pub sources: Vec<(types::Input, Vec<u8>)>,
+    /// The input that asks for counters, or is what they counted: see `protocol::profile`.
+    pub profile: Option<Input>,
     /// The inputs and members of archives that are IR, for messages.
     parts: Vec<(String, Symbols)>,
 }
@@ -73,6 +77,7 @@ impl Unit {
     ) -> Result<(Unit, Option<Module<'context>>), Failure> {
         let wanted = architecture(machine);
         let mut sources = Sources::new(sources::take_paths(&mut inputs), level);
+        let profile = take_profile(&mut inputs);
         let diagnostics = Diagnostics::collect(context);
         let mut natives = NativeInputs::default();
         let mut parts = Vec::new();
@@ -116,6 +121,7 @@ impl Unit {
                 keep,
                 warnings: Vec::new(),
                 sources: sources.texts,
+                profile,
                 parts: Vec::new(),
             };
             return Ok((unit, Some(module)));
@@ -140,6 +146,7 @@ impl Unit {
             keep,
             warnings: Vec::new(),
             sources: sources.texts,
+            profile,
             parts: about,
         };
         unit.check_definitions()?;
@@ -150,6 +157,11 @@ impl Unit {
         let exact = machine.format == Format::Wasm;
         unit.warnings = calls::check(&modules, exact)?;
         unit.check_kept()?;
+        if unit.profile.is_some() {
+            for part in &parts {
+                profile::note_names(&part.module);
+            }
+        }
         let module = link(parts, &diagnostics)?;
         if let (Some(module), Some(keep)) = (&module, &unit.keep) {
             let files = unit.natives.all().filter(|file| file.is_object());
@@ -170,7 +182,8 @@ impl Unit {
     pub fn write_canonical(&mut self, context: &Context, module: Option<&Module<'_>>) {
         // Writing reads module-level assembly, which may be wrong. Who compiles it says so.
         let _diagnostics = Diagnostics::collect(context);
-        self.canonical = module.map(canonical);
+        let profiled = self.profile.is_some();
+        self.canonical = module.map(|module| canonical(module, profiled));
     }
 
     /// What [`Unit::again`] needs beside the inputs that are not IR.
@@ -203,13 +216,15 @@ impl Unit {
             keep,
             warnings: about.warnings,
             sources: about.sources,
+            // A module that has one is compiled as one.
+            profile: None,
             parts: about.parts,
         })
     }
 
     /// The digest of everything that the code depends on, except the options.
     pub fn digest(&self) -> [u8; 32] {
-        if let (Some(canonical), None) = (&self.canonical, &self.keep)
+        if let (Some(canonical), None, None) = (&self.canonical, &self.keep, &self.profile)
             && self.natives.is_empty()
         {
             return canonical.digest();
@@ -227,6 +242,10 @@ impl Unit {
             hasher.update(name.as_bytes());
         }
         self.natives.hash(&mut hasher);
+        if let Some(profile) = &self.profile {
+            hasher.update(b"profile");
+            hasher.update(blake3::hash(profile.bytes()).as_bytes());
+        }
         *hasher.finalize().as_bytes()
     }
 
@@ -299,6 +318,12 @@ impl Unit {
             ),
         ))
     }
+}
+
+/// Takes the input out that is a profile, or asks for one. It is the last one.
+fn take_profile(inputs: &mut Vec<Named>) -> Option<Input> {
+    Profile::decode(inputs.last()?.input.bytes())?;
+    inputs.pop().map(|named| named.input)
 }
 
 /// Chooses the members of archives that are linked, and takes in those that are IR.
@@ -437,9 +462,9 @@ fn at(input: u32, failure: Failure) -> Failure {
     }
 }
 
-fn canonical(module: &Module<'_>) -> Canonical {
+fn canonical(module: &Module<'_>, profiled: bool) -> Canonical {
     crash::enter(Phase::Canonical);
-    Canonical::write(module)
+    Canonical::write(module, profiled)
 }
 
 fn failure(kind: FailureKind, message: String) -> Failure {

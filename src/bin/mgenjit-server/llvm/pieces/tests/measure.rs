@@ -48,7 +48,8 @@ fn measure() {
         let module = read(&context, &ir, &machine);
         clock.lap();
         prepare::prepare(&module, OptLevel::O2, &machine, IMAGE);
-        codegen::optimise(&module, &machine.llvm, OptLevel::O2, &diagnostics).expect("optimised");
+        codegen::optimise(&module, &machine.llvm, OptLevel::O2, None, &diagnostics)
+            .expect("optimised");
         let optimise = clock.lap();
         let object = codegen::emit(&module, &machine.llvm, Emit::Code, &diagnostics);
         let bytes = keep("whole.o", &object.expect("an object"));
@@ -141,7 +142,7 @@ fn measure() {
                 let module = super::read(&context, piece, &machine);
                 let mut times = [clock.lap(), 0.0, 0.0];
                 prepare::prepare(&module, OptLevel::O2, &machine, IMAGE);
-                codegen::optimise(&module, &machine.llvm, OptLevel::O2, &diagnostics)
+                codegen::optimise(&module, &machine.llvm, OptLevel::O2, None, &diagnostics)
                     .expect("optimised");
                 times[1] = clock.lap();
                 let object = codegen::emit(&module, &machine.llvm, Emit::Code, &diagnostics);

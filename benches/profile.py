@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Profile-guided optimisation, beside clang's of the same code: profile.py FOLDER, as `make bench-profile` runs it.
+
+Each program is one module of all its files, as clang writes it without optimising. Both sides compile it without a profile, to
+count, and with the profile of their own run, all at O2, and link it with the same command. What is run is the same
+workload that was counted. All executables run in turns. $ROUNDS is how often; a second argument chooses programs."""
+
+import glob
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+TOOLS = os.path.join(ROOT, "target/examples-c")
+LLVM = os.path.join(os.environ.get("LLVM_SYS_221_PREFIX", "/usr/lib/llvm-22"), "bin")
+ROUNDS = int(os.environ.get("ROUNDS", "11"))
+HERE = os.path.join(ROOT, "benches/profile")
+
+
+def llvm(name):
+    return os.path.join(LLVM, name)
+
+
+def run(*command, **options):
+    return subprocess.run(command, check=True, capture_output=True, **options).stdout
+
+
+def crate(name):
+    return run(os.path.join(ROOT, "benches/crate.sh"), name, text=True).strip()
+
+
+class Program:
+    """The sources of a program, and the workloads that it is run with."""
+
+    def __init__(self, name, sources, flags, runs):
+        self.name, self.sources, self.flags, self.runs = name, sources, flags, runs
+
+    def module(self, folder):
+        path = os.path.join(folder, f"profile-{self.name}.bc")
+        if not os.path.exists(path):
+            parts = []
+            for index, source in enumerate(self.sources):
+                part = os.path.join(folder, f"profile-{self.name}-{index}.bc")
+                run(llvm("clang"), "-O2", "-march=native", "-Xclang", "-disable-llvm-passes", "-emit-llvm", "-c", "-w",
+                    *self.flags, "-o", part, source)  # fmt: skip
+                parts.append(part)
+            run(llvm("llvm-link"), "-o", path, *parts)
+        return path
+
+
+def programs():
+    sqlite = os.path.join(crate("libsqlite3-sys"), "sqlite3")
+    yield Program(
+        "sqlite",
+        [os.path.join(sqlite, "sqlite3.c"), os.path.join(ROOT, "benches/sqlite_workload.c")],
+        ["-I" + sqlite, "-DSQLITE_OMIT_LOAD_EXTENSION", "-DSQLITE_THREADSAFE=0"],
+        {"queries": ["12000"]},
+    )
+    lua = glob.glob(os.path.join(os.path.dirname(crate("libsqlite3-sys")), "lua-src-*/lua-5.4*"))
+    if lua:
+        files = sorted(glob.glob(os.path.join(lua[0], "*.c")))
+        files = [file for file in files if os.path.basename(file) not in ("lua.c", "luac.c")]
+        scripts = {"fib": "27", "nbody": "60000", "trees": "12"}
+        runs = {name: [os.path.join(HERE, name + ".lua"), size] for name, size in scripts.items()}
+        yield Program("lua", [*files, os.path.join(HERE, "lua.c")], ["-I" + lua[0], "-DLUA_USE_LINUX"], runs)
+    zstd = os.path.join(crate("zstd-sys"), "zstd/lib")
+    files = sorted(sum((glob.glob(os.path.join(zstd, part, "*.c")) for part in ("common", "compress", "decompress")), []))
+    yield Program(
+        "zstd", [*files, os.path.join(HERE, "zstd.c")], ["-I" + zstd, "-DZSTD_DISABLE_ASM"], {"pack and unpack": ["12"]}
+    )
+
+
+def build_all(program, folder):
+    """The executables of a program, by who made them and how."""
+    module = program.module(folder)
+    path = lambda name: os.path.join(folder, f"profile-{program.name}-{name}")  # noqa: E731
+    cache = path("cache")
+    libraries = ["-lm", "-ldl"]
+
+    def ours(output, *options):
+        run(os.path.join(TOOLS, "build"), "--cache-dir", cache, *options, "-o", output, module, *libraries)
+
+    def clangs(output, *options):
+        # What is compiled says its CPU.
+        run(llvm("clang"), "-O2", "-fPIC", "-w", *options, module, "-o", output, *libraries)
+
+    ours(path("ours"))
+    clangs(path("clang"))
+    profile, raw = path("ours.profdata"), path("clang.profraw")
+    for old in glob.glob(profile) + glob.glob(raw + "*"):
+        os.remove(old)
+    clangs(path("clang-counting"), "-fprofile-generate")
+    for index, arguments in enumerate(program.runs.values()):
+        run(os.path.join(TOOLS, "run"), "--cache-dir", cache, "--profile-generate", profile, module, *arguments)
+        run(path("clang-counting"), *arguments, env={**os.environ, "LLVM_PROFILE_FILE": f"{raw}-{index}"})
+    run(llvm("llvm-profdata"), "merge", "-o", path("clang.profdata"), *sorted(glob.glob(raw + "-*")))
+    ours(path("ours-used"), "--profile-use", profile)
+    clangs(path("clang-used"), f"-fprofile-use={path('clang.profdata')}")
+    told = subprocess.run(
+        [os.path.join(TOOLS, "build"), "--no-cache", "--verbose", "--profile-use", path("clang.profdata"), "-o",
+         path("of-clangs.o"), module],
+        check=True, capture_output=True, text=True)  # fmt: skip
+    lines = [line for line in told.stderr.splitlines() if "the profile" in line]
+    counted = run(llvm("llvm-profdata"), "show", path("clang.profdata"), text=True)
+    functions = int(re.search(r"Total functions: (\d+)", counted).group(1))
+    missed = sum(int(number) for line in lines for number in re.findall(r"does not match (\d+) function", line))
+    print(f"  clang's profile matches {functions - missed} of {functions} functions: {100 * (1 - missed / functions):.2f} %")
+    return {name: path(name) for name in ("ours", "ours-used", "clang", "clang-used")}
+
+
+def main():
+    folder = os.path.abspath(sys.argv[1])
+    chosen = sys.argv[2:]
+    os.makedirs(folder, exist_ok=True)
+    for program in programs():
+        if chosen and program.name not in chosen:
+            continue
+        print(program.name, flush=True)
+        built = build_all(program, folder)
+        for what, arguments in program.runs.items():
+            times = {name: [] for name in built}
+            outputs = set()
+            for _ in range(ROUNDS):
+                for name, path in built.items():
+                    begun = time.perf_counter()
+                    outputs.add(run(path, *arguments))
+                    times[name].append(time.perf_counter() - begun)
+            assert len(outputs) == 1, outputs
+            best = {name: min(all_times) for name, all_times in times.items()}
+            middle = {name: statistics.median(all_times) for name, all_times in times.items()}
+            for label, value in (("median", middle), ("least", best)):
+                gain = {side: value[side] / value[side + "-used"] for side in ("ours", "clang")}
+                print(
+                    f"  {what:<16} {label:<7} ours {value['ours']:.3f} s, with profile {value['ours-used']:.3f} s: "
+                    f"{gain['ours']:.3f}x; clang {value['clang']:.3f} s, {value['clang-used']:.3f} s: {gain['clang']:.3f}x; "
+                    f"ratio {gain['ours'] / gain['clang']:.3f}",
+                    flush=True,
+                )
+
+
+main()
