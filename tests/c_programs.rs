@@ -85,6 +85,7 @@ programs! {
     hosts_threads.c
     isolation.c
     lifecycle.c
+    lifecycle_replaceable.c
     limits.c
     linked_in.c
     linking.c
@@ -119,6 +120,7 @@ programs! {
     tasks.c
     ten_thousand_modules.c
     thread_locals.cpp
+    thread_locals_replaceable.cpp
     threads.c
 }
 

@@ -118,6 +118,9 @@ impl Executor {
             for job in jobs {
                 state.redirect(job.id, false);
             }
+            for job in jobs {
+                state.set_needs(job.id);
+            }
             state.take_unresolved()
         };
         unresolved.into_iter().for_each(Unresolved::resolve);

@@ -214,21 +214,28 @@ impl State {
             }
         }
         self.last_link += 1;
-        let called = self.holders(&uses);
-        let images = needs
-            .iter()
-            .copied()
-            .chain(called)
-            .filter_map(|other| self.modules.get(&other))
-            .map(|other| Arc::downgrade(&other.image))
-            .collect();
         if let Some(module) = self.modules.get_mut(&id) {
-            module.image.set_needs(images);
             module.needs = needs;
             module.uses = uses;
             module.elsewhere = elsewhere;
             module.link_order = self.last_link;
         }
+        if self.entries.is_none() {
+            self.set_needs(id);
+        }
+    }
+
+    /// Tells a linked module's image what its destructors may call. With entries, these must lead to what they are to lead to.
+    pub(super) fn set_needs(&self, id: u64) {
+        let Some(module) = self.modules.get(&id) else {
+            return;
+        };
+        let called = self.holders(&module.uses);
+        let others = module.needs.iter().copied().chain(called);
+        let images = others
+            .filter_map(|other| self.modules.get(&other))
+            .map(|other| Arc::downgrade(&other.image));
+        module.image.set_needs(images.collect());
     }
 
     /// What `name` means among the modules: the strong definition that was added last, whether its module can be linked

@@ -139,7 +139,18 @@ static inline char *program(const char *name)
 static inline mgenjit_executor *new_executor(const mgenjit_config *config)
 {
     mgenjit_executor *executor = NULL;
+#ifdef REPLACEABLE_EXECUTORS
+    mgenjit_config *replaceable = NULL;
+    if (config == NULL) {
+        CHECK_OK(mgenjit_config_new(&replaceable, &failure));
+        CHECK_OK(mgenjit_config_set_replaceable(replaceable, true, &failure));
+        config = replaceable;
+    }
+#endif
     CHECK_OK(mgenjit_executor_new(config, &executor, &failure));
+#ifdef REPLACEABLE_EXECUTORS
+    mgenjit_config_free(replaceable);
+#endif
     return executor;
 }
 
