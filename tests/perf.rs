@@ -10,7 +10,7 @@ use support::tools::{self, Place};
 
 fn programs() -> &'static Path {
     static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAMS.get_or_init(|| tools::build("perf", &["run"]))
+    PROGRAMS.get_or_init(|| tools::build("perf", &["run", "repl"]))
 }
 
 /// Takes some tenths of a second in `work`, which `outer` calls. Both stay functions of their own.
@@ -77,6 +77,46 @@ fn record(place: &Place, options: &[&str], kind: Option<&str>) -> String {
         "overhead,sym,dso",
     ]);
     run(perf.env("HOME", place.path(""))).expect("perf report")
+}
+
+/// The new version of a function has its name, too.
+#[test]
+fn a_function_that_is_replaced() {
+    let place = Place::new(programs().join("repl"));
+    if let Err(why) = can_record(&place) {
+        skip("perf", &why);
+        return;
+    }
+    let (work, _) = PROGRAM
+        .split_once("define i64 @outer")
+        .expect("two functions");
+    let session = format!(
+        "define i64 @work(i64 %n) {{\n  ret i64 %n\n}}\nwork(1)\n{work}\nwork(100000000)\n"
+    );
+    place.write("session", session);
+    let mut perf = place.command("perf");
+    perf.args(["record", "-q", "-e", "cpu-clock", "-o", "perf.data", "--"])
+        .arg(programs().join("repl"))
+        .stdin(std::fs::File::open(place.path("session")).expect("a file"))
+        .env("HOME", place.path(""))
+        .env_remove("MGENJIT_PERF");
+    run(&mut perf).expect("perf record");
+    let mut perf = place.command("perf");
+    perf.args([
+        "report",
+        "-i",
+        "perf.data",
+        "--stdio",
+        "--no-children",
+        "-F",
+        "overhead,sym,dso",
+    ]);
+    let said = run(perf.env("HOME", place.path(""))).expect("perf report");
+    let first = said
+        .lines()
+        .find(|line| line.contains('%') && !line.starts_with('#'));
+    let first = first.unwrap_or_default();
+    assert!(first.contains("] work") && first.contains(".so"), "{said}");
 }
 
 #[test]

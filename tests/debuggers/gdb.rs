@@ -1,12 +1,17 @@
 //! gdb starts the program.
 
-use crate::programs::{WAYS, expect, has, ir, line, output, place};
+use crate::programs::{WAYS, expect, has, ir, line, output, place, tools};
 use crate::support::source;
+use crate::support::tools::Place;
 use std::path::Path;
 use std::process::Command;
 
 /// What gdb prints for these commands, of the tool with these arguments.
-fn gdb(place: &crate::support::tools::Place, arguments: &[String], commands: &[&str]) -> String {
+fn gdb(place: &Place, arguments: &[String], commands: &[&str]) -> String {
+    gdb_of("run", place, arguments, commands)
+}
+
+fn gdb_of(tool: &str, place: &Place, arguments: &[String], commands: &[&str]) -> String {
     let mut gdb = place.command("gdb");
     gdb.args(["-nx", "-q", "-batch"]);
     let settings = [
@@ -18,9 +23,7 @@ fn gdb(place: &crate::support::tools::Place, arguments: &[String], commands: &[&
     for command in settings.iter().chain(commands) {
         gdb.args(["-ex", command]);
     }
-    gdb.arg("--args")
-        .arg(crate::programs::tools().join("run"))
-        .args(arguments);
+    gdb.arg("--args").arg(tools().join(tool)).args(arguments);
     output(gdb, &place.path("."))
 }
 
@@ -290,6 +293,45 @@ fn host(commands: &[&str], stripped: bool) -> String {
     }
     gdb.arg(&program);
     output(gdb, &place.path("."))
+}
+
+/// A breakpoint by name is in the new version, and the stub between two functions is no frame.
+#[test]
+fn a_function_that_is_replaced() {
+    if !has("gdb") {
+        return;
+    }
+    let place = Place::new(tools().join("repl"));
+    let inner =
+        |sum: &str| format!("define i64 @inner_of(i64 %x) {{\n  %y = {sum}\n  ret i64 %y\n}}\n");
+    let outer = "define i64 @outer_of(i64 %x) {\n  %y = call i64 @inner_of(i64 %x)\n  %z = mul i64 %y, 111\n  \
+                 ret i64 %z\n}\n";
+    let (one, two) = (inner("add i64 %x, 1"), inner("mul i64 %x, 3"));
+    let call = "outer_of(1)\n";
+    place.write("session", format!("{one}{outer}{call}{two}{call}"));
+    for option in ["--time", "--no-cache"] {
+        let commands = [
+            "break inner_of",
+            "run < session",
+            "bt 3",
+            "continue",
+            "bt 3",
+            "continue",
+        ];
+        let arguments = [option.to_owned()];
+        let printed = gdb_of("repl", &place, &arguments, &commands);
+        let stack = [
+            "inner_of ()",
+            "#0",
+            "inner_of ()",
+            "#1",
+            "outer_of ()",
+            "#2",
+            "expression",
+        ];
+        let parts = [&stack[..], &["\n222\n"], &stack, &["\n333\n"]].concat();
+        expect(option, &printed, &parts);
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 pub fn tools() -> &'static Path {
     static TOOLS: OnceLock<PathBuf> = OnceLock::new();
-    TOOLS.get_or_init(|| tools::build("debuggers", &["run", "cache"]))
+    TOOLS.get_or_init(|| tools::build("debuggers", &["run", "cache", "repl"]))
 }
 
 /// The IR of a program in `tests/programs`, which clang makes once.
