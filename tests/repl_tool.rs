@@ -349,6 +349,10 @@ fn errors_have_their_place() {
         "--\n<stdin>:1:14: use of undefined value '%z'\n",
     );
     check("{i32} {i64 1}\n", "--\n<stdin>:1:7: \n");
+    check(
+        "1 / 0\ni8 fib(3)\n",
+        "--\n<stdin>:1:3: this is a division by zero\n<stdin>:2:4: this is i64, not i8\n",
+    );
     check(":frob\n", "--\n<stdin>:1:1: there is no command :frob\n");
     check(
         "define i64 @open() {\n  ret i64 1\ndefine i64 @two() {\n  ret i64 2\n}\ntwo()\n",

@@ -438,10 +438,11 @@ static struct value operand(struct translation *t, const char *type)
         return raw(t, type);
     if (end != NULL) {
         char *own = keep(t, copy_bytes(t->at, (size_t)(end - t->at)));
+        const char *start = skip_blanks(end);
         t->at = end;
         struct value value = settled(t, operand(t, own), own, 0);
         if (!same_type(value.type, own))
-            fail_at(t, t->at, "this is %s, not %s", value.type, own);
+            fail_at(t, start, "this is %s, not %s", value.type, own);
         return value;
     }
     switch (token.kind) {
@@ -480,6 +481,9 @@ static struct value combine(struct translation *t, char sign, struct value left,
         fail_at(t, at, "%s and %s do not go together", left.type, right.type);
     if (!is_integer(left.type) && !is_floating(left.type))
         fail_at(t, at, "%s cannot be computed with", left.type);
+    /* LLVM would make any number of it. */
+    if (is_integer(left.type) && (sign == '/' || sign == '%') && strcmp(right.operand, "0") == 0)
+        fail_at(t, at, "this is a division by zero");
     unsigned n = t->temporaries++;
     buffer_format(&t->body, "  %%t%u = %s %s %s, %s\n", n, (is_integer(left.type) ? integers : numbers)[which], left.type,
                   left.operand, right.operand);
