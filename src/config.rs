@@ -16,12 +16,15 @@ use crate::remote::spec::{self, Mode, Spec};
 use crate::remote::tier::{Tier, Timeouts};
 use crate::types::{CodeOptions, OptLevel, Partition, ProfileUse, Target, TargetSpec};
 use std::ffi::CStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Says whether large modules are compiled in pieces, where the configuration does not.
 const PIECES_VARIABLE: &CStr = c"MGENJIT_PIECES";
+
+/// Names the two levels of tiers, where the configuration names no level.
+const TIERS_VARIABLE: &CStr = c"MGENJIT_TIERS";
 
 /// What `perf` is told of code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +45,11 @@ pub enum PerfKind {
 #[derive(Clone)]
 pub struct Config {
     pub opt_level: OptLevel,
+    /// The level at which a miss is compiled and handed over, see [`Config::first_tier`]. `None`: what `$MGENJIT_TIERS` says, which
+    /// then names `opt_level` too, see [`Config::resolve`].
+    pub first: Option<OptLevel>,
+    /// Nobody waits for what is compiled: see `executor/storing`.
+    pub background: bool,
     /// Whether large modules are compiled in pieces. `None`: what `$MGENJIT_PIECES` says, see [`Config::resolve`].
     pub partition: Option<Partition>,
     /// Functions that others can see may be replaced.
@@ -72,6 +80,8 @@ pub struct Config {
     /// Compile on a hit as well, and compare.
     pub cache_verify: bool,
     pub signer: Option<Arc<Signer>>,
+    /// The file that its key was read from.
+    pub signing_key: Option<PathBuf>,
     pub trust: Option<Arc<Trust>>,
     /// The files that its keys were read from.
     pub trusted_keys: Vec<PathBuf>,
@@ -105,6 +115,8 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             opt_level: OptLevel::O2,
+            first: None,
+            background: false,
             partition: None,
             replaceable: false,
             profile: None,
@@ -123,6 +135,7 @@ impl Default for Config {
             cache_index: true,
             cache_verify: false,
             signer: None,
+            signing_key: None,
             trust: None,
             trusted_keys: Vec::new(),
             remotes: None,
@@ -143,6 +156,23 @@ impl Default for Config {
 }
 
 impl Config {
+    /// One level for all.
+    pub fn set_level(&mut self, level: OptLevel) {
+        self.set_tiers(level, level);
+    }
+
+    /// The level at which a miss is compiled and handed over, and that of what follows.
+    pub fn set_tiers(&mut self, first: OptLevel, then: OptLevel) {
+        self.first = Some(first);
+        self.opt_level = then;
+    }
+
+    pub fn set_signing_key(&mut self, path: Option<&Path>) -> Result<(), Error> {
+        self.signer = path.map(Signer::read).transpose()?.map(Arc::new);
+        self.signing_key = path.map(Path::to_owned);
+        Ok(())
+    }
+
     /// What is compiled for.
     pub fn target(&self) -> Target {
         match &self.target {
@@ -169,7 +199,34 @@ impl Config {
                 }
             });
         }
+        if self.first.is_none() {
+            let value = environment::variable(TIERS_VARIABLE).unwrap_or_default();
+            let read = |text: &str| match text {
+                "" | "off" => Some((self.opt_level, self.opt_level)),
+                text => {
+                    let (first, then) = text.split_once(',')?;
+                    Some((OptLevel::parse(first)?, OptLevel::parse(then)?))
+                }
+            };
+            let Some((first, then)) = value.to_str().and_then(read) else {
+                let name = TIERS_VARIABLE.to_string_lossy();
+                let value = value.display();
+                let message = format!(
+                    "${name} is \"{value}\": set it to two optimisation levels, as in O0,O2, or to \"off\""
+                );
+                return Err(Error::new(Status::InvalidArgument, message));
+            };
+            self.set_tiers(first, then);
+        }
         Ok(self)
+    }
+
+    /// The level at which a miss is compiled and handed over, if that is another one than `opt_level`. Debuggers are shown, and
+    /// other machines get, what was asked for.
+    pub fn first_tier(&self) -> Option<OptLevel> {
+        let applies = !self.debug_ir && self.target.is_none();
+        self.first
+            .filter(|first| applies && *first != self.opt_level)
     }
 
     /// What decides about code beside the level and the target.
@@ -214,19 +271,22 @@ impl Config {
         Some(Store::new(path, options))
     }
 
+    /// The remote stores that this names.
+    pub fn remotes(&self) -> Result<Vec<Spec>, Error> {
+        match (&self.remotes, environment::variable(c"MGENJIT_REMOTE")) {
+            (Some(specs), _) => Ok(specs.clone()),
+            (None, Some(text)) => spec::parse(&text.to_string_lossy(), Mode::READ),
+            (None, None) => Ok(Vec::new()),
+        }
+    }
+
     /// The remote stores that this asks for, if any; `machine`: what entries must be for. The error says why they may not be used.
     pub fn tier(&self, machine: String) -> Result<Option<Tier>, Error> {
         // What is fetched is stored here.
         if self.cache_mode != CacheMode::ReadWrite {
             return Ok(None);
         }
-        let specs = match &self.remotes {
-            Some(specs) => specs.clone(),
-            None => match environment::variable(c"MGENJIT_REMOTE") {
-                Some(text) => spec::parse(&text.to_string_lossy(), Mode::READ)?,
-                None => return Ok(None),
-            },
-        };
+        let specs = self.remotes()?;
         if specs.is_empty() {
             return Ok(None);
         }

@@ -32,6 +32,8 @@ mod remote;
 #[doc(hidden)]
 mod sanitizer;
 pub mod signature;
+#[doc(hidden)]
+pub mod storing;
 mod threads;
 #[doc(hidden)]
 pub mod types;

@@ -36,6 +36,12 @@ impl OptLevel {
             OptLevel::Oz => "Oz",
         }
     }
+
+    /// As it is named, or without the O.
+    pub fn parse(text: &str) -> Option<OptLevel> {
+        let is_it = |level: &OptLevel| text == level.name() || text == &level.name()[1..];
+        OptLevel::ALL.into_iter().find(is_it)
+    }
 }
 
 /// Whether a module is compiled in pieces.

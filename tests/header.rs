@@ -15,6 +15,7 @@ const SECTIONS: [&str; 23] = [
     "config",
     "config_remote",
     "config_server",
+    "config_tiers",
     "source",
     "executor",
     "module",

@@ -203,7 +203,9 @@ int build_options_parse(struct options *options, int argc, char **argv, int *exi
     memset(&pending, 0, sizeof pending);
     memset(options, 0, sizeof *options);
     mgenjit_error *error = NULL;
-    if (mgenjit_config_new(&options->setup.config, &error) == MGENJIT_STATUS_OK)
+    /* The level is said, so that $MGENJIT_TIERS does not count: what is built is the best code, not the soonest. */
+    if (mgenjit_config_new(&options->setup.config, &error) == MGENJIT_STATUS_OK
+        && mgenjit_config_set_opt_level(options->setup.config, MGENJIT_OPT_O2, &error) == MGENJIT_STATUS_OK)
         mgenjit_export_options_new(&options->export, &error);
     if (!check(error, exit_code))
         return 0;

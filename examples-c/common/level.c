@@ -17,3 +17,16 @@ int level_parse(const char *text, int32_t *level)
     *level = levels[found - names];
     return 1;
 }
+
+const char *level_name(int32_t level)
+{
+    switch (level) {
+    case MGENJIT_OPT_O0: return "O0";
+    case MGENJIT_OPT_O1: return "O1";
+    case MGENJIT_OPT_O2: return "O2";
+    case MGENJIT_OPT_O3: return "O3";
+    case MGENJIT_OPT_OS: return "Os";
+    case MGENJIT_OPT_OZ: return "Oz";
+    default: return "?";
+    }
+}

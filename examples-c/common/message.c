@@ -20,6 +20,7 @@ static const struct {
     {"mgenjit_config_set_replaceable", "replaceable modules, which only the library has"},
     {"mgenjit_config_set_server_limits", "--max-time, --max-memory or --queue-timeout of mgenjit-server"},
     {"mgenjit_config_set_target", "--target"},
+    {"mgenjit_config_set_tiers", "--tiers"},
     {"mgenjit_export_options_add_library", "-l"},
     {"mgenjit_module_remove", "the library"},
     {"mgenjit_module_replace", "the library"},

@@ -10,6 +10,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "level.h"
 #include "line.h"
 #include "message.h"
 
@@ -134,8 +135,9 @@ void report_times(const mgenjit_module *module)
                       + times.bind_us},
     };
 
-    dprintf(STDERR_FILENO, "%s: %s\nkey %s\n", mgenjit_module_name(module),
+    dprintf(STDERR_FILENO, "%s: %s, level %s\nkey %s\n", mgenjit_module_name(module),
             mgenjit_module_origin(module) == MGENJIT_ORIGIN_CACHE ? "from the cache (hit)" : "compiled (miss)",
+            level_name(mgenjit_module_opt_level(module)),
             mgenjit_module_key(module));
     if (mgenjit_module_origin(module) == MGENJIT_ORIGIN_COMPILED)
         report_pieces(module);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "common/level.h"
 #include "common/report.h"
 
 static const char usage[] = "[options] FILE [ARGS...]\n";
@@ -22,6 +23,8 @@ static const char help[] =
     "  --lib PATH           a shared library that the program needs (repeatable)\n"
     "  --cpu NAME           what to compile for: native (default), x86-64, x86-64-v2, -v3, -v4\n"
     "  --debug              announce the code to debuggers that attach later; see also $MGENJIT_DEBUG\n"
+    "  --tiers FIRST,THEN   run code of the level FIRST, as in O0,O2, unless the cache has some of THEN, which is compiled\n"
+    "                       in the background; default: $MGENJIT_TIERS\n"
     "  --list               list the functions with their signatures, and run nothing\n"
     "  --profile-generate FILE\n"
     "                       count what the program does, and add that to FILE when it ends; for --profile-use\n"
@@ -36,7 +39,7 @@ static const char help[] =
     "  66 no such file            74 stdout could not be written\n"
     "  69 no compile server, a library is missing, or this machine lacks what --cpu needs\n";
 
-enum { ADD = 256, CALL, CPU, DEBUG, HELP, KEEP, LIB, LIST, PROFILE, VERSION, WITH };
+enum { ADD = 256, CALL, CPU, DEBUG, HELP, KEEP, LIB, LIST, PROFILE, TIERS, VERSION, WITH };
 
 static const struct argument_row rows[] = {
     {"add", VALUE, ADD},
@@ -49,6 +52,7 @@ static const struct argument_row rows[] = {
     {"lib", VALUE, LIB},
     {"list", NO_VALUE, LIST},
     {"profile-generate", VALUE, PROFILE},
+    {"tiers", VALUE, TIERS},
     {"version", NO_VALUE, VERSION},
     {"with", VALUE, WITH},
     SETUP_OPTIONS,
@@ -59,6 +63,20 @@ static int wrong(const char *message, const char *what, int *exit_code)
 {
     *exit_code = report_wrong_usage(usage, message, what);
     return 0;
+}
+
+/* Returns 0 if it is none of tiers. */
+static int set_tiers(mgenjit_config *config, const char *text)
+{
+    char first_text[4];
+    const char *comma = strchr(text, ',');
+    int32_t first, then;
+    if (comma == NULL || (size_t)(comma - text) >= sizeof first_text)
+        return 0;
+    memcpy(first_text, text, (size_t)(comma - text));
+    first_text[comma - text] = '\0';
+    return level_parse(first_text, &first) && level_parse(comma + 1, &then)
+           && mgenjit_config_set_tiers(config, first, then, NULL) == MGENJIT_STATUS_OK;
 }
 
 /* Takes an option. Returns 1 to go on. */
@@ -81,6 +99,10 @@ static int take(struct options *options, int option, const char *value, int *exi
     case LIB: list_push(&options->libraries, value); return 1;
     case LIST: options->list = 1; return 1;
     case PROFILE: options->profile = value; return 1;
+    case TIERS:
+        if (set_tiers(options->setup.config, value))
+            return 1;
+        return wrong("not two optimisation levels, as in O0,O2: ", value, exit_code);
     case WITH: list_push(&options->files, value); return 1;
     case HELP:
         program_print_usage(stdout, usage);

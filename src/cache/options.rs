@@ -2,6 +2,7 @@
 
 use super::trust::{Signer, Trust};
 use crate::environment;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +33,7 @@ pub enum CacheMode {
 }
 
 /// How much a cache may hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Of all entries together; 0 for no limit.
     pub max_bytes: u64,

@@ -20,7 +20,7 @@ use super::event::{mgenjit_event_hook, rust_hook};
 use super::ffi::{CBool, Owned, free, invalid};
 use super::status::mgenjit_status;
 use crate::cache::options::{CacheMode, Limits};
-use crate::cache::trust::{Signer, Trust};
+use crate::cache::trust::Trust;
 use crate::client;
 use crate::config::{Config, Perf, PerfKind};
 use crate::cpu::Level;
@@ -108,7 +108,7 @@ pub unsafe extern "C" fn mgenjit_config_set_opt_level(
     level: i32,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    set!(error, handle_mut config => config.0.opt_level = opt_level(level)?)
+    set!(error, handle_mut config => config.0.set_level(opt_level(level)?))
 }
 
 /// Sets whether large modules are compiled in pieces: MGENJIT_PARTITION_AUTOMATIC, MGENJIT_PARTITION_OFF, or the size of
@@ -218,7 +218,7 @@ fn partition(size: i32) -> Result<Partition, Error> {
     }
 }
 
-fn opt_level(level: i32) -> Result<OptLevel, Error> {
+pub(super) fn opt_level(level: i32) -> Result<OptLevel, Error> {
     Ok(match level {
         MGENJIT_OPT_O0 => OptLevel::O0,
         MGENJIT_OPT_O1 => OptLevel::O1,
@@ -537,9 +537,7 @@ pub unsafe extern "C" fn mgenjit_config_set_cache_signing_key(
     path: *const c_char,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    set!(error, handle_mut config, optional_path path => {
-        config.0.signer = path.map(Signer::read).transpose()?.map(Arc::new);
-    })
+    set!(error, handle_mut config, optional_path path => config.0.set_signing_key(path)?)
 }
 
 /// Adds a trusted key. Once there is one, an entry that no trusted key signed is a miss, and the event hook is told; and

@@ -17,6 +17,7 @@ mod call;
 mod config;
 mod config_remote;
 mod config_server;
+mod config_tiers;
 mod error;
 mod event;
 mod executor;

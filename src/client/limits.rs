@@ -1,10 +1,11 @@
 //! The limits of one compile, and the errors for exceeding them.
 
 use crate::error::{Error, Status};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// 0 is no limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Limits {
     /// From the request to the reply; starting a server does not count.
     pub time: Duration,

@@ -22,8 +22,7 @@ const FLAGS: OFlags = OFlags::WRONLY
 /// Opens the configured log, or else the one that `$MGENJIT_SERVER_LOG` names; `None`: no log. A relative path is relative
 /// to this process's folder, not the server's.
 pub fn open(configured: Option<&ServerLog>) -> Result<Option<OwnedFd>, Error> {
-    let variable = environment::variable(c"MGENJIT_SERVER_LOG");
-    match configured.cloned().or_else(|| named(variable)) {
+    match selected(configured) {
         None => Ok(None),
         Some(ServerLog::File(path)) => file(&path).map(Some),
         Some(ServerLog::Stderr) => {
@@ -37,6 +36,13 @@ pub fn open(configured: Option<&ServerLog>) -> Result<Option<OwnedFd>, Error> {
                 })
         }
     }
+}
+
+/// The configured log, or the one that `$MGENJIT_SERVER_LOG` names.
+pub fn selected(configured: Option<&ServerLog>) -> Option<ServerLog> {
+    configured
+        .cloned()
+        .or_else(|| named(environment::variable(c"MGENJIT_SERVER_LOG")))
 }
 
 /// The log that the variable selects.

@@ -17,4 +17,5 @@ pub mod options;
 pub mod pool;
 pub mod shared_server;
 pub mod spawn;
+pub mod storer;
 pub mod uploader;

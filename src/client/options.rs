@@ -1,6 +1,7 @@
 //! Which servers are used, and how new ones are started.
 
 use super::limits::Limits;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ pub struct Options {
 }
 
 /// Whose servers are used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ServerMode {
     /// Each executor has servers of its own.
     Private,
@@ -33,7 +34,7 @@ pub enum ServerMode {
 }
 
 /// `None`: the server's default. 0: no limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerLimits {
     /// Milliseconds of processor time.
     pub time: Option<u64>,

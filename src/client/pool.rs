@@ -6,7 +6,7 @@ use super::failures::out_of_step;
 use super::listener::Listener;
 use super::locate::locate;
 use super::log;
-use super::options::{Options, ServerMode};
+use super::options::{Options, ServerLog, ServerMode};
 use super::shared_server::{self, Start};
 use crate::clock::Stopwatch;
 use crate::environment;
@@ -20,6 +20,7 @@ use rustix::thread::futex;
 use std::borrow::Cow;
 use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -219,7 +220,18 @@ impl Pool {
         })
     }
 
-    fn mode(&self) -> Result<ServerMode, Error> {
+    /// The program of its servers.
+    pub fn program(&self) -> Result<PathBuf, Error> {
+        locate(self.options.path.as_deref())
+    }
+
+    /// Where servers that are started write their log.
+    pub fn log(&self) -> Option<ServerLog> {
+        log::selected(self.options.log.as_ref())
+    }
+
+    /// Whose servers are used, if they can be.
+    pub fn mode(&self) -> Result<ServerMode, Error> {
         if let Some(mode) = self.options.mode {
             return Ok(mode);
         }

@@ -5,22 +5,25 @@ use super::library::Library;
 use super::perf;
 use super::queue::Queue;
 use super::state::{self, State};
-use crate::cache::key::{KeyParts, Keys};
+use crate::cache::key::{Key, KeyParts, Keys};
 use crate::cache::store::Store;
 use crate::client::pool::Pool;
 use crate::config::{Config, Perf};
 use crate::cpu::{self, Cpu};
 use crate::debug::Announce;
 use crate::error::{Error, Status};
+use crate::event::{Event, EventKind, Times};
 use crate::fork;
 use crate::remote::tier::Tier;
-use crate::types::Target;
+use crate::types::{OptLevel, Target};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub struct Executor {
     pub(super) config: Config,
     pub(super) keys: Keys,
+    /// The level at which a miss is compiled and handed over, if it is another one, and its keys.
+    pub(super) first: Option<(OptLevel, Keys)>,
     /// From the configuration.
     pub(super) target: Target,
     /// `None`: nothing is cached.
@@ -45,8 +48,12 @@ pub struct Executor {
 impl Executor {
     pub fn new(config: Config) -> Arc<Executor> {
         let target = config.target();
-        let parts = fork::guard(|| KeyParts::new(config.opt_level, &target, config.code_options()))
-            .into_inner();
+        let options = config.code_options();
+        let parts_at = |level| fork::guard(|| KeyParts::new(level, &target, options)).into_inner();
+        let parts = parts_at(config.opt_level);
+        let first = config
+            .first_tier()
+            .map(|first| (first, Keys::new(parts_at(first))));
         let (remote, refused) = match config.tier(parts.target.describe()) {
             Ok(tier) => (tier.map(Arc::new), None),
             Err(error) => (None, Some(error)),
@@ -55,6 +62,7 @@ impl Executor {
             remote,
             remote_refused: Mutex::new(refused),
             keys: Keys::new(parts),
+            first,
             machine: parts.target.describe(),
             store: config.store(),
             pool: Pool::new(config.pool()),
@@ -93,9 +101,17 @@ impl Executor {
     }
 
     /// What the keys are made of, but for the digest.
-    pub(super) fn key_parts(&self) -> KeyParts<'_> {
+    pub(super) fn key_parts(&self, level: OptLevel) -> KeyParts<'_> {
         let options = self.config.code_options();
-        fork::guard(|| KeyParts::new(self.config.opt_level, &self.target, options)).into_inner()
+        fork::guard(|| KeyParts::new(level, &self.target, options)).into_inner()
+    }
+
+    /// The keys of code of a level.
+    pub(super) fn keys_at(&self, level: OptLevel) -> &Keys {
+        match &self.first {
+            Some((first, keys)) if *first == level => keys,
+            _ => &self.keys,
+        }
     }
 
     /// Code for features that the CPU lacks would end the process when it runs.
@@ -112,6 +128,21 @@ impl Executor {
                 self.missing.join(", ")
             ),
         ))
+    }
+
+    /// Tells of what no compile is at work on.
+    pub(super) fn tell(&self, kind: EventKind, key: &Key, name: &str, message: &str) {
+        if let Some(hook) = &self.config.hook {
+            hook(&Event {
+                kind,
+                key: key.0,
+                name,
+                message,
+                bytes: 0,
+                times: &Times::default(),
+                progress: None,
+            });
+        }
     }
 
     /// Defines a symbol for the modules that link from now on.

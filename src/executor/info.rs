@@ -6,6 +6,7 @@ use crate::error::{Error, Status};
 use crate::event::Times;
 use crate::fork;
 use crate::signature;
+use crate::types::OptLevel;
 use once_cell::sync::OnceCell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -27,6 +28,7 @@ pub struct ModuleInfo {
     pub(super) name: Arc<str>,
     pub(super) key: Key,
     pub(super) origin: Origin,
+    pub(super) level: OptLevel,
     pub(super) times: Mutex<Times>,
     pub(super) manifest: RawManifest,
     /// `None`: the cache has them.
@@ -40,6 +42,7 @@ impl ModuleInfo {
         name: Arc<str>,
         key: Key,
         origin: Origin,
+        level: OptLevel,
         times: Times,
         manifest: RawManifest,
         attachments: Option<Attachments>,
@@ -48,6 +51,7 @@ impl ModuleInfo {
             name,
             key,
             origin,
+            level,
             times: Mutex::new(times),
             manifest,
             attachments,

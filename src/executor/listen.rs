@@ -2,7 +2,7 @@
 
 use super::core::Executor;
 use crate::cache::entry::Entry;
-use crate::cache::key::Key;
+use crate::cache::key::{Key, Keys};
 use crate::cache::lock::{Lock, Outcome};
 use crate::cache::store::{Found, Purpose, Store};
 use crate::cache::warning::Warning;
@@ -15,6 +15,8 @@ use std::time::Instant;
 
 pub struct Listener<'a> {
     pub executor: &'a Executor,
+    /// Those of the level that is compiled.
+    pub keys: &'a Keys,
     pub name: &'a str,
     pub key: Key,
     pub times: Times,
@@ -74,7 +76,7 @@ impl Listener<'_> {
 
 impl listener::Listener for Listener<'_> {
     fn identified(&mut self, digest: &[u8; 32]) -> Decision {
-        let key = self.executor.keys.canonical(digest);
+        let key = self.keys.canonical(digest);
         self.canonical = Some(key);
         let Some(store) = self.store else {
             return Decision::Compile;

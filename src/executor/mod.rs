@@ -35,6 +35,7 @@ mod reproducer;
 mod resolve;
 pub mod source;
 mod state;
+mod storing;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -49,5 +50,6 @@ pub use module::{Artifacts, Module};
 pub use profile::merge as merge_profiles;
 pub use recompile::recompile;
 pub use replace::{Allow, OldCode};
+pub use storing::{Order, Outcome, Said, Storing};
 pub use task::{Callback, Task};
 pub use value::Value;

@@ -13,7 +13,7 @@ use crate::error::{Error, Status};
 use crate::event::Times;
 use crate::protocol::messages::CompileRequest;
 use crate::signature;
-use crate::types::{Emit, Target};
+use crate::types::{Emit, OptLevel, Target};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -136,6 +136,10 @@ impl Module {
 
     pub fn origin(&self) -> Origin {
         self.info.origin
+    }
+
+    pub fn level(&self) -> OptLevel {
+        self.info.level
     }
 
     pub fn times(&self) -> Times {

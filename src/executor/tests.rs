@@ -12,6 +12,7 @@ use crate::image::Image;
 use crate::image::map::Source;
 use crate::image::relocate::Target;
 use crate::image::tls;
+use crate::types::OptLevel;
 use object::LittleEndian as LE;
 use object::elf;
 use object::read::elf::{ElfFile64, SectionHeader, Sym};
@@ -51,6 +52,7 @@ impl Modules {
                 (*name).into(),
                 Key([0; 32]),
                 Origin::Compiled,
+                OptLevel::O2,
                 Times::default(),
                 RawManifest::new(Vec::new()),
                 None,

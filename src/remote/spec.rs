@@ -2,11 +2,12 @@
 
 use super::key::MAX_NAMESPACE;
 use crate::error::{Error, Status};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
 
 /// How a store is used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mode {
     pub read: bool,
     pub write: bool,
@@ -24,7 +25,7 @@ impl Mode {
 }
 
 /// One store. Its URL and its attributes may have credentials in them, so it is shown without them.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spec {
     pub scheme: String,
     pub url: String,

@@ -14,6 +14,7 @@ use crate::protocol::storage::breaker::End;
 use crate::protocol::storage::endpoint::Endpoint;
 use crate::protocol::storage::upload::Put;
 use crate::threads;
+use serde::{Deserialize, Serialize};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 /// How long stores may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeouts {
     /// To connect to a helper, which may have to be started.
     pub connect: Duration,

@@ -63,6 +63,7 @@ static void configuration(void)
     REFUSED(mgenjit_config_set_debug_ir(NULL, 1, &failure));
     REFUSED(mgenjit_config_set_perf(NULL, MGENJIT_PERF_OFF, &failure));
     REFUSED(mgenjit_config_set_opt_level(NULL, MGENJIT_OPT_O2, &failure));
+    REFUSED(mgenjit_config_set_tiers(NULL, MGENJIT_OPT_O0, MGENJIT_OPT_O2, &failure));
     REFUSED(mgenjit_config_set_partition(NULL, MGENJIT_PARTITION_OFF, &failure));
     REFUSED(mgenjit_config_set_profile_generate(NULL, true, &failure));
     REFUSED(mgenjit_config_set_profile_use(NULL, "", 0, &failure));
@@ -112,6 +113,8 @@ static void configuration(void)
 
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_opt_level(NULL, 0, NULL));
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_opt_level(config, 99, NULL));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_tiers(config, 99, 2, NULL));
+    CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_tiers(config, 0, -1, NULL));
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_partition(config, -2, NULL));
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_cpu(NULL, NULL, NULL));
     CHECK_INT(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_cpu(config, "", NULL));

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The rooms of the library from top to bottom. Those of one line do not know each other.
 const LIBRARY: &[&[&str]] = &[
     &["lib"],
-    &["capi"],
+    &["capi", "storing"],
     &["export"],
     &["executor"],
     &["config"],

@@ -84,6 +84,8 @@ class Config:
     None, is the library's default; mgenjit.h says more of each.
 
     - `opt`: "O0", "O1", "O2", "O3", "Os" or "Oz".
+    - `tiers`: two levels, as in ("O0", "O2"): what the cache lacks runs as code of the first, and the other is compiled in the
+      background, for later processes.
     - `partition`: "automatic", "off", or a number of IR instructions: in pieces of which size modules are compiled.
     - `debug`: announce code to debuggers that come later: those that attach, and those of core files.
     - `debug_ir`: let debuggers show the IR itself, where it has no debug information.
@@ -113,6 +115,7 @@ class Config:
         self,
         *,
         opt: str | None = None,
+        tiers: tuple[str, str] | None = None,
         partition: str | int | None = None,
         debug: bool | None = None,
         debug_ir: bool | None = None,
@@ -168,6 +171,11 @@ class Config:
 
         if opt is not None:
             set("set_opt_level", _constant("OPT_", opt, "opt"))
+        if tiers is not None:
+            if opt is not None:
+                raise ValueError("opt is one level and tiers are two: give either")
+            first, then = tiers
+            set("set_tiers", _constant("OPT_", first, "tiers"), _constant("OPT_", then, "tiers"))
         if partition is not None:
             is_size = isinstance(partition, int) and partition > 0
             set("set_partition", partition if is_size else _constant("PARTITION_", partition, "partition"))

@@ -285,6 +285,12 @@ class Module:
         return _abi.text(lib.module_key(self._handle))
 
     @property
+    def opt(self) -> str:
+        """The optimisation level of its code, as in "O2"."""
+        level: int = lib.module_opt_level(self._handle)
+        return ("O0", "O1", "O2", "O3", "Os", "Oz")[level]
+
+    @property
     def hit(self) -> bool:
         """Whether it came from the cache."""
         return bool(lib.module_origin(self._handle) == _abi.CONSTANTS["ORIGIN_CACHE"])

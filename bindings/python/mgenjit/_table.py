@@ -52,6 +52,8 @@ FUNCTIONS: dict[str, str] = {
     "mgenjit_config_set_server_idle_timeout": "i:pQp",
     "mgenjit_config_set_server_limits": "i:pQQQp",
     "mgenjit_config_set_server_log": "i:psp",
+    "mgenjit_config_set_tiers": "i:piip",
+    "mgenjit_module_opt_level": "i:p",
     "mgenjit_source_new": "i:spp",
     "mgenjit_source_free": "v:p",
     "mgenjit_source_add": "i:pspNp",

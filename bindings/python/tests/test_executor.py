@@ -331,3 +331,12 @@ def test_replacement():
             second.replace(version(3))
     with mgenjit.Executor(cache=False) as executor, pytest.raises(mgenjit.InvalidArgumentError, match="replaceable"):
         executor.compile(version(1, "global i64 7")).replace(version(2))
+
+
+def test_tiers(tmp_path):
+    with mgenjit.Executor(tiers=("O1", "O1"), cache=tmp_path) as executor:
+        assert executor.compile(FIB).opt == "O1"
+    with mgenjit.Executor(tiers=("O0", "O2"), cache=False) as executor:
+        assert executor.compile(FIB).opt == "O0"
+    with pytest.raises(ValueError, match="give either"):
+        mgenjit.Executor(opt="O2", tiers=("O0", "O2"))

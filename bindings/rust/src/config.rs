@@ -82,6 +82,8 @@ impl Event {
 /// # fn main() -> mgenjit::Result<()> {
 /// let mut config = Config::new()?;
 /// config.opt_level(OptLevel::O3)?.cpu("x86-64")?;
+/// // Or: a first result soon.
+/// config.tiers(OptLevel::O0, OptLevel::O2)?;
 /// let executor = Executor::with(&config)?;
 /// # Ok(())
 /// # }
@@ -110,6 +112,16 @@ impl Config {
         // SAFETY: the handle is this value's own.
         check(|error| unsafe {
             sys::mgenjit_config_set_opt_level(self.0.as_ptr(), level as i32, error)
+        })?;
+        Ok(self)
+    }
+
+    /// Sets two levels: what the cache lacks is compiled at `first` and handed over, and compiled at `then` in the background,
+    /// for later processes.
+    pub fn tiers(&mut self, first: OptLevel, then: OptLevel) -> Result<&mut Config> {
+        // SAFETY: the handle is this value's own.
+        check(|error| unsafe {
+            sys::mgenjit_config_set_tiers(self.0.as_ptr(), first as i32, then as i32, error)
         })?;
         Ok(self)
     }

@@ -96,6 +96,12 @@ extern "C" {
         level: i32,
         error: *mut *mut mgenjit_error,
     ) -> mgenjit_status;
+    pub fn mgenjit_config_set_tiers(
+        config: *mut mgenjit_config,
+        first: i32,
+        then: i32,
+        error: *mut *mut mgenjit_error,
+    ) -> mgenjit_status;
     pub fn mgenjit_config_set_cpu(
         config: *mut mgenjit_config,
         cpu: *const c_char,

@@ -9,29 +9,42 @@
 #[path = "../mgenjit-server/process/inherited.rs"]
 mod inherited;
 mod link;
+#[path = "../mgenjit-server/supervisor/listener.rs"]
+mod listener;
+#[path = "../mgenjit-server/process/lower.rs"]
+mod lower;
+mod store;
 mod upload;
 
 use inherited::Named;
 use mgenjit::version::{BUILD_ID, PACKAGE_VERSION};
 use std::ffi::OsString;
 use std::os::fd::RawFd;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: mgenjit-helper link [--watch PIDFD]
        mgenjit-helper upload
+       mgenjit-helper store --at SOCKET
        mgenjit-helper --version
-libmgenjit starts this program by itself: link runs a linker, upload puts entries into remote stores.";
+libmgenjit starts this program by itself: link runs a linker, upload puts entries into remote stores,\n\
+store compiles and stores what nobody waits for.";
 
 enum Mode {
     Link,
     Upload,
+    Store,
     Version,
 }
+
+const KEPT: [&str; 3] = ["LD_LIBRARY_PATH", "XDG_RUNTIME_DIR", "TMPDIR"];
 
 struct Arguments {
     mode: Mode,
     /// A pidfd: the helper ends when this process ends.
     client: Option<RawFd>,
+    /// The path of the socket at which others find it.
+    at: PathBuf,
 }
 
 fn main() -> ExitCode {
@@ -39,18 +52,16 @@ fn main() -> ExitCode {
         eprintln!("mgenjit-helper: {message}");
         ExitCode::from(2)
     };
-    let Arguments { mode, client } = match parse(std::env::args_os().skip(1)) {
+    let Arguments { mode, client, at } = match parse(std::env::args_os().skip(1)) {
         Ok(arguments) => arguments,
         Err(message) => return failed(format!("{message}\n{USAGE}")),
     };
-    let job: fn(&_, Option<&_>) -> _ = match mode {
-        Mode::Link => link::serve,
-        Mode::Upload => upload::serve,
-        Mode::Version => {
-            println!("mgenjit-helper {PACKAGE_VERSION}\nbuild {BUILD_ID}");
-            return ExitCode::SUCCESS;
-        }
-    };
+    if let Mode::Version = mode {
+        println!("mgenjit-helper {PACKAGE_VERSION}\nbuild {BUILD_ID}");
+        return ExitCode::SUCCESS;
+    }
+    // What the servers need that it starts, and what says where their sockets are.
+    let kept = KEPT.map(|name| Some((name, std::env::var_os(name)?)));
     let watched = Named {
         option: "--watch",
         number: client,
@@ -59,7 +70,18 @@ fn main() -> ExitCode {
         Ok(inherited) => inherited,
         Err(message) => return failed(message),
     };
-    match job(&socket, client.as_ref()) {
+    let ended = match mode {
+        Mode::Link => link::serve(&socket, client.as_ref()),
+        Mode::Upload | Mode::Version => upload::serve(&socket),
+        Mode::Store => {
+            for (name, value) in kept.into_iter().flatten() {
+                // SAFETY: no other thread runs yet.
+                unsafe { std::env::set_var(name, value) };
+            }
+            store::serve(socket, &at)
+        }
+    };
+    match ended {
         Ok(()) => inherited::exit(0),
         Err(message) => {
             eprintln!("mgenjit-helper: {message}");
@@ -73,19 +95,25 @@ fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Arguments, Str
     let mode = match first.to_str() {
         Some("link") => Mode::Link,
         Some("upload") => Mode::Upload,
+        Some("store") => Mode::Store,
         Some("--version") => Mode::Version,
         _ if first.is_empty() => return Err("no job was named".to_owned()),
         _ => return Err(format!("{} is no job of this program", first.display())),
     };
     let mut client = None;
+    let mut at = PathBuf::new();
     while let Some(option) = arguments.next() {
         match option.to_str() {
             Some("--watch") => {
                 let value = arguments.next().unwrap_or_default();
                 client = Some(inherited::descriptor("--watch", &value)?);
             }
+            Some("--at") => at = arguments.next().unwrap_or_default().into(),
             _ => return Err(format!("{} is not understood", option.display())),
         }
     }
-    Ok(Arguments { mode, client })
+    if matches!(mode, Mode::Store) && at.as_os_str().is_empty() {
+        return Err("store needs --at and the path of a socket".to_owned());
+    }
+    Ok(Arguments { mode, client, at })
 }

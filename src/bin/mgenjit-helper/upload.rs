@@ -14,7 +14,6 @@ use rustix::fs::{Mode, OFlags};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -40,7 +39,7 @@ const ZSTD_LEVEL: i32 = 3;
 /// What a reader takes: one that is longer goes as it is.
 const MAX_RATIO: usize = 256;
 
-pub fn serve(socket: &UnixStream, _client: Option<&OwnedFd>) -> Result<(), String> {
+pub fn serve(socket: &UnixStream) -> Result<(), String> {
     match transport::receive::<Hello>(socket) {
         Ok((theirs, _)) if theirs == Hello::ours() => {}
         Ok(_) => return Err("the library is of another build: install the two together".to_owned()),

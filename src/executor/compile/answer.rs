@@ -30,6 +30,9 @@ pub enum Mode<'a> {
     Look(&'a Store),
     /// It may have the canonical module, and stores the result. Waits for the canonical module's lock until then.
     Store(&'a Store, Instant),
+    /// It may have the canonical module, and stores the result. Takes no lock, for which somebody could wait: at worst
+    /// something is compiled twice.
+    Background(&'a Store),
 }
 
 impl<'a> Mode<'a> {
@@ -37,14 +40,14 @@ impl<'a> Mode<'a> {
     pub fn store(self) -> Option<&'a Store> {
         match self {
             Mode::Compile => None,
-            Mode::Look(store) | Mode::Store(store, _) => Some(store),
+            Mode::Look(store) | Mode::Store(store, _) | Mode::Background(store) => Some(store),
         }
     }
 
     pub fn lock_until(self) -> Option<Instant> {
         match self {
             Mode::Store(_, until) => Some(until),
-            Mode::Compile | Mode::Look(_) => None,
+            Mode::Compile | Mode::Look(_) | Mode::Background(_) => None,
         }
     }
 }
@@ -77,7 +80,7 @@ impl Work<'_> {
         let request = Request::Compile(CompileRequest {
             name: self.source.name.clone().into_owned(),
             key: self.key.0,
-            opt_level: executor.config.opt_level,
+            opt_level: self.level,
             target: executor.target.clone(),
             // Lines are not part of the canonical module, but of debug information.
             identify: mode.store().is_some() && !executor.config.debug_ir,
@@ -93,6 +96,7 @@ impl Work<'_> {
         let inputs: Vec<&[u8]> = inputs.iter().map(|bytes| &**bytes).collect();
         let mut listener = Listener {
             executor,
+            keys: executor.keys_at(self.level),
             name: &self.source.name,
             key: self.key,
             times: self.times,
@@ -236,7 +240,7 @@ impl Work<'_> {
         Manifest {
             about: About {
                 name: self.source.name.clone().into_owned(),
-                parts: self.executor.key_parts().to_keep(&self.digest),
+                parts: self.executor.key_parts(self.level).to_keep(&self.digest),
                 canonical,
                 target: self.executor.config.target.clone(),
                 inputs,

@@ -27,19 +27,48 @@ pub struct Compiled {
     pub info: Arc<ModuleInfo>,
 }
 
-impl Work<'_> {
-    pub fn run(mut self) -> Result<Compiled, Error> {
+/// What the cache had.
+pub enum LookUp<'a> {
+    Hit(Compiled),
+    /// Nothing, or, if this is true, something that is of no use.
+    Miss(Work<'a>, bool),
+}
+
+impl<'a> Work<'a> {
+    /// Finds the code, or compiles it.
+    pub fn run(self) -> Result<Compiled, Error> {
+        let (mut work, unusable) = match self.look_up()? {
+            LookUp::Hit(compiled) => return Ok(compiled),
+            LookUp::Miss(work, unusable) => (work, unusable),
+        };
+        if let Some((first, _)) = &work.executor.first {
+            return work.run_tiers(*first);
+        }
+        let inputs = work.source.read()?;
+        work.digest_again(&inputs);
+        work.compile(&inputs, unusable)
+    }
+
+    /// Compiles. `unusable`: what the cache has is of no use.
+    pub fn compile(mut self, inputs: &[Cow<'_, [u8]>], unusable: bool) -> Result<Compiled, Error> {
+        let (code, origin) = self.obtain(inputs, unusable)?;
+        self.load(code, origin)
+    }
+
+    /// Looks in the cache, and maps what is there.
+    pub fn look_up(mut self) -> Result<LookUp<'a>, Error> {
         let verify = self.executor.config.cache_verify;
         let mut unusable = false;
         if let Some(entry) = self.find() {
             if verify {
                 let inputs = self.source.read()?;
                 self.compare(&entry, &inputs)?;
-                return self.load(Code::Stored { entry, image: None }, Origin::Cache);
+                let code = Code::Stored { entry, image: None };
+                return self.load(code, Origin::Cache).map(LookUp::Hit);
             }
             let code = Code::Stored { entry, image: None };
             match self.map(&code) {
-                Ok(image) => return Ok(self.add(image, code, Origin::Cache)),
+                Ok(image) => return Ok(LookUp::Hit(self.add(image, code, Origin::Cache))),
                 // To compile takes more of it, and ends in the same way.
                 Err(error) if error.status == Status::Memory => return Err(error),
                 // It is what was stored, but not what can be run.
@@ -50,10 +79,7 @@ impl Work<'_> {
                 }
             }
         }
-        let inputs = self.source.read()?;
-        self.digest_again(&inputs);
-        let (code, origin) = self.obtain(&inputs, unusable)?;
-        self.load(code, origin)
+        Ok(LookUp::Miss(self, unusable))
     }
 
     /// Compiles again, and compares with the entry.
@@ -174,6 +200,7 @@ impl Work<'_> {
             name,
             self.key,
             origin,
+            self.level,
             self.times,
             manifest,
             attachments,

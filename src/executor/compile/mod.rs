@@ -10,6 +10,7 @@ mod obtain;
 mod pieces;
 mod remote;
 mod store;
+mod tiers;
 mod work;
 
 use super::core::Executor;
@@ -77,6 +78,9 @@ impl Executor {
         }
         let inputs = source.read()?;
         work.digest_again(&inputs);
+        if self.config.background {
+            return work.obtain_in_background(&inputs);
+        }
         work.obtain(&inputs, false).map(drop)
     }
 

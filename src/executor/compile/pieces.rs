@@ -3,7 +3,7 @@
 use super::answer::{Mode, reproducible};
 use super::work::Work;
 use crate::cache::entry::EntryError;
-use crate::cache::key::{Key, KeyParts};
+use crate::cache::key::{Key, KeyParts, Keys};
 use crate::cache::lock::{Lock, Outcome};
 use crate::cache::manifest::{self, About, Manifest, UsedPiece};
 use crate::cache::store::{Found, Purpose, Store};
@@ -36,7 +36,8 @@ impl Work<'_> {
             pieces,
             digests: &digests,
             mode,
-            parts: executor.key_parts(),
+            keys: executor.keys_at(self.level),
+            parts: executor.key_parts(self.level),
         };
         let mut objects: Vec<Option<Object>> = Vec::with_capacity(pieces.len());
         for index in 0..pieces.len() {
@@ -74,12 +75,13 @@ struct Shelf<'a> {
     pieces: &'a Pieces<'a>,
     digests: &'a [blake3::Hash],
     mode: Mode<'a>,
+    keys: &'a Keys,
     parts: KeyParts<'a>,
 }
 
 impl Shelf<'_> {
     fn key(&self, index: usize) -> Key {
-        self.executor.keys.piece(&self.digests[index])
+        self.keys.piece(&self.digests[index])
     }
 
     /// The object of a piece that the cache has.
@@ -111,8 +113,14 @@ impl Shelf<'_> {
 
     /// Compiles a piece and stores it, unless somebody else does so first.
     fn obtain(&self, index: usize, listener: &mut dyn Listener) -> Result<Object, Error> {
-        let Mode::Store(store, deadline) = self.mode else {
-            return self.compile(index, listener);
+        let (store, deadline) = match self.mode {
+            Mode::Store(store, deadline) => (store, deadline),
+            Mode::Background(store) => {
+                let object = self.compile(index, listener)?;
+                self.publish(store, index, &object, listener);
+                return Ok(object);
+            }
+            Mode::Compile | Mode::Look(_) => return self.compile(index, listener),
         };
         let timeout = deadline.saturating_duration_since(Instant::now());
         // Whoever holds a piece's lock waits for no other lock.

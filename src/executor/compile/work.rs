@@ -11,6 +11,7 @@ use crate::error::{Error, Status};
 use crate::event::{Event, EventKind, Times};
 use crate::executor::core::Executor;
 use crate::executor::source::Source;
+use crate::types::OptLevel;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub struct Work<'a> {
     pub cancel: &'a Cancel,
     /// [`Source::digest`]
     pub digest: blake3::Hash,
+    /// The level of the code that is looked for and compiled.
+    pub level: OptLevel,
     pub key: Key,
     pub purpose: Purpose,
     pub times: Times,
@@ -46,6 +49,7 @@ impl<'a> Work<'a> {
             source,
             cancel,
             digest,
+            level: executor.config.opt_level,
             key: executor.keys.key(&digest),
             purpose: Purpose::Run,
             times: Times {
@@ -63,8 +67,15 @@ impl<'a> Work<'a> {
         let digest = self.source.digest_of(inputs);
         if digest != self.digest {
             self.digest = digest;
-            self.key = self.executor.keys.key(&digest);
+            self.set_level(self.level);
         }
+    }
+
+    /// Code of this level is looked for and compiled from now on.
+    pub fn set_level(&mut self, level: OptLevel) {
+        self.level = level;
+        self.key = self.executor.keys_at(level).key(&self.digest);
+        self.missed = MissReason::Absent;
     }
 
     pub fn warn(&self, warning: &Warning) {

@@ -35,22 +35,7 @@ impl Listener {
             Err(Errno::WOULDBLOCK) => return Ok(None),
             Err(error) => return Err(failed("locked", error)),
         }
-        let listen = || {
-            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-            let socket =
-                rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-            // Of a server that was killed: nobody listens there, or the lock would be taken.
-            match rustix::fs::unlink(path) {
-                Ok(()) | Err(Errno::NOENT) => {}
-                Err(error) => return Err(error),
-            }
-            rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
-            rustix::fs::chmod(path, Mode::RUSR | Mode::WUSR)?;
-            let identity = identity(path)?;
-            rustix::net::listen(&socket, BACKLOG)?;
-            Ok((socket, identity))
-        };
-        let (socket, identity) = listen().map_err(|error| failed("listened at", error))?;
+        let (socket, identity) = listen(path).map_err(|error| failed("listened at", error))?;
         Ok(Some(Listener {
             socket,
             path: path.to_owned(),
@@ -79,6 +64,13 @@ impl Listener {
         }
     }
 
+    /// Has nobody find it any more. Those who have connected can still be accepted.
+    pub fn withdraw(&self) {
+        if self.is_found() {
+            let _ = rustix::fs::unlink(&self.path);
+        }
+    }
+
     /// Whether clients still find it: somebody may have removed the file.
     pub fn is_found(&self) -> bool {
         identity(&self.path).is_ok_and(|found| found == self.identity)
@@ -88,10 +80,23 @@ impl Listener {
 impl Drop for Listener {
     /// Before the lock is given up, so that it is not another server's file that goes.
     fn drop(&mut self) {
-        if self.is_found() {
-            let _ = rustix::fs::unlink(&self.path);
-        }
+        self.withdraw();
     }
+}
+
+fn listen(path: &Path) -> rustix::io::Result<(OwnedFd, (u64, u64))> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    // Of a server that was killed: nobody listens there, or the lock would be taken.
+    match rustix::fs::unlink(path) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(error) => return Err(error),
+    }
+    rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
+    rustix::fs::chmod(path, Mode::RUSR | Mode::WUSR)?;
+    let identity = identity(path)?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok((socket, identity))
 }
 
 fn identity(path: &Path) -> rustix::io::Result<(u64, u64)> {

@@ -1,0 +1,66 @@
+//! Configurations: tiers
+//!
+//! Tiers give a first result soon: what the cache lacks is compiled twice, first at a low level, which is what the caller
+//! gets, and then at a high one, which nobody waits for. The second is stored in the cache under its own key, so every later
+//! process finds it, whether it has tiers or not.
+//!
+//! ```c
+//! mgenjit_config *soon;
+//! mgenjit_config_new(&soon, NULL);
+//! mgenjit_config_set_tiers(soon, MGENJIT_OPT_O0, MGENJIT_OPT_O2, NULL);
+//! mgenjit_executor *host;
+//! assert(mgenjit_executor_new(soon, &host, NULL) == MGENJIT_STATUS_OK);
+//! mgenjit_config_free(soon);
+//!
+//! const char *twice = "define i32 @twice(i32 %x) {\n"
+//!                     "  %y = add i32 %x, %x\n"
+//!                     "  ret i32 %y\n"
+//!                     "}\n";
+//! mgenjit_module *compiled;
+//! mgenjit_executor_compile(host, "twice.ll", twice, strlen(twice), &compiled, NULL);
+//! int32_t (*call)(int32_t);
+//! mgenjit_executor_lookup(host, "twice", (void **)&call, NULL);
+//! printf("%d, by code of the level %d\n", call(21), mgenjit_module_opt_level(compiled));
+//! mgenjit_module_free(compiled);
+//! mgenjit_executor_free(host);
+//! ```
+
+use super::call::set;
+use super::config::{mgenjit_config, opt_level};
+use super::error::mgenjit_error;
+use super::ffi::get;
+use super::module::mgenjit_module;
+use super::status::mgenjit_status;
+
+/// Sets two optimisation levels, each one of MGENJIT_OPT_…. A compile looks in the cache for code of the level `then`, and
+/// then of the level `first`. If it has neither, the module is compiled at `first`, stored and handed over. Whenever code of
+/// the level `first` is handed over, the module is compiled at `then` in the background, and stored. Equal levels: no tiers,
+/// as mgenjit_config_set_opt_level does. Default: $MGENJIT_TIERS, as in "O0,O2", if neither function was called; if it is not
+/// set, no tiers.
+///
+/// The background compile is done by a process of the library's, mgenjit-helper, one for all programs of the user. It takes
+/// the caches, limits, keys and servers of this configuration, and goes on after this process has ended. It and its compile
+/// servers have the lowest priority, and a shared compile server does what somebody waits for first. Without a cache that is
+/// read and written, nothing is compiled in the background.
+///
+/// Not for modules with mgenjit_config_set_debug_ir or mgenjit_config_set_target, which are compiled at `then`. What is
+/// exported of a module is what it runs: to export, use mgenjit_config_set_opt_level.
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_config_set_tiers(
+    config: *mut mgenjit_config,
+    first: i32,
+    then: i32,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    set!(error, handle_mut config => config.0.set_tiers(opt_level(first)?, opt_level(then)?))
+}
+
+/// The optimisation level of the module's code: one of MGENJIT_OPT_…. -1 for NULL.
+///
+/// Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_module_opt_level(module: *const mgenjit_module) -> i32 {
+    get!(module else -1 => module.module.level() as i32)
+}

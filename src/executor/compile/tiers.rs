@@ -1,0 +1,104 @@
+//! Compiles at a low level what somebody waits for, and has the rest done in the background.
+
+use super::load::{Compiled, LookUp};
+use super::remote::Asked;
+use super::work::Work;
+use crate::cache::key::Key;
+use crate::cache::lock::Outcome;
+use crate::cache::options::CacheMode;
+use crate::error::Error;
+use crate::event::EventKind;
+use crate::executor::compile::answer::{Answer, Mode};
+use crate::executor::core::Executor;
+use crate::executor::source::Source;
+use crate::executor::storing;
+use crate::types::OptLevel;
+use std::borrow::Cow;
+use std::time::Duration;
+
+impl Work<'_> {
+    /// Finds or compiles code of the level `first`: the cache has none of the other level, which is compiled in the background.
+    pub fn run_tiers(mut self, first: OptLevel) -> Result<Compiled, Error> {
+        let (executor, source) = (self.executor, self.source);
+        let mut later = Later {
+            executor,
+            source,
+            key: self.key,
+        };
+        self.set_level(first);
+        let (mut work, unusable) = match executor.store {
+            None => (self, false),
+            Some(_) => match self.look_up()? {
+                LookUp::Hit(compiled) => {
+                    // Without its source it runs all the same.
+                    if let Ok(inputs) = source.read() {
+                        later.order(&inputs);
+                    }
+                    return Ok(compiled);
+                }
+                LookUp::Miss(work, unusable) => (work, unusable),
+            },
+        };
+        let inputs = source.read()?;
+        work.digest_again(&inputs);
+        later.key = executor.keys.key(&work.digest);
+        let compiled = work.compile(&inputs, unusable)?;
+        later.order(&inputs);
+        Ok(compiled)
+    }
+
+    /// Compiles and stores what nobody waits for.
+    pub fn obtain_in_background(&mut self, inputs: &[Cow<'_, [u8]>]) -> Result<(), Error> {
+        let Some(store) = &self.executor.store else {
+            return Ok(());
+        };
+        store.create_journal();
+        // Whoever has the lock compiles it for somebody, and stores it. It is not kept: somebody might wait for it.
+        if let Ok(Outcome::TimedOut) = store.lock(&self.key, Duration::ZERO) {
+            return Ok(());
+        }
+        let pending = match self.ask_remotes(store, false) {
+            Asked::Found(_) => return Ok(()),
+            Asked::Pending(pending) => Some(pending),
+            Asked::Nothing => None,
+        };
+        let answer = self.ask(inputs, Mode::Background(store));
+        if let Some(pending) = pending
+            && self.compare_with(pending, &answer, store).is_some()
+        {
+            return Ok(());
+        }
+        if !matches!(answer, Ok(Answer::Known(_))) {
+            store.record_miss(&self.key, self.missed);
+        }
+        self.keep(answer?, inputs, Some(store))?;
+        let _ = store.maintain();
+        Ok(())
+    }
+}
+
+/// What is to be compiled in the background.
+struct Later<'a> {
+    executor: &'a Executor,
+    source: &'a Source<'a>,
+    /// That of its code.
+    key: Key,
+}
+
+impl Later<'_> {
+    /// Has it compiled and stored. If that cannot be, a later process tries again.
+    fn order(&self, inputs: &[Cow<'_, [u8]>]) {
+        let executor = self.executor;
+        if executor.store.is_none() || executor.config.cache_mode != CacheMode::ReadWrite {
+            return;
+        }
+        if let Err(error) = storing::order(executor, self.source, inputs, &self.key) {
+            executor.tell(
+                EventKind::ServerWarning,
+                &self.key,
+                &self.source.name,
+                &error.message,
+            );
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Compiles and stores what nobody waits for, in a process that outlives this one.
+//!
+//! `hand_over` gives an `order` to that process; `work` is what it does.
+
+mod hand_over;
+mod order;
+mod work;
+
+pub use hand_over::order;
+pub use order::{Order, Outcome, Said};
+pub use work::Storing;
