@@ -49,7 +49,7 @@ workload_sources := benches/eviction/workload.c
 
 HEADERS := include/mgenjit.h $(wildcard examples-c/*/*.h benches/*.h)
 
-.PHONY: all library remote ready setup demo check test soak test-bindings test-python wheel check-c lint header notices bench picture flame bench-pieces bench-profile bench-throws bench-cache bench-scale record-trace hot install uninstall clean help
+.PHONY: all library remote ready setup demo check test soak test-bindings test-python wheel check-c lint header notices bench picture flame bench-pieces bench-tiers bench-profile bench-throws bench-cache bench-scale record-trace hot install uninstall clean help
 .DELETE_ON_ERROR:
 
 all: library $(patsubst %,target/examples-c/%,$(EXAMPLES) $(TOOLS)) target/install/mgenjit.o $(RUNTIME) ## build the library, the compile server and the examples (default)
@@ -232,6 +232,10 @@ bench-pieces: all ## large modules in pieces, beside the same compiled as one: s
 hot: ready $(patsubst %,target/benches/%,first_call_mgenjit in_process) ## write hot.ld: which functions a hit runs, for the linker
 	@CARGO='$(CARGO)' benches/prepare.sh target/benches
 	@benches/hot.py target/benches
+
+bench-tiers: all target/benches/compile_many ## tiers, beside lli -O2 and beside O2 alone: some five minutes
+	@CARGO='$(CARGO)' benches/prepare.sh target/benches
+	@benches/tiers.py target/benches
 
 bench-throws: ready target/benches/throws ## exceptions with many images, beside dlopen
 	@$(CLANG) -O2 -fPIC -S -emit-llvm -o target/benches/throws.ll benches/throws_module.cpp

@@ -880,9 +880,9 @@ mgenjit_status mgenjit_config_set_server_log(mgenjit_config *config,
 // set, no tiers.
 //
 // The background compile is done by a process of the library's, mgenjit-helper, one for all programs of the user. It takes
-// the caches, limits, keys and servers of this configuration, and goes on after this process has ended. It and its compile
-// servers have the lowest priority, and a shared compile server does what somebody waits for first. Without a cache that is
-// read and written, nothing is compiled in the background.
+// the caches, limits and keys of this configuration, and goes on after this process has ended. It and its compile servers,
+// which it does not share, have the lowest priority. Without a cache that is read and written, nothing is compiled in the
+// background.
 //
 // Not for modules with mgenjit_config_set_debug_ir or mgenjit_config_set_target, which are compiled at `then`. What is
 // exported of a module is what it runs: to export, use mgenjit_config_set_opt_level.

@@ -311,6 +311,7 @@ impl Config {
             idle_timeout: self.server_idle_timeout,
             server_limits: self.server_limits,
             log: self.server_log.clone(),
+            background: self.background,
         }
     }
 }

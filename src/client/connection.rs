@@ -12,6 +12,7 @@ use crate::protocol::messages::{Compiled, Cut, Decision, Reply, Request};
 use crate::protocol::payload;
 use crate::protocol::transport::TransportError;
 use crate::types::CompileTimes;
+use std::ffi::CString;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
@@ -78,10 +79,20 @@ pub struct Output {
 
 impl Client {
     /// Starts the server at `path` and checks that it is one of this library's version.
-    pub fn start(path: &Path, log: Option<BorrowedFd<'_>>) -> Result<Client, Error> {
+    /// `background`: nobody waits for what it does.
+    pub fn start(
+        path: &Path,
+        log: Option<BorrowedFd<'_>>,
+        background: bool,
+    ) -> Result<Client, Error> {
+        let arguments: &[CString] = match background {
+            true => &[c"--background".to_owned()],
+            false => &[],
+        };
         let Server { socket, last_words } = start(
             path,
             &Launch {
+                arguments,
                 log,
                 ..Launch::default()
             },

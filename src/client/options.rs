@@ -1,7 +1,6 @@
 //! Which servers are used, and how new ones are started.
 
 use super::limits::Limits;
-use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,10 +21,12 @@ pub struct Options {
     pub server_limits: ServerLimits,
     /// Where servers that are started write their log. `None`: `$MGENJIT_SERVER_LOG`, else nowhere.
     pub log: Option<ServerLog>,
+    /// Nobody waits for what they do: they are private, and have the lowest priority.
+    pub background: bool,
 }
 
 /// Whose servers are used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerMode {
     /// Each executor has servers of its own.
     Private,
@@ -34,7 +35,7 @@ pub enum ServerMode {
 }
 
 /// `None`: the server's default. 0: no limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ServerLimits {
     /// Milliseconds of processor time.
     pub time: Option<u64>,

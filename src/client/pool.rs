@@ -194,7 +194,11 @@ impl Pool {
     fn start_private(&self, listener: &mut dyn Listener) -> Result<Client, Error> {
         let path = locate(self.options.path.as_deref())?;
         let log = self.open_log(listener);
-        Client::start(&path, log.as_ref().map(AsFd::as_fd))
+        Client::start(
+            &path,
+            log.as_ref().map(AsFd::as_fd),
+            self.options.background,
+        )
     }
 
     /// Lets the compile be cancelled until the result is dropped.
@@ -232,6 +236,9 @@ impl Pool {
 
     /// Whose servers are used, if they can be.
     pub fn mode(&self) -> Result<ServerMode, Error> {
+        if self.options.background {
+            return Ok(ServerMode::Private);
+        }
         if let Some(mode) = self.options.mode {
             return Ok(mode);
         }

@@ -44,6 +44,7 @@ static void questions(void)
     CHECK(mgenjit_module_name(NULL) == NULL);
     CHECK(mgenjit_module_key(NULL) == NULL);
     CHECK_INT(0, mgenjit_module_origin(NULL));
+    CHECK_INT(-1, mgenjit_module_opt_level(NULL));
     CHECK_INT(0, mgenjit_module_function_count(NULL));
     CHECK_INT(0, mgenjit_module_piece_count(NULL));
     CHECK(mgenjit_function_name(NULL) == NULL);

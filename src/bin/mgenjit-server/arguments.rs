@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-pub const USAGE: &str = "usage: mgenjit-server [--watch PIDFD] [--log FD]
+pub const USAGE: &str = "usage: mgenjit-server [--watch PIDFD] [--log FD] [--background]
        mgenjit-server --shared SOCKET [--idle-timeout MS] [--workers N] [--worker-memory BYTES] [--client-timeout MS]
                       [--max-time MS] [--max-memory BYTES] [--queue-timeout MS] [--hang-timeout MS] [--log FD]
        mgenjit-server --version";
@@ -29,6 +29,8 @@ pub struct Arguments {
 pub enum Mode {
     /// Compile for the process at the other end of standard input.
     Serve,
+    /// The same, but nobody waits for it.
+    ServeInBackground,
     /// Serve many, see `supervisor`.
     Shared(supervisor::Options),
     Version,
@@ -53,6 +55,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Arguments, Str
                     ..supervisor::Options::default()
                 });
             }
+            ("--background", Mode::Serve) => mode = Mode::ServeInBackground,
             ("--watch", _) => descriptors.client = Some(descriptor(&option, &value())?),
             ("--log", _) => descriptors.log = Some(descriptor(&option, &value())?),
             ("--idle-timeout", Mode::Shared(options)) => {

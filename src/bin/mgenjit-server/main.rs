@@ -23,7 +23,7 @@ use process::inherited::{self, Named};
 use process::log::Log;
 use process::progress::{self, Teller};
 use process::record::{CLIENT_GONE, Record};
-use process::{heap, isolate, limits, memory, prefault, watch};
+use process::{heap, isolate, limits, lower, memory, prefault, watch};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
@@ -66,6 +66,10 @@ fn main() -> ExitCode {
     };
     let ended = match mode {
         Mode::Shared(options) => supervisor::run(socket, Log::new(log), options, library_path),
+        Mode::ServeInBackground => {
+            lower::lower();
+            compile_for(socket, client, log)
+        }
         Mode::Serve | Mode::Version => compile_for(socket, client, log),
     };
     match ended {

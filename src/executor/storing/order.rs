@@ -3,7 +3,7 @@
 use crate::cache::options::{CacheMode, Limits as CacheLimits};
 use crate::cache::trust::Trust;
 use crate::client::limits::Limits;
-use crate::client::options::{ServerLimits, ServerLog, ServerMode};
+use crate::client::options::ServerLog;
 use crate::config::Config;
 use crate::cpu::{Cpu, Level};
 use crate::error::Error;
@@ -16,6 +16,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// What one compile may take where nothing is said: one that never ends would keep others waiting.
+const LONGEST: Duration = Duration::from_hours(1);
 
 /// What the storing process is told, after a `Hello`.
 #[derive(Serialize, Deserialize)]
@@ -64,9 +67,6 @@ pub struct Setting {
     remotes: Vec<Spec>,
     remote_timeouts: Timeouts,
     server: OsString,
-    mode: ServerMode,
-    idle_timeout: Duration,
-    server_limits: ServerLimits,
     log: Option<OsString>,
     max_servers: u64,
     limits: Limits,
@@ -117,9 +117,6 @@ impl Setting {
             },
             remote_timeouts: config.remote_timeouts,
             server: absolute(executor.pool.program()?),
-            mode: executor.pool.mode()?,
-            idle_timeout: config.server_idle_timeout,
-            server_limits: config.server_limits,
             log: match log {
                 Some(ServerLog::File(path)) => Some(absolute(path)),
                 // That of this process, which may have ended by then.
@@ -149,12 +146,15 @@ impl Setting {
             remotes: Some(self.remotes),
             remote_timeouts: self.remote_timeouts,
             server_path: Some(self.server.into()),
-            server_mode: Some(self.mode),
-            server_idle_timeout: self.idle_timeout,
-            server_limits: self.server_limits,
             server_log: self.log.map(|path| ServerLog::File(path.into())),
             max_servers: usize::try_from(self.max_servers).unwrap_or_default(),
-            limits: self.limits,
+            limits: Limits {
+                time: match self.limits.time {
+                    Duration::ZERO => LONGEST,
+                    time => time,
+                },
+                ..self.limits
+            },
             ..Config::default()
         };
         config.set_level(self.level);

@@ -8,6 +8,7 @@ pub mod inherited;
 pub mod isolate;
 pub mod limits;
 pub mod log;
+pub mod lower;
 pub mod memory;
 pub mod passes;
 pub mod prefault;
