@@ -198,6 +198,61 @@ fn many_processes_have_one_that_stores() {
 }
 
 #[test]
+fn what_somebody_waits_for_does_not_wait_for_the_rest() {
+    const COUNT: usize = 8;
+    for mode in ["private", "shared"] {
+        let site = Site::new(mode);
+        // Servers of what nobody waits for begin when there is a file.
+        let server = env!("CARGO_BIN_EXE_mgenjit-server");
+        let go = site.place.path("go");
+        let script = format!(
+            "#!/bin/sh\ncase \"$*\" in *--background*)\nwhile [ ! -e '{}' ]; do /bin/sleep 0.02; done;;\nesac\n\
+             exec '{server}' \"$@\"\n",
+            go.display()
+        );
+        site.place.write_program("server", &script);
+        let helper = env!("CARGO_BIN_EXE_mgenjit-helper");
+        std::os::unix::fs::symlink(helper, site.place.path("mgenjit-helper")).expect("a link");
+        let run = |arguments: &[&str]| -> String {
+            let mut command = site.command("run", arguments);
+            command.env("MGENJIT_SERVER", site.place.path("server"));
+            let ran: Ran = command.output().expect("run").into();
+            assert_eq!(ran.code, 0, "{mode}: {ran:?}");
+            ran.err
+        };
+        for number in 0..COUNT {
+            let name = format!("m{number}.ll");
+            site.place.write(&name, module(&format!("f{number}"), 4));
+            let told = run(&["--tiers", "O0,O2", "--time", &name]);
+            assert!(told.contains("level O0"), "{mode}: {told}");
+        }
+        // More than are begun at once: of these, and of one that others wait to have.
+        for file in ["twice.ll", "m0.ll", "m7.ll"] {
+            let told = run(&["-O2", "--time", file]);
+            assert!(told.contains("compiled (miss), level O2"), "{mode}: {told}");
+        }
+        assert_eq!(site.entries(), COUNT + 3);
+        for process in site.storing() {
+            let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("a process");
+            let (_, rest) = stat.rsplit_once(')').expect("a name");
+            let fields: Vec<&str> = rest.split_whitespace().collect();
+            let (nice, policy) = (fields[16], fields[38]);
+            const SCHED_IDLE: &str = "5";
+            assert_eq!((nice, policy), ("19", SCHED_IDLE), "{mode}: {stat}");
+        }
+        std::fs::write(&go, "").expect("a file");
+        // A server may have waited for so long that it was given up: then it is ordered again.
+        for number in 0..COUNT {
+            let name = format!("m{number}.ll");
+            let tiered = ["--tiers", "O0,O2", "--time", &name];
+            wait("code of the second tier", || {
+                run(&tiered).contains("level O2")
+            });
+        }
+    }
+}
+
+#[test]
 fn without_a_cache_that_is_written_nothing_is_stored() {
     let site = Site::new("private");
     let ran = site.run(&["--no-cache", "--tiers", "O0,O2", "--time", "twice.ll"]);

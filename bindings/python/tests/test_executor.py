@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import pathlib
 import subprocess
+import time
 
 import numpy
 import pytest
@@ -338,5 +339,16 @@ def test_tiers(tmp_path):
         assert executor.compile(FIB).opt == "O1"
     with mgenjit.Executor(tiers=("O0", "O2"), cache=False) as executor:
         assert executor.compile(FIB).opt == "O0"
+    # Whoever compiles again finds the second tier once it is there.
+    with mgenjit.Executor(tiers=("O0", "O2"), cache=tmp_path / "other") as executor:
+        module = executor.compile(FIB)
+        assert module.opt == "O0"
+        deadline = time.monotonic() + 300
+        while module.opt != "O2":
+            assert time.monotonic() < deadline
+            module.remove()
+            time.sleep(0.05)
+            module = executor.compile(FIB)
+        assert module["fib"](10) == 55
     with pytest.raises(ValueError, match="give either"):
         mgenjit.Executor(opt="O2", tiers=("O0", "O2"))

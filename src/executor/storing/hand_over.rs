@@ -6,7 +6,7 @@ use crate::client::{locate, storer};
 use crate::error::{Error, Status, reason};
 use crate::executor::core::Executor;
 use crate::executor::source::Source;
-use crate::protocol::transport;
+use crate::protocol::payload;
 use crate::types::Input;
 use std::borrow::Cow;
 use std::os::unix::net::UnixStream;
@@ -42,7 +42,7 @@ pub fn order(
         setting,
     };
     let parts: Vec<&[u8]> = inputs.iter().map(|bytes| &**bytes).collect();
-    let payload = transport::seal(&parts).map_err(|error| {
+    let payload = payload::seal(&parts).map_err(|error| {
         let why = reason(&error);
         let what = format!("{} cannot be compiled in the background: {why}", order.name);
         Error::new(Status::Io, what)

@@ -6,7 +6,7 @@ use crate::error::{Error, Status, reason};
 use crate::executor::core::Executor;
 use crate::executor::source::{Content, Source};
 use crate::fork;
-use crate::protocol::transport;
+use crate::protocol::payload;
 use std::borrow::Cow;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,9 +36,8 @@ impl Storing {
         let len = order
             .input_len()
             .ok_or_else(|| invalid("its length".to_owned()))?;
-        let file =
-            transport::check_payload(payload, len).map_err(|why| invalid(why.to_string()))?;
-        let bytes = transport::read_payload(&file, len).map_err(|why| invalid(reason(&why)))?;
+        let file = payload::check_payload(payload, len).map_err(|why| invalid(why.to_string()))?;
+        let bytes = payload::read_payload(&file, len).map_err(|why| invalid(reason(&why)))?;
         let mut source = Source::new(order.name.as_str());
         source.keep = order.keep.as_deref().map(Cow::Borrowed);
         let mut rest = bytes.as_slice();
