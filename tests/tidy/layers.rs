@@ -103,7 +103,9 @@ fn what_the_server_shares_with_the_library_is_known() {
         for to in needs {
             let (program, (library, shared)) = (room(&from).0, room(&to));
             if program != "mgenjit" && library == "mgenjit" {
-                assert!(SHARED.contains(&shared), "{from} needs {to}");
+                // The helper does with orders what the library does with sources.
+                let stores = (program, shared) == ("mgenjit-helper", "storing");
+                assert!(SHARED.contains(&shared) || stores, "{from} needs {to}");
             }
         }
     }

@@ -9,17 +9,15 @@
 #[path = "../mgenjit-server/process/inherited.rs"]
 mod inherited;
 mod link;
-#[path = "../mgenjit-server/supervisor/listener.rs"]
-mod listener;
-#[path = "../mgenjit-server/process/lower.rs"]
-mod lower;
 mod store;
 mod upload;
 
 use inherited::Named;
+use mgenjit::environment;
 use mgenjit::version::{BUILD_ID, PACKAGE_VERSION};
-use std::ffi::OsString;
+use std::ffi::{CStr, OsStr, OsString};
 use std::os::fd::RawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -37,7 +35,7 @@ enum Mode {
     Version,
 }
 
-const KEPT: [&str; 3] = ["LD_LIBRARY_PATH", "XDG_RUNTIME_DIR", "TMPDIR"];
+const KEPT: [&CStr; 3] = [c"LD_LIBRARY_PATH", c"XDG_RUNTIME_DIR", c"TMPDIR"];
 
 struct Arguments {
     mode: Mode,
@@ -61,7 +59,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     // What the servers need that it starts, and what says where their sockets are.
-    let kept = KEPT.map(|name| Some((name, std::env::var_os(name)?)));
+    let kept = KEPT.map(|name| Some((name, environment::variable(name)?)));
     let watched = Named {
         option: "--watch",
         number: client,
@@ -76,7 +74,7 @@ fn main() -> ExitCode {
         Mode::Store => {
             for (name, value) in kept.into_iter().flatten() {
                 // SAFETY: no other thread runs yet.
-                unsafe { std::env::set_var(name, value) };
+                unsafe { std::env::set_var(OsStr::from_bytes(name.to_bytes()), value) };
             }
             store::serve(socket, &at)
         }

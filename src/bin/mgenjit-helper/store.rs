@@ -6,8 +6,13 @@
 //!
 //! What it keeps is bounded: what there is no room for is refused, and ordered again by a later process.
 
-use super::listener::Listener;
-use super::lower::lower;
+#[path = "../mgenjit-server/supervisor/listener.rs"]
+mod listener;
+#[path = "../mgenjit-server/process/lower.rs"]
+mod lower;
+
+use listener::Listener;
+use lower::lower;
 use mgenjit::protocol::messages::Hello;
 use mgenjit::protocol::transport;
 use mgenjit::storing::{Order, Outcome, Said, Storing};
