@@ -221,10 +221,10 @@ impl Config {
         Ok(self)
     }
 
-    /// The level at which a miss is compiled and handed over, if that is another one than `opt_level`. Debuggers are shown, and
-    /// other machines get, what was asked for.
+    /// The level at which a miss is compiled and handed over, if that is another one than `opt_level`. Debuggers are shown,
+    /// other machines get, and profiles are of what was asked for.
     pub fn first_tier(&self) -> Option<OptLevel> {
-        let applies = !self.debug_ir && self.target.is_none();
+        let applies = !self.debug_ir && self.target.is_none() && self.profile.is_none();
         self.first
             .filter(|first| applies && *first != self.opt_level)
     }

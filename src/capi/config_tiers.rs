@@ -43,7 +43,7 @@ use super::status::mgenjit_status;
 /// which it does not share, have the lowest priority. Without a cache that is read and written, nothing is compiled in the
 /// background.
 ///
-/// Not for modules with mgenjit_config_set_debug_ir or mgenjit_config_set_target, which are compiled at `then`. What is
+/// Not for modules with mgenjit_config_set_debug_ir, mgenjit_config_set_target or a profile, which are compiled at `then`. What is
 /// exported of a module is what it runs: to export, use mgenjit_config_set_opt_level.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
