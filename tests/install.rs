@@ -342,8 +342,9 @@ fn the_manual_is_well_formed() {
 }
 
 /// What is completed where a line ends with its last word.
-const COMPLETED: [(&str, &[&str]); 9] = [
-    ("r", &["run"]),
+const COMPLETED: [(&str, &[&str]); 10] = [
+    ("ru", &["run"]),
+    ("repl --no", &["--no-cache"]),
     ("help d", &["doctor"]),
     ("run --no", &["--no-cache"]),
     ("run --add x.ll --opt 2 --ti", &["--time"]),
@@ -376,7 +377,7 @@ fn bash_completes() {
     for (words, expect) in COMPLETED {
         complete(words, expect);
     }
-    let commands = ["run", "build", "cache", "server", "doctor", "help"];
+    let commands = ["run", "build", "repl", "cache", "server", "doctor", "help"];
     complete("''", &[&commands[..], &["--help", "--version"]].concat());
     // Names of files are completed by readline.
     complete("run ''", &[]);
@@ -412,7 +413,7 @@ fn zsh_completes() {
     }
     complete(
         "\"\"",
-        &["run", "build", "cache", "server", "doctor", "help"],
+        &["run", "build", "repl", "cache", "server", "doctor", "help"],
     );
     complete("server \"\"", &["status", "stats", "stop"]);
     complete("--v", &["--version"]);
