@@ -27,7 +27,7 @@ class Place:
     """A folder with caches, in which servers of its own are found."""
 
     def __init__(self):
-        self.folder = tempfile.TemporaryDirectory(prefix="mgenjit-tiers-")
+        self.folder = tempfile.TemporaryDirectory(prefix="mgenjit-tiers-", ignore_cleanup_errors=True)
         os.chmod(self.folder.name, 0o700)
 
     def path(self, name):

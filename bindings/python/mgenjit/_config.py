@@ -84,8 +84,8 @@ class Config:
     None, is the library's default; mgenjit.h says more of each.
 
     - `opt`: "O0", "O1", "O2", "O3", "Os" or "Oz".
-    - `tiers`: two levels, as in ("O0", "O2"): what the cache lacks runs as code of the first, and the other is compiled in the
-      background, for later processes.
+    - `tiers`: two levels, as in ("O0", "O2"): what the cache lacks runs as code of the first, and is compiled at the second
+      in the background, for later processes.
     - `partition`: "automatic", "off", or a number of IR instructions: in pieces of which size modules are compiled.
     - `debug`: announce code to debuggers that come later: those that attach, and those of core files.
     - `debug_ir`: let debuggers show the IR itself, where it has no debug information.
