@@ -84,12 +84,13 @@ class Config:
     None, is the library's default; mgenjit.h says more of each.
 
     - `opt`: "O0", "O1", "O2", "O3", "Os" or "Oz".
-    - `tiers`: two levels, as in ("O0", "O2"): what the cache lacks runs as code of the first, and is compiled at the second
+    - `tiers`: two levels, as in ("O0", "O2"): what the cache lacks runs as code of the first, and the other is compiled
       in the background, for later processes.
     - `partition`: "automatic", "off", or a number of IR instructions: in pieces of which size modules are compiled.
     - `debug`: announce code to debuggers that come later: those that attach, and those of core files.
     - `debug_ir`: let debuggers show the IR itself, where it has no debug information.
     - `replaceable`: let functions be replaced while code runs, by modules that define them again and by Module.replace.
+    - `profile_generate`: let code count what it does, for Module.profile; `profile`: optimise by what was counted.
     - `perf`: what the profiler is told of code that is in no file: "off", "map" or "jitdump".
     - `cpu`: "native", or a level such as "x86-64-v3". With `target`, one of LLVM's names.
     - `target`: an LLVM triple, to export code for; `features`: such as "+sve,-crc".
@@ -120,6 +121,8 @@ class Config:
         debug: bool | None = None,
         debug_ir: bool | None = None,
         replaceable: bool | None = None,
+        profile_generate: bool | None = None,
+        profile: bytes | None = None,
         perf: str | None = None,
         cpu: str | None = None,
         target: str | None = None,
@@ -182,6 +185,11 @@ class Config:
         switch("set_debug", debug)
         switch("set_debug_ir", debug_ir)
         switch("set_replaceable", replaceable)
+        if profile_generate and profile:
+            raise ValueError("code counts or is optimised by a profile: give profile_generate or profile")
+        switch("set_profile_generate", profile_generate)
+        if profile is not None:
+            set("set_profile_use", profile, len(profile))
         if perf is not None:
             set("set_perf", _constant("PERF_", perf, "perf"))
         if target is not None:

@@ -10,7 +10,7 @@ import time
 from . import _abi, _c, _config
 from ._abi import call, lib
 from ._function import Function
-from ._life import Handle, Kept, Watch, is_main_thread
+from ._life import Handle, Kept, Watch, interruptible, is_main_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -379,6 +379,10 @@ class Module:
         unmapped = _c.bool8()
         call("module_retire", self._handle, _c.byref(unmapped))
         return bool(unmapped.value)
+
+    def profile(self) -> bytes:
+        """What its code has counted: see the option `profile_generate`."""
+        return _abi.take_blob(interruptible(_abi.make, "module_profile", self._handle))
 
     def export(self, path: Any, kind: str | None = None, **options: Any) -> None:
         """Writes it to a file: see `mgenjit.export`."""

@@ -334,6 +334,24 @@ def test_replacement():
         executor.compile(version(1, "global i64 7")).replace(version(2))
 
 
+def test_profiles():
+    with mgenjit.Executor(profile_generate=True, cache=False) as executor:
+        module = executor.compile(FIB)
+        assert module["fib"](10) == 55
+        profile = module.profile()
+    told = []
+    with mgenjit.Executor(profile=profile, cache=False, on_event=told.append) as executor:
+        assert executor.compile(FIB)["fib"](10) == 55
+    assert not [event for event in told if event.kind == "warning"]
+    with mgenjit.Executor(profile=b"none", cache=False, on_event=told.append) as executor:
+        assert executor.compile(FIB)["fib"](10) == 55
+    assert [event for event in told if event.kind == "warning"]
+    with mgenjit.Executor(cache=False) as executor, pytest.raises(mgenjit.NotFoundError):
+        executor.compile(FIB).profile()
+    with pytest.raises(ValueError, match="give profile_generate or profile"):
+        mgenjit.Executor(profile_generate=True, profile=profile)
+
+
 def test_tiers(tmp_path):
     with mgenjit.Executor(tiers=("O1", "O1"), cache=tmp_path) as executor:
         assert executor.compile(FIB).opt == "O1"
