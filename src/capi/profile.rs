@@ -14,9 +14,9 @@
 //! mgenjit_executor_new(counting, &counter, NULL);
 //! mgenjit_module *counted;
 //! mgenjit_executor_compile(counter, "add.ll", ir, strlen(ir), &counted, NULL);
-//! void *count;
-//! mgenjit_module_lookup(counted, "add", &count, NULL);
-//! assert(((int (*)(int, int))count)(1, 2) == 3);
+//! int64_t (*count)(int64_t, int64_t);
+//! mgenjit_module_lookup(counted, "add", (void **)&count, NULL);
+//! assert(count(1, 2) == 3);
 //! mgenjit_blob *profile;
 //! assert(mgenjit_module_profile(counted, &profile, NULL) == MGENJIT_STATUS_OK);
 //! mgenjit_config_set_profile_use(counting, mgenjit_blob_data(profile), mgenjit_blob_size(profile), NULL);
