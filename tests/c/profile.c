@@ -1,3 +1,4 @@
+// runs: once
 // bc: profiled.bc = profiled.c -O2 -Xclang -disable-llvm-passes
 // bc: profiled_edited.bc = profiled.c -O2 -Xclang -disable-llvm-passes -DEDITED
 // bc: profiled_other.bc = profiled_other.c -O2 -Xclang -disable-llvm-passes
@@ -97,13 +98,15 @@ static char *shown(const mgenjit_blob *profile)
     return shell("llvm-profdata-22 show --all-functions --counts shown.profdata");
 }
 
-/* The count of a function's entry. */
+/* The count of a function's first block. A local function's name begins with its file's path. */
 static long long count_of(const mgenjit_blob *profile, const char *function)
 {
     char *text = shown(profile), *name = NULL, *at;
     long long count = -1;
-    CHECK(asprintf(&name, "  %s:\n", function) > 0);
+    CHECK(asprintf(&name, "%s%s:\n", strchr(function, ';') != NULL ? "/" : "  ", function) > 0);
     at = strstr(text, name);
+    if (at == NULL)
+        at = strstr(text, name + 1);
     CHECK(at != NULL);
     at = strstr(at, "Block counts: [");
     CHECK(at != NULL);
