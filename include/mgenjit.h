@@ -873,9 +873,9 @@ mgenjit_status mgenjit_config_set_server_log(mgenjit_config *config,
  *     mgenjit_executor_free(host);
  */
 
-// Sets two optimisation levels, each one of MGENJIT_OPT_…. A compile looks in the cache for code of the level `then`, and
+// Sets two optimisation levels, each one of MGENJIT_OPT_…. A compile looks in the cache for code of the level `second`, and
 // then of the level `first`. If it has neither, the module is compiled at `first`, stored and handed over. Whenever code of
-// the level `first` is handed over, the module is compiled at `then` in the background, and stored. Equal levels: no tiers,
+// the level `first` is handed over, the module is compiled at `second` in the background, and stored. Equal levels: no tiers,
 // as mgenjit_config_set_opt_level does. Default: $MGENJIT_TIERS, as in "O0,O2", if neither function was called; if it is not
 // set, no tiers.
 //
@@ -884,13 +884,13 @@ mgenjit_status mgenjit_config_set_server_log(mgenjit_config *config,
 // which it does not share, have the lowest priority. Without a cache that is read and written, nothing is compiled in the
 // background.
 //
-// Not for modules with mgenjit_config_set_debug_ir, mgenjit_config_set_target or a profile, which are compiled at `then`. What is
+// Not for modules with mgenjit_config_set_debug_ir, mgenjit_config_set_target or a profile, which are compiled at `second`. What is
 // exported of a module is what it runs: to export, use mgenjit_config_set_opt_level.
 //
 // Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 mgenjit_status mgenjit_config_set_tiers(mgenjit_config *config,
                                         int32_t first,
-                                        int32_t then,
+                                        int32_t second,
                                         mgenjit_error **error);
 
 // The optimisation level of the module's code: one of MGENJIT_OPT_…. -1 for NULL.
@@ -1692,8 +1692,9 @@ mgenjit_status mgenjit_config_set_profile_generate(mgenjit_config *config,
 // what `clang -Xclang -disable-llvm-passes -emit-llvm` writes at the same optimisation level. Each module is compiled
 // as one, not in pieces.
 //
-// What is wrong with the profile is never an error: the event hook gets MGENJIT_EVENT_WARNING when a module is compiled and the
-// profile cannot be read, knows none of its functions, or has counts of other code for some, which are named.
+// A profile that does not fit is no error: the event hook gets MGENJIT_EVENT_WARNING when a module is compiled and the profile
+// cannot be read, knows none of its functions, or has counts of other code for some, which are named. LLVM's reader does not
+// survive every damaged profile: then the compile fails with MGENJIT_STATUS_SERVER_CRASHED and names the profile.
 //
 // Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 mgenjit_status mgenjit_config_set_profile_use(mgenjit_config *config,

@@ -347,7 +347,7 @@ const COMPLETED: [(&str, &[&str]); 10] = [
     ("repl --no", &["--no-cache"]),
     ("help d", &["doctor"]),
     ("run --no", &["--no-cache"]),
-    ("run --add x.ll --opt 2 --ti", &["--time"]),
+    ("run --add x.ll --opt 2 --ti", &["--tiers", "--time"]),
     ("build -o x --sta", &["--static"]),
     ("cache expl", &["explain"]),
     ("cache --cache-dir list verif", &["verify"]),

@@ -32,9 +32,9 @@ use super::ffi::get;
 use super::module::mgenjit_module;
 use super::status::mgenjit_status;
 
-/// Sets two optimisation levels, each one of MGENJIT_OPT_…. A compile looks in the cache for code of the level `then`, and
+/// Sets two optimisation levels, each one of MGENJIT_OPT_…. A compile looks in the cache for code of the level `second`, and
 /// then of the level `first`. If it has neither, the module is compiled at `first`, stored and handed over. Whenever code of
-/// the level `first` is handed over, the module is compiled at `then` in the background, and stored. Equal levels: no tiers,
+/// the level `first` is handed over, the module is compiled at `second` in the background, and stored. Equal levels: no tiers,
 /// as mgenjit_config_set_opt_level does. Default: $MGENJIT_TIERS, as in "O0,O2", if neither function was called; if it is not
 /// set, no tiers.
 ///
@@ -43,7 +43,7 @@ use super::status::mgenjit_status;
 /// which it does not share, have the lowest priority. Without a cache that is read and written, nothing is compiled in the
 /// background.
 ///
-/// Not for modules with mgenjit_config_set_debug_ir, mgenjit_config_set_target or a profile, which are compiled at `then`. What is
+/// Not for modules with mgenjit_config_set_debug_ir, mgenjit_config_set_target or a profile, which are compiled at `second`. What is
 /// exported of a module is what it runs: to export, use mgenjit_config_set_opt_level.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
@@ -51,10 +51,10 @@ use super::status::mgenjit_status;
 pub unsafe extern "C" fn mgenjit_config_set_tiers(
     config: *mut mgenjit_config,
     first: i32,
-    then: i32,
+    second: i32,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    set!(error, handle_mut config => config.0.set_tiers(opt_level(first)?, opt_level(then)?))
+    set!(error, handle_mut config => config.0.set_tiers(opt_level(first)?, opt_level(second)?))
 }
 
 /// The optimisation level of the module's code: one of MGENJIT_OPT_…. -1 for NULL.

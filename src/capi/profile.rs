@@ -68,8 +68,9 @@ pub unsafe extern "C" fn mgenjit_config_set_profile_generate(
 /// what `clang -Xclang -disable-llvm-passes -emit-llvm` writes at the same optimisation level. Each module is compiled
 /// as one, not in pieces.
 ///
-/// What is wrong with the profile is never an error: the event hook gets MGENJIT_EVENT_WARNING when a module is compiled and the
-/// profile cannot be read, knows none of its functions, or has counts of other code for some, which are named.
+/// A profile that does not fit is no error: the event hook gets MGENJIT_EVENT_WARNING when a module is compiled and the profile
+/// cannot be read, knows none of its functions, or has counts of other code for some, which are named. LLVM's reader does not
+/// survive every damaged profile: then the compile fails with MGENJIT_STATUS_SERVER_CRASHED and names the profile.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]

@@ -99,7 +99,7 @@ extern "C" {
     pub fn mgenjit_config_set_tiers(
         config: *mut mgenjit_config,
         first: i32,
-        then: i32,
+        second: i32,
         error: *mut *mut mgenjit_error,
     ) -> mgenjit_status;
     pub fn mgenjit_config_set_cpu(
