@@ -725,8 +725,7 @@ fn at_a_terminal() {
         support::skips::skip("repl: lines are edited", "there is no libedit");
     }
     // Ctrl-D.
-    typist.type_in("\x04");
-    let (code, _) = typist.end();
+    let (code, _) = typist.end_by("\x04");
     assert_eq!(code, 0);
     if !has_libedit {
         return;
