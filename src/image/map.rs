@@ -417,12 +417,16 @@ unsafe fn fill(base: *mut c_void, image: &[u8], segment: &Segment) -> Result<(),
         .and_then(|rest| rest.get(..segment.file_len))
         .ok_or(Errno::INVAL)?;
     let pages = pages(segment);
+    // Not by `memcpy`: ThreadSanitizer replaces it, does not see the system calls that map memory, and takes what was here
+    // before for the same memory.
     // SAFETY: the caller vouches for the pages; the file's bytes are no more than the segment's memory.
     unsafe {
-        ptr::copy_nonoverlapping(
-            bytes.as_ptr(),
-            base.wrapping_byte_add(segment.address).cast::<u8>(),
-            bytes.len(),
+        std::arch::asm!(
+            "rep movsb",
+            inout("rcx") bytes.len() => _,
+            inout("rsi") bytes.as_ptr() => _,
+            inout("rdi") base.wrapping_byte_add(segment.address) => _,
+            options(nostack, preserves_flags)
         );
         if !segment.writable {
             let mut protection = MprotectFlags::READ;
