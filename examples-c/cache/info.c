@@ -1,25 +1,13 @@
 #include "info.h"
 
 #include "common/json.h"
-
-const char *opt_level_name(int32_t level)
-{
-    switch (level) {
-    case MGENJIT_OPT_O0: return "O0";
-    case MGENJIT_OPT_O1: return "O1";
-    case MGENJIT_OPT_O2: return "O2";
-    case MGENJIT_OPT_O3: return "O3";
-    case MGENJIT_OPT_OS: return "Os";
-    case MGENJIT_OPT_OZ: return "Oz";
-    default: return "?";
-    }
-}
+#include "common/level.h"
 
 void json_info(const mgenjit_cache_info *info)
 {
     json_string("key", info->key);
     json_string("name", info->name);
-    json_string("opt_level", opt_level_name(info->opt_level));
+    json_string("opt_level", level_name(info->opt_level));
     json_bool("pinned", info->pinned);
     json_string("triple", info->triple);
     json_string("cpu", info->cpu);

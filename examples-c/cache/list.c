@@ -5,6 +5,7 @@
 
 #include "commands.h"
 #include "common/json.h"
+#include "common/level.h"
 #include "common/table.h"
 #include "common/units.h"
 #include "entries.h"
@@ -76,7 +77,7 @@ static void print_long(const mgenjit_cache_info *info)
                                  format_size(size, info->bytes),
                                  format_size(image, info->image_bytes),
                                  format_size(ir, info->ir_bytes),
-                                 opt_level_name(info->opt_level),
+                                 level_name(info->opt_level),
                                  format_time(created, info->created_us),
                                  format_duration(compile, info->compile_us),
                                  hits,

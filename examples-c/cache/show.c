@@ -11,6 +11,7 @@
 
 #include "commands.h"
 #include "common/json.h"
+#include "common/level.h"
 #include "common/program.h"
 #include "common/table.h"
 #include "common/text.h"
@@ -162,7 +163,7 @@ static void print_table(const mgenjit_cache_entry *entry, const mgenjit_cache_in
                  format_size(one, mgenjit_cache_entry_input_size(entry, i)));
         table_fact(i == 0 ? "inputs" : "", line);
     }
-    table_fact("optimised", opt_level_name(info->opt_level));
+    table_fact("optimised", level_name(info->opt_level));
     if (mgenjit_cache_entry_options(entry)[0] != '\0')
         table_fact("options", mgenjit_cache_entry_options(entry));
     snprintf(text, sizeof text, "%s, in %s", format_time(one, info->created_us),

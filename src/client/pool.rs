@@ -14,6 +14,7 @@ use crate::error::{Error, Status, reason};
 use crate::event::Times;
 use crate::fork;
 use crate::protocol::messages::Request;
+use crate::protocol::payload;
 use once_cell::sync::OnceCell;
 use rustix::event::Timespec;
 use rustix::thread::futex;
@@ -255,6 +256,28 @@ impl Pool {
                 ),
             )),
         }
+    }
+
+    /// The bytes that a server makes for a request that is no compile, which nobody is told of.
+    pub fn emit(&self, request: &Request, inputs: &[&[u8]]) -> Result<Vec<u8>, Error> {
+        let answer = self.request(
+            request,
+            inputs,
+            Duration::ZERO,
+            &mut Times::default(),
+            &Cancel::default(),
+            &mut (),
+        )?;
+        let Answer::Emitted(file, len) = answer else {
+            return Err(out_of_step(request.name()));
+        };
+        payload::read_payload(&file, len).map_err(|error| {
+            let name = request.name();
+            Error::new(
+                Status::Io,
+                format!("what the compile server made of {name} cannot be read: {error}"),
+            )
+        })
     }
 
     /// Uses private servers for a while, because each attempt costs time.

@@ -6,21 +6,15 @@
 
 use super::core::Executor;
 use super::source::{Content, Source};
-use crate::client::cancel::Cancel;
-use crate::client::connection::Answer;
-use crate::client::failures::out_of_step;
 use crate::client::pool::Pool;
 use crate::config::Config;
 use crate::error::{Error, Status};
-use crate::event::Times;
 use crate::protocol::messages::{LinkOutput, LinkRequest, Request};
-use crate::protocol::payload;
 use crate::protocol::profile::NAME;
 use crate::types::{Input, ProfileUse};
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 /// The table's symbol. The server's `llvm/profile/table.cpp` makes it.
 const TABLE: &str = "__mgenjit_profile";
@@ -122,23 +116,7 @@ fn index(
         libraries: 0,
     });
     let contents: Vec<&[u8]> = profiles.iter().map(|(_, bytes)| *bytes).collect();
-    let answer = pool.request(
-        &request,
-        &contents,
-        Duration::ZERO,
-        &mut Times::default(),
-        &Cancel::default(),
-        &mut (),
-    )?;
-    let Answer::Emitted(file, len) = answer else {
-        return Err(out_of_step(name));
-    };
-    payload::read_payload(&file, len).map_err(|error| {
-        Error::new(
-            Status::Io,
-            format!("the profile of {name} cannot be read: {error}"),
-        )
-    })
+    pool.emit(&request, &contents)
 }
 
 /// The memory of an image that stays mapped.

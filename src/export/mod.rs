@@ -12,21 +12,16 @@ mod symbols;
 
 pub use options::{Argument, Kind, Options};
 
-use crate::client::cancel::Cancel;
-use crate::client::connection::Answer;
-use crate::client::failures::out_of_step;
 use crate::error::{Error, Status};
-use crate::event::{Event, EventKind, Times};
+use crate::event::{Event, EventKind};
 use crate::executor::{Artifacts, Module, check_main};
 use crate::protocol::messages::{LinkOutput, LinkRequest, Request};
-use crate::protocol::payload;
 use crate::types::{Emit, Input, Target};
 use archive::Member;
 use file::Output;
 use linker::{Linker, Plan};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::time::Duration;
 
 /// Exports modules, which must be of one target, to bytes.
 pub fn to_bytes(modules: &[&Module], kind: Kind, options: &Options) -> Result<Vec<u8>, Error> {
@@ -343,27 +338,7 @@ fn emit(part: &Part<'_>, emit: Emit) -> Result<Vec<u8>, Error> {
 
 fn ask(part: &Part<'_>, request: &Request, inputs: &[Vec<u8>]) -> Result<Vec<u8>, Error> {
     let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
-    let pool = part.module.executor().pool();
-    let answer = pool.request(
-        request,
-        &inputs,
-        Duration::ZERO,
-        &mut Times::default(),
-        &Cancel::default(),
-        &mut (),
-    )?;
-    let Answer::Emitted(file, len) = answer else {
-        return Err(out_of_step(part.name()));
-    };
-    payload::read_payload(&file, len).map_err(|error| {
-        Error::new(
-            Status::Io,
-            format!(
-                "what the compile server made of {} cannot be read: {error}",
-                part.name()
-            ),
-        )
-    })
+    part.module.executor().pool().emit(request, &inputs)
 }
 
 /// The C header of a library of the modules.

@@ -188,28 +188,13 @@ static void destructors_at_the_end_of_threads()
     CHECK(notes == "ccdd");
 }
 
-static bool mapped(const void *address)
-{
-    FILE *maps = fopen("/proc/self/maps", "r");
-    char line[4096];
-    bool found = false;
-    CHECK(maps != NULL);
-    while (fgets(line, sizeof line, maps) != NULL) {
-        unsigned long from, to;
-        CHECK(sscanf(line, "%lx-%lx", &from, &to) == 2);
-        found |= from <= (unsigned long)address && (unsigned long)address < to;
-    }
-    fclose(maps);
-    return found;
-}
-
 /* Whether code was unmapped. The address of a function that can be replaced stays as long as its executor. */
 static bool is_gone(void *address)
 {
 #ifdef REPLACEABLE_EXECUTORS
-    return mapped(address);
+    return in_maps(address);
 #else
-    return !mapped(address);
+    return !in_maps(address);
 #endif
 }
 
@@ -222,7 +207,7 @@ static void removed_while_a_thread_lives()
     Worker worker;
     worker.run([&] { touch(); });
     CHECK_OK(mgenjit_module_remove(module, &failure));
-    CHECK(mapped(reinterpret_cast<void *>(touch)));
+    CHECK(in_maps(reinterpret_cast<void *>(touch)));
     CHECK(notes == "c");
     mgenjit_module_free(module);
     worker.end();
@@ -277,10 +262,10 @@ static void removed_with_what_a_destructor_calls()
         }
         if (by_executor)
             mgenjit_executor_free(executor);
-        CHECK(mapped(other));
+        CHECK(in_maps(other));
         worker.end();
         CHECK(notes == "oo");
-        CHECK(by_executor ? !mapped(other) : is_gone(other));
+        CHECK(by_executor ? !in_maps(other) : is_gone(other));
         if (!by_executor)
             mgenjit_executor_free(executor);
     }
