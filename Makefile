@@ -49,7 +49,7 @@ workload_sources := benches/eviction/workload.c
 
 HEADERS := include/mgenjit.h $(wildcard examples-c/*/*.h benches/*.h)
 
-.PHONY: all library remote ready setup demo check test soak test-bindings test-python wheel check-c lint header notices bench picture flame bench-pieces bench-tiers bench-profile bench-throws bench-cache bench-scale record-trace hot install uninstall clean help
+.PHONY: all library remote ready setup demo check test soak test-bindings test-python wheel check-c lint header notices bench picture flame bench-pieces bench-tiers bench-profile bench-throws bench-cache bench-layers bench-scale record-trace hot install uninstall clean help
 .DELETE_ON_ERROR:
 
 all: library $(patsubst %,target/examples-c/%,$(EXAMPLES) $(TOOLS)) target/install/mgenjit.o $(RUNTIME) ## build the library, the compile server and the examples (default)
@@ -243,6 +243,9 @@ bench-throws: ready target/benches/throws ## exceptions with many images, beside
 
 bench-cache: ## what eviction saves on a recorded trace, beside LRU and others
 	$(CARGO) test --release --lib cache::replay -- --nocapture
+
+bench-layers: ## a hit in a bundle of ten thousand entries beside one in a folder: a minute
+	$(CARGO) test --release --lib cache::layers -- --ignored --nocapture
 
 bench-scale: ## a cache of a million entries beside one of a thousand: 13 GB of disk, a quarter of an hour
 	$(CARGO) test --release --lib cache::scale -- --ignored --nocapture

@@ -17,10 +17,10 @@ import tempfile
 import gdb
 
 # Of the structures in src/debug/registry.rs.
-VERSION = 1
-# base, length; name, directory, path, rest: address and length each; offset of the rest, length of the file; device, inode;
-# what it was announced as.
-RECORD = struct.Struct("<15Q")
+VERSION = 2
+# base, length; name, directory, path, rest: address and length each; offset of the rest, length of the file; device, inode,
+# where in the file it begins; what it was announced as.
+RECORD = struct.Struct("<16Q")
 
 
 def read(address, length):
@@ -30,7 +30,7 @@ def read(address, length):
 class Image:
     def __init__(self, fields):
         (self.base, self.len, name, name_len, directory, directory_len, path, path_len, rest, rest_len, self.rest_offset,
-         self.file_len, _, _, self.announced) = fields
+         self.file_len, _, _, self.file_at, self.announced) = fields
         self.name = read(name, name_len).decode("utf-8", "replace")
         self.path = os.fsdecode(os.path.join(read(directory, directory_len), read(path, path_len)))
         self.rest = (rest, rest_len)
@@ -38,8 +38,15 @@ class Image:
     def file(self):
         """The file that has its symbols."""
         if self.path and os.path.exists(self.path):
-            return self.path
+            # gdb reads no file from its middle on.
+            return self.path if self.file_at == 0 else self.part()
         return self.rebuilt()
+
+    def part(self):
+        """As `file`, of a file with other images in it."""
+        with open(self.path, "rb") as file:
+            file.seek(self.file_at)
+            return self.temporary(file.read(self.file_len))
 
     def rebuilt(self):
         """As `file`, from memory: the loaded segments, and what the library keeps beside them."""
@@ -59,6 +66,10 @@ class Image:
             # The section headers are not in memory, and gdb would look for them.
             content[40:48] = bytes(8)
             content[58:64] = bytes(6)
+        return self.temporary(content)
+
+    @staticmethod
+    def temporary(content):
         with tempfile.NamedTemporaryFile(prefix="mgenjit-", suffix=".so", delete=False) as file:
             file.write(content)
         atexit.register(os.unlink, file.name)

@@ -152,7 +152,7 @@ static const struct row {
     {OUTPUT, "o", "output", "BUNDLE", " export ", "the file to write"},
     {ALL, NULL, "all", NULL, " export ", "all modules"},
     {SIGN, NULL, "sign", "KEYFILE", " export ", "sign them with this private key"},
-    {LAYER, NULL, "layer", "DIR", " explain ", "a read-only cache below this one (repeatable)"},
+    {LAYER, NULL, "layer", "DIR", " explain ", "a read-only cache below this one, or a bundle (repeatable)"},
     {TRUST, NULL, "trust", "KEYFILE", " verify explain import ", "a trusted key: what none of them signed is refused (repeatable)"},
     {JSON, NULL, "json", NULL, " stats list show verify trim clear remove pin unpin explain export import rebuild ",
      "print JSON, one object a line"},

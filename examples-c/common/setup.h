@@ -70,7 +70,7 @@ enum {
     "  --cache-dir DIR      where compiled code is kept; default: $MGENJIT_CACHE_DIR,\n" \
     "                       else $XDG_CACHE_HOME/mgenjit, else ~/.cache/mgenjit\n" \
     "  --no-cache           neither look in the cache nor store in it\n" \
-    "  --layer DIR          a read-only cache below that one (repeatable)\n" \
+    "  --layer DIR          a read-only cache below that one, or a bundle (repeatable)\n" \
     "  --trust KEYFILE      a key; what none signed is not taken from the cache (repeatable)\n" \
     "  --sign KEYFILE       sign what is stored with this private key\n" \
     "  --remote URL         a store that machines share, asked for what is not in the cache (repeatable); what\n" \

@@ -64,6 +64,15 @@ struct Trusted {
     root: bool,
 }
 
+impl Trusted {
+    fn of(owner: Owner) -> Trusted {
+        Trusted {
+            user: rustix::process::geteuid().as_raw(),
+            root: owner == Owner::UserOrRoot,
+        }
+    }
+}
+
 /// A directory that is open and trusted.
 #[derive(Debug)]
 pub struct Root {
@@ -105,10 +114,7 @@ impl Directory {
         };
         let stat =
             rustix::fs::fstat(&fd).map_err(|error| self.warning("cannot be examined", error))?;
-        let trusted = Trusted {
-            user: rustix::process::geteuid().as_raw(),
-            root: self.owner == Owner::UserOrRoot,
-        };
+        let trusted = Trusted::of(self.owner);
         check_trust(&stat, trusted)
             .map_err(|why| self.warning("is not used, because what is in a cache is run", why))?;
         let root = Arc::new(Root {
@@ -405,6 +411,11 @@ fn check_single(stat: &Stat) -> Result<(), OpenError> {
         ));
     }
     Ok(())
+}
+
+/// Refuses a file of a layer that somebody else could put code into.
+pub fn check_owner(stat: &Stat, owner: Owner) -> Result<(), OpenError> {
+    check_file(stat, Trusted::of(owner))
 }
 
 /// Where a key's entry lies, seen from the root.

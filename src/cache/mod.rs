@@ -16,6 +16,7 @@ pub mod file;
 pub mod index;
 pub mod journal;
 pub mod key;
+mod layer;
 pub mod list;
 pub mod lock;
 pub mod maintain;
@@ -28,6 +29,9 @@ pub mod trust;
 mod version;
 pub mod warning;
 
+#[cfg(test)]
+#[path = "../../benches/cache/layers.rs"]
+mod layers;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]

@@ -5,6 +5,7 @@ use super::entry::{self, Entry, EntryError};
 use super::file;
 use super::journal::{HitKind, Journal, Kind, MissReason, Record, RemoteKind, StoreKind};
 use super::key::Key;
+use super::layer::{Layer, Place, PlaceError};
 use super::lock::{Lock, Outcome};
 use super::maintain;
 use super::manifest::Manifest;
@@ -12,7 +13,6 @@ use super::options::Options;
 use super::sources;
 use super::warning::Warning;
 use crate::fork;
-use rustix::fs::OFlags;
 use rustix::io::Errno;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,7 +22,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Store {
     directory: Arc<Directory>,
-    layers: Vec<Directory>,
+    layers: Vec<Layer>,
     options: Options,
     journal: Mutex<Opened>,
 }
@@ -45,6 +45,9 @@ enum Via {
     /// Through an alias, in a layer below it.
     Layer,
 }
+
+/// Why an entry must not be run.
+type Unusable = (MissReason, Warning);
 
 /// The result of a look-up.
 #[derive(Debug)]
@@ -77,7 +80,7 @@ impl Store {
                 .iter()
                 .map(|path| {
                     let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-                    Directory::new(path, Owner::UserOrRoot)
+                    Layer::new(path)
                 })
                 .collect(),
             options,
@@ -102,19 +105,17 @@ impl Store {
     /// must be for `machine`: code for another CPU could end the process.
     pub fn find_for(&self, key: &Key, machine: &str, purpose: Purpose) -> Found {
         let mut unfit = None;
-        for (index, directory) in std::iter::once(&*self.directory)
-            .chain(&self.layers)
-            .enumerate()
-        {
-            match self.find_in(directory, key) {
+        for number in 0..=self.layers.len() {
+            match self.find_in(number, key) {
                 Ok(Some((entry, via))) => {
                     if let Err(error) = entry.expect_machine(machine) {
-                        let path = entry_path(&entry.tail.key());
-                        let (reason, warning) = unusable(directory, &path, &error);
-                        unfit.get_or_insert(Found::Unusable(reason, warning));
+                        let path = entry.directory.as_deref().unwrap_or(self.directory.path());
+                        let path = path.join(&entry.path);
+                        let warning = Warning(format!("{}: {error}", path.display()));
+                        unfit.get_or_insert(Found::Unusable(MissReason::Damaged, warning));
                         continue;
                     }
-                    let in_layer = index > 0 || via == Via::Layer;
+                    let in_layer = number > 0 || via == Via::Layer;
                     match purpose {
                         Purpose::Run => self.record_hit(&entry, in_layer, via == Via::Alias),
                         Purpose::Join => self.record_piece(&entry, in_layer),
@@ -131,37 +132,53 @@ impl Store {
         unfit.unwrap_or(Found::Nothing)
     }
 
-    /// The entry of `key` in one directory, found directly or by an alias, and how it was found.
-    fn find_in(
-        &self,
-        directory: &Directory,
-        key: &Key,
-    ) -> Result<Option<(Entry, Via)>, (MissReason, Warning)> {
-        let Some(root) = directory
-            .open()
-            // The directory is at fault, not the entry.
-            .map_err(|warning| (MissReason::Absent, warning))?
-        else {
+    /// The entry of `key` in the cache's own directory, or in the layer of that number after it, and how it was found.
+    fn find_in(&self, number: usize, key: &Key) -> Result<Option<(Entry, Via)>, Unusable> {
+        let opened = match number.checked_sub(1) {
+            None => self.own(),
+            Some(number) => self.layers[number].open(),
+        };
+        // The directory is at fault, not the entry.
+        let at_fault = |warning| (MissReason::Absent, warning);
+        let Some(place) = opened.map_err(at_fault)? else {
             return Ok(None);
         };
-        if let Some(entry) = self.read_entry(directory, &root, key)? {
+        let found = self.find_at(&place, key);
+        if let Place::Bundle(layer, bundle) = &place
+            && !matches!(found, Ok(Some(_)))
+            && let Some(opened) = layer.open_if_changed(bundle)
+        {
+            return match opened.map_err(at_fault)? {
+                Some(place) => self.find_at(&place, key),
+                None => Ok(None),
+            };
+        }
+        found
+    }
+
+    fn own(&self) -> Result<Option<Place<'_>>, Warning> {
+        let root = self.directory.open()?;
+        Ok(root.map(|root| Place::Folder(&self.directory, root)))
+    }
+
+    /// The entry of `key` in one place, found directly or by an alias.
+    fn find_at(&self, place: &Place<'_>, key: &Key) -> Result<Option<(Entry, Via)>, Unusable> {
+        if let Some(entry) = self.read_entry(place, key)? {
             return Ok(Some((entry, Via::Name)));
         }
-        let path = alias_path(key);
-        let trust = self.options.trust.as_deref();
-        let target = match root.open_file(&path, OFlags::RDONLY) {
-            Ok(file) => entry::read_alias(&file, key, trust),
-            Err(OpenError::Io(Errno::NOENT)) => return Ok(None),
-            Err(error) => return Err(unopened(directory, &path, error)),
+        let unusable = |error| unusable(place, entry::Kind::Alias, key, error);
+        let Some((alias, _)) = place.open(entry::Kind::Alias, key).map_err(unusable)? else {
+            return Ok(None);
         };
-        let target = target.map_err(|error| unusable(directory, &path, &error))?;
-        if let Some(entry) = self.read_entry(directory, &root, &target)? {
+        let target = entry::read_alias_at(&alias, key, self.options.trust.as_deref())
+            .map_err(|error| unusable(error.into()))?;
+        if let Some(entry) = self.read_entry(place, &target)? {
             return Ok(Some((entry, Via::Alias)));
         }
         // The entry may be in a layer. An alias whose entry is gone counts as absent.
         for layer in &self.layers {
-            if let Ok(Some(root)) = layer.open()
-                && let Some(entry) = self.read_entry(layer, &root, &target)?
+            if let Ok(Some(place)) = layer.open()
+                && let Some(entry) = self.read_entry(&place, &target)?
             {
                 return Ok(Some((entry, Via::Layer)));
             }
@@ -170,19 +187,19 @@ impl Store {
     }
 
     /// Reads back what was just published, as every later run will. It does not count as a hit.
-    pub fn reopen(&self, key: &Key) -> Result<Option<Entry>, (MissReason, Warning)> {
-        match self.directory.open() {
-            Ok(Some(root)) => self.read_entry(&self.directory, &root, key),
+    pub fn reopen(&self, key: &Key) -> Result<Option<Entry>, Unusable> {
+        match self.own() {
+            Ok(Some(place)) => self.read_entry(&place, key),
             Ok(None) => Ok(None),
             Err(warning) => Err((MissReason::Damaged, warning)),
         }
     }
 
     /// As [`Store::find_for`], but records nothing.
-    pub fn look(&self, key: &Key) -> Result<Option<Entry>, (MissReason, Warning)> {
+    pub fn look(&self, key: &Key) -> Result<Option<Entry>, Unusable> {
         let mut unusable = None;
-        for directory in std::iter::once(&*self.directory).chain(&self.layers) {
-            match self.find_in(directory, key) {
+        for number in 0..=self.layers.len() {
+            match self.find_in(number, key) {
                 Ok(Some((entry, _))) => return Ok(Some(entry)),
                 Ok(None) => {}
                 Err(error) => {
@@ -193,26 +210,16 @@ impl Store {
         unusable.map_or(Ok(None), Err)
     }
 
-    fn read_entry(
-        &self,
-        directory: &Directory,
-        root: &Root,
-        key: &Key,
-    ) -> Result<Option<Entry>, (MissReason, Warning)> {
-        let path = entry_path(key);
-        let (file, stat) = match root.open_examined(&path, OFlags::RDONLY) {
-            Ok(opened) => opened,
-            Err(OpenError::Io(Errno::NOENT)) => return Ok(None),
-            Err(error) => return Err(unopened(directory, &path, error)),
+    fn read_entry(&self, place: &Place<'_>, key: &Key) -> Result<Option<Entry>, Unusable> {
+        let unusable = |error| unusable(place, entry::Kind::Entry, key, error);
+        let Some((part, path)) = place.open(entry::Kind::Entry, key).map_err(unusable)? else {
+            return Ok(None);
         };
-        match Entry::verify_examined(file, &stat, key, self.options.trust.as_deref()) {
-            Ok(mut entry) => {
-                entry.directory = Some(directory.shared_path());
-                entry.path = path;
-                Ok(Some(entry))
-            }
-            Err(error) => Err(unusable(directory, &path, &error)),
-        }
+        let mut entry = Entry::verify_part(part, key, self.options.trust.as_deref())
+            .map_err(|error| unusable(error.into()))?;
+        entry.directory = Some(place.directory());
+        entry.path = path;
+        Ok(Some(entry))
     }
 
     /// Takes the lock that whoever compiles `key` holds.
@@ -378,7 +385,7 @@ impl Store {
 
     fn record_hit(&self, entry: &Entry, in_layer: bool, through_alias: bool) {
         let key = entry.tail.key();
-        let mut record = Record::now(Kind::Hit, HitKind::Direct as u8, entry.len, key);
+        let mut record = Record::now(Kind::Hit, HitKind::Direct as u8, entry.part.len, key);
         if in_layer {
             record.detail = HitKind::Layer as u8;
             // This cache's index does not know the entry, and so not what the hit saved.
@@ -396,7 +403,7 @@ impl Store {
         };
         self.record(Record {
             cost,
-            ..Record::now(Kind::Hit, detail as u8, entry.len, entry.tail.key())
+            ..Record::now(Kind::Hit, detail as u8, entry.part.len, entry.tail.key())
         });
     }
 
@@ -487,24 +494,20 @@ impl Drop for Store {
     }
 }
 
-fn unopened(directory: &Directory, path: &str, error: OpenError) -> (MissReason, Warning) {
-    let reason = match error {
-        OpenError::Io(error) if is_shortage(error) => MissReason::Absent,
-        _ => MissReason::Damaged,
-    };
-    (reason, directory.warning_at(path, error))
-}
-
 /// Whether this process or the system is short of something for the moment. The file is not at fault.
 fn is_shortage(error: Errno) -> bool {
     [Errno::MFILE, Errno::NFILE, Errno::NOMEM].contains(&error)
 }
 
-fn unusable(directory: &Directory, path: &str, error: &EntryError) -> (MissReason, Warning) {
-    let reason = match error {
-        EntryError::Untrusted(_) => MissReason::Untrusted,
-        EntryError::Io(error) if is_shortage(*error) => MissReason::Absent,
+fn unusable(place: &Place<'_>, kind: entry::Kind, key: &Key, error: PlaceError) -> Unusable {
+    let reason = match &error {
+        PlaceError::Entry(EntryError::Untrusted(_)) => MissReason::Untrusted,
+        PlaceError::Entry(EntryError::Io(error)) | PlaceError::Open(OpenError::Io(error))
+            if is_shortage(*error) =>
+        {
+            MissReason::Absent
+        }
         _ => MissReason::Damaged,
     };
-    (reason, directory.warning_at(path, error))
+    (reason, place.warning_at(kind, key, error))
 }

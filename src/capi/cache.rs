@@ -367,7 +367,8 @@ pub unsafe extern "C" fn mgenjit_cache_rebuild(
     call!(error, handle cache => cache.admin.rebuild(&mut reporter(progress, user)))
 }
 
-/// Writes the entries of `count` keys, and their aliases, to a file, a bundle. Pieces are written only if their own keys are given. The file appears only when it is complete. If
+/// Writes the entries of `count` keys, and their aliases, to a file, a bundle, to be imported or to be used as a layer
+/// (mgenjit_config_add_cache_layer). Pieces are written only if their own keys are given. The file appears only when it is complete. If
 /// the configuration has a signing key, the entries are signed with it. `progress` may be NULL.
 ///
 /// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_IO.

@@ -21,6 +21,7 @@ pub struct FilePath {
     path: [u8; PATH_MAX],
     /// Its device and inode.
     identity: [u64; 2],
+    at: u64,
 }
 
 impl FilePath {
@@ -33,8 +34,11 @@ impl FilePath {
             path.get_mut(len..len + part.len())?.copy_from_slice(part);
             len += part.len();
         }
-        let identity = file.identity;
-        Some(FilePath { path, identity })
+        Some(FilePath {
+            path,
+            identity: file.identity,
+            at: file.at,
+        })
     }
 
     /// `None`: the file is gone, or is another one by now.
@@ -43,18 +47,26 @@ impl FilePath {
         let path = CStr::from_bytes_until_nul(&self.path).ok()?;
         let file = rustix::fs::open(path, flags, Mode::empty()).ok()?;
         let stat = rustix::fs::fstat(&file).ok()?;
-        (self.identity == [stat.st_dev, stat.st_ino]).then_some(OpenFile(file))
+        let is_it = self.identity == [stat.st_dev, stat.st_ino];
+        is_it.then_some(OpenFile { file, at: self.at })
     }
 }
 
-/// The file that an image was mapped from.
-pub struct OpenFile(OwnedFd);
+/// The file that an image was mapped from. Offsets are from the image's start.
+pub struct OpenFile {
+    file: OwnedFd,
+    at: u64,
+}
 
 impl Source for OpenFile {
     fn read(&self, offset: u64, into: &mut [u8]) -> bool {
         let mut done = 0;
+        // Offsets come from the file's own headers.
+        let Some(at) = self.at.checked_add(offset) else {
+            return false;
+        };
         while done < into.len() {
-            match rustix::io::pread(&self.0, &mut into[done..], offset + done as u64) {
+            match rustix::io::pread(&self.file, &mut into[done..], at + done as u64) {
                 Ok(0) => return false,
                 Ok(count) => done += count,
                 Err(rustix::io::Errno::INTR) => {}

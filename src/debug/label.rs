@@ -25,7 +25,7 @@ pub struct Image {
     pub loaded_len: u64,
 }
 
-/// A file that starts with an image.
+/// A file with an image in it.
 #[derive(Debug)]
 pub struct File {
     pub directory: Arc<Path>,
@@ -33,6 +33,8 @@ pub struct File {
     pub path: String,
     /// Its device and inode.
     pub identity: [u64; 2],
+    /// Where in the file the image begins.
+    pub at: u64,
 }
 
 /// Which debuggers are told of an image.

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Of the layout.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Of the skip list: enough for 2^24 images.
 const HEIGHT: usize = 12;
@@ -49,7 +49,7 @@ pub struct Record {
     pub base: usize,
     pub len: usize,
     name: Text,
-    /// The file that it was mapped from, which starts with the image: a directory, and a path there. Empty: there is none.
+    /// The file that it was mapped from: a directory, and a path there. Empty: there is none.
     directory: Text,
     path: Text,
     /// What of the image's file is not in memory, and where in the file that lies. Empty if there is a file.
@@ -59,6 +59,8 @@ pub struct Record {
     pub file_len: u64,
     /// The file's device and inode.
     pub identity: [u64; 2],
+    /// Where in the file the image begins.
+    file_at: u64,
     /// What it was announced to debuggers as. 0: it was not. [`NEVER`]: nor will it be.
     pub announced: AtomicUsize,
     pub key: [u8; 32],
@@ -108,13 +110,14 @@ impl Record {
             file: label.file,
             rest,
         };
-        let (directory, path, identity) = match &owned.file {
+        let (directory, path, identity, file_at) = match &owned.file {
             Some(file) => (
                 file.directory.as_os_str().as_bytes(),
                 file.path.as_bytes(),
                 file.identity,
+                file.at,
             ),
-            None => (&[][..], &[][..], [0; 2]),
+            None => (&[][..], &[][..], [0; 2], 0),
         };
         Box::new(Record {
             next: [const { AtomicPtr::new(ptr::null_mut()) }; HEIGHT],
@@ -127,6 +130,7 @@ impl Record {
             rest_offset: image.loaded_len,
             file_len: image.file_len,
             identity,
+            file_at,
             announced: AtomicUsize::new(match label.announce {
                 Announce::Never => NEVER,
                 Announce::ToThoseHere | Announce::Always => 0,

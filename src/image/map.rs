@@ -33,9 +33,11 @@ unsafe impl Sync for Mapping {}
 /// Where an image's bytes are.
 #[derive(Clone, Copy, Debug)]
 pub enum Source<'a> {
-    /// At the start of a file, which is mapped. `start` are its first bytes: what is written to is copied if they have it.
+    /// In a file, which is mapped: at an offset that is a multiple of a page. `start` are the image's first bytes: what is
+    /// written to is copied if they have it.
     File {
         file: BorrowedFd<'a>,
+        at: u64,
         start: &'a [u8],
     },
     /// In memory, from which they are copied.
@@ -45,6 +47,7 @@ pub enum Source<'a> {
     /// truncated.
     Copied {
         file: BorrowedFd<'a>,
+        at: u64,
         image: &'a [u8],
     },
 }
@@ -58,10 +61,10 @@ impl Mapping {
         match (Mapping::try_new(source, headers), source) {
             // The file lies where code may not be run from, such as a file system mounted `noexec`, or on one that
             // cannot map files.
-            (Err(error), Source::File { file, .. })
+            (Err(error), Source::File { file, at, .. })
                 if ![Errno::NOMEM, Errno::AGAIN].contains(&error) =>
             {
-                let image = read(file, len)?;
+                let image = read(file, at, len)?;
                 Ok(Mapping::try_new(Source::Memory(&image), headers)?)
             }
             (Err(error), Source::Copied { image, .. }) if error != Errno::NOMEM => {
@@ -86,14 +89,14 @@ impl Mapping {
                 reserve(len + name_len, headers.align, ProtFlags::empty())?
             }
             // SAFETY: the kernel chooses where; nothing that exists is touched.
-            Source::File { file, .. } | Source::Copied { file, .. } => unsafe {
+            Source::File { file, at, .. } | Source::Copied { file, at, .. } => unsafe {
                 rustix::mm::mmap(
                     ptr::null_mut(),
                     len + name_len,
                     protection(first),
                     MapFlags::PRIVATE,
                     file,
-                    0,
+                    at,
                 )?
             },
             Source::Memory(_) => reserve(len, headers.align, ProtFlags::READ | ProtFlags::WRITE)?,
@@ -105,7 +108,7 @@ impl Mapping {
             has_file: !matches!(source, Source::Memory(_)),
             writable: Vec::with_capacity(2),
         };
-        if let Source::Copied { file, .. } = source
+        if let Source::Copied { file, at, .. } = source
             && aligned
         {
             // SAFETY: the page lies in this mapping's own address space, behind all segments.
@@ -116,7 +119,7 @@ impl Mapping {
                     ProtFlags::READ,
                     MapFlags::PRIVATE | MapFlags::FIXED,
                     file,
-                    len as u64,
+                    at + len as u64,
                 )?;
             }
         }
@@ -138,9 +141,9 @@ impl Mapping {
                     // SAFETY: the pages lie in this mapping's own address space, and are writable memory of zeros.
                     unsafe { fill(mapping.base, start, segment)? };
                 }
-                Source::File { file, .. } => {
+                Source::File { file, at, .. } => {
                     if index > 0 || aligned {
-                        mapping.map_file(file, segment)?;
+                        mapping.map_file(file, at, segment)?;
                     }
                     mapping.map_zeros(segment)?;
                 }
@@ -148,10 +151,10 @@ impl Mapping {
                     // SAFETY: the pages lie in this mapping's own address space, which is writable memory.
                     unsafe { fill(mapping.base, image, segment)? };
                 }
-                Source::Copied { file, image } => {
+                Source::Copied { file, at, image } => {
                     // Profilers note what code comes from when it is mapped.
                     if segment.executable && (index > 0 || aligned) {
-                        mapping.map_file(file, segment)?;
+                        mapping.map_file(file, at, segment)?;
                     }
                     mapping.move_copy(image, segment)?;
                 }
@@ -180,7 +183,7 @@ impl Mapping {
     }
 
     /// Maps the part of a segment that the file has.
-    fn map_file(&self, file: BorrowedFd<'_>, segment: &Segment) -> Result<(), Errno> {
+    fn map_file(&self, file: BorrowedFd<'_>, at: u64, segment: &Segment) -> Result<(), Errno> {
         if segment.file_len == 0 {
             return Ok(());
         }
@@ -195,7 +198,7 @@ impl Mapping {
                 protection(segment),
                 MapFlags::PRIVATE | MapFlags::FIXED,
                 file,
-                segment.offset - in_page as u64,
+                at + segment.offset - in_page as u64,
             )?;
         }
         Ok(())
@@ -444,15 +447,15 @@ fn protection(segment: &Segment) -> ProtFlags {
     protection
 }
 
-/// The first `len` bytes of `file`.
-fn read(file: BorrowedFd<'_>, len: u64) -> Result<Vec<u8>, Errno> {
+/// `len` bytes of `file`.
+fn read(file: BorrowedFd<'_>, at: u64, len: u64) -> Result<Vec<u8>, Errno> {
     let len = usize::try_from(len).map_err(|_| Errno::FBIG)?;
     let mut image = Vec::new();
     image.try_reserve_exact(len).map_err(|_| Errno::NOMEM)?;
     image.resize(len, 0);
     let mut filled = 0;
     while filled < image.len() {
-        match rustix::io::pread(file, &mut image[filled..], filled as u64) {
+        match rustix::io::pread(file, &mut image[filled..], at + filled as u64) {
             Ok(0) => return Err(Errno::IO),
             Ok(read) => filled += read,
             Err(Errno::INTR) => {}

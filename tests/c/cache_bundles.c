@@ -206,11 +206,93 @@ static void layers(void)
     mgenjit_config_free(config);
 }
 
+/* A bundle is a layer as it is: its code is run where it lies, by whoever trusts it. */
+static void a_bundle_in_place(void)
+{
+    static const char HIDDEN_IR[] = "define internal i32 @hidden() noinline {\n  ret i32 7\n}\n"
+                                    "define ptr @where() {\n  ret ptr @hidden\n}\n";
+    char *below = new_cache("in-place-source"), *folder = new_cache("in-place");
+    char *secret = write_file("in-place-key", "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n",
+                              0600);
+    mgenjit_config *config = config_for(below, NULL);
+    mgenjit_executor *executor = new_executor(config);
+    mgenjit_module_free(add(executor, HIDDEN_IR));
+    mgenjit_executor_free(executor);
+    mgenjit_config_free(config);
+    for (int is_signed = 0; is_signed < 2; is_signed++) {
+        config = config_for(below, NULL);
+        if (is_signed)
+            CHECK_OK(mgenjit_config_set_cache_signing_key(config, secret, &failure));
+        char *bundle = in_folder(is_signed ? "signed-layer" : "layer");
+        mgenjit_cache *cache = open_cache(config);
+        char keys[64][MGENJIT_KEY_SIZE];
+        const char *pointers[64];
+        int count = list_keys(cache, keys);
+        for (int i = 0; i < count; i++)
+            pointers[i] = keys[i];
+        CHECK_OK(mgenjit_cache_export(cache, bundle, pointers, (size_t)count, NULL, NULL, &failure));
+        mgenjit_cache_free(cache);
+        mgenjit_config_free(config);
+    }
+    lose_the_server();
+    for (int is_signed = 0; is_signed < 2; is_signed++) {
+        mgenjit_symbol symbol = {.size = sizeof symbol};
+        char *bundle = in_folder(is_signed ? "signed-layer" : "layer");
+        size_t length;
+        unsigned char *bytes = read_whole(bundle, &length);
+        config = config_for(folder, &events);
+        CHECK_OK(mgenjit_config_add_cache_layer(config, bundle, &failure));
+        if (is_signed)
+            CHECK_OK(mgenjit_config_add_cache_trusted_key(config, secret, &failure));
+        executor = new_executor(config);
+        mgenjit_module *module = add(executor, HIDDEN_IR);
+        CHECK_INT(MGENJIT_ORIGIN_CACHE, mgenjit_module_origin(module));
+        int (*hidden)(void) = FUNCTION(int (*(*)(void))(void), executor, "where")();
+        CHECK_INT(7, hidden());
+        /* Its name is in the file alone. */
+        CHECK(mgenjit_symbolize(*(void **)&hidden, &symbol));
+        CHECK_STRING("hidden", symbol.function);
+        CHECK_INT(0, events.count[MGENJIT_EVENT_CACHE_WARNING]);
+        CHECK_INT(0, list_entries(folder));
+        /* Others get an object from it. */
+        CHECK_OK(mgenjit_module_export(module, MGENJIT_EXPORT_OBJECT, in_folder("in-place.o"), NULL, &failure));
+        if (is_signed) {
+            /* What was verified runs, whatever becomes of the file. */
+            CHECK(truncate(bundle, 0) == 0);
+            CHECK_INT(7, hidden());
+        } else {
+            replace_file(bundle, (const unsigned char *)"no bundle", 9);
+            CHECK_INT(7, hidden());
+        }
+        mgenjit_module_free(module);
+        mgenjit_executor_free(executor);
+        executor = new_executor(config);
+        CHECK_INT(MGENJIT_STATUS_SERVER_UNAVAILABLE, try_ir(executor, HIDDEN_IR));
+        CHECK_CONTAINS(bundle, events.warning);
+        CHECK_CONTAINS("neither a folder nor a bundle", events.warning);
+        mgenjit_executor_free(executor);
+        replace_file(bundle, bytes, length);
+        free(bytes);
+        CHECK_INT(1 + is_signed, (long long)statistics_in(folder).hits_in_layers);
+        mgenjit_config_free(config);
+    }
+    /* Nobody signed it, and somebody must. */
+    config = config_for(folder, &events);
+    CHECK_OK(mgenjit_config_add_cache_layer(config, in_folder("layer"), &failure));
+    CHECK_OK(mgenjit_config_add_cache_trusted_key(config, secret, &failure));
+    executor = new_executor(config);
+    CHECK_INT(MGENJIT_STATUS_SERVER_UNAVAILABLE, try_ir(executor, HIDDEN_IR));
+    CHECK_CONTAINS("the layer ", events.warning);
+    CHECK_CONTAINS("sign", events.warning);
+    mgenjit_executor_free(executor);
+    mgenjit_config_free(config);
+}
+
 int main(void)
 {
     static const check_case cases[] = {
         CASE(run_without_a_server), CASE(damaged), CASE(export_errors), CASE(by_the_modules_key),
-        CASE(an_alias_into_a_layer), CASE(layers),
+        CASE(an_alias_into_a_layer), CASE(layers), CASE(a_bundle_in_place),
     };
     return RUN_CASES(cases);
 }

@@ -1,9 +1,11 @@
-//! The store, by opendal.
+//! The store, by opendal, except memcached.
 
+use super::memcached::Memcached;
 use super::path;
 use super::secrets::Secrets;
 use mgenjit::environment;
-use opendal::services::{Azblob, Fs, Gcs, Memcached, Redis, S3, Webdav};
+use mgenjit::protocol::storage::upload::MAX_VALUE_LEN;
+use opendal::services::{Azblob, Fs, Gcs, Redis, S3, Webdav};
 use opendal::{Buffer, ErrorKind, Operator};
 use std::collections::BTreeMap;
 use std::ffi::CString;
@@ -13,8 +15,13 @@ use std::time::Duration;
 const LONGEST: Duration = Duration::from_secs(60);
 
 pub struct Store {
-    operator: Operator,
+    engine: Engine,
     secrets: Secrets,
+}
+
+enum Engine {
+    Opendal(Operator),
+    Memcached(Memcached),
 }
 
 /// The options of a service, by opendal's names.
@@ -35,49 +42,82 @@ impl Store {
                 secrets.add(value);
             }
         }
+        if service == "memcached" {
+            let engine = Engine::Memcached(memcached(options)?);
+            return Ok(Store { engine, secrets });
+        }
         let operator = match service {
             "azblob" => Operator::from_iter::<Azblob>(options),
             "fs" => Operator::from_iter::<Fs>(options),
             "gcs" => Operator::from_iter::<Gcs>(options),
-            "memcached" => Operator::from_iter::<Memcached>(options),
             "redis" => Operator::from_iter::<Redis>(options),
             "s3" => Operator::from_iter::<S3>(options),
             _ => Operator::from_iter::<Webdav>(options),
         }
         .map_err(|error| secrets.redact(error.message()))?;
-        Ok(Store { operator, secrets })
+        let engine = Engine::Opendal(operator);
+        Ok(Store { engine, secrets })
     }
 
     /// `None`: it is not there.
     pub async fn get(&self, key: &[u8]) -> Result<Option<Buffer>, String> {
         let path = path::of(key);
-        match self.limited(self.operator.read(&path)).await? {
-            Ok(value) => Ok(Some(value)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(self.words(&error)),
+        match &self.engine {
+            Engine::Opendal(operator) => match self.limited(operator.read(&path)).await? {
+                Ok(value) => Ok(Some(value)),
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(self.words(&error)),
+            },
+            Engine::Memcached(store) => {
+                let found = self.limited(store.get(&path, MAX_VALUE_LEN)).await?;
+                found
+                    .map(|value| value.map(Buffer::from))
+                    .map_err(|error| self.secrets.redact(&error.to_string()))
+            }
         }
     }
 
     pub async fn exists(&self, key: &[u8]) -> Result<bool, String> {
-        let path = path::of(key);
-        let found = self.limited(self.operator.exists(&path)).await?;
-        found.map_err(|error| self.words(&error))
+        match &self.engine {
+            Engine::Opendal(operator) => {
+                let path = path::of(key);
+                let found = self.limited(operator.exists(&path)).await?;
+                found.map_err(|error| self.words(&error))
+            }
+            Engine::Memcached(_) => Ok(self.get(key).await?.is_some()),
+        }
     }
 
     pub async fn put(&self, key: &[u8], value: Vec<u8>) -> Result<(), String> {
         let path = path::of(key);
-        let done = self.limited(self.operator.write(&path, value)).await?;
-        done.map(drop).map_err(|error| self.words(&error))
+        match &self.engine {
+            Engine::Opendal(operator) => {
+                let done = self.limited(operator.write(&path, value)).await?;
+                done.map(drop).map_err(|error| self.words(&error))
+            }
+            Engine::Memcached(store) => {
+                let done = self.limited(store.put(&path, &value)).await?;
+                done.map_err(|error| self.secrets.redact(&error.to_string()))
+            }
+        }
     }
 
     /// Returns whether it was there.
     pub async fn remove(&self, key: &[u8]) -> Result<bool, String> {
         let path = path::of(key);
-        if !self.exists(key).await? {
-            return Ok(false);
+        match &self.engine {
+            Engine::Opendal(operator) => {
+                if !self.exists(key).await? {
+                    return Ok(false);
+                }
+                let done = self.limited(operator.delete(&path)).await?;
+                done.map(|()| true).map_err(|error| self.words(&error))
+            }
+            Engine::Memcached(store) => {
+                let done = self.limited(store.remove(&path)).await?;
+                done.map_err(|error| self.secrets.redact(&error.to_string()))
+            }
         }
-        let done = self.limited(self.operator.delete(&path)).await?;
-        done.map(|()| true).map_err(|error| self.words(&error))
     }
 
     async fn limited<T>(&self, what: impl Future<Output = T>) -> Result<T, String> {
@@ -95,6 +135,17 @@ impl Store {
         }
         self.secrets.redact(&words)
     }
+}
+
+fn memcached(mut options: BTreeMap<String, String>) -> Result<Memcached, String> {
+    let mut take = |name: &str| options.remove(name);
+    let address = take("endpoint").ok_or_else(|| "the URL has no host".to_owned())?;
+    let root = match take("root") {
+        Some(root) if root != "/" => format!("{root}/"),
+        _ => String::new(),
+    };
+    let login = take("username").zip(take("password"));
+    Ok(Memcached::new(address, root, login))
 }
 
 /// What a URL and attributes say, by opendal's names. What a query has, and what attributes are, are further options.
@@ -147,7 +198,7 @@ fn options_of(url: &str, attributes: &[(String, String)]) -> Result<Options, Str
             "redis"
         }
         "memcached" => {
-            set("endpoint", format!("tcp://{}", with_port(host, 11211)));
+            set("endpoint", with_port(host, 11211));
             set("root", root(path));
             "memcached"
         }
@@ -293,7 +344,7 @@ mod tests {
         check(
             "memcached://h",
             "memcached",
-            &[("endpoint", "tcp://h:11211")],
+            &[("endpoint", "h:11211")],
         );
         check(
             "https://u:p@h:8/x",

@@ -2,8 +2,8 @@
 
 use super::copy::{CHUNK_LEN, CopyError, Limited, Progress, cancelled, copy, digest_of};
 use super::format::{
-    COUNT_AT, Compression, END_MAGIC, FORMAT_VERSION, HEADER_LEN, Item, MAGIC, MAX_RATIO,
-    RECORD_LEN, Record, VERSION_AT,
+    COUNT_AT, Compression, END_MAGIC, FORMAT_VERSION, HEADER_LEN, Indexed, Item, MAGIC, RECORD_LEN,
+    Record, VERSION_AT, content_at,
 };
 use crate::cache::directory::{OpenError, Root, alias_path, entry_path};
 use crate::cache::entry::{self, Entry, EntryError, Kind, TAIL_LEN};
@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,10 +29,6 @@ pub struct Exported {
     /// The bundle's length.
     pub bytes: u64,
 }
-
-/// Higher levels take several times as long and save a few percent: except for the image, the large parts of an entry are
-/// compressed already.
-const ZSTD_LEVEL: i32 = 3;
 
 /// Writes the entries of `keys` into a bundle, all or none, with their `aliases` (pairs of an alias's key and its entry's).
 /// A signer's signatures replace those of the entries.
@@ -67,7 +63,7 @@ pub fn export(
     let mut writer = Writer {
         to: Limited::new(&output.file),
         buffer: vec![0; CHUNK_LEN],
-        count: 0,
+        index: Vec::new(),
     };
     let failed = |error: CopyError| match error {
         CopyError::Read(error) | CopyError::Write(error) => not_written(out_path, &error),
@@ -90,30 +86,26 @@ pub fn export(
         let item = Item {
             kind: Kind::Entry,
             key: **key,
-            len: entry.len,
+            len: entry.part.len,
         };
-        let body_len = entry.len - TAIL_LEN as u64;
-        // Content that does not shrink enough is copied a second time.
-        let mut furthest = done;
-        let mut so_far = |copied| {
-            furthest = furthest.max(done + copied);
-            progress(furthest.min(total), total)
-        };
+        let body_len = entry.part.len - TAIL_LEN as u64;
+        // An entry may have changed since all were counted.
+        let mut so_far = |copied: u64| progress((done + copied).min(total), total);
         writer
-            .write(&item, &entry.file, body_len, &tail, &mut so_far)
+            .write(&item, &entry.part.file, body_len, &tail, &mut so_far)
             .map_err(|error| match error {
                 CopyError::Read(error) => not_read(key, reason(&error)),
                 other => failed(other),
             })?;
-        done += entry.len;
+        done += entry.part.len;
     }
-    let entries = writer.count;
+    let entries = writer.index.len() as u64;
     for (alias, target) in aliases {
         if let Some(bytes) = read_alias(root, alias, target, trust, signer)? {
             writer.write_alias(alias, &bytes).map_err(failed)?;
         }
     }
-    let aliases = writer.count - entries;
+    let aliases = writer.index.len() as u64 - entries;
     let bytes = writer.finish().map_err(failed)?;
     if !progress(total, total) {
         return Err(failed(CopyError::Stopped));
@@ -219,7 +211,7 @@ fn not_written(path: &Path, error: &io::Error) -> Error {
 struct Writer<'a> {
     to: Limited<'a>,
     buffer: Vec<u8>,
-    count: u64,
+    index: Vec<Indexed>,
 }
 
 impl Writer<'_> {
@@ -232,69 +224,51 @@ impl Writer<'_> {
         tail: &[u8],
         progress: &mut dyn FnMut(u64) -> bool,
     ) -> Result<(), CopyError> {
-        let start = self.to.len;
-        let at = start + RECORD_LEN;
-        self.write_all(&[0; RECORD_LEN as usize])?;
-        let mut encoder = zstd::stream::write::Encoder::new(&mut self.to, ZSTD_LEVEL)
-            .map_err(CopyError::Write)?;
-        encoder
-            .set_pledged_src_size(Some(item.len))
-            .map_err(CopyError::Write)?;
-        copy_start(file, body_len, &mut encoder, &mut self.buffer, progress)?;
-        encoder
-            .write_all(tail)
-            .and_then(|()| encoder.finish())
-            .map_err(CopyError::Write)?;
-        let mut record = Record {
-            item: *item,
-            compression: Compression::Zstd,
-            stored: self.to.len - at,
-            at,
-        };
-        if record.stored >= item.len || item.len > record.stored.saturating_mul(MAX_RATIO) {
-            self.truncate(at)?;
-            copy_start(file, body_len, &mut self.to, &mut self.buffer, progress)?;
-            self.write_all(tail)?;
-            record.compression = Compression::None;
-            record.stored = item.len;
-        }
-        self.to
-            .file
-            .write_all_at(&record.encode(), start)
-            .map_err(CopyError::Write)?;
-        self.count += 1;
-        Ok(())
+        self.begin(item)?;
+        copy_start(file, body_len, &mut self.to, &mut self.buffer, progress)?;
+        self.write_all(tail)
     }
 
     fn write_alias(&mut self, alias: &Key, bytes: &[u8]) -> Result<(), CopyError> {
-        let len = bytes.len() as u64;
+        self.begin(&Item {
+            kind: Kind::Alias,
+            key: *alias,
+            len: bytes.len() as u64,
+        })?;
+        self.write_all(bytes)
+    }
+
+    /// Writes a record, and zeros up to where its content begins.
+    fn begin(&mut self, item: &Item) -> Result<(), CopyError> {
+        let end = self.to.len + RECORD_LEN;
+        let at = content_at(item.kind, end);
         let record = Record {
-            item: Item {
-                kind: Kind::Alias,
-                key: *alias,
-                len,
-            },
+            item: *item,
             compression: Compression::None,
-            stored: len,
-            at: self.to.len + RECORD_LEN,
+            stored: item.len,
+            at,
         };
         self.write_all(&record.encode())?;
-        self.write_all(bytes)?;
-        self.count += 1;
+        self.write_all(&vec![0; (at - end) as usize])?;
+        self.index.push(Indexed { item: *item, at });
         Ok(())
     }
 
-    /// Writes the header and the tail. Returns the bundle's length.
+    /// Writes the header, the index and the tail. Returns the bundle's length.
     fn finish(mut self) -> Result<u64, CopyError> {
+        let count = self.index.len() as u64;
+        self.index.sort_by_key(Indexed::order);
+        let index: Vec<u8> = self.index.iter().flat_map(Indexed::encode).collect();
+        self.write_all(&index)?;
         let mut header = [0; HEADER_LEN as usize];
         header[..VERSION_AT].copy_from_slice(&MAGIC);
         header[VERSION_AT..VERSION_AT + 4].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
-        header[COUNT_AT..].copy_from_slice(&self.count.to_le_bytes());
+        header[COUNT_AT..].copy_from_slice(&count.to_le_bytes());
         self.to
             .file
             .write_all_at(&header, 0)
             .map_err(CopyError::Write)?;
-        // Read again, because lengths were written after what follows them.
+        // Read again, because the header was written after what follows it.
         let digest = digest_of(self.to.file, self.to.len).map_err(CopyError::Write)?;
         self.write_all(digest.as_bytes())?;
         self.write_all(&END_MAGIC)?;
@@ -303,16 +277,6 @@ impl Writer<'_> {
 
     fn write_all(&mut self, bytes: &[u8]) -> Result<(), CopyError> {
         self.to.write_all(bytes).map_err(CopyError::Write)
-    }
-
-    fn truncate(&mut self, len: u64) -> Result<(), CopyError> {
-        self.to
-            .file
-            .set_len(len)
-            .and_then(|()| self.to.file.seek(SeekFrom::Start(len)))
-            .map_err(CopyError::Write)?;
-        self.to.len = len;
-        Ok(())
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::copy::{CHUNK_LEN, digest_of};
 use super::format::{
-    COUNT_AT, DIGEST_LEN, END_MAGIC, FORMAT_VERSION, HEADER_LEN, Item, MAGIC, RECORD_LEN, Record,
-    TAIL_LEN, VERSION_AT,
+    COUNT_AT, DIGEST_LEN, END_MAGIC, FORMAT_VERSION, HEADER_LEN, Indexed, Item, MAGIC, RECORD_LEN,
+    Record, TAIL_LEN, VERSION_AT, WITHOUT_INDEX,
 };
 use crate::cache::bytes::{u32_at, u64_at};
 use crate::cache::entry::{EntryError, Kind};
@@ -22,6 +22,11 @@ pub(super) struct Bundle<'a> {
     pub source: Hashed,
     /// The whole file's length.
     pub len: u64,
+    version: u32,
+    /// Where the records end.
+    end: u64,
+    /// What the index must say, if there is one.
+    index: Vec<Indexed>,
     /// Where the next record begins.
     at: u64,
     count: u64,
@@ -58,6 +63,9 @@ impl Bundle<'_> {
                 hasher: blake3::Hasher::new(),
             },
             len,
+            version: 0,
+            end: 0,
+            index: Vec::new(),
             at: HEADER_LEN,
             count: 0,
             number: 0,
@@ -92,13 +100,13 @@ impl Bundle<'_> {
             ));
         }
         let version = u32_at(&header, VERSION_AT);
-        if version != FORMAT_VERSION {
+        if version != FORMAT_VERSION && version != WITHOUT_INDEX {
             if version == 0 || !bundle.is_as_written() {
                 return Err(bundle.damaged("its format version is invalid"));
             }
             let message = format!(
-                "the bundle {} has format version {version}; this library reads {FORMAT_VERSION}: import it with \
-                 the library that exported it, or export it with this one",
+                "the bundle {} has format version {version}; this library reads {FORMAT_VERSION} and earlier: import it \
+                 with the library that exported it, or export it with this one",
                 path.display()
             );
             return Err(Error::new(Status::InvalidArgument, message));
@@ -107,10 +115,16 @@ impl Bundle<'_> {
             return Err(bundle.damaged("its header has other bytes where zeros must be"));
         }
         bundle.count = u64_at(&header, COUNT_AT);
-        if bundle.count > (len - HEADER_LEN - TAIL_LEN) / RECORD_LEN {
+        let indexed_len = match version {
+            WITHOUT_INDEX => 0,
+            _ => RECORD_LEN,
+        };
+        if bundle.count > (len - HEADER_LEN - TAIL_LEN) / (RECORD_LEN + indexed_len) {
             let count = bundle.count;
             return Err(bundle.damaged(format!("it is too short for its {count} records")));
         }
+        bundle.version = version;
+        bundle.end = len - TAIL_LEN - bundle.count * indexed_len;
         Ok(bundle)
     }
 
@@ -126,17 +140,29 @@ impl Bundle<'_> {
             return Ok(None);
         }
         self.number += 1;
-        let rest = self.len - TAIL_LEN - self.at;
+        let rest = self.end - self.at;
         let Some(rest) = rest.checked_sub(RECORD_LEN) else {
             return Err(self.damaged("the bundle ends before it"));
         };
         let mut bytes = [0; RECORD_LEN as usize];
         self.read_exact(&mut bytes)?;
+        let end = self.at + RECORD_LEN;
         let record =
-            Record::parse(&bytes, self.at + RECORD_LEN, rest).map_err(|why| self.damaged(why))?;
+            Record::parse(&bytes, self.version, end, rest).map_err(|why| self.damaged(why))?;
         self.current = Some(record.item);
         if !self.seen.insert((record.item.kind, record.item.key)) {
             return Err(self.damaged("it is in the bundle twice"));
+        }
+        let mut zeros = vec![0; (record.at - end) as usize];
+        self.read_exact(&mut zeros)?;
+        if zeros.iter().any(|byte| *byte != 0) {
+            return Err(self.damaged("other bytes are where zeros must be"));
+        }
+        if self.version != WITHOUT_INDEX {
+            self.index.push(Indexed {
+                item: record.item,
+                at: record.at,
+            });
         }
         self.at = record.at + record.stored;
         Ok(Some(record))
@@ -150,7 +176,7 @@ impl Bundle<'_> {
     }
 
     pub fn expect_end(&mut self) -> Result<(), Error> {
-        match self.len - TAIL_LEN - self.at {
+        match self.end - self.at {
             0 => Ok(()),
             more => Err(self.damaged(format!("{more} bytes follow its last record"))),
         }
@@ -159,6 +185,15 @@ impl Bundle<'_> {
     /// Checks the end and the digest, when all contents were read.
     pub fn verify_end(&mut self) -> Result<(), Error> {
         self.expect_end()?;
+        let mut index = std::mem::take(&mut self.index);
+        index.sort_by_key(Indexed::order);
+        for indexed in index {
+            let mut bytes = [0; RECORD_LEN as usize];
+            self.read_exact(&mut bytes)?;
+            if bytes != indexed.encode() {
+                return Err(self.damaged("its index does not list its records"));
+            }
+        }
         let digest = self.source.hasher.finalize();
         let mut written = [0; DIGEST_LEN as usize];
         self.read_exact(&mut written)?;

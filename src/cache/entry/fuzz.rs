@@ -40,7 +40,7 @@ fn check_as_is(bytes: &[u8]) {
         return;
     };
     assert!(alias.is_err(), "it is both an entry and an alias");
-    assert_eq!(entry.len, bytes.len() as u64);
+    assert_eq!(entry.part.len, bytes.len() as u64);
     let image = entry.image().expect("its length was compared");
     assert!(bytes.starts_with(&image) && image.starts_with(&entry.header));
     let about = entry.manifest.decode_about();

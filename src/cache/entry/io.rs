@@ -8,6 +8,44 @@ use std::fs::File;
 
 const SHRUNK: EntryError = EntryError::Malformed("it shrank while it was read");
 
+/// Where an entry or an alias lies: it is a file of its own, or a part of a bundle.
+#[derive(Debug)]
+pub struct Part {
+    pub file: File,
+    /// The device and inode of the file.
+    pub identity: [u64; 2],
+    /// A multiple of a page if it is an entry, because its image is mapped.
+    pub at: u64,
+    pub len: u64,
+}
+
+impl Part {
+    /// All of a file.
+    pub fn whole(file: File) -> Result<Part, EntryError> {
+        let stat = rustix::fs::fstat(&file)?;
+        Part::examined(file, &stat)
+    }
+
+    /// As [`Part::whole`], of a file whose `stat` is known already, which saves a hit a system call.
+    pub fn examined(file: File, stat: &Stat) -> Result<Part, EntryError> {
+        Ok(Part {
+            len: checked_len(stat)?,
+            file,
+            identity: [stat.st_dev, stat.st_ino],
+            at: 0,
+        })
+    }
+
+    /// Fills `buffer` with what lies at `at`, seen from its start.
+    pub(super) fn read_exact(&self, buffer: &mut [u8], at: u64) -> Result<(), EntryError> {
+        read_exact(&self.file, buffer, self.at + at)
+    }
+
+    pub(super) fn read_at(&self, at: u64, len: u64) -> Result<Vec<u8>, EntryError> {
+        read_at(&self.file, self.at + at, len)
+    }
+}
+
 /// The length of a regular file that is long enough to be an entry.
 pub(super) fn checked_len(stat: &Stat) -> Result<u64, EntryError> {
     if rustix::fs::FileType::from_raw_mode(stat.st_mode) != rustix::fs::FileType::RegularFile {

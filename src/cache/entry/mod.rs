@@ -50,9 +50,10 @@ mod tests;
 
 pub use attachment::{attach, detach};
 pub use error::EntryError;
+pub use io::Part;
 pub use manifest_format::RawManifest;
 pub use origin::check_origin;
-pub use read::{Entry, Peeked, peek, read_alias};
+pub use read::{Entry, Peeked, peek, read_alias, read_alias_at};
 pub use received::{Received, Whole, is_file, receive};
 pub use tail::{ALIAS_LEN, Kind, MAX_LEN, TAIL_LEN};
 pub use write::{Encoded, encode, encode_alias};

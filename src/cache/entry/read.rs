@@ -2,7 +2,7 @@
 
 use super::attachment::{Range, detach};
 use super::error::{EntryError, UNDECODABLE};
-use super::io::{checked_len, read_at, read_exact, with_capacity};
+use super::io::{Part, checked_len, read_at, read_exact, with_capacity};
 use super::manifest_format::RawManifest;
 use super::tail::{ALIAS_LEN, HASH_UNIT, Kind, TAIL_LEN, Tail};
 use crate::cache::key::Key;
@@ -10,7 +10,6 @@ use crate::cache::manifest::{About, Stored};
 use crate::cache::trust::Trust;
 use object::elf::{ELFMAG, FileHeader64, SHT_NOBITS, SectionHeader64};
 use object::{LittleEndian as LE, pod};
-use rustix::fs::Stat;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -27,16 +26,12 @@ pub(super) const CHUNK_LEN: usize = 256 << 10;
 /// A verified entry, open.
 #[derive(Debug)]
 pub struct Entry {
-    /// The file that was verified. The image starts at its first byte.
-    pub file: File,
+    /// What was verified. The image starts at its first byte.
+    pub part: Part,
     pub tail: Tail,
     /// The directory that it was found in, if it was, and its path there.
     pub directory: Option<Arc<Path>>,
     pub path: String,
-    /// Its device and inode.
-    pub identity: [u64; 2],
-    /// The whole file's length.
-    pub len: u64,
     /// The first bytes of the image, as they were hashed: [`HEADER_LEN`] if it has so many, or more.
     pub header: Vec<u8>,
     /// Where keys are trusted, the bytes of the image that were hashed: the file may change afterwards.
@@ -48,27 +43,21 @@ impl Entry {
     /// Reads all of `file` that runs. Checks that it is a whole and unchanged entry for `key`, with a signature that
     /// `trust` accepts.
     pub fn verify(file: File, key: &Key, trust: Option<&Trust>) -> Result<Entry, EntryError> {
-        let stat = rustix::fs::fstat(&file)?;
-        Entry::verify_examined(file, &stat, key, trust)
+        Entry::verify_part(Part::whole(file)?, key, trust)
     }
 
-    /// As [`Entry::verify`], of a file whose `stat` is known already, which saves a hit a system call.
-    pub fn verify_examined(
-        file: File,
-        stat: &Stat,
-        key: &Key,
-        trust: Option<&Trust>,
-    ) -> Result<Entry, EntryError> {
-        let len = checked_len(stat)?;
+    /// As [`Entry::verify`], of what may be a part of a file.
+    pub fn verify_part(part: Part, key: &Key, trust: Option<&Trust>) -> Result<Entry, EntryError> {
+        let len = part.len;
         // A small entry is read at once. Of a large one, the tail is read first, then the rest in pieces.
         let whole = len as usize <= CHUNK_LEN;
         let mut tail = [0; TAIL_LEN];
         let mut buffer = if whole {
-            let buffer = read_at(&file, 0, len)?;
+            let buffer = part.read_at(0, len)?;
             tail.copy_from_slice(&buffer[buffer.len() - TAIL_LEN..]);
             buffer
         } else {
-            read_exact(&file, &mut tail, len - TAIL_LEN as u64)?;
+            part.read_exact(&mut tail, len - TAIL_LEN as u64)?;
             vec![0; CHUNK_LEN]
         };
         let tail = Tail::parse(tail, len)?;
@@ -99,7 +88,7 @@ impl Entry {
             while at < hashed_len {
                 let chunk_len = buffer.len().min(hashed_len - at);
                 let chunk = &mut buffer[..chunk_len];
-                read_exact(&file, chunk, at as u64)?;
+                part.read_exact(chunk, at as u64)?;
                 if at == 0 && image_len > LARGE_IMAGE_LEN {
                     check_image_len(chunk, tail.image_len)?;
                 }
@@ -126,12 +115,10 @@ impl Entry {
             return Err(UNDECODABLE);
         }
         Ok(Entry {
-            file,
+            part,
             directory: None,
             path: String::new(),
-            identity: [stat.st_dev, stat.st_ino],
             tail,
-            len,
             header,
             copy,
             manifest,
@@ -149,7 +136,7 @@ impl Entry {
             return Ok(copy.clone());
         }
         // The file may have changed since. Only bytes that were hashed are returned.
-        let mut bytes = read_at(&self.file, 0, self.tail.hashed_len)?;
+        let mut bytes = self.part.read_at(0, self.tail.hashed_len)?;
         if blake3::hash(&bytes).as_bytes() != self.tail.digest() {
             return Err(EntryError::Digest);
         }
@@ -185,7 +172,7 @@ impl Entry {
         if stored.is_none() {
             return Err(EntryError::Missing(what));
         }
-        let compressed = read_at(&self.file, at, compressed_len)?;
+        let compressed = self.part.read_at(at, compressed_len)?;
         detach(what, &compressed, stored)
     }
 
@@ -198,9 +185,10 @@ impl Entry {
             hashed_len,
             ..
         } = self.tail;
-        let object = Range::new(&self.file, hashed_len, object_len);
+        let start = self.part.at + hashed_len;
+        let object = Range::new(&self.part.file, start, object_len);
         object.verify("object", about.object.as_ref())?;
-        let input = Range::new(&self.file, hashed_len + object_len, input_len);
+        let input = Range::new(&self.part.file, start + object_len, input_len);
         input.verify("input", about.input.as_ref())
     }
 }
@@ -223,7 +211,23 @@ pub fn peek(file: &File, key: &Key) -> Result<Peeked, EntryError> {
 
 /// Reads an alias of `key`: the key that it stands for.
 pub fn read_alias(file: &File, key: &Key, trust: Option<&Trust>) -> Result<Key, EntryError> {
-    let (tail, len) = read_tail(file)?;
+    let len = checked_len(&rustix::fs::fstat(file)?)?;
+    read_alias_in(file, 0, len, key, trust)
+}
+
+/// As [`read_alias`], of what may be a part of a file.
+pub fn read_alias_at(part: &Part, key: &Key, trust: Option<&Trust>) -> Result<Key, EntryError> {
+    read_alias_in(&part.file, part.at, part.len, key, trust)
+}
+
+fn read_alias_in(
+    file: &File,
+    at: u64,
+    len: u64,
+    key: &Key,
+    trust: Option<&Trust>,
+) -> Result<Key, EntryError> {
+    let tail = tail_of(file, at, len)?;
     tail.expect(Kind::Alias, key)?;
     tail.trusted(trust)?;
     let mut target = [0; 32];
@@ -238,7 +242,7 @@ pub fn read_alias(file: &File, key: &Key, trust: Option<&Trust>) -> Result<Key, 
             "its lengths are not those of an alias",
         ));
     }
-    read_exact(file, &mut target, 0)?;
+    read_exact(file, &mut target, at)?;
     if blake3::hash(&target).as_bytes() != tail.digest() {
         return Err(EntryError::Digest);
     }
@@ -248,9 +252,13 @@ pub fn read_alias(file: &File, key: &Key, trust: Option<&Trust>) -> Result<Key, 
 /// Reads a file's tail. Also returns the file's length.
 fn read_tail(file: &File) -> Result<(Tail, u64), EntryError> {
     let len = checked_len(&rustix::fs::fstat(file)?)?;
+    Ok((tail_of(file, 0, len)?, len))
+}
+
+fn tail_of(file: &File, at: u64, len: u64) -> Result<Tail, EntryError> {
     let mut bytes = [0; TAIL_LEN];
-    read_exact(file, &mut bytes, len - TAIL_LEN as u64)?;
-    Ok((Tail::parse(bytes, len)?, len))
+    read_exact(file, &mut bytes, at + len - TAIL_LEN as u64)?;
+    Tail::parse(bytes, len)
 }
 
 /// Refuses an image whose own headers account for less than `len` bytes. `start` is its first piece, where the linker puts

@@ -238,15 +238,19 @@ fn what_was_hashed_is_what_is_handed_out() {
             Entry::verify(file, &KEY, trust).expect("an entry")
         };
         let copied = open(Some(&trust));
-        copied.file.write_all_at(b"other", 7).expect("written");
+        copied.part.file.write_all_at(b"other", 7).expect("written");
         assert_eq!(copied.copy.as_ref(), Some(&image));
-        copied.file.set_len(0).expect("cut");
+        copied.part.file.set_len(0).expect("cut");
         assert_eq!(copied.image().expect("the copy"), image);
 
         let not_copied = open(None);
         assert_eq!(not_copied.copy, None);
         assert_eq!(not_copied.image().expect("the file's"), image);
-        not_copied.file.write_all_at(b"other", 7).expect("written");
+        not_copied
+            .part
+            .file
+            .write_all_at(b"other", 7)
+            .expect("written");
         assert!(matches!(not_copied.image(), Err(EntryError::Digest)));
     }
 }

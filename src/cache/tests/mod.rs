@@ -4,4 +4,4 @@ mod contents;
 mod files;
 mod index;
 mod pieces;
-mod support;
+pub mod support;

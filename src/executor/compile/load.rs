@@ -130,11 +130,12 @@ impl<'a> Work<'a> {
         let mut watch = Stopwatch::start();
         let image = match code {
             Code::Stored { entry, .. } => {
-                let file = entry.file.as_fd();
+                let (file, at) = (entry.part.file.as_fd(), entry.part.at);
                 let source = match &entry.copy {
-                    Some(image) => map::Source::Copied { file, image },
+                    Some(image) => map::Source::Copied { file, at, image },
                     None => map::Source::File {
                         file,
+                        at,
                         start: &entry.header,
                     },
                 };
@@ -167,13 +168,14 @@ impl<'a> Work<'a> {
                     manifest,
                     directory,
                     path,
-                    identity,
+                    part,
                     ..
                 } = *entry;
                 let file = directory.map(|directory| File {
                     directory,
                     path,
-                    identity,
+                    identity: part.identity,
+                    at: part.at,
                 });
                 (manifest, None, file, Vec::new())
             }

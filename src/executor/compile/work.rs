@@ -108,7 +108,7 @@ impl<'a> Work<'a> {
 
     pub fn tell_hit(&self, how: &str, entry: &Entry) {
         if self.purpose == Purpose::Run {
-            self.tell(EventKind::Hit, how, entry.len);
+            self.tell(EventKind::Hit, how, entry.part.len);
         }
     }
 }

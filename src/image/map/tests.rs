@@ -51,16 +51,20 @@ fn a_file_and_memory_give_the_same() {
         let headers = Headers::parse(&image, image.len() as u64).expect("an image");
         let mut file = tempfile::tempfile().expect("a file");
         file.write_all(&image).expect("written");
-        let copied = Source::Copied {
+        file.write_all(&image).expect("written");
+        let copied = |at| Source::Copied {
             file: file.as_fd(),
+            at,
             image: &image,
         };
-        let mapped = |start| Source::File {
+        let mapped = |at, start| Source::File {
             file: file.as_fd(),
+            at,
             start,
         };
-        let sources = [mapped(&image), mapped(&[]), Source::Memory(&image), copied];
-        for source in sources {
+        let at = |at| [mapped(at, &image), mapped(at, &[]), copied(at)];
+        let in_files = [at(0), at(0x3000)].concat();
+        for source in in_files.into_iter().chain([Source::Memory(&image)]) {
             let mapping = Mapping::new(source, &headers, image.len() as u64).expect("mapped");
             assert_eq!(mapping.len(), 0x4000);
             assert_eq!(mapping.slice::<u8>(0x800, 8).expect("code"), b"the code");
@@ -90,6 +94,7 @@ fn a_copy_is_the_files_in_name_only() {
     file.write_all(&image).expect("written");
     let source = Source::Copied {
         file: file.as_file().as_fd(),
+        at: 0,
         image: &image,
     };
     let mapping = Mapping::new(source, &headers, image.len() as u64).expect("mapped");

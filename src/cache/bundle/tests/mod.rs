@@ -1,5 +1,6 @@
-//! Exports and imports, and what is refused.
+//! Exports and imports, bundles as layers, and what is refused.
 
+mod layer;
 mod refused;
 mod round_trip;
 pub mod support;

@@ -29,7 +29,11 @@ fn what_is_no_bundle_is_told_apart() {
     newer[VERSION_AT] = 7;
     cache.refuse(&newer, Status::Damaged, &["format version is invalid"]);
     seal(&mut newer);
-    cache.refuse(&newer, Status::InvalidArgument, &["version 7", "reads 1"]);
+    cache.refuse(
+        &newer,
+        Status::InvalidArgument,
+        &["version 7", "reads 2 and earlier"],
+    );
     newer[VERSION_AT] = 0;
     seal(&mut newer);
     cache.refuse(&newer, Status::Damaged, &["format version is invalid"]);
@@ -232,4 +236,40 @@ fn hostile_bundles_are_refused() {
     let mut second = entry.clone();
     second[KEY_AT] ^= 1;
     refuse(2, &[entry, second], &["record 2 of 2"]);
+}
+
+/// What has an index: what it lists is compared, and zeros are zeros.
+#[test]
+fn bundles_with_an_index_that_are_not_whole_are_refused() {
+    let from = Cache::new();
+    let keys = [3, 1, 2].map(|number| from.add(number, None));
+    let alias = from.add_alias(9, &keys[0]);
+    from.export(&keys, &[(alias, keys[0])], None);
+    let whole = std::fs::read(from.path("bundle")).expect("a bundle");
+    let cache = Cache::new();
+    cache.add(40, None);
+    let end = whole.len() - TAIL_LEN as usize;
+    let index = end - 4 * RECORD_LEN as usize;
+    for at in (0..whole.len()).step_by(7).chain(index..whole.len()) {
+        let mut changed = whole.clone();
+        changed[at] ^= 4;
+        cache.refuse(&changed, Status::Damaged, &[]);
+        seal(&mut changed);
+        // Some bytes are nobody's business but the entry's: its signature, which is none.
+        if at >= index && at < end {
+            cache.refuse(&changed, Status::Damaged, &["its index does not"]);
+        }
+    }
+    let mut padded = whole.clone();
+    padded[HEADER_LEN as usize + RECORD_LEN as usize] = 1;
+    seal(&mut padded);
+    cache.refuse(&padded, Status::Damaged, &["record 1 of 4", "zeros"]);
+    for len in (0..whole.len()).step_by(61).chain(index..whole.len()) {
+        cache.refuse(&whole[..len], Status::Damaged, &[]);
+        let mut cut = whole[..len].to_vec();
+        seal(&mut cut);
+        cache.refuse(&cut, Status::Damaged, &[]);
+    }
+    std::fs::write(cache.path("bundle"), &whole).expect("write");
+    assert_eq!(cache.import("bundle", None).expect("whole").new.len(), 4);
 }

@@ -1,7 +1,7 @@
 //! A cache of its own for each test, and bundles made by hand.
 
 use super::super::export::{Exported, export};
-use super::super::format::{FORMAT_VERSION, Item, MAGIC, TAIL_LEN};
+use super::super::format::{Item, MAGIC, TAIL_LEN, WITHOUT_INDEX};
 use super::super::fuzz::seal;
 use super::super::import::{Imported, import};
 use super::super::read::list;
@@ -148,17 +148,17 @@ pub(in crate::cache::bundle) fn zstd(bytes: &[u8]) -> Vec<u8> {
     zstd::bulk::compress(bytes, 3).expect("it compresses")
 }
 
-/// A record as an export writes it.
+/// A record as an export of the first version wrote it.
 pub(in crate::cache::bundle) fn honest(kind: Kind, key: &Key, file: &[u8]) -> Vec<u8> {
     let content = zstd(file);
     let lens = (file.len() as u64, content.len() as u64);
     record(kind as u32, 1, key, lens, &content)
 }
 
-/// A bundle of records, with a digest that is right.
+/// A bundle of the first version, with a digest that is right.
 pub(in crate::cache::bundle) fn bundle(count: u64, records: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
-    bytes.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+    bytes.extend_from_slice(&WITHOUT_INDEX.to_le_bytes());
     bytes.extend_from_slice(&[0; 4]);
     bytes.extend_from_slice(&count.to_le_bytes());
     bytes.extend_from_slice(&records.concat());
