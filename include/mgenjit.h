@@ -584,10 +584,10 @@ mgenjit_status mgenjit_config_set_cache_mode(mgenjit_config *config,
                                              int32_t mode,
                                              mgenjit_error **error);
 
-// Adds a directory below the cache: a read-only cache, such as one that an administrator fills for all users or that an
-// application ships. On a cache miss, the layers are searched in the order in which they were added, and their entries
-// used in place. A layer must belong to the user or to root, and others must not be able to write it; otherwise it is
-// ignored and the event hook is told. A layer that does not exist is empty.
+// Adds a read-only cache below the cache: a directory, or a bundle (mgenjit_cache_export). On a cache miss, the layers are
+// searched in the order in which they were added, and their entries used in place. A layer must belong to the user or to root,
+// and others must not be able to write it; otherwise it is ignored and the event hook is told. A layer that does not exist is
+// empty. Replace a bundle by renaming another one over it.
 //
 // Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 mgenjit_status mgenjit_config_add_cache_layer(mgenjit_config *config,
@@ -2026,7 +2026,8 @@ mgenjit_status mgenjit_cache_rebuild(mgenjit_cache *cache,
                                      void *user,
                                      mgenjit_error **error);
 
-// Writes the entries of `count` keys, and their aliases, to a file, a bundle. Pieces are written only if their own keys are given. The file appears only when it is complete. If
+// Writes the entries of `count` keys, and their aliases, to a file, a bundle, to be imported or to be used as a layer
+// (mgenjit_config_add_cache_layer). Pieces are written only if their own keys are given. The file appears only when it is complete. If
 // the configuration has a signing key, the entries are signed with it. `progress` may be NULL.
 //
 // Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_IO.
@@ -2245,6 +2246,104 @@ mgenjit_status mgenjit_cache_entry_read(const mgenjit_cache_entry *entry,
                                         mgenjit_error **error);
 
 /*
+ * Remotes of a cache
+ *
+ * What people and scripts ask of the remotes that the cache's configuration has, see mgenjit_config_set_remote. Compiles need
+ * none of this: they fetch and put by themselves.
+ *
+ *     mgenjit_cache *cache;
+ *     mgenjit_cache_open(NULL, &cache, NULL);
+ *     mgenjit_remote_status status = {.size = sizeof status};
+ *     for (size_t i = 0; mgenjit_cache_remote_status(cache, i, &status, NULL) == MGENJIT_STATUS_OK; i++)
+ *         printf("%s: %s\n", status.url, status.answers ? "it answers" : status.problem);
+ *     mgenjit_cache_free(cache);
+ */
+
+// How a remote is used, and how it does. Texts end with a NUL; what is longer than its field is cut.
+typedef struct mgenjit_remote_status {
+  // Set it to sizeof(mgenjit_remote_status); the library writes how many bytes it filled in.
+  size_t size;
+  // How long it took to ask for something that it does not have.
+  uint64_t answer_us;
+  // For how much longer compiles leave it alone, and after how many failures in a row. 0: they ask it.
+  uint64_t paused_ms;
+  uint32_t failures;
+  // Whether it is asked, is put to, and may have entries that nobody signed.
+  bool reads;
+  bool writes;
+  bool accepts_unsigned;
+  // Whether it answered. If not, `problem` says why.
+  bool answers;
+  // Without user, password, query and attributes.
+  char url[256];
+  // What its helper calls itself. Empty: it does not say.
+  char helper[256];
+  char problem[512];
+} mgenjit_remote_status;
+
+// What mgenjit_cache_remote_gc did, in all remotes together.
+typedef struct mgenjit_remote_collection {
+  // Set it to sizeof(mgenjit_remote_collection); the library writes how many bytes it filled in.
+  size_t size;
+  // Files that were removed, entries and aliases, and their bytes; those that are left, and theirs.
+  uint64_t removed;
+  uint64_t removed_bytes;
+  uint64_t left;
+  uint64_t left_bytes;
+} mgenjit_remote_collection;
+
+// Asks the remote of that index whether it is there, and writes how it does. Its helper is started if need be. The indexes
+// count the configuration's remotes from 0 on.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND if there are no more, MGENJIT_STATUS_UNTRUSTED if the remotes may not be used as
+// they are configured, MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_cache_remote_status(mgenjit_cache *cache,
+                                           size_t index,
+                                           mgenjit_remote_status *status,
+                                           mgenjit_error **error);
+
+// Puts the entries of `count` keys, and their aliases, into all remotes that are written, and waits for that. If the
+// configuration has a signing key, they are signed with it. `pushed`, which may be NULL, receives how many entries a remote did
+// not have. `progress`, which may be NULL, counts entries.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND, MGENJIT_STATUS_DAMAGED, MGENJIT_STATUS_UNTRUSTED, MGENJIT_STATUS_IO if a remote
+// does not take them, MGENJIT_STATUS_INVALID_ARGUMENT if none is written.
+mgenjit_status mgenjit_cache_remote_push(mgenjit_cache *cache,
+                                         const char *const *keys,
+                                         size_t count,
+                                         uint64_t *pushed,
+                                         mgenjit_progress progress,
+                                         void *user,
+                                         mgenjit_error **error);
+
+// Fetches the entries of `count` keys from the remotes that are read, and stores those that the cache does not have. They are
+// checked as in a compile. `pulled`, which may be NULL, receives how many were stored. `progress`, which may be NULL, counts keys.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_NOT_FOUND if no remote has one, after all others were fetched; MGENJIT_STATUS_UNTRUSTED,
+// MGENJIT_STATUS_CACHE.
+mgenjit_status mgenjit_cache_remote_pull(mgenjit_cache *cache,
+                                         const char *const *keys,
+                                         size_t count,
+                                         uint64_t *pulled,
+                                         mgenjit_progress progress,
+                                         void *user,
+                                         mgenjit_error **error);
+
+// Removes from all remotes that are written what was put there more than `max_age_ms` ago, and then what was put first until the
+// rest has at most `max_bytes`. 0: no such limit. Only what is in the configuration's namespace, and of this version's format,
+// counts. What is removed is compiled, and put, again by whoever needs it.
+//
+// Remotes that cannot list what they have are an error: Redis and memcached, which have limits of their own, and those with
+// other helpers than mgenjit-remote.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_UNTRUSTED, MGENJIT_STATUS_INVALID_ARGUMENT if none is written.
+mgenjit_status mgenjit_cache_remote_gc(mgenjit_cache *cache,
+                                       uint64_t max_bytes,
+                                       uint64_t max_age_ms,
+                                       mgenjit_remote_collection *collection,
+                                       mgenjit_error **error);
+
+/*
  * Pieces
  *
  * A large module is compiled in pieces, see mgenjit_config_set_partition. A module and its entry know which.
@@ -2347,6 +2446,8 @@ MGENJIT_ENUM {
 // Explains whether an executor of the cache's configuration would find the IR in the cache, and why. `name` is the module's
 // name. Free the explanation with mgenjit_explanation_free.
 //
+// If it is not there, and the configuration has remotes that are read, they are asked: see mgenjit_explanation_remote.
+//
 // Nothing is compiled. So this cannot see that new IR differs from an entry's only in what does not matter; a compile does,
 // after the compile server has read the IR.
 //
@@ -2384,6 +2485,13 @@ const char *mgenjit_explanation_nearest(const mgenjit_explanation *explanation);
 
 // When the entry was evicted or removed, or when the nearest entry was compiled, in microseconds since 1970. 0 if unknown.
 uint64_t mgenjit_explanation_time_us(const mgenjit_explanation *explanation);
+
+// A CPU or level that this machine could run code for, if there is an entry for it that differs in nothing else:
+// mgenjit_config_set_cpu with this name would find it. Otherwise NULL.
+const char *mgenjit_explanation_cpu(const mgenjit_explanation *explanation);
+
+// The remote that has an entry which the cache does not have: a compile would fetch it. Otherwise NULL.
+const char *mgenjit_explanation_remote(const mgenjit_explanation *explanation);
 
 // The explanation in words. "" for NULL.
 const char *mgenjit_explanation_message(const mgenjit_explanation *explanation);

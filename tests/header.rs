@@ -30,6 +30,7 @@ const SECTIONS: [&str; 24] = [
     "cache",
     "cache_iterator",
     "cache_entry",
+    "cache_remote",
     "piece",
     "explanation",
     "server",

@@ -193,7 +193,12 @@ fn the_commands_print_what_is_shown() {
         started.is_ok()
     };
     // What names this needs that program.
+    let remote = std::path::Path::new(env!("CARGO_BIN_EXE_mgenjit-server"));
+    let remote = remote.with_file_name("mgenjit-remote");
+    let remote = remote.to_str().expect("UTF-8");
     let needed = [
+        ("ci-cache", remote),
+        ("dev-cache", remote),
         ("quickstart", "pkg-config"),
         ("gdb -q", "gdb"),
         ("fibonacci.arm", "aarch64-linux-gnu-gcc"),

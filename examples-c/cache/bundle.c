@@ -11,43 +11,13 @@
 #include "progress.h"
 #include "report.h"
 
-/* A list of keys that grows. */
-struct keys {
-    key_text *items;
-    size_t count;
-    size_t room;
-    /* Pieces that are left out. */
-    size_t pieces;
-};
-
-static int collect(struct context *context, const mgenjit_cache_info *info, void *user)
-{
-    struct keys *keys = user;
-    if (info->is_piece && !context->options->pieces) {
-        keys->pieces++;
-        return EXIT_DONE;
-    }
-    if (keys->count == keys->room) {
-        size_t room = keys->room * 2 + 64;
-        key_text *larger = realloc(keys->items, room * sizeof *larger);
-        if (larger == NULL)
-            return report_no_memory();
-        keys->items = larger;
-        keys->room = room;
-    }
-    snprintf(keys->items[keys->count++], MGENJIT_KEY_SIZE, "%s", info->key);
-    return EXIT_DONE;
-}
-
 static int export_keys(struct context *context, const struct keys *keys)
 {
     const char *path = context->options->output;
     mgenjit_error *error = NULL;
-    const char **pointers = malloc(sizeof *pointers * (keys->count + 1));
+    const char **pointers = keys_pointers(keys);
     if (pointers == NULL)
         return report_no_memory();
-    for (size_t i = 0; i < keys->count; i++)
-        pointers[i] = keys->items[i];
     progress_start("export");
     mgenjit_status status =
         mgenjit_cache_export(context->cache, path, pointers, keys->count, progress_tell, NULL, &error);
@@ -75,19 +45,8 @@ static int export_keys(struct context *context, const struct keys *keys)
 
 int command_export(struct context *context)
 {
-    const struct options *options = context->options;
     struct keys keys = {NULL, 0, 0, 0};
-    int exit_code;
-    if (options->arguments.count > 0)
-        exit_code = entries_resolve(context, &keys.items, &keys.count);
-    else
-        exit_code = entries_each(context, collect, &keys);
-    if (exit_code == EXIT_DONE && keys.count == 0 && options->name != NULL) {
-        fprintf(stderr, "%s: no entry has a name like ", program_name);
-        text_put(stderr, options->name);
-        fputc('\n', stderr);
-        exit_code = EXIT_NOT_FOUND;
-    }
+    int exit_code = entries_choose(context, &keys);
     if (exit_code == EXIT_DONE)
         exit_code = export_keys(context, &keys);
     free(keys.items);

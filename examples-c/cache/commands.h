@@ -21,6 +21,7 @@ int command_import(struct context *context);
 int command_list(struct context *context);
 int command_pin(struct context *context);
 int command_rebuild(struct context *context);
+int command_remote(struct context *context);
 int command_remove(struct context *context);
 int command_show(struct context *context);
 int command_stats(struct context *context);

@@ -17,4 +17,22 @@ typedef int (*entries_visit)(struct context *context, const mgenjit_cache_info *
 /* Visits the entries that the options' filter lets through, in the order of their keys. Returns an exit code. */
 int entries_each(struct context *context, entries_visit visit, void *user);
 
+/* Keys of entries. The caller frees the items. */
+struct keys {
+    key_text *items;
+    size_t count;
+    size_t room;
+    /* Pieces that are left out. */
+    size_t pieces;
+};
+
+/*
+ * The keys that the command line names, or those of all entries that the options' filter lets through, without pieces unless
+ * they are asked for. Returns an exit code, and prints what is wrong.
+ */
+int entries_choose(struct context *context, struct keys *keys);
+
+/* Pointers to all keys, to be freed. NULL: there is no memory. */
+const char **keys_pointers(const struct keys *keys);
+
 #endif

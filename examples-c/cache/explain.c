@@ -55,6 +55,8 @@ static void print_json(const mgenjit_explanation *explanation, const char *name)
             json_string(NULL, differences[i].name);
     json_close_array();
     json_string("nearest", mgenjit_explanation_nearest(explanation));
+    json_string("cpu", mgenjit_explanation_cpu(explanation));
+    json_string("remote", mgenjit_explanation_remote(explanation));
     json_number("time", mgenjit_explanation_time_us(explanation));
     json_string("message", mgenjit_explanation_message(explanation));
     json_end();
@@ -82,6 +84,10 @@ static void print_text(const mgenjit_explanation *explanation)
         table_fact("entry", nearest);
     if (!is_hit && nearest != NULL)
         table_fact("nearest", nearest);
+    if (mgenjit_explanation_remote(explanation) != NULL)
+        table_fact("remote", mgenjit_explanation_remote(explanation));
+    if (mgenjit_explanation_cpu(explanation) != NULL)
+        table_fact("for the CPU", mgenjit_explanation_cpu(explanation));
     if (time > 0) {
         snprintf(text, sizeof text, "%s, %s", format_time(one, time), format_ago(two, time));
         table_fact(nearest != NULL ? "compiled" : "gone since", text);

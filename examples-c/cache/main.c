@@ -17,6 +17,18 @@
 #include "options.h"
 #include "report.h"
 
+/* The remotes that a command asks; without --remote, `explain` asks none. Returns 1 for success. */
+static int configure_remote(mgenjit_config *config, const struct options *options, mgenjit_error **error)
+{
+    const char *url = options->remote;
+    int mode = MGENJIT_REMOTE_READ;
+    if (options->action == NULL && !options->has_remote)
+        url = "";
+    else if (options->action != NULL && (strcmp(options->action, "push") == 0 || strcmp(options->action, "gc") == 0))
+        mode = MGENJIT_REMOTE_WRITE;
+    return mgenjit_config_set_remote(config, url, mode, error) == MGENJIT_STATUS_OK;
+}
+
 /* Returns 1 for success. */
 static int configure(mgenjit_config *config, const struct options *options, mgenjit_error **error)
 {
@@ -45,7 +57,7 @@ static int configure(mgenjit_config *config, const struct options *options, mgen
     for (int i = 0; i < options->layers.count; i++)
         if (mgenjit_config_add_cache_layer(config, options->layers.items[i], error) != MGENJIT_STATUS_OK)
             return 0;
-    return 1;
+    return configure_remote(config, options, error);
 }
 
 int cache_main(int argc, char **argv)

@@ -44,6 +44,16 @@ static const struct command commands[] = {
      "Pieces of modules are only of use where modules are compiled. They are left out, but for --pieces.\n", command_export},
     {"import", "BUNDLE...", 1, MANY, "store the entries of such files",
      "Entries that are there already stay as they are.\n", command_import},
+    {"remote", "status|push KEY...|pull KEY...|gc", 1, MANY, "what remotes have: the stores that machines share",
+     "Compiles fetch from remotes, and put there, by themselves. This is for scripts, and to look what is wrong.\n"
+     "  status  whether each answers\n"
+     "  push    put entries there; with --name GLOB or --all, those\n"
+     "  pull    fetch entries, by their whole keys\n"
+     "  gc      remove what was put there too long ago (--max-age), and what was put first until the rest fits (--max-size);\n"
+     "          for stores that have no such limits of their own\n"
+     "Remotes are those of --remote or $MGENJIT_REMOTE. push and gc need one with |write or |read-write, which is assumed of\n"
+     "--remote.\n",
+     command_remote},
     {"rebuild", "", 0, 0, "rebuild the index from the entries", "", command_rebuild},
 };
 
@@ -63,12 +73,13 @@ static const char help[] =
     "Exit status (from 64 on as in sysexits.h):\n"
     "  0   done; verify: all is well; explain: it is there\n"
     "  1   verify: an entry is damaged, untrusted or different; explain: it is not there;\n"
+    "      remote status: one does not answer;\n"
     "      stats: the history is unknown, because there is no index;\n"
     "      clear: you said no\n"
     "  64  wrong usage, or a KEY that is not unique\n"
     "  65  a bundle or an entry is damaged or not trusted, or IR is bad\n"
     "  66  no such entry, file or cache\n"
-    "  69  no objdump, or no compile server, or this machine lacks what --cpu needs\n"
+    "  69  no objdump, or no compile server, or a remote fails, or this machine lacks what --cpu needs\n"
     "  70  a defect of the library\n"
     "  73  a file could not be written\n"
     "  74  stdout could not be written\n"
@@ -102,6 +113,7 @@ enum id {
     PINNED,
     PINNED_TOO,
     RECOMPILE,
+    REMOTE,
     SIGN,
     SORT,
     TARGET,
@@ -121,14 +133,14 @@ static const struct row {
     const char *commands;
     const char *help;
 } rows[] = {
-    {NAME, NULL, "name", "GLOB", " list export ", "only modules whose name matches: * ? and [...], as in 'lib*'"},
+    {NAME, NULL, "name", "GLOB", " list export remote ", "only modules whose name matches: * ? and [...], as in 'lib*'"},
     {NAME, NULL, "name", "NAME", " explain ", "the module's name, if it is not FILE"},
     {PINNED, NULL, "pinned", NULL, " list ", "only pinned entries"},
     {UNPINNED, NULL, "unpinned", NULL, " list ", "only entries that are not pinned"},
     {UNUSED_FOR, NULL, "unused-for", "DURATION", " list ", "only entries that were not used for this long"},
     {MIN_SIZE, NULL, "min-size", "SIZE", " list ", "only entries of at least this size"},
     {PIECES, NULL, "pieces", NULL, " list ", "pieces of modules, too"},
-    {PIECES, NULL, "pieces", NULL, " export ", "with --name or --all: pieces of modules, too"},
+    {PIECES, NULL, "pieces", NULL, " export remote ", "with --name or --all: pieces of modules, too"},
     {SORT, NULL, "sort", "WHAT", " list ", "size, used, hits, saved or created, the most first; or name"},
     {LONG, "l", "long", NULL, " list ", "more about each entry"},
     {KEYS, NULL, "keys", NULL, " list ", "print whole keys and nothing else, for scripts"},
@@ -137,9 +149,10 @@ static const struct row {
     {OBJECT, NULL, "object", "FILE", " show ", "the object file, to FILE or (-) stdout"},
     {IMAGE, NULL, "image", "FILE", " show ", "the shared object, to FILE or (-) stdout"},
     {RECOMPILE, NULL, "recompile", NULL, " verify ", "compile each again, and compare"},
-    {MAX_SIZE, NULL, "max-size", "SIZE", " trim ", "of all entries together, or none"},
+    {MAX_SIZE, NULL, "max-size", "SIZE", " trim remote ", "of all entries together, or none"},
     {MAX_ENTRIES, NULL, "max-entries", "N", " trim ", "their number, or none"},
     {MAX_AGE, NULL, "max-age", "DURATION", " trim ", "since an entry was last used, or none"},
+    {MAX_AGE, NULL, "max-age", "DURATION", " remote ", "since an entry was put there, or none"},
     {PINNED_TOO, NULL, "pinned-too", NULL, " clear ", "remove pinned entries as well"},
     {YES, "y", "yes", NULL, " clear ", "do not ask; needed where stdin is not a terminal"},
     {OPT, "O", "opt", "LEVEL", " explain ", "the optimisation level: 0, 1, 2, 3, s, z; default: 2"},
@@ -150,11 +163,13 @@ static const struct row {
     {FEATURES, NULL, "features", "LIST", " explain ", "features of the target's CPU, such as +sve,-crc"},
     {KEEP, NULL, "keep", "SYMBOL", " explain ", "a symbol that stays visible, and no other (repeatable)"},
     {OUTPUT, "o", "output", "BUNDLE", " export ", "the file to write"},
-    {ALL, NULL, "all", NULL, " export ", "all modules"},
-    {SIGN, NULL, "sign", "KEYFILE", " export ", "sign them with this private key"},
+    {ALL, NULL, "all", NULL, " export remote ", "all modules"},
+    {SIGN, NULL, "sign", "KEYFILE", " export remote ", "sign them with this private key"},
     {LAYER, NULL, "layer", "DIR", " explain ", "a read-only cache below this one, or a bundle (repeatable)"},
-    {TRUST, NULL, "trust", "KEYFILE", " verify explain import ", "a trusted key: what none of them signed is refused (repeatable)"},
-    {JSON, NULL, "json", NULL, " stats list show verify trim clear remove pin unpin explain export import rebuild ",
+    {TRUST, NULL, "trust", "KEYFILE", " verify explain import remote ", "a trusted key: what none of them signed is refused (repeatable)"},
+    {REMOTE, NULL, "remote", "[=URL]", " explain ", "ask remotes, too: those of URL or $MGENJIT_REMOTE"},
+    {REMOTE, NULL, "remote", "URL", " remote ", "the remotes, with spaces between them; default: $MGENJIT_REMOTE"},
+    {JSON, NULL, "json", NULL, " stats list show verify trim clear remove pin unpin explain export import remote rebuild ",
      "print JSON, one object a line"},
     {CACHE_DIR, NULL, "cache-dir", "DIR", "", "default: $MGENJIT_CACHE_DIR, else $XDG_CACHE_HOME/mgenjit,\n"
                                            "                         else ~/.cache/mgenjit"},
@@ -307,6 +322,10 @@ static int take(struct options *options, enum id id, const char *value)
     case PINNED: options->pinned = 1; break;
     case PINNED_TOO: options->pinned_too = 1; break;
     case RECOMPILE: options->recompile = 1; break;
+    case REMOTE:
+        options->has_remote = 1;
+        options->remote = value;
+        break;
     case SIGN: options->sign = value; break;
     case SORT:
         if (!parse_sort(value, &options->sort))
@@ -432,6 +451,11 @@ int cache_options_parse(struct options *options, int argc, char **argv, int *exi
     if (!read_options(options, &arguments, &name, exit_code))
         return 0;
     *exit_code = check(options);
+    if (*exit_code == EXIT_DONE && options->command->run == command_remote) {
+        struct list *arguments = &options->arguments;
+        options->action = arguments->items[0];
+        memmove(arguments->items, arguments->items + 1, sizeof *arguments->items * (size_t)--arguments->count);
+    }
     return *exit_code == EXIT_DONE;
 }
 

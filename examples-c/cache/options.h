@@ -58,6 +58,11 @@ struct options {
     const char *sign;
     struct list trusted;
     struct list layers;
+    /* What `remote` does. */
+    const char *action;
+    /* Remotes, with spaces between them; NULL: those of the environment, if `has_remote`. */
+    const char *remote;
+    int has_remote;
 };
 
 /*

@@ -17,6 +17,7 @@ static const struct {
     {"mgenjit_config_set_linker", "--linker"},
     {"mgenjit_config_set_partition", "--pieces"},
     {"mgenjit_config_set_profile_generate", "--profile-generate"},
+    {"mgenjit_config_set_remote", "--remote"},
     {"mgenjit_config_set_replaceable", "replaceable modules, which only the library has"},
     {"mgenjit_config_set_server_limits", "--max-time, --max-memory or --queue-timeout of mgenjit-server"},
     {"mgenjit_config_set_target", "--target"},

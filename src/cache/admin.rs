@@ -36,6 +36,9 @@ pub struct Admin {
     store: Store,
 }
 
+/// Entries, and aliases with their entries.
+pub type Chosen = (Vec<Key>, Vec<(Key, Key)>);
+
 /// Everything known about one entry.
 #[derive(Debug)]
 pub struct Details {
@@ -83,11 +86,21 @@ impl Admin {
             ));
         }
         let root = self.root()?;
+        let (entries, aliases) = self.chosen(&root, keys)?;
+        let Options { trust, signer, .. } = self.store.options();
+        // Only what is trusted here is passed on, perhaps with our signature.
+        let (trust, signer) = (trust.as_deref(), signer.as_deref());
+        bundle::export(&root, &entries, &aliases, trust, signer, path, progress)?;
+        Ok(())
+    }
+
+    /// The entries of keys, each once, and their aliases: each with its entry.
+    pub fn chosen(&self, root: &Root, keys: &[Key]) -> Result<Chosen, Error> {
         let mut entries = Vec::new();
         let mut aliases = HashSet::new();
         let mut seen = HashSet::new();
         for key in keys {
-            let target = self.target(&root, key)?;
+            let target = self.target(root, key)?;
             if target != *key {
                 aliases.insert((*key, target));
             }
@@ -108,11 +121,7 @@ impl Admin {
         let mut aliases: Vec<(Key, Key)> = aliases.into_iter().collect();
         // The same entries make the same bundle.
         aliases.sort_unstable();
-        let Options { trust, signer, .. } = self.store.options();
-        // Only what is trusted here is passed on, perhaps with our signature.
-        let (trust, signer) = (trust.as_deref(), signer.as_deref());
-        bundle::export(&root, &entries, &aliases, trust, signer, path, progress)?;
-        Ok(())
+        Ok((entries, aliases))
     }
 
     /// Stores a bundle's entries. Returns how many.

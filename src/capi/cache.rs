@@ -423,7 +423,10 @@ pub(super) fn whole_key(text: &str) -> Result<Key, Error> {
 }
 
 /// Reports progress, and goes on.
-fn reporter(progress: mgenjit_progress, user: *mut c_void) -> impl FnMut(u64, u64) -> bool {
+pub(super) fn reporter(
+    progress: mgenjit_progress,
+    user: *mut c_void,
+) -> impl FnMut(u64, u64) -> bool {
     move |done, total| {
         if let Some(progress) = progress {
             // SAFETY: the caller gave it to be called with `user` until the call returns.

@@ -420,12 +420,10 @@ fn cache_mode(mode: i32) -> Result<CacheMode, Error> {
     }
 }
 
-/// Adds a read-only cache below the cache, such as one that an administrator fills for all users or that an application
-/// ships: a directory, or a bundle (mgenjit_cache_export). On a cache miss, the layers are searched in the order in which they
-/// were added, and their entries used in place. A layer must belong to the user or to root, and others must not be able to
-/// write it; otherwise it is ignored and the event hook is told. A layer that does not exist is empty.
-///
-/// Replace a bundle by renaming another one over it, as mgenjit_cache_export does: those who use the old one finish with it.
+/// Adds a read-only cache below the cache: a directory, or a bundle (mgenjit_cache_export). On a cache miss, the layers are
+/// searched in the order in which they were added, and their entries used in place. A layer must belong to the user or to root,
+/// and others must not be able to write it; otherwise it is ignored and the event hook is told. A layer that does not exist is
+/// empty. Replace a bundle by renaming another one over it.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]

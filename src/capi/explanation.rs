@@ -21,9 +21,12 @@ use super::source::mgenjit_source;
 use super::status::mgenjit_status;
 use crate::cache::explain::{self, Explanation};
 use crate::cache::index::{Row, Verdict, Why};
+use crate::cache::key::Key;
 use crate::cache::manifest::{Part, Parts, describe_pieces};
 use crate::error::Error;
+use crate::executor::Named;
 use crate::executor::source::Source;
+use crate::remote::tier::Tier;
 use std::ffi::{CString, c_char, c_void};
 use std::ptr;
 
@@ -35,6 +38,10 @@ pub struct mgenjit_explanation {
     key: CString,
     nearest: Option<CString>,
     time: u64,
+    /// For what CPU there is an entry that would serve.
+    cpu: Option<CString>,
+    /// The remote that has the entry.
+    remote: Option<CString>,
     message: CString,
 }
 
@@ -72,6 +79,8 @@ pub const MGENJIT_DIFFERS_OPTIONS: u32 = 32;
 /// Explains whether an executor of the cache's configuration would find the IR in the cache, and why. `name` is the module's
 /// name. Free the explanation with mgenjit_explanation_free.
 ///
+/// If it is not there, and the configuration has remotes that are read, they are asked: see mgenjit_explanation_remote.
+///
 /// Nothing is compiled. So this cannot see that new IR differs from an entry's only in what does not matter; a compile does,
 /// after the compile server has read the IR.
 ///
@@ -107,9 +116,54 @@ pub unsafe extern "C" fn mgenjit_cache_explain_source(
 
 fn explain(cache: &mgenjit_cache, source: Source<'_>) -> Result<mgenjit_explanation, Error> {
     let name = source.name.clone();
-    let (key, parts) = crate::executor::key_of(&cache.config, source)?;
+    let Named { key, parts, others } = crate::executor::key_of(&cache.config, source)?;
     let found = explain::explain(&cache.admin, &key, &name, &parts)?;
-    Ok(tell(found, &name, &key.to_string(), &parts))
+    let is_missing = matches!(found, Explanation::Missing { .. });
+    let mut explanation = tell(found, &name, &key.to_string(), &parts);
+    if !is_missing {
+        return Ok(explanation);
+    }
+    let mut more = Vec::new();
+    let here = |key: &Key| matches!(cache.admin.store().look(key), Ok(Some(_)));
+    let mut other = others
+        .iter()
+        .find(|(_, key)| here(key))
+        .map(|(cpu, _)| (*cpu, "in the cache"));
+    let tier = cache
+        .config
+        .tier(parts.machine.clone())
+        .unwrap_or_else(|error| {
+            more.push(error.message);
+            None
+        });
+    if let Some(tier) = tier.filter(Tier::reads) {
+        let report = tier.pull(&key);
+        more.extend(report.problems);
+        if let Some(found) = &report.found {
+            let remote = tier.name(found.store);
+            more.push(format!("a compile would fetch it from the remote {remote}"));
+            explanation.remote = Some(ffi::c_string(remote));
+            other = None;
+        } else if other.is_none() {
+            let there = |key: &Key| tier.has(key);
+            other = others
+                .iter()
+                .find(|(_, key)| there(key))
+                .map(|(cpu, _)| (*cpu, "in a remote"));
+        }
+    }
+    if let Some((cpu, place)) = other {
+        more.push(format!(
+            "an entry for the CPU {cpu} is {place}, and this machine could run it: compile for {cpu} to use it"
+        ));
+        explanation.cpu = Some(ffi::c_string(cpu));
+    }
+    if !more.is_empty() {
+        let message = explanation.message.to_string_lossy();
+        let message = format!("{message}; {}", more.join("; "));
+        explanation.message = ffi::c_string(message);
+    }
+    Ok(explanation)
 }
 
 fn tell(found: Explanation, name: &str, key: &str, parts: &Parts) -> mgenjit_explanation {
@@ -119,6 +173,8 @@ fn tell(found: Explanation, name: &str, key: &str, parts: &Parts) -> mgenjit_exp
         key: ffi::c_string(key),
         nearest: None,
         time: 0,
+        cpu: None,
+        remote: None,
         message: CString::default(),
     };
     let message = match found {
@@ -298,6 +354,23 @@ pub unsafe extern "C" fn mgenjit_explanation_time_us(
     explanation: *const mgenjit_explanation,
 ) -> u64 {
     get!(explanation else 0 => explanation.time)
+}
+
+/// A CPU or level that this machine could run code for, if there is an entry for it that differs in nothing else:
+/// mgenjit_config_set_cpu with this name would find it. Otherwise NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_explanation_cpu(
+    explanation: *const mgenjit_explanation,
+) -> *const c_char {
+    get!(explanation else ptr::null() => ffi::pointer(explanation.cpu.as_ref()))
+}
+
+/// The remote that has an entry which the cache does not have: a compile would fetch it. Otherwise NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_explanation_remote(
+    explanation: *const mgenjit_explanation,
+) -> *const c_char {
+    get!(explanation else ptr::null() => ffi::pointer(explanation.remote.as_ref()))
 }
 
 /// The explanation in words. "" for NULL.

@@ -13,6 +13,7 @@ mod blob;
 mod cache;
 mod cache_entry;
 mod cache_iterator;
+mod cache_remote;
 mod call;
 mod config;
 mod config_remote;

@@ -177,9 +177,9 @@ fn bytes(field: &mut [c_char]) -> &mut [u8] {
 }
 
 /// Copies as much as fits, with a terminator.
-fn copy(text: &str, field: &mut [c_char]) {
+pub(super) fn copy(text: &str, field: &mut [c_char]) {
     let field = bytes(field);
-    let len = text.len().min(field.len() - 1);
+    let len = text.floor_char_boundary(field.len() - 1);
     field[..len].copy_from_slice(&text.as_bytes()[..len]);
     field[len] = 0;
 }

@@ -43,7 +43,7 @@ mod value;
 
 pub use self::core::Executor;
 pub use call::{Call, Function};
-pub use compile::key_of;
+pub use compile::{Named, key_of, machine_of};
 pub use info::Origin;
 pub use main_call::check_main;
 pub use module::{Artifacts, Module};

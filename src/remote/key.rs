@@ -33,6 +33,15 @@ impl Names {
         }
     }
 
+    /// What all of them begin with. Short ones have nothing in common: then it is empty.
+    pub fn prefix(&self) -> WireKey {
+        let bytes = match self.short {
+            false => self.prefix.clone().into_bytes(),
+            true => Vec::new(),
+        };
+        WireKey::new(bytes).unwrap_or_else(|| unreachable!("a namespace is short"))
+    }
+
     pub fn of(&self, key: &Key) -> WireKey {
         let mut bytes = self.prefix.clone().into_bytes();
         bytes.extend_from_slice(&key.0);

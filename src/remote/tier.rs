@@ -44,7 +44,7 @@ impl Default for Timeouts {
 
 #[derive(Debug)]
 pub struct Tier {
-    remotes: Vec<Remote>,
+    pub(super) remotes: Vec<Remote>,
     timeouts: Timeouts,
     trust: Option<Arc<Trust>>,
     /// What entries must be for.
@@ -205,6 +205,15 @@ impl Tier {
         })
     }
 
+    /// Takes note that a compile was faster.
+    pub fn was_slow(&self) {
+        for remote in self.remotes.iter().filter(|remote| remote.spec.mode.read) {
+            if let Ok((_, breaker)) = remote.place() {
+                breaker.ended(End::TooSlow);
+            }
+        }
+    }
+
     /// Puts files of a cache into all stores that are written; `before`: into those before this one, which did not have them.
     /// Waits for nothing. Returns what went wrong.
     pub fn upload(&self, from: &Path, files: &[Upload], before: Option<usize>) -> Option<String> {
@@ -252,6 +261,11 @@ impl Tier {
 }
 
 impl Pending {
+    /// The longest that it takes.
+    pub fn whole(&self) -> Duration {
+        self.tier.timeouts.whole
+    }
+
     /// Waits for at most this time. `None`: it goes on.
     pub fn wait(&self, time: Duration) -> Option<Report> {
         match self.report.recv_timeout(time) {
@@ -266,16 +280,7 @@ impl Pending {
     pub fn abandon(self) {
         if self.wait(Duration::ZERO).is_none() {
             self.cut.cut();
-            for remote in self
-                .tier
-                .remotes
-                .iter()
-                .filter(|remote| remote.spec.mode.read)
-            {
-                if let Ok((_, breaker)) = remote.place() {
-                    breaker.ended(End::TooSlow);
-                }
-            }
+            self.tier.was_slow();
         }
     }
 }

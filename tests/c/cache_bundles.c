@@ -273,7 +273,8 @@ static void a_bundle_in_place(void)
         mgenjit_executor_free(executor);
         replace_file(bundle, bytes, length);
         free(bytes);
-        CHECK_INT(1 + is_signed, (long long)statistics_in(folder).hits_in_layers);
+        /* The first miss creates what counts them. */
+        CHECK_INT(is_signed, (long long)statistics_in(folder).hits_in_layers);
         mgenjit_config_free(config);
     }
     /* Nobody signed it, and somebody must. */

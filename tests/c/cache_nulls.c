@@ -121,6 +121,8 @@ static void one_entry(void)
     mgenjit_cache_entry *entry = NULL;
     mgenjit_piece piece;
     mgenjit_explanation *explanation = NULL;
+    mgenjit_remote_status remote = {.size = sizeof remote};
+    mgenjit_remote_collection collection = {.size = sizeof collection};
     mgenjit_source *source = NULL;
     mgenjit_cache_info info;
     mgenjit_blob *blob = NULL;
@@ -150,6 +152,15 @@ static void one_entry(void)
     CHECK_INT(0, (long long)mgenjit_cache_entry_input_size(entry, 99));
     mgenjit_cache_entry_free(entry);
 
+    REFUSED(mgenjit_cache_remote_status(NULL, 0, &remote, &failure));
+    REFUSED(mgenjit_cache_remote_status(cache, 0, NULL, &failure));
+    REFUSED(mgenjit_cache_remote_push(NULL, NULL, 0, NULL, NULL, NULL, &failure));
+    REFUSED(mgenjit_cache_remote_push(cache, NULL, 1, NULL, NULL, NULL, &failure));
+    REFUSED(mgenjit_cache_remote_pull(NULL, NULL, 0, NULL, NULL, NULL, &failure));
+    REFUSED(mgenjit_cache_remote_pull(cache, NULL, 1, NULL, NULL, NULL, &failure));
+    REFUSED(mgenjit_cache_remote_gc(NULL, 1, 1, &collection, &failure));
+    REFUSED(mgenjit_cache_remote_gc(cache, 1, 1, NULL, &failure));
+    CHECK(mgenjit_explanation_cpu(NULL) == NULL && mgenjit_explanation_remote(NULL) == NULL);
     REFUSED(mgenjit_cache_explain(NULL, "name", "x", 1, &explanation, &failure));
     REFUSED(mgenjit_cache_explain(cache, NULL, "x", 1, &explanation, &failure));
     REFUSED(mgenjit_cache_explain(cache, "name", NULL, 1, &explanation, &failure));

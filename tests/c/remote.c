@@ -288,16 +288,21 @@ static void killed_and_frozen(void)
     mgenjit_config_free(config);
 }
 
-/* A module that takes long to compile. */
-static char *large_module(void)
+/* A module that takes long to compile. `number`: what its function f4 multiplies by. */
+static char *large_module_with(int number)
 {
     char *text = malloc(1 << 20), *out = text;
     for (int i = 0; i < 1500; i++)
         out += sprintf(out,
                        "define i32 @f%d(i32 %%x, ptr %%p) {\n  %%a = mul i32 %%x, %d\n  %%b = load i32, ptr %%p\n"
                        "  %%c = udiv i32 %%a, %d\n  %%d = xor i32 %%b, %%c\n  store i32 %%d, ptr %%p\n  ret i32 %%d\n}\n",
-                       i, i + 3, i + 7);
+                       i, i == 4 ? number : i + 3, i + 7);
     return text;
+}
+
+static char *large_module(void)
+{
+    return large_module_with(7);
 }
 
 /* What comes first is used: here the store, although the compile began. */
@@ -309,6 +314,7 @@ static void the_store_is_faster(void)
         mgenjit_config *config = machine(new_cache(round == 0 ? "race-0" : "race-1"), remote->url, UNSIGNED);
         /* The compile starts at once. */
         CHECK_OK(mgenjit_config_set_remote_timeouts(config, 5000, 20000, 0, &failure));
+        CHECK_OK(mgenjit_config_set_partition(config, MGENJIT_PARTITION_OFF, &failure));
         mgenjit_executor *executor = new_executor(config);
         mgenjit_module *module = add(executor, text);
         CHECK_INT(round == 0 ? MGENJIT_ORIGIN_COMPILED : MGENJIT_ORIGIN_CACHE, mgenjit_module_origin(module));
@@ -323,6 +329,195 @@ static void the_store_is_faster(void)
         remote->delay_ms = 20;
     }
     free(text);
+}
+
+/* A machine that compiles a module in pieces, and waits for remotes as long as it takes. */
+static int pieces_on(const char *folder, const char *url, int mode, int number, size_t *count, size_t *compiled)
+{
+    char *text = large_module_with(number);
+    mgenjit_config *config = machine(new_cache(folder), url, mode);
+    CHECK_OK(mgenjit_config_set_partition(config, 1000, &failure));
+    mgenjit_executor *executor = new_executor(config);
+    mgenjit_module *module = add(executor, text);
+    int origin = mgenjit_module_origin(module), value = 12;
+    *count = mgenjit_module_piece_count(module);
+    *compiled = 0;
+    for (size_t i = 0; i < *count; i++) {
+        mgenjit_piece piece = {.size = sizeof piece};
+        CHECK_OK(mgenjit_module_piece(module, i, &piece, &failure));
+        *compiled += piece.compiled;
+    }
+    CHECK_INT((12 * number / 11) ^ 12, FUNCTION(int (*)(int, int *), executor, "f4")(12, &value));
+    mgenjit_module_free(module);
+    mgenjit_executor_free(executor);
+    mgenjit_config_free(config);
+    free(text);
+    return origin;
+}
+
+/* Of a module that was edited, the pieces that are as they were are fetched. */
+static void pieces_travel(void)
+{
+    struct remote *remote = start_remote("pieces");
+    size_t count, compiled, all;
+    /* A remote that has none of them is not asked for each. */
+    CHECK_INT(MGENJIT_ORIGIN_COMPILED, pieces_on("pieces-1", remote->url, UNSIGNED, 7, &all, &compiled));
+    CHECK(all >= 8 && compiled == all);
+    CHECK(remote->gets <= 2 + 8 + 4);
+    CHECK_UNTIL(remote->puts == (long)all + 2);
+    CHECK_INT(0, events.count[MGENJIT_EVENT_REMOTE_WARNING]);
+
+    long gets = remote->gets;
+    CHECK_INT(MGENJIT_ORIGIN_CACHE, pieces_on("pieces-2", remote->url, UNSIGNED, 7, &count, &compiled));
+    CHECK_INT(gets + 1, remote->gets);
+
+    CHECK_INT(MGENJIT_ORIGIN_COMPILED, pieces_on("pieces-3", remote->url, UNSIGNED, 8, &count, &compiled));
+    CHECK(count >= 8 && compiled >= 1 && compiled <= 2);
+    mgenjit_cache_statistics statistics = statistics_in(in_folder("pieces-3"));
+    CHECK_INT((long long)(count - compiled), (long long)statistics.remote_hits);
+    CHECK_INT((long long)compiled, (long long)statistics.piece_stores);
+    /* What is new is put: it, and the whole by both of its keys. */
+    CHECK_UNTIL(remote->puts == (long)(all + 2 + compiled + 2));
+
+    /* What is put last, in the place of each. */
+    remote->conduct = REPLAYING;
+    CHECK_INT(MGENJIT_ORIGIN_COMPILED, pieces_on("pieces-4", remote->url, UNSIGNED, 9, &count, &compiled));
+    CHECK_INT((long long)count, (long long)compiled);
+    remote->conduct = CORRUPTING;
+    CHECK_INT(MGENJIT_ORIGIN_COMPILED, pieces_on("pieces-5", remote->url, UNSIGNED, 9, &count, &compiled));
+    CHECK_INT((long long)count, (long long)compiled);
+    CHECK(events.count[MGENJIT_EVENT_REMOTE_WARNING] >= 1);
+}
+
+/* What a machine put itself, for whatever CPU, it takes. */
+static void own_entries_are_taken(void)
+{
+    static const char *const cpus[] = {NULL, "native", "x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"};
+    for (size_t i = 0; i < sizeof cpus / sizeof cpus[0]; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "own-%zu", i);
+        struct remote *remote = start_remote(name);
+        for (int round = 0; round < 2; round++) {
+            mgenjit_executor *executor = NULL;
+            snprintf(name, sizeof name, "own-%zu-%d", i, round);
+            mgenjit_config *config = machine(new_cache(name), remote->url, UNSIGNED);
+            CHECK_OK(mgenjit_config_set_cpu(config, cpus[i], &failure));
+            if (mgenjit_executor_new(config, &executor, NULL) != MGENJIT_STATUS_OK) {
+                printf("not tried: this machine lacks what %s needs\n", cpus[i]);
+                mgenjit_config_free(config);
+                break;
+            }
+            mgenjit_executor_free(executor);
+            CHECK_INT(round == 0 ? MGENJIT_ORIGIN_COMPILED : MGENJIT_ORIGIN_CACHE, use_with(config));
+            CHECK_INT(0, events.count[MGENJIT_EVENT_REMOTE_WARNING] + events.count[MGENJIT_EVENT_CACHE_WARNING]);
+            CHECK_UNTIL(remote->puts >= 2);
+            mgenjit_config_free(config);
+        }
+    }
+}
+
+static mgenjit_explanation *explain_on(mgenjit_config *config)
+{
+    mgenjit_explanation *explanation = NULL;
+    mgenjit_cache *cache = open_cache(config);
+    CHECK_OK(mgenjit_cache_explain(cache, "x", ENTRY_IR, strlen(ENTRY_IR), &explanation, &failure));
+    mgenjit_cache_free(cache);
+    return explanation;
+}
+
+/* An entry for another CPU that this machine could run is told, wherever it is. */
+static void other_cpus(void)
+{
+    struct remote *remote = start_remote("cpus");
+    char *folder = new_cache("cpus-first");
+    mgenjit_config *config = machine(folder, remote->url, UNSIGNED);
+    CHECK_OK(mgenjit_config_set_cpu(config, "x86-64", &failure));
+    CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_with(config));
+    CHECK_UNTIL(remote->puts == 2);
+    mgenjit_config_free(config);
+    for (int round = 0; round < 2; round++) {
+        config = machine(round == 0 ? folder : new_cache("cpus-second"), round == 0 ? "" : remote->url, UNSIGNED);
+        mgenjit_explanation *explanation = explain_on(config);
+        CHECK(mgenjit_explanation_verdict(explanation) != MGENJIT_VERDICT_HIT);
+        CHECK_STRING("x86-64", mgenjit_explanation_cpu(explanation));
+        CHECK(mgenjit_explanation_remote(explanation) == NULL);
+        CHECK_CONTAINS(round == 0 ? "in the cache, and" : "in a remote, and", mgenjit_explanation_message(explanation));
+        mgenjit_explanation_free(explanation);
+        mgenjit_config_free(config);
+    }
+    /* The one that is asked for, in a remote: what else there is does not matter. */
+    config = machine(new_cache("cpus-third"), remote->url, UNSIGNED);
+    CHECK_OK(mgenjit_config_set_cpu(config, "x86-64", &failure));
+    mgenjit_explanation *explanation = explain_on(config);
+    CHECK_INT(MGENJIT_VERDICT_NEVER, mgenjit_explanation_verdict(explanation));
+    CHECK_STRING(remote->url, mgenjit_explanation_remote(explanation));
+    CHECK(mgenjit_explanation_cpu(explanation) == NULL);
+    mgenjit_explanation_free(explanation);
+    mgenjit_config_free(config);
+    CHECK_INT(0, list_entries(in_folder("cpus-third")));
+}
+
+/* What people ask of remotes. */
+static void on_request(void)
+{
+    struct remote *remote = start_remote("request"), *other = start_remote("request-other");
+    char *folder = new_cache("request-cache"), *both = NULL;
+    char keys[64][MGENJIT_KEY_SIZE];
+    uint64_t done = 9;
+    mgenjit_remote_status status = {.size = sizeof status};
+    mgenjit_remote_collection collection = {.size = sizeof collection};
+    mgenjit_config *config = config_for(folder, NULL);
+    CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_with(config));
+    mgenjit_cache *cache = open_cache(config);
+    CHECK_STATUS(MGENJIT_STATUS_NOT_FOUND, mgenjit_cache_remote_status(cache, 0, &status, &failure));
+    CHECK_INT(1, list_keys(cache, keys));
+    mgenjit_cache_free(cache);
+    const char *pointers[] = {keys[0]};
+
+    CHECK(asprintf(&both, "%s|read-write|unsigned %s|read|unsigned", remote->url, other->url) > 0);
+    CHECK_OK(mgenjit_config_set_remote(config, both, MGENJIT_REMOTE_READ, &failure));
+    cache = open_cache(config);
+    for (int round = 0; round < 2; round++) {
+        CHECK_OK(mgenjit_cache_remote_push(cache, pointers, 1, &done, NULL, NULL, &failure));
+        CHECK_INT(1 - round, (long long)done);
+        CHECK_INT(2, remote->puts);
+        CHECK_INT(0, other->puts);
+    }
+    other->conduct = REFUSING;
+    for (int round = 0; round < 2; round++) {
+        CHECK_OK(mgenjit_cache_remote_status(cache, (size_t)round, &status, &failure));
+        CHECK_STRING(round == 0 ? remote->url : other->url, status.url);
+        CHECK_STRING("fake", status.helper);
+        CHECK(status.reads && status.writes == (round == 0) && status.accepts_unsigned);
+        CHECK_INT(round == 0, status.answers);
+        CHECK_CONTAINS(round == 0 ? "" : "no: pw", status.problem);
+    }
+    CHECK_STATUS(MGENJIT_STATUS_NOT_FOUND, mgenjit_cache_remote_status(cache, 2, &status, &failure));
+    /* This helper cannot list what it has. */
+    CHECK_STATUS(MGENJIT_STATUS_IO, mgenjit_cache_remote_gc(cache, 1, 0, &collection, &failure));
+    CHECK_MESSAGE("cannot list");
+    mgenjit_cache_free(cache);
+    mgenjit_config_free(config);
+
+    config = machine(new_cache("request-second"), remote->url, MGENJIT_REMOTE_READ | MGENJIT_REMOTE_UNSIGNED);
+    cache = open_cache(config);
+    for (int round = 0; round < 2; round++) {
+        CHECK_OK(mgenjit_cache_remote_pull(cache, pointers, 1, &done, NULL, NULL, &failure));
+        CHECK_INT(1 - round, (long long)done);
+        CHECK_INT(1, (long long)statistics_of(cache).entries);
+    }
+    keys[0][0] ^= 1;
+    CHECK_STATUS(MGENJIT_STATUS_NOT_FOUND, mgenjit_cache_remote_pull(cache, pointers, 1, &done, NULL, NULL, &failure));
+    CHECK_MESSAGE("no remote has an entry");
+    keys[0][0] ^= 1;
+    CHECK_STATUS(MGENJIT_STATUS_INVALID_ARGUMENT,
+                 mgenjit_cache_remote_push(cache, pointers, 1, &done, NULL, NULL, &failure));
+    CHECK_MESSAGE("written");
+    mgenjit_cache_free(cache);
+    lose_the_server();
+    CHECK_INT(MGENJIT_ORIGIN_CACHE, use_with(config));
+    mgenjit_config_free(config);
+    CHECK_INT(0, other->puts);
 }
 
 /* Threads that want the same fetch it once. */
@@ -381,6 +576,7 @@ int main(void)
     static const check_case cases[] = {CASE(one_compiles_for_all), CASE(canonical_modules), CASE(trust),
                                        CASE(of_the_environment), CASE(modes), CASE(misconduct), CASE(a_full_store),
                                        CASE(killed_and_frozen), CASE(the_store_is_faster), CASE(equal_requests),
-                                       CASE(forked)};
+                                       CASE(forked), CASE(pieces_travel), CASE(own_entries_are_taken), CASE(other_cpus),
+                                       CASE(on_request)};
     return RUN_CASES(cases);
 }

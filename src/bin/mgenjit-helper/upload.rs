@@ -7,7 +7,7 @@ use mgenjit::protocol::messages::Hello;
 use mgenjit::protocol::storage::breaker::{Breaker, End};
 use mgenjit::protocol::storage::connection::Connection;
 use mgenjit::protocol::storage::endpoint::Endpoint;
-use mgenjit::protocol::storage::upload::{COMPRESSED_FROM, MAX_VALUE_LEN, Order, Put};
+use mgenjit::protocol::storage::upload::{MAX_VALUE_LEN, Order, Put, compressed};
 use mgenjit::protocol::storage::wire::{Failure, WireKey};
 use mgenjit::protocol::transport::{self, TransportError};
 use rustix::fs::{Mode, OFlags};
@@ -33,11 +33,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long this goes on after the library's process has ended.
 const AFTERWARDS: Duration = Duration::from_mins(2);
-
-const ZSTD_LEVEL: i32 = 3;
-
-/// What a reader takes: one that is longer goes as it is.
-const MAX_RATIO: usize = 256;
 
 pub fn serve(socket: &UnixStream) -> Result<(), String> {
     match transport::receive::<Hello>(socket) {
@@ -140,7 +135,7 @@ impl Store {
         };
         // An entry never changes, so what is there need not be sent.
         if connection.exists(key, deadline).map_err(failed)? != Some(true) {
-            let compressed = compress(file);
+            let compressed = compressed(file);
             let value = compressed.as_deref().unwrap_or(file);
             connection
                 .put(key, value, false, deadline)
@@ -149,16 +144,6 @@ impl Store {
         self.connection = Some(connection);
         Ok(())
     }
-}
-
-/// A large file as a zstd frame, if that is shorter.
-fn compress(file: &[u8]) -> Option<Vec<u8>> {
-    if (file.len() as u64) < COMPRESSED_FROM {
-        return None;
-    }
-    let frame = zstd::bulk::compress(file, ZSTD_LEVEL).ok()?;
-    let is_taken = frame.len() < file.len() && file.len() / MAX_RATIO < frame.len();
-    is_taken.then_some(frame)
 }
 
 fn read(put: &Put) -> io::Result<Vec<u8>> {

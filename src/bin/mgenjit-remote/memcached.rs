@@ -104,9 +104,9 @@ impl Memcached {
         if let Some((name, password)) = &self.login {
             let value = format!("\0{name}\0{password}");
             let request = request(AUTHENTICATE, b"PLAIN", &[], value.as_bytes());
-            exchange(&mut stream, &request, 0)
-                .await?
-                .map_err(|_| io::Error::other("the server refuses the user name or the password"))?;
+            exchange(&mut stream, &request, 0).await?.map_err(|_| {
+                io::Error::other("the server refuses the user name or the password")
+            })?;
         }
         Ok(stream)
     }
@@ -166,10 +166,14 @@ mod tests {
 
     /// What a server that answers so is understood as.
     fn check(answer: &[u8], expect: Result<Option<&[u8]>, &str>) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
         let runtime = runtime.expect("a runtime");
         let got = runtime.block_on(async {
-            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+                .await
+                .expect("a port");
             let address = listener.local_addr().expect("its address").to_string();
             let store = Memcached::new(address, "/".to_owned(), None);
             let server = async {
@@ -209,6 +213,9 @@ mod tests {
         let mut shorter = whole;
         shorter[11] = 3;
         check(&shorter, Err("as memcached does"));
-        check(b"ERROR\r\nERROR\r\nERROR\r\nERROR\r\n", Err("as memcached does"));
+        check(
+            b"ERROR\r\nERROR\r\nERROR\r\nERROR\r\n",
+            Err("as memcached does"),
+        );
     }
 }

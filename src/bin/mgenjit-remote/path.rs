@@ -19,6 +19,23 @@ pub fn of(key: &[u8]) -> String {
     }
 }
 
+/// The folder of all keys with a prefix; `None`: it is none.
+pub fn folder(prefix: &[u8]) -> Option<String> {
+    let key = [prefix, &[0; KEY_LEN]].concat();
+    let is_folder = !prefix.is_empty() && prefix_len(&key) == prefix.len();
+    is_folder.then(|| String::from_utf8_lossy(prefix).into_owned())
+}
+
+/// Whether a path is that of a key in this folder, and in none below it.
+pub fn is_in(path: &str, folder: &str) -> bool {
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    path.strip_prefix(folder).is_some_and(|rest| {
+        let digits =
+            |(at, byte): (usize, u8)| (at == 2) == (byte == b'/') && (at == 2 || is_digit(byte));
+        rest.len() == 2 * KEY_LEN + 1 && rest.bytes().enumerate().all(digits)
+    })
+}
+
 /// Where the key of an entry begins: behind a slash, if what is before it could be a folder's name. Others have none.
 fn prefix_len(key: &[u8]) -> usize {
     let Some(at) = key.len().checked_sub(KEY_LEN) else {
@@ -51,6 +68,16 @@ mod tests {
         check(b"/", "2f/ab");
         check(b"a//", "61/2f2fab");
         check(b"a b/", "61/20622fab");
+        for prefix in ["mgenjit/v3/", "mgenjit/v3/team.1/"] {
+            let folder = folder(prefix.as_bytes()).expect("a folder");
+            let key = of(&[prefix.as_bytes(), &[0xab; KEY_LEN]].concat());
+            assert!(folder == prefix && is_in(&key, &folder));
+            assert_eq!(is_in(&key, "mgenjit/v3/"), prefix == "mgenjit/v3/");
+            assert!(!is_in(&format!("{key}0"), &folder) && !is_in(&folder, &folder));
+        }
+        for no_folder in [&b""[..], b"mgenjit", b"/", b"../", b"a//"] {
+            assert_eq!(folder(no_folder), None);
+        }
         assert_eq!(of(b""), "");
         assert_eq!(of(b"a"), "61");
         assert_eq!(of(b"ab"), "61/62");

@@ -2,7 +2,7 @@
 
 use super::store::Store;
 use mgenjit::protocol::storage::upload::MAX_VALUE_LEN;
-use mgenjit::protocol::storage::wire;
+use mgenjit::protocol::storage::wire::{self, Limits};
 use std::cell::Cell;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -79,7 +79,7 @@ fn inode(path: &str) -> Option<u64> {
 
 /// A client's requests, until it goes.
 async fn talk(mut client: UnixStream, shared: Rc<Shared>) {
-    let _ = client.write_all(&wire::greeting(&[0, 1, 2])).await;
+    let _ = client.write_all(&wire::greeting(&wire::CAPABILITIES)).await;
     loop {
         let mut kind = [0];
         if client.read_exact(&mut kind).await.is_err() {
@@ -152,6 +152,26 @@ async fn answer(client: &mut UnixStream, kind: u8, shared: &Shared) -> io::Resul
             let key = key(client).await?;
             match store.exists(&key).await {
                 Ok(there) => client.write_all(&[wire::OK, u8::from(there)]).await?,
+                Err(why) => refuse(client, &why).await?,
+            }
+        }
+        wire::COLLECT => {
+            let prefix = key(client).await?;
+            let mut limits = [0; 16];
+            client.read_exact(&mut limits).await?;
+            let [age, bytes] = [0, 8].map(|at| {
+                let mut number = [0; 8];
+                number.copy_from_slice(&limits[at..at + 8]);
+                u64::from_ne_bytes(number)
+            });
+            match store.collect(&prefix, Limits { age, bytes }).await {
+                Ok(done) => {
+                    let mut answer = vec![wire::OK];
+                    for number in [done.removed, done.removed_bytes, done.left, done.left_bytes] {
+                        answer.extend_from_slice(&number.to_ne_bytes());
+                    }
+                    client.write_all(&answer).await?;
+                }
                 Err(why) => refuse(client, &why).await?,
             }
         }

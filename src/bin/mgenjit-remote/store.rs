@@ -5,11 +5,12 @@ use super::path;
 use super::secrets::Secrets;
 use mgenjit::environment;
 use mgenjit::protocol::storage::upload::MAX_VALUE_LEN;
+use mgenjit::protocol::storage::wire::{Collected, Limits};
 use opendal::services::{Azblob, Fs, Gcs, Redis, S3, Webdav};
 use opendal::{Buffer, ErrorKind, Operator};
 use std::collections::BTreeMap;
 use std::ffi::CString;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// The longest that a store may take for one request. Clients wait less long.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -118,6 +119,70 @@ impl Store {
                 done.map_err(|error| self.secrets.redact(&error.to_string()))
             }
         }
+    }
+
+    /// Removes what was put too long ago, and then the oldest until the rest fits.
+    pub async fn collect(&self, prefix: &[u8], limits: Limits) -> Result<Collected, String> {
+        let folder = path::folder(prefix).ok_or_else(|| "that is no folder".to_owned())?;
+        let Engine::Opendal(operator) = &self.engine else {
+            return Err(
+                "memcached cannot list what is there: it removes what it has no room for by itself"
+                    .to_owned(),
+            );
+        };
+        if !operator.info().capability().list {
+            return Err("it cannot list what is there: set a limit in the store itself".to_owned());
+        }
+        let words = |error: opendal::Error| self.words(&error);
+        let listed = operator
+            .list_with(&folder)
+            .recursive(true)
+            .await
+            .map_err(words)?;
+        let now = SystemTime::now();
+        // How old each is, in seconds, and its length.
+        let mut all: Vec<(u64, u64, String)> = Vec::new();
+        for entry in listed {
+            let path = entry.path().to_owned();
+            let mut metadata = entry.metadata().clone();
+            // Folders of other namespaces may lie in the same one.
+            if !metadata.is_file() || !path::is_in(&path, &folder) {
+                continue;
+            }
+            // Some lists have no times.
+            if metadata.last_modified().is_none() {
+                match operator.stat(&path).await {
+                    Ok(more) => metadata = more,
+                    Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                    Err(error) => return Err(self.words(&error)),
+                }
+            }
+            let put: Option<SystemTime> = metadata.last_modified().map(Into::into);
+            let age = put
+                .and_then(|put| now.duration_since(put).ok())
+                .unwrap_or_default();
+            all.push((age.as_secs(), metadata.content_length(), path));
+        }
+        // The oldest first.
+        all.sort_unstable_by(|one, other| other.cmp(one));
+        let mut done = Collected {
+            left: all.len() as u64,
+            left_bytes: all.iter().map(|(_, len, _)| len).sum(),
+            ..Collected::default()
+        };
+        for (age, len, path) in all {
+            let is_old = limits.age > 0 && age > limits.age;
+            let is_much = limits.bytes > 0 && done.left_bytes > limits.bytes;
+            if !is_old && !is_much {
+                break;
+            }
+            operator.delete(&path).await.map_err(words)?;
+            done.left -= 1;
+            done.left_bytes -= len;
+            done.removed += 1;
+            done.removed_bytes += len;
+        }
+        Ok(done)
     }
 
     async fn limited<T>(&self, what: impl Future<Output = T>) -> Result<T, String> {
@@ -341,11 +406,7 @@ mod tests {
             "redis",
             &[("endpoint", "redis://host:1"), ("password", "pw")],
         );
-        check(
-            "memcached://h",
-            "memcached",
-            &[("endpoint", "h:11211")],
-        );
+        check("memcached://h", "memcached", &[("endpoint", "h:11211")]);
         check(
             "https://u:p@h:8/x",
             "webdav",

@@ -101,7 +101,7 @@ pub fn export(
     }
     let entries = writer.index.len() as u64;
     for (alias, target) in aliases {
-        if let Some(bytes) = read_alias(root, alias, target, trust, signer)? {
+        if let Some(bytes) = alias_file(root, alias, target, trust, signer)? {
             writer.write_alias(alias, &bytes).map_err(failed)?;
         }
     }
@@ -118,6 +118,27 @@ pub fn export(
         aliases,
         bytes,
     })
+}
+
+/// An entry's file, all of it verified, signed by `signer`.
+pub fn entry_file(
+    root: &Root,
+    key: &Key,
+    trust: Option<&Trust>,
+    signer: Option<&Signer>,
+) -> Result<Vec<u8>, Error> {
+    let entry = verified(root, key, trust)?;
+    let mut bytes = vec![0; usize::try_from(entry.part.len).unwrap_or(usize::MAX)];
+    entry
+        .part
+        .file
+        .read_exact_at(&mut bytes, entry.part.at)
+        .map_err(|error| not_read(key, reason(&error)))?;
+    if let Some(signer) = signer {
+        let at = bytes.len() - TAIL_LEN;
+        bytes[at..].copy_from_slice(&entry.tail.signed(signer));
+    }
+    Ok(bytes)
 }
 
 fn open(root: &Root, key: &Key) -> Result<File, Error> {
@@ -146,7 +167,7 @@ fn verified(root: &Root, key: &Key, trust: Option<&Trust>) -> Result<Entry, Erro
 
 /// The bytes of an alias file, signed by `signer`. `None` if there is no such alias any more, or it is not trusted: our
 /// signature must not vouch for it.
-fn read_alias(
+pub fn alias_file(
     root: &Root,
     alias: &Key,
     target: &Key,

@@ -128,7 +128,7 @@ impl InPlace {
         while low < high {
             let middle = if tries < MOST_GUESSES {
                 let between = i128::from(beginning(key)) - i128::from(known.1);
-                let guess = known.0 + (between * i128::from(self.count) >> 64);
+                let guess = known.0 + ((between * i128::from(self.count)) >> 64);
                 u64::try_from(guess).unwrap_or(0)
             } else {
                 low.midpoint(high)
@@ -163,6 +163,8 @@ impl InPlace {
 }
 
 fn beginning(key: &Key) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = key.0;
-    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    let (first, _) = key.0.split_at(8);
+    first
+        .iter()
+        .fold(0, |number, byte| (number << 8) | u64::from(*byte))
 }

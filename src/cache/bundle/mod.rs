@@ -52,6 +52,6 @@ pub mod fuzz;
 #[cfg(test)]
 mod tests;
 
-pub use export::export;
+pub use export::{alias_file, entry_file, export};
 pub use import::import;
 pub use in_place::InPlace;

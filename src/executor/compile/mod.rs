@@ -4,6 +4,7 @@
 //! it compiled; `remote` asks what other machines compiled and tells them what was compiled here; `load` maps the code and adds the module. All are steps of one `work`.
 
 mod answer;
+mod fetch_pieces;
 mod find;
 mod load;
 mod obtain;
@@ -24,8 +25,10 @@ use crate::cache::store::Purpose;
 use crate::client::cancel::Cancel;
 use crate::clock::Stopwatch;
 use crate::config::Config;
+use crate::cpu::{Cpu, Level, missing};
 use crate::error::{Error, Status, reason};
 use crate::fork;
+use crate::types::Target;
 use std::path::PathBuf;
 use std::sync::Arc;
 use work::Work;
@@ -106,8 +109,17 @@ impl Executor {
     }
 }
 
-/// The key of a source for an executor of this configuration, and what it is made of.
-pub fn key_of(config: &Config, source: Source<'_>) -> Result<(Key, Parts), Error> {
+/// What a source is called in caches.
+pub struct Named {
+    pub key: Key,
+    /// What the key is made of.
+    pub parts: Parts,
+    /// For other CPUs that this machine can run code for: their names, and the keys.
+    pub others: Vec<(&'static str, Key)>,
+}
+
+/// What a source is called for an executor of this configuration.
+pub fn key_of(config: &Config, source: Source<'_>) -> Result<Named, Error> {
     let mut source = profile::add(config, source);
     if let Some(folder) = debug_ir::folder(config, config.store().as_ref()) {
         debug_ir::add_paths(&mut source, &folder)?;
@@ -116,5 +128,33 @@ pub fn key_of(config: &Config, source: Source<'_>) -> Result<(Key, Parts), Error
     let parts = fork::guard(|| KeyParts::new(config.opt_level, &target, config.code_options()))
         .into_inner();
     let digest = source.digest()?;
-    Ok((Keys::new(parts).key(&digest), parts.to_keep(&digest)))
+    let mut others = Vec::new();
+    if let Target::Host(own) = target {
+        let levels = Level::ALL.into_iter().rev();
+        let levels = levels.filter(|level| fork::guard(|| missing(*level)).into_inner().is_empty());
+        let native = fork::guard(Cpu::native).into_inner();
+        for cpu in std::iter::once(native).chain(levels.map(Cpu::Level)) {
+            if cpu != own {
+                let target = Target::Host(cpu);
+                let parts = KeyParts::new(config.opt_level, &target, config.code_options());
+                others.push((cpu.name(), Keys::new(parts).key(&digest)));
+            }
+        }
+    }
+    Ok(Named {
+        key: Keys::new(parts).key(&digest),
+        parts: parts.to_keep(&digest),
+        others,
+    })
+}
+
+/// What entries must be for that an executor of this configuration uses.
+pub fn machine_of(config: &Config) -> String {
+    let target = config.target();
+    fork::guard(|| {
+        KeyParts::new(config.opt_level, &target, config.code_options())
+            .target
+            .describe()
+    })
+    .into_inner()
 }

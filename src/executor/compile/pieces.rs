@@ -1,8 +1,10 @@
 //! Compiles a module in pieces that the cache keeps.
 
 use super::answer::{Mode, reproducible};
+use super::fetch_pieces::Fetching;
 use super::work::Work;
 use crate::cache::entry::EntryError;
+use crate::cache::journal::RemoteKind;
 use crate::cache::key::{Key, KeyParts, Keys};
 use crate::cache::lock::{Lock, Outcome};
 use crate::cache::manifest::{self, About, Manifest, UsedPiece};
@@ -11,16 +13,17 @@ use crate::client::connection::Output;
 use crate::client::listener::Listener;
 use crate::clock;
 use crate::error::Error;
-use crate::event::Times;
+use crate::event::{EventKind, Times};
 use crate::executor::core::Executor;
 use crate::executor::failed;
 use crate::executor::pieces::{Object, Pieces};
 use crate::protocol::messages::Piece;
+use crate::remote::tier::Upload;
 use crate::types::{Input, Target};
 use std::time::Instant;
 
 impl Work<'_> {
-    /// Compiles those pieces that the cache has not, stores them, and has a server join all.
+    /// Compiles those pieces that neither the cache nor a remote has, stores them, and has a server join all.
     pub fn compile_pieces(
         &mut self,
         pieces: &Pieces<'_>,
@@ -31,13 +34,14 @@ impl Work<'_> {
         let digests: Vec<blake3::Hash> = (0..pieces.len())
             .map(|index| blake3::hash(pieces.piece(index).1))
             .collect();
-        let shelf = Shelf {
+        let mut shelf = Shelf {
             executor,
             pieces,
             digests: &digests,
             mode,
             keys: executor.keys_at(self.level),
             parts: executor.key_parts(self.level),
+            fetching: None,
         };
         let mut objects: Vec<Option<Object>> = Vec::with_capacity(pieces.len());
         for index in 0..pieces.len() {
@@ -46,10 +50,29 @@ impl Work<'_> {
         let missing: Vec<usize> = (0..pieces.len())
             .filter(|index| objects[*index].is_none())
             .collect();
+        if let (Mode::Store(..), Some(tier)) = (mode, self.readable())
+            && !missing.is_empty()
+        {
+            // In the order in which they are compiled.
+            let mut wanted: Vec<(usize, Key)> = missing
+                .iter()
+                .map(|index| (*index, shelf.key(*index)))
+                .collect();
+            wanted.sort_by_key(|(index, _)| std::cmp::Reverse(pieces.piece(*index).0.len));
+            let begun = Instant::now();
+            let fetching = Fetching::start(&tier, &wanted);
+            self.times.remote += u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+            shelf.fetching = Some(fetching);
+        }
         if !missing.is_empty() {
             let obtain = |index, listener: &mut dyn Listener| shelf.obtain(index, listener);
             for (index, object) in pieces.obtain_all(&missing, &obtain, listener)? {
                 objects[index] = Some(object);
+            }
+        }
+        if let Some(fetching) = shelf.fetching.take() {
+            for problem in fetching.problems() {
+                self.tell(EventKind::RemoteWarning, &problem, 0);
             }
         }
         let objects: Vec<Object> = objects.into_iter().flatten().collect();
@@ -77,6 +100,8 @@ struct Shelf<'a> {
     mode: Mode<'a>,
     keys: &'a Keys,
     parts: KeyParts<'a>,
+    /// Those that remotes are asked for.
+    fetching: Option<Fetching>,
 }
 
 impl Shelf<'_> {
@@ -138,9 +163,32 @@ impl Shelf<'_> {
                 None
             }
         };
+        if let Some(object) = self.fetched(store, index, listener) {
+            return Ok(object);
+        }
         let object = self.compile(index, listener)?;
         self.publish(store, index, &object, listener);
         Ok(object)
+    }
+
+    /// What a remote had of a piece. It is stored, and found as any other.
+    fn fetched(&self, store: &Store, index: usize, listener: &mut dyn Listener) -> Option<Object> {
+        let report = self.fetching.as_ref()?.take(index)?;
+        let entry = report.found?.fetched.entry;
+        let took = u64::try_from(report.took.as_micros()).unwrap_or(u64::MAX);
+        let compile = entry
+            .manifest
+            .decode_about()
+            .map_or(0, |about| about.times.total());
+        let (saved, len) = (compile.saturating_sub(took), entry.bytes.len() as u64);
+        store.record_remote(&self.key(index), RemoteKind::Hit, len, saved);
+        match store.promote(&entry, None) {
+            Ok(()) => self.find(index, listener),
+            Err(warning) => {
+                listener.cache_warning(&warning.0);
+                None
+            }
+        }
     }
 
     fn compile(&self, index: usize, listener: &mut dyn Listener) -> Result<Object, Error> {
@@ -195,9 +243,17 @@ impl Shelf<'_> {
             },
             functions: Vec::new(),
         };
-        let stored = store.publish_piece(&self.key(index), &object.bytes, &mut manifest);
-        if let Err(warning) = stored {
-            listener.cache_warning(&warning.0);
+        let key = self.key(index);
+        match store.publish_piece(&key, &object.bytes, &mut manifest) {
+            // What cannot be put is told when the module is.
+            Ok(len) => {
+                if let Some(tier) = &self.executor.remote
+                    && !self.executor.config.debug_ir
+                {
+                    tier.upload(store.directory().path(), &[Upload::entry(&key, len)], None);
+                }
+            }
+            Err(warning) => listener.cache_warning(&warning.0),
         }
     }
 }

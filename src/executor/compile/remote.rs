@@ -9,7 +9,7 @@ use crate::cache::journal::RemoteKind;
 use crate::cache::key::Key;
 use crate::cache::store::Store;
 use crate::client::cancel::Rival;
-use crate::error::Error;
+use crate::error::{Error, Status};
 use crate::event::EventKind;
 use crate::executor::info::Attachments;
 use crate::remote::race::Cut;
@@ -69,7 +69,15 @@ impl Work<'_> {
         store: &Store,
     ) -> Option<Code> {
         self.cancel.set_rival(None);
-        match pending.wait(Duration::ZERO) {
+        // Without a server, a remote is all that is left: then it has the time that it may take.
+        let has_no_server = answer
+            .as_ref()
+            .is_err_and(|error| error.status == Status::ServerUnavailable);
+        let patience = match has_no_server {
+            true => pending.whole(),
+            false => Duration::ZERO,
+        };
+        match pending.wait(patience) {
             Some(report) if answer.is_err() => self.take(report, store),
             Some(report) => {
                 self.note_report(&report, Some(store));
@@ -83,7 +91,7 @@ impl Work<'_> {
     }
 
     /// The remotes, if they may have this module.
-    fn readable(&self) -> Option<Arc<Tier>> {
+    pub fn readable(&self) -> Option<Arc<Tier>> {
         // The sources that debuggers are to show lie in this machine's cache.
         let may = !self.executor.config.debug_ir;
         self.executor

@@ -1,6 +1,6 @@
 //! A connection to a storage helper. Every wait has a deadline.
 
-use super::wire::{self, Capabilities, Failure, Source, WireKey};
+use super::wire::{self, Capabilities, Collected, Failure, Limits, Source, WireKey};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
@@ -90,6 +90,21 @@ impl Connection {
         }
         self.send(&[wire::INFO], deadline)?;
         wire::read_info(&mut self.reader(deadline)).map(Some)
+    }
+
+    /// Removes values whose keys begin with `prefix`, which ends with a slash, until the rest is within limits. `None`: the
+    /// helper cannot do that.
+    pub fn collect(
+        &mut self,
+        prefix: &WireKey,
+        limits: Limits,
+        deadline: Instant,
+    ) -> Result<Option<Collected>, Failure> {
+        if !self.capabilities.collect || prefix.bytes().is_empty() {
+            return Ok(None);
+        }
+        self.send(&wire::collect(prefix, limits), deadline)?;
+        wire::read_collected(&mut self.reader(deadline)).map(Some)
     }
 
     /// Ends the helper.

@@ -26,8 +26,23 @@ pub struct Put {
     pub records: [Vec<u8>; 2],
 }
 
-/// How much of a value is compared with its compressed form: smaller ones go as they are.
-pub const COMPRESSED_FROM: u64 = 1 << 20;
+/// How long a file must be to be compressed: smaller ones go as they are.
+const COMPRESSED_FROM: usize = 1 << 20;
+
+const ZSTD_LEVEL: i32 = 3;
+
+/// What a reader takes: a file that is longer by more than this goes as it is.
+const MAX_RATIO: usize = 256;
 
 /// The largest value that is put or taken.
 pub const MAX_VALUE_LEN: u64 = 1 << 30;
+
+/// A large file as a zstd frame, if that is shorter.
+pub fn compressed(file: &[u8]) -> Option<Vec<u8>> {
+    if file.len() < COMPRESSED_FROM {
+        return None;
+    }
+    let frame = zstd::bulk::compress(file, ZSTD_LEVEL).ok()?;
+    let is_taken = frame.len() < file.len() && file.len() / MAX_RATIO < frame.len();
+    is_taken.then_some(frame)
+}

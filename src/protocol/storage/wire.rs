@@ -8,7 +8,12 @@
 //! stop       3                         answer: 0, or the end of the connection
 //! info       4                         answer: message, how many u8, messages
 //! exists     5, key                    answer: 0, bool | 2, message
+//! collect    128, prefix, limits       answer: 0, four u64 | 2, message
 //! ```
+//!
+//! `collect` is not of ccache's: `mgenjit-remote` says with capability 128 that it knows it. Limits are an age in seconds and a
+//! number of bytes, u64 each, 0 for none; the answer is how many values were removed and their bytes, and how many are left and
+//! theirs.
 //!
 //! A key and a message are a length, u8, and as many bytes. A value is a length, u64 of this machine's byte order, and as
 //! many bytes. Nothing is allocated for a length before it was compared with a limit, and for a value's length not before
@@ -25,6 +30,10 @@ pub const REMOVE: u8 = 2;
 pub const STOP: u8 = 3;
 pub const INFO: u8 = 4;
 pub const EXISTS: u8 = 5;
+pub const COLLECT: u8 = 128;
+
+/// What `mgenjit-remote` can do: the first three are the specification's.
+pub const CAPABILITIES: [u8; 4] = [0, 1, 2, COLLECT];
 
 pub const OK: u8 = 0;
 pub const NOOP: u8 = 1;
@@ -43,6 +52,24 @@ pub struct Capabilities {
     pub basic: bool,
     pub info: bool,
     pub exists: bool,
+    pub collect: bool,
+}
+
+/// What a store may keep. Zero: no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Since a value was put, in seconds.
+    pub age: u64,
+    pub bytes: u64,
+}
+
+/// What a collection did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    pub removed: u64,
+    pub removed_bytes: u64,
+    pub left: u64,
+    pub left_bytes: u64,
 }
 
 /// Why there is no answer.
@@ -105,6 +132,14 @@ pub fn put(key: &WireKey, overwrite: bool, len: u64) -> Vec<u8> {
     bytes
 }
 
+pub fn collect(prefix: &WireKey, limits: Limits) -> Vec<u8> {
+    let mut bytes = request(COLLECT, prefix);
+    for limit in [limits.age, limits.bytes] {
+        bytes.extend_from_slice(&limit.to_ne_bytes());
+    }
+    bytes
+}
+
 pub fn greeting(capabilities: &[u8]) -> Vec<u8> {
     let mut bytes = vec![VERSION, capabilities.len() as u8];
     bytes.extend_from_slice(capabilities);
@@ -118,19 +153,18 @@ pub fn read_greeting(source: &mut impl Source) -> Result<Capabilities, Failure> 
             "its version is {version}, not {VERSION}"
         )));
     }
-    let mut has = [false; 3];
+    let mut has = Capabilities::default();
     for _ in 0..byte(source)? {
-        // Others are of later versions.
-        if let Some(known) = has.get_mut(usize::from(byte(source)?)) {
-            *known = true;
+        match byte(source)? {
+            0 => has.basic = true,
+            1 => has.info = true,
+            2 => has.exists = true,
+            COLLECT => has.collect = true,
+            // Of a later version.
+            _ => {}
         }
     }
-    let [basic, info, exists] = has;
-    Ok(Capabilities {
-        basic,
-        info,
-        exists,
-    })
+    Ok(has)
 }
 
 /// A value of at most `limit` bytes; `None`: it is not there.
@@ -177,6 +211,19 @@ pub fn read_exists(source: &mut impl Source) -> Result<bool, Failure> {
         1 => Ok(true),
         other => Err(Failure::Malformed(format!("{other} is no truth value"))),
     }
+}
+
+pub fn read_collected(source: &mut impl Source) -> Result<Collected, Failure> {
+    match status(source)? {
+        OK => {}
+        other => return Err(unknown_status(other)),
+    }
+    Ok(Collected {
+        removed: read_len(source)?,
+        removed_bytes: read_len(source)?,
+        left: read_len(source)?,
+        left_bytes: read_len(source)?,
+    })
 }
 
 /// Who the helper is, and what it has to say.

@@ -193,6 +193,8 @@ fn a_bundle_changes_while_it_is_used() {
     from.export(&[two], &[], None);
     assert!(is_found(&one), "the one that is open has it");
     assert!(is_found(&two));
+    assert!(!is_found(&key(1)));
+    assert!(!is_found(&one), "it was looked at again");
 
     // In place: as a copy would write it.
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).expect("set");
