@@ -98,7 +98,7 @@ impl Tier {
         self.look(key, PATIENCE, &Cut::default())
     }
 
-    /// Whether a store that is read has something of a key, whatever it is.
+    /// Whether a store that is read has something of a key, whatever it is. Stores that failed just now are not asked again.
     pub fn has(&self, key: &Key) -> bool {
         let has = |remote: &Remote| {
             let name = remote.names.of(key);
@@ -109,8 +109,14 @@ impl Tier {
                 },
             )
         };
-        let mut read = self.remotes.iter().filter(|remote| remote.spec.mode.read);
-        read.any(|remote| has(remote).unwrap_or(false))
+        let is_well = |remote: &Remote| {
+            let place = remote.place();
+            place.is_ok_and(|(_, breaker)| breaker.paused().is_none())
+        };
+        self.remotes
+            .iter()
+            .filter(|remote| remote.spec.mode.read && is_well(remote))
+            .any(|remote| has(remote).unwrap_or(false))
     }
 
     /// Removes from all stores that are written what was put there too long ago, and then the oldest until the rest fits.

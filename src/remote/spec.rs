@@ -69,13 +69,14 @@ impl Spec {
             attributes: Vec::new(),
             helper: None,
         };
-        for part in parts {
-            spec.add(part)?;
+        for (position, part) in (1..).zip(parts) {
+            spec.add(part, position)?;
         }
         Ok(spec)
     }
 
-    fn add(&mut self, attribute: &str) -> Result<(), Error> {
+    /// `position` counts from 1. What is no attribute is not shown: it may be a password.
+    fn add(&mut self, attribute: &str, position: usize) -> Result<(), Error> {
         let (name, value) = match attribute.split_once('=') {
             Some((name, value)) => (name, Some(value)),
             None => (attribute, None),
@@ -101,7 +102,7 @@ impl Spec {
                     .push((name.to_owned(), value.unwrap_or_default().to_owned())),
                 _ => {
                     return Err(invalid(format!(
-                        "{self}: \"{name}\" is no attribute of a remote: use read, write, read-write, unsigned, \
+                        "{self}: attribute {position} after the URL is unknown: use read, write, read-write, unsigned, \
                          namespace=NAME, helper=/PATH, or @NAME=VALUE for the helper"
                     )));
                 }
@@ -231,17 +232,12 @@ mod tests {
         check("HTTP://secret", "is not a URL");
         check(
             "redis://u:secret@h|readonly",
-            "\"readonly\" is no attribute",
+            "attribute 1 after the URL is unknown: use read,",
         );
         check("redis://u:secret@h|namespace=a/b", "a namespace has");
-        check(
-            "redis://u:secret@h|helper=relative",
-            "\"helper\" is no attribute",
-        );
-        check("redis://u:secret@h|@=secret", "no attribute");
-        check(
-            "redis://u:secret@h|password=secret",
-            "\"password\" is no attribute",
-        );
+        check("redis://u:secret@h|helper=relative", "attribute 1 ");
+        check("redis://u:secret@h|@=secret", "attribute 1 ");
+        check("redis://u:secret@h|write|password=secret", "attribute 2 ");
+        check("redis://u:secret@h|write|secret", "attribute 2 ");
     }
 }

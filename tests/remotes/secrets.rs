@@ -61,23 +61,14 @@ fn passwords_are_never_seen() {
     let url = format!("{}|read-write|unsigned", team.url);
     let ran = team.cache("wrong", &["remote", "status", "--remote", &url]);
     assert!(ran.code == 1 && ran.out.contains("127.0.0.1"), "{ran:?}");
-    for words in [&["--json"][..], &[]] {
-        let arguments = [&["remote", "push", "--all", "--remote", &url], words].concat();
-        assert_eq!(team.cache("wrong", &arguments).code, 69);
-        let arguments = [
-            &["remote", "gc", "--max-age", "1d", "--remote", &url],
-            words,
-        ]
-        .concat();
-        assert_eq!(team.cache("wrong", &arguments).code, 69);
-        let remote = format!("--remote={url}");
-        let arguments = [
-            &["explain", "-O3", &remote, program.to_str().expect("UTF-8")],
-            words,
-        ]
-        .concat();
-        assert_eq!(team.cache("wrong", &arguments).code, 1);
-    }
+    let push = ["remote", "push", "--all", "--json", "--remote", &url];
+    assert_eq!(team.cache("wrong", &push).code, 69);
+    let gc = ["remote", "gc", "--max-age", "1d", "--remote", &url];
+    assert_eq!(team.cache("wrong", &gc).code, 69);
+    let remote = format!("--remote={url}");
+    let program = program.to_str().expect("UTF-8");
+    let explain = ["explain", "-O3", &remote, program];
+    assert_eq!(team.cache("wrong", &explain).code, 1);
     // What is no URL, and attributes that there are not.
     for wrong in [
         PASSWORD.to_owned(),
