@@ -32,6 +32,58 @@ fn a_folder() {
     }
 }
 
+/// Those of more than a megabyte are compressed on their way, if that is worth it.
+#[test]
+fn large_entries() {
+    if !has("large_entries", &[]) {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let team = Team::new(&format!("file://{}", folder.path().display()));
+    for (name, shrinks) in [("noise", false), ("pattern", true)] {
+        let bytes: String = (0..1_200_000_u64)
+            .map(|at| match shrinks {
+                true => format!("\\{:02X}", (at / 64 * 7 + at % 5) as u8),
+                false => format!("\\{:02X}", at.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56),
+            })
+            .collect();
+        let text = format!(
+            "@data = constant [1200000 x i8] c\"{bytes}\"\ndefine i32 @main() {{\n  \
+             %p = getelementptr i8, ptr @data, i64 7\n  %x = load volatile i8, ptr %p\n  \
+             %y = zext i8 %x to i32\n  ret i32 %y\n}}\n"
+        );
+        let program = team.path(&format!("{name}.ll"));
+        std::fs::write(&program, text).expect("a program");
+        let writer = format!("writer of {name}");
+        let first = team.run(&writer, "read-write|unsigned", &program);
+        assert!(first.err.contains("compiling"), "{first:?}");
+        team.wait_for_puts(&writer, 2);
+        let reader = format!("reader of {name}");
+        let second = team.run(&reader, "read|unsigned", &program);
+        assert!(second.err.contains("from a remote"), "{second:?}");
+        assert_eq!((first.code, second.code != 0), (second.code, true));
+    }
+    let mut lengths = files_below(folder.path());
+    lengths.retain(|len| *len > 1000);
+    assert!(
+        lengths.len() == 2 && lengths.iter().any(|len| *len < 1_000_000),
+        "{lengths:?}"
+    );
+}
+
+/// How long the files below a folder are.
+fn files_below(folder: &Path) -> Vec<u64> {
+    let mut lengths = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        let metadata = entry.metadata().expect("metadata");
+        match metadata.is_dir() {
+            true => lengths.extend(files_below(&entry.path())),
+            false => lengths.push(metadata.len()),
+        }
+    }
+    lengths
+}
+
 /// What people ask of a store that can list what it has.
 fn check_requests(team: &Team) {
     let ask = |machine: &str, how: &str, arguments: &[&str]| {

@@ -54,6 +54,6 @@ pub use io::Part;
 pub use manifest_format::RawManifest;
 pub use origin::check_origin;
 pub use read::{Entry, Peeked, peek, read_alias, read_alias_at};
-pub use received::{Received, Whole, is_file, receive};
+pub use received::{Received, Whole, receive};
 pub use tail::{ALIAS_LEN, Kind, MAX_LEN, TAIL_LEN};
 pub use write::{Encoded, encode, encode_alias};

@@ -2,7 +2,7 @@
 
 use super::error::{EntryError, UNDECODABLE};
 use super::manifest_format::RawManifest;
-use super::tail::{ALIAS_LEN, Kind, MAGIC, TAIL_LEN, Tail};
+use super::tail::{ALIAS_LEN, Kind, TAIL_LEN, Tail};
 use crate::cache::bytes::array_at;
 use crate::cache::key::Key;
 use crate::cache::manifest::Stored;
@@ -52,11 +52,6 @@ fn object_range(tail: &Tail) -> Range<usize> {
 fn input_range(tail: &Tail) -> Range<usize> {
     let start = object_range(tail).end;
     start..start + tail.input_len as usize
-}
-
-/// Whether these bytes end as each file does, of whatever version.
-pub fn is_file(bytes: &[u8]) -> bool {
-    bytes.ends_with(&MAGIC)
 }
 
 /// Checks all that came for `key`, attachments included.
