@@ -22,6 +22,10 @@ fn main() {
     if std::env::var_os("CARGO_FEATURE_SERVER").is_some() {
         compile_archive("mgenjit_cutter", &CUTTER);
         compile_archive("mgenjit_profile", &PROFILE);
+        compile_archive(
+            "mgenjit_switchable",
+            &["src/bin/mgenjit-server/llvm/switchable.cpp"],
+        );
         link_server();
     }
 }

@@ -300,7 +300,10 @@ MGENJIT_ENUM {
   // sent instead of MGENJIT_EVENT_HIT, after MGENJIT_EVENT_MISS.
   MGENJIT_EVENT_REMOTE_HIT = 13,
   // A remote cannot be used, or has something that must not be: see mgenjit_config_set_remote. `message`: what is wrong.
-  MGENJIT_EVENT_REMOTE_WARNING = 14
+  MGENJIT_EVENT_REMOTE_WARNING = 14,
+  // The module's functions are now code of the second tier: see mgenjit_config_set_tiers. `key`: of that code. `message`: its
+  // level. `bytes`: of address space. It is sent on a thread of the library's, or on one that looks something up.
+  MGENJIT_EVENT_SWITCHED = 15
 };
 
 // What the steps of a compile took, in microseconds. 0 for a step that did not happen.
@@ -882,7 +885,14 @@ mgenjit_status mgenjit_config_set_server_log(mgenjit_config *config,
 // The background compile is done by a process of the library's, mgenjit-helper, one for all programs of the user. It takes
 // the caches, limits and keys of this configuration, and goes on after this process has ended. It and its compile servers,
 // which it does not share, have the lowest priority. Without a cache that is read and written, nothing is compiled in the
-// background.
+// background, and nothing is switched.
+//
+// This process uses the code of the level `second` too, as soon as it is stored, where nobody can tell that there are two codes:
+// if the module defines no variables but constants, no constructors, thread-locals, aliases and weak or inline functions, takes
+// no address of its own functions (unless they are unnamed_addr), compares none of its constants, and has no assembly. Such a
+// module's functions are called through an address that stays, also by each other, and are switched while they run: a call goes
+// on in the code in which it began, and what it calls is new. MGENJIT_EVENT_SWITCHED tells of it. Both codes stay mapped until
+// the module is removed. All other modules go on as they are, and a later process has their optimised code.
 //
 // Not for modules with mgenjit_config_set_debug_ir, mgenjit_config_set_target or a profile, which are compiled at `second`. What is
 // exported of a module is what it runs: to export, use mgenjit_config_set_opt_level.
@@ -893,7 +903,7 @@ mgenjit_status mgenjit_config_set_tiers(mgenjit_config *config,
                                         int32_t second,
                                         mgenjit_error **error);
 
-// The optimisation level of the module's code: one of MGENJIT_OPT_…. -1 for NULL.
+// The optimisation level of the code that calls of the module's functions arrive in now: one of MGENJIT_OPT_…. -1 for NULL.
 //
 // Thread-safe.
 int32_t mgenjit_module_opt_level(const mgenjit_module *module);
@@ -2203,8 +2213,8 @@ mgenjit_status mgenjit_cache_entry_info(const mgenjit_cache_entry *entry,
 const char *mgenjit_cache_entry_features(const mgenjit_cache_entry *entry);
 
 // What decided about the code beside the level and the target, where it is not the default, with spaces between:
-// "pieces=off" or "pieces=" and a number, "replaceable=yes", "profile=generate" for code that counts, "profile=use" for code
-// that was optimised by a profile. NULL for NULL.
+// "pieces=off" or "pieces=" and a number, "replaceable=yes", "switchable=yes" for code of a first tier, "profile=generate" for code
+// that counts, "profile=use" for code that was optimised by a profile. NULL for NULL.
 const char *mgenjit_cache_entry_options(const mgenjit_cache_entry *entry);
 
 // The path of the entry's file. Tools such as objdump read it as an ELF shared object. NULL for NULL.

@@ -229,11 +229,20 @@ impl Config {
             .filter(|first| applies && *first != self.opt_level)
     }
 
+    /// What decides about code of a level: that of the first tier is to be switched to that of the second one.
+    pub fn code_options_at(&self, level: OptLevel) -> CodeOptions {
+        CodeOptions {
+            switchable: self.first_tier() == Some(level),
+            ..self.code_options()
+        }
+    }
+
     /// What decides about code beside the level and the target.
     pub fn code_options(&self) -> CodeOptions {
         CodeOptions {
             partition: self.partition.unwrap_or_default(),
             replaceable: self.replaceable,
+            switchable: false,
             profile: match self.profile.as_deref().and_then(Profile::decode) {
                 None => ProfileUse::None,
                 Some(Profile::Generate) => ProfileUse::Generate,

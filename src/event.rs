@@ -35,6 +35,7 @@ pub enum EventKind {
     Warning,
     RemoteHit,
     RemoteWarning,
+    Switched,
 }
 
 /// Microseconds that the steps of a compile took. The C API says what each is.

@@ -71,6 +71,8 @@ pub struct CodeOptions {
     pub partition: Partition,
     /// Functions that others can see may be replaced: nothing relies on what they do.
     pub replaceable: bool,
+    /// Functions that others can see may be switched to code of another level, where that is sound.
+    pub switchable: bool,
     /// The profile itself is an input.
     pub profile: ProfileUse,
 }
@@ -81,6 +83,7 @@ impl CodeOptions {
         let CodeOptions {
             partition,
             replaceable,
+            switchable,
             profile,
         } = self;
         let mut words = Vec::new();
@@ -91,6 +94,9 @@ impl CodeOptions {
         }
         if replaceable {
             words.push("replaceable=yes".to_owned());
+        }
+        if switchable {
+            words.push("switchable=yes".to_owned());
         }
         match profile {
             ProfileUse::None => {}
@@ -107,6 +113,7 @@ impl CodeOptions {
             match word.split_once('=')? {
                 ("pieces", "off") => options.partition = Partition::Off,
                 ("replaceable", "yes") => options.replaceable = true,
+                ("switchable", "yes") => options.switchable = true,
                 ("profile", "generate") => options.profile = ProfileUse::Generate,
                 ("profile", "use") => options.profile = ProfileUse::Use,
                 ("pieces", size) => options.partition = Partition::Size(size.parse().ok()?),
@@ -288,8 +295,14 @@ mod tests {
             };
             checked(options, text);
         }
+        let options = CodeOptions {
+            switchable: true,
+            ..CodeOptions::default()
+        };
+        checked(options, "switchable=yes");
         for unknown in [
             "replaceable=no",
+            "switchable=no",
             "profile=",
             "profile=off",
             "pieces",

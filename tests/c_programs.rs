@@ -114,6 +114,7 @@ programs! {
     source.c
     source_objects.c
     sqlite.c
+    switched.c
     symbolize.c
     symbols.c
     targets.c

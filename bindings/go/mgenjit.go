@@ -88,6 +88,9 @@ const (
 	ServerWarning  EventKind = C.MGENJIT_EVENT_SERVER_WARNING
 	Progress       EventKind = C.MGENJIT_EVENT_PROGRESS
 	Warning        EventKind = C.MGENJIT_EVENT_WARNING
+	RemoteHit      EventKind = C.MGENJIT_EVENT_REMOTE_HIT
+	RemoteWarning  EventKind = C.MGENJIT_EVENT_REMOTE_WARNING
+	Switched       EventKind = C.MGENJIT_EVENT_SWITCHED
 )
 
 // Config has the options of an executor. The zero value of each is the default.

@@ -76,6 +76,9 @@ static void print(const mgenjit_event *event)
         dprintf(STDERR_FILENO, "fetched %" PRIu64 " bytes in %" PRIu64 " µs from a remote", event->bytes, times->remote_us);
         break;
     case MGENJIT_EVENT_REMOTE_WARNING: dprintf(STDERR_FILENO, "remote warning"); break;
+    case MGENJIT_EVENT_SWITCHED:
+        dprintf(STDERR_FILENO, "switched to optimised code of %" PRIu64 " bytes", event->bytes);
+        break;
     case MGENJIT_EVENT_WARNING: dprintf(STDERR_FILENO, "warning"); break;
     default: dprintf(STDERR_FILENO, "event %" PRId32, event->kind);
     }

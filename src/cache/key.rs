@@ -241,6 +241,7 @@ mod tests {
         options: CodeOptions {
             partition: Partition::Automatic,
             replaceable: false,
+            switchable: false,
             profile: ProfileUse::None,
         },
         llvm: "1",
@@ -326,6 +327,16 @@ mod tests {
                 KeyParts {
                     options: CodeOptions {
                         replaceable: true,
+                        ..CodeOptions::default()
+                    },
+                    ..PARTS
+                },
+                b"ir",
+            ),
+            key(
+                KeyParts {
+                    options: CodeOptions {
+                        switchable: true,
                         ..CodeOptions::default()
                     },
                     ..PARTS

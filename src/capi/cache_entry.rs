@@ -124,8 +124,8 @@ pub unsafe extern "C" fn mgenjit_cache_entry_features(
 }
 
 /// What decided about the code beside the level and the target, where it is not the default, with spaces between:
-/// "pieces=off" or "pieces=" and a number, "replaceable=yes", "profile=generate" for code that counts, "profile=use" for code
-/// that was optimised by a profile. NULL for NULL.
+/// "pieces=off" or "pieces=" and a number, "replaceable=yes", "switchable=yes" for code of a first tier, "profile=generate" for code
+/// that counts, "profile=use" for code that was optimised by a profile. NULL for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_cache_entry_options(
     entry: *const mgenjit_cache_entry,

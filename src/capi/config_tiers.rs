@@ -41,7 +41,14 @@ use super::status::mgenjit_status;
 /// The background compile is done by a process of the library's, mgenjit-helper, one for all programs of the user. It takes
 /// the caches, limits and keys of this configuration, and goes on after this process has ended. It and its compile servers,
 /// which it does not share, have the lowest priority. Without a cache that is read and written, nothing is compiled in the
-/// background.
+/// background, and nothing is switched.
+///
+/// This process uses the code of the level `second` too, as soon as it is stored, where nobody can tell that there are two codes:
+/// if the module defines no variables but constants, no constructors, thread-locals, aliases and weak or inline functions, takes
+/// no address of its own functions (unless they are unnamed_addr), compares none of its constants, and has no assembly. Such a
+/// module's functions are called through an address that stays, also by each other, and are switched while they run: a call goes
+/// on in the code in which it began, and what it calls is new. MGENJIT_EVENT_SWITCHED tells of it. Both codes stay mapped until
+/// the module is removed. All other modules go on as they are, and a later process has their optimised code.
 ///
 /// Not for modules with mgenjit_config_set_debug_ir, mgenjit_config_set_target or a profile, which are compiled at `second`. What is
 /// exported of a module is what it runs: to export, use mgenjit_config_set_opt_level.
@@ -57,7 +64,7 @@ pub unsafe extern "C" fn mgenjit_config_set_tiers(
     set!(error, handle_mut config => config.0.set_tiers(opt_level(first)?, opt_level(second)?))
 }
 
-/// The optimisation level of the module's code: one of MGENJIT_OPT_…. -1 for NULL.
+/// The optimisation level of the code that calls of the module's functions arrive in now: one of MGENJIT_OPT_…. -1 for NULL.
 ///
 /// Thread-safe.
 #[unsafe(no_mangle)]

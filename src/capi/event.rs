@@ -53,6 +53,9 @@ pub const MGENJIT_EVENT_WARNING: i32 = 12;
 pub const MGENJIT_EVENT_REMOTE_HIT: i32 = 13;
 /// A remote cannot be used, or has something that must not be: see mgenjit_config_set_remote. `message`: what is wrong.
 pub const MGENJIT_EVENT_REMOTE_WARNING: i32 = 14;
+/// The module's functions are now code of the second tier: see mgenjit_config_set_tiers. `key`: of that code. `message`: its
+/// level. `bytes`: of address space. It is sent on a thread of the library's, or on one that looks something up.
+pub const MGENJIT_EVENT_SWITCHED: i32 = 15;
 
 /// What the steps of a compile took, in microseconds. 0 for a step that did not happen.
 #[repr(C)]
@@ -201,5 +204,6 @@ fn kind_number(kind: EventKind) -> i32 {
         EventKind::Warning => MGENJIT_EVENT_WARNING,
         EventKind::RemoteHit => MGENJIT_EVENT_REMOTE_HIT,
         EventKind::RemoteWarning => MGENJIT_EVENT_REMOTE_WARNING,
+        EventKind::Switched => MGENJIT_EVENT_SWITCHED,
     }
 }

@@ -14,7 +14,7 @@ use crate::protocol::transport;
 use crate::version::{BUILD_ID, PACKAGE_VERSION};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -31,12 +31,31 @@ const TIMEOUT: Duration = Duration::from_millis(500);
 /// What a process that is started needs of the environment: where sockets are.
 const VARIABLES: [&CStr; 2] = [c"XDG_RUNTIME_DIR", c"TMPDIR"];
 
-/// Gives the storing process a message with a payload, and returns the connection. `locate` finds the helper.
+/// The answer to an order.
+#[derive(Serialize, Deserialize)]
+pub struct Outcome {
+    pub key: [u8; 32],
+    /// Why the module was not stored. Empty: it was.
+    pub error: String,
+}
+
+/// Gives the storing process a message with a payload, on a connection that is known, or on a new one, which it returns. `locate`
+/// finds the helper.
 pub fn tell<T: Serialize>(
     message: &T,
     payload: &OwnedFd,
+    known: Option<&UnixStream>,
     locate: impl Fn() -> Result<PathBuf, Error>,
-) -> Result<UnixStream, Error> {
+) -> Result<Option<UnixStream>, Error> {
+    let deadline = Some(Instant::now() + TIMEOUT);
+    if let Some(socket) = known {
+        return match transport::send_by(socket, message, Some(payload.as_fd()), deadline) {
+            Ok(()) => Ok(None),
+            Err(error) => Err(unavailable(&format!(
+                "the storing process takes in nothing more: {error}"
+            ))),
+        };
+    }
     // It would be the caller's, who chose where sockets are.
     if !environment::is_trusted() {
         return Err(unavailable(
@@ -58,7 +77,7 @@ pub fn tell<T: Serialize>(
                 path.display()
             ))
         })?;
-    Ok(socket)
+    Ok(Some(socket))
 }
 
 /// `None`: there is none.

@@ -5,6 +5,7 @@ use super::library::Library;
 use super::perf;
 use super::queue::Queue;
 use super::state::{self, State};
+use super::watch::Watch;
 use crate::cache::key::{Key, KeyParts, Keys};
 use crate::cache::store::Store;
 use crate::client::pool::Pool;
@@ -15,11 +16,14 @@ use crate::error::{Error, Status};
 use crate::event::{Event, EventKind, Times};
 use crate::fork;
 use crate::remote::tier::Tier;
-use crate::types::{OptLevel, Target};
+use crate::types::{CodeOptions, OptLevel, Target};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 pub struct Executor {
+    /// Itself.
+    pub(super) me: Weak<Executor>,
+    pub(super) watch: Watch,
     pub(super) config: Config,
     pub(super) keys: Keys,
     /// The level at which a miss is compiled and handed over, if it is another one, and its keys.
@@ -48,8 +52,10 @@ pub struct Executor {
 impl Executor {
     pub fn new(config: Config) -> Arc<Executor> {
         let target = config.target();
-        let options = config.code_options();
-        let parts_at = |level| fork::guard(|| KeyParts::new(level, &target, options)).into_inner();
+        let parts_at = |level| {
+            let options = config.code_options_at(level);
+            fork::guard(|| KeyParts::new(level, &target, options)).into_inner()
+        };
         let parts = parts_at(config.opt_level);
         let first = config
             .first_tier()
@@ -58,12 +64,15 @@ impl Executor {
             Ok(tier) => (tier.map(Arc::new), None),
             Err(error) => (None, Some(error)),
         };
-        Arc::new(Executor {
+        let (keys, machine) = (Keys::new(parts), parts.target.describe());
+        Arc::new_cyclic(|me| Executor {
+            me: me.clone(),
+            watch: Watch::default(),
             remote,
             remote_refused: Mutex::new(refused),
-            keys: Keys::new(parts),
+            keys,
             first,
-            machine: parts.target.describe(),
+            machine,
             store: config.store(),
             pool: Pool::new(config.pool()),
             told_not_isolated: AtomicBool::new(false),
@@ -102,8 +111,13 @@ impl Executor {
 
     /// What the keys are made of, but for the digest.
     pub(super) fn key_parts(&self, level: OptLevel) -> KeyParts<'_> {
-        let options = self.config.code_options();
+        let options = self.code_options(level);
         fork::guard(|| KeyParts::new(level, &self.target, options)).into_inner()
+    }
+
+    /// What decides about code of a level.
+    pub(super) fn code_options(&self, level: OptLevel) -> CodeOptions {
+        self.config.code_options_at(level)
     }
 
     /// The keys of code of a level.
@@ -166,6 +180,7 @@ impl Executor {
 
 impl Drop for Executor {
     fn drop(&mut self) {
+        self.watch.close();
         let modules = self.lock().take_all();
         // Foreign code runs here: outside the lock.
         state::unload(modules);

@@ -8,7 +8,7 @@ use crate::fork;
 use crate::signature;
 use crate::types::OptLevel;
 use once_cell::sync::OnceCell;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Where a module's code came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct ModuleInfo {
     pub(super) key: Key,
     pub(super) origin: Origin,
     pub(super) level: OptLevel,
+    /// The level to which its functions were switched.
+    pub(super) switched: OnceLock<OptLevel>,
     pub(super) times: Mutex<Times>,
     pub(super) manifest: RawManifest,
     /// `None`: the cache has them.
@@ -52,6 +54,7 @@ impl ModuleInfo {
             key,
             origin,
             level,
+            switched: OnceLock::new(),
             times: Mutex::new(times),
             manifest,
             attachments,
@@ -61,6 +64,11 @@ impl ModuleInfo {
 
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The level of the code that runs now.
+    pub fn level(&self) -> OptLevel {
+        self.switched.get().copied().unwrap_or(self.level)
     }
 
     /// The manifest cannot be decoded.

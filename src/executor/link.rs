@@ -76,7 +76,9 @@ impl Executor {
             for job in &mut jobs {
                 let uses = std::mem::take(&mut job.uses);
                 let elsewhere = std::mem::take(&mut job.elsewhere);
+                let targets = std::mem::take(&mut job.targets);
                 state.set_linked(job.id, job.needs.clone(), uses, elsewhere);
+                state.keep_targets(job.id, targets);
             }
             for job in &jobs {
                 state.redirect(job.id, true);
@@ -108,6 +110,9 @@ impl Executor {
             job.info.set_bind_time(watch.lap());
         }
         drop(running);
+        if self.first.is_some() {
+            self.switch_ready();
+        }
         Ok((report, id))
     }
 

@@ -33,13 +33,16 @@ mod replace;
 mod report;
 mod reproducer;
 mod resolve;
+mod second;
 pub mod source;
 mod state;
 mod storing;
+mod switch;
 mod task;
 #[cfg(test)]
 mod tests;
 mod value;
+mod watch;
 
 pub use self::core::Executor;
 pub use call::{Call, Function};

@@ -139,7 +139,7 @@ impl Module {
     }
 
     pub fn level(&self) -> OptLevel {
-        self.info.level
+        self.info.level()
     }
 
     pub fn times(&self) -> Times {

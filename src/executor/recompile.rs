@@ -186,6 +186,7 @@ pub(super) fn request(about: &About, emit: Emit, purpose: &str) -> Result<Compil
         emit,
         step: Step::Whole,
         replaceable: options.replaceable,
+        switchable: options.switchable,
         max_memory: 0,
     })
 }

@@ -69,7 +69,7 @@ impl State {
     }
 
     /// The entries that lead to a module's functions, with their names.
-    fn held<'a>(&self, id: u64, image: &'a Image) -> Vec<(&'a [u8], u32)> {
+    pub(super) fn held<'a>(&self, id: u64, image: &'a Image) -> Vec<(&'a [u8], u32)> {
         let Some(entries) = &self.entries else {
             return Vec::new();
         };
@@ -119,7 +119,7 @@ impl State {
                 if symbol.kind == SymbolKind::Plain
                     && let Ok(name) = module.image.name(&symbol)
                 {
-                    entries.give_back(name, module.image.address(symbol.value));
+                    entries.give_back(name, module.image.code(&symbol));
                 }
             }
         }
@@ -134,7 +134,7 @@ fn last<'a>(name: &[u8], modules: impl Iterator<Item = (u64, &'a Loaded)>) -> Op
         let Some(symbol) = module.image.find(name).filter(is_function) else {
             continue;
         };
-        let address = module.image.address(symbol.value);
+        let address = module.image.code(&symbol);
         let code = match symbol.kind {
             SymbolKind::Indirect => Code::Of(address),
             SymbolKind::Plain | SymbolKind::ThreadLocal => Code::At(address),

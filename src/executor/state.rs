@@ -4,6 +4,7 @@ use super::batch::Batch;
 use super::entries::Entries;
 use super::info::ModuleInfo;
 use super::library::Library;
+use super::switch::{Ready, Switch};
 use crate::image::Image;
 use crate::image::arguments::{self, Arguments, Strings};
 use crate::image::relocate::Target;
@@ -28,6 +29,8 @@ pub struct State {
     /// Modules that are still to be linked.
     pending: Vec<u64>,
     last_link: u64,
+    /// Code of the second tier that waits until its module is linked.
+    pub(super) ready: Vec<Ready>,
     /// The modules that define a name with this hash (its lowest bit set), in the order they were added. Names
     /// stay in the images.
     pub(super) index: HashMap<u32, Vec<u64>, BuildHasherDefault<Hashed>>,
@@ -76,6 +79,8 @@ pub struct Loaded {
     pub replaced: bool,
     /// Function handles.
     pub pins: usize,
+    /// `None`: its functions stay what they are.
+    pub(super) switch: Option<Box<Switch>>,
 }
 
 impl Loaded {
@@ -120,7 +125,10 @@ impl Found {
                 entry: Some(number),
             });
         }
+        let stub = module.switch.as_ref();
+        let stub = stub.and_then(|switch| switch.stub(self.symbol.index));
         let target = match self.symbol.kind {
+            SymbolKind::Plain if stub.is_some() => Target::Address(stub?),
             SymbolKind::Plain => Target::Address(image.address(self.symbol.value)),
             SymbolKind::Indirect => Target::Indirect(image.address(self.symbol.value)),
             SymbolKind::ThreadLocal => Target::ThreadLocal {
@@ -152,9 +160,14 @@ impl State {
         for hash in image.defined_hashes() {
             self.index.entry(hash).or_default().push(id);
         }
+        let switch = match image.is_switchable() {
+            true => Switch::new(&image, self.entries.is_none()).map(Box::new),
+            false => None,
+        };
         self.modules.insert(
             id,
             Loaded {
+                switch,
                 image: Arc::new(image),
                 info,
                 link_order: 0,
@@ -169,6 +182,15 @@ impl State {
         );
         self.pending.push(id);
         id
+    }
+
+    /// Keeps what a module's names mean, if it may be switched to other code, which is to be linked to the same.
+    pub fn keep_targets(&mut self, id: u64, targets: Vec<Option<Target>>) {
+        if let Some(module) = self.modules.get_mut(&id)
+            && let Some(switch) = &mut module.switch
+        {
+            switch.targets = targets;
+        }
     }
 
     pub fn set_arguments(&mut self, arguments: Arc<Strings>) {

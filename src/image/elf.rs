@@ -1,6 +1,7 @@
 //! Reads an image's headers.
 
 use super::error::LoadError;
+use crate::protocol::messages::SWITCHABLE_MARK;
 use object::LittleEndian as LE;
 use object::elf::{self, FileHeader64, ProgramHeader64};
 use object::pod;
@@ -19,6 +20,8 @@ pub struct Headers {
     pub tls: Option<TlsSegment>,
     pub relro: Option<Range<usize>>,
     pub eh_frame_header: Option<Range<usize>>,
+    /// Its functions may be switched to code of another level.
+    pub switchable: bool,
 }
 
 #[derive(Debug)]
@@ -72,6 +75,7 @@ impl Headers {
             tls: None,
             relro: None,
             eh_frame_header: None,
+            switchable: header.e_flags.get(LE).0 == SWITCHABLE_MARK,
         };
         for entry in table {
             let memory = range(entry.p_vaddr.get(LE), entry.p_memsz.get(LE))?;
@@ -105,6 +109,16 @@ impl Headers {
         self.segments.last().map_or(0, |last| {
             (last.address + last.memory_len).next_multiple_of(PAGE)
         })
+    }
+
+    /// Whether all that is written to is written before the code runs.
+    pub fn has_no_variables(&self) -> bool {
+        let relro = self.relro.clone().unwrap_or_default();
+        let is_read_only = |segment: &Segment| {
+            let end = segment.address + segment.memory_len;
+            !segment.writable || (relro.start <= segment.address && end <= relro.end)
+        };
+        self.tls.is_none() && self.segments.iter().all(is_read_only)
     }
 
     fn add_segment(

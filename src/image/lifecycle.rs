@@ -64,4 +64,10 @@ impl Lifecycle {
             order: AtomicU64::new(0),
         })
     }
+
+    /// Whether nothing of it runs but what is called.
+    pub fn is_empty(&self) -> bool {
+        let arrays = [self.preinit_array, self.init_array, self.fini_array];
+        self.init == 0 && !self.has_handlers && arrays.iter().all(|(_, count)| *count == 0)
+    }
 }

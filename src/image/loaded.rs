@@ -32,6 +32,12 @@ pub struct Image {
     /// The images that it was linked to.
     needs: OnceLock<Vec<Weak<Image>>>,
     stubs: OnceLock<Arc<Stubs>>,
+    /// Marked by the server: its functions may be switched to code of another level.
+    switchable: bool,
+    /// Whether it has no variables, and nothing of it runs but what is called.
+    stateless: bool,
+    /// Code of another level, to which its functions were switched. What runs in either may lead to the other.
+    second: OnceLock<Arc<Image>>,
 }
 
 impl Image {
@@ -58,8 +64,12 @@ impl Image {
         };
         let ends = headers.segments.iter();
         let loaded_len = ends.map(|segment| segment.offset + segment.file_len as u64);
+        let lifecycle = Lifecycle::new(&mapping, &dynamic, &symbols)?;
         Ok(Image {
-            lifecycle: Lifecycle::new(&mapping, &dynamic, &symbols)?,
+            switchable: headers.switchable,
+            stateless: headers.has_no_variables() && lifecycle.is_empty(),
+            second: OnceLock::new(),
+            lifecycle,
             visible: None,
             _frames: frames,
             tls,
@@ -111,6 +121,31 @@ impl Image {
     pub fn keep_stubs(&self, stubs: Arc<Stubs>) {
         // All are of one executor.
         let _ = self.stubs.set(stubs);
+    }
+
+    /// Whether its functions may be switched to code of another level.
+    pub fn is_switchable(&self) -> bool {
+        self.switchable && self.stateless
+    }
+
+    /// Whether it has no variables, and nothing of it runs but what is called.
+    pub fn is_stateless(&self) -> bool {
+        self.stateless
+    }
+
+    /// Sets, once, the code of another level to which its functions are switched, which stays mapped as long as this.
+    pub fn set_second(&self, second: Arc<Image>) -> bool {
+        self.second.set(second).is_ok()
+    }
+
+    /// Where a function is now that it defines.
+    pub fn code(&self, symbol: &Symbol) -> usize {
+        let second = self.second.get().zip(self.name(symbol).ok());
+        let found = second.and_then(|(second, name)| Some((second, second.find(name)?)));
+        match found {
+            Some((second, symbol)) => second.address(symbol.value),
+            None => self.address(symbol.value),
+        }
     }
 
     /// Nothing leads here any more: its memory goes.

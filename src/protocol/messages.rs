@@ -24,8 +24,11 @@ use std::time::Duration;
 /// the character itself for their own business.
 pub const VERSION_MARK: u8 = 1;
 
+/// What the flags of an image's ELF header are if its functions may be switched to code of another level; else 0.
+pub const SWITCHABLE_MARK: u32 = 1;
+
 /// The version of this protocol. It is compared before anything else is read.
-pub const PROTOCOL_VERSION: u32 = 10;
+pub const PROTOCOL_VERSION: u32 = 11;
 
 /// The first message of each side.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,6 +115,9 @@ pub struct CompileRequest {
     /// Whether functions that others can see may be replaced later. Then nothing may rely on what they do, and each call of
     /// one and each address of one goes through the loader.
     pub replaceable: bool,
+    /// Whether functions that others can see may be switched later to code of another level. So they are if the module has
+    /// nothing that speaks against it, and its image is marked then: see [`SWITCHABLE_MARK`].
+    pub switchable: bool,
     /// The memory limit in bytes, beyond what an idle server and the inputs take. 0: no limit. A server that exceeds
     /// it dies with a message.
     pub max_memory: u64,

@@ -387,6 +387,7 @@ mod tests {
             emit: Emit::Code,
             step: Step::Whole,
             replaceable: false,
+            switchable: false,
             max_memory: 0,
         });
         let (ours, theirs) = UnixStream::pair().expect("a socket pair");

@@ -203,7 +203,7 @@ static inline void check_usable(mgenjit_executor *executor)
 
 /* What an event hook saw. */
 typedef struct check_events {
-    int count[MGENJIT_EVENT_REMOTE_WARNING + 1];
+    int count[MGENJIT_EVENT_SWITCHED + 1];
     char warning[4096];
     char server_warning[4096];
     char miss[4096];
@@ -213,7 +213,7 @@ typedef struct check_events {
 static inline void check_count_event(const mgenjit_event *event, void *user)
 {
     check_events *events = (check_events *)user;
-    CHECK(event->kind > 0 && event->kind <= MGENJIT_EVENT_REMOTE_WARNING);
+    CHECK(event->kind > 0 && event->kind <= MGENJIT_EVENT_SWITCHED);
     __atomic_add_fetch(&events->count[event->kind], 1, __ATOMIC_RELAXED);
     if (event->kind == MGENJIT_EVENT_CACHE_WARNING)
         snprintf(events->warning, sizeof events->warning, "%s", event->message);

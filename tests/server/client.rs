@@ -401,6 +401,7 @@ pub fn request(name: &str, input_len: u64) -> CompileRequest {
         emit: Emit::Code,
         step: Step::Whole,
         replaceable: false,
+        switchable: false,
         max_memory: 0,
     }
 }

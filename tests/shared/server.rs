@@ -279,6 +279,7 @@ pub fn request(name: &str, ir: &str) -> CompileRequest {
         emit: Emit::Code,
         step: Step::Whole,
         replaceable: false,
+        switchable: false,
         max_memory: 0,
     }
 }

@@ -226,6 +226,7 @@ CONSTANTS: dict[str, int] = {
     "EVENT_WARNING": 12,
     "EVENT_REMOTE_HIT": 13,
     "EVENT_REMOTE_WARNING": 14,
+    "EVENT_SWITCHED": 15,
     "PERF_OFF": 0,
     "PERF_MAP": 1,
     "PERF_JITDUMP": 2,

@@ -72,6 +72,9 @@ impl Event {
     pub const SERVER_WARNING: i32 = sys::MGENJIT_EVENT_SERVER_WARNING;
     pub const PROGRESS: i32 = sys::MGENJIT_EVENT_PROGRESS;
     pub const WARNING: i32 = sys::MGENJIT_EVENT_WARNING;
+    pub const REMOTE_HIT: i32 = sys::MGENJIT_EVENT_REMOTE_HIT;
+    pub const REMOTE_WARNING: i32 = sys::MGENJIT_EVENT_REMOTE_WARNING;
+    pub const SWITCHED: i32 = sys::MGENJIT_EVENT_SWITCHED;
 }
 
 /// The options of an executor.

@@ -36,6 +36,9 @@ pub const MGENJIT_EVENT_NOT_ISOLATED: i32 = 9;
 pub const MGENJIT_EVENT_SERVER_WARNING: i32 = 10;
 pub const MGENJIT_EVENT_PROGRESS: i32 = 11;
 pub const MGENJIT_EVENT_WARNING: i32 = 12;
+pub const MGENJIT_EVENT_REMOTE_HIT: i32 = 13;
+pub const MGENJIT_EVENT_REMOTE_WARNING: i32 = 14;
+pub const MGENJIT_EVENT_SWITCHED: i32 = 15;
 
 #[repr(C)]
 #[derive(Clone, Copy, Default)]

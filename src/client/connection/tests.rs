@@ -23,6 +23,7 @@ fn request(identify: bool) -> Request {
         emit: Emit::Code,
         step: Step::Whole,
         replaceable: false,
+        switchable: false,
         max_memory: 0,
     })
 }

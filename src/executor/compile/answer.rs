@@ -90,6 +90,7 @@ impl Work<'_> {
             emit: Emit::Code,
             step: Step::first(executor.config.code_options()),
             replaceable: executor.config.replaceable,
+            switchable: executor.code_options(self.level).switchable,
             max_memory: 0,
         });
         self.tell(EventKind::CompileStarted, "", len);

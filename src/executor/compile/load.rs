@@ -3,14 +3,15 @@
 use super::answer::{Answer, Mode};
 use super::store::Code;
 use super::work::Work;
-use crate::cache::entry::Entry;
+use crate::cache::entry::{Entry, RawManifest};
 use crate::cache::journal::MissReason;
+use crate::cache::store::Found;
 use crate::cache::warning::Warning;
 use crate::clock::Stopwatch;
 use crate::debug::{File, Label};
 use crate::error::{Error, Status, reason};
 use crate::event::EventKind;
-use crate::executor::info::{ModuleInfo, Origin};
+use crate::executor::info::{Attachments, ModuleInfo, Origin};
 use crate::executor::output::compare;
 use crate::executor::perf;
 use crate::image::Image;
@@ -41,7 +42,8 @@ impl<'a> Work<'a> {
             LookUp::Hit(compiled) => return Ok(compiled),
             LookUp::Miss(work, unusable) => (work, unusable),
         };
-        if let Some((first, _)) = &work.executor.first {
+        // What is there and cannot be run would not be compiled again in the background, where nobody runs it.
+        if !unusable && let Some((first, _)) = &work.executor.first {
             return work.run_tiers(*first);
         }
         let inputs = work.source.read()?;
@@ -122,6 +124,29 @@ impl<'a> Work<'a> {
         Ok(self.add(mapped, code, origin))
     }
 
+    /// Maps what is there under the work's key.
+    pub fn map_again(mut self) -> Result<Image, Error> {
+        let store = self.executor.store.as_ref();
+        let found =
+            store.map(|store| store.find_for(&self.key, &self.executor.machine, self.purpose));
+        let why = match found {
+            Some(Found::Entry(entry)) => {
+                let code = Code::Stored { entry, image: None };
+                match self.map(&code)? {
+                    Some(mut image) => {
+                        let name: Arc<str> = Arc::from(&*self.source.name);
+                        self.show(Some(&mut image), code, &name);
+                        return Ok(image);
+                    }
+                    None => "it is for another system".to_owned(),
+                }
+            }
+            Some(Found::Unusable(_, warning)) => warning.0,
+            Some(Found::Nothing) | None => "it is not in the cache any more".to_owned(),
+        };
+        Err(self.bad_code("cannot be used", &why))
+    }
+
     /// `None`: it is not for this machine's system.
     fn map(&mut self, code: &Code) -> Result<Option<Image>, Error> {
         if let Target::Other(_) = self.executor.target {
@@ -156,12 +181,35 @@ impl<'a> Work<'a> {
     }
 
     fn add(self, mut image: Option<Image>, code: Code, origin: Origin) -> Compiled {
+        let name: Arc<str> = Arc::from(&*self.source.name);
+        let (manifest, attachments) = self.show(image.as_mut(), code, &name);
+        if let Some(image) = &image {
+            self.tell(EventKind::Loaded, "", image.mapped_len() as u64);
+        }
+        let info = Arc::new(ModuleInfo::new(
+            name,
+            self.key,
+            origin,
+            self.level,
+            self.times,
+            manifest,
+            attachments,
+        ));
+        Compiled { image, info }
+    }
+
+    /// Lets debuggers and profilers see the code. Returns what else is kept of it.
+    fn show(
+        &self,
+        image: Option<&mut Image>,
+        code: Code,
+        name: &Arc<str>,
+    ) -> (RawManifest, Option<Attachments>) {
         if let Some(image) = &image
             && perf::wants(self.executor.perf, image)
         {
             self.tell_perf(image, &code);
         }
-        let name: Arc<str> = Arc::from(&*self.source.name);
         let (manifest, attachments, file, bytes) = match code {
             Code::Stored { entry, .. } => {
                 let Entry {
@@ -185,29 +233,17 @@ impl<'a> Work<'a> {
                 attachments,
             } => (manifest, Some(attachments), None, image),
         };
-        if let Some(image) = &mut image {
+        if let Some(image) = image {
             image.show(Label {
                 name: name.clone(),
                 key: self.key.0,
-                owner: Arc::as_ptr(self.executor) as usize,
+                owner: std::ptr::from_ref(self.executor) as usize,
                 file,
                 bytes,
                 announce: self.executor.announce,
             });
         }
-        if let Some(image) = &image {
-            self.tell(EventKind::Loaded, "", image.mapped_len() as u64);
-        }
-        let info = Arc::new(ModuleInfo::new(
-            name,
-            self.key,
-            origin,
-            self.level,
-            self.times,
-            manifest,
-            attachments,
-        ));
-        Compiled { image, info }
+        (manifest, attachments)
     }
 
     /// Tells `perf` of code that it cannot find by itself.

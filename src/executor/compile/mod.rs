@@ -34,6 +34,7 @@ use std::sync::Arc;
 use work::Work;
 
 pub use load::Compiled;
+pub use tiers::map_stored;
 
 impl Executor {
     /// Compiles a source, or finds it in the cache, and adds it as a module that is still to be linked. A file is

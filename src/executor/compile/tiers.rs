@@ -6,14 +6,18 @@ use super::work::Work;
 use crate::cache::key::Key;
 use crate::cache::lock::Outcome;
 use crate::cache::options::CacheMode;
+use crate::client::cancel::Cancel;
+use crate::clock::Stopwatch;
 use crate::error::Error;
 use crate::event::EventKind;
 use crate::executor::compile::answer::{Answer, Mode};
 use crate::executor::core::Executor;
 use crate::executor::source::Source;
 use crate::executor::storing;
+use crate::image::Image;
 use crate::types::OptLevel;
 use std::borrow::Cow;
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 impl Work<'_> {
@@ -32,7 +36,7 @@ impl Work<'_> {
                 LookUp::Hit(compiled) => {
                     // Without its source it runs all the same.
                     if let Ok(inputs) = source.read() {
-                        later.order(&inputs);
+                        later.order(&inputs, &compiled);
                     }
                     return Ok(compiled);
                 }
@@ -43,7 +47,7 @@ impl Work<'_> {
         work.digest_again(&inputs);
         later.key = executor.keys.key(&work.digest);
         let compiled = work.compile(&inputs, unusable)?;
-        later.order(&inputs);
+        later.order(&inputs, &compiled);
         Ok(compiled)
     }
 
@@ -86,13 +90,25 @@ struct Later<'a> {
 }
 
 impl Later<'_> {
-    /// Has it compiled and stored. If that cannot be, a later process tries again.
-    fn order(&self, inputs: &[Cow<'_, [u8]>]) {
+    /// Has it compiled and stored, and the module switched to it where that is sound. If that cannot be, a later process tries
+    /// again.
+    fn order(&self, inputs: &[Cow<'_, [u8]>], compiled: &Compiled) {
         let executor = self.executor;
         if executor.store.is_none() || executor.config.cache_mode != CacheMode::ReadWrite {
             return;
         }
-        if let Err(error) = storing::order(executor, self.source, inputs, &self.key) {
+        let order = |known: Option<&UnixStream>| {
+            storing::order(executor, self.source, inputs, &self.key, known)
+        };
+        let is_switchable = compiled.image.as_ref().is_some_and(Image::is_switchable);
+        let ordered = match is_switchable {
+            true => {
+                let then = executor.switch_when_stored(compiled.info.clone(), self.key);
+                executor.watch.order(self.key.0, then, order)
+            }
+            false => order(None).map(drop),
+        };
+        if let Err(error) = ordered {
             executor.tell(
                 EventKind::ServerWarning,
                 &self.key,
@@ -101,4 +117,13 @@ impl Later<'_> {
             );
         }
     }
+}
+
+/// Maps code of the executor's level that was stored under this key.
+pub fn map_stored(executor: &Executor, name: &str, key: Key) -> Result<Image, Error> {
+    let (source, cancel) = (Source::new(name), Cancel::default());
+    let digest = blake3::Hash::from_bytes([0; 32]);
+    let mut work = Work::new(executor, &source, digest, &mut Stopwatch::start(), &cancel);
+    work.key = key;
+    work.map_again()
 }

@@ -14,11 +14,10 @@ use crate::executor::source::Source;
 use crate::types::OptLevel;
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::sync::Arc;
 
 /// One compile and its events.
 pub struct Work<'a> {
-    pub executor: &'a Arc<Executor>,
+    pub executor: &'a Executor,
     pub source: &'a Source<'a>,
     pub cancel: &'a Cancel,
     /// [`Source::digest`]
@@ -38,7 +37,7 @@ pub struct Work<'a> {
 
 impl<'a> Work<'a> {
     pub fn new(
-        executor: &'a Arc<Executor>,
+        executor: &'a Executor,
         source: &'a Source<'a>,
         digest: blake3::Hash,
         watch: &mut Stopwatch,

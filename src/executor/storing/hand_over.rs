@@ -12,13 +12,15 @@ use std::borrow::Cow;
 use std::os::unix::net::UnixStream;
 
 /// Has a source compiled at the executor's level and stored under this key by a process that nobody waits for. It may end
-/// before that is done, or even begun. Returns the connection on which the process says what came of it.
+/// before that is done, or even begun. It is told on a connection that is known, or on a new one, which is returned: there the
+/// process says what came of it.
 pub fn order(
     executor: &Executor,
     source: &Source<'_>,
     inputs: &[Cow<'_, [u8]>],
     key: &Key,
-) -> Result<UnixStream, Error> {
+    known: Option<&UnixStream>,
+) -> Result<Option<UnixStream>, Error> {
     let Some(store) = &executor.store else {
         return Err(Error::new(
             Status::InvalidArgument,
@@ -49,5 +51,5 @@ pub fn order(
     })?;
     let configured = executor.config.server_path.as_deref();
     let locate = || locate::helper(configured, "compile in the background");
-    storer::tell(&Said::Order(Box::new(order)), &payload, locate)
+    storer::tell(&Said::Order(Box::new(order)), &payload, known, locate)
 }

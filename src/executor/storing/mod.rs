@@ -6,6 +6,7 @@ mod hand_over;
 mod order;
 mod work;
 
+pub use crate::client::storer::Outcome;
 pub use hand_over::order;
-pub use order::{Order, Outcome, Said};
+pub use order::{Order, Said};
 pub use work::Storing;

@@ -40,14 +40,6 @@ pub struct Order {
     pub(super) setting: Setting,
 }
 
-/// The answer to an order.
-#[derive(Serialize, Deserialize)]
-pub struct Outcome {
-    pub key: [u8; 32],
-    /// Why the module was not stored. Empty: it was.
-    pub error: String,
-}
-
 /// What of a configuration decides how a module is compiled and stored. No path is relative.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setting {

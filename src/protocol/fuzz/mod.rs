@@ -133,6 +133,7 @@ fn request(choice: u8) -> Request {
             emit: Emit::Code,
             step: Step::Whole,
             replaceable: false,
+            switchable: false,
             max_memory: 0,
         }),
         _ => Request::Link(LinkRequest {

@@ -1,7 +1,7 @@
 //! Whether an image can be loaded.
 
 use crate::link::tls;
-use mgenjit::protocol::messages::{Failure, FailureKind};
+use mgenjit::protocol::messages::{Failure, FailureKind, SWITCHABLE_MARK};
 use object::LittleEndian;
 use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader, Rela, SectionHeader};
@@ -10,6 +10,15 @@ use object::read::elf::{FileHeader, ProgramHeader, Rela, SectionHeader};
 pub fn finish(image: &mut [u8]) -> Result<(), Failure> {
     tls::bind(image).map_err(unreadable)?;
     check(image)
+}
+
+/// Marks an image whose functions may be switched to code of another level: in its header, of which this processor uses none
+/// of the flags.
+pub fn mark_switchable(image: &mut [u8]) {
+    const FLAGS: usize = std::mem::offset_of!(elf::FileHeader64<LittleEndian>, e_flags);
+    if let Some(flags) = image.get_mut(FLAGS..FLAGS + 4) {
+        flags.copy_from_slice(&SWITCHABLE_MARK.to_le_bytes());
+    }
 }
 
 /// Refuses what a loader could only get wrong: relocations in memory that is shared and not writable, and

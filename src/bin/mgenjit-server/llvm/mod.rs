@@ -19,6 +19,7 @@ pub mod probe;
 pub mod profile;
 pub mod rebind;
 pub mod signatures;
+pub mod switchable;
 pub mod target;
 pub mod values;
 pub mod verify;

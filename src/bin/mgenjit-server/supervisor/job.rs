@@ -144,6 +144,7 @@ impl Asked {
                     emit,
                     step,
                     replaceable,
+                    switchable,
                     max_memory,
                 } = one;
                 *opt_level == other.opt_level
@@ -154,6 +155,7 @@ impl Asked {
                     && *emit == other.emit
                     && *step == other.step
                     && *replaceable == other.replaceable
+                    && *switchable == other.switchable
                     && *max_memory == other.max_memory
             }
             (Request::Link(one), Request::Link(other)) => {

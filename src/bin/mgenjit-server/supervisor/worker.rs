@@ -151,6 +151,7 @@ pub fn warm_up() -> Result<Frame, TransportError> {
         emit: Emit::Code,
         step: Step::Whole,
         replaceable: false,
+        switchable: false,
         max_memory: 0,
     });
     let payload = payload::seal(&[WARM_UP.as_bytes()])?;

@@ -15,7 +15,7 @@ use crate::llvm::diagnostics::Diagnostics;
 use crate::llvm::names::Names;
 use crate::llvm::prepare::Purpose;
 use crate::llvm::target::{Machine, Targets};
-use crate::llvm::{codegen, globals, prepare, signatures, verify};
+use crate::llvm::{codegen, globals, prepare, signatures, switchable, verify};
 use crate::process::crash::{self, Phase};
 use crate::process::progress;
 use crate::worker::unit::Unit;
@@ -47,6 +47,8 @@ pub struct Options {
     pub emit: Emit,
     /// Nothing relies on what functions do that others can see, and each reference to one goes through the loader.
     pub replaceable: bool,
+    /// Its functions are to be called so that they can be switched to code of another level, if nothing speaks against that.
+    pub switchable: bool,
 }
 
 impl Options {
@@ -125,6 +127,12 @@ impl Compiler {
         let started = enter(Phase::Parse);
         let machine = self.machine(&options)?;
         let (unit, module) = Unit::read(context, inputs, keep, &machine, options.level)?;
+        let mut options = options;
+        options.switchable &= options.is_for_image()
+            && unit.natives.is_empty()
+            && unit.profile.is_none()
+            && module.as_ref().is_some_and(switchable::is_switchable);
+        options.replaceable |= options.switchable;
         let job = Job {
             options,
             machine,
@@ -281,6 +289,7 @@ impl Compiler {
             let message = "there is nothing to link: the archives have no members".to_owned();
             return Err(failure(FailureKind::Link, message));
         }
+        let is_alone = pieces.is_empty() && helpers.is_empty();
         for piece in pieces {
             objects.push(self.crt_object(piece, &options.target)?);
         }
@@ -297,6 +306,10 @@ impl Compiler {
         loadable::finish(&mut image)
             .map_err(|failure| blame::blame(failure, &unit.natives, all))?;
         visibility::close(&mut image, &marks, unit.keep.is_none())?;
+        // What is linked to it may have variables.
+        if options.switchable && is_alone {
+            loadable::mark_switchable(&mut image);
+        }
         Ok(image)
     }
 
@@ -327,6 +340,7 @@ impl Compiler {
             target: target.clone(),
             emit: Emit::Code,
             replaceable: false,
+            switchable: false,
         };
         let mut job = self.read(vec![input], None, options)?;
         let mut bytes = Vec::new();

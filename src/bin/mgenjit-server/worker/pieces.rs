@@ -71,9 +71,10 @@ pub fn comes_first(job: &Job, module: Option<&Module<'_>>) -> bool {
     may_be_cut(job) && module.is_some_and(pieces::is_large)
 }
 
-/// A profile is of what functions look like when all that the module has may have been inlined into them.
+/// A profile is of what functions look like when all that the module has may have been inlined into them. Pieces reach each
+/// other's functions in ways that nobody can switch.
 fn may_be_cut(job: &Job) -> bool {
-    job.options.emit == Emit::Code && job.unit.profile.is_none()
+    job.options.emit == Emit::Code && job.unit.profile.is_none() && !job.options.replaceable
 }
 
 /// A module that is compiled as a whole after all, or its pieces.

@@ -297,6 +297,7 @@ fn read(request: &CompileRequest, payload: Option<OwnedFd>) -> Result<Work, Fail
         target: request.target.clone(),
         emit: request.emit,
         replaceable: request.replaceable,
+        switchable: request.switchable,
     };
     Ok(Work { inputs, options })
 }

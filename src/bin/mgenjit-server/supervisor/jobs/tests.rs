@@ -18,6 +18,7 @@ fn compile(name: &str, ir: &str) -> CompileRequest {
         emit: Emit::Code,
         step: Step::Whole,
         replaceable: false,
+        switchable: false,
         max_memory: 0,
     }
 }
@@ -66,6 +67,7 @@ fn equal_requests_to_compile_are_one() {
     check("keep", |one| one.keep = Some(vec!["f".to_owned()]), false);
     check("emit", |one| one.emit = Emit::Assembly, false);
     check("replaceable", |one| one.replaceable = true, false);
+    check("switchable", |one| one.switchable = true, false);
     check("memory", |one| one.max_memory = 1 << 30, false);
 }
 
