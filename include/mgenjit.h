@@ -95,6 +95,12 @@ typedef struct mgenjit_source mgenjit_source;
 // A set of modules that link to each other.
 typedef struct mgenjit_executor mgenjit_executor;
 
+// What a program in a process of its own gets, and what it may do. One thread at a time may change it, and nobody while it is used.
+typedef struct mgenjit_isolation mgenjit_isolation;
+
+// How a program in a process of its own ended. It does not change.
+typedef struct mgenjit_outcome mgenjit_outcome;
+
 // A compiled module of an executor.
 typedef struct mgenjit_module mgenjit_module;
 
@@ -1141,6 +1147,270 @@ mgenjit_status mgenjit_run_file(const char *path,
                                 const mgenjit_config *config,
                                 int *exit_status,
                                 mgenjit_error **error);
+
+/*
+ * Programs in processes of their own
+ *
+ * Runs the `main` of an executor's modules in another process, which may crash, loop for ever or be hostile without harm to this
+ * one. What the program may do is what a mgenjit_isolation says: by default no files, no network, no other processes.
+ *
+ *     mgenjit_isolation *isolation;
+ *     mgenjit_isolation_new(&isolation, NULL);
+ *     mgenjit_isolation_set_timeout(isolation, 5000, NULL);
+ *     mgenjit_isolation_set_memory(isolation, 256 << 20, NULL);
+ *     mgenjit_isolation_capture(isolation, 1, NULL);
+ *     mgenjit_outcome *outcome;
+ *     if (mgenjit_executor_run_isolated(executor, isolation, &outcome, NULL) == MGENJIT_STATUS_OK) {
+ *         size_t size;
+ *         const void *output = mgenjit_outcome_output(outcome, 1, &size);
+ *         fwrite(output, 1, size, stdout);
+ *         printf("exit status %d\n", mgenjit_outcome_exit_status(outcome));
+ *         mgenjit_outcome_free(outcome);
+ *     }
+ *     mgenjit_isolation_free(isolation);
+ */
+
+MGENJIT_ENUM {
+  // A path may be read: a file, or all that a folder has.
+  MGENJIT_ACCESS_READ = 0,
+  // A path may be read and written. Files may be made and removed in a folder.
+  MGENJIT_ACCESS_WRITE = 1
+};
+
+MGENJIT_ENUM {
+  // No limit ended the program.
+  MGENJIT_LIMIT_NONE = 0,
+  // Its time was up: mgenjit_isolation_set_timeout.
+  MGENJIT_LIMIT_TIME = 1,
+  // It had used its processor time: mgenjit_isolation_set_cpu_time.
+  MGENJIT_LIMIT_CPU_TIME = 2,
+  // It crashed when it had used its memory: mgenjit_isolation_set_memory.
+  MGENJIT_LIMIT_MEMORY = 3,
+  // It wrote too much: mgenjit_isolation_set_output.
+  MGENJIT_LIMIT_OUTPUT = 4
+};
+
+MGENJIT_ENUM {
+  // The kernel cannot keep paths apart (Landlock, Linux 5.13): the program could reach other files, too.
+  MGENJIT_MISSING_FILES = 1,
+  // The kernel cannot filter system calls (seccomp): the program could start processes and use the network.
+  MGENJIT_MISSING_CALLS = 2
+};
+
+// What a program used.
+typedef struct mgenjit_usage {
+  // Set it to sizeof(mgenjit_usage); the library writes how many bytes it filled in.
+  size_t size;
+  // Microseconds from its start to its end.
+  uint64_t wall_us;
+  // Microseconds of processor time in the program.
+  uint64_t user_us;
+  // Microseconds of processor time in the kernel.
+  uint64_t system_us;
+  // The most bytes that were in memory, with those of the runner's own code.
+  uint64_t memory;
+} mgenjit_usage;
+
+// Where a program crashed. Texts end with a NUL; what is longer than its field is cut. The address is the program's own word,
+// which a hostile program may choose.
+typedef struct mgenjit_fault {
+  // Set it to sizeof(mgenjit_fault); the library writes how many bytes it filled in.
+  size_t size;
+  // The address that the code tried to use, in that process.
+  uint64_t address;
+  // Where the instruction is in the module's image.
+  uint64_t module_offset;
+  // Where it is from the start of the function.
+  uint64_t function_offset;
+  // The module's name. Empty: it is in a library.
+  char module[255];
+  // The function's name, as in the IR. Empty: no symbol covers the address.
+  char function[1024];
+} mgenjit_fault;
+
+// Creates an isolation. Free it with mgenjit_isolation_free. The program gets no arguments and no environment, its streams are
+// /dev/null, and it runs in the folder `/`. It may open no file and no socket, and start no process. Times, memory and output are
+// not limited.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_isolation_new(mgenjit_isolation **isolation,
+                                     mgenjit_error **error);
+
+// Frees an isolation. NULL does nothing.
+void mgenjit_isolation_free(mgenjit_isolation *isolation);
+
+// Sets the arguments of `main`: `argc` strings at `argv`, where argv[0] is the program's name.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_isolation_set_arguments(mgenjit_isolation *isolation,
+                                               int argc,
+                                               const char *const *argv,
+                                               mgenjit_error **error);
+
+// Sets the environment: `count` strings at `variables`, each as "NAME=value". By default it is empty, because the host's may have
+// secrets.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_isolation_set_environment(mgenjit_isolation *isolation,
+                                                 int count,
+                                                 const char *const *variables,
+                                                 mgenjit_error **error);
+
+// Sets the folder in which the program runs. A relative path is one from this process's folder. To open files there, the program
+// also needs mgenjit_isolation_allow_path.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_isolation_set_directory(mgenjit_isolation *isolation,
+                                               const char *path,
+                                               mgenjit_error **error);
+
+// Makes `descriptor` of this process the program's standard input (0), output (1) or error (2). It is duplicated. -1: /dev/null.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT, also if it is not open.
+mgenjit_status mgenjit_isolation_set_stream(mgenjit_isolation *isolation,
+                                            int stream,
+                                            int descriptor,
+                                            mgenjit_error **error);
+
+// Makes `size` bytes at `data` the program's standard input. They are copied.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_isolation_set_input(mgenjit_isolation *isolation,
+                                           const void *data,
+                                           size_t size,
+                                           mgenjit_error **error);
+
+// Keeps what the program writes to standard output (1) or standard error (2) for mgenjit_outcome_output.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_isolation_capture(mgenjit_isolation *isolation,
+                                         int stream,
+                                         mgenjit_error **error);
+
+// Sets after how many milliseconds the program is killed. 0: never.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_isolation_set_timeout(mgenjit_isolation *isolation,
+                                             uint64_t milliseconds,
+                                             mgenjit_error **error);
+
+// Sets how many milliseconds of processor time all threads of the program may use together. 0: as many as they want.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_isolation_set_cpu_time(mgenjit_isolation *isolation,
+                                              uint64_t milliseconds,
+                                              mgenjit_error **error);
+
+// Sets how many bytes of memory the program may have: its address space, used or not, beyond what its process starts with.
+// Allocations beyond it fail. With a limit, the program cannot make memory that the kernel does not count for it (memfd_create).
+// 0: no limit.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_isolation_set_memory(mgenjit_isolation *isolation,
+                                            uint64_t bytes,
+                                            mgenjit_error **error);
+
+// Sets how many bytes the program may write to all captured streams together, and how long each file may become that it writes.
+// Beyond it, the program is killed. 0: no limit.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_isolation_set_output(mgenjit_isolation *isolation,
+                                            uint64_t bytes,
+                                            mgenjit_error **error);
+
+// Sets how many descriptors the program may have open. 0: as many as this process may.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_isolation_set_open_files(mgenjit_isolation *isolation,
+                                                uint64_t count,
+                                                mgenjit_error **error);
+
+// Lets the program use the file or folder at `path`, which must exist when the program starts: `access` is MGENJIT_ACCESS_READ or
+// _WRITE. A relative path is one from this process's folder.
+//
+// Once any path is allowed, the program can ask whether other files exist; it still cannot open them.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_isolation_allow_path(mgenjit_isolation *isolation,
+                                            const char *path,
+                                            int32_t access,
+                                            mgenjit_error **error);
+
+// Lets the program open all files that this process may open, or not.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_isolation_allow_all_files(mgenjit_isolation *isolation,
+                                                 bool allowed,
+                                                 mgenjit_error **error);
+
+// Lets the program use the network, and the sockets of other programs, as this process may, or not.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_isolation_allow_network(mgenjit_isolation *isolation,
+                                               bool allowed,
+                                               mgenjit_error **error);
+
+// Makes it an error if the kernel cannot forbid what is to be forbidden; by default the program runs, and
+// mgenjit_outcome_missing tells what was missing.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_isolation_require(mgenjit_isolation *isolation,
+                                         bool required,
+                                         mgenjit_error **error);
+
+// Runs `main` of the executor's modules in a process of its own, and waits for its end. The modules are linked there, and their
+// constructors and destructors run there; nothing of them runs here. They find each other, the libraries of
+// mgenjit_executor_load_library, which are loaded there before anything is forbidden, and the C library. What
+// mgenjit_executor_define defined, and functions of this program, are not there.
+//
+// `isolation` may be NULL for the defaults. `outcome` receives how the program ended, whatever that was. Free it with
+// mgenjit_outcome_free.
+//
+// The process is made by a helper program that stays for the next run and ends with this process, together with all programs
+// that run then. No child of this process is made, and no signal comes. The program may have threads and no other processes.
+//
+// Thread-safe: many programs may run at once. Errors: MGENJIT_STATUS_NOT_FOUND if there is no `main`, or the cache has lost a
+// module; MGENJIT_STATUS_UNRESOLVED; MGENJIT_STATUS_LOAD or _LIBRARY; MGENJIT_STATUS_TYPE if it is not a main;
+// MGENJIT_STATUS_UNSUPPORTED if the kernel lacks something that is required; MGENJIT_STATUS_IO if a path that is allowed is not
+// there, or no process can be started; MGENJIT_STATUS_SERVER_UNAVAILABLE, _SERVER_MISMATCH or _SERVER_CRASHED if the helper
+// cannot be used; MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_executor_run_isolated(mgenjit_executor *executor,
+                                             const mgenjit_isolation *isolation,
+                                             mgenjit_outcome **outcome,
+                                             mgenjit_error **error);
+
+// Frees an outcome. NULL does nothing.
+void mgenjit_outcome_free(mgenjit_outcome *outcome);
+
+// The program's exit status, 0 to 255. -1: a signal ended it, or `outcome` is NULL.
+int mgenjit_outcome_exit_status(const mgenjit_outcome *outcome);
+
+// The signal that ended the program. 0: it exited by itself, or `outcome` is NULL.
+int mgenjit_outcome_signal(const mgenjit_outcome *outcome);
+
+// The limit that ended the program, one of MGENJIT_LIMIT_*.
+int32_t mgenjit_outcome_limit(const mgenjit_outcome *outcome);
+
+// What the kernel could not do, as bits: MGENJIT_MISSING_*. 0: everything was done.
+int32_t mgenjit_outcome_missing(const mgenjit_outcome *outcome);
+
+// What the program wrote to standard output (1) or standard error (2), if that was captured: the first byte, and in `size`, which
+// may be NULL, how many there are. They live as long as the outcome. NULL if `outcome` is NULL or there is no such stream.
+const void *mgenjit_outcome_output(const mgenjit_outcome *outcome,
+                                   int stream,
+                                   size_t *size);
+
+// Writes what the program used.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_outcome_usage(const mgenjit_outcome *outcome,
+                                     mgenjit_usage *usage,
+                                     mgenjit_error **error);
+
+// Writes where the program crashed. Returns false if it did not, or if it did not say where, as when its stack ran out in a thread
+// or it handled the signal itself.
+bool mgenjit_outcome_fault(const mgenjit_outcome *outcome,
+                           mgenjit_fault *fault);
 
 /*
  * Modules

@@ -2,10 +2,11 @@
 
 use crate::process_limits;
 use crate::types::Position;
+use serde::{Deserialize, Serialize};
 use std::any::Any;
 
 /// The kinds of error that a caller can tell apart. The C API documents each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
     InvalidArgument,
     Io,

@@ -24,6 +24,8 @@ mod executor;
 mod export;
 mod fork;
 mod image;
+#[doc(hidden)]
+pub mod isolating;
 mod process_limits;
 #[doc(hidden)]
 pub mod protocol;

@@ -83,6 +83,7 @@ programs! {
     hosts_limits.c
     hosts_places.c
     hosts_threads.c
+    isolated.c
     isolation.c
     lifecycle.c
     lifecycle_replaceable.c

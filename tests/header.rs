@@ -18,6 +18,7 @@ const SECTIONS: [&str; 25] = [
     "config_tiers",
     "source",
     "executor",
+    "isolated",
     "module",
     "value",
     "function",

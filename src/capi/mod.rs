@@ -26,6 +26,7 @@ mod explanation;
 mod export;
 mod ffi;
 mod function;
+mod isolated;
 mod module;
 mod piece;
 mod piece_strings;

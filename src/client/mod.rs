@@ -15,6 +15,7 @@ pub mod locate;
 pub mod log;
 pub mod options;
 pub mod pool;
+pub mod runner;
 pub mod shared_server;
 pub mod spawn;
 pub mod storer;

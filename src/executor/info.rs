@@ -17,8 +17,9 @@ pub enum Origin {
     Cache,
 }
 
-/// The object and the input of a module that no cache has, compressed.
+/// The parts of a module that no cache has; the object and the input compressed.
 pub struct Attachments {
+    pub image: Vec<u8>,
     pub object: Vec<u8>,
     pub input: Vec<u8>,
 }

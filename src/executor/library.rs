@@ -6,7 +6,11 @@ use std::ptr::NonNull;
 
 /// A shared library that the dynamic linker loaded for an executor.
 #[derive(Debug)]
-pub struct Library(NonNull<c_void>);
+pub struct Library {
+    handle: NonNull<c_void>,
+    /// What another process opens it by.
+    path: String,
+}
 
 // SAFETY: handles of the dynamic linker may be used from any thread.
 unsafe impl Send for Library {}
@@ -24,7 +28,11 @@ impl Library {
         let c_path = CString::new(path).map_err(|_| failed("its name has a NUL byte"))?;
         // SAFETY: `dlopen` runs the library's constructors, which is what the caller asks for.
         let handle = unsafe { libc::dlopen(c_path.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
-        NonNull::new(handle).map(Library).ok_or_else(|| {
+        let opened = |handle| Library {
+            handle,
+            path: absolute(path),
+        };
+        NonNull::new(handle).map(opened).ok_or_else(|| {
             // SAFETY: `dlerror` returns NULL or a string that lives until this thread's next call of its kind.
             let why = unsafe { libc::dlerror() };
             if why.is_null() {
@@ -36,19 +44,34 @@ impl Library {
     }
 
     pub fn find(&self, name: &CStr) -> Option<usize> {
-        find(self.0.as_ptr(), name)
+        find(self.handle.as_ptr(), name)
+    }
+
+    pub fn path(&self) -> &str {
+        &self.path
     }
 
     /// One version of a symbol.
     pub fn find_version(&self, name: &CStr, version: &CStr) -> Option<usize> {
-        find_version(self.0.as_ptr(), name, version)
+        find_version(self.handle.as_ptr(), name, version)
+    }
+}
+
+/// The same name wherever it is used. One without a slash is looked for in the system's folders.
+fn absolute(path: &str) -> String {
+    match path.contains('/') {
+        true => std::path::absolute(path)
+            .ok()
+            .and_then(|path| path.into_os_string().into_string().ok())
+            .unwrap_or_else(|| path.to_owned()),
+        false => path.to_owned(),
     }
 }
 
 impl Drop for Library {
     fn drop(&mut self) {
         // SAFETY: the handle was opened once and is closed once; the modules that used it are unmapped.
-        unsafe { libc::dlclose(self.0.as_ptr()) };
+        unsafe { libc::dlclose(self.handle.as_ptr()) };
     }
 }
 

@@ -63,7 +63,7 @@ fn clear_state() {
 }
 
 /// The signature of a `main` whose own is not known: of one that takes less, what is passed besides does not matter.
-fn usual_main() -> signature::Function {
+pub(super) fn usual_main() -> signature::Function {
     let parameter = |ty| Parameter {
         ty,
         extension: Extension::None,

@@ -14,6 +14,7 @@ mod entries;
 mod failed;
 mod functions;
 mod info;
+pub mod isolated;
 mod library;
 mod link;
 mod listen;

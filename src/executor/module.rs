@@ -219,7 +219,7 @@ impl Module {
 
 impl Executor {
     /// The entry of a module that was stored.
-    fn kept_entry(&self, info: &ModuleInfo) -> Result<Box<Entry>, Error> {
+    pub(super) fn kept_entry(&self, info: &ModuleInfo) -> Result<Box<Entry>, Error> {
         let found = match &self.store {
             Some(store) => store.look(&info.key),
             None => Ok(None),
@@ -229,7 +229,7 @@ impl Executor {
             Ok(None) => Err(Error::new(
                 Status::NotFound,
                 format!(
-                    "the cache no longer has {}, it was removed or evicted: compile it again to export it",
+                    "the cache no longer has {}, it was removed or evicted: compile it again",
                     info.name
                 ),
             )),

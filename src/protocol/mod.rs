@@ -5,6 +5,7 @@ pub mod external_linker;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 pub mod greeting;
+pub mod isolated;
 pub mod last_words;
 pub mod messages;
 pub mod payload;

@@ -28,6 +28,8 @@ static void frees(void)
     mgenjit_task_free(NULL);
     mgenjit_function_free(NULL);
     mgenjit_export_options_free(NULL);
+    mgenjit_isolation_free(NULL);
+    mgenjit_outcome_free(NULL);
     mgenjit_blob_free(NULL);
     mgenjit_string_free(NULL);
 }
@@ -53,6 +55,12 @@ static void questions(void)
     CHECK_INT(0, mgenjit_function_parameter_count(NULL));
     CHECK_INT(MGENJIT_TYPE_OTHER, mgenjit_function_parameter_type(NULL, 0));
     CHECK_INT(0, mgenjit_function_is_variadic(NULL));
+    CHECK_INT(-1, mgenjit_outcome_exit_status(NULL));
+    CHECK_INT(0, mgenjit_outcome_signal(NULL));
+    CHECK_INT(MGENJIT_LIMIT_NONE, mgenjit_outcome_limit(NULL));
+    CHECK_INT(0, mgenjit_outcome_missing(NULL));
+    CHECK(mgenjit_outcome_output(NULL, 1, NULL) == NULL);
+    CHECK(!mgenjit_outcome_fault(NULL, NULL));
 }
 
 static void configuration(void)
@@ -386,6 +394,55 @@ static void exports(void)
     mgenjit_executor_free(executor);
 }
 
+static void isolations(void)
+{
+    mgenjit_executor *executor = new_executor(NULL);
+    mgenjit_module_free(add(executor, IR));
+    mgenjit_isolation *isolation = NULL;
+    mgenjit_outcome *outcome = NULL;
+    mgenjit_usage usage = {.size = sizeof usage};
+    const char *const none[] = {NULL};
+    REFUSED(mgenjit_isolation_new(NULL, &failure));
+    CHECK_OK(mgenjit_isolation_new(&isolation, &failure));
+    REFUSED(mgenjit_isolation_set_arguments(NULL, 0, NULL, &failure));
+    REFUSED(mgenjit_isolation_set_arguments(isolation, 1, NULL, &failure));
+    REFUSED(mgenjit_isolation_set_arguments(isolation, 1, none, &failure));
+    REFUSED(mgenjit_isolation_set_arguments(isolation, -1, none, &failure));
+    REFUSED(mgenjit_isolation_set_environment(NULL, 0, NULL, &failure));
+    REFUSED(mgenjit_isolation_set_environment(isolation, 1, none, &failure));
+    REFUSED(mgenjit_isolation_set_directory(NULL, "/", &failure));
+    REFUSED(mgenjit_isolation_set_directory(isolation, NULL, &failure));
+    REFUSED(mgenjit_isolation_set_directory(isolation, "", &failure));
+    REFUSED(mgenjit_isolation_set_stream(NULL, 0, -1, &failure));
+    REFUSED(mgenjit_isolation_set_input(NULL, "", 0, &failure));
+    REFUSED(mgenjit_isolation_set_input(isolation, NULL, 1, &failure));
+    CHECK_OK(mgenjit_isolation_set_input(isolation, NULL, 0, &failure));
+    REFUSED(mgenjit_isolation_capture(NULL, 1, &failure));
+    REFUSED(mgenjit_isolation_set_timeout(NULL, 1, &failure));
+    REFUSED(mgenjit_isolation_set_cpu_time(NULL, 1, &failure));
+    REFUSED(mgenjit_isolation_set_memory(NULL, 1, &failure));
+    REFUSED(mgenjit_isolation_set_output(NULL, 1, &failure));
+    REFUSED(mgenjit_isolation_set_open_files(NULL, 1, &failure));
+    REFUSED(mgenjit_isolation_allow_path(NULL, "/", MGENJIT_ACCESS_READ, &failure));
+    REFUSED(mgenjit_isolation_allow_path(isolation, NULL, MGENJIT_ACCESS_READ, &failure));
+    REFUSED(mgenjit_isolation_allow_path(isolation, "", MGENJIT_ACCESS_READ, &failure));
+    REFUSED(mgenjit_isolation_allow_all_files(NULL, true, &failure));
+    REFUSED(mgenjit_isolation_allow_network(NULL, true, &failure));
+    REFUSED(mgenjit_isolation_require(NULL, true, &failure));
+    REFUSED(mgenjit_executor_run_isolated(NULL, isolation, &outcome, &failure));
+    REFUSED(mgenjit_executor_run_isolated(executor, isolation, NULL, &failure));
+    CHECK_OK(mgenjit_executor_run_isolated(executor, NULL, &outcome, &failure));
+    CHECK_INT(3, mgenjit_outcome_exit_status(outcome));
+    CHECK(mgenjit_outcome_output(outcome, 0, NULL) == NULL);
+    CHECK(mgenjit_outcome_output(outcome, 1, NULL) != NULL);
+    CHECK(!mgenjit_outcome_fault(outcome, NULL));
+    REFUSED(mgenjit_outcome_usage(NULL, &usage, &failure));
+    REFUSED(mgenjit_outcome_usage(outcome, NULL, &failure));
+    mgenjit_outcome_free(outcome);
+    mgenjit_isolation_free(isolation);
+    mgenjit_executor_free(executor);
+}
+
 static void addresses(void)
 {
     mgenjit_executor *executor = new_executor(NULL);
@@ -427,7 +484,7 @@ int main(void)
     static const check_case cases[] = {
         CASE(frees), CASE(questions), CASE(configuration), CASE(sources),
         CASE(executor_functions), CASE(run_file),
-        CASE(module_functions), CASE(function_functions), CASE(exports), CASE(addresses), CASE(versions), CASE(status_names),
+        CASE(module_functions), CASE(function_functions), CASE(exports), CASE(isolations), CASE(addresses), CASE(versions), CASE(status_names),
     };
     return RUN_CASES(cases);
 }

@@ -9,6 +9,7 @@
 #[path = "../mgenjit-server/process/inherited.rs"]
 mod inherited;
 mod link;
+mod run;
 mod store;
 mod upload;
 
@@ -23,13 +24,16 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: mgenjit-helper link [--watch PIDFD]
        mgenjit-helper upload
+       mgenjit-helper run [--watch PIDFD]
        mgenjit-helper store --at SOCKET
        mgenjit-helper --version
 libmgenjit starts this program by itself: link runs a linker, upload puts entries into remote stores,\n\
-store compiles and stores what nobody waits for.";
+store compiles and stores what nobody waits for,\n\
+run runs programs in processes of their own.";
 
 enum Mode {
     Link,
+    Run,
     Upload,
     Store,
     Version,
@@ -70,6 +74,7 @@ fn main() -> ExitCode {
     };
     let ended = match mode {
         Mode::Link => link::serve(&socket, client.as_ref()),
+        Mode::Run => run::serve(&socket, client.as_ref()),
         Mode::Upload | Mode::Version => upload::serve(&socket),
         Mode::Store => {
             for (name, value) in kept.into_iter().flatten() {
@@ -92,6 +97,7 @@ fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Arguments, Str
     let first = arguments.next().unwrap_or_default();
     let mode = match first.to_str() {
         Some("link") => Mode::Link,
+        Some("run") => Mode::Run,
         Some("upload") => Mode::Upload,
         Some("store") => Mode::Store,
         Some("--version") => Mode::Version,

@@ -25,6 +25,10 @@ impl RawManifest {
         RawManifest(bytes)
     }
 
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     pub fn into_bytes(self) -> Vec<u8> {
         self.0
     }

@@ -166,7 +166,8 @@ impl<'a> Work<'a> {
                 };
                 Image::map(source, &entry.header, entry.tail.image_len)
             }
-            Code::Unstored { image, .. } => {
+            Code::Unstored { attachments, .. } => {
+                let image = &attachments.image;
                 Image::map(map::Source::Memory(image), image, image.len() as u64)
             }
         };
@@ -228,10 +229,12 @@ impl<'a> Work<'a> {
                 (manifest, None, file, Vec::new())
             }
             Code::Unstored {
-                image,
                 manifest,
                 attachments,
-            } => (manifest, Some(attachments), None, image),
+            } => {
+                let bytes = attachments.image.clone();
+                (manifest, Some(attachments), None, bytes)
+            }
         };
         if let Some(image) = image {
             image.show(Label {
@@ -250,8 +253,8 @@ impl<'a> Work<'a> {
     fn tell_perf(&self, image: &Image, code: &Code) {
         let read;
         let bytes = match code {
-            Code::Unstored { image, .. }
-            | Code::Stored {
+            Code::Unstored { attachments, .. } => &attachments.image,
+            Code::Stored {
                 image: Some(image), ..
             } => image,
             Code::Stored { entry, .. } => {

@@ -190,6 +190,7 @@ impl Work<'_> {
 fn unstored(entry: Whole) -> Code {
     Code::Unstored {
         attachments: Attachments {
+            image: entry.image().to_vec(),
             object: entry.object().to_vec(),
             input: entry.input().to_vec(),
         },
@@ -197,6 +198,5 @@ fn unstored(entry: Whole) -> Code {
             entry.bytes[entry.tail.image_len as usize..][..entry.tail.manifest_len as usize]
                 .to_vec(),
         ),
-        image: entry.image().to_vec(),
     }
 }

@@ -24,7 +24,6 @@ pub enum Code {
     },
     /// Newly compiled code that the cache could not store.
     Unstored {
-        image: Vec<u8>,
         manifest: RawManifest,
         attachments: Attachments,
     },
@@ -91,12 +90,15 @@ impl Work<'_> {
         }
         let kept = Some(&*input).filter(|_| self.executor.config.cache_keep_input);
         let attachments = entry::attach(&object, kept, &mut manifest)
-            .map(|(object, input)| Attachments { object, input })
+            .map(|(object, input)| Attachments {
+                image,
+                object,
+                input,
+            })
             .map_err(|error| self.bad_code("cannot be kept", &error))?;
         let manifest = RawManifest::encode(&manifest)
             .map_err(|error| self.bad_code("cannot be described", &error))?;
         let code = Code::Unstored {
-            image,
             manifest,
             attachments,
         };

@@ -1,0 +1,114 @@
+//! An executor in a process that is not the host's: it is given images, and runs their `main`.
+//!
+//! So a program means here what it means in its host: the same code maps, resolves, links and calls.
+
+use crate::cache::entry::RawManifest;
+use crate::cache::key::Key;
+use crate::cache::options::CacheMode;
+use crate::config::Config;
+use crate::error::{Error, Status, reason};
+use crate::event::Times;
+use crate::executor::core::Executor;
+use crate::executor::info::{ModuleInfo, Origin};
+use crate::executor::main_call::MainCall;
+use crate::executor::main_call::check_main;
+use crate::executor::resolve;
+use crate::executor::{builtins, main_call};
+use crate::image::Image;
+use crate::image::map::Source;
+use crate::protocol::isolated::Failure;
+use crate::types::OptLevel;
+use std::collections::HashMap;
+use std::ffi::CStr;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+/// How much of an image's file is read to find its segments, and to copy what is small: as much as a hit reads.
+const START_LEN: u64 = 256 << 10;
+
+/// A program that has not begun.
+pub struct Program(Arc<Executor>);
+
+impl Program {
+    /// It opens no file of the program's: a process that has made one can be forked for each program.
+    pub fn new() -> Program {
+        // So that the libraries are loaded that any code may count on.
+        builtins::fallback(c"sin");
+        Program(Executor::new(Config {
+            cache_mode: CacheMode::Off,
+            ..Config::default()
+        }))
+    }
+
+    pub fn load_library(&self, path: &str) -> Result<(), Failure> {
+        self.0.load_library(path).map_err(Failure::from)
+    }
+
+    /// Adds a module, whose image is the first `len` bytes of a file. `mapped`: the file may be mapped. Returns where it lies.
+    pub fn add(
+        &self,
+        name: &str,
+        manifest: Vec<u8>,
+        file: &File,
+        len: u64,
+        mapped: bool,
+    ) -> Result<u64, Failure> {
+        let kept = match mapped {
+            true => len.min(START_LEN),
+            false => len,
+        };
+        let mut start = vec![0; kept as usize];
+        file.read_exact_at(&mut start, 0).map_err(|error| {
+            let why = reason(&error);
+            Error::new(Status::Load, format!("{name} cannot be read: {why}"))
+        })?;
+        let source = match mapped {
+            true => Source::File {
+                file: file.as_fd(),
+                start: &start,
+            },
+            false => Source::Memory(&start),
+        };
+        let image = Image::map(source, &start, len).map_err(|error| Error {
+            message: format!("{name}: {}", error.message),
+            ..error
+        })?;
+        let base = image.range().start as u64;
+        let info = ModuleInfo::new(
+            name.into(),
+            Key([0; 32]),
+            Origin::Cache,
+            OptLevel::O2,
+            Times::default(),
+            RawManifest::new(manifest),
+            None,
+        );
+        self.0.lock().add(image, Arc::new(info));
+        Ok(base)
+    }
+
+    /// Finds out what is wrong with it before any of its code runs.
+    pub fn check(&self) -> Result<(), Failure> {
+        let main = self
+            .0
+            .find_function("main", Some(main_call::usual_main()))?;
+        check_main(main.signature())?;
+        let (_, report) = resolve::plan(&self.0.lock(), &HashMap::new());
+        report.error().map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// Links it, which runs its constructors.
+    pub fn prepare(&self, arguments: &[&CStr]) -> Result<MainCall, Failure> {
+        // Its constructors get them.
+        self.0.set_arguments(arguments);
+        self.0.prepare_main(None).map_err(Failure::from)
+    }
+}
+
+impl Default for Program {
+    fn default() -> Program {
+        Program::new()
+    }
+}

@@ -1,0 +1,290 @@
+//! Runs an executor's modules as a program in a process of its own, and tells how it ended.
+
+use super::capture::{self, Captured};
+use super::options::{End, Fault, Limit, Options, Outcome, Stream};
+use crate::client::{locate, runner};
+use crate::debug::symbolize;
+use crate::error::{Error, Status, reason};
+use crate::executor::core::Executor;
+use crate::executor::info::ModuleInfo;
+use crate::image::Image;
+use crate::protocol::isolated::{self, Begin, Ended, Part, Program};
+use crate::protocol::payload;
+use crate::protocol::transport;
+use rustix::fs::{OFlags, SeekFrom};
+use rustix::pipe::{PipeFlags, pipe_with};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A module as the host has it.
+struct Held {
+    info: Arc<ModuleInfo>,
+    image: Arc<Image>,
+}
+
+impl Executor {
+    /// Runs `main` in a process of its own, with its constructors. Nothing of it runs here.
+    pub fn run_isolated(&self, options: &Options) -> Result<Outcome, Error> {
+        self.check_cpu()?;
+        let (held, libraries) = {
+            let state = self.lock();
+            let held: Vec<Held> = state
+                .modules()
+                .filter(|module| !module.removed && !module.replaced)
+                .map(|module| Held {
+                    info: module.info.clone(),
+                    image: module.image.clone(),
+                })
+                .collect();
+            let paths = state.libraries.iter().map(|library| library.path());
+            (held, paths.map(str::to_owned).collect())
+        };
+        let begin = Begin {
+            wall: millis(options.wall),
+            cpu: millis(options.cpu),
+        };
+        let configured = self.config().server_path.as_deref();
+        let socket = runner::begin(&begin, || {
+            locate::helper(configured, "run programs in processes of their own")
+        })?;
+        let limits = isolated::Limits {
+            memory: options.memory,
+            file: options.output,
+            files: options.files,
+            // Behind the monitor's, which is exact.
+            cpu: millis(options.cpu)
+                .div_ceil(1000)
+                .saturating_add(u64::from(!options.cpu.is_zero())),
+        };
+        let (streams, pipes) = streams(&options.streams)?;
+        let program = Program {
+            arguments: options.arguments.clone(),
+            environment: options.environment.clone(),
+            directory: options.directory.clone(),
+            libraries,
+            access: options.access.clone(),
+            limits,
+            require: options.require,
+        };
+        let sent = send(&socket, &Part::Program(Box::new(program)), None)
+            .and_then(|()| self.send_modules(&socket, &held))
+            .and_then(|()| send_streams(&socket, &streams))
+            .and_then(|()| send(&socket, &Part::Go, None));
+        // Its ends of the pipes are the program's alone.
+        drop(streams);
+        if let Err(error) = sent
+            && error.status != Status::ServerCrashed
+        {
+            return Err(error);
+        }
+        // If it could not be sent, this tells why.
+        let captured = capture::follow(&socket, pipes, options.output)
+            .map_err(|error| Error::new(Status::ServerCrashed, capture::lost(&error)))?;
+        outcome(captured, &held)
+    }
+
+    fn send_modules(&self, socket: &UnixStream, held: &[Held]) -> Result<(), Error> {
+        for Held { info, .. } in held {
+            let part = |len: u64, mapped| Part::Module {
+                name: info.name().to_owned(),
+                manifest: info.manifest.bytes().to_vec(),
+                len,
+                mapped,
+            };
+            let copied = |image: &[u8]| {
+                let sealed = payload::seal(&[image]).map_err(|error| {
+                    let why = reason(&error);
+                    let what = format!("{} cannot be handed to the runner: {why}", info.name());
+                    Error::new(Status::Io, what)
+                })?;
+                let part = part(image.len() as u64, false);
+                send(socket, &part, Some(sealed.as_fd()))
+            };
+            match &info.attachments {
+                Some(attachments) => copied(&attachments.image)?,
+                None => {
+                    let entry = self.kept_entry(info)?;
+                    match &entry.copy {
+                        Some(image) => copied(image)?,
+                        None => {
+                            let part = part(entry.tail.image_len, true);
+                            send(socket, &part, Some(entry.file.as_fd()))?;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn send(socket: &UnixStream, part: &Part, file: Option<BorrowedFd<'_>>) -> Result<(), Error> {
+    transport::send(socket, part, file).map_err(|error| {
+        // The process may have ended in the middle.
+        let status = match error.is_end() {
+            true => Status::ServerCrashed,
+            false => Status::Io,
+        };
+        Error::new(
+            status,
+            format!("a program cannot be handed to the runner: {error}"),
+        )
+    })
+}
+
+fn send_streams(socket: &UnixStream, streams: &[Option<Given<'_>>; 3]) -> Result<(), Error> {
+    for (number, stream) in (0..).zip(streams) {
+        if let Some(stream) = stream {
+            send(socket, &Part::Stream(number), Some(stream.as_fd()))?;
+        }
+    }
+    Ok(())
+}
+
+/// What a stream becomes.
+enum Given<'a> {
+    Made(OwnedFd),
+    Caller(&'a OwnedFd),
+}
+
+impl AsFd for Given<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Given::Made(descriptor) => descriptor.as_fd(),
+            Given::Caller(descriptor) => descriptor.as_fd(),
+        }
+    }
+}
+
+/// What the program gets, and where what is kept of it is read.
+type Streams<'a> = ([Option<Given<'a>>; 3], [Option<OwnedFd>; 2]);
+
+fn streams(streams: &[Stream; 3]) -> Result<Streams<'_>, Error> {
+    let failed = |error: std::io::Error| {
+        let why = reason(&error);
+        Error::new(
+            Status::Io,
+            format!("a program's streams cannot be made: {why}"),
+        )
+    };
+    let mut theirs = [const { None }; 3];
+    let mut ours = [const { None }; 2];
+    for (number, stream) in streams.iter().enumerate() {
+        theirs[number] = match stream {
+            Stream::None => None,
+            Stream::Descriptor(descriptor) => Some(Given::Caller(descriptor)),
+            Stream::Memory(bytes) if number == 0 => {
+                Some(Given::Made(input(bytes).map_err(failed)?))
+            }
+            Stream::Memory(_) => {
+                let (reader, writer) =
+                    pipe_with(PipeFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
+                rustix::fs::fcntl_setfl(&reader, OFlags::NONBLOCK)
+                    .map_err(|error| failed(error.into()))?;
+                ours[number - 1] = Some(reader);
+                Some(Given::Made(writer))
+            }
+        };
+    }
+    Ok((theirs, ours))
+}
+
+/// A file that is read from its start, and written by nobody.
+fn input(bytes: &[u8]) -> std::io::Result<OwnedFd> {
+    let sealed = payload::seal(&[bytes])?;
+    rustix::fs::seek(&sealed, SeekFrom::Start(0))?;
+    Ok(sealed)
+}
+
+fn millis(time: Duration) -> u64 {
+    match u64::try_from(time.as_millis()) {
+        // As short as can be, and not for ever.
+        Ok(0) => u64::from(!time.is_zero()),
+        Ok(millis) => millis,
+        Err(_) => 0,
+    }
+}
+
+fn outcome(captured: Captured, held: &[Held]) -> Result<Outcome, Error> {
+    if let Some(failure) = captured.failure {
+        return Err(failure.into());
+    }
+    let ended = captured.ended.unwrap_or_default();
+    let Some((bases, missing)) = captured.ready else {
+        return Err(Error::new(
+            Status::ServerCrashed,
+            format!(
+                "the process that was to run the program ended before it began ({})",
+                match end(ended.status) {
+                    End::Exit(status) => format!("status {status}"),
+                    End::Signal(signal) => format!("signal {signal}"),
+                }
+            ),
+        ));
+    };
+    let limit = match ended.limit {
+        _ if captured.too_much => Some(Limit::Output),
+        Some(isolated::Limit::Wall) => Some(Limit::Wall),
+        Some(isolated::Limit::Cpu) => Some(Limit::Cpu),
+        Some(isolated::Limit::Memory) => Some(Limit::Memory),
+        Some(isolated::Limit::File) => Some(Limit::Output),
+        None => None,
+    };
+    Ok(Outcome {
+        end: end(ended.status),
+        limit,
+        user: Duration::from_micros(ended.user),
+        system: Duration::from_micros(ended.system),
+        wall: Duration::from_micros(ended.wall),
+        memory: ended.memory,
+        missing,
+        output: captured.output,
+        fault: fault(&ended, &bases, held),
+    })
+}
+
+fn end(status: i32) -> End {
+    match libc::WIFSIGNALED(status) {
+        true => End::Signal(libc::WTERMSIG(status)),
+        false => End::Exit(libc::WEXITSTATUS(status)),
+    }
+}
+
+/// What a fault's address is, by this process's own copies of the images: the program's word counts for the address alone.
+fn fault(ended: &Ended, bases: &[u64], held: &[Held]) -> Option<Fault> {
+    let fault = ended.fault?;
+    if end(ended.status) != End::Signal(fault.signal) {
+        return None;
+    }
+    let mut told = Fault {
+        address: fault.address,
+        module: None,
+        function: None,
+        offset: 0,
+    };
+    for (base, Held { info, image }) in bases.iter().zip(held) {
+        let Some(offset) = fault.instruction.checked_sub(*base) else {
+            continue;
+        };
+        if offset >= image.mapped_len() as u64 {
+            continue;
+        }
+        told.module = Some((info.name().to_owned(), offset));
+        told.offset = offset;
+        let here = image.address(offset);
+        let mut name = [0; 1024];
+        let mut found = symbolize::Found {
+            module: &mut [],
+            function: &mut name,
+        };
+        let place = symbolize::symbolize(here, None, &mut found);
+        if let Some(start) = place.and_then(|place| place.function) {
+            let len = name.iter().position(|byte| *byte == 0).unwrap_or(0);
+            told.function = Some(String::from_utf8_lossy(&name[..len]).into_owned());
+            told.offset = (here - start) as u64;
+        }
+    }
+    Some(told)
+}

@@ -1,0 +1,3 @@
+//! What the process that runs compiled code is made of, for `mgenjit-helper`.
+
+pub use crate::executor::isolated::program::Program;

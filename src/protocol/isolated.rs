@@ -1,0 +1,174 @@
+//! What the library says to the process that runs compiled code apart from its host: `mgenjit-helper run`.
+//!
+//! It is framed as the compile server's protocol is, and begins with the same
+//! [`Hello`](crate::protocol::messages::Hello)s. Then the library sends one [`Begin`] for each run, with one end of a socket that is
+//! this run's own. On that it sends [`Part`]s, of which the last is [`Part::Go`], and gets [`Reply`]s. To shut down its own side of
+//! the socket ends the run.
+//!
+//! The monitor starts a process for the run, and that process reads the parts. It closes the socket before it runs any code of the
+//! program. So a reply is the word of this library's own code, whatever the program does.
+
+use crate::error::{Error, Status};
+use serde::{Deserialize, Serialize};
+
+/// To the monitor, with the run's socket. Milliseconds; 0: as long as it takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begin {
+    pub wall: u64,
+    pub cpu: u64,
+}
+
+/// What a run is made of, in any order; the program comes first, and [`Part::Go`] last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Part {
+    Program(Box<Program>),
+    /// With the file that starts with the image.
+    Module {
+        name: String,
+        manifest: Vec<u8>,
+        /// The image's length.
+        len: u64,
+        /// Whether the file is a cache's, which is mapped; else it is sealed memory, which is copied.
+        mapped: bool,
+    },
+    /// What becomes this descriptor, 0 to 2. Without it, it is /dev/null.
+    Stream(u8),
+    Go,
+}
+
+/// Strings are those of C, without their ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    pub arguments: Vec<Vec<u8>>,
+    /// Each as `NAME=value`.
+    pub environment: Vec<Vec<u8>>,
+    /// Empty: `/`.
+    pub directory: Vec<u8>,
+    /// Shared libraries, loaded before access is taken away.
+    pub libraries: Vec<String>,
+    pub access: Access,
+    pub limits: Limits,
+    /// What the kernel lacks is an error.
+    pub require: bool,
+}
+
+/// What the program may reach.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Access {
+    /// All files, as the host.
+    pub all_files: bool,
+    /// Files and folders.
+    pub read: Vec<Vec<u8>>,
+    pub write: Vec<Vec<u8>>,
+    /// The network, and sockets of other programs, as the host.
+    pub network: bool,
+}
+
+/// What the process itself is limited to; 0: as the host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Bytes of address space beyond what the process starts with.
+    pub memory: u64,
+    /// Bytes of each file that is written.
+    pub file: u64,
+    /// Open descriptors.
+    pub files: u64,
+    /// Seconds of processor time: the kernel's own limit, behind the monitor's.
+    pub cpu: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// The program is about to run.
+    Ready {
+        /// Where its modules' images are, in their order.
+        bases: Vec<u64>,
+        missing: Missing,
+    },
+    /// It was not run. [`Reply::Ended`] follows.
+    Failed(Failure),
+    Ended(Ended),
+}
+
+/// What the kernel lacks of what was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// Landlock: paths are not kept apart.
+    pub files: bool,
+    /// Seccomp: system calls are not filtered.
+    pub calls: bool,
+}
+
+/// Why a program was not run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    pub status: Status,
+    pub message: String,
+    pub symbols: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// As `wait` tells it.
+    pub status: i32,
+    pub limit: Option<Limit>,
+    /// Microseconds of processor time in the program and in the kernel, and between start and end.
+    pub user: u64,
+    pub system: u64,
+    pub wall: u64,
+    /// The most bytes that were in memory.
+    pub memory: u64,
+    pub fault: Option<Fault>,
+}
+
+/// The limit that ended a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Limit {
+    Wall,
+    Cpu,
+    Memory,
+    File,
+}
+
+/// Where a signal met the program. It is the program's own word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    pub signal: i32,
+    /// What it wanted to reach.
+    pub address: u64,
+    /// The instruction.
+    pub instruction: u64,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure {
+            status: error.status,
+            message: error.message,
+            symbols: error.symbols,
+        }
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Error {
+        Error {
+            symbols: failure.symbols,
+            ..Error::new(failure.status, failure.message)
+        }
+    }
+}
+
+impl Failure {
+    pub fn io(message: String) -> Failure {
+        Error::new(Status::Io, message).into()
+    }
+
+    pub fn invalid(message: String) -> Failure {
+        Error::new(Status::InvalidArgument, message).into()
+    }
+
+    pub fn unsupported(message: String) -> Failure {
+        Error::new(Status::Unsupported, message).into()
+    }
+}
