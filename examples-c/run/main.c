@@ -1,7 +1,8 @@
 /*
  * Runs a program of LLVM IR: its main, or functions that the command line calls.
  *
- * options.c reads the command line, call.c the calls in it; print.c prints results.
+ * options.c reads the command line, call.c the calls in it; print.c prints results. isolated.c runs a program in a process of its
+ * own.
  */
 
 #define _GNU_SOURCE
@@ -64,7 +65,7 @@ static void become(const char *path)
 }
 
 /* Does what the options ask for, with the modules loaded. Returns the exit code. */
-static int run(mgenjit_executor *executor, const struct options *options, mgenjit_module **modules,
+static int run(mgenjit_executor *executor, struct options *options, mgenjit_module **modules,
                struct call *calls)
 {
     mgenjit_error *error = NULL;
@@ -76,7 +77,7 @@ static int run(mgenjit_executor *executor, const struct options *options, mgenji
         for (int i = 0; i <= options->additions.count; i++)
             if (!print_functions(modules[i], &error))
                 return report_error(NULL, error);
-    } else if (mgenjit_executor_link(executor, &error) != MGENJIT_STATUS_OK) {
+    } else if (!options->is_isolated && mgenjit_executor_link(executor, &error) != MGENJIT_STATUS_OK) {
         return report_error(NULL, error);
     }
 
@@ -91,6 +92,8 @@ static int run(mgenjit_executor *executor, const struct options *options, mgenji
         profile_write_at_exit(options->profile, options->setup.config, modules, options->additions.count + 1);
     if (options->calls.count > 0)
         return run_calls(executor, options, calls);
+    if (options->is_isolated)
+        return isolated_run(&options->isolated, executor, options->arguments, options->argument_count);
     become(options->arguments[0]);
     if (mgenjit_executor_run_main(executor, 0, NULL, &exit_code, &error) != MGENJIT_STATUS_OK)
         return report_error(NULL, error);

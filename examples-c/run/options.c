@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -28,6 +29,18 @@ static const char help[] =
     "  --list               list the functions with their signatures, and run nothing\n"
     "  --profile-generate FILE\n"
     "                       count what the program does, and add that to FILE when it ends; for --profile-use\n"
+    "  --isolated           run the program in a process of its own, which can open no file and no socket, start no\n"
+    "                       process and signal no other; behind it, these say what it may do:\n"
+    "    --time TIME, --cpu TIME\n"
+    "                       how long it may run, and how much processor time it may use: 5s, 500ms, 2m\n"
+    "    --memory SIZE      how much memory it may have: 64M, 1G\n"
+    "    --output SIZE      how much it may write; its output is then shown when it has ended\n"
+    "    --read PATH, --write PATH\n"
+    "                       let it read, or also write, this file or folder (repeatable)\n"
+    "    --env NAME=VALUE   a variable of its environment, which is empty (repeatable)\n"
+    "    --network          let it use the network\n";
+
+static const char more_help[] =
     SETUP_HELP
     "  -h, --help, --version\n"
     "\n"
@@ -37,26 +50,47 @@ static const char help[] =
     "  64 wrong usage             70 a crash of the compile server or a defect of the library\n"
     "  65 a file's content is bad 71 the code could not be mapped\n"
     "  66 no such file            74 stdout could not be written\n"
-    "  69 no compile server, a library is missing, or this machine lacks what --cpu needs\n";
+    "  69 no compile server, a library is missing, or this machine lacks what --cpu needs\n"
+    "With --isolated: 124 its time was up, 128 + N signal N ended it.\n";
 
-enum { ADD = 256, CALL, CPU, DEBUG, HELP, KEEP, LIB, LIST, PROFILE, TIERS, VERSION, WITH };
+enum {
+    ADD = 256, CALL, CPU, CPU_TIME, DEBUG, ENVIRONMENT, HELP, ISOLATED, KEEP, LIB, LIST, MEMORY, NETWORK, OUTPUT, PROFILE, READ, TIERS,
+    TIME, VERSION, WITH, WRITE
+};
+
+#define OPTIONS \
+    {"add", VALUE, ADD}, \
+    {"call", VALUE, CALL}, \
+    {"debug", NO_VALUE, DEBUG}, \
+    {"help", NO_VALUE, HELP}, \
+    {"h", NO_VALUE, HELP}, \
+    {"isolated", NO_VALUE, ISOLATED}, \
+    {"keep", VALUE, KEEP}, \
+    {"lib", VALUE, LIB}, \
+    {"list", NO_VALUE, LIST}, \
+    {"profile-generate", VALUE, PROFILE}, \
+    {"tiers", VALUE, TIERS}, \
+    {"version", NO_VALUE, VERSION}, \
+    {"with", VALUE, WITH}, \
+    SETUP_OPTIONS, \
+    {NULL, NO_VALUE, 0}
 
 static const struct argument_row rows[] = {
-    {"add", VALUE, ADD},
-    {"call", VALUE, CALL},
     {"cpu", VALUE, CPU},
-    {"debug", NO_VALUE, DEBUG},
-    {"help", NO_VALUE, HELP},
-    {"h", NO_VALUE, HELP},
-    {"keep", VALUE, KEEP},
-    {"lib", VALUE, LIB},
-    {"list", NO_VALUE, LIST},
-    {"profile-generate", VALUE, PROFILE},
-    {"tiers", VALUE, TIERS},
-    {"version", NO_VALUE, VERSION},
-    {"with", VALUE, WITH},
-    SETUP_OPTIONS,
-    {NULL, NO_VALUE, 0},
+    OPTIONS,
+};
+
+/* Those behind --isolated. The first of a name counts. */
+static const struct argument_row isolated_rows[] = {
+    {"cpu", VALUE, CPU_TIME},
+    {"env", VALUE, ENVIRONMENT},
+    {"memory", VALUE, MEMORY},
+    {"network", NO_VALUE, NETWORK},
+    {"output", VALUE, OUTPUT},
+    {"read", VALUE, READ},
+    {"time", VALUE, TIME},
+    {"write", VALUE, WRITE},
+    OPTIONS,
 };
 
 static int wrong(const char *message, const char *what, int *exit_code)
@@ -79,6 +113,36 @@ static int set_tiers(mgenjit_config *config, const char *text)
            && mgenjit_config_set_tiers(config, first, then, NULL) == MGENJIT_STATUS_OK;
 }
 
+/* Takes an option that says what a program in a process of its own may do. Returns 1 to go on. */
+static int take_isolated(struct isolated *isolated, int option, const char *value, int *exit_code)
+{
+    mgenjit_isolation *isolation = isolated->isolation;
+    mgenjit_error *error = NULL;
+    mgenjit_status status = MGENJIT_STATUS_OK;
+    uint64_t number = 0;
+    if ((option == TIME || option == CPU_TIME) && !isolated_duration(value, &number))
+        return wrong("not a time, such as 5s or 500ms: ", value, exit_code);
+    if ((option == MEMORY || option == OUTPUT) && !isolated_size(value, &number))
+        return wrong("not a size, such as 64M or 1G: ", value, exit_code);
+    switch (option) {
+    case TIME: status = mgenjit_isolation_set_timeout(isolation, number, &error); break;
+    case CPU_TIME: status = mgenjit_isolation_set_cpu_time(isolation, number, &error); break;
+    case MEMORY: status = mgenjit_isolation_set_memory(isolation, number, &error); break;
+    case OUTPUT: isolated->output = number; break;
+    case READ: status = mgenjit_isolation_allow_path(isolation, value, MGENJIT_ACCESS_READ, &error); break;
+    case WRITE: status = mgenjit_isolation_allow_path(isolation, value, MGENJIT_ACCESS_WRITE, &error); break;
+    case NETWORK: status = mgenjit_isolation_allow_network(isolation, true, &error); break;
+    case ENVIRONMENT:
+        if (strchr(value, '=') == NULL)
+            return wrong("not of the form NAME=VALUE: ", value, exit_code);
+        list_push(&isolated->variables, value);
+    }
+    if (status == MGENJIT_STATUS_OK)
+        return 1;
+    *exit_code = report_error(NULL, error);
+    return 0;
+}
+
 /* Takes an option. Returns 1 to go on. */
 static int take(struct options *options, int option, const char *value, int *exit_code)
 {
@@ -95,6 +159,19 @@ static int take(struct options *options, int option, const char *value, int *exi
         *exit_code = report_error(NULL, error);
         return 0;
     case DEBUG: mgenjit_config_set_debug(options->setup.config, true, NULL); return 1;
+    case ISOLATED: options->is_isolated = 1; return 1;
+    case CPU_TIME:
+        /* A name of a CPU begins with a letter. */
+        if (!isdigit((unsigned char)value[0]))
+            return take(options, CPU, value, exit_code);
+        return take_isolated(&options->isolated, option, value, exit_code);
+    case ENVIRONMENT:
+    case MEMORY:
+    case NETWORK:
+    case OUTPUT:
+    case READ:
+    case TIME:
+    case WRITE: return take_isolated(&options->isolated, option, value, exit_code);
     case KEEP: list_push(&options->keep, value); return 1;
     case LIB: list_push(&options->libraries, value); return 1;
     case LIST: options->list = 1; return 1;
@@ -107,6 +184,7 @@ static int take(struct options *options, int option, const char *value, int *exi
     case HELP:
         program_print_usage(stdout, usage);
         fputs(help, stdout);
+        fputs(more_help, stdout);
         return 0;
     case VERSION: program_print_version(); return 0;
     case ARGUMENT_VALUE_MISSING: return wrong("a value is missing after ", value, exit_code);
@@ -125,6 +203,10 @@ int run_options_parse(struct options *options, int argc, char **argv, int *exit_
         *exit_code = report_error(NULL, error);
         return 0;
     }
+    if (!isolated_new(&options->isolated, argc, &error)) {
+        *exit_code = report_error(NULL, error);
+        return 0;
+    }
     if (!list_new(&options->files, argc) || !list_new(&options->keep, argc) || !list_new(&options->additions, argc)
         || !list_new(&options->libraries, argc) || !list_new(&options->calls, argc)) {
         *exit_code = EX_OSERR;
@@ -134,7 +216,10 @@ int run_options_parse(struct options *options, int argc, char **argv, int *exit_
     /* The file, which comes last. */
     list_push(&options->files, NULL);
     /* What follows FILE is the program's, "-x" too. */
-    while ((option = arguments_next(&arguments, rows, &value)) != ARGUMENT_OPERAND) {
+    const struct argument_row *known = rows;
+    while ((option = arguments_next(&arguments, known, &value)) != ARGUMENT_OPERAND) {
+        if (option == ISOLATED)
+            known = isolated_rows;
         if (option == ARGUMENT_END)
             return wrong("no file was given", "", exit_code);
         if (!take(options, option, value, exit_code))
@@ -152,6 +237,10 @@ int run_options_parse(struct options *options, int argc, char **argv, int *exit_
     int calls_main = options->calls.count == 0 && !options->list;
     if (options->argument_count > 1 && !calls_main)
         return wrong("arguments are for main, which is not called here: ", options->arguments[1], exit_code);
+    if (options->is_isolated && !calls_main)
+        return wrong("--isolated runs main, and neither --call nor --list", "", exit_code);
+    if (options->is_isolated && options->profile != NULL)
+        return wrong("--profile-generate counts what runs in this process, without --isolated", "", exit_code);
     if (options->keep.count > 0 && calls_main)
         list_push(&options->keep, "main");
     return 1;
@@ -160,6 +249,7 @@ int run_options_parse(struct options *options, int argc, char **argv, int *exit_
 void run_options_free(struct options *options)
 {
     mgenjit_config_free(options->setup.config);
+    isolated_free(&options->isolated);
     list_free(&options->files);
     list_free(&options->keep);
     list_free(&options->additions);

@@ -3,6 +3,7 @@
 
 #include "common/list.h"
 #include "common/setup.h"
+#include "isolated.h"
 
 struct options {
     struct setup setup;
@@ -18,6 +19,9 @@ struct options {
     int list;
     /* Where the profile goes; NULL: nothing is counted. */
     const char *profile;
+    /* Whether the program runs in a process of its own, and what it gets there. */
+    int is_isolated;
+    struct isolated isolated;
 };
 
 /*

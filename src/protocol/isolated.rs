@@ -22,14 +22,14 @@ pub struct Begin {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Part {
     Program(Box<Program>),
-    /// With the file that starts with the image.
+    /// With the file that has the image.
     Module {
         name: String,
         manifest: Vec<u8>,
         /// The image's length.
         len: u64,
-        /// Whether the file is a cache's, which is mapped; else it is sealed memory, which is copied.
-        mapped: bool,
+        /// Where it is in a file of a cache, which is mapped. `None`: it is all of some sealed memory, which is copied.
+        at: Option<u64>,
     },
     /// What becomes this descriptor, 0 to 2. Without it, it is /dev/null.
     Stream(u8),

@@ -46,30 +46,33 @@ impl Program {
         self.0.load_library(path).map_err(Failure::from)
     }
 
-    /// Adds a module, whose image is the first `len` bytes of a file. `mapped`: the file may be mapped. Returns where it lies.
+    /// Adds a module, whose image has `len` bytes of a file: from `at` on, where the file may be mapped, else from its start. Returns
+    /// where it lies in memory.
     pub fn add(
         &self,
         name: &str,
         manifest: Vec<u8>,
         file: &File,
         len: u64,
-        mapped: bool,
+        at: Option<u64>,
     ) -> Result<u64, Failure> {
-        let kept = match mapped {
-            true => len.min(START_LEN),
-            false => len,
+        let kept = match at {
+            Some(_) => len.min(START_LEN),
+            None => len,
         };
         let mut start = vec![0; kept as usize];
-        file.read_exact_at(&mut start, 0).map_err(|error| {
-            let why = reason(&error);
-            Error::new(Status::Load, format!("{name} cannot be read: {why}"))
-        })?;
-        let source = match mapped {
-            true => Source::File {
+        file.read_exact_at(&mut start, at.unwrap_or(0))
+            .map_err(|error| {
+                let why = reason(&error);
+                Error::new(Status::Load, format!("{name} cannot be read: {why}"))
+            })?;
+        let source = match at {
+            Some(at) => Source::File {
                 file: file.as_fd(),
+                at,
                 start: &start,
             },
-            false => Source::Memory(&start),
+            None => Source::Memory(&start),
         };
         let image = Image::map(source, &start, len).map_err(|error| Error {
             message: format!("{name}: {}", error.message),

@@ -87,11 +87,11 @@ impl Executor {
 
     fn send_modules(&self, socket: &UnixStream, held: &[Held]) -> Result<(), Error> {
         for Held { info, .. } in held {
-            let part = |len: u64, mapped| Part::Module {
+            let part = |len: u64, at| Part::Module {
                 name: info.name().to_owned(),
                 manifest: info.manifest.bytes().to_vec(),
                 len,
-                mapped,
+                at,
             };
             let copied = |image: &[u8]| {
                 let sealed = payload::seal(&[image]).map_err(|error| {
@@ -99,7 +99,7 @@ impl Executor {
                     let what = format!("{} cannot be handed to the runner: {why}", info.name());
                     Error::new(Status::Io, what)
                 })?;
-                let part = part(image.len() as u64, false);
+                let part = part(image.len() as u64, None);
                 send(socket, &part, Some(sealed.as_fd()))
             };
             match &info.attachments {
@@ -109,8 +109,8 @@ impl Executor {
                     match &entry.copy {
                         Some(image) => copied(image)?,
                         None => {
-                            let part = part(entry.tail.image_len, true);
-                            send(socket, &part, Some(entry.file.as_fd()))?;
+                            let part = part(entry.tail.image_len, Some(entry.part.at));
+                            send(socket, &part, Some(entry.part.file.as_fd()))?;
                         }
                     }
                 }

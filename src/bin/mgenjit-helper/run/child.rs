@@ -118,10 +118,10 @@ impl Child<'_> {
                     name,
                     manifest,
                     len,
-                    mapped,
+                    at,
                 } => {
                     let file = File::from(needed(file)?);
-                    let base = self.program.add(&name, manifest, &file, len, mapped)?;
+                    let base = self.program.add(&name, manifest, &file, len, at)?;
                     bases.push(base);
                 }
                 Part::Stream(number) => {
