@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// The order of the header's sections.
-const SECTIONS: [&str; 25] = [
+const SECTIONS: [&str; 26] = [
     "status",
     "error",
     "event",
