@@ -300,13 +300,19 @@ fn help_and_version() {
         "--cache-dir",
         "--call",
         "--cpu",
+        "--env",
+        "--isolated",
         "--keep",
         "--layer",
         "--lib",
         "--list",
+        "--memory",
+        "--network",
         "--no-cache",
         "--opt",
+        "--output",
         "--pieces",
+        "--read",
         "--server",
         "--server-idle",
         "--server-log",
@@ -316,6 +322,7 @@ fn help_and_version() {
         "--verbose",
         "--version",
         "--with",
+        "--write",
     ]);
     place.check(&["--version"], 0, &["run, with libmgenjit 0.", "LLVM 22"]);
 }
@@ -725,5 +732,69 @@ fn limits_and_reproducers() {
         &["--reproducers", "kept", "fatal.ll"],
         70,
         &["Cannot select", "what reproduces it is in kept/"],
+    );
+}
+
+#[test]
+fn programs_run_in_processes_of_their_own() {
+    let place = Place::new(programs().join("run"));
+    place.write("arguments.ll", ARGUMENTS);
+    place.write(
+        "crash.ll",
+        "define i32 @main() {\n  store volatile i32 1, ptr null\n  ret i32 0\n}\n",
+    );
+    place.write(
+        "loop.ll",
+        "define i32 @main() {\n  br label %l\nl:\n  br label %l\n}\n",
+    );
+    place.write(
+        "loud.ll",
+        "declare i32 @puts(ptr)\n@s = constant [5 x i8] c\"loud\\00\"\n\
+         define i32 @main() {\n  br label %l\nl:\n  %r = call i32 @puts(ptr @s)\n  br label %l\n}\n",
+    );
+    let ran = place.run(&["--isolated", "arguments.ll", "--time", "x"]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert_eq!(ran.out, "arguments.ll\n--time\nx\n", "{ran:?}");
+    let limited = [
+        "--isolated",
+        "--memory",
+        "1G",
+        "--output",
+        "1k",
+        "arguments.ll",
+    ];
+    let ran = place.run(&limited);
+    assert_eq!((ran.code, ran.out.as_str()), (1, "arguments.ll\n"));
+    place.check(
+        &["--isolated", "crash.ll"],
+        139,
+        &["Segmentation fault", "in main+0x", "at address 0x0"],
+    );
+    let time = ["--isolated", "--time", "50ms", "loop.ll"];
+    place.check(&time, 124, &["longer than --time allows"]);
+    let cpu = ["--isolated", "--cpu", "0.05s", "loop.ll"];
+    place.check(&cpu, 124, &["than --cpu allows"]);
+    let ran = place.run(&["--isolated", "--output", "1k", "loud.ll"]);
+    assert_eq!((ran.code, ran.out.len()), (137, 1024), "{ran:?}");
+    assert!(ran.err.contains("than --output allows"), "{ran:?}");
+    for (arguments, said) in [
+        (["--isolated", "--time", "soon"], "not a time"),
+        (["--isolated", "--time", "0"], "not a time"),
+        (["--isolated", "--memory", "1X"], "not a size"),
+        (["--isolated", "--env", "NAME"], "NAME=VALUE"),
+        (["--isolated", "--call", "main()"], "--isolated runs main"),
+        (["--isolated", "--list", "--list"], "--isolated runs main"),
+        (["--network", "--isolated", "--list"], "wrong option"),
+    ] {
+        let all: Vec<&str> = arguments.iter().copied().chain(["loop.ll"]).collect();
+        place.check(&all, 64, &[said]);
+    }
+    // A CPU's name is no time; what it could not open, it cannot be given.
+    let cpu = ["--isolated", "--cpu", "x86-64", "arguments.ll"];
+    assert_eq!(place.run(&cpu).code, 1);
+    place.check(
+        &["--isolated", "--read", "nowhere", "arguments.ll"],
+        66,
+        &["nowhere"],
     );
 }

@@ -31,14 +31,14 @@ static const char help[] =
     "                       count what the program does, and add that to FILE when it ends; for --profile-use\n"
     "  --isolated           run the program in a process of its own, which can open no file and no socket, start no\n"
     "                       process and signal no other; behind it, these say what it may do:\n"
-    "    --time TIME, --cpu TIME\n"
+    "  --time TIME, --cpu TIME\n"
     "                       how long it may run, and how much processor time it may use: 5s, 500ms, 2m\n"
-    "    --memory SIZE      how much memory it may have: 64M, 1G\n"
-    "    --output SIZE      how much it may write; its output is then shown when it has ended\n"
-    "    --read PATH, --write PATH\n"
+    "  --memory SIZE        how much memory it may have: 64M, 1G\n"
+    "  --output SIZE        how much it may write; its output is then shown when it has ended\n"
+    "  --read PATH, --write PATH\n"
     "                       let it read, or also write, this file or folder (repeatable)\n"
-    "    --env NAME=VALUE   a variable of its environment, which is empty (repeatable)\n"
-    "    --network          let it use the network\n";
+    "  --env NAME=VALUE     a variable of its environment, which is empty (repeatable)\n"
+    "  --network            let it use the network\n";
 
 static const char more_help[] =
     SETUP_HELP
