@@ -43,6 +43,7 @@ first_call_dlopen_sources := benches/first_call_dlopen.c benches/memory.c exampl
 compile_many_sources := benches/compile_many.c
 remote_sources := benches/remote.c examples-c/common/measure.c
 throws_sources := benches/throws.c examples-c/common/measure.c
+isolated_sources := benches/isolated.c $(measuring)
 in_process_sources := benches/in_process.c examples-c/common/measure.c
 calls_sources := benches/calls.c examples-c/common/measure.c
 measure_sources := benches/eviction/measure.c
@@ -50,7 +51,7 @@ workload_sources := benches/eviction/workload.c
 
 HEADERS := include/mgenjit.h $(wildcard examples-c/*/*.h benches/*.h)
 
-.PHONY: all library remote ready setup demo check test soak test-bindings test-python wheel check-c lint header notices bench picture flame bench-pieces bench-tiers bench-profile bench-remote bench-throws bench-cache bench-layers bench-scale record-trace hot install uninstall clean help
+.PHONY: all library remote ready setup demo check test soak test-bindings test-python wheel check-c lint header notices bench picture flame bench-pieces bench-tiers bench-profile bench-remote bench-throws bench-isolated bench-cache bench-layers bench-scale record-trace hot install uninstall clean help
 .DELETE_ON_ERROR:
 
 all: library $(patsubst %,target/examples-c/%,$(EXAMPLES) $(TOOLS)) target/install/mgenjit.o $(RUNTIME) ## build the library, the compile server and the examples (default)
@@ -258,6 +259,9 @@ bench-remote: all remote target/benches/remote ## what a remote on Redis costs a
 bench-throws: ready target/benches/throws ## exceptions with many images, beside dlopen
 	@$(CLANG) -O2 -fPIC -S -emit-llvm -o target/benches/throws.ll benches/throws_module.cpp
 	@target/benches/throws target/benches/throws.ll target/benches
+
+bench-isolated: all target/benches/isolated ## programs in processes of their own, beside fork and exec, and lli
+	@MGENJIT_CACHE_DIR=target/benches/isolated-cache target/benches/isolated target/benches "$$(command -v lli-22 || command -v lli)"
 
 bench-cache: ## what eviction saves on a recorded trace, beside LRU and others
 	$(CARGO) test --release --lib cache::replay -- --nocapture

@@ -96,7 +96,6 @@ fn give_up_privileges() {
         pid: i32,
     }
     const VERSION_3: u32 = 0x2008_0522;
-    const LAST: libc::c_int = 63;
     let header = Header {
         version: VERSION_3,
         pid: 0,
@@ -105,9 +104,6 @@ fn give_up_privileges() {
     // SAFETY: all of it is about this process alone, and what is read outlives the calls.
     unsafe {
         libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-        for capability in 0..=LAST {
-            libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0);
-        }
         libc::prctl(
             libc::PR_CAP_AMBIENT,
             libc::PR_CAP_AMBIENT_CLEAR_ALL,

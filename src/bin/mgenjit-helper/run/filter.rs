@@ -222,85 +222,162 @@ pub fn apply(forbidden: Forbidden, process: u32) -> io::Result<()> {
 }
 
 fn program(forbidden: Forbidden, process: u32) -> Vec<sock_filter> {
-    let mut filter = Filter(Vec::with_capacity(512));
-    // Another architecture's calls have other numbers.
-    filter.load(4);
-    filter.jump(BPF_EQUAL, AUDIT_ARCH_X86_64, 1, 0);
-    filter.give(libc::SECCOMP_RET_KILL_PROCESS);
-    filter.load(0);
-    filter.jump(BPF_GREATER, LAST_KNOWN, 0, 1);
-    filter.fail(libc::ENOSYS);
+    let mut rules = [Rule::Allow; LAST_KNOWN as usize + 1];
+    let mut set = |calls: &[c_long], rule: Rule| {
+        for call in calls {
+            rules[*call as usize] = rule;
+        }
+    };
     // The C library falls back to `clone`, whose flags a filter can read.
-    filter.forbid(libc::SYS_clone3, libc::ENOSYS);
-    filter.forbid(SYS_MAP_SHADOW_STACK, libc::ENOSYS);
-    for call in NEVER {
-        filter.forbid(*call, libc::EPERM);
-    }
-    if forbidden.files {
-        for call in FILES {
-            filter.forbid(*call, libc::EACCES);
-        }
-        // Of an open descriptor: what the C library makes of `fstat`.
-        filter.only_with(libc::SYS_newfstatat, 3, libc::AT_EMPTY_PATH as u32);
-        filter.only_with(libc::SYS_statx, 2, libc::AT_EMPTY_PATH as u32);
-    }
-    if forbidden.network {
-        for call in NETWORK {
-            filter.forbid(*call, libc::EACCES);
-        }
-    }
-    if forbidden.uncounted_memory {
-        filter.forbid(libc::SYS_memfd_create, libc::EPERM);
-    }
+    set(
+        &[libc::SYS_clone3, SYS_MAP_SHADOW_STACK],
+        Rule::Fail(libc::ENOSYS),
+    );
     // Threads, and no processes.
-    filter.only_with(libc::SYS_clone, 0, libc::CLONE_THREAD as u32);
+    set(
+        &[libc::SYS_clone],
+        Rule::OnlyWith(0, libc::CLONE_THREAD as u32),
+    );
     // To itself alone.
-    for call in [
+    let own = [
         libc::SYS_kill,
         libc::SYS_tgkill,
         libc::SYS_rt_sigqueueinfo,
         libc::SYS_rt_tgsigqueueinfo,
-    ] {
-        filter.only_values(call, 0, &[process]);
-    }
-    for call in [
+    ];
+    set(&own, Rule::Only(0, process, process));
+    let own_or_zero = [
         libc::SYS_prlimit64,
         libc::SYS_sched_setaffinity,
         libc::SYS_sched_setscheduler,
         libc::SYS_sched_setparam,
         libc::SYS_sched_setattr,
-    ] {
-        filter.only_values(call, 0, &[0, process]);
-    }
-    for call in [libc::SYS_setpriority, libc::SYS_ioprio_set] {
-        filter.only_values(call, 1, &[0, process]);
-    }
+    ];
+    set(&own_or_zero, Rule::Only(0, 0, process));
+    set(
+        &[libc::SYS_setpriority, libc::SYS_ioprio_set],
+        Rule::Only(1, 0, process),
+    );
     // Signals that a descriptor sends may go to anybody; input that a terminal is given is a shell's.
-    filter.except_values(
-        libc::SYS_fcntl,
-        1,
-        &[
-            libc::F_SETOWN as u32,
-            F_SETOWN_EX,
-            F_SETSIG,
-            libc::F_NOTIFY as u32,
-        ],
-    );
-    filter.except_values(
-        libc::SYS_ioctl,
-        1,
-        &[
-            libc::TIOCSTI as u32,
-            libc::TIOCLINUX as u32,
-            libc::TIOCSCTTY as u32,
-            FIOSETOWN,
-            SIOCSPGRP,
-            libc::FIOASYNC as u32,
-        ],
-    );
-    filter.give(libc::SECCOMP_RET_ALLOW);
-    filter.0
+    set(&[libc::SYS_fcntl], Rule::Except(1, FCNTL));
+    set(&[libc::SYS_ioctl], Rule::Except(1, IOCTL));
+    if forbidden.files {
+        set(FILES, Rule::Fail(libc::EACCES));
+        // Of an open descriptor: what the C library makes of `fstat`.
+        let with_empty_path = |argument| Rule::OnlyWith(argument, libc::AT_EMPTY_PATH as u32);
+        set(&[libc::SYS_newfstatat], with_empty_path(3));
+        set(&[libc::SYS_statx], with_empty_path(2));
+    }
+    if forbidden.network {
+        set(NETWORK, Rule::Fail(libc::EACCES));
+    }
+    if forbidden.uncounted_memory {
+        set(&[libc::SYS_memfd_create], Rule::Fail(libc::EPERM));
+    }
+    set(NEVER, Rule::Fail(libc::EPERM));
+
+    let mut filter = vec![
+        // Another architecture's calls have other numbers.
+        load(4),
+        jump(BPF_EQUAL, AUDIT_ARCH_X86_64, 1, 0),
+        give(libc::SECCOMP_RET_KILL_PROCESS),
+        load(0),
+        jump(BPF_GREATER, LAST_KNOWN, 0, 1),
+        fail(libc::ENOSYS),
+    ];
+    // The first call of each run of calls with one rule.
+    let mut runs: Vec<(u32, Rule)> = Vec::with_capacity(rules.len());
+    for (call, rule) in (0..).zip(rules) {
+        if runs.last().is_none_or(|(_, last)| *last != rule) {
+            runs.push((call, rule));
+        }
+    }
+    search(&runs, &mut filter);
+    filter
 }
+
+/// What is done with a call. Arguments are numbers of 32 bits.
+#[derive(Clone, Copy, PartialEq)]
+enum Rule {
+    Allow,
+    Fail(i32),
+    /// Only if this argument has one of these bits.
+    OnlyWith(u32, u32),
+    /// Only if this argument is one of these.
+    Only(u32, u32, u32),
+    /// Unless this argument is one of these.
+    Except(u32, &'static [u32]),
+}
+
+impl Rule {
+    fn write(self, filter: &mut Vec<sock_filter>) {
+        let argument = |index: u32| load(16 + 8 * index);
+        let (allow, refuse) = (give(libc::SECCOMP_RET_ALLOW), fail(libc::EPERM));
+        match self {
+            Rule::Allow => filter.push(allow),
+            Rule::Fail(errno) => filter.push(fail(errno)),
+            Rule::OnlyWith(index, bits) => filter.extend([
+                argument(index),
+                jump(BPF_ANY_BIT, bits, 1, 0),
+                refuse,
+                allow,
+            ]),
+            Rule::Only(index, one, other) => filter.extend([
+                argument(index),
+                jump(BPF_EQUAL, one, 2, 0),
+                jump(BPF_EQUAL, other, 1, 0),
+                refuse,
+                allow,
+            ]),
+            Rule::Except(index, values) => {
+                filter.push(argument(index));
+                for (at, value) in values.iter().enumerate() {
+                    filter.push(jump(BPF_EQUAL, *value, (values.len() - at) as u8, 0));
+                }
+                filter.extend([allow, refuse]);
+            }
+        }
+    }
+}
+
+/// A search of the call's number by halves: the kernel runs the filter once for each call there is when it is applied.
+fn search(runs: &[(u32, Rule)], filter: &mut Vec<sock_filter>) {
+    if let [(_, rule)] = runs {
+        return rule.write(filter);
+    }
+    let (lower, upper) = runs.split_at(runs.len() / 2);
+    let Some((first, _)) = upper.first() else {
+        return;
+    };
+    let at = filter.len();
+    filter.extend([jump(BPF_NOT_BELOW, *first, 0, 1), load(0)]);
+    search(lower, filter);
+    // A jump on a condition does not reach as far.
+    let distance = filter.len() - (at + 2);
+    filter[at + 1] = sock_filter {
+        code: BPF_ALWAYS as u16,
+        jt: 0,
+        jf: 0,
+        k: distance as u32,
+    };
+    search(upper, filter);
+}
+
+const FCNTL: &[u32] = &[
+    libc::F_SETOWN as u32,
+    F_SETOWN_EX,
+    F_SETSIG,
+    libc::F_NOTIFY as u32,
+];
+
+const IOCTL: &[u32] = &[
+    libc::TIOCSTI as u32,
+    libc::TIOCLINUX as u32,
+    libc::TIOCSCTTY as u32,
+    FIOSETOWN,
+    SIOCSPGRP,
+    libc::FIOASYNC as u32,
+];
 
 const F_SETSIG: u32 = 10;
 const F_SETOWN_EX: u32 = 15;
@@ -313,72 +390,115 @@ const BPF_GREATER: u32 = libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K;
 const BPF_ANY_BIT: u32 = libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K;
 const BPF_GIVE: u32 = libc::BPF_RET | libc::BPF_K;
 
-/// A program. Between its rules the call's number is loaded.
-struct Filter(Vec<sock_filter>);
+const BPF_NOT_BELOW: u32 = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
+const BPF_ALWAYS: u32 = libc::BPF_JMP | libc::BPF_JA;
 
-impl Filter {
-    fn push(&mut self, code: u32, k: u32, jt: u8, jf: u8) {
-        self.0.push(sock_filter {
-            code: code as u16,
-            jt,
-            jf,
-            k,
-        });
+/// Loads the four bytes at this place of `seccomp_data`.
+fn load(at: u32) -> sock_filter {
+    jump(BPF_LOAD, at, 0, 0)
+}
+
+/// Skips so many instructions if the condition holds, or if it does not.
+fn jump(code: u32, k: u32, jt: u8, jf: u8) -> sock_filter {
+    sock_filter {
+        code: code as u16,
+        jt,
+        jf,
+        k,
     }
+}
 
-    /// Loads the four bytes at this place of `seccomp_data`.
-    fn load(&mut self, at: u32) {
-        self.push(BPF_LOAD, at, 0, 0);
-    }
+fn give(what: u32) -> sock_filter {
+    jump(BPF_GIVE, what, 0, 0)
+}
 
-    fn jump(&mut self, code: u32, k: u32, jt: u8, jf: u8) {
-        self.push(code, k, jt, jf);
-    }
+fn fail(errno: i32) -> sock_filter {
+    give(libc::SECCOMP_RET_ERRNO | errno as u32)
+}
 
-    fn give(&mut self, what: u32) {
-        self.push(BPF_GIVE, what, 0, 0);
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    fn fail(&mut self, errno: i32) {
-        self.give(libc::SECCOMP_RET_ERRNO | errno as u32);
-    }
-
-    fn forbid(&mut self, call: c_long, errno: i32) {
-        self.jump(BPF_EQUAL, call as u32, 0, 1);
-        self.fail(errno);
-    }
-
-    /// Loads the lower half of an argument, if it is this call; else goes on behind `len` more instructions.
-    fn argument(&mut self, call: c_long, index: u32, len: usize) {
-        self.jump(BPF_EQUAL, call as u32, 0, len as u8 + 1);
-        self.load(16 + 8 * index);
-    }
-
-    /// Only with one of these bits.
-    fn only_with(&mut self, call: c_long, index: u32, bits: u32) {
-        self.argument(call, index, 3);
-        self.jump(BPF_ANY_BIT, bits, 1, 0);
-        self.fail(libc::EPERM);
-        self.give(libc::SECCOMP_RET_ALLOW);
-    }
-
-    /// Only with one of these values, as a number of 32 bits.
-    fn only_values(&mut self, call: c_long, index: u32, values: &[u32]) {
-        self.argument(call, index, values.len() + 2);
-        for (at, value) in values.iter().enumerate() {
-            self.jump(BPF_EQUAL, *value, (values.len() - at) as u8, 0);
+    /// What the kernel would make of a call.
+    fn run(filter: &[sock_filter], arch: u32, call: u32, arguments: &[u32]) -> u32 {
+        let (mut at, mut loaded) = (0, 0);
+        loop {
+            let instruction = &filter[at];
+            at += 1;
+            let k = instruction.k;
+            let holds = match u32::from(instruction.code) {
+                BPF_LOAD => {
+                    loaded = match k {
+                        0 => call,
+                        4 => arch,
+                        at => arguments.get((at as usize - 16) / 8).copied().unwrap_or(0),
+                    };
+                    continue;
+                }
+                BPF_GIVE => return k,
+                BPF_ALWAYS => {
+                    at += k as usize;
+                    continue;
+                }
+                BPF_EQUAL => loaded == k,
+                BPF_GREATER => loaded > k,
+                BPF_NOT_BELOW => loaded >= k,
+                BPF_ANY_BIT => loaded & k != 0,
+                code => panic!("the instruction {code}"),
+            };
+            at += usize::from(if holds {
+                instruction.jt
+            } else {
+                instruction.jf
+            });
         }
-        self.fail(libc::EPERM);
-        self.give(libc::SECCOMP_RET_ALLOW);
     }
 
-    /// With none of these values.
-    fn except_values(&mut self, call: c_long, index: u32, values: &[u32]) {
-        self.argument(call, index, values.len() + 2);
-        for (at, value) in values.iter().enumerate() {
-            self.jump(BPF_EQUAL, *value, (values.len() - at) as u8, 0);
+    #[test]
+    fn each_call_has_its_rule() {
+        let all = Forbidden {
+            files: true,
+            network: true,
+            uncounted_memory: true,
+        };
+        let (strict, lenient) = (program(all, 77), program(Forbidden::default(), 77));
+        let allow = libc::SECCOMP_RET_ALLOW;
+        let errno = |errno: i32| libc::SECCOMP_RET_ERRNO | errno as u32;
+        let check = |call: c_long, arguments: &[u32], expect: [u32; 2]| {
+            let now = [&strict, &lenient]
+                .map(|filter| run(filter, AUDIT_ARCH_X86_64, call as u32, arguments));
+            assert_eq!(now, expect, "{call} {arguments:?}");
+        };
+        for call in NEVER {
+            check(*call, &[], [errno(libc::EPERM); 2]);
         }
-        self.give(libc::SECCOMP_RET_ALLOW);
-        self.fail(libc::EPERM);
+        for call in FILES.iter().chain(NETWORK) {
+            check(*call, &[], [errno(libc::EACCES), allow]);
+        }
+        check(libc::SYS_memfd_create, &[], [errno(libc::EPERM), allow]);
+        check(libc::SYS_clone3, &[], [errno(libc::ENOSYS); 2]);
+        check(libc::SYS_read, &[], [allow; 2]);
+        check(libc::SYS_exit_group, &[], [allow; 2]);
+        check(470, &[], [errno(libc::ENOSYS); 2]);
+        // Calls of x32.
+        check(0x4000_0000, &[], [errno(libc::ENOSYS); 2]);
+        check(libc::SYS_clone, &[17], [errno(libc::EPERM); 2]);
+        check(libc::SYS_clone, &[libc::CLONE_THREAD as u32], [allow; 2]);
+        check(libc::SYS_kill, &[76], [errno(libc::EPERM); 2]);
+        check(libc::SYS_kill, &[0], [errno(libc::EPERM); 2]);
+        check(libc::SYS_kill, &[77], [allow; 2]);
+        check(libc::SYS_prlimit64, &[0], [allow; 2]);
+        check(libc::SYS_prlimit64, &[76], [errno(libc::EPERM); 2]);
+        check(libc::SYS_setpriority, &[0, 77], [allow; 2]);
+        for value in FCNTL {
+            check(libc::SYS_fcntl, &[1, *value], [errno(libc::EPERM); 2]);
+        }
+        check(libc::SYS_fcntl, &[1, libc::F_GETFD as u32], [allow; 2]);
+        check(libc::SYS_newfstatat, &[], [errno(libc::EPERM), allow]);
+        let empty = [0, 0, 0, libc::AT_EMPTY_PATH as u32];
+        check(libc::SYS_newfstatat, &empty, [allow; 2]);
+        let other = run(&strict, 0x4000_0003, 0, &[]);
+        assert_eq!(other, libc::SECCOMP_RET_KILL_PROCESS);
     }
 }

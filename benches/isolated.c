@@ -1,0 +1,139 @@
+/*
+ * Small programs in processes of their own: how many a second, beside fork and exec of the same programs, exported, and beside lli.
+ *
+ * isolated FOLDER [LLI]
+ */
+#define _GNU_SOURCE
+
+#include <pthread.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/measure.h"
+#include "mgenjit.h"
+
+enum { PROGRAMS = 200, ROUNDS = 5, THREADS = 2, PATH_ROOM = 4096 };
+
+extern char **environ;
+
+static mgenjit_executor *executors[PROGRAMS];
+static char exported[PROGRAMS][PATH_ROOM], sources[PROGRAMS][PATH_ROOM];
+static const char *lli;
+
+/* The error is that of the call before: it is read when `is_so` is known. */
+static void require(int is_so, const char *what, mgenjit_error *const *error)
+{
+    if (is_so)
+        return;
+    fprintf(stderr, "isolated: %s: %s\n", what, error == NULL ? "" : mgenjit_error_message(*error));
+    exit(1);
+}
+
+static void prepare(const char *folder)
+{
+    mgenjit_error *error = NULL;
+    for (int i = 0; i < PROGRAMS; i++) {
+        mgenjit_module *module;
+        char ir[256];
+        snprintf(ir, sizeof ir, "define i32 @main(i32 %%n, ptr %%v) {\n  %%r = add i32 %%n, %d\n  ret i32 %%r\n}\n", i % 100);
+        snprintf(sources[i], PATH_ROOM, "%s/isolated-%d.ll", folder, i);
+        snprintf(exported[i], PATH_ROOM, "%s/isolated-%d", folder, i);
+        FILE *file = fopen(sources[i], "w");
+        require(file != NULL && fputs(ir, file) >= 0 && fclose(file) == 0, sources[i], NULL);
+        require(mgenjit_executor_new(NULL, &executors[i], &error) == MGENJIT_STATUS_OK, "an executor", &error);
+        require(mgenjit_executor_compile_file(executors[i], sources[i], &module, &error) == MGENJIT_STATUS_OK, sources[i], &error);
+        if (access(exported[i], X_OK) != 0)
+            require(mgenjit_module_export(module, MGENJIT_EXPORT_EXECUTABLE, exported[i], NULL, &error) == MGENJIT_STATUS_OK,
+                    exported[i], &error);
+        mgenjit_module_free(module);
+    }
+}
+
+static void run_isolated(int i)
+{
+    mgenjit_error *error = NULL;
+    mgenjit_outcome *outcome = NULL;
+    require(mgenjit_executor_run_isolated(executors[i], NULL, &outcome, &error) == MGENJIT_STATUS_OK, "a run", &error);
+    require(mgenjit_outcome_exit_status(outcome) == i % 100, "a status", NULL);
+    mgenjit_outcome_free(outcome);
+}
+
+static void spawn(int i, const char *const *argv, int expected)
+{
+    pid_t process;
+    int status;
+    require(posix_spawn(&process, argv[0], NULL, NULL, (char *const *)argv, environ) == 0, argv[0], NULL);
+    require(waitpid(process, &status, 0) == process && WEXITSTATUS(status) == expected, argv[0], NULL);
+    (void)i;
+}
+
+static void run_exported(int i)
+{
+    const char *const argv[] = {exported[i], NULL};
+    spawn(i, argv, i % 100 + 1);
+}
+
+static void run_lli(int i)
+{
+    const char *const argv[] = {lli, sources[i], NULL};
+    spawn(i, argv, i % 100 + 1);
+}
+
+static void (*job)(int);
+
+static void *work(void *first)
+{
+    for (int i = (int)(long)first; i < PROGRAMS; i += THREADS)
+        job(i);
+    return NULL;
+}
+
+static double round_of(void (*what)(int))
+{
+    pthread_t threads[THREADS];
+    job = what;
+    double begun = clock_milliseconds();
+    for (long i = 0; i < THREADS; i++)
+        require(pthread_create(&threads[i], NULL, work, (void *)i) == 0, "a thread", NULL);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    return clock_milliseconds() - begun;
+}
+
+static void tell(const char *what, double *rounds, int count)
+{
+    double milliseconds = median(rounds, (size_t)count);
+    printf("%-28s %8.0f programs a second, %.2f ms each\n", what, PROGRAMS / milliseconds * 1e3, milliseconds / PROGRAMS);
+}
+
+int main(int argc, char **argv)
+{
+    double ours[ROUNDS], theirs[ROUNDS], llis[1];
+    if (argc < 2)
+        return 64;
+    prepare(argv[1]);
+    double begun = clock_milliseconds();
+    run_isolated(0);
+    printf("%-28s %8.2f ms\n", "the first run, with the start", clock_milliseconds() - begun);
+    for (int i = 0; i < ROUNDS; i++) {
+        ours[i] = round_of(run_isolated);
+        theirs[i] = round_of(run_exported);
+    }
+    tell("isolated", ours, ROUNDS);
+    tell("exported, fork and exec", theirs, ROUNDS);
+    if (argc > 2 && argv[2][0] != '\0') {
+        lli = argv[2];
+        llis[0] = round_of(run_lli);
+        tell("lli", llis, 1);
+    } else {
+        puts("lli: skipped, it is missing");
+    }
+    for (int i = 0; i < PROGRAMS; i++)
+        mgenjit_executor_free(executors[i]);
+    return 0;
+}
