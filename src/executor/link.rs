@@ -76,9 +76,10 @@ impl Executor {
             for job in &mut jobs {
                 let uses = std::mem::take(&mut job.uses);
                 let elsewhere = std::mem::take(&mut job.elsewhere);
-                let targets = std::mem::take(&mut job.targets);
                 state.set_linked(job.id, job.needs.clone(), uses, elsewhere);
-                state.keep_targets(job.id, targets);
+                if self.first.is_some() {
+                    state.keep_targets(job.id, std::mem::take(&mut job.targets));
+                }
             }
             for job in &jobs {
                 state.redirect(job.id, true);

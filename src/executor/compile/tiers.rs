@@ -127,3 +127,47 @@ pub fn map_stored(executor: &Executor, name: &str, key: Key) -> Result<Image, Er
     work.key = key;
     work.map_again()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::manifest::Manifest;
+    use crate::config::Config;
+    use std::path::PathBuf;
+    use std::sync::{Arc, Mutex};
+
+    /// Nobody would see in the background that it cannot be run.
+    #[test]
+    fn what_is_stored_and_cannot_be_mapped_is_compiled_again_at_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let begun = Arc::new(Mutex::new(Vec::new()));
+        let seen = begun.clone();
+        let mut config = Config {
+            cache_dir: Some(folder.path().join("cache")),
+            server_path: Some(PathBuf::from("/nowhere/mgenjit-server")),
+            hook: Some(Arc::new(move |event| {
+                if event.kind == EventKind::CompileStarted {
+                    seen.lock().expect("no panic").push(event.key);
+                }
+            })),
+            ..Config::default()
+        };
+        config.set_tiers(OptLevel::O0, OptLevel::O2);
+        let executor = Executor::new(config);
+        let source = || Source::memory("m.ll", b"define void @f() {\n  ret void\n}\n");
+        let digest = source().digest().expect("a digest");
+        let (first, then) = (executor.keys_at(OptLevel::O0), &executor.keys);
+        let (first, then) = (first.key(&digest), then.key(&digest));
+        assert!(executor.compile(source()).is_err(), "there is no server");
+
+        let store = executor.store.as_ref().expect("a cache");
+        let mut manifest = Manifest::example("m.ll");
+        manifest.about.parts.machine.clone_from(&executor.machine);
+        store.create_journal();
+        store
+            .publish(&then, &[7; 100], b"object", b"input", &mut manifest)
+            .expect("it is stored");
+        assert!(executor.compile(source()).is_err(), "there is no server");
+        assert_eq!(*begun.lock().expect("no panic"), [first.0, then.0]);
+    }
+}
