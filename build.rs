@@ -66,10 +66,12 @@ const CUTTER: [&str; 3] = [
 ];
 
 /// Beside them is `profile.h`.
-const PROFILE: [&str; 3] = [
+const PROFILE: [&str; 5] = [
+    "src/bin/mgenjit-server/llvm/profile/halves.cpp",
     "src/bin/mgenjit-server/llvm/profile/merge.cpp",
     "src/bin/mgenjit-server/llvm/profile/optimise.cpp",
     "src/bin/mgenjit-server/llvm/profile/table.cpp",
+    "src/bin/mgenjit-server/llvm/profile/values.cpp",
 ];
 
 /// Puts side by side what a hit runs, so that it touches few pages. GNU ld and lld know such scripts.

@@ -1953,10 +1953,11 @@ void mgenjit_string_free(char *string);
 // Sets whether code counts what it does. Default: false. Turns mgenjit_config_set_profile_use off.
 //
 // The code is what clang -fprofile-generate makes: slower and larger, with a key of its own. It counts how often its
-// parts run, but no values, such as where indirect calls lead. Threads count without locks, so a few counts may be lost where
-// several run the same code. Each module is compiled as one, not in pieces. What is exported counts too: linked by clang with
-// -fprofile-generate, it writes its profile to a file; without, it counts for nobody. Of other targets than ELF systems, nothing can
-// be read.
+// parts run, where indirect calls lead and how much memory functions copy; of such values, up to eight in each place. Threads
+// count without locks, so a few counts may be lost where several run the same code. Each module is compiled as one, not in
+// pieces, because its counters are found by one table. What is exported counts too: linked by clang with -fprofile-generate, it
+// writes its profile to a file, without these values; without, it counts for nobody. Of other targets than ELF systems, nothing
+// can be read.
 //
 // Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 mgenjit_status mgenjit_config_set_profile_generate(mgenjit_config *config,
@@ -1969,8 +1970,8 @@ mgenjit_status mgenjit_config_set_profile_generate(mgenjit_config *config,
 // The profile is of mgenjit_module_profile or mgenjit_profile_merge; of a program that clang compiled with -fprofile-generate, with
 // or without llvm-profdata merge; or a sample profile that LLVM reads, for IR with debug information. Counts are found by the
 // functions' names, those of local ones with their source file's, and belong to IR as it was when they were counted: clang's to
-// what `clang -Xclang -disable-llvm-passes -emit-llvm` writes at the same optimisation level. Each module is compiled
-// as one, not in pieces.
+// what `clang -Xclang -disable-llvm-passes -emit-llvm` writes at the same optimisation level. A large module is compiled in
+// pieces (mgenjit_config_set_partition), once the profile was matched to the whole of it.
 //
 // A profile that does not fit is no error: the event hook gets MGENJIT_EVENT_WARNING when a module is compiled and the profile
 // cannot be read, knows none of its functions, or has counts of other code for some, which are named. LLVM's reader does not

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The table's symbol. The server's `llvm/profile/table.cpp` makes it.
 const TABLE: &str = "__mgenjit_profile";
 
-/// What the table begins with. The addresses of so many [`Data`] follow.
+/// What the table begins with. So many [`Counted`] follow.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Table {
@@ -29,6 +29,21 @@ struct Table {
     names: u64,
     names_len: u64,
 }
+
+/// What the table has of a function.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Counted {
+    /// The address of its [`Data`].
+    data: u64,
+    /// Where its values are: [`ROOM`] pairs of a value and a count for each place that meets some.
+    values: u64,
+    /// How many places these are, of each kind.
+    sites: [u16; 4],
+}
+
+/// For how many values a place has room: `llvm/profile/values.cpp`.
+const ROOM: usize = 8;
 
 /// What LLVM keeps of a function: `INSTR_PROF_DATA` in its `InstrProfData.inc`.
 #[repr(C)]
@@ -163,11 +178,13 @@ impl Memory {
 fn raw_profile(memory: &Memory, address: u64) -> Option<Vec<u8>> {
     let table: Table = memory.read(address)?;
     let first = address + size_of::<Table>() as u64;
-    memory.place::<u64>(first, table.functions)?;
+    memory.place::<Counted>(first, table.functions)?;
     let mut functions: Vec<u8> = Vec::new();
     let mut counters: Vec<u8> = Vec::new();
+    let mut values: Vec<u8> = Vec::new();
     for index in 0..table.functions {
-        let place: u64 = memory.read(first + index * size_of::<u64>() as u64)?;
+        let counted: Counted = memory.read(first + index * size_of::<Counted>() as u64)?;
+        let place = counted.data;
         let data: Data = memory.read(place)?;
         // Counted from where the structure would be, if all began where the counters do.
         let offset = counters.len() as u64;
@@ -178,12 +195,18 @@ fn raw_profile(memory: &Memory, address: u64) -> Option<Vec<u8>> {
         )? {
             counters.extend_from_slice(&counter.load(Ordering::Relaxed).to_ne_bytes());
         }
-        for word in [data.name, data.hash, from_structure, 0, 0, 0] {
+        // Where it lies tells which function an indirect call led to.
+        for word in [data.name, data.hash, from_structure, 0, data.function, 0] {
             functions.extend_from_slice(&word.to_ne_bytes());
         }
         functions.extend_from_slice(&data.counter_count.to_ne_bytes());
-        // No values, no bitmap.
-        functions.extend_from_slice(&[0; 12]);
+        let [targets, sizes, tables, _] = counted.sites;
+        for sites in [targets, sizes, tables] {
+            functions.extend_from_slice(&sites.to_ne_bytes());
+        }
+        // No bitmap. Its length is aligned.
+        functions.extend_from_slice(&[0; 6]);
+        add_values(memory, &counted, &mut values)?;
     }
     let mut names = memory.bytes(table.names, table.names_len)?.to_vec();
     names.resize(names.len().next_multiple_of(8), 0);
@@ -209,5 +232,46 @@ fn raw_profile(memory: &Memory, address: u64) -> Option<Vec<u8>> {
     raw.append(&mut functions);
     raw.append(&mut counters);
     raw.append(&mut names);
+    raw.append(&mut values);
     Some(raw)
+}
+
+/// Adds the values that a function has met: `ValueProfData` in LLVM's `InstrProfData.inc`, a record for each kind.
+fn add_values(memory: &Memory, counted: &Counted, values: &mut Vec<u8>) -> Option<()> {
+    let mut records: Vec<u8> = Vec::new();
+    let mut kinds = 0_u32;
+    let mut place = counted.values;
+    for (kind, sites) in (0_u32..=LAST_VALUE_KIND as u32).zip(counted.sites) {
+        if sites == 0 {
+            continue;
+        }
+        kinds += 1;
+        let words = usize::from(sites) * ROOM * 2;
+        let room = memory.counters(place, words as u64)?;
+        place += (words * size_of::<u64>()) as u64;
+        let mut pairs: Vec<u8> = Vec::new();
+        records.extend_from_slice(&kind.to_ne_bytes());
+        records.extend_from_slice(&u32::from(sites).to_ne_bytes());
+        for site in room.chunks_exact(ROOM * 2) {
+            let mut found = 0_u8;
+            for pair in site.chunks_exact(2) {
+                let [value, count] = [&pair[0], &pair[1]].map(|word| word.load(Ordering::Relaxed));
+                if count != 0 {
+                    found += 1;
+                    pairs.extend_from_slice(&value.to_ne_bytes());
+                    pairs.extend_from_slice(&count.to_ne_bytes());
+                }
+            }
+            records.push(found);
+        }
+        records.resize(records.len().next_multiple_of(8), 0);
+        records.append(&mut pairs);
+    }
+    if kinds > 0 {
+        let len = u32::try_from(records.len() + 8).ok()?;
+        values.extend_from_slice(&len.to_ne_bytes());
+        values.extend_from_slice(&kinds.to_ne_bytes());
+        values.append(&mut records);
+    }
+    Some(())
 }

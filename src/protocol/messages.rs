@@ -156,8 +156,8 @@ impl Step {
             Partition::Off => Step::Whole,
             // Pieces are compiled with what they import of each other.
             _ if options.replaceable => Step::Whole,
-            // Counters are matched by what functions look like when all that the module has was inlined into them.
-            _ if options.profile != ProfileUse::None => Step::Whole,
+            // A module has one table of what it counts.
+            _ if options.profile == ProfileUse::Generate => Step::Whole,
             partition => Step::Cut(partition),
         }
     }

@@ -1,6 +1,7 @@
 // runs: once
 // bc: profiled.bc = profiled.c -O2 -Xclang -disable-llvm-passes
 // bc: profiled_edited.bc = profiled.c -O2 -Xclang -disable-llvm-passes -DEDITED
+// bc: profiled_values.bc = profiled_values.c -O2 -Xclang -disable-llvm-passes
 // bc: profiled_other.bc = profiled_other.c -O2 -Xclang -disable-llvm-passes
 // libs: -lpthread
 
@@ -375,7 +376,8 @@ static void keys(void)
     mgenjit_blob_free(two);
 }
 
-/* Several files in one module: local functions of one name keep their own files' names. Pieces are not cut of it. */
+/* Several files in one module: local functions of one name keep their own files' names. It is cut in pieces, but not
+ * while it counts. */
 static mgenjit_module *add_both(mgenjit_executor *executor)
 {
     mgenjit_source *source = NULL;
@@ -497,6 +499,38 @@ static void profiles_of_clang(void)
     }
 }
 
+/* The values that code meets are counted as clang's program counts them, whose functions for this nobody has to link. */
+static void values(void)
+{
+    mgenjit_executor *executor = new_counting();
+    mgenjit_module *module = add_file(executor, fixture("profiled_values.bc"));
+    ((int (*)(void))find(executor, "main"))();
+    mgenjit_blob *profile = profile_of(module);
+    write_profile("ours.profdata", profile);
+    shell("clang-22 -O2 -fprofile-generate '%s' -o clang && LLVM_PROFILE_FILE=clang.profraw ./clang"
+          " && llvm-profdata-22 merge clang.profraw -o clang.profdata"
+          " && for name in ours clang; do llvm-profdata-22 show --all-functions --counts --ic-targets --memop-sizes"
+          " $name.profdata | grep -v '^ *-*$' > $name.text; done"
+          " && grep -q 'profiled_values.c;usual, *750' ours.text && diff ours.text clang.text",
+          program("profiled_values.c"));
+    mgenjit_module_free(module);
+    mgenjit_executor_free(executor);
+
+    /* Calls become direct ones, for the usual target. */
+    executor = new_using(mgenjit_blob_data(profile), mgenjit_blob_size(profile));
+    module = add_file(executor, fixture("profiled_values.bc"));
+    mgenjit_blob *ir = export_blob(module, MGENJIT_EXPORT_IR, NULL);
+    char *text = strndup((const char *)mgenjit_blob_data(ir), mgenjit_blob_size(ir));
+    CHECK(text != NULL);
+    CHECK_CONTAINS(", @usual", text);
+    CHECK_STRING("", warnings);
+    free(text);
+    mgenjit_blob_free(ir);
+    mgenjit_blob_free(profile);
+    mgenjit_module_free(module);
+    mgenjit_executor_free(executor);
+}
+
 /* Results are the same, and there is nothing to say, at each level. */
 static void levels(void)
 {
@@ -536,6 +570,7 @@ int main(void)
         CASE(counters_are_read_while_threads_count),
         CASE(exported_code_counts),
         CASE(profiles_of_clang),
+        CASE(values),
         CASE(levels),
     };
     return RUN_CASES(cases);

@@ -1,12 +1,11 @@
 //! Optimises, and emits the object or another form.
 
 use crate::llvm::diagnostics::Diagnostics;
-use crate::llvm::profile;
+use crate::llvm::profile::{self, Task};
 use inkwell::module::{Linkage, Module};
 use inkwell::passes::PassBuilderOptions;
 use inkwell::targets::{FileType, TargetMachine};
 use mgenjit::protocol::messages::{Failure, FailureKind};
-use mgenjit::protocol::profile::Profile;
 use mgenjit::types::{Emit, OptLevel};
 
 /// Runs the standard pipeline of `level`, with the vectorisers as clang sets them. Returns what is wrong with the profile, if
@@ -15,13 +14,13 @@ pub fn optimise(
     module: &Module<'_>,
     machine: &TargetMachine,
     level: OptLevel,
-    profile: Option<Profile<'_>>,
+    profile: Option<Task<'_>>,
     diagnostics: &Diagnostics,
 ) -> Result<Vec<String>, Failure> {
     let fast = matches!(level, OptLevel::O2 | OptLevel::O3 | OptLevel::Os);
     let slp = fast || level == OptLevel::Oz;
-    if let Some(given) = profile {
-        let mut warnings = profile::optimise(module, machine, level, given, fast, slp);
+    if let Some(task) = profile {
+        let mut warnings = profile::optimise(module, machine, level, task, fast, slp);
         diagnostics.check()?;
         warnings.extend(profile::summarise(diagnostics.take_about_profile()));
         return Ok(warnings);

@@ -60,6 +60,14 @@ pub fn before_cut(
     }
 }
 
+/// Gives functions what the optimiser decides by.
+pub fn attributes(module: &Module<'_>, level: OptLevel, machine: &Machine) {
+    let tune = machine.names.tuned.then_some(machine.names.cpu.as_str());
+    let context = module.get_context().as_ctx_ref();
+    // SAFETY: as in `prepare_part`.
+    unsafe { add_all_attributes(context, module.as_mut_ptr(), level, tune) };
+}
+
 /// Does the rest to a piece.
 pub fn piece(module: &Module<'_>, level: OptLevel, machine: &Machine) {
     prepare_part(module, level, machine, Which::Piece);
@@ -126,14 +134,7 @@ fn prepare_part(
         if which != Which::Piece {
             entry_point::add(context, module, format);
         }
-        for function in functions(module) {
-            if LLVMIsDeclaration(function) == 0 {
-                add_attributes(context, function, level);
-                if let Some(cpu) = tune {
-                    tune_for(context, function, cpu);
-                }
-            }
-        }
+        add_all_attributes(context, module, level, tune);
     }
     debug_assert_eq!(prepared.verify().map_err(|error| error.to_string()), Ok(()));
     opened
@@ -211,6 +212,28 @@ unsafe fn flags(module: LLVMModuleRef) -> Vec<(Vec<u8>, LLVMValueRef)> {
             Some((key.to_vec(), flag))
         });
         keyed.collect()
+    }
+}
+
+/// # Safety
+///
+/// `module` must be valid, and `context` its own.
+unsafe fn add_all_attributes(
+    context: LLVMContextRef,
+    module: LLVMModuleRef,
+    level: OptLevel,
+    tune: Option<&str>,
+) {
+    // SAFETY: the functions are the module's.
+    unsafe {
+        for function in functions(module) {
+            if LLVMIsDeclaration(function) == 0 {
+                add_attributes(context, function, level);
+                if let Some(cpu) = tune {
+                    tune_for(context, function, cpu);
+                }
+            }
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::llvm::canonical::Canonical;
 use crate::llvm::diagnostics::Diagnostics;
 use crate::llvm::names::Names;
 use crate::llvm::prepare::Purpose;
+use crate::llvm::profile::Task;
 use crate::llvm::target::{Machine, Targets};
 use crate::llvm::{codegen, globals, prepare, signatures, switchable, verify};
 use crate::process::crash::{self, Phase};
@@ -162,7 +163,8 @@ impl Compiler {
             let profile = profile
                 .as_ref()
                 .and_then(|input| Profile::decode(input.bytes()));
-            let mut made = compile_module(canonical, &options, &machine, profile, &mut times)?;
+            let task = profile.map(Task::from);
+            let mut made = compile_module(canonical, &options, &machine, task, &mut times)?;
             unit.warnings.append(&mut made.warnings);
             module = Some(made);
         }
@@ -404,7 +406,7 @@ fn compile_module(
     canonical: Canonical,
     options: &Options,
     machine: &Machine,
-    profile: Option<Profile<'_>>,
+    profile: Option<Task<'_>>,
     times: &mut CompileTimes,
 ) -> Result<CompiledModule, Failure> {
     let context = Context::create();
@@ -453,7 +455,7 @@ pub fn generate(
     module: &Module<'_>,
     options: &Options,
     machine: &Machine,
-    profile: Option<Profile<'_>>,
+    profile: Option<Task<'_>>,
     diagnostics: &Diagnostics,
     times: &mut CompileTimes,
 ) -> Result<Code, Failure> {

@@ -1,14 +1,15 @@
 //! A module that is compiled in pieces: the three requests that take the place of one.
 //!
 //! The first cuts the module, after all that concerns the whole of it: reading, checking, choosing members of archives,
-//! signatures. What the last one needs to know of this is sent along with the pieces and comes back with their objects. The last
+//! signatures, and the half of the optimiser's work that a profile takes (`llvm/profile/halves.cpp`). What the last one needs to know of this is sent along with the pieces and comes back with their objects. The last
 //! one merges these, and what follows is what follows on any module's code.
 
 use crate::input::buffer::{Named, is_bitcode};
 use crate::link::merge;
 use crate::llvm::diagnostics::Diagnostics;
 use crate::llvm::pieces::{self, DIRECT, SUFFIX};
-use crate::llvm::{canonical, parse, prepare, signatures, verify};
+use crate::llvm::profile::Task;
+use crate::llvm::{canonical, codegen, parse, prepare, profile, signatures, verify};
 use crate::process::crash::Phase;
 use crate::worker::compile::{
     self, CompiledModule, Compiler, Job, Options, Output, enter, failure, microseconds,
@@ -16,7 +17,8 @@ use crate::worker::compile::{
 use crate::worker::unit::{About, Unit};
 use inkwell::context::Context;
 use inkwell::module::Module;
-use mgenjit::protocol::messages::{Cut, Failure, FailureKind, Piece};
+use mgenjit::protocol::messages::{Cut, Failure, FailureKind, Piece, Step};
+use mgenjit::protocol::profile::Profile;
 use mgenjit::signature::Function;
 use mgenjit::types::{CompileTimes, Emit, Partition};
 use object::elf::SymbolVisibility;
@@ -68,13 +70,45 @@ impl Parts {
 /// Whether a module is cut if it can be, where no size of pieces is asked for. Its canonical form is then not needed: its
 /// pieces say as much.
 pub fn comes_first(job: &Job, module: Option<&Module<'_>>) -> bool {
-    may_be_cut(job) && module.is_some_and(pieces::is_large)
+    may_be_cut(job) && job.unit.profile.is_none() && module.is_some_and(pieces::is_large)
 }
 
-/// A profile is of what functions look like when all that the module has may have been inlined into them. Pieces reach each
-/// other's functions in ways that nobody can switch.
+/// Whether a module is cut after its canonical form was written.
+pub fn comes_later(job: &Job, module: &Module<'_>, step: Step) -> bool {
+    match step {
+        Step::Cut(Partition::Size(_)) => may_be_cut(job),
+        Step::Cut(Partition::Automatic) => {
+            may_be_cut(job) && job.unit.profile.is_some() && pieces::is_large(module)
+        }
+        _ => false,
+    }
+}
+
+/// The loader is told of all counters of a module by one table. Pieces reach each other's functions in ways that nobody can
+/// switch.
 fn may_be_cut(job: &Job) -> bool {
-    job.options.emit == Emit::Code && job.unit.profile.is_none() && !job.options.replaceable
+    let counts = matches!(profile_of(job), Some(Profile::Generate));
+    job.options.emit == Emit::Code && !counts && !job.options.replaceable
+}
+
+fn profile_of(job: &Job) -> Option<Profile<'_>> {
+    Profile::decode(job.unit.profile.as_ref()?.bytes())
+}
+
+/// What was read of a module whose profile must see the whole of it, once this has been done to it; and what is wrong with the
+/// profile. Passes only work on what was read back, as everywhere (`llvm/canonical.rs`).
+fn annotate<'context>(
+    context: &'context Context,
+    job: &Job,
+    profile: &[u8],
+    diagnostics: &Diagnostics,
+) -> Option<(Module<'context>, Vec<String>)> {
+    let module = job.unit.canonical.as_ref()?.read(context).ok()?;
+    let Options { level, .. } = job.options;
+    prepare::attributes(&module, level, &job.machine);
+    let task = Some(Task::Annotate(profile));
+    let warnings = codegen::optimise(&module, &job.machine.llvm, level, task, diagnostics).ok()?;
+    Some((module, warnings))
 }
 
 /// A module that is compiled as a whole after all, or its pieces.
@@ -85,18 +119,30 @@ pub enum Cutting {
 
 /// Cuts what was read, if it is to be cut and can be. `module`: what was read, in `context`. Of what is compiled as a whole,
 /// the canonical form must have been written before.
-pub fn cut(
-    context: &Context,
+pub fn cut<'context>(
+    context: &'context Context,
     mut job: Job,
-    module: Option<Module<'_>>,
+    module: Option<Module<'context>>,
     partition: Partition,
 ) -> Cutting {
-    let Some(module) = module.filter(|_| may_be_cut(&job)) else {
+    let Some(mut module) = module.filter(|_| may_be_cut(&job)) else {
         return Cutting::Whole(Box::new(job));
     };
-    let started = enter(Phase::Prepare);
-    let _diagnostics = Diagnostics::collect(context);
+    let mut started = enter(Phase::Prepare);
+    let diagnostics = Diagnostics::collect(context);
     let functions = signatures::signatures(&module);
+    let mut warnings = Vec::new();
+    if let Some(Profile::Use(profile)) = profile_of(&job) {
+        drop(module);
+        enter(Phase::Optimise);
+        // Whatever is wrong is said when the whole is compiled.
+        let Some(annotated) = annotate(context, &job, profile, &diagnostics) else {
+            return Cutting::Whole(Box::new(job));
+        };
+        (module, warnings) = annotated;
+        job.times.optimise += microseconds(started);
+        started = enter(Phase::Prepare);
+    }
     let opened = prepare::before_cut(&module, &job.machine, job.options.is_for_image());
     let found = pieces::cut(&module, job.options.level, &job.machine, partition);
     let Some(found) = found else {
@@ -105,6 +151,7 @@ pub fn cut(
     };
     // Its context frees it.
     std::mem::forget(module);
+    job.unit.warnings.append(&mut warnings);
     let opened = compile::stated(opened).into_iter();
     // Of inputs that are not IR, and of what is kept.
     let others = job.unit.digest();
@@ -177,7 +224,8 @@ impl Compiler {
         let started = enter(Phase::Prepare);
         prepare::piece(&module, options.level, &machine);
         times.optimise = microseconds(started);
-        let code = compile::generate(&module, options, &machine, None, &diagnostics, &mut times)?;
+        let task = profile::is_annotated(&module).then_some(Task::Finish);
+        let code = compile::generate(&module, options, &machine, task, &diagnostics, &mut times)?;
         let sorted = |names: HashSet<String>| {
             let mut names: Vec<String> = names.into_iter().collect();
             names.sort_unstable();

@@ -227,12 +227,12 @@ enum Read<'context> {
     Pieces(Parts),
 }
 
-impl Read<'_> {
-    /// Cuts it, if a size of pieces is asked for.
-    fn cut(self, context: &Context, step: Step) -> Cutting {
+impl<'context> Read<'context> {
+    /// Cuts it, if it is one that is cut after it was identified.
+    fn cut(self, context: &'context Context, step: Step) -> Cutting {
         match (self, step) {
             (Read::Pieces(parts), _) => Cutting::Pieces(parts),
-            (Read::Whole(job, module), Step::Cut(partition @ Partition::Size(_))) => {
+            (Read::Whole(job, module), Step::Cut(partition)) => {
                 pieces::cut(context, *job, module, partition)
             }
             (Read::Whole(job, _), _) => Cutting::Whole(job),
@@ -254,8 +254,7 @@ fn read_module<'context>(
     if spare.is_none() || !pieces::comes_first(&job, module.as_ref()) {
         job.write_canonical(context, module.as_ref());
         // Else it is not needed while the digest is looked up.
-        let is_cut = matches!(request.step, Step::Cut(Partition::Size(_)));
-        let module = module.filter(|_| is_cut);
+        let module = module.filter(|module| pieces::comes_later(&job, module, request.step));
         return Ok(Read::Whole(Box::new(job), module));
     }
     match pieces::cut(context, job, module, Partition::Automatic) {

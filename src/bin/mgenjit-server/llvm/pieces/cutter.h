@@ -19,6 +19,7 @@
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/Analysis/ProfileSummaryInfo.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/DebugInfoMetadata.h"
 #include "llvm/IR/DebugProgramInstruction.h"
@@ -130,7 +131,7 @@ struct Unit {
 
 class Cutter {
 public:
-  explicit Cutter(Module &M) : M(M), Context(M.getContext()) {
+  explicit Cutter(Module &M) : M(M), Context(M.getContext()), Profile(M) {
     collect();
     detachUnits();
     findTainted();
@@ -179,6 +180,7 @@ private:
 
   Module &M;
   LLVMContext &Context;
+  ProfileSummaryInfo Profile;
   // Functions, variables, aliases, ifuncs, each in the module's order.
   std::vector<GlobalValue *> Values;
   DenseMap<const GlobalValue *, uint32_t> Indices;

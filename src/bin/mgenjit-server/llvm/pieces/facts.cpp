@@ -219,6 +219,15 @@ static uint32_t weigh(const Instruction &I) {
   return !isa<AllocaInst, PHINode, ReturnInst>(I) && !(isa<BranchInst>(I) && I.getNumSuccessors() == 1);
 }
 
+// Of what a profile calls hot, the inliner takes much more: other pieces get such functions, too. Nobody inlines what never ran.
+static uint32_t weighByProfile(const Function &F, ProfileSummaryInfo &Profile, uint32_t Weight) {
+  if (!Profile.hasProfileSummary() || !F.getEntryCount())
+    return Weight;
+  if (Profile.isFunctionEntryHot(&F))
+    return Weight / 10;
+  return F.getEntryCount()->getCount() == 0 ? Weight * 10 : Weight;
+}
+
 void Cutter::describeFunction(Function &F, Global &Fact) {
   bool CanMove = !F.isInterposable() && !F.hasFnAttribute(Attribute::NoInline) &&
                  !F.hasFnAttribute(Attribute::OptimizeNone) && !F.hasFnAttribute(Attribute::ReturnsTwice) &&
@@ -240,6 +249,7 @@ void Cutter::describeFunction(Function &F, Global &Fact) {
       }
     }
   }
+  Fact.Weight = weighByProfile(F, Profile, Fact.Weight);
   for (const Value *Operand : F.operand_values())
     walk(Operand);
   if (HasMetadata)

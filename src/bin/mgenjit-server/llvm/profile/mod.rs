@@ -6,5 +6,5 @@
 mod raw;
 mod warnings;
 
-pub use raw::{is_about, merge, note_names, optimise};
+pub use raw::{Task, is_about, is_annotated, merge, note_names, optimise};
 pub use warnings::summarise;

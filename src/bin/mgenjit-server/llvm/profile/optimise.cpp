@@ -10,8 +10,6 @@
 #include "llvm/ProfileData/InstrProfReader.h"
 #include "llvm/ProfileData/SampleProfReader.h"
 #include "llvm/Support/CBindingWrapping.h"
-#include "llvm/Support/CommandLine.h"
-#include "llvm/Support/PGOOptions.h"
 #include "llvm/Support/VirtualFileSystem.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm-c/TargetMachine.h"
@@ -21,21 +19,15 @@ namespace mgenjit {
 // What LLVM is told that the profile is called. Its messages begin with it.
 static const char *const Path = "/profile";
 
+// Of a function, what a profile calls it.
+static const char *const OwnName = "mgenjit.profile";
+
 static TargetMachine *unwrap(LLVMTargetMachineRef Machine) { return reinterpret_cast<TargetMachine *>(Machine); }
 
 static OptimizationLevel level(uint32_t Level) {
   const OptimizationLevel Levels[] = {OptimizationLevel::O0, OptimizationLevel::O1, OptimizationLevel::O2,
                                       OptimizationLevel::O3, OptimizationLevel::Os, OptimizationLevel::Oz};
   return Levels[Level < 6 ? Level : 2];
-}
-
-// Values, such as where indirect calls lead, are counted by compiler-rt, which nobody linked. LLVM has no other way to say so
-// than this option, which also decides whether the values in a profile are used.
-static void countValues(bool On) {
-  auto &Options = cl::getRegisteredOptions();
-  auto Found = Options.find("disable-vp");
-  if (Found != Options.end())
-    static_cast<cl::opt<bool> *>(Found->second)->setValue(!On);
 }
 
 // A profile as LLVM is to find it, and what kind it is.
@@ -45,7 +37,7 @@ struct Prepared {
 };
 
 // Checks a profile before the pipeline sees it, for which one that cannot be read is an error.
-static Expected<Prepared> prepare(const Bytes &Profile, LLVMContext &Context) {
+static Expected<Prepared> prepare(const Bytes &Profile) {
   Prepared P;
   P.Buffer = MemoryBuffer::getMemBufferCopy(Profile.str(), Path);
   auto wrong = [](const Twine &Why) { return createStringError(Why); };
@@ -54,7 +46,10 @@ static Expected<Prepared> prepare(const Bytes &Profile, LLVMContext &Context) {
       (!IndexedInstrProfReader::hasFormat(*P.Buffer) && sampleprof::SampleProfileReaderText::hasFormat(*P.Buffer))) {
     auto FS = makeIntrusiveRefCnt<vfs::InMemoryFileSystem>();
     FS->addFile(Path, 0, MemoryBuffer::getMemBufferCopy(Profile.str(), Path));
-    auto Reader = sampleprof::SampleProfileReader::create(Path, Context, *FS);
+    // What the reader says is said below.
+    LLVMContext Silent;
+    Silent.setDiagnosticHandlerCallBack([](const DiagnosticInfo *, void *) {});
+    auto Reader = sampleprof::SampleProfileReader::create(Path, Silent, *FS);
     if (!Reader)
       return wrong(Reader.getError().message());
     if (std::error_code Why = (*Reader)->read())
@@ -88,14 +83,16 @@ class OwnNames {
   };
   std::vector<Renamed> All;
 
-  static bool matches(StringRef Pass) { return Pass == "PGOInstrumentationUse" || Pass == "PGOInstrumentationGen"; }
+  static bool matches(StringRef Pass) {
+    return Pass == "PGOInstrumentationUse" || Pass == "PGOInstrumentationGen" || Pass == "PGOIndirectCallPromotion";
+  }
 
 public:
   void begin(StringRef Pass, Module &M) {
     if (!matches(Pass))
       return;
     for (Function &F : M) {
-      MDNode *Name = F.getMetadata("mgenjit.profile");
+      MDNode *Name = F.getMetadata(OwnName);
       if (!Name || !F.hasLocalLinkage())
         continue;
       All.push_back({&F, F.getName().str(), F.getLinkage()});
@@ -115,40 +112,56 @@ public:
   }
 };
 
+// Reads the profile. What is returned has none if it cannot be used.
+static std::optional<PGOOptions> use(Module &M, const Plan &Plan, vfs::InMemoryFileSystem &Files,
+                                     function_ref<void(const std::string &)> Warn) {
+  auto Prepared = prepare(Plan.Profile);
+  if (!Prepared) {
+    Warn("the profile is not used: " + toString(Prepared.takeError()));
+    return std::nullopt;
+  }
+  if (Prepared->Action == PGOOptions::SampleUse)
+    // As clang does, so that the others know that nothing is known of them.
+    for (Function &F : M)
+      if (!F.isDeclaration())
+        F.addFnAttr("use-sample-profile");
+  Files.addFile(Path, 0, std::move(Prepared->Buffer));
+  return PGOOptions(Path, "", "", "", Prepared->Action);
+}
+
 static void run(Module &M, TargetMachine *Machine, const Plan &Plan, Sink Warn, void *Argument) {
   auto warn = [&](const std::string &Text) { Warn(Argument, Text.data(), Text.size()); };
+  auto Does = static_cast<Action>(Plan.Action);
   std::optional<PGOOptions> Options;
   IntrusiveRefCntPtr<vfs::InMemoryFileSystem> Files = makeIntrusiveRefCnt<vfs::InMemoryFileSystem>();
-  bool IsUse = false;
-  if (Plan.Action == Generate) {
+  if (Does == Generate)
     Options.emplace("", "", "", "", PGOOptions::IRInstr);
-  } else {
-    auto Prepared = prepare(Plan.Profile, M.getContext());
-    if (!Prepared) {
-      warn("the profile is not used: " + toString(Prepared.takeError()));
-    } else {
-      if (Prepared->Action == PGOOptions::SampleUse)
-        // As clang does, so that the others know that nothing is known of them.
-        for (Function &F : M)
-          if (!F.isDeclaration())
-            F.addFnAttr("use-sample-profile");
-      IsUse = Prepared->Action == PGOOptions::IRUse;
-      Files->addFile(Path, 0, std::move(Prepared->Buffer));
-      Options.emplace(Path, "", "", "", Prepared->Action);
-    }
-  }
-  countValues(Plan.Action != Generate);
+  else if (Does == Finish && noted(M) != PGOOptions::NoAction)
+    Options.emplace(Path, "", "", "", noted(M));
+  else if (Does != Finish)
+    Options = use(M, Plan, *Files, warn);
+  // Without a profile, there are no halves: the pieces get all of it.
+  if (Does == Annotate && !Options)
+    return;
+  if (Does == Finish && !Options)
+    Does = Use;
+  bool IsCounted = Options && Options->Action == PGOOptions::IRUse && Does != Finish;
 
   PipelineTuningOptions Tuning;
   Tuning.LoopVectorization = Plan.Vectorise;
   Tuning.LoopInterleaving = Plan.Vectorise;
   Tuning.SLPVectorization = Plan.Slp;
+  OptimizationLevel Level = level(Plan.Level);
   PassInstrumentationCallbacks Callbacks;
   OwnNames Names;
+  Halves Halves(Level, Does);
+  Halves.registerCallbacks(Callbacks);
   size_t Known = 0, Defined = 0;
   Callbacks.registerBeforeNonSkippedPassCallback([&](StringRef Pass, Any) { Names.begin(Pass, M); });
   Callbacks.registerAfterPassCallback([&](StringRef Pass, Any, const PreservedAnalyses &) {
     Names.end(Pass);
+    if (Pass == "InstrProfilingLoweringPass")
+      countValues(M);
     if (Pass != "PGOInstrumentationUse")
       return;
     for (Function &F : M) {
@@ -169,13 +182,17 @@ static void run(Module &M, TargetMachine *Machine, const Plan &Plan, Sink Warn, 
   StandardInstrumentations Standard(M.getContext(), false);
   Standard.registerCallbacks(Callbacks, &Modules);
 
-  OptimizationLevel Level = level(Plan.Level);
   ModulePassManager Passes = Level == OptimizationLevel::O0 ? Builder.buildO0DefaultPipeline(Level)
                                                             : Builder.buildPerModuleDefaultPipeline(Level);
   Passes.run(M, Modules);
-  if (Plan.Action == Generate)
+  if (Does == Generate)
     addTable(M);
-  if (IsUse && Known == 0 && Defined > 0)
+  if (Does == Annotate) {
+    note(M, Options->Action);
+    for (Function &F : M)
+      F.setMetadata(OwnName, nullptr);
+  }
+  if (IsCounted && Known == 0 && Defined > 0)
     warn("the profile knows none of the functions of the module");
 }
 
@@ -196,8 +213,11 @@ void mgenjit_profile_note_names(LLVMModuleRef M) {
   LLVMContext &Context = Own.getContext();
   for (Function &F : Own)
     if (F.hasLocalLinkage() && !F.isDeclaration())
-      F.setMetadata("mgenjit.profile", MDNode::get(Context, MDString::get(Context, getIRPGOFuncName(F))));
+      F.setMetadata(OwnName, MDNode::get(Context, MDString::get(Context, getIRPGOFuncName(F))));
 }
+
+// Whether a module is a piece of one that was annotated.
+bool mgenjit_profile_is_annotated(LLVMModuleRef M) { return noted(*llvm::unwrap(M)) != PGOOptions::NoAction; }
 
 // Whether a diagnostic is about a profile.
 bool mgenjit_profile_is_about(LLVMDiagnosticInfoRef Info) {

@@ -8,6 +8,29 @@ use mgenjit::protocol::profile::Profile;
 use mgenjit::types::OptLevel;
 use std::ffi::{c_char, c_void};
 
+/// What a pipeline does with a profile.
+#[derive(Clone, Copy)]
+pub enum Task<'a> {
+    /// The code is to count.
+    Generate,
+    /// The code is optimised by this profile.
+    Use(&'a [u8]),
+    /// The first half of what `Use` does, which needs the whole module. All that the profile says of a function is then in its
+    /// metadata.
+    Annotate(&'a [u8]),
+    /// The rest, for a piece of such a module. A piece of another module is optimised without a profile.
+    Finish,
+}
+
+impl<'a> From<Profile<'a>> for Task<'a> {
+    fn from(profile: Profile<'a>) -> Task<'a> {
+        match profile {
+            Profile::Generate => Task::Generate,
+            Profile::Use(bytes) => Task::Use(bytes),
+        }
+    }
+}
+
 #[repr(C)]
 struct RawBytes {
     start: *const c_char,
@@ -32,9 +55,6 @@ struct RawPlan {
     slp: bool,
 }
 
-const GENERATE: u32 = 0;
-const USE: u32 = 1;
-
 type Sink = unsafe extern "C" fn(argument: *mut c_void, bytes: *const c_char, len: usize);
 
 // In build.rs, this is what the C++ files become.
@@ -55,22 +75,25 @@ unsafe extern "C" {
         argument: *mut c_void,
     ) -> bool;
     fn mgenjit_profile_note_names(module: LLVMModuleRef);
+    fn mgenjit_profile_is_annotated(module: LLVMModuleRef) -> bool;
     fn mgenjit_profile_is_about(info: LLVMDiagnosticInfoRef) -> bool;
 }
 
-/// Runs the standard pipeline of `level` on a verified module, which then counts, or is optimised by a profile. Returns what is
-/// wrong with the profile; LLVM's own diagnostics go to the context's handler.
+/// Runs the standard pipeline of `level` on a verified module, or one of its halves. Returns what is wrong with the profile;
+/// LLVM's own diagnostics go to the context's handler.
 pub fn optimise(
     module: &Module<'_>,
     machine: &TargetMachine,
     level: OptLevel,
-    profile: Profile<'_>,
+    task: Task<'_>,
     vectorise: bool,
     slp: bool,
 ) -> Vec<String> {
-    let (action, bytes) = match profile {
-        Profile::Generate => (GENERATE, &[][..]),
-        Profile::Use(bytes) => (USE, bytes),
+    let (action, bytes) = match task {
+        Task::Generate => (0, &[][..]),
+        Task::Use(bytes) => (1, bytes),
+        Task::Annotate(bytes) => (2, bytes),
+        Task::Finish => (3, &[][..]),
     };
     let plan = RawPlan {
         level: level as u32,
@@ -119,6 +142,12 @@ pub fn merge(profiles: &[&[u8]]) -> Result<Vec<u8>, (usize, String)> {
 pub fn note_names(module: &Module<'_>) {
     // SAFETY: the module is valid.
     unsafe { mgenjit_profile_note_names(module.as_mut_ptr()) };
+}
+
+/// Whether a module is a piece of one that was annotated.
+pub fn is_annotated(module: &Module<'_>) -> bool {
+    // SAFETY: the module is valid.
+    unsafe { mgenjit_profile_is_annotated(module.as_mut_ptr()) }
 }
 
 /// Whether a diagnostic is about a profile.

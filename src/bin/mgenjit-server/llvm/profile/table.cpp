@@ -24,6 +24,7 @@ void addTable(Module &M) {
   auto *Word = Type::getInt64Ty(Context);
   auto *Pointer = PointerType::getUnqual(Context);
   SmallVector<Constant *> Functions;
+  auto *Entry = StructType::get(Pointer, Pointer, Word);
   GlobalVariable *Names = nullptr;
   uint64_t Version = INSTR_PROF_RAW_VERSION | VARIANT_MASK_IR_PROF;
   for (GlobalVariable &V : M.globals()) {
@@ -39,8 +40,9 @@ void addTable(Module &M) {
       Names = &V;
     } else if (Name.starts_with(getInstrProfDataVarPrefix())) {
       makePrivate(V);
-      Functions.push_back(&V);
-    } else if (Name.starts_with(getInstrProfCountersVarPrefix()) || Name.starts_with(getInstrProfValuesVarPrefix())) {
+      auto [Room, Sites] = takeValues(V);
+      Functions.push_back(ConstantStruct::get(Entry, &V, Room, ConstantInt::get(Word, Sites)));
+    } else if (Name.starts_with(getInstrProfCountersVarPrefix())) {
       makePrivate(V);
     }
   }
@@ -50,7 +52,7 @@ void addTable(Module &M) {
       ConstantInt::get(Word, Functions.size()),
       Names ? cast<Constant>(Names) : ConstantPointerNull::get(Pointer),
       ConstantInt::get(Word, NamesLength),
-      ConstantArray::get(ArrayType::get(Pointer, Functions.size()), Functions),
+      ConstantArray::get(ArrayType::get(Entry, Functions.size()), Functions),
   };
   Constant *Value = ConstantStruct::getAnon(Fields);
   // Weak, because several objects that have one may be linked into one program, which does not ask for it.
