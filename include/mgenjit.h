@@ -107,6 +107,9 @@ typedef struct mgenjit_module mgenjit_module;
 // A function of a module, with its signature. It keeps its module mapped.
 typedef struct mgenjit_function mgenjit_function;
 
+// A process in which functions are called.
+typedef struct mgenjit_isolate mgenjit_isolate;
+
 // A compile in the background.
 typedef struct mgenjit_task mgenjit_task;
 
@@ -162,7 +165,8 @@ MGENJIT_ENUM {
   MGENJIT_STATUS_TYPE = 10,
   // The compile server was not found or could not be started. Code in the cache still runs.
   MGENJIT_STATUS_SERVER_UNAVAILABLE = 11,
-  // The compile server died while it compiled this input. The next compile gets a new one.
+  // The compile server died while it compiled this input, or a process in which a function was called ended. The next compile or
+  // call gets a new one.
   MGENJIT_STATUS_SERVER_CRASHED = 12,
   // The compile server that was found belongs to another version of this library.
   MGENJIT_STATUS_SERVER_MISMATCH = 13,
@@ -1603,6 +1607,76 @@ mgenjit_status mgenjit_function_call_raw(mgenjit_function *function,
                                          void *result,
                                          size_t result_bytes,
                                          mgenjit_error **error);
+
+/*
+ * Calls in processes of their own
+ *
+ * A mgenjit_isolate calls functions of an executor's modules in another process. If one crashes, exits or takes too long, the call
+ * is an error that says what happened, and the next call gets a new process. What the functions may do there is what a
+ * mgenjit_isolation says.
+ *
+ *     mgenjit_isolate *isolate;
+ *     mgenjit_isolate_new(executor, NULL, 1 << 20, &isolate, NULL);
+ *     mgenjit_value arguments[] = {mgenjit_integer(MGENJIT_TYPE_I64, 40), mgenjit_integer(MGENJIT_TYPE_I64, 2)}, sum;
+ *     if (mgenjit_isolate_call(isolate, "add", arguments, 2, 1000, &sum, NULL) == MGENJIT_STATUS_OK)
+ *         assert(sum.of.integer == 42);
+ *     mgenjit_isolate_free(isolate);
+ */
+
+// Creates an isolate for an executor's modules. Free it with mgenjit_isolate_free. The process is started by the first call.
+//
+// `isolation` may be NULL for the defaults; it is copied. Its time limit does not count here, as each call has one; its processor
+// time is that of all calls of one process. `shared` is how many bytes mgenjit_isolate_alloc may give out.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT, also if the isolation captures output; MGENJIT_STATUS_MEMORY.
+mgenjit_status mgenjit_isolate_new(mgenjit_executor *executor,
+                                   const mgenjit_isolation *isolation,
+                                   size_t shared,
+                                   mgenjit_isolate **isolate,
+                                   mgenjit_error **error);
+
+// Ends an isolate's process, and unmaps its memory. No call may be running. NULL does nothing.
+void mgenjit_isolate_free(mgenjit_isolate *isolate);
+
+// Writes to `memory` the address of `size` bytes, of zeros and aligned to 64, that this process and the isolate's both see at that
+// address: pass pointers to them. They stay, with what is in them, when the process is started again, and are freed with the
+// isolate. The functions can write there at any time, also what you have just checked: copy what you rely on.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_MEMORY if so much is not left; MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_isolate_alloc(mgenjit_isolate *isolate,
+                                     size_t size,
+                                     void **memory,
+                                     mgenjit_error **error);
+
+// Calls the function `name` of the executor's modules in the isolate's process with `count` arguments, at most 64. They are checked
+// and passed as mgenjit_function_call does. Pointers mean something there only if they are to memory of mgenjit_isolate_alloc. If
+// the call takes more than `timeout_ms`, the process is ended; MGENJIT_FOREVER: it may take as long as it wants. `result` may be
+// NULL.
+//
+// The process has the modules that the executor had when it was started, linked to each other, to the executor's libraries and to
+// the C library; if modules were added or removed since, it is started again, and so it is after it has ended. Their variables
+// begin anew then.
+//
+// Thread-safe: calls of one isolate wait for each other; use several for several at once. A forked child must not use an isolate
+// that another thread of its parent was using.
+//
+// Errors: MGENJIT_STATUS_SERVER_CRASHED if the function crashed or exited, with how and where in the message;
+// MGENJIT_STATUS_TIMEOUT if its time was up; MGENJIT_STATUS_MEMORY if it crashed when its memory was used up;
+// MGENJIT_STATUS_CANCELLED; MGENJIT_STATUS_TYPE or _NOT_FOUND as for a call in this process; MGENJIT_STATUS_UNRESOLVED, also for
+// what only this process defines; and those of mgenjit_executor_run_isolated for a process that cannot be started.
+mgenjit_status mgenjit_isolate_call(mgenjit_isolate *isolate,
+                                    const char *name,
+                                    const mgenjit_value *arguments,
+                                    size_t count,
+                                    uint64_t timeout_ms,
+                                    mgenjit_value *result,
+                                    mgenjit_error **error);
+
+// Ends the call that another thread is making, if any: it becomes MGENJIT_STATUS_CANCELLED, and the next call gets a new process.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_isolate_cancel(mgenjit_isolate *isolate,
+                                      mgenjit_error **error);
 
 /*
  * Replacement

@@ -1,3 +1,4 @@
 //! What the process that runs compiled code is made of, for `mgenjit-helper`.
 
 pub use crate::executor::isolated::program::Program;
+pub use crate::executor::isolated::serve::{Calls, share};

@@ -84,6 +84,7 @@ programs! {
     hosts_places.c
     hosts_threads.c
     isolated.c
+    isolates.c
     isolation.c
     lifecycle.c
     lifecycle_replaceable.c

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// The order of the header's sections.
-const SECTIONS: [&str; 26] = [
+const SECTIONS: [&str; 27] = [
     "status",
     "error",
     "event",
@@ -22,6 +22,7 @@ const SECTIONS: [&str; 26] = [
     "module",
     "value",
     "function",
+    "isolate",
     "replace",
     "symbol",
     "task",

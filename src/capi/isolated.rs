@@ -32,11 +32,12 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a program in a process of its own gets, and what it may do. One thread at a time may change it, and nobody while it is used.
 #[allow(non_camel_case_types)]
-pub struct mgenjit_isolation(Options);
+pub struct mgenjit_isolation(pub(super) Options);
 
 impl Owned for mgenjit_isolation {}
 
@@ -200,7 +201,7 @@ pub unsafe extern "C" fn mgenjit_isolation_set_stream(
             // SAFETY: it is only duplicated, and an error is the answer if it is not open.
             _ => unsafe { BorrowedFd::borrow_raw(descriptor) }
                 .try_clone_to_owned()
-                .map(Stream::Descriptor)
+                .map(|descriptor| Stream::Descriptor(Arc::new(descriptor)))
                 .map_err(|error| invalid(format!("the descriptor {descriptor} cannot be used: {error}")))?,
         };
         Ok(())

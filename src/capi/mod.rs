@@ -26,6 +26,7 @@ mod explanation;
 mod export;
 mod ffi;
 mod function;
+mod isolate;
 mod isolated;
 mod module;
 mod piece;

@@ -38,7 +38,8 @@ pub const MGENJIT_STATUS_NOT_FOUND: i32 = 9;
 pub const MGENJIT_STATUS_TYPE: i32 = 10;
 /// The compile server was not found or could not be started. Code in the cache still runs.
 pub const MGENJIT_STATUS_SERVER_UNAVAILABLE: i32 = 11;
-/// The compile server died while it compiled this input. The next compile gets a new one.
+/// The compile server died while it compiled this input, or a process in which a function was called ended. The next compile or
+/// call gets a new one.
 pub const MGENJIT_STATUS_SERVER_CRASHED: i32 = 12;
 /// The compile server that was found belongs to another version of this library.
 pub const MGENJIT_STATUS_SERVER_MISMATCH: i32 = 13;

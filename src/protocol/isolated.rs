@@ -2,7 +2,7 @@
 //!
 //! It is framed as the compile server's protocol is, and begins with the same
 //! [`Hello`](crate::protocol::messages::Hello)s. Then the library sends one [`Begin`] for each run, with one end of a socket that is
-//! this run's own. On that it sends [`Part`]s, of which the last is [`Part::Go`], and gets [`Reply`]s. To shut down its own side of
+//! this run's own. On that it sends [`Part`]s, of which the last is [`Part::Go`] or [`Part::Serve`], and gets [`Reply`]s. To shut down its own side of
 //! the socket ends the run.
 //!
 //! The monitor starts a process for the run, and that process reads the parts. It closes the socket before it runs any code of the
@@ -18,7 +18,8 @@ pub struct Begin {
     pub cpu: u64,
 }
 
-/// What a run is made of, in any order; the program comes first, and [`Part::Go`] last.
+/// What a run is made of, in any order; the program comes first, and [`Part::Go`] or
+/// [`Part::Serve`] last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Part {
     Program(Box<Program>),
@@ -33,7 +34,15 @@ pub enum Part {
     },
     /// What becomes this descriptor, 0 to 2. Without it, it is /dev/null.
     Stream(u8),
+    /// Memory that the host has at the same address, with its file.
+    Shared {
+        address: u64,
+        len: u64,
+    },
+    /// Run `main`.
     Go,
+    /// Make calls. With the file of the page by which they are asked for.
+    Serve,
 }
 
 /// Strings are those of C, without their ends.

@@ -28,6 +28,7 @@ static void frees(void)
     mgenjit_task_free(NULL);
     mgenjit_function_free(NULL);
     mgenjit_export_options_free(NULL);
+    mgenjit_isolate_free(NULL);
     mgenjit_isolation_free(NULL);
     mgenjit_outcome_free(NULL);
     mgenjit_blob_free(NULL);
@@ -443,6 +444,27 @@ static void isolations(void)
     mgenjit_executor_free(executor);
 }
 
+static void isolates(void)
+{
+    mgenjit_executor *executor = new_executor(NULL);
+    mgenjit_module_free(add(executor, IR));
+    mgenjit_isolate *isolate = NULL;
+    mgenjit_value three = mgenjit_integer(MGENJIT_TYPE_I32, 3);
+    void *memory = NULL;
+    CHECK_OK(mgenjit_isolate_new(executor, NULL, 0, &isolate, &failure));
+    REFUSED(mgenjit_isolate_new(NULL, NULL, 0, &isolate, &failure));
+    REFUSED(mgenjit_isolate_new(executor, NULL, 0, NULL, &failure));
+    REFUSED(mgenjit_isolate_alloc(NULL, 1, &memory, &failure));
+    REFUSED(mgenjit_isolate_alloc(isolate, 1, NULL, &failure));
+    REFUSED(mgenjit_isolate_call(NULL, "f", &three, 1, 0, NULL, &failure));
+    REFUSED(mgenjit_isolate_call(isolate, NULL, &three, 1, 0, NULL, &failure));
+    REFUSED(mgenjit_isolate_call(isolate, "f", NULL, 1, 0, NULL, &failure));
+    CHECK_OK(mgenjit_isolate_call(isolate, "f", &three, 1, MGENJIT_FOREVER, NULL, &failure));
+    REFUSED(mgenjit_isolate_cancel(NULL, &failure));
+    mgenjit_isolate_free(isolate);
+    mgenjit_executor_free(executor);
+}
+
 static void addresses(void)
 {
     mgenjit_executor *executor = new_executor(NULL);
@@ -484,7 +506,7 @@ int main(void)
     static const check_case cases[] = {
         CASE(frees), CASE(questions), CASE(configuration), CASE(sources),
         CASE(executor_functions), CASE(run_file),
-        CASE(module_functions), CASE(function_functions), CASE(exports), CASE(isolations), CASE(addresses), CASE(versions), CASE(status_names),
+        CASE(module_functions), CASE(function_functions), CASE(exports), CASE(isolations), CASE(isolates), CASE(addresses), CASE(versions), CASE(status_names),
     };
     return RUN_CASES(cases);
 }

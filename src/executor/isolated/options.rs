@@ -2,21 +2,22 @@
 
 use crate::protocol::isolated::{Access, Missing};
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What becomes one of the program's standard streams.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub enum Stream {
     /// /dev/null.
     #[default]
     None,
-    Descriptor(OwnedFd),
+    Descriptor(Arc<OwnedFd>),
     /// Of standard input: what is read. Of the others: what is written is kept.
     Memory(Vec<u8>),
 }
 
 /// Zero: no limit.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     pub arguments: Vec<Vec<u8>>,
     /// Each as `NAME=value`.

@@ -29,7 +29,7 @@ use std::sync::Arc;
 const START_LEN: u64 = 256 << 10;
 
 /// A program that has not begun.
-pub struct Program(Arc<Executor>);
+pub struct Program(pub(super) Arc<Executor>);
 
 impl Program {
     /// It opens no file of the program's: a process that has made one can be forked for each program.
@@ -92,12 +92,17 @@ impl Program {
         Ok(base)
     }
 
-    /// Finds out what is wrong with it before any of its code runs.
-    pub fn check(&self) -> Result<(), Failure> {
+    /// Finds out what is wrong with its `main` before any of its code runs.
+    pub fn check_main(&self) -> Result<(), Failure> {
         let main = self
             .0
             .find_function("main", Some(main_call::usual_main()))?;
         check_main(main.signature())?;
+        self.check()
+    }
+
+    /// Finds out what it lacks.
+    pub fn check(&self) -> Result<(), Failure> {
         let (_, report) = resolve::plan(&self.0.lock(), &HashMap::new());
         report.error().map_or(Ok(()), |error| Err(error.into()))
     }

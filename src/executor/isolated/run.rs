@@ -7,6 +7,7 @@ use crate::debug::symbolize;
 use crate::error::{Error, Status, reason};
 use crate::executor::core::Executor;
 use crate::executor::info::ModuleInfo;
+use crate::executor::state::{Loaded, State};
 use crate::image::Image;
 use crate::protocol::isolated::{self, Begin, Ended, Part, Program};
 use crate::protocol::payload;
@@ -19,20 +20,67 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A module as the host has it.
-struct Held {
+pub struct Held {
     info: Arc<ModuleInfo>,
     image: Arc<Image>,
+}
+
+/// A process that was told everything but what to do.
+pub struct Begun {
+    pub socket: UnixStream,
+    pub held: Vec<Held>,
+    /// Where what is kept of its output is read.
+    pipes: [Option<OwnedFd>; 2],
+}
+
+impl Begun {
+    /// It has ended by itself, if nobody listens: then its reply tells why.
+    pub fn send(&self, part: &Part, file: Option<BorrowedFd<'_>>) -> Result<(), Error> {
+        ignore_end(send(&self.socket, part, file))
+    }
+
+    /// Whether it has the modules that its executor has.
+    pub fn is_current(&self, executor: &Executor) -> bool {
+        let state = executor.lock();
+        let now = present(&state).map(|module| Arc::as_ptr(&module.image));
+        now.eq(self.held.iter().map(|held| Arc::as_ptr(&held.image)))
+    }
+}
+
+fn ignore_end(result: Result<(), Error>) -> Result<(), Error> {
+    match result {
+        Err(error) if error.status == Status::ServerCrashed => Ok(()),
+        result => result,
+    }
+}
+
+fn present(state: &State) -> impl Iterator<Item = &Loaded> {
+    state
+        .modules()
+        .filter(|module| !module.removed && !module.replaced)
 }
 
 impl Executor {
     /// Runs `main` in a process of its own, with its constructors. Nothing of it runs here.
     pub fn run_isolated(&self, options: &Options) -> Result<Outcome, Error> {
+        let begun = self.begin_isolated(options, options.wall)?;
+        begun.send(&Part::Go, None)?;
+        let Begun {
+            socket,
+            held,
+            pipes,
+        } = begun;
+        let captured = capture::follow(&socket, pipes, options.output)
+            .map_err(|error| Error::new(Status::ServerCrashed, capture::lost(&error)))?;
+        outcome(captured, &held)
+    }
+
+    /// Starts a process, and hands it the modules.
+    pub(super) fn begin_isolated(&self, options: &Options, wall: Duration) -> Result<Begun, Error> {
         self.check_cpu()?;
         let (held, libraries) = {
             let state = self.lock();
-            let held: Vec<Held> = state
-                .modules()
-                .filter(|module| !module.removed && !module.replaced)
+            let held: Vec<Held> = present(&state)
                 .map(|module| Held {
                     info: module.info.clone(),
                     image: module.image.clone(),
@@ -42,7 +90,7 @@ impl Executor {
             (held, paths.map(str::to_owned).collect())
         };
         let begin = Begin {
-            wall: millis(options.wall),
+            wall: millis(wall),
             cpu: millis(options.cpu),
         };
         let configured = self.config().server_path.as_deref();
@@ -70,19 +118,14 @@ impl Executor {
         };
         let sent = send(&socket, &Part::Program(Box::new(program)), None)
             .and_then(|()| self.send_modules(&socket, &held))
-            .and_then(|()| send_streams(&socket, &streams))
-            .and_then(|()| send(&socket, &Part::Go, None));
-        // Its ends of the pipes are the program's alone.
-        drop(streams);
-        if let Err(error) = sent
-            && error.status != Status::ServerCrashed
-        {
-            return Err(error);
-        }
-        // If it could not be sent, this tells why.
-        let captured = capture::follow(&socket, pipes, options.output)
-            .map_err(|error| Error::new(Status::ServerCrashed, capture::lost(&error)))?;
-        outcome(captured, &held)
+            .and_then(|()| send_streams(&socket, &streams));
+        ignore_end(sent)?;
+        // The other ends of the pipes are the program's alone from here on.
+        Ok(Begun {
+            socket,
+            held,
+            pipes,
+        })
     }
 
     fn send_modules(&self, socket: &UnixStream, held: &[Held]) -> Result<(), Error> {
@@ -207,7 +250,7 @@ fn millis(time: Duration) -> u64 {
     }
 }
 
-fn outcome(captured: Captured, held: &[Held]) -> Result<Outcome, Error> {
+pub fn outcome(captured: Captured, held: &[Held]) -> Result<Outcome, Error> {
     if let Some(failure) = captured.failure {
         return Err(failure.into());
     }

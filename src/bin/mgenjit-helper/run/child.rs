@@ -2,7 +2,7 @@
 
 use super::fault::Page;
 use super::{access, bottom};
-use mgenjit::isolating::Program;
+use mgenjit::isolating::{Calls, Program, share};
 use mgenjit::protocol::isolated::{self, Failure, Limits, Missing, Part, Reply};
 use mgenjit::protocol::transport::{self, TransportError};
 use rustix::fs::{Mode, OFlags};
@@ -67,6 +67,9 @@ impl Child<'_> {
         }
         // From here on the program can do what it may. Nothing that speaks for this library is open.
         close_from(3);
+        if let Some(calls) = &prepared.calls {
+            self.program.serve(calls);
+        }
         let arguments: Vec<&CStr> = prepared.arguments.iter().map(CString::as_c_str).collect();
         let main = self.program.prepare(&arguments).unwrap_or_else(|failure| {
             eprintln!("{}", failure.message);
@@ -95,6 +98,7 @@ impl Child<'_> {
     fn prepare(&self) -> Result<Option<Prepared>, Failure> {
         let mut program = isolated::Program::default();
         let mut bases = Vec::new();
+        let mut calls = None;
         let mut streams = [const { None }; 3];
         loop {
             let (part, file) = match transport::receive::<Part>(&self.socket) {
@@ -107,7 +111,16 @@ impl Child<'_> {
                 }
             };
             match part {
-                Part::Go => break,
+                Part::Go => {
+                    self.program.check_main()?;
+                    break;
+                }
+                Part::Serve => {
+                    calls = Some(Calls::new(&needed(file)?)?);
+                    self.program.check()?;
+                    break;
+                }
+                Part::Shared { address, len } => share(&needed(file)?, address, len)?,
                 Part::Program(given) => {
                     program = *given;
                     for library in &program.libraries {
@@ -130,7 +143,6 @@ impl Child<'_> {
                 }
             }
         }
-        self.program.check()?;
         let arguments = strings(program.arguments)?;
         set_environment(strings(program.environment)?);
         let directory = match program.directory.as_slice() {
@@ -164,6 +176,7 @@ impl Child<'_> {
             arguments,
             bases,
             missing,
+            calls,
         }))
     }
 }
@@ -172,6 +185,8 @@ struct Prepared {
     arguments: Vec<CString>,
     bases: Vec<u64>,
     missing: Missing,
+    /// How calls are asked for, if it is not to run `main`.
+    calls: Option<Calls>,
 }
 
 /// Ends the process before it has begun.
