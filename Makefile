@@ -239,6 +239,7 @@ flame: ready target/examples-c/run ## draw benches/flame.svg: where the time of 
 
 bench-profile: all ## optimised by a profile, beside clang: some five minutes
 	@CARGO='$(CARGO)' benches/profile.py target/benches
+	@cp target/benches/profile.svg benches/profile.svg
 
 bench-pieces: all ## large modules in pieces, beside the same compiled as one: some ten minutes
 	@CARGO='$(CARGO)' benches/prepare.sh target/benches

@@ -3,7 +3,7 @@
 
 Each program is one module of all its files, as clang writes it without optimising. Both sides compile it without a profile, to
 count, and with the profile of their own run, all at O2, and link it with the same command. Ours is in pieces, as it is by
-default, and whole, as clang's is. What is run is the same workload that was counted. All executables run in turns, and their processor time counts. $ROUNDS is how often; a second argument chooses programs."""
+default, and whole, as clang's is. What is run is the same workload that was counted. The gains are drawn in profile.svg of the folder, once all programs have run. All executables run in turns, and their processor time counts. $ROUNDS is how often; a second argument chooses programs."""
 
 import glob
 import os
@@ -120,7 +120,36 @@ def build_all(program, folder):
     return {name: path(name) for name in NAMES}
 
 
+STYLE = """
+text { font: 13px system-ui, sans-serif; fill: #777 }
+.title { font-weight: 600; font-size: 15px }
+.workload { font-weight: 600 }
+.ours { fill: #2f7fd6 }
+.other { fill: #9a9a9a }
+"""
+CALLED = {"ours": "libmgenjit", "whole": "libmgenjit, --pieces off", "clang": "clang"}
+
+
+def draw(gains):
+    """A picture of how many times as fast each workload is with a profile: `gains` has the sides of each, by its name."""
+    parts, y = [], 26
+    parts.append(f'<text x="0" y="{y}" class="title">How many times as fast with a profile</text>')
+    longest = max(gain for sides in gains.values() for gain in sides.values())
+    for workload, sides in gains.items():
+        y += 28
+        parts.append(f'<text x="0" y="{y}" class="workload">{workload}</text>')
+        for side in SIDES:
+            y += 24
+            width, kind = sides[side] / longest * 430, "other" if side == "clang" else "ours"
+            parts.append(f'<text x="12" y="{y}">{CALLED[side]}</text>')
+            parts.append(f'<rect x="270" y="{y - 13}" width="{width:.1f}" height="16" class="{kind}"/>')
+            parts.append(f'<text x="{round(278 + width)}" y="{y}">{sides[side]:.2f}</text>')
+    size = f'viewBox="0 0 820 {y + 12}" width="820" height="{y + 12}"'
+    return "\n".join([f'<svg xmlns="http://www.w3.org/2000/svg" {size}>', f"<style>{STYLE}</style>", *parts, "</svg>", ""])
+
+
 def main():
+    gains = {}
     folder = os.path.abspath(sys.argv[1])
     chosen = sys.argv[2:]
     os.makedirs(folder, exist_ok=True)
@@ -140,11 +169,16 @@ def main():
             assert len(outputs) == 1, outputs
             best = {name: min(all_times) for name, all_times in times.items()}
             middle = {name: statistics.median(all_times) for name, all_times in times.items()}
-            for label, value in (("median", middle), ("least", best)):
+            for label, value in (("least", best), ("median", middle)):
                 gain = {side: value[side] / value[side + "-used"] for side in SIDES}
                 sides = [f"{side} {value[side]:.3f} s, {value[side + '-used']:.3f} s: {gain[side]:.3f}x" for side in SIDES]
                 ratios = [f"{side} {gain[side] / gain['clang']:.3f}" for side in SIDES[:2]]
                 print(f"  {what:<16} {label:<7} {'; '.join(sides)}; of clang's gain: {', '.join(ratios)}", flush=True)
+            gains[f"{program.name}, {what}"] = gain
+    if not chosen:
+        with open(os.path.join(folder, "profile.svg"), "w", encoding="utf-8") as picture:
+            picture.write(draw(gains))
 
 
-main()
+if __name__ == "__main__":
+    main()

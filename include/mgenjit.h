@@ -2533,7 +2533,9 @@ MGENJIT_ENUM {
   // compile server keeps of it, in a form of its own.
   MGENJIT_PART_OBJECT = 2,
   // The inputs as they were given, one after the other, if they were kept. Those of pieces are not.
-  MGENJIT_PART_IR = 3
+  MGENJIT_PART_IR = 3,
+  // The profile that the code was optimised by (mgenjit_config_set_profile_use), if the IR was kept.
+  MGENJIT_PART_PROFILE = 4
 };
 
 // Opens the entry of a key, 64 hexadecimal digits, and verifies it. Free it with mgenjit_cache_entry_free.
@@ -2594,7 +2596,7 @@ const char *mgenjit_cache_entry_prototype(const mgenjit_cache_entry *entry,
 
 // Reads a part of the entry, one of MGENJIT_PART_…, into a blob. Free it with mgenjit_blob_free.
 //
-// Errors: MGENJIT_STATUS_NOT_FOUND if the IR was not kept, MGENJIT_STATUS_DAMAGED.
+// Errors: MGENJIT_STATUS_NOT_FOUND if the IR was not kept or no profile was used, MGENJIT_STATUS_DAMAGED.
 mgenjit_status mgenjit_cache_entry_read(const mgenjit_cache_entry *entry,
                                         int32_t part,
                                         mgenjit_blob **bytes,

@@ -239,6 +239,8 @@ fn wrong_usage() {
     check("show --disassemble --json a", "--disassemble");
     check("show --ir --json a", "--json");
     check("show --object", "a value is missing");
+    check("show --profile --json a", "--json");
+    check("show --profile --ir a", "--profile cannot go");
     check("trim --max-size 0", "not a size");
     check("trim --max-entries 0", "not a number");
     check("trim --max-entries 1.5", "not a number");

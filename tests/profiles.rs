@@ -244,6 +244,53 @@ fn an_edit_compiles_few_pieces_with_a_profile_too() {
     assert!(found.is_some_and(|found| found >= 3), "{said}");
 }
 
+#[test]
+fn the_cache_tells_what_was_counted() {
+    let place = place();
+    compile_c(&place, &program("profiled.c"), "it.bc", &["-O2", "-g"]);
+    place.write("samples", SAMPLES);
+    let ran = |arguments: &[&str]| {
+        let (done, said) = outcome(place.tool(&[arguments, &["it.bc"]].concat()));
+        assert!(done.ends_with("exit status: 0"), "{done} {said}");
+        let key = said.split_once("key ").map(|(_, rest)| &rest[..64]);
+        key.expect("a key").to_owned()
+    };
+    let cache = |arguments: &[&str]| {
+        let mut command = place.command(tools().join("cache"));
+        command
+            .env("LLVM_PROFDATA", "llvm-profdata-22")
+            .args(arguments);
+        outcome(command)
+    };
+    let plain = ran(&["--time"]);
+    let counting = ran(&["--time", "--profile-generate", "it.profile"]);
+    let counted = ran(&["--time", "--profile-use", "it.profile"]);
+    let sampled = ran(&["--time", "--profile-use", "samples"]);
+    for (key, option, shown) in [
+        (&plain, None, None),
+        (&counting, Some("profile=generate"), None),
+        (&counted, Some("profile=use"), Some("profiled.c;usual:")),
+        (
+            &sampled,
+            Some("profile=use"),
+            Some("Function: work: 200000"),
+        ),
+    ] {
+        let (told, _) = cache(&["show", key]);
+        assert_eq!(option.is_some(), told.contains("profile="), "{told}");
+        assert!(told.contains(option.unwrap_or_default()), "{told}");
+        let (counts, said) = cache(&["show", "--profile", key]);
+        match shown {
+            Some(shown) => assert!(counts.contains(shown), "{counts} {said}"),
+            None => assert!(said.contains("profile"), "{counts} {said}"),
+        }
+    }
+    let (told, said) = cache(&["show", "--profile=copy", &counted]);
+    assert!(told.ends_with("exit status: 0"), "{told} {said}");
+    let [copy, given] = ["copy", "it.profile"].map(|name| std::fs::read(place.path(name)));
+    assert_eq!(copy.expect("a copy"), given.expect("a profile"));
+}
+
 /// Whoever else makes, keeps, signs or links code does so with counters and profiles.
 #[test]
 fn profiles_go_with_what_else_can_be_asked_for() {

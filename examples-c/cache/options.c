@@ -17,7 +17,8 @@ static const struct command commands[] = {
     {"list", "", 0, 0, "its entries, in the order of their keys",
      "Pieces of modules are left out, but for --pieces. The name of a piece begins with its module's.\n", command_list},
     {"show", "KEY", 1, 1, "everything known about an entry, and its functions",
-     "With --ir, --object, --image or --disassemble, that instead.\n", command_show},
+     "With --ir, --object, --image, --profile or --disassemble, that instead. The options of an entry say whether its code\n"
+     "counts (profile=generate) or was optimised by a profile (profile=use).\n", command_show},
     {"verify", "[KEY...]", 0, MANY, "check entries, all if none is named",
      "Prints those that are damaged, and with --recompile those that now become different code. Pieces are compiled again\n"
      "with the modules that were made of them.\n",
@@ -112,6 +113,7 @@ enum id {
     PIECES,
     PINNED,
     PINNED_TOO,
+    PROFILE,
     RECOMPILE,
     REMOTE,
     SIGN,
@@ -148,6 +150,8 @@ static const struct row {
     {IR, NULL, "ir", "[=FILE]", " show ", "the IR that was compiled, to FILE or stdout"},
     {OBJECT, NULL, "object", "FILE", " show ", "the object file, to FILE or (-) stdout"},
     {IMAGE, NULL, "image", "FILE", " show ", "the shared object, to FILE or (-) stdout"},
+    {PROFILE, NULL, "profile", "[=FILE]", " show ",
+     "what was counted, by function, by llvm-profdata ($LLVM_PROFDATA); or the profile itself, to FILE"},
     {RECOMPILE, NULL, "recompile", NULL, " verify ", "compile each again, and compare"},
     {MAX_SIZE, NULL, "max-size", "SIZE", " trim remote ", "of all entries together, or none"},
     {MAX_ENTRIES, NULL, "max-entries", "N", " trim ", "their number, or none"},
@@ -321,6 +325,10 @@ static int take(struct options *options, enum id id, const char *value)
     case PIECES: options->pieces = 1; break;
     case PINNED: options->pinned = 1; break;
     case PINNED_TOO: options->pinned_too = 1; break;
+    case PROFILE:
+        options->counts = value == NULL;
+        options->profile_file = value;
+        break;
     case RECOMPILE: options->recompile = 1; break;
     case REMOTE:
         options->has_remote = 1;
@@ -398,7 +406,8 @@ static int check(const struct options *options)
 {
     const struct command *command = options->command;
     int count = options->arguments.count;
-    int parts = (options->ir != 0) + (options->object_file != NULL) + (options->image_file != NULL);
+    int parts = (options->ir != 0) + (options->object_file != NULL) + (options->image_file != NULL)
+        + (options->profile_file != NULL) + options->counts;
     if (count < command->least)
         return options_wrong(options, "missing: ", command->arguments);
     if (count > command->most)
@@ -407,8 +416,10 @@ static int check(const struct options *options)
         return options_wrong(options, "--keys prints nothing but keys: it cannot go with --json or --long", "");
     if (options->disassemble && (parts > 0 || options->json))
         return options_wrong(options, "--disassemble cannot go with other options", "");
+    if (options->counts && parts > 1)
+        return options_wrong(options, "--profile cannot go with other options", "");
     if (options->json && parts > 0)
-        return options_wrong(options, "--json describes the entry: it cannot go with --ir, --object or --image", "");
+        return options_wrong(options, "--json describes the entry: it cannot go with --ir, --object, --image or --profile", "");
     if (options->features != NULL && options->target == NULL)
         return options_wrong(options, "--features needs --target", "");
     if (command->run == command_export) {

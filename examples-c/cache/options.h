@@ -36,6 +36,8 @@ struct options {
     const char *ir_file;
     const char *object_file;
     const char *image_file;
+    const char *profile_file;
+    int counts;
     int recompile;
     /* 0: no limit. The age is in seconds. */
     uint64_t max_bytes;

@@ -196,27 +196,67 @@ static void print_table(const mgenjit_cache_entry *entry, const mgenjit_cache_in
     }
 }
 
-/* Runs objdump on an entry's file, which it takes for a shared object. */
-static int disassemble(const char *path)
+/* Runs a program that shows something, which a variable may name. */
+static int show_by(const char *variable, const char *usual, const char **argv, const char *hint)
 {
-    const char *program = getenv("OBJDUMP");
-    if (program == NULL || program[0] == '\0')
-        program = "objdump";
-    const char *const argv[] = {program, "-d", "--no-show-raw-insn", path, NULL};
+    const char *program = getenv(variable);
     pid_t child;
     int status = 0;
 
+    if (program == NULL || program[0] == '\0')
+        program = usual;
+    argv[0] = program;
     fflush(stdout);
     int failure = posix_spawnp(&child, program, NULL, NULL, (char *const *)argv, environ);
     if (failure != 0) {
         report_failure(program, failure);
         if (failure == ENOENT)
-            fputs("It comes with binutils; $OBJDUMP may name another one.\n", stderr);
+            fputs(hint, stderr);
         return EXIT_UNAVAILABLE;
     }
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? EXIT_DONE : EXIT_UNAVAILABLE;
+}
+
+/* Runs objdump on an entry's file, which it takes for a shared object. */
+static int disassemble(const char *path)
+{
+    const char *argv[] = {NULL, "-d", "--no-show-raw-insn", path, NULL};
+    return show_by("OBJDUMP", "objdump", argv, "It comes with binutils; $OBJDUMP may name another one.\n");
+}
+
+/* Whether it is what counters counted; else it is of samples. */
+static int is_of_counters(const char *bytes, size_t size)
+{
+    return size > 0 && ((size > 6 && memcmp(bytes, "\xfflprof", 6) == 0) || bytes[0] == ':' || bytes[0] == '#');
+}
+
+/* Has llvm-profdata print what an entry's profile says of each function. */
+static int show_profile(const mgenjit_cache_entry *entry)
+{
+    mgenjit_blob *blob = NULL;
+    mgenjit_error *error = NULL;
+    if (mgenjit_cache_entry_read(entry, MGENJIT_PART_PROFILE, &blob, &error) != MGENJIT_STATUS_OK)
+        return report_cache_error(error);
+    const char *bytes = (const char *)mgenjit_blob_data(blob);
+    size_t size = mgenjit_blob_size(blob);
+    FILE *file = tmpfile();
+    int exit_code = EXIT_CANNOT_WRITE;
+    if (file == NULL || fwrite(bytes, 1, size, file) != size || fflush(file) != 0) {
+        report_failure("a temporary file", errno);
+    } else {
+        char path[32];
+        snprintf(path, sizeof path, "/dev/fd/%d", fileno(file));
+        const char *counters[] = {NULL, "show", "--all-functions", "--counts", path, NULL};
+        const char *samples[] = {NULL, "show", "--sample", path, NULL};
+        exit_code = show_by("LLVM_PROFDATA", "llvm-profdata-22", is_of_counters(bytes, size) ? counters : samples,
+                            "It comes with LLVM; $LLVM_PROFDATA may name another one.\n");
+    }
+    if (file != NULL)
+        fclose(file);
+    mgenjit_blob_free(blob);
+    return exit_code;
 }
 
 static int is_text(const mgenjit_blob *blob)
@@ -275,6 +315,7 @@ static int write_parts(const mgenjit_cache_entry *entry, const struct options *o
         {MGENJIT_PART_IR, options->ir_file},
         {MGENJIT_PART_OBJECT, options->object_file},
         {MGENJIT_PART_IMAGE, options->image_file},
+        {MGENJIT_PART_PROFILE, options->profile_file},
     };
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         int exit_code = parts[i].path == NULL ? EXIT_DONE : write_part(entry, parts[i].part, parts[i].path);
@@ -309,7 +350,10 @@ int command_show(struct context *context)
         exit_code = EXIT_USAGE;
     } else if (options->disassemble)
         exit_code = disassemble(mgenjit_cache_entry_path(entry));
-    else if (options->ir_file != NULL || options->object_file != NULL || options->image_file != NULL)
+    else if (options->counts)
+        exit_code = show_profile(entry);
+    else if (options->ir_file != NULL || options->object_file != NULL || options->image_file != NULL
+             || options->profile_file != NULL)
         exit_code = write_parts(entry, options);
     else if (options->json)
         print_json(entry, &info);

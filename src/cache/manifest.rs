@@ -5,6 +5,7 @@ use crate::cpu::{Cpu, Level};
 use crate::protocol::{profile, source_paths};
 use crate::signature::Function;
 use crate::types::{CodeOptions, CompileTimes, Input, OptLevel, Target, TargetSpec};
+use std::ops::Range;
 
 /// Lies behind the image. A hit does not decode it; a checked call does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +67,18 @@ impl About {
             }
         }
         given
+    }
+
+    /// Where the profile is among the inputs, which lie one behind the other.
+    pub fn profile(&self) -> Option<Range<usize>> {
+        let index = self
+            .inputs
+            .iter()
+            .rposition(|one| one.name == profile::NAME)?;
+        let (before, rest) = self.inputs.split_at(index);
+        let start = before.iter().map(|input| input.len).sum::<u64>();
+        let end = start.checked_add(rest.first()?.len)?;
+        Some(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
     }
 
     /// Microseconds that this compile took by itself, without those of its pieces, which have entries of their own.

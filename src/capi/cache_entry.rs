@@ -21,6 +21,7 @@ use super::status::mgenjit_status;
 use crate::cache::admin::Details;
 use crate::cache::entry::EntryError;
 use crate::error::{Error, Status};
+use crate::protocol::profile::Profile;
 use crate::prototype::c_prototype;
 use std::ffi::{CString, c_char};
 use std::path::Path;
@@ -79,6 +80,8 @@ pub const MGENJIT_PART_IMAGE: i32 = 1;
 pub const MGENJIT_PART_OBJECT: i32 = 2;
 /// The inputs as they were given, one after the other, if they were kept. Those of pieces are not.
 pub const MGENJIT_PART_IR: i32 = 3;
+/// The profile that the code was optimised by (mgenjit_config_set_profile_use), if the IR was kept.
+pub const MGENJIT_PART_PROFILE: i32 = 4;
 
 /// Opens the entry of a key, 64 hexadecimal digits, and verifies it. Free it with mgenjit_cache_entry_free.
 ///
@@ -219,7 +222,7 @@ pub unsafe extern "C" fn mgenjit_cache_entry_prototype(
 
 /// Reads a part of the entry, one of MGENJIT_PART_…, into a blob. Free it with mgenjit_blob_free.
 ///
-/// Errors: MGENJIT_STATUS_NOT_FOUND if the IR was not kept, MGENJIT_STATUS_DAMAGED.
+/// Errors: MGENJIT_STATUS_NOT_FOUND if the IR was not kept or no profile was used, MGENJIT_STATUS_DAMAGED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_cache_entry_read(
     entry: *const mgenjit_cache_entry,
@@ -238,9 +241,16 @@ pub unsafe extern "C" fn mgenjit_cache_entry_read(
                 inputs.truncate(usize::try_from(given.sum::<u64>()).unwrap_or(usize::MAX));
                 inputs
             }),
+            MGENJIT_PART_PROFILE => entry.input(about).and_then(|inputs| {
+                let profile = about.profile().and_then(|place| inputs.get(place));
+                match profile.and_then(Profile::decode) {
+                    Some(Profile::Use(bytes)) => Ok(bytes.to_vec()),
+                    _ => Err(EntryError::Missing("profile")),
+                }
+            }),
             _ => {
                 return Err(invalid(format!(
-                    "{part} is no part of an entry: use MGENJIT_PART_IMAGE, _OBJECT or _IR"
+                    "{part} is no part of an entry: use MGENJIT_PART_IMAGE, _OBJECT, _IR or _PROFILE"
                 )));
             }
         };

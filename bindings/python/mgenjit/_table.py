@@ -320,6 +320,7 @@ CONSTANTS: dict[str, int] = {
     "PART_IMAGE": 1,
     "PART_OBJECT": 2,
     "PART_IR": 3,
+    "PART_PROFILE": 4,
     "VERDICT_HIT": 1,
     "VERDICT_NEVER": 2,
     "VERDICT_DIFFERS": 3,
