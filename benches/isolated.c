@@ -111,6 +111,39 @@ static void tell(const char *what, double *rounds, int count)
     printf("%-28s %8.0f programs a second, %.2f ms each\n", what, PROGRAMS / milliseconds * 1e3, milliseconds / PROGRAMS);
 }
 
+/* What a call of a small function takes, beside a checked call in this process. */
+static void measure_calls(void)
+{
+    enum { CALLS = 20000 };
+    static const char ir[] = "define i64 @add(i64 %a, i64 %b) {\n  %s = add i64 %a, %b\n  ret i64 %s\n}\n";
+    mgenjit_value arguments[] = {mgenjit_integer(MGENJIT_TYPE_I64, 1), mgenjit_integer(MGENJIT_TYPE_I64, 2)}, result;
+    double apart[ROUNDS], here[ROUNDS];
+    mgenjit_error *error = NULL;
+    mgenjit_executor *executor = NULL;
+    mgenjit_isolate *isolate = NULL;
+    mgenjit_function *function = NULL;
+    require(mgenjit_executor_new(NULL, &executor, &error) == MGENJIT_STATUS_OK
+                && mgenjit_executor_compile(executor, "add.ll", ir, strlen(ir), NULL, &error) == MGENJIT_STATUS_OK
+                && mgenjit_executor_lookup_function(executor, "add", &function, &error) == MGENJIT_STATUS_OK
+                && mgenjit_isolate_new(executor, NULL, 0, &isolate, &error) == MGENJIT_STATUS_OK,
+            "an isolate", &error);
+    for (int i = 0; i < ROUNDS; i++) {
+        double begun = clock_milliseconds();
+        for (int n = 0; n < CALLS; n++)
+            require(mgenjit_isolate_call(isolate, "add", arguments, 2, MGENJIT_FOREVER, &result, &error) == MGENJIT_STATUS_OK,
+                    "a call", &error);
+        apart[i] = (clock_milliseconds() - begun) / CALLS * 1e3;
+        begun = clock_milliseconds();
+        for (int n = 0; n < CALLS; n++)
+            mgenjit_function_call(function, arguments, 2, &result, NULL);
+        here[i] = (clock_milliseconds() - begun) / CALLS * 1e3;
+    }
+    printf("%-28s %8.2f us, and %.3f us in this process\n", "a call", median(apart, ROUNDS), median(here, ROUNDS));
+    mgenjit_function_free(function);
+    mgenjit_isolate_free(isolate);
+    mgenjit_executor_free(executor);
+}
+
 int main(int argc, char **argv)
 {
     double ours[ROUNDS], theirs[ROUNDS], llis[1];
@@ -133,6 +166,7 @@ int main(int argc, char **argv)
     } else {
         puts("lli: skipped, it is missing");
     }
+    measure_calls();
     for (int i = 0; i < PROGRAMS; i++)
         mgenjit_executor_free(executors[i]);
     return 0;

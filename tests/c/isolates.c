@@ -249,10 +249,37 @@ static void many(void)
     mgenjit_executor_free(executor);
 }
 
+/* The host is killed in the middle of a call: nothing is left. The process holds the other end of a pipe. */
+static void killed_host(void)
+{
+    int life[2], begun[2];
+    char byte;
+    CHECK(pipe2(life, O_CLOEXEC) == 0 && pipe2(begun, O_CLOEXEC) == 0);
+    pid_t host = fork();
+    CHECK(host >= 0);
+    if (host == 0) {
+        mgenjit_isolation *isolation = NULL;
+        mgenjit_value result;
+        close(life[0]);
+        CHECK_OK(mgenjit_isolation_new(&isolation, &failure));
+        CHECK_OK(mgenjit_isolation_set_stream(isolation, 2, life[1], &failure));
+        mgenjit_isolate *isolate = new_isolate(new_functions(), isolation);
+        CHECK_INT(1, call_integer(isolate, "count", 1));
+        CHECK(write(begun[1], "x", 1) == 1);
+        call(isolate, "loop", NULL, 0, MGENJIT_FOREVER, &result);
+        _exit(1);
+    }
+    close(life[1]);
+    CHECK(read(begun[0], &byte, 1) == 1);
+    CHECK(kill(host, SIGKILL) == 0);
+    CHECK(waitpid(host, NULL, 0) == host);
+    CHECK_INT(0, read(life[0], &byte, 1));
+}
+
 int main(void)
 {
     static const check_case cases[] = {
-        CASE(values), CASE(shared_memory), CASE(ends), CASE(modules), CASE(cancels), CASE(many),
+        CASE(values), CASE(shared_memory), CASE(ends), CASE(modules), CASE(cancels), CASE(many), CASE(killed_host),
     };
     return RUN_CASES(cases);
 }
