@@ -201,7 +201,11 @@ fn sample_profiles_are_used() {
     place.write("cut", &whole[..whole.len() - 8]);
     let said = built("cut", "it.bc", "auto", "it");
     assert_eq!(said.matches("warning: ").count(), 1, "{said}");
-    assert!(said.contains("the profile is not used"), "{said}");
+    // Which functions come last differs from one run of llvm-profdata to another, and so does who notices what is missing.
+    assert!(
+        said.contains("the profile is not used") || said.contains("profile reading failed"),
+        "{said}"
+    );
     do_run(&place, "./it", &[]);
     // Samples are of lines.
     let said = built("text", "bare.bc", "auto", "it");
