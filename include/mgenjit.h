@@ -743,8 +743,8 @@ MGENJIT_ENUM {
 // hook is told.
 //
 // The library starts a process that talks to the remote, one for all programs of the user, which ends when it is not used:
-// mgenjit-remote, which knows s3://BUCKET/PREFIX, gcs://, azblob://, redis://HOST, rediss://, memcached://HOST, http://,
-// https:// (WebDAV), and file:///PATH; or a storage helper of ccache 4.13 and later, ccache-storage-SCHEME. crsh:/PATH is
+// mgenjit-remote, which knows s3://BUCKET/PREFIX, gcs://, azblob://, redis://HOST, rediss://, redis+unix:///SOCKET, memcached://HOST,
+// http://, https:// (WebDAV), and file:///PATH; or a storage helper of ccache 4.13 and later, ccache-storage-SCHEME. crsh:/PATH is
 // the socket of one that already runs.
 //
 // Attributes may follow a URL, each after a |: `read`, `write`, `read-write` and `unsigned` in the place of `mode`, which is
@@ -2688,10 +2688,11 @@ mgenjit_status mgenjit_cache_remote_pull(mgenjit_cache *cache,
 
 // Removes from all remotes that are written what was put there more than `max_age_ms` ago, and then what was put first until the
 // rest has at most `max_bytes`. 0: no such limit. Only what is in the configuration's namespace, and of this version's format,
-// counts. What is removed is compiled, and put, again by whoever needs it.
+// counts. Redis tells when an entry was last used, not when it was put, and that counts there. What is removed is compiled, and
+// put, again by whoever needs it.
 //
-// Remotes that cannot list what they have are an error: Redis and memcached, which have limits of their own, and those with
-// other helpers than mgenjit-remote.
+// Remotes that cannot list what they have are an error: memcached, which has a limit of its own, and those with other helpers
+// than mgenjit-remote.
 //
 // Thread-safe. Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_UNTRUSTED, MGENJIT_STATUS_INVALID_ARGUMENT if none is written.
 mgenjit_status mgenjit_cache_remote_gc(mgenjit_cache *cache,

@@ -239,10 +239,11 @@ unsafe impl SizedStruct for mgenjit_remote_collection {}
 
 /// Removes from all remotes that are written what was put there more than `max_age_ms` ago, and then what was put first until the
 /// rest has at most `max_bytes`. 0: no such limit. Only what is in the configuration's namespace, and of this version's format,
-/// counts. What is removed is compiled, and put, again by whoever needs it.
+/// counts. Redis tells when an entry was last used, not when it was put, and that counts there. What is removed is compiled, and
+/// put, again by whoever needs it.
 ///
-/// Remotes that cannot list what they have are an error: Redis and memcached, which have limits of their own, and those with
-/// other helpers than mgenjit-remote.
+/// Remotes that cannot list what they have are an error: memcached, which has a limit of its own, and those with other helpers
+/// than mgenjit-remote.
 ///
 /// Thread-safe. Errors: MGENJIT_STATUS_IO, MGENJIT_STATUS_UNTRUSTED, MGENJIT_STATUS_INVALID_ARGUMENT if none is written.
 #[unsafe(no_mangle)]

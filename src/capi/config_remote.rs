@@ -40,8 +40,8 @@ pub const MGENJIT_REMOTE_UNSIGNED: i32 = 4;
 /// hook is told.
 ///
 /// The library starts a process that talks to the remote, one for all programs of the user, which ends when it is not used:
-/// mgenjit-remote, which knows s3://BUCKET/PREFIX, gcs://, azblob://, redis://HOST, rediss://, memcached://HOST, http://,
-/// https:// (WebDAV), and file:///PATH; or a storage helper of ccache 4.13 and later, ccache-storage-SCHEME. crsh:/PATH is
+/// mgenjit-remote, which knows s3://BUCKET/PREFIX, gcs://, azblob://, redis://HOST, rediss://, redis+unix:///SOCKET, memcached://HOST,
+/// http://, https:// (WebDAV), and file:///PATH; or a storage helper of ccache 4.13 and later, ccache-storage-SCHEME. crsh:/PATH is
 /// the socket of one that already runs.
 ///
 /// Attributes may follow a URL, each after a |: `read`, `write`, `read-write` and `unsigned` in the place of `mode`, which is

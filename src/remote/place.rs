@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 /// This package's helper, and the schemes that it knows.
 const OURS: &str = "mgenjit-remote";
-const OUR_SCHEMES: [&str; 11] = [
+const OUR_SCHEMES: [&str; 12] = [
     "azblob",
     "file",
     "gcs",
@@ -23,6 +23,7 @@ const OUR_SCHEMES: [&str; 11] = [
     "https",
     "memcached",
     "redis",
+    "redis+unix",
     "rediss",
     "s3",
     "webdav",

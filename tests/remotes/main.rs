@@ -161,6 +161,72 @@ fn check_requests(team: &Team) {
     );
 }
 
+/// Through TLS, with a certificate that the system does not know, and by a socket of this machine.
+#[test]
+fn redis_by_other_ways() {
+    if !has("redis_by_other_ways", &["redis-server", "openssl"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (certificate, key, socket) = (path("certificate"), path("key"), path("socket"));
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+        ])
+        .args([
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=DNS:localhost",
+        ])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .args(["-keyout", &key, "-out", &certificate])
+        .output()
+        .expect("openssl");
+    assert!(made.status.success(), "{made:?}");
+    let (port, secure) = (free_port(), free_port());
+    let secure = secure.to_string();
+    let engine = team::redis_with(
+        port,
+        &[
+            "--tls-port",
+            &secure,
+            "--tls-cert-file",
+            &certificate,
+            "--tls-key-file",
+            &key,
+            "--tls-auth-clients",
+            "no",
+            "--unixsocket",
+            &socket,
+        ],
+    );
+    let mut team = Team::new(&format!("rediss://:{PASSWORD}@localhost:{secure}"));
+    let ran = team.run("distrusts", "read-write|unsigned", &team.write("one.ll", 1));
+    assert!(
+        ran.code == 1 && ran.err.contains("remote warning"),
+        "{ran:?}"
+    );
+    team.variables.push(("SSL_CERT_FILE", certificate));
+    team::end_helpers(&team.path("mgenjit"));
+    team.forget_failures();
+    check(&team);
+    team.url = format!("redis+unix://{socket}?password={PASSWORD}&db=1");
+    let ran = team.run("by-socket", "read-write|unsigned", &team.write("two.ll", 2));
+    assert!(ran.code == 2 && !ran.err.contains("warning"), "{ran:?}");
+    team.wait_for_puts("by-socket", 2);
+    drop(engine);
+}
+
 #[test]
 fn redis_with_a_password() {
     if !has("redis_with_a_password", &["redis-server"]) {
@@ -170,6 +236,7 @@ fn redis_with_a_password() {
     let engine = redis(port);
     let team = Team::new(&format!("redis://:{PASSWORD}@127.0.0.1:{port}"));
     check(&team);
+    check_requests(&team);
     // It is gone, and comes back with nothing.
     drop(engine);
     let program = team.write("later.ll", 9);

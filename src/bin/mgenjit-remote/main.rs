@@ -1,11 +1,12 @@
 //! Talks to a remote store for all processes of a user: `mgenjit-remote`.
 //!
 //! It is a storage helper as ccache's are: the environment says where it listens and which store it is for, and programs say
-//! on its socket what they want (`mgenjit::protocol::storage`). `store` is the store, by opendal or `memcached`; `path` says what keys are
-//! called there; `serve` is the socket. It ends when nobody has used it for a while.
+//! on its socket what they want (`mgenjit::protocol::storage`). `store` is the store, by opendal, `redis` or `memcached`; `path` says what
+//! keys are called there; `serve` is the socket. It ends when nobody has used it for a while.
 
 mod memcached;
 mod path;
+mod redis;
 mod secrets;
 mod serve;
 mod store;

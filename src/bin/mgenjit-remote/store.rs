@@ -1,12 +1,13 @@
-//! The store, by opendal, except memcached.
+//! The store, by opendal, except Redis and memcached.
 
 use super::memcached::Memcached;
 use super::path;
+use super::redis::{Listed, Redis};
 use super::secrets::Secrets;
 use mgenjit::environment;
 use mgenjit::protocol::storage::upload::MAX_VALUE_LEN;
 use mgenjit::protocol::storage::wire::{Collected, Limits};
-use opendal::services::{Azblob, Fs, Gcs, Redis, S3, Webdav};
+use opendal::services::{Azblob, Fs, Gcs, S3, Webdav};
 use opendal::{Buffer, ErrorKind, Operator};
 use std::collections::BTreeMap;
 use std::ffi::CString;
@@ -22,6 +23,7 @@ pub struct Store {
 
 enum Engine {
     Opendal(Operator),
+    Redis(Redis),
     Memcached(Memcached),
 }
 
@@ -47,11 +49,15 @@ impl Store {
             let engine = Engine::Memcached(memcached(options)?);
             return Ok(Store { engine, secrets });
         }
+        if service == "redis" {
+            let redis = Redis::new(options).map_err(|why| secrets.redact(&why))?;
+            let engine = Engine::Redis(redis);
+            return Ok(Store { engine, secrets });
+        }
         let operator = match service {
             "azblob" => Operator::from_iter::<Azblob>(options),
             "fs" => Operator::from_iter::<Fs>(options),
             "gcs" => Operator::from_iter::<Gcs>(options),
-            "redis" => Operator::from_iter::<Redis>(options),
             "s3" => Operator::from_iter::<S3>(options),
             _ => Operator::from_iter::<Webdav>(options),
         }
@@ -69,6 +75,12 @@ impl Store {
                 Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
                 Err(error) => Err(self.words(&error)),
             },
+            Engine::Redis(store) => {
+                let found = self.limited(store.get(&path)).await?;
+                found
+                    .map(|value| value.map(Buffer::from))
+                    .map_err(|error| self.secrets.redact(&error.to_string()))
+            }
             Engine::Memcached(store) => {
                 let found = self.limited(store.get(&path, MAX_VALUE_LEN)).await?;
                 found
@@ -85,6 +97,10 @@ impl Store {
                 let found = self.limited(operator.exists(&path)).await?;
                 found.map_err(|error| self.words(&error))
             }
+            Engine::Redis(store) => {
+                let found = self.limited(store.exists(&path::of(key))).await?;
+                found.map_err(|error| self.secrets.redact(&error.to_string()))
+            }
             Engine::Memcached(_) => Ok(self.get(key).await?.is_some()),
         }
     }
@@ -95,6 +111,10 @@ impl Store {
             Engine::Opendal(operator) => {
                 let done = self.limited(operator.write(&path, value)).await?;
                 done.map(drop).map_err(|error| self.words(&error))
+            }
+            Engine::Redis(store) => {
+                let done = self.limited(store.put(&path, &value)).await?;
+                done.map_err(|error| self.secrets.redact(&error.to_string()))
             }
             Engine::Memcached(store) => {
                 let done = self.limited(store.put(&path, &value)).await?;
@@ -114,6 +134,10 @@ impl Store {
                 let done = self.limited(operator.delete(&path)).await?;
                 done.map(|()| true).map_err(|error| self.words(&error))
             }
+            Engine::Redis(store) => {
+                let done = self.limited(store.remove(&path)).await?;
+                done.map_err(|error| self.secrets.redact(&error.to_string()))
+            }
             Engine::Memcached(store) => {
                 let done = self.limited(store.remove(&path)).await?;
                 done.map_err(|error| self.secrets.redact(&error.to_string()))
@@ -124,29 +148,78 @@ impl Store {
     /// Removes what was put too long ago, and then the oldest until the rest fits.
     pub async fn collect(&self, prefix: &[u8], limits: Limits) -> Result<Collected, String> {
         let folder = path::folder(prefix).ok_or_else(|| "that is no folder".to_owned())?;
-        let Engine::Opendal(operator) = &self.engine else {
-            return Err(
-                "memcached cannot list what is there: it removes what it has no room for by itself"
-                    .to_owned(),
-            );
+        let mut all = self.list(&folder).await?;
+        // The oldest first.
+        all.sort_unstable_by(|one, other| {
+            let order = |listed: &Listed| (listed.age, listed.len);
+            order(other).cmp(&order(one))
+        });
+        let mut done = Collected {
+            left: all.len() as u64,
+            left_bytes: all.iter().map(|listed| listed.len).sum(),
+            ..Collected::default()
         };
+        for Listed { age, len, path } in all {
+            let is_old = limits.age > 0 && age > limits.age;
+            let is_much = limits.bytes > 0 && done.left_bytes > limits.bytes;
+            if !is_old && !is_much {
+                break;
+            }
+            match &self.engine {
+                Engine::Opendal(operator) => {
+                    let removed = operator.delete(&path).await;
+                    removed.map_err(|error| self.words(&error))?;
+                }
+                Engine::Redis(store) => {
+                    let removed = store.remove(&path).await;
+                    removed.map_err(|error| self.secrets.redact(&error.to_string()))?;
+                }
+                Engine::Memcached(_) => {}
+            }
+            done.left -= 1;
+            done.left_bytes -= len;
+            done.removed += 1;
+            done.removed_bytes += len;
+        }
+        Ok(done)
+    }
+
+    /// The keys of a folder, without those of folders in it.
+    async fn list(&self, folder: &str) -> Result<Vec<Listed>, String> {
+        let mut all = match &self.engine {
+            Engine::Opendal(operator) => self.list_files(operator, folder).await?,
+            Engine::Redis(store) => {
+                let listed = store.list(folder).await;
+                listed.map_err(|error| self.secrets.redact(&error.to_string()))?
+            }
+            Engine::Memcached(_) => {
+                return Err(
+                    "memcached cannot list what is there: it removes what it has no room for by itself"
+                        .to_owned(),
+                );
+            }
+        };
+        // Folders of other namespaces may lie in the same one.
+        all.retain(|listed| path::is_in(&listed.path, folder));
+        Ok(all)
+    }
+
+    async fn list_files(&self, operator: &Operator, folder: &str) -> Result<Vec<Listed>, String> {
+        let words = |error: opendal::Error| self.words(&error);
         if !operator.info().capability().list {
             return Err("it cannot list what is there: set a limit in the store itself".to_owned());
         }
-        let words = |error: opendal::Error| self.words(&error);
         let listed = operator
-            .list_with(&folder)
+            .list_with(folder)
             .recursive(true)
             .await
             .map_err(words)?;
         let now = SystemTime::now();
-        // How old each is, in seconds, and its length.
-        let mut all: Vec<(u64, u64, String)> = Vec::new();
+        let mut all = Vec::new();
         for entry in listed {
             let path = entry.path().to_owned();
             let mut metadata = entry.metadata().clone();
-            // Folders of other namespaces may lie in the same one.
-            if !metadata.is_file() || !path::is_in(&path, &folder) {
+            if !metadata.is_file() || !path::is_in(&path, folder) {
                 continue;
             }
             // Some lists have no times.
@@ -161,28 +234,13 @@ impl Store {
             let age = put
                 .and_then(|put| now.duration_since(put).ok())
                 .unwrap_or_default();
-            all.push((age.as_secs(), metadata.content_length(), path));
+            all.push(Listed {
+                age: age.as_secs(),
+                len: metadata.content_length(),
+                path,
+            });
         }
-        // The oldest first.
-        all.sort_unstable_by(|one, other| other.cmp(one));
-        let mut done = Collected {
-            left: all.len() as u64,
-            left_bytes: all.iter().map(|(_, len, _)| len).sum(),
-            ..Collected::default()
-        };
-        for (age, len, path) in all {
-            let is_old = limits.age > 0 && age > limits.age;
-            let is_much = limits.bytes > 0 && done.left_bytes > limits.bytes;
-            if !is_old && !is_much {
-                break;
-            }
-            operator.delete(&path).await.map_err(words)?;
-            done.left -= 1;
-            done.left_bytes -= len;
-            done.removed += 1;
-            done.removed_bytes += len;
-        }
-        Ok(done)
+        Ok(all)
     }
 
     async fn limited<T>(&self, what: impl Future<Output = T>) -> Result<T, String> {
@@ -255,6 +313,11 @@ fn options_of(url: &str, attributes: &[(String, String)]) -> Result<Options, Str
                 "gcs" => "gcs",
                 _ => "azblob",
             }
+        }
+        "redis+unix" => {
+            set("endpoint", format!("{scheme}:///{path}"));
+            set("root", "/".to_owned());
+            "redis"
         }
         "redis" | "rediss" => {
             set("endpoint", format!("{scheme}://{}", with_port(host, 6379)));
@@ -405,6 +468,11 @@ mod tests {
             "redis://pw@host:1",
             "redis",
             &[("endpoint", "redis://host:1"), ("password", "pw")],
+        );
+        check(
+            "redis+unix:///run/redis.socket?db=1",
+            "redis",
+            &[("endpoint", "redis+unix:///run/redis.socket"), ("db", "1")],
         );
         check("memcached://h", "memcached", &[("endpoint", "h:11211")]);
         check(
