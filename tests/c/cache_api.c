@@ -628,7 +628,8 @@ static void entry_of_a_module(void)
     CHECK_INT(sizeof IR - 1, mgenjit_blob_size(ir));
     CHECK(memcmp(mgenjit_blob_data(ir), IR, sizeof IR - 1) == 0);
     REFUSED(mgenjit_cache_entry_read(entry, 0, &image, &failure));
-    REFUSED(mgenjit_cache_entry_read(entry, 4, &image, &failure));
+    REFUSED(mgenjit_cache_entry_read(entry, 5, &image, &failure));
+    CHECK_STATUS(MGENJIT_STATUS_NOT_FOUND, mgenjit_cache_entry_read(entry, MGENJIT_PART_PROFILE, &image, &failure));
     mgenjit_cache_entry_free(entry);
     CHECK(memcmp(mgenjit_blob_data(ir), IR, sizeof IR - 1) == 0);
     mgenjit_blob_free(ir);

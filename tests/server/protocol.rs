@@ -42,7 +42,7 @@ fn greets_and_compares() {
     check(|hello| hello.package = "9.9.9".to_owned(), "mgenjit 9.9.9");
     check(|hello| hello.llvm = "21.1.0".to_owned(), "LLVM 21.1.0");
     check(|hello| hello.build = "feed".to_owned(), "build feed");
-    assert_eq!(PROTOCOL_VERSION, 10);
+    assert_eq!(PROTOCOL_VERSION, 11);
 }
 
 #[test]
