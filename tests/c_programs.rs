@@ -85,6 +85,7 @@ programs! {
     hosts_threads.c
     isolated.c
     isolates.c
+    isolates_hostile.c
     isolation.c
     lifecycle.c
     lifecycle_replaceable.c

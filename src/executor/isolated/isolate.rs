@@ -52,8 +52,19 @@ struct Live {
     control: Control,
     /// A forked child must not use its parent's.
     process: u32,
+    /// It is ended because its time was up.
+    is_late: bool,
     bases: Vec<u64>,
     missing: Missing,
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        // A forked child may still have the connection: to close it would not end the process, and a child must not.
+        if self.process == std::process::id() {
+            let _ = self.socket.shutdown(Shutdown::Write);
+        }
+    }
 }
 
 impl Isolate {
@@ -121,7 +132,7 @@ impl Isolate {
             Ok(Some(value)) => value,
             Ok(None) => {
                 let ended = live.take();
-                return Err(self.ended(name, ended, is_cancelled, timeout));
+                return Err(self.ended(name, ended, is_cancelled));
             }
             Err(error) => return Err(error),
         };
@@ -187,6 +198,7 @@ impl Isolate {
                 return Ok(None);
             }
             if rest.is_some_and(|rest| rest.is_zero()) {
+                live.is_late = true;
                 let _ = live.socket.shutdown(Shutdown::Write);
                 return Ok(None);
             }
@@ -218,6 +230,7 @@ impl Isolate {
                         socket,
                         control,
                         process: std::process::id(),
+                        is_late: false,
                         bases,
                         missing,
                     });
@@ -240,14 +253,8 @@ impl Isolate {
     }
 
     /// What became of a process in the middle of a call.
-    fn ended(
-        &self,
-        name: &str,
-        live: Option<Live>,
-        is_cancelled: bool,
-        timeout: Option<Duration>,
-    ) -> Error {
-        let Some(live) = live else {
+    fn ended(&self, name: &str, live: Option<Live>, is_cancelled: bool) -> Error {
+        let Some(mut live) = live else {
             return Error::new(Status::ServerCrashed, format!("{name} was not called"));
         };
         let captured = capture::follow(&live.socket, [None, None], 0);
@@ -255,7 +262,7 @@ impl Isolate {
             .map_err(|error| capture::lost(&error))
             .and_then(|captured| {
                 let captured = Captured {
-                    ready: Some((live.bases, live.missing)),
+                    ready: Some((std::mem::take(&mut live.bases), live.missing)),
                     ..captured
                 };
                 run::outcome(captured, &live.begun.held).map_err(|error| error.message)
@@ -267,7 +274,7 @@ impl Isolate {
                 end: End::Signal(libc::SIGKILL),
                 limit: None,
                 ..
-            }) if timeout.is_some() => (Status::Timeout, "its time was up".to_owned()),
+            }) if live.is_late => (Status::Timeout, "its time was up".to_owned()),
             Ok(outcome) => {
                 let status = match outcome.limit {
                     Some(Limit::Cpu | Limit::Wall) => Status::Timeout,
