@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from ._config import Config as Config
     from ._config import Event as Event
     from ._errors import CacheError as CacheError
+    from ._errors import CallTimeoutError as CallTimeoutError
     from ._errors import CancelledError as CancelledError
     from ._errors import CodegenError as CodegenError
     from ._errors import CompileError as CompileError
     from ._errors import CompileMemoryError as CompileMemoryError
     from ._errors import CompileTimeoutError as CompileTimeoutError
     from ._errors import CPUError as CPUError
+    from ._errors import EndedError as EndedError
     from ._errors import Error as Error
     from ._errors import ExportError as ExportError
     from ._errors import FileError as FileError
@@ -58,6 +60,8 @@ if TYPE_CHECKING:
     from ._export import export as export
     from ._export import export_bytes as export_bytes
     from ._function import Function as Function
+    from ._isolate import Isolate as Isolate
+    from ._isolate import IsolatedFunction as IsolatedFunction
     from ._records import CacheInfo as CacheInfo
     from ._records import CacheStatistics as CacheStatistics
     from ._records import Location as Location
@@ -86,13 +90,15 @@ _LAZY = {
     "_callback": "Callback callback",
     "_config": "Config Event",
     "_errors": (
-        "CacheError CancelledError CodegenError CompileError CompileMemoryError CompileTimeoutError CPUError Error "
-        "ExportError FileError InternalError InvalidArgumentError LimitError LinkError LoadError NotFoundError "
-        "ParseError RemovedError ServerError SignatureError TargetError TooLargeError UnresolvedError VerifyError"
+        "CacheError CallTimeoutError CancelledError CodegenError CompileError CompileMemoryError "
+        "CompileTimeoutError CPUError EndedError Error ExportError FileError InternalError "
+        "InvalidArgumentError LimitError LinkError LoadError NotFoundError ParseError RemovedError "
+        "ServerError SignatureError TargetError TooLargeError UnresolvedError VerifyError"
     ),
     "_executor": "Executor Module Source Task run_file",
     "_export": "build export export_bytes",
     "_function": "Function",
+    "_isolate": "Isolate IsolatedFunction",
     "_server": (
         "build_id include_dir library_path llvm_version server_path server_socket server_status stop_server version"
     ),

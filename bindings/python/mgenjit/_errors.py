@@ -71,7 +71,15 @@ class TooLargeError(LimitError):
 
 
 class CancelledError(Error):
-    """The compile was cancelled."""
+    """The compile, or the call in an isolate, was cancelled."""
+
+
+class EndedError(Error):
+    """A call in an isolate ended its process: it crashed, exited, or had no more memory."""
+
+
+class CallTimeoutError(EndedError, TimeoutError):
+    """A call in an isolate took longer than it might, or used up the processor time of its process."""
 
 
 class UnresolvedError(Error):
