@@ -15,7 +15,7 @@ _mgenjit() {
         [ "$command" = cache ] || subcommand=
         # What is left of two spaces.
         words=$("$program" "$command" $subcommand --help 2>/dev/null | sed -n 's/^  \(-.*\)/\1/p' |
-            sed 's/  .*//' | grep -oE -- '(^|[ ,])--?[A-Za-z][-A-Za-z0-9]*' | tr -d ' ,')
+            sed 's/  .*//' | grep -oE -- '(^|[ ,])--?[A-Za-z][-A-Za-z0-9]*' | tr -d ' ,' | sort -u)
     elif [ -z "$subcommand" ]; then
         case $command in
         help) words=$("$program" --help 2>/dev/null | sed -n 's/^  \([a-z][a-z]*\)  .*/\1/p') ;;
