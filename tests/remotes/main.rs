@@ -219,7 +219,7 @@ fn redis_by_other_ways() {
             "-days",
             "2",
             "-subj",
-            "/CN=localhost",
+            "/CN=mgenjit-remotes-test",
             "-addext",
             "subjectAltName=DNS:localhost",
         ])
