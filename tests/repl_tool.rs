@@ -724,7 +724,8 @@ fn at_a_terminal() {
     } else {
         support::skips::skip("repl: lines are edited", "there is no libedit");
     }
-    // Ctrl-D, behind Ctrl-U: in a line that is not empty it ends nothing.
+    // Ctrl-D. One that comes before libedit has the terminal is a zero, and to libedit that means: take the next key as it is.
+    // Then the line is not empty, and Ctrl-U has to clear it.
     let Some((code, _)) = typist.end_by("\x15\x04") else {
         support::skips::skip("repl: Ctrl-D ends it", "the terminal did not pass it on");
         return;
