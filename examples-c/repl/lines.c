@@ -10,11 +10,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include "common/files.h"
 #include "guard.h"
@@ -40,6 +43,7 @@ static struct {
     const char **breaks;
     int *is_over;
     int *append_character;
+    int (**getc)(FILE *file);
 } edit;
 
 static int is_edited;
@@ -65,7 +69,8 @@ static int find_libedit(void)
            && find(library, "rl_line_buffer", &edit.line_buffer) && find(library, "rl_readline_name", &edit.name)
            && find(library, "rl_basic_word_break_characters", &edit.breaks)
            && find(library, "rl_attempted_completion_over", &edit.is_over)
-           && find(library, "rl_completion_append_character", &edit.append_character);
+           && find(library, "rl_completion_append_character", &edit.append_character)
+           && find(library, "rl_getc_function", &edit.getc);
 }
 
 const char *state_folder(void)
@@ -188,12 +193,60 @@ static void read_history(void)
     rename(history, old);
 }
 
+/* One byte that is typed. Returns 0 at the end of the input, and after a Ctrl-C, however early it comes. */
+static int next_byte(char *byte)
+{
+    struct pollfd input = {STDIN_FILENO, POLLIN, 0};
+    sigset_t interrupt, before;
+    ssize_t length = -1;
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
+    /* A Ctrl-C is let in while this waits, and at no other time: else it could come between the question and the wait. */
+    pthread_sigmask(SIG_BLOCK, &interrupt, &before);
+    while (!guard_is_interrupted()) {
+        if (ppoll(&input, 1, NULL, &before) > 0) {
+            length = read(STDIN_FILENO, byte, 1);
+            break;
+        }
+        if (errno != EINTR)
+            break;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return length == 1;
+}
+
+/*
+ * The next key, or -1: there is none. The kernel makes a zero of a Ctrl-D that is typed before libedit has the terminal. To libedit
+ * a zero means that the next key is taken as it is, and then the line is not empty, and no Ctrl-D ends the session.
+ */
+static int next_key(FILE *file)
+{
+    enum { CTRL_D = 4 };
+    mbstate_t state;
+    char byte;
+    (void)file;
+    memset(&state, 0, sizeof state);
+    while (next_byte(&byte)) {
+        wchar_t key = 0;
+        size_t used = mbrtowc(&key, &byte, 1, &state);
+        if (used == 0)
+            return CTRL_D;
+        if (used == 1)
+            return (int)key;
+        /* What is no character of this locale is taken byte by byte. */
+        if (used == (size_t)-1)
+            return (unsigned char)byte;
+    }
+    return -1;
+}
+
 void lines_start(int is_interactive)
 {
     if (!is_interactive || !find_libedit())
         return;
     is_edited = 1;
     *edit.name = "mgenjit";
+    *edit.getc = next_key;
     *edit.attempted = complete;
     *edit.breaks = " \t\n\"\\'`()[]{},;=+*%<>";
     edit.using_history();

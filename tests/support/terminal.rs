@@ -98,29 +98,6 @@ impl Typist {
         }
     }
 
-    /// Types a text that ends the program, again if it is not taken: libedit shows its prompt before it reads keys itself,
-    /// and a Ctrl-D in between is lost. `None`: it does not end.
-    pub fn end_by(mut self, text: &str) -> Option<(i32, String)> {
-        let mut chunk = [0; 4096];
-        for _ in 0..8 {
-            let _ = self.terminal.write_all(text.as_bytes());
-            let mut ready = libc::pollfd {
-                fd: self.terminal.as_raw_fd(),
-                events: libc::POLLIN,
-                revents: 0,
-            };
-            // SAFETY: there is one structure.
-            while unsafe { libc::poll(&raw mut ready, 1, 2000) } > 0 {
-                let Ok(length @ 1..) = self.terminal.read(&mut chunk) else {
-                    return Some(self.end());
-                };
-                self.shown
-                    .push_str(&String::from_utf8_lossy(&chunk[..length]));
-            }
-        }
-        None
-    }
-
     /// Waits for the end. Returns the exit code, and what was shown since the last text that was waited for.
     pub fn end(mut self) -> (i32, String) {
         let mut chunk = [0; 4096];
