@@ -85,6 +85,22 @@ impl Arena {
     }
 }
 
+/// Maps shared memory at this very address, where nothing may be yet.
+pub fn map_at(file: &OwnedFd, address: u64, len: u64) -> Result<(), Errno> {
+    // SAFETY: nothing that is mapped there is replaced.
+    let mapped = unsafe {
+        rustix::mm::mmap(
+            address as *mut c_void,
+            len as usize,
+            ProtFlags::READ | ProtFlags::WRITE,
+            MapFlags::SHARED | MapFlags::FIXED_NOREPLACE,
+            file,
+            0,
+        )
+    };
+    mapped.map(|_| ())
+}
+
 fn map(file: &OwnedFd, len: u64) -> Result<u64, Errno> {
     let mut last = Errno::NOMEM;
     for _ in 0..64 {
@@ -92,19 +108,8 @@ fn map(file: &OwnedFd, len: u64) -> Result<u64, Errno> {
         getrandom(&mut random, GetRandomFlags::empty())?;
         let place = u64::from_le_bytes(random) % (LAST - FIRST - len);
         let address = (FIRST + place) / PAGE * PAGE;
-        // SAFETY: nothing that is mapped there is replaced.
-        let mapped = unsafe {
-            rustix::mm::mmap(
-                address as *mut c_void,
-                len as usize,
-                ProtFlags::READ | ProtFlags::WRITE,
-                MapFlags::SHARED | MapFlags::FIXED_NOREPLACE,
-                file,
-                0,
-            )
-        };
-        match mapped {
-            Ok(_) => return Ok(address),
+        match map_at(file, address, len) {
+            Ok(()) => return Ok(address),
             Err(error) => last = error,
         }
     }

@@ -1,14 +1,13 @@
 //! The other side of [`super::isolate`]: makes the calls that the host asks for.
 
+use super::arena::map_at;
 use super::control::{ASKED, Control};
 use super::program::Program;
 use crate::error::{Error, Status};
 use crate::executor::call::{Call, Function};
 use crate::executor::value::Value;
 use crate::protocol::isolated::Failure;
-use rustix::mm::{MapFlags, ProtFlags};
 use std::collections::HashMap;
-use std::ffi::c_void;
 use std::os::fd::OwnedFd;
 
 /// What a process is asked by.
@@ -24,18 +23,7 @@ impl Calls {
 
 /// Maps memory that is the host's as well, at the same address.
 pub fn share(file: &OwnedFd, address: u64, len: u64) -> Result<(), Failure> {
-    // SAFETY: nothing that is mapped here is replaced.
-    let mapped = unsafe {
-        rustix::mm::mmap(
-            address as *mut c_void,
-            len as usize,
-            ProtFlags::READ | ProtFlags::WRITE,
-            MapFlags::SHARED | MapFlags::FIXED_NOREPLACE,
-            file,
-            0,
-        )
-    };
-    mapped.map(|_| ()).map_err(|error| {
+    map_at(file, address, len).map_err(|error| {
         Failure::io(format!(
             "the memory for arguments cannot be mapped: {error}"
         ))
