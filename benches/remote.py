@@ -34,6 +34,11 @@ class Redis:
             except OSError:
                 time.sleep(0.01)
 
+    def forget(self):
+        with socket.create_connection(("127.0.0.1", self.port)) as connection:
+            connection.sendall(b"FLUSHALL\r\n")
+            assert connection.recv(5) == b"+OK\r\n"
+
     def end(self):
         self.process.kill()
         self.process.wait()
@@ -71,7 +76,7 @@ def measure(program, mode, url, port, rounds, sqlite=""):
             "MGENJIT_SERVER": os.path.join(ROOT, "target/release/mgenjit-server"),
         }
         command = [program, mode, url, str(port), folder, sqlite, str(rounds)]
-        said = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
+        said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout
         return [json.loads(line) for line in said.splitlines()]
 
 
@@ -102,6 +107,7 @@ def main():
               f"{'met' if share >= 0.6 else 'MISSED'}")
         print("the time until a module is there that a remote has, and how many of them it had in time:")
         for delay in (0, 2, 5, 10, 20, 50):
+            redis.forget()
             far = Far(redis.port, delay)
             found = measure(program, "hedge", f"redis://127.0.0.1:{far.port}", far.port, max(rounds // 4, 5))
             cells = [f"{row['hedge']} ms: {row['time']:.1f} ms ({row['fetched']})" for row in found]
