@@ -3,9 +3,11 @@
 //! `ARCHITECTURE.md` is the map. The public interface is the C API in `capi`; the modules that the compile
 //! server shares with the library are public for it alone.
 
-#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
-compile_error!("libmgenjit runs on x86-64 Linux only");
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+compile_error!("libmgenjit runs on Linux only, on x86-64 and AArch64");
 
+#[doc(hidden)]
+pub mod arch;
 #[doc(hidden)]
 pub mod archive;
 mod cache;

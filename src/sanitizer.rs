@@ -6,7 +6,7 @@
 //! ThreadSanitizer does not see the locks and counters of this library. So each thread that leaves it or one of its locks hands
 //! over what it did to each that enters after it.
 
-use std::arch::asm;
+use crate::arch::weak_address;
 use std::ffi::c_void;
 
 type OfRegion = unsafe extern "C" fn(*const c_void, usize);
@@ -16,16 +16,7 @@ type OfPlace = unsafe extern "C" fn(*const c_void);
 /// symbols, and weak, so that it costs a hit nothing.
 macro_rules! hook {
     ($name:literal, $ty:ty) => {{
-        let address: usize;
-        // SAFETY: reads what the linker, or the dynamic linker, wrote into the global offset table.
-        unsafe {
-            asm!(
-                concat!(".weak ", $name),
-                concat!("mov {}, qword ptr [rip + ", $name, "@GOTPCREL]"),
-                out(reg) address,
-                options(pure, readonly, nostack, preserves_flags)
-            );
-        }
+        let address = weak_address!($name);
         // SAFETY: 0, or the address of a function of this type: the names are the sanitizers' public interface.
         unsafe { std::mem::transmute::<usize, Option<$ty>>(address) }
     }};

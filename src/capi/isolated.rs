@@ -519,7 +519,7 @@ pub unsafe extern "C" fn mgenjit_outcome_fault(
 fn copy(text: &[u8], into: &mut [c_char]) {
     let room = into.len() - 1;
     for (place, byte) in into[..room].iter_mut().zip(text) {
-        *place = byte.cast_signed();
+        *place = *byte as c_char;
     }
 }
 

@@ -237,7 +237,7 @@ extern "C" fn become_server(plan: *mut c_void) -> c_int {
             first = *descriptor + 1;
         }
         libc::syscall(libc::SYS_close_range, first, c_int::MAX, 0);
-        // First out of the way of the new numbers, then to them: `dup2` clears the close-on-exec flag.
+        // First out of the way of the new numbers, then to them: `dup3` clears the close-on-exec flag.
         for descriptor in &mut plan.descriptors[..plan.count] {
             let moved = libc::syscall(
                 libc::SYS_fcntl,
@@ -252,7 +252,7 @@ extern "C" fn become_server(plan: *mut c_void) -> c_int {
             *descriptor = moved as RawFd;
         }
         for (number, descriptor) in plan.descriptors[..plan.count].iter().enumerate() {
-            if libc::syscall(libc::SYS_dup2, *descriptor, number) < 0 {
+            if libc::syscall(libc::SYS_dup3, *descriptor, number, 0) < 0 {
                 plan.errno = errno();
                 return 1;
             }

@@ -1,8 +1,8 @@
-//! The levels of x86-64, and what code may be generated for.
+//! What code may be generated for.
 
-use super::detect;
-use super::features::Features;
 use super::model::Model;
+use crate::arch::cpu::{self, NAMED};
+use crate::arch::features::{Features, Named};
 use serde::{Deserialize, Serialize};
 
 /// What code is generated for.
@@ -10,20 +10,21 @@ use serde::{Deserialize, Serialize};
 pub enum Cpu {
     /// The client's, with all that it can do: what the server itself runs on may be another one.
     Native(Model),
-    /// Every machine of a level.
+    /// Every machine of a level, or with a CPU like the one that is named.
     Level(Level),
 }
 
-/// The levels of the x86-64 psABI, table 3.1, "Micro-Architecture Levels".
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Level {
-    V1,
-    V2,
-    V3,
-    V4,
-}
+/// One of the names that users may give, by its place in [`NAMED`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub struct Level(u8);
 
 impl Cpu {
+    /// All that the CPU of this process can do.
+    pub fn native() -> Cpu {
+        Cpu::Native(Model::native())
+    }
+
     /// As compilers call it after `-march=`.
     pub fn name(self) -> &'static str {
         match self {
@@ -31,68 +32,66 @@ impl Cpu {
             Cpu::Level(level) => level.name(),
         }
     }
-}
-
-impl Level {
-    pub const ALL: [Level; 4] = [Level::V1, Level::V2, Level::V3, Level::V4];
-
-    /// The psABI's name and LLVM's.
-    pub fn name(self) -> &'static str {
-        match self {
-            Level::V1 => "x86-64",
-            Level::V2 => "x86-64-v2",
-            Level::V3 => "x86-64-v3",
-            Level::V4 => "x86-64-v4",
-        }
-    }
-}
-
-impl Cpu {
-    /// All that the CPU of this process can do.
-    pub fn native() -> Cpu {
-        Cpu::Native(detect::native())
-    }
 
     /// The CPU and the features that LLVM is asked for.
     pub fn llvm_names(self) -> (&'static str, String) {
         match self {
             Cpu::Native(model) => (model.tuning(), model.llvm_features()),
-            Cpu::Level(level) => (level.name(), String::new()),
+            Cpu::Level(level) => (level.named().cpu, level.named().features.to_owned()),
         }
+    }
+}
+
+impl Level {
+    /// The first is what every machine of this architecture has.
+    pub const ALL: [Level; NAMED.len()] = {
+        let mut all = [Level(0); NAMED.len()];
+        let mut index = 0;
+        while index < all.len() {
+            all[index] = Level(index as u8);
+            index += 1;
+        }
+        all
+    };
+
+    /// The name that users give it.
+    pub fn name(self) -> &'static str {
+        self.named().name
+    }
+
+    fn named(self) -> &'static Named {
+        static ALL: [Named; NAMED.len()] = NAMED;
+        // No other value is made or read.
+        &ALL[usize::from(self.0)]
+    }
+}
+
+impl TryFrom<u8> for Level {
+    type Error = &'static str;
+
+    fn try_from(index: u8) -> Result<Level, &'static str> {
+        let known = usize::from(index) < NAMED.len();
+        known.then_some(Level(index)).ok_or("an unknown CPU")
+    }
+}
+
+impl From<Level> for u8 {
+    fn from(level: Level) -> u8 {
+        level.0
     }
 }
 
 /// The features of a level that this process lacks: the CPU lacks them, or the system does not save their registers.
 pub fn missing(level: Level) -> Vec<&'static str> {
-    missing_from(level, detect::native().features)
+    missing_from(level, cpu::native().features)
 }
 
-/// What each level adds to the one before: x86-64 psABI, table 3.1, "Micro-Architecture Levels". What the first
-/// has, this library is compiled with.
-const ADDED: [(Level, &[&str]); 3] = [
-    (
-        Level::V2,
-        &[
-            "cx16", "sahf", "popcnt", "sse3", "sse4.1", "sse4.2", "ssse3",
-        ],
-    ),
-    (
-        Level::V3,
-        &[
-            "avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe", "xsave",
-        ],
-    ),
-    (
-        Level::V4,
-        &["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"],
-    ),
-];
-
 fn missing_from(level: Level, features: Features) -> Vec<&'static str> {
-    ADDED
+    level
+        .named()
+        .needs
         .iter()
-        .filter(|(added, _)| *added <= level)
-        .flat_map(|(_, names)| names.iter().copied())
+        .flat_map(|names| names.iter().copied())
         .filter(|name| !features.has(name))
         .collect()
 }
@@ -100,26 +99,26 @@ fn missing_from(level: Level, features: Features) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpu::features::named;
+    use crate::cpu::model::named;
 
     #[test]
-    fn a_level_needs_what_lower_levels_need() {
-        fn check(level: Level, has: &[&[&str]], expect: &[&str]) {
-            let features = named(&has.concat());
-            assert_eq!(missing_from(level, features), expect, "{level:?}");
+    fn a_level_needs_what_it_says() {
+        for level in Level::ALL {
+            let needs = level.named().needs.concat();
+            assert_eq!(missing_from(level, Features::default()), needs);
+            assert_eq!(missing_from(level, named(&needs)), [""; 0], "{level:?}");
+            if let Some((first, others)) = needs.split_first() {
+                assert_eq!(missing_from(level, named(others)), [*first], "{level:?}");
+            }
         }
-        let [(_, v2), (_, v3), (_, v4)] = ADDED;
-        check(Level::V1, &[], &[]);
-        check(Level::V2, &[], v2);
-        check(Level::V2, &[v2], &[]);
-        check(Level::V3, &[v2], v3);
-        check(Level::V3, &[v2, v3], &[]);
-        check(Level::V4, &[v2, v3], v4);
-        check(Level::V4, &[v2, v3, v4], &[]);
-        check(
-            Level::V4,
-            &[&v2[1..], &v3[1..], &v4[1..]],
-            &["cx16", "avx", "avx512f"],
-        );
+        assert_eq!(missing_from(Level::ALL[0], Features::default()), [""; 0]);
+    }
+
+    #[test]
+    fn only_known_levels_are_read() {
+        for (index, level) in Level::ALL.into_iter().enumerate() {
+            assert_eq!(Level::try_from(index as u8), Ok(level));
+        }
+        Level::try_from(Level::ALL.len() as u8).expect_err("there is none");
     }
 }

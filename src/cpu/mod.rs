@@ -4,11 +4,8 @@
 //! CPU: one of the two may run in an emulator, or under a tool that hides features. The client has no LLVM to ask,
 //! but uses LLVM's names.
 
-mod detect;
-mod features;
 mod level;
 mod model;
-mod tuning;
 
 pub use level::{Cpu, Level, missing};
 pub use model::Model;

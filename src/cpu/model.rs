@@ -1,7 +1,7 @@
 //! One CPU: its features, and the name that LLVM tunes for.
 
-use super::features::{FEATURES, Features};
-use super::tuning;
+use crate::arch::cpu::{self, FEATURES, TUNINGS};
+use crate::arch::features::Features;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
@@ -9,11 +9,20 @@ use std::fmt::Write;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Model {
     pub features: Features,
-    /// The CPU to tune for, an index into [`tuning::NAMES`]. Tuning adds no instructions.
-    pub(super) tuning: u8,
+    /// The CPU to tune for, an index into [`TUNINGS`]. Tuning adds no instructions.
+    tuning: u8,
 }
 
 impl Model {
+    /// That of this process.
+    pub fn native() -> Model {
+        let detected = cpu::native();
+        Model {
+            features: detected.features,
+            tuning: detected.tuning,
+        }
+    }
+
     /// Some model, for tests.
     #[cfg(test)]
     pub const fn from_bits(features: u128, tuning: u8) -> Model {
@@ -25,8 +34,8 @@ impl Model {
 
     /// LLVM's name of the CPU that code is tuned for.
     pub fn tuning(self) -> &'static str {
-        let name = tuning::NAMES.get(usize::from(self.tuning));
-        name.copied().unwrap_or(tuning::GENERIC)
+        let name = TUNINGS.get(usize::from(self.tuning));
+        name.copied().unwrap_or(TUNINGS[0])
     }
 
     /// The features to add to the baseline CPU, then those to remove. Removal comes last, because some features imply
@@ -54,20 +63,32 @@ impl Model {
     }
 }
 
+/// The set of these features, by name.
+#[cfg(test)]
+pub(super) fn named(names: &[&str]) -> Features {
+    let mut features = Features::default();
+    for name in names {
+        let index = FEATURES.iter().position(|feature| feature.name == *name);
+        features.insert(index.expect(name));
+    }
+    features
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpu::features::named;
 
     #[test]
     fn what_is_there_comes_before_what_is_not() {
+        let (first, second) = (FEATURES[0].name, FEATURES[1].name);
+        let last = FEATURES[FEATURES.len() - 1].name;
         let model = Model {
-            features: named(&["avx", "sse3", "widekl"]),
+            features: named(&[last, second]),
             tuning: 0,
         };
         let text = model.llvm_features();
         assert!(
-            text.starts_with("+sse3,+avx,+widekl,-pclmul,-ssse3,"),
+            text.starts_with(&format!("+{second},+{last},-{first},")),
             "{text}"
         );
         assert_eq!(text.split(',').count(), FEATURES.len());

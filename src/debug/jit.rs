@@ -7,6 +7,7 @@
 use super::file;
 use super::rebase::rebase;
 use super::registry::{NEVER, Reader, Record, Writing};
+use crate::arch::code;
 use crate::environment;
 use std::ptr;
 use std::sync::OnceLock;
@@ -60,12 +61,11 @@ std::arch::global_asm!(
 /// Whether a debugger has set its breakpoint. `rr` records no debugger, and replays only what it recorded: there, the images
 /// are announced from the start.
 pub fn is_watched() -> bool {
-    const BREAKPOINT: u8 = 0xcc;
     static RECORDED: OnceLock<bool> = OnceLock::new();
     let function = __jit_debug_register_code as *const u8;
     *RECORDED.get_or_init(|| environment::variable(c"RUNNING_UNDER_RR").is_some())
-        // SAFETY: it is a function's first byte.
-        || unsafe { function.read_volatile() } == BREAKPOINT
+        // SAFETY: it is a function.
+        || unsafe { code::has_breakpoint(function) }
 }
 
 /// Announces all images that were not announced yet. Where memory is short, it leaves some out.

@@ -3,10 +3,11 @@
 //! A list that is read as `registry` is: without a lock, in signal handlers too.
 
 use super::registry::{self, Reader};
+use crate::arch::code::STUB_SIZE;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-/// A block of stubs of 16 bytes. The cell of each lies as many bytes behind it as the block is long.
+/// A block of stubs. The cell of each lies as many bytes behind it as the block is long.
 #[derive(Debug)]
 struct Block {
     base: usize,
@@ -53,12 +54,11 @@ impl Drop for VisibleStubs {
 
 /// Where the stub leads that an address lies in. `None`: it lies in none.
 pub fn target(_reader: &Reader, address: usize) -> Option<usize> {
-    const SIZE: usize = 16;
     let mut next = FIRST.load(Ordering::Acquire);
     // SAFETY: the reader is counted: what it finds is not freed.
     while let Some(block) = unsafe { next.as_ref() } {
         if address.wrapping_sub(block.base) < block.len {
-            let cell = (address & !(SIZE - 1)) + block.len;
+            let cell = (address & !(STUB_SIZE - 1)) + block.len;
             // SAFETY: the cell is one of the block's, aligned, and mapped as long as the block is listed.
             return Some(unsafe { &*(cell as *const AtomicUsize) }.load(Ordering::Acquire));
         }

@@ -4,10 +4,10 @@ use super::call::Call;
 use super::call::Function;
 use super::core::Executor;
 use super::value::Value;
+use crate::arch::float;
 use crate::error::{Error, Status};
 use crate::image::arguments::{Arguments, Strings};
 use crate::signature::{self, Extension, Parameter, Type};
-use std::arch::asm;
 use std::ffi::{CStr, c_char, c_int};
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
@@ -51,15 +51,9 @@ impl Executor {
 
 /// Clears `errno` and the floating-point exception flags, which C says are clear when a program begins.
 fn clear_state() {
-    const FLAGS: u32 = 0x3f;
-    let mut state = 0_u32;
-    // SAFETY: all of it is this thread's; the modes, which are not changed, stay in the upper bits.
-    unsafe {
-        *libc::__errno_location() = 0;
-        asm!("stmxcsr [{}]", in(reg) &raw mut state, options(nostack));
-        state &= !FLAGS;
-        asm!("ldmxcsr [{}]", "fnclex", in(reg) &raw const state, options(nostack));
-    }
+    // SAFETY: it is this thread's.
+    unsafe { *libc::__errno_location() = 0 };
+    float::clear_exceptions();
 }
 
 /// The signature of a `main` whose own is not known: of one that takes less, what is passed besides does not matter.

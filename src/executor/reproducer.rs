@@ -1,5 +1,6 @@
 //! Reproducers: a folder that shows with LLVM's own tools what crashed a compile server.
 
+use crate::arch::system::TRIPLE;
 use crate::cache::key::Key;
 use crate::error::Error;
 use crate::protocol::messages::CompileRequest;
@@ -137,7 +138,7 @@ fn commands(request: &CompileRequest, names: &[String]) -> String {
         Target::Host(cpu) => {
             let (name, listed) = cpu.llvm_names();
             host_features = listed;
-            ("x86_64-pc-linux-gnu", name, host_features.as_str())
+            (TRIPLE, name, host_features.as_str())
         }
         Target::Other(target) => (
             target.triple.as_str(),

@@ -1,5 +1,6 @@
 //! The C library's shared objects, as this process has them or would load them.
 
+use crate::arch::system::DYNAMIC_LINKER;
 use crate::fork;
 use once_cell::sync::Lazy;
 use std::ffi::{CStr, OsStr, c_char, c_void};
@@ -8,12 +9,7 @@ use std::path::{Path, PathBuf};
 use std::ptr;
 
 /// The libraries that a C compiler links by default. With them, a library names what it needs, with versions.
-const NAMES: [&CStr; 4] = [
-    c"libc.so.6",
-    c"libm.so.6",
-    c"libgcc_s.so.1",
-    c"ld-linux-x86-64.so.2",
-];
+const NAMES: [&CStr; 4] = [c"libc.so.6", c"libm.so.6", c"libgcc_s.so.1", DYNAMIC_LINKER];
 
 /// libatomic. Not every system has it.
 const ATOMIC: &CStr = c"libatomic.so.1";

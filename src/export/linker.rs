@@ -2,6 +2,7 @@
 
 use super::archive::Member;
 use super::options::{Argument as Extra, Options};
+use crate::arch::system::TRIPLE_START;
 use crate::client::external_linker::{self, Outcome};
 use crate::client::locate;
 use crate::config::Config;
@@ -54,7 +55,7 @@ impl Linker {
         }
         // It links for the system that it runs on alone.
         if let Target::Other(_) = target
-            && !(triple.starts_with("x86_64") && triple.contains("linux"))
+            && !(triple.starts_with(TRIPLE_START) && triple.contains("linux"))
         {
             return Err(Error::new(
                 Status::Linker,

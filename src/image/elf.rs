@@ -1,6 +1,7 @@
 //! Reads an image's headers.
 
 use super::error::LoadError;
+use crate::arch::image;
 use crate::protocol::messages::SWITCHABLE_MARK;
 use object::LittleEndian as LE;
 use object::elf::{self, FileHeader64, ProgramHeader64};
@@ -54,8 +55,8 @@ impl Headers {
         {
             return Err(bad("it is not a 64-bit little-endian ELF file"));
         }
-        if header.e_type.get(LE) != elf::ET_DYN || header.e_machine.get(LE) != elf::EM_X86_64 {
-            return Err(bad("it is not a shared object for x86-64"));
+        if header.e_type.get(LE) != elf::ET_DYN || header.e_machine.get(LE) != image::MACHINE {
+            return Err(bad(image::WRONG_MACHINE));
         }
         if usize::from(header.e_phentsize.get(LE)) != size_of::<ProgramHeader64<LE>>() {
             return Err(bad("its program headers have an unknown size"));

@@ -2,6 +2,7 @@
 
 use super::elf::{Headers, PAGE, Segment};
 use super::error::LoadError;
+use crate::arch::memory;
 use crate::sanitizer;
 use object::pod::Pod;
 use rustix::io::Errno;
@@ -420,17 +421,9 @@ unsafe fn fill(base: *mut c_void, image: &[u8], segment: &Segment) -> Result<(),
         .and_then(|rest| rest.get(..segment.file_len))
         .ok_or(Errno::INVAL)?;
     let pages = pages(segment);
-    // Not by `memcpy`: ThreadSanitizer replaces it, does not see the system calls that map memory, and takes what was here
-    // before for the same memory.
     // SAFETY: the caller vouches for the pages; the file's bytes are no more than the segment's memory.
     unsafe {
-        std::arch::asm!(
-            "rep movsb",
-            inout("rcx") bytes.len() => _,
-            inout("rsi") bytes.as_ptr() => _,
-            inout("rdi") base.wrapping_byte_add(segment.address) => _,
-            options(nostack, preserves_flags)
-        );
+        memory::copy(bytes, base.wrapping_byte_add(segment.address));
         if !segment.writable {
             let mut protection = MprotectFlags::READ;
             protection.set(MprotectFlags::EXEC, segment.executable);

@@ -7,9 +7,11 @@
 use super::error::LoadError;
 use super::loaded::Image;
 use super::symbols::{Symbol, SymbolKind};
+use crate::arch::image;
+use crate::arch::relocation::Kind;
 
 use object::LittleEndian as LE;
-use object::elf::{self, Rela64};
+use object::elf::Rela64;
 
 /// What a symbol resolves to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,10 +52,8 @@ impl Image {
             }
             if !std::mem::replace(&mut seen[at], true) {
                 let mut symbol = self.symbols.get(&self.mapping, index)?;
-                if matches!(
-                    relocation.r_type(LE, false),
-                    elf::R_X86_64_DTPMOD64 | elf::R_X86_64_DTPOFF64
-                ) {
+                let kind = image::kind(relocation.r_type(LE, false));
+                if kind.is_some_and(Kind::is_thread_local) {
                     // What the linker says of a symbol that it does not know need not be right.
                     symbol.kind = SymbolKind::ThreadLocal;
                 }
@@ -79,12 +79,18 @@ impl Image {
                     .flatten()
                     .ok_or(LoadError::Malformed("a relocation has no symbol"))
             };
-            let word = match relocation.r_type(LE, false) {
-                elf::R_X86_64_NONE => continue,
-                elf::R_X86_64_RELATIVE => base.wrapping_add(addend),
-                kind @ (elf::R_X86_64_GLOB_DAT | elf::R_X86_64_JUMP_SLOT | elf::R_X86_64_64) => {
-                    // The ABI gives the first two no addend.
-                    let addend = if kind == elf::R_X86_64_64 { addend } else { 0 };
+            let relocation = relocation.r_type(LE, false);
+            let Some(kind) = image::kind(relocation) else {
+                return Err(LoadError::Unsupported(format!(
+                    "a relocation of type {}",
+                    relocation.0
+                )));
+            };
+            let word = match kind {
+                Kind::None => continue,
+                Kind::Relative => base.wrapping_add(addend),
+                Kind::Symbol { has_addend } => {
+                    let addend = if has_addend { addend } else { 0 };
                     match target()? {
                         Target::Address(address) => address.wrapping_add(addend),
                         Target::Indirect(resolver) => {
@@ -103,7 +109,7 @@ impl Image {
                         }
                     }
                 }
-                elf::R_X86_64_IRELATIVE => {
+                Kind::Indirect => {
                     self.mapping.check_write(at)?;
                     deferred.push(Deferred {
                         at,
@@ -113,24 +119,18 @@ impl Image {
                     continue;
                 }
                 // Without a symbol: the image's own module.
-                elf::R_X86_64_DTPMOD64 if index == 0 => self
+                Kind::TlsModule if index == 0 => self
                     .tls_module()
                     .ok_or(LoadError::Malformed("it has no thread-local storage"))?,
-                elf::R_X86_64_DTPMOD64 => match target()? {
+                Kind::TlsModule => match target()? {
                     Target::ThreadLocal { module, .. } => module,
                     _ => return Err(not_thread_local()),
                 },
-                elf::R_X86_64_DTPOFF64 if index == 0 => addend,
-                elf::R_X86_64_DTPOFF64 => match target()? {
+                Kind::TlsOffset if index == 0 => addend,
+                Kind::TlsOffset => match target()? {
                     Target::ThreadLocal { offset, .. } => offset.wrapping_add(addend),
                     _ => return Err(not_thread_local()),
                 },
-                kind => {
-                    return Err(LoadError::Unsupported(format!(
-                        "a relocation of type {}",
-                        kind.0
-                    )));
-                }
             };
             self.mapping.write(at, word)?;
         }
@@ -166,9 +166,8 @@ impl Image {
 
 /// Calls an indirect function's resolver, which is at `address` in a relocated image.
 pub fn call_resolver(address: usize) -> usize {
-    // SAFETY: the symbol's type says that a function without parameters that returns an address is there.
-    let resolver: extern "C" fn() -> usize = unsafe { std::mem::transmute(address) };
-    resolver()
+    // SAFETY: the symbol's type says that a resolver is there.
+    unsafe { image::call_resolver(address) }
 }
 
 fn not_thread_local() -> LoadError {
@@ -179,6 +178,7 @@ fn not_thread_local() -> LoadError {
 mod tests {
     use super::*;
     use crate::image::map::Source;
+    use object::elf;
     use std::process::Command;
 
     /// A shared object that refers to one name and defines another.

@@ -4,12 +4,13 @@
 //! written again; their cells lie in pages behind these, which are never executed:
 //!
 //! ```text
-//! base        trap: nothing is there        endbr64; ud2
-//! base + 16   a stub                        endbr64; jmp *cell      the cell lies `len` bytes behind its stub
+//! base        trap: nothing is there
+//! base + 16   a stub                        its cell lies `len` bytes behind it
 //! …
 //! base + len  the cells, each in 16 bytes
 //! ```
 
+use crate::arch::code;
 use crate::debug::VisibleStubs;
 use crate::fork;
 use rustix::io::Errno;
@@ -22,8 +23,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 const PAGE: usize = 4096;
 
-/// Of a stub, and of its cell.
-pub const SIZE: usize = 16;
+const SIZE: usize = code::STUB_SIZE;
 
 /// How many pages of stubs a block has: the first one, and at most. Each block is twice as large as the one before.
 const FIRST_PAGES: usize = 1;
@@ -149,10 +149,11 @@ impl Block {
         // leads to the trap as well.
         unsafe {
             let stubs = std::slice::from_raw_parts_mut(base.cast::<[u8; SIZE]>(), len / SIZE);
-            stubs.fill(jump(len));
-            stubs[0] = TRAP;
+            stubs.fill(code::stub(len));
+            stubs[0] = code::TRAP;
             let cells = base.byte_add(len).cast::<[usize; 2]>();
             std::slice::from_raw_parts_mut(cells, len / SIZE).fill([base.addr(), 0]);
+            code::make_coherent(base.addr()..base.addr() + len);
             rustix::mm::mprotect(base, len, MprotectFlags::READ | MprotectFlags::EXEC)?;
             block.visible = Some(VisibleStubs::new(base.addr(), len));
         }
@@ -176,29 +177,6 @@ impl Drop for Block {
         // SAFETY: the memory is this value's own, and whoever drops it vouches that nothing calls its stubs.
         let _ = unsafe { rustix::mm::munmap(self.base, 2 * self.len) };
     }
-}
-
-/// `endbr64`, so that it may be called through a pointer where that is checked, and `ud2`.
-const TRAP: [u8; SIZE] = {
-    let mut code = [0xcc; SIZE];
-    let (endbr, ud2) = ([0xf3, 0x0f, 0x1e, 0xfa], [0x0f, 0x0b]);
-    let mut at = 0;
-    while at < 4 {
-        code[at] = endbr[at];
-        at += 1;
-    }
-    (code[4], code[5]) = (ud2[0], ud2[1]);
-    code
-};
-
-/// `endbr64`, and `jmp *(%rip + …)` to the cell `len` bytes behind the stub.
-fn jump(len: usize) -> [u8; SIZE] {
-    // From the end of both instructions on.
-    const END: usize = 10;
-    let mut code = TRAP;
-    (code[4], code[5]) = (0xff, 0x25);
-    code[6..END].copy_from_slice(&((len - END) as u32).to_le_bytes());
-    code
 }
 
 #[cfg(test)]

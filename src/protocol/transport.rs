@@ -376,7 +376,7 @@ mod tests {
             name: "m".to_owned(),
             key: [1; 32],
             opt_level: OptLevel::Oz,
-            target: Target::Host(Cpu::Level(Level::V3)),
+            target: Target::Host(Cpu::Level(Level::ALL[2])),
             identify: true,
             progress: true,
             inputs: vec![Input {

@@ -265,7 +265,11 @@ fn assembly_of_any_cpu_is_read() {
                            ret void
                          }";
     let mut server = Server::start();
-    for cpu in [Cpu::native(), Cpu::Level(Level::V1), Cpu::Level(Level::V4)] {
+    for cpu in [
+        Cpu::native(),
+        Cpu::Level(Level::ALL[0]),
+        Cpu::Level(Level::ALL[3]),
+    ] {
         for ir in [of_a_module, of_a_function] {
             server
                 .compile_for("test", ir.as_bytes(), OptLevel::O2, cpu)

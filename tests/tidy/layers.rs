@@ -27,6 +27,7 @@ const LIBRARY: &[&[&str]] = &[
         "threads",
     ],
     &["sanitizer"],
+    &["arch"],
 ];
 
 /// Those of the server.
@@ -90,7 +91,8 @@ fn they_go_down() {
 
 #[test]
 fn what_the_server_shares_with_the_library_is_known() {
-    const SHARED: [&str; 7] = [
+    const SHARED: [&str; 8] = [
+        "arch",
         "archive",
         "cpu",
         "environment",

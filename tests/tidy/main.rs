@@ -1,5 +1,6 @@
 //! Rules that hold for all of the sources.
 
+mod architecture;
 mod arrows;
 mod environment;
 mod layers;

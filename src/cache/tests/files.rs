@@ -155,7 +155,7 @@ fn torn_entries_are_misses_and_go_with_a_scan() {
 #[test]
 fn an_entry_of_other_content_does_not_verify() {
     let native = Target::Host(Cpu::native());
-    let level = Target::Host(Cpu::Level(Level::V2));
+    let level = Target::Host(Cpu::Level(Level::ALL[1]));
     let other = Target::Other(TargetSpec {
         triple: "aarch64-linux-gnu".to_owned(),
         cpu: "generic".to_owned(),

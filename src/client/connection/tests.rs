@@ -12,7 +12,7 @@ fn request(identify: bool) -> Request {
         name: "test".to_owned(),
         key: [0; 32],
         opt_level: OptLevel::O2,
-        target: Target::Host(Cpu::Level(Level::V1)),
+        target: Target::Host(Cpu::Level(Level::ALL[0])),
         identify,
         progress: false,
         inputs: vec![Input {

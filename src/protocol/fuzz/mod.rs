@@ -125,7 +125,7 @@ fn request(choice: u8) -> Request {
             name: "test".to_owned(),
             key: [3; 32],
             opt_level: OptLevel::O2,
-            target: Target::Host(Cpu::Level(Level::V1)),
+            target: Target::Host(Cpu::Level(Level::ALL[0])),
             identify: choice & 2 != 0,
             progress: choice & 4 != 0,
             inputs,
@@ -138,7 +138,7 @@ fn request(choice: u8) -> Request {
         }),
         _ => Request::Link(LinkRequest {
             name: "test".to_owned(),
-            target: Target::Host(Cpu::Level(Level::V1)),
+            target: Target::Host(Cpu::Level(Level::ALL[0])),
             output: LinkOutput::SharedLibrary {
                 soname: Some("test.so".to_owned()),
             },

@@ -10,7 +10,7 @@ fn compile(name: &str, ir: &str) -> CompileRequest {
         name: name.to_owned(),
         key: [0; 32],
         opt_level: OptLevel::O2,
-        target: Target::Host(Cpu::Level(Level::V1)),
+        target: Target::Host(Cpu::Level(Level::ALL[0])),
         identify: false,
         progress: false,
         inputs: inputs(name, ir),
@@ -60,7 +60,7 @@ fn equal_requests_to_compile_are_one() {
     check("the level", |one| one.opt_level = OptLevel::O1, false);
     check(
         "the CPU",
-        |one| one.target = Target::Host(Cpu::Level(Level::V2)),
+        |one| one.target = Target::Host(Cpu::Level(Level::ALL[1])),
         false,
     );
     check("identify", |one| one.identify = true, false);

@@ -1,10 +1,10 @@
 //! Which of LLVM's CPUs this one is most like, as `sys::getHostCPUName` finds it.
 
-use super::features::Features;
+use crate::arch::features::Features;
 
-pub const GENERIC: &str = "generic";
+const GENERIC: &str = "generic";
 
-/// LLVM's names. A request has the index of one, so that a server need not trust names.
+/// LLVM's names, the first of which is no CPU's. A request has the index of one, so that a server need not trust names.
 pub const NAMES: [&str; 53] = [
     GENERIC,
     "core2",
@@ -198,7 +198,7 @@ fn amd(family: u32, model: u32, features: Features) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpu::features::FEATURES;
+    use crate::arch::cpu::FEATURES;
 
     #[test]
     fn models_have_llvms_names() {

@@ -1,23 +1,11 @@
 //! The features that can change generated code, by LLVM's names, and where CPUID tells of each.
 
-use serde::{Deserialize, Serialize};
-
-/// A set of features, with a bit for each in the order of [`FEATURES`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Features(pub(super) u128);
+use crate::arch::features::Features;
 
 impl Features {
-    pub fn insert(&mut self, index: usize) {
-        self.0 |= 1 << index;
-    }
-
     pub fn has(self, name: &str) -> bool {
         let index = FEATURES.iter().position(|feature| feature.name == name);
         index.is_some_and(|index| self.has_bit(index))
-    }
-
-    pub fn has_bit(self, index: usize) -> bool {
-        self.0 >> index & 1 != 0
     }
 }
 
@@ -184,14 +172,3 @@ pub const FEATURES: [Feature; 88] = {
         feature("widekl", KeyLocker, B, 2, Always),
     ]
 };
-
-/// The set of these features, by name.
-#[cfg(test)]
-pub fn named(names: &[&str]) -> Features {
-    let mut features = Features::default();
-    for name in names {
-        let index = FEATURES.iter().position(|feature| feature.name == *name);
-        features.insert(index.expect(name));
-    }
-    features
-}

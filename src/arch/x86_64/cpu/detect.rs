@@ -1,16 +1,16 @@
 //! Detects what this process's CPU and system support.
 
-use super::features::{FEATURES, Features, LEAVES, Leaf, Register, Saved};
-use super::model::Model;
+use super::features::{FEATURES, LEAVES, Leaf, Register, Saved};
 use super::tuning;
+use crate::arch::features::{Detected, Features};
 use once_cell::sync::Lazy;
 use std::arch::x86_64::{__cpuid, __cpuid_count};
 use std::ptr;
 
 /// The CPU as this process sees it.
-pub fn native() -> Model {
-    static MODEL: Lazy<Model> = Lazy::new(|| model(&read(leaves())));
-    *MODEL
+pub fn native() -> Detected {
+    static DETECTED: Lazy<Detected> = Lazy::new(|| detected(&read(leaves())));
+    *DETECTED
 }
 
 /// What CPUID and XGETBV report.
@@ -25,7 +25,7 @@ struct Facts {
     leaves: [Registers; LEAVES],
 }
 
-fn model(facts: &Facts) -> Model {
+fn detected(facts: &Facts) -> Detected {
     const AVX: u32 = 0b110;
     const AVX512: u32 = 0b1110_0110;
     const AMX: u32 = 0b11 << 17;
@@ -54,7 +54,7 @@ fn model(facts: &Facts) -> Model {
         }
     }
     let name = tuning::name(&facts.vendor, facts.signature, features);
-    Model {
+    Detected {
         features,
         tuning: tuning::index(name),
     }
@@ -227,7 +227,7 @@ mod tests {
             }),
         };
         fn check(facts: &Facts, there: &[&str], missing: &[&str]) {
-            let features = model(facts).features;
+            let features = detected(facts).features;
             for name in there {
                 assert!(features.has(name), "{name} {:x}", facts.xcr0);
             }
@@ -262,14 +262,14 @@ mod tests {
 
     #[test]
     fn the_c_library_says_what_the_cpu_says() {
-        assert_eq!(model(&read(leaves())), model(&read(None)));
+        assert_eq!(detected(&read(leaves())), detected(&read(None)));
     }
 
     #[test]
     fn all_cores_are_the_same() {
         for _ in 0..50 {
             std::thread::yield_now();
-            assert_eq!(model(&read(None)), native());
+            assert_eq!(detected(&read(None)), native());
         }
     }
 }
