@@ -8,6 +8,8 @@
 //! - `image`: the images that run here: their relocations
 //! - `memory`: bytes that are copied where no tool looks
 //! - `system`: how the system and LLVM call this machine
+//! - `tls`: how code finds thread-local variables
+//! - `assembly`, for tests: instructions in assembly, by the same names
 //! - `weak_address!`: where a function is that need not exist
 
 pub mod features;

@@ -15,11 +15,16 @@ pub enum Kind {
     TlsModule,
     /// Its offset in the module's block.
     TlsOffset,
+    /// Two words: a function, and what it finds the variable by.
+    TlsDescriptor,
 }
 
 impl Kind {
     /// Whether its symbol is a thread-local variable, whatever the linker says of one that it does not know.
     pub fn is_thread_local(self) -> bool {
-        matches!(self, Kind::TlsModule | Kind::TlsOffset)
+        matches!(
+            self,
+            Kind::TlsModule | Kind::TlsOffset | Kind::TlsDescriptor
+        )
     }
 }

@@ -5,6 +5,7 @@ use super::link::in_order_of_need;
 use super::report::Report;
 use super::resolve::{self, Job};
 use super::state::State;
+use crate::arch::assembly::NAMES;
 use crate::cache::entry::RawManifest;
 use crate::cache::key::Key;
 use crate::event::Times;
@@ -137,7 +138,7 @@ fn image(assembly: &str) -> Vec<u8> {
         folder.path().join("output.so"),
     );
     // GNU ld does not say how many symbols there are if none is defined.
-    let text = format!("{assembly}\n.text; .globl here; here:\n");
+    let text = format!("{NAMES}\n{assembly}\n.text; .globl here; here:\n");
     std::fs::write(&source, text).expect("written");
     let options = ["-shared", "-nostdlib", "-Wl,--hash-style=gnu", "-o"];
     let status = Command::new("cc")

@@ -2,7 +2,7 @@
 //!
 //! The system's dynamic linker allocates thread-local blocks only for libraries that it loaded. Images therefore use
 //! our own `__tls_get_addr`. General-dynamic code calls it with a module's number and an offset, which two
-//! relocations put into the image's global offset table.
+//! relocations put into the image's global offset table. On AArch64, code calls what a descriptor leads to, which asks the same.
 //!
 //! Images can also use thread-local variables of the program and its libraries. The highest bit of a module number
 //! marks the system's.
@@ -14,6 +14,7 @@
 use super::elf::TlsSegment;
 use super::error::LoadError;
 use super::map::Mapping;
+use crate::arch::tls::{thread_pointer, tls_resolvers};
 use crate::fork;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::cell::Cell;
@@ -22,7 +23,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
-/// The argument of `__tls_get_addr`, as the x86-64 ABI lays it out in the global offset table.
+/// The argument of `__tls_get_addr`, as the ABI lays it out in the global offset table.
 #[repr(C)]
 pub struct TlsIndex {
     pub module: usize,
@@ -169,6 +170,47 @@ pub extern "C" fn tls_get_addr(index: &TlsIndex) -> *mut u8 {
     find_block(index.module).wrapping_add(index.offset)
 }
 
+/// The first word of a descriptor of a thread-local variable, and the second. `None`: this machine has none.
+pub fn descriptor(module: usize, offset: usize) -> Result<Option<[usize; 2]>, LoadError> {
+    let Some(resolvers) = resolvers() else {
+        return Ok(None);
+    };
+    if module == FIRST {
+        let address = find_block(module).addr().wrapping_add(offset);
+        let offset = address.wrapping_sub(thread_pointer());
+        return Ok(Some([resolvers.fixed, offset]));
+    }
+    // A number of 31 bits, a mark, and an offset of 32 bits.
+    let number = module & !SYSTEM;
+    let (number, offset) = match (u32::try_from(number), i32::try_from(offset as isize)) {
+        _ if module == NOWHERE => (u32::MAX, 0),
+        (Ok(number), Ok(offset)) if number < MARK - 1 => (number, offset),
+        _ => {
+            return Err(LoadError::Malformed(
+                "its thread-local storage is too large",
+            ));
+        }
+    };
+    let mark = if module & SYSTEM == 0 { 0 } else { MARK };
+    let word = (u64::from(number | mark) << 32) | u64::from(offset.cast_unsigned());
+    Ok(Some([resolvers.found, word as usize]))
+}
+
+tls_resolvers!(resolvers, tls_by_word);
+
+/// The address of a thread-local variable, by the second word of its descriptor.
+extern "C" fn tls_by_word(word: usize) -> *mut u8 {
+    let number = (word as u64 >> 32) as u32;
+    let module = match number {
+        u32::MAX => NOWHERE,
+        _ if number & MARK != 0 => (number & !MARK) as usize | SYSTEM,
+        _ => number as usize,
+    };
+    // With its sign.
+    let offset = word as u32 as i32 as usize;
+    tls_get_addr(&TlsIndex { module, offset })
+}
+
 /// The module and offset of a thread-local variable that is not an image's, by its address in this thread.
 pub fn of_the_system(address: usize) -> Option<TlsIndex> {
     struct Search {
@@ -215,6 +257,13 @@ pub const NOWHERE: usize = usize::MAX;
 
 /// Marks the numbers of modules that the system's dynamic linker loaded.
 const SYSTEM: usize = 1 << (usize::BITS - 1);
+
+/// The same, in a descriptor.
+const MARK: u32 = 1 << 31;
+
+/// The program's own, or that of the first library that was loaded with it: each thread has its block at the same distance from
+/// the thread pointer.
+const FIRST: usize = SYSTEM | 1;
 
 /// Finds a block of the system, or makes a new one of an image.
 #[cold]

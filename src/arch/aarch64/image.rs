@@ -18,6 +18,7 @@ pub fn kind(relocation: elf::RelocationType) -> Option<Kind> {
         elf::R_AARCH64_IRELATIVE => Kind::Indirect,
         elf::R_AARCH64_TLS_DTPMOD => Kind::TlsModule,
         elf::R_AARCH64_TLS_DTPREL => Kind::TlsOffset,
+        elf::R_AARCH64_TLSDESC => Kind::TlsDescriptor,
         _ => return None,
     })
 }

@@ -7,6 +7,10 @@ pub mod float;
 pub mod image;
 pub mod memory;
 pub mod system;
+pub mod tls;
+
+#[cfg(test)]
+pub mod assembly;
 
 /// The address of a function, or 0 if the process has none of that name. It is one of the library's own undefined
 /// symbols, and weak, so that it costs nothing where it is missing.

@@ -1,5 +1,6 @@
 use super::super::tests::Modules;
 use super::{order_of_need, relocate};
+use crate::arch::assembly::TLS_FIXED;
 
 #[test]
 fn modules_come_behind_those_that_they_need() {
@@ -40,12 +41,12 @@ fn a_long_chain_does_not_overflow_the_stack() {
 #[test]
 fn a_module_that_cannot_be_relocated_holds_up_those_that_need_it_alone() {
     // A place in the static block of thread-local storage, which what is loaded later has none in.
-    let fixed = ".globl f; f: mov t@GOTTPOFF(%rip), %rax; ret
+    let fixed = ".globl f; f: takes_fixed t; ret
         .section .tdata, \"awT\"; .globl t; t: .quad 1";
     let mut modules = Modules::new(&[
-        ("a", "call f@PLT"),
+        ("a", "calls f"),
         ("b", fixed),
-        ("c", "call strlen@PLT"),
+        ("c", "calls strlen"),
         ("d", ".globl g; g: ret"),
     ]);
     let (jobs, report) = relocate(&mut modules.state);
@@ -53,7 +54,10 @@ fn a_module_that_cannot_be_relocated_holds_up_those_that_need_it_alone() {
         modules.describe(&jobs, &report),
         [
             "a waits for b",
-            "b: b cannot be linked: it has a relocation of type 18, which images do not have",
+            &format!(
+                "b: b cannot be linked: it has a relocation of type {}, which images do not have",
+                TLS_FIXED.0
+            ),
             "c.strlen -> process",
         ]
     );

@@ -13,13 +13,13 @@ fn check_later(linked: &[(&str, &str)], modules: &[(&str, &str)], expect: &[&str
     assert_eq!(all.plan(), expect, "{linked:?}, {modules:?}");
 }
 
-const USES: &str = "call f@PLT";
-const USES_WEAKLY: &str = ".weak f; call f@PLT";
+const USES: &str = "calls f";
+const USES_WEAKLY: &str = ".weak f; calls f";
 const STRONG: &str = ".globl f; f: ret";
 const WEAK: &str = ".weak f; f: ret";
 /// A definition and a reference to it, as code for a shared library has it.
-const STRONG_USED: &str = ".globl f; f: ret; call f@PLT";
-const WEAK_USED: &str = ".weak f; f: ret; call f@PLT";
+const STRONG_USED: &str = ".globl f; f: ret; calls f";
+const WEAK_USED: &str = ".weak f; f: ret; calls f";
 
 #[test]
 fn modules_find_each_other_in_any_order() {
@@ -28,10 +28,7 @@ fn modules_find_each_other_in_any_order() {
     check(&[("a", USES), ("b", STRONG)], &["a.f -> b"]);
     check(&[("a", STRONG), ("b", USES)], &["b.f -> a"]);
     check(
-        &[
-            ("a", ".globl f; f: call g@PLT"),
-            ("b", ".globl g; g: call f@PLT"),
-        ],
+        &[("a", ".globl f; f: calls g"), ("b", ".globl g; g: calls f")],
         &["a.g -> b", "b.f -> a"],
     );
     check_later(&[("a", STRONG)], &[("b", USES)], &["b.f -> a"]);
@@ -79,11 +76,11 @@ fn what_a_module_uses_in_place_of_its_own_others_use_too() {
 
 #[test]
 fn the_hosts_definitions_come_first() {
-    check(&[("a", "call host@PLT")], &["a.host -> host"]);
+    check(&[("a", "calls host")], &["a.host -> host"]);
     check(
         &[
-            ("a", ".globl host; host: ret; call host@PLT"),
-            ("b", "call host@PLT"),
+            ("a", ".globl host; host: ret; calls host"),
+            ("b", "calls host"),
         ],
         &["a.host -> host", "b.host -> host"],
     );
@@ -91,18 +88,15 @@ fn the_hosts_definitions_come_first() {
 
 #[test]
 fn what_no_module_defines_is_looked_for_outside() {
-    check(&[("a", "call strlen@PLT")], &["a.strlen -> process"]);
+    check(&[("a", "calls strlen")], &["a.strlen -> process"]);
     check(
-        &[
-            ("a", "call strlen@PLT"),
-            ("b", ".globl strlen; strlen: ret"),
-        ],
+        &[("a", "calls strlen"), ("b", ".globl strlen; strlen: ret")],
         &["a.strlen -> b"],
     );
     check(&[("a", USES_WEAKLY)], &["a.f -> nothing"]);
     check(&[("a", USES_WEAKLY), ("b", WEAK)], &["a.f -> b"]);
     check(
-        &[("a", "call __tls_get_addr@PLT")],
+        &[("a", "calls __tls_get_addr")],
         &["a.__tls_get_addr -> process"],
     );
     check(&[("a", USES)], &["a lacks f"]);
@@ -110,30 +104,30 @@ fn what_no_module_defines_is_looked_for_outside() {
 
 #[test]
 fn what_is_hidden_is_of_this_program() {
-    check(&[("a", "call hidden_f@PLT")], &["a lacks hidden_f"]);
+    check(&[("a", "calls hidden_f")], &["a lacks hidden_f"]);
     check(
         &[
-            ("a", "call hidden_f@PLT"),
+            ("a", "calls hidden_f"),
             ("b", ".globl hidden_f; hidden_f: ret"),
         ],
         &["a.hidden_f -> b"],
     );
     // The name is not asked for outside, where it would be found.
     check(
-        &[("a", ".weak hidden_f; call hidden_f@PLT")],
+        &[("a", ".weak hidden_f; calls hidden_f")],
         &["a.hidden_f -> nothing"],
     );
 }
 
 #[test]
 fn who_lacks_something_holds_up_those_that_need_it_alone() {
-    let lacks = ".globl f; f: call nowhere@PLT";
+    let lacks = ".globl f; f: calls nowhere";
     check(
         &[
-            ("a", "call g@PLT"),
-            ("b", ".globl g; g: call f@PLT"),
+            ("a", "calls g"),
+            ("b", ".globl g; g: calls f"),
             ("c", lacks),
-            ("d", "call strlen@PLT"),
+            ("d", "calls strlen"),
         ],
         &[
             "a waits for b",
@@ -143,7 +137,7 @@ fn who_lacks_something_holds_up_those_that_need_it_alone() {
         ],
     );
     // Of equal weak definitions, one that cannot be linked is passed over. A strong one is not.
-    let weak_lacks = ".weak f; f: call nowhere@PLT";
+    let weak_lacks = ".weak f; f: calls nowhere";
     check(
         &[("a", weak_lacks), ("b", WEAK), ("c", USES)],
         &["a lacks nowhere", "c.f -> b"],
@@ -159,8 +153,8 @@ fn who_lacks_something_holds_up_those_that_need_it_alone() {
     // Both of a circle.
     check(
         &[
-            ("a", ".globl f; f: call g@PLT; call nowhere@PLT"),
-            ("b", ".globl g; g: call f@PLT"),
+            ("a", ".globl f; f: calls g; calls nowhere"),
+            ("b", ".globl g; g: calls f"),
         ],
         &["a lacks nowhere", "b waits for a"],
     );
@@ -169,14 +163,13 @@ fn who_lacks_something_holds_up_those_that_need_it_alone() {
 #[test]
 fn all_that_is_missing_is_told() {
     check(
-        &[("a", "call f@PLT; call g@PLT"), ("b", "call g@PLT")],
+        &[("a", "calls f; calls g"), ("b", "calls g")],
         &["a lacks f", "a lacks g", "b lacks g"],
     );
 }
 
 const THREAD_LOCAL: &str = ".section .tdata, \"awT\"; .globl t; t: .quad 1";
-const USES_THREAD_LOCAL: &str =
-    "data16 lea t@TLSGD(%rip), %rdi; .word 0x6666; rex64; call __tls_get_addr@PLT";
+const USES_THREAD_LOCAL: &str = "takes_local t";
 
 #[test]
 fn thread_local_variables_are_no_ordinary_ones() {
@@ -185,10 +178,10 @@ fn thread_local_variables_are_no_ordinary_ones() {
         let told = lines.iter().any(|line| line.contains(expect));
         assert!(told, "{modules:?}: {lines:?}");
     }
-    check(
-        &[("a", THREAD_LOCAL), ("b", USES_THREAD_LOCAL)],
-        &["b.__tls_get_addr -> process", "b.t -> a"],
-    );
+    let mut found = Modules::new(&[("a", THREAD_LOCAL), ("b", USES_THREAD_LOCAL)]).plan();
+    // On some machines, code asks for this as well.
+    found.retain(|line| line != "b.__tls_get_addr -> process");
+    assert_eq!(found, ["b.t -> a"]);
     check_fault(
         &[
             ("a", ".data; .globl t; t: .quad 1"),
@@ -197,14 +190,11 @@ fn thread_local_variables_are_no_ordinary_ones() {
         "b cannot be linked: it refers to `t` as a thread-local variable, but a defines it as an ordinary one",
     );
     check_fault(
-        &[("a", THREAD_LOCAL), ("b", "mov t@GOTPCREL(%rip), %rax")],
+        &[("a", THREAD_LOCAL), ("b", "takes_address t")],
         "b cannot be linked: it refers to `t` as an ordinary variable, but a defines it as a thread-local one",
     );
     check_fault(
-        &[(
-            "a",
-            "data16 lea host@TLSGD(%rip), %rdi; .word 0x6666; rex64; call __tls_get_addr@PLT",
-        )],
+        &[("a", "takes_local host")],
         "but a definition by the host defines it as an ordinary one",
     );
 }

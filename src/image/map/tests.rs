@@ -1,4 +1,5 @@
 use super::*;
+use crate::arch::image::MACHINE;
 use std::io::Write;
 use std::os::fd::AsFd;
 
@@ -12,7 +13,7 @@ fn image(offset: u64, file_len: u64) -> Vec<u8> {
     let word = |header: &mut Vec<u8>, value: u32| header.extend(value.to_le_bytes());
     let long = |header: &mut Vec<u8>, value: u64| header.extend(value.to_le_bytes());
     half(&mut header, 3);
-    half(&mut header, 62);
+    half(&mut header, MACHINE.0);
     word(&mut header, 1);
     long(&mut header, 0);
     long(&mut header, 64);
@@ -141,7 +142,7 @@ fn impossible_headers_are_refused() {
     broken(4, 1);
     broken(5, 2);
     broken(16, 2);
-    broken(18, 183);
+    broken(18, 3);
     broken(54, 32);
     let second = 64 + 56;
     // Writable code; an offset on another place in the page; overlap; longer than memory; beyond all bounds.
