@@ -136,7 +136,12 @@ fn link_server() {
 
 /// Where the C compiler, which links, has an archive, if it has it.
 fn static_library(name: &str) -> Option<PathBuf> {
-    let path = output(Command::new("cc").arg(format!("-print-file-name={name}")))?;
+    let compiler = cc::Build::new().get_compiler();
+    let path = output(
+        compiler
+            .to_command()
+            .arg(format!("-print-file-name={name}")),
+    )?;
     // A name that is not found comes back as it is.
     Some(PathBuf::from(path)).filter(|path| path.is_absolute())
 }

@@ -1,13 +1,14 @@
 #!/bin/sh
 # What the build and the tests need, and the Debian packages that have it.
 #
-#   setup.sh install build|demo|bench|all   installs what is missing for it; does nothing if all is there
-#   setup.sh check build|demo|bench|all     fails and says what is missing, if something is
-#   setup.sh cargo                          prints how to run cargo
+#   setup.sh install build|demo|bench|aarch64|all   installs what is missing for it; does nothing if all is there
+#   setup.sh check build|demo|bench|aarch64|all     fails and says what is missing, if something is
+#   setup.sh cargo                                  prints how to run cargo
 
 cd "$(dirname "$0")" || exit
 prefix=${LLVM_SYS_221_PREFIX:-/usr/lib/llvm-22}
 rust=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+machine=$(uname -m)
 missing=''
 
 fail() {
@@ -57,13 +58,22 @@ need_bench() {
     program valgrind valgrind
 }
 
+# To build for AArch64 and to run it by qemu. `make test-aarch64` gets what is for AArch64 itself.
+need_aarch64() {
+    need_build
+    program aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
+    program aarch64-linux-gnu-g++ g++-aarch64-linux-gnu
+    program qemu-aarch64 qemu-user
+    program unshare util-linux
+}
+
 need_all() {
     need_bench
     llvm ld.lld lld-22
     # Of clang's sanitizers; gcc brings its own.
     clang=$(command -v clang-22 || echo "$prefix/bin/clang")
-    file "$("$clang" -print-file-name=libclang_rt.tsan-x86_64.a 2>/dev/null)" libclang-rt-22-dev
-    file "$("$clang" -print-file-name=libclang_rt.profile-x86_64.a 2>/dev/null)" libclang-rt-22-dev
+    file "$("$clang" -print-file-name=libclang_rt.tsan-$machine.a 2>/dev/null)" libclang-rt-22-dev
+    file "$("$clang" -print-file-name=libclang_rt.profile-$machine.a 2>/dev/null)" libclang-rt-22-dev
     llvm llvm-profdata llvm-22
     program openssl openssl
     # Stores that machines share, and what builds the program that talks to them.
@@ -72,12 +82,15 @@ need_all() {
     file /usr/lib/nginx/modules/ngx_http_dav_ext_module.so libnginx-mod-http-dav-ext
     file /usr/sbin/nginx nginx-light
     # What `mgenjit repl` edits lines with, where it is.
-    file /usr/lib/x86_64-linux-gnu/libedit.so.2 libedit2
+    file "/usr/lib/$machine-linux-gnu/libedit.so.2" libedit2
     program gdb gdb
     program lldb-22 lldb-22
     program perf linux-perf
-    program aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
-    file /usr/aarch64-linux-gnu/lib/crt1.o libc6-dev-arm64-cross
+    # An AArch64 machine's own compiler has this name too, and needs no other libraries.
+    if [ "$machine" != aarch64 ]; then
+        program aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
+        file /usr/aarch64-linux-gnu/lib/crt1.o libc6-dev-arm64-cross
+    fi
     program riscv64-linux-gnu-gcc gcc-riscv64-linux-gnu
     file /usr/riscv64-linux-gnu/lib/crt1.o libc6-dev-riscv64-cross
     program qemu-aarch64 qemu-user
@@ -173,11 +186,11 @@ install() {
 }
 
 case "$1 $2" in
-"install build" | "install demo" | "install bench" | "install all")
+"install build" | "install demo" | "install bench" | "install aarch64" | "install all")
     "need_$2"
     [ -z "$missing" ] || install
     ;;
-"check build" | "check demo" | "check bench" | "check all")
+"check build" | "check demo" | "check bench" | "check aarch64" | "check all")
     "need_$2"
     [ -z "$missing" ] || fail "missing:$missing. Run \`make setup\`"
     ;;
@@ -186,6 +199,6 @@ case "$1 $2" in
     echo "$cargo"
     ;;
 *)
-    fail "usage: setup.sh install|check build|demo|bench|all, or setup.sh cargo"
+    fail "usage: setup.sh install|check build|demo|bench|aarch64|all, or setup.sh cargo"
     ;;
 esac

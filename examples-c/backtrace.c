@@ -78,7 +78,11 @@ static void print_frame(int number, void *address, void *fault)
 
 static void crashed(int number, siginfo_t *info, void *context)
 {
+#ifdef __aarch64__
+    void *fault = (void *)(uintptr_t)((ucontext_t *)context)->uc_mcontext.pc;
+#else
     void *fault = (void *)(uintptr_t)((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+#endif
     void *stack[64];
     const int depth = backtrace(stack, 64);
     int first = 0;

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,7 +92,11 @@ static void leave(int number, const siginfo_t *info, void *context)
     /* The timer is ours once Ctrl-C was pressed. */
     int is_fault = number != SIGINT && (number != SIGALRM || (is_calling && tries == 0));
     int is_mine = pthread_equal(pthread_self(), thread);
+#ifdef __aarch64__
+    void *code = (void *)(uintptr_t)machine->uc_mcontext.pc;
+#else
     void *code = (void *)machine->uc_mcontext.gregs[REG_RIP];
+#endif
     if (!is_fault && (!is_calling || !is_mine)) {
         is_interrupted |= number == SIGINT;
         /* A thread of the code got it. */

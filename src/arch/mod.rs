@@ -6,6 +6,7 @@
 //! - `cpu`: the CPU of this process, and those that users name
 //! - `float`: the floating-point state
 //! - `image`: the images that run here: their relocations
+//! - `kernel`: what the kernel gives by numbers: system calls, and registers
 //! - `memory`: bytes that are copied where no tool looks
 //! - `system`: how the system and LLVM call this machine
 //! - `tls`: how code finds thread-local variables

@@ -243,7 +243,8 @@ fn sqlite_folder() -> PathBuf {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--offline"])
         // What other platforms need was not downloaded.
-        .args(["--filter-platform", "x86_64-unknown-linux-gnu"])
+        .arg("--filter-platform")
+        .arg(format!("{}-unknown-linux-gnu", std::env::consts::ARCH))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo metadata");

@@ -5,6 +5,7 @@ pub mod code;
 pub mod cpu;
 pub mod float;
 pub mod image;
+pub mod kernel;
 pub mod memory;
 pub mod system;
 pub mod tls;

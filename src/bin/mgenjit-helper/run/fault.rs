@@ -1,6 +1,7 @@
 //! What a program's process says of its own crash, in a page that it shares with the monitor. It is the program's own word: the
 //! program can write there whatever it wants.
 
+use mgenjit::arch::kernel;
 use mgenjit::protocol::isolated::Fault;
 use std::ffi::{c_int, c_void};
 use std::ptr;
@@ -119,16 +120,14 @@ extern "C" fn note(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_vo
             return;
         };
         let context = &*context.cast::<libc::ucontext_t>();
-        let instruction = context.uc_mcontext.gregs[libc::REG_RIP as usize];
+        let instruction = kernel::instruction(context);
         let of_the_code = (*info).si_code > 0;
         let address = match of_the_code && signal != libc::SIGABRT {
             true => (*info).si_addr() as u64,
             false => 0,
         };
         words.address.store(address, Ordering::Relaxed);
-        words
-            .instruction
-            .store(instruction as u64, Ordering::Relaxed);
+        words.instruction.store(instruction, Ordering::Relaxed);
         words.signal.store(signal, Ordering::Relaxed);
         let probe = words.probe.load(Ordering::Relaxed) as usize;
         if probe != 0 {

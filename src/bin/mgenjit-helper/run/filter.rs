@@ -4,6 +4,7 @@
 //! so what newer kernels can do is not forgotten. What starts processes, reaches others, or changes the system is forbidden to all.
 
 use libc::{c_long, sock_filter, sock_fprog};
+use mgenjit::arch::kernel;
 use std::io;
 
 /// What is forbidden besides.
@@ -21,12 +22,9 @@ const LAST_KNOWN: u32 = 469;
 
 /// Not in libc's list.
 const SYS_MAP_SHADOW_STACK: c_long = 453;
-const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
 
 const NEVER: &[c_long] = &[
     // Programs and processes.
-    libc::SYS_fork,
-    libc::SYS_vfork,
     libc::SYS_execve,
     libc::SYS_execveat,
     libc::SYS_setsid,
@@ -71,7 +69,6 @@ const NEVER: &[c_long] = &[
     libc::SYS_request_key,
     libc::SYS_keyctl,
     libc::SYS_personality,
-    libc::SYS_modify_ldt,
     libc::SYS_memfd_secret,
     // The system.
     libc::SYS_bpf,
@@ -102,8 +99,6 @@ const NEVER: &[c_long] = &[
     libc::SYS_clock_adjtime,
     libc::SYS_sethostname,
     libc::SYS_setdomainname,
-    libc::SYS_iopl,
-    libc::SYS_ioperm,
     libc::SYS_syslog,
     libc::SYS_vhangup,
     libc::SYS_quotactl,
@@ -114,54 +109,30 @@ const NEVER: &[c_long] = &[
     libc::SYS_fanotify_init,
     libc::SYS_fanotify_mark,
     libc::SYS_lookup_dcookie,
-    libc::SYS_uselib,
-    libc::SYS__sysctl,
-    libc::SYS_ustat,
-    libc::SYS_sysfs,
 ];
 
 /// By path.
 const FILES: &[c_long] = &[
-    libc::SYS_open,
     libc::SYS_openat,
     libc::SYS_openat2,
-    libc::SYS_creat,
-    libc::SYS_stat,
-    libc::SYS_lstat,
-    libc::SYS_access,
     libc::SYS_faccessat,
     libc::SYS_faccessat2,
-    libc::SYS_readlink,
     libc::SYS_readlinkat,
     libc::SYS_statfs,
     libc::SYS_truncate,
     libc::SYS_chdir,
-    libc::SYS_rename,
     libc::SYS_renameat,
     libc::SYS_renameat2,
-    libc::SYS_mkdir,
     libc::SYS_mkdirat,
-    libc::SYS_rmdir,
-    libc::SYS_link,
     libc::SYS_linkat,
-    libc::SYS_unlink,
     libc::SYS_unlinkat,
-    libc::SYS_symlink,
     libc::SYS_symlinkat,
-    libc::SYS_mknod,
     libc::SYS_mknodat,
-    libc::SYS_chmod,
     libc::SYS_fchmod,
     libc::SYS_fchmodat,
-    libc::SYS_fchmodat2,
-    libc::SYS_chown,
     libc::SYS_fchown,
-    libc::SYS_lchown,
     libc::SYS_fchownat,
-    libc::SYS_utime,
-    libc::SYS_utimes,
     libc::SYS_utimensat,
-    libc::SYS_futimesat,
     libc::SYS_setxattr,
     libc::SYS_lsetxattr,
     libc::SYS_fsetxattr,
@@ -177,7 +148,8 @@ const FILES: &[c_long] = &[
     libc::SYS_fchdir,
     libc::SYS_sync,
     libc::SYS_syncfs,
-    // Since Linux 6.8, 6.13 and 6.17.
+    // Since Linux 6.6, 6.8, 6.13 and 6.17.
+    452,
     457,
     458,
     463,
@@ -263,6 +235,7 @@ fn program(forbidden: Forbidden, process: u32) -> Vec<sock_filter> {
     set(&[libc::SYS_ioctl], Rule::Except(1, IOCTL));
     if forbidden.files {
         set(FILES, Rule::Fail(libc::EACCES));
+        set(kernel::FILES, Rule::Fail(libc::EACCES));
         // Of an open descriptor: what the C library makes of `fstat`.
         let with_empty_path = |argument| Rule::OnlyWith(argument, libc::AT_EMPTY_PATH as u32);
         set(&[libc::SYS_newfstatat], with_empty_path(3));
@@ -275,11 +248,12 @@ fn program(forbidden: Forbidden, process: u32) -> Vec<sock_filter> {
         set(&[libc::SYS_memfd_create], Rule::Fail(libc::EPERM));
     }
     set(NEVER, Rule::Fail(libc::EPERM));
+    set(kernel::NEVER, Rule::Fail(libc::EPERM));
 
     let mut filter = vec![
         // Another architecture's calls have other numbers.
         load(4),
-        jump(BPF_EQUAL, AUDIT_ARCH_X86_64, 1, 0),
+        jump(BPF_EQUAL, kernel::AUDIT, 1, 0),
         give(libc::SECCOMP_RET_KILL_PROCESS),
         load(0),
         jump(BPF_GREATER, LAST_KNOWN, 0, 1),
@@ -467,13 +441,13 @@ mod tests {
         let errno = |errno: i32| libc::SECCOMP_RET_ERRNO | errno as u32;
         let check = |call: c_long, arguments: &[u32], expect: [u32; 2]| {
             let now = [&strict, &lenient]
-                .map(|filter| run(filter, AUDIT_ARCH_X86_64, call as u32, arguments));
+                .map(|filter| run(filter, kernel::AUDIT, call as u32, arguments));
             assert_eq!(now, expect, "{call} {arguments:?}");
         };
-        for call in NEVER {
+        for call in NEVER.iter().chain(kernel::NEVER) {
             check(*call, &[], [errno(libc::EPERM); 2]);
         }
-        for call in FILES.iter().chain(NETWORK) {
+        for call in FILES.iter().chain(kernel::FILES).chain(NETWORK) {
             check(*call, &[], [errno(libc::EACCES), allow]);
         }
         check(libc::SYS_memfd_create, &[], [errno(libc::EPERM), allow]);

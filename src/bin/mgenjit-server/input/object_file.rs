@@ -315,7 +315,7 @@ pub enum Fault {
     Distance,
 }
 
-/// The first relocation of the worst kind that an x86-64 object has, and the name that it refers to, of those that
+/// The first relocation of the worst kind that an object for x86-64 or AArch64 has, and the name that it refers to, of those that
 /// matter.
 pub fn fault(bytes: &[u8], matters: impl Fn(Fault, &str) -> bool) -> Option<(Fault, String)> {
     let file = ElfFile::<elf::FileHeader64<Endianness>>::parse(bytes).ok()?;
@@ -344,15 +344,39 @@ pub fn fault(bytes: &[u8], matters: impl Fn(Fault, &str) -> bool) -> Option<(Fau
                 .and_then(|name| str::from_utf8(name).ok())
                 .unwrap_or_default();
             let fault = match relocation.r_type(endian, false) {
-                elf::R_X86_64_32 | elf::R_X86_64_32S | elf::R_X86_64_16 | elf::R_X86_64_8 => {
+                // No type of one machine has the number of another's.
+                elf::R_X86_64_32
+                | elf::R_X86_64_32S
+                | elf::R_X86_64_16
+                | elf::R_X86_64_8
+                | elf::R_AARCH64_ABS32
+                | elf::R_AARCH64_ABS16
+                | elf::R_AARCH64_MOVW_UABS_G0
+                | elf::R_AARCH64_MOVW_UABS_G0_NC
+                | elf::R_AARCH64_MOVW_UABS_G1
+                | elf::R_AARCH64_MOVW_UABS_G1_NC
+                | elf::R_AARCH64_MOVW_UABS_G2
+                | elf::R_AARCH64_MOVW_UABS_G2_NC
+                | elf::R_AARCH64_MOVW_UABS_G3 => Fault::Absolute,
+                elf::R_X86_64_64 | elf::R_AARCH64_ABS64 if flags.contains(elf::SHF_EXECINSTR) => {
                     Fault::Absolute
                 }
-                elf::R_X86_64_64 if flags.contains(elf::SHF_EXECINSTR) => Fault::Absolute,
                 elf::R_X86_64_TPOFF32 | elf::R_X86_64_TPOFF64 | elf::R_X86_64_GOTTPOFF => {
                     Fault::StaticTls
                 }
+                kind if (elf::R_AARCH64_TLSIE_MOVW_GOTTPREL_G1.0
+                    ..elf::R_AARCH64_TLSDESC_LD_PREL19.0)
+                    .contains(&kind.0) =>
+                {
+                    Fault::StaticTls
+                }
                 elf::R_X86_64_GOTPC32_TLSDESC => Fault::TlsDescriptor,
-                elf::R_X86_64_PC32 | elf::R_X86_64_PC64 => Fault::Distance,
+                elf::R_X86_64_PC32
+                | elf::R_X86_64_PC64
+                | elf::R_AARCH64_PREL32
+                | elf::R_AARCH64_PREL64
+                | elf::R_AARCH64_ADR_PREL_LO21
+                | elf::R_AARCH64_ADR_PREL_PG_HI21 => Fault::Distance,
                 _ => continue,
             };
             if matters(fault, name) && worst.as_ref().is_none_or(|(known, _)| fault < *known) {

@@ -1,22 +1,20 @@
 //! What a C compiler would link into every shared object: names that live in the static part of libc only,
 //! because each image must have its own.
 
+use crate::link::atomics;
+use crate::link::piece::Piece;
 use std::collections::HashSet;
-
-/// A piece that is added to an image whose modules need its name.
-pub struct Piece {
-    pub name: &'static str,
-    /// Names of other pieces that this one needs.
-    pub needs: &'static [&'static str],
-    pub ir: &'static str,
-}
 
 /// The pieces that define what is in `undefined`, and what these need in turn. A name that the module defines
 /// by itself is not undefined, so the module's own wins.
 pub fn pieces_for(undefined: &HashSet<&str>, defined: &HashSet<&str>) -> Vec<&'static Piece> {
     let is_needed = |name: &str| undefined.contains(name);
+    // There are many of them, and most modules need none.
+    let needs_atomics = undefined.iter().any(|name| name.starts_with("__aarch64_"));
+    let atomics = if needs_atomics { atomics::PIECES } else { &[] };
     PIECES
         .iter()
+        .chain(atomics)
         .filter(|piece| {
             is_needed(piece.name)
                 || (!defined.contains(piece.name)

@@ -12,7 +12,6 @@ const SH_FLAGS: u64 = 8;
 const SH_OFFSET: u64 = 24;
 const ST_SHNDX: u64 = 6;
 
-const PAGE: u64 = 4096;
 const SECTION_HEADER: u64 = size_of::<elf::SectionHeader64<LittleEndian>>() as u64;
 
 /// Makes the headers what loaders and tools expect. What is right is left as it is.
@@ -38,6 +37,11 @@ fn segments(image: &mut Vec<u8>, edits: &mut Edits) -> Result<(), object::read::
     let endian = LittleEndian;
     let header = elf::FileHeader64::<LittleEndian>::parse(&image[..])?;
     let table = header.e_phoff(endian);
+    // The largest that systems have.
+    let page = match header.e_machine(endian) {
+        elf::EM_AARCH64 => 65536,
+        _ => 4096,
+    };
     let mut end = image.len() as u64;
     for (entry, segment) in header
         .program_headers(endian, &image[..])?
@@ -62,7 +66,7 @@ fn segments(image: &mut Vec<u8>, edits: &mut Edits) -> Result<(), object::read::
         }
         let fitting = offset + (wanted.wrapping_sub(offset) & (align - 1));
         // Loaders map the page that it is on, unless the segment begins with a page.
-        if segment.p_vaddr(endian) % PAGE != 0 {
+        if segment.p_vaddr(endian) % page != 0 {
             end = end.max(fitting);
         }
         if fitting == offset {

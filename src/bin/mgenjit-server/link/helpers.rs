@@ -2,13 +2,14 @@
 //! They go with the module that needs them, into its image and whatever it is exported to.
 
 use crate::input::symbols::Symbols;
-use crate::link::crt::Piece;
+use crate::link::piece::Piece;
 use crate::llvm::names::{Format, Names};
 use std::collections::HashSet;
 
 /// Whether code for a target may call for what is here, and objects are linked for it.
 pub fn may_be_lacking(names: &Names) -> bool {
-    names.format() == Format::Elf && matches!(names.architecture(), "x86_64" | "riscv64")
+    names.format() == Format::Elf
+        && matches!(names.architecture(), "x86_64" | "aarch64" | "riscv64")
 }
 
 /// What is undefined in these, of what is here.

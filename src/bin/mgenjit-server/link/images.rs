@@ -95,7 +95,7 @@ const OUTPUT: &str = "image.so";
 /// Strong definitions bind inside the image. Weak ones must not: the loader chooses one for all images.
 const SYMBOLIC: &str = "-Bsymbolic-non-weak";
 
-const SHARED: [&str; 12] = [
+const SHARED: [&str; 10] = [
     "-shared",
     "--eh-frame-hdr",
     "--hash-style=gnu",
@@ -104,11 +104,17 @@ const SHARED: [&str; 12] = [
     "now",
     "-z",
     "relro",
-    "-z",
-    "max-page-size=4096",
     "--no-rosegment",
     "--no-identity-comment",
 ];
+
+/// The largest page that systems of a target have: what they map separately lies on pages of its own.
+fn page_size(emulation: &str) -> &'static str {
+    match emulation {
+        "aarch64elf" => "max-page-size=65536",
+        _ => "max-page-size=4096",
+    }
+}
 
 /// The name of the file that says which symbols are exported.
 const VERSION_SCRIPT: &str = "exports.map";
@@ -138,6 +144,7 @@ fn run(plan: &Plan<'_>) -> WildResult<Vec<u8>> {
     match &plan.output {
         Output::Shared { soname, keep } => {
             arguments.extend(SHARED);
+            arguments.extend(["-z", page_size(plan.emulation)]);
             arguments.push(SYMBOLIC);
             if let Some(soname) = soname {
                 arguments.extend(["-soname", soname]);
@@ -158,6 +165,7 @@ fn run(plan: &Plan<'_>) -> WildResult<Vec<u8>> {
             on_demand: pieces,
         } => {
             arguments.extend(SHARED);
+            arguments.extend(["-z", page_size(plan.emulation)]);
             arguments.push(symbolic);
             if let Some(soname) = soname {
                 arguments.extend(["-soname", soname]);

@@ -1,6 +1,7 @@
 //! Whether an image can be loaded.
 
 use crate::link::tls;
+use mgenjit::arch::image;
 use mgenjit::protocol::messages::{Failure, FailureKind, SWITCHABLE_MARK};
 use object::LittleEndian;
 use object::elf;
@@ -55,7 +56,7 @@ fn check(image: &[u8]) -> Result<(), Failure> {
                 ));
             }
             let kind = relocation.r_type(endian, false);
-            if !LOADABLE.contains(&kind) {
+            if image::kind(kind).is_none() {
                 return Err(failure(format!(
                     "the image needs a relocation of type {}, which cannot be resolved in an image that \
                      is loaded at run time: inline assembly must use position-independent code and the \
@@ -67,16 +68,6 @@ fn check(image: &[u8]) -> Result<(), Failure> {
     }
     Ok(())
 }
-
-const LOADABLE: [elf::RelocationType; 7] = [
-    elf::R_X86_64_64,
-    elf::R_X86_64_GLOB_DAT,
-    elf::R_X86_64_JUMP_SLOT,
-    elf::R_X86_64_RELATIVE,
-    elf::R_X86_64_DTPMOD64,
-    elf::R_X86_64_DTPOFF64,
-    elf::R_X86_64_IRELATIVE,
-];
 
 fn unreadable(error: object::read::Error) -> Failure {
     failure(format!(

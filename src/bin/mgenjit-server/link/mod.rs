@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod assembly;
+mod atomics;
 pub mod blame;
 pub mod crt;
 pub mod headers;
@@ -12,5 +13,6 @@ pub mod mend;
 pub mod merge;
 pub mod object_archive;
 pub mod objects;
+pub mod piece;
 pub mod tls;
 pub mod visibility;

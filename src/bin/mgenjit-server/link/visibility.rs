@@ -247,28 +247,33 @@ fn reach(
                 continue;
             };
             let entry = number * size_of::<elf::Rela64<LittleEndian>>();
-            let become_kind =
-                |kind: elf::RelocationType| (relocations.at + entry + RELOCATION, kind.0 as u8);
+            let become_kind = |kind: elf::RelocationType| {
+                let at = relocations.at + entry + RELOCATION;
+                let [low, high, ..] = kind.0.to_le_bytes();
+                [(at, low), (at + 1, high)]
+            };
             let in_place = |thread_local| InPlace {
                 name: (*name).to_owned(),
                 thread_local,
             };
+            let at = usize::try_from(relocation.r_offset.get(LittleEndian)).unwrap_or(0);
+            let addend = relocation.r_addend.get(LittleEndian);
+            // No type of one machine has the number of another's.
             match relocation.r_type(LittleEndian, false) {
                 elf::R_X86_64_PC32 => {
-                    let at = usize::try_from(relocation.r_offset.get(LittleEndian)).unwrap_or(0);
-                    let plain = relocation.r_addend.get(LittleEndian) == -4;
+                    let plain = addend == -4;
                     let before = |back: usize| at.checked_sub(back).and_then(|at| code.get(at));
                     match (before(3), before(2), before(1)) {
                         // `call`, `jmp`, and the conditional jumps.
                         (_, _, Some(0xe8 | 0xe9)) | (_, Some(0x0f), Some(0x80..=0x8f)) => {
-                            edits.push(become_kind(elf::R_X86_64_PLT32));
+                            edits.extend(become_kind(elf::R_X86_64_PLT32));
                         }
                         // `lea symbol(%rip), %register` becomes `mov symbol@GOTPCREL(%rip), %register`.
                         (Some(0x48 | 0x4c), Some(0x8d), Some(modrm))
                             if plain && modrm & 0xc7 == 5 =>
                         {
                             edits.push((code_at + at - 2, 0x8b));
-                            edits.push(become_kind(elf::R_X86_64_REX_GOTPCRELX));
+                            edits.extend(become_kind(elf::R_X86_64_REX_GOTPCRELX));
                         }
                         _ => return Err(in_place(false)),
                     }
@@ -279,7 +284,46 @@ fn reach(
                 | elf::R_X86_64_PC8 => {
                     return Err(in_place(false));
                 }
+                // `adrp register, symbol` becomes `adrp register, :got:symbol`.
+                elf::R_AARCH64_ADR_PREL_PG_HI21 | elf::R_AARCH64_ADR_PREL_PG_HI21_NC
+                    if addend == 0 =>
+                {
+                    edits.extend(become_kind(elf::R_AARCH64_ADR_GOT_PAGE));
+                }
+                // `add register, page, :lo12:symbol` becomes `ldr register, [page, :got_lo12:symbol]`.
+                elf::R_AARCH64_ADD_ABS_LO12_NC if addend == 0 => {
+                    let word = code.get(at..).and_then(|rest| rest.first_chunk());
+                    let add = word.map_or(0, |word| u32::from_le_bytes(*word));
+                    const REGISTERS: u32 = 0x3ff;
+                    if add & !REGISTERS != 0x9100_0000 {
+                        return Err(in_place(false));
+                    }
+                    let load = 0xf940_0000 | (add & REGISTERS);
+                    edits.extend((code_at + at..).zip(load.to_le_bytes()));
+                    edits.extend(become_kind(elf::R_AARCH64_LD64_GOT_LO12_NC));
+                }
+                elf::R_AARCH64_PREL64
+                | elf::R_AARCH64_PREL32
+                | elf::R_AARCH64_PREL16
+                | elf::R_AARCH64_LD_PREL_LO19
+                | elf::R_AARCH64_ADR_PREL_LO21
+                | elf::R_AARCH64_ADR_PREL_PG_HI21
+                | elf::R_AARCH64_ADR_PREL_PG_HI21_NC
+                | elf::R_AARCH64_ADD_ABS_LO12_NC
+                | elf::R_AARCH64_LDST8_ABS_LO12_NC
+                | elf::R_AARCH64_LDST16_ABS_LO12_NC
+                | elf::R_AARCH64_LDST32_ABS_LO12_NC
+                | elf::R_AARCH64_LDST64_ABS_LO12_NC
+                | elf::R_AARCH64_LDST128_ABS_LO12_NC => {
+                    return Err(in_place(false));
+                }
                 elf::R_X86_64_TLSLD | elf::R_X86_64_DTPOFF32 | elf::R_X86_64_DTPOFF64 => {
+                    return Err(in_place(true));
+                }
+                kind if (elf::R_AARCH64_TLSLD_ADR_PREL21.0
+                    ..elf::R_AARCH64_TLSIE_MOVW_GOTTPREL_G1.0)
+                    .contains(&kind.0) =>
+                {
                     return Err(in_place(true));
                 }
                 _ => {}

@@ -2,13 +2,14 @@
 
 use inkwell::OptimizationLevel;
 use inkwell::targets::{CodeModel, RelocMode, TargetMachine, TargetTriple};
+use mgenjit::arch::cpu::NAMED;
 
 /// A target as LLVM calls it.
 #[derive(Clone)]
 pub struct Names {
     pub triple: String,
     pub cpu: String,
-    /// Code is only tuned for the CPU: it may use what the oldest one has, and the features.
+    /// Code is only tuned for the CPU: it may use what the oldest one of this machine has, and the features.
     pub tuned: bool,
     /// Features beyond those that the CPU's name implies.
     pub features: String,
@@ -43,7 +44,7 @@ impl Names {
             .ok()?
             .create_target_machine(
                 &triple,
-                if self.tuned { "x86-64" } else { &self.cpu },
+                if self.tuned { NAMED[0].cpu } else { &self.cpu },
                 &self.features,
                 level,
                 reloc,

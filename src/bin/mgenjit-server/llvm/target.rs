@@ -34,11 +34,12 @@ impl Targets {
     /// Prepares LLVM for the whole process.
     pub fn new() -> Result<Targets, String> {
         set_llvm_options();
-        inkwell::targets::Target::initialize_x86(&InitializationConfig::default());
         let triple = TargetMachine::get_default_triple();
-        Ok(Targets {
-            host: triple.as_str().to_string_lossy().into_owned(),
-        })
+        let host = triple.as_str().to_string_lossy().into_owned();
+        let family =
+            Family::of(&host).ok_or_else(|| format!("this LLVM is for another machine: {host}"))?;
+        family.initialise(InitializationConfig::default());
+        Ok(Targets { host })
     }
 
     /// What LLVM calls a target.
@@ -106,7 +107,10 @@ fn other(spec: &TargetSpec) -> Result<Names, Failure> {
             SYSTEMS.join(", ")
         )));
     }
-    family.initialise();
+    family.initialise(InitializationConfig {
+        disassembler: false,
+        ..InitializationConfig::default()
+    });
     let generic = match family {
         Family::X86 if triple.starts_with("x86_64") => "x86-64",
         _ => "generic",
@@ -195,17 +199,13 @@ impl Family {
             .map(|(family, _)| *family)
     }
 
-    /// Takes time, and most servers never need it. To do it again changes nothing.
-    fn initialise(self) {
-        let config = InitializationConfig {
-            disassembler: false,
-            ..InitializationConfig::default()
-        };
+    /// Takes time, and most servers need no other machine's. To do it again changes nothing.
+    fn initialise(self, config: InitializationConfig) {
         match self {
             Family::AArch64 => inkwell::targets::Target::initialize_aarch64(&config),
             Family::RiscV => inkwell::targets::Target::initialize_riscv(&config),
             Family::WebAssembly => inkwell::targets::Target::initialize_webassembly(&config),
-            Family::X86 => {}
+            Family::X86 => inkwell::targets::Target::initialize_x86(&config),
         }
     }
 }

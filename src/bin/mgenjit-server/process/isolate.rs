@@ -9,6 +9,7 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetError, RulesetStatus, Scope,
 };
 use libc::c_long;
+use mgenjit::arch::kernel;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen as Len, SeccompCmpOp as Op, SeccompCondition,
     SeccompFilter, SeccompRule, TargetArch,
@@ -47,7 +48,7 @@ pub fn forbid_calls() -> Result<(), String> {
             rules.into_iter().collect(),
             SeccompAction::Errno(libc::EPERM as u32),
             SeccompAction::Allow,
-            TargetArch::x86_64,
+            TargetArch::try_from(std::env::consts::ARCH)?,
         )?;
         seccompiler::apply_filter_all_threads(&BpfProgram::try_from(filter)?)?;
         Ok(())
@@ -57,15 +58,13 @@ pub fn forbid_calls() -> Result<(), String> {
 
 /// The calls that are allowed whatever their arguments: on descriptors that are open, on memory, and on the process
 /// itself.
-const ALLOWED: [c_long; 50] = [
-    libc::SYS_alarm,
+const ALLOWED: [c_long; 47] = [
     libc::SYS_brk,
     libc::SYS_clock_getres,
     libc::SYS_clock_gettime,
     libc::SYS_clock_nanosleep,
     libc::SYS_close,
     libc::SYS_dup,
-    libc::SYS_dup2,
     libc::SYS_exit,
     libc::SYS_exit_group,
     libc::SYS_fcntl,
@@ -87,7 +86,6 @@ const ALLOWED: [c_long; 50] = [
     // With an empty path they are what glibc makes of `fstat`. A path tells whether a file is there.
     libc::SYS_newfstatat,
     libc::SYS_statx,
-    libc::SYS_poll,
     libc::SYS_ppoll,
     libc::SYS_pread64,
     libc::SYS_pwrite64,
@@ -115,7 +113,8 @@ const ALLOWED: [c_long; 50] = [
 type Rules = Vec<(c_long, Vec<SeccompRule>)>;
 
 fn rules(process: u32) -> Result<Rules, seccompiler::BackendError> {
-    let mut rules: Rules = ALLOWED.into_iter().map(|call| (call, Vec::new())).collect();
+    let allowed = ALLOWED.iter().chain(kernel::FOR_COMPILING);
+    let mut rules: Rules = allowed.map(|call| (*call, Vec::new())).collect();
     let only = |index, operator, value| {
         let condition = SeccompCondition::new(index, Len::Dword, operator, value)?;
         SeccompRule::new(vec![condition])

@@ -5,9 +5,10 @@ use crate::input::buffer::Named;
 use crate::input::object_file;
 use crate::input::symbols::Symbols;
 use crate::link::blame;
-use crate::link::crt::{self, Piece};
+use crate::link::crt;
 use crate::link::images::{self, Linker, Object, Plan};
 use crate::link::object_archive;
+use crate::link::piece::Piece;
 use crate::link::visibility::{self, Marks};
 use crate::link::{helpers, loadable};
 use crate::llvm::canonical::Canonical;
@@ -213,7 +214,12 @@ impl Compiler {
                 enter(Phase::Link);
             }
             if matches!(options.target, Target::Host(_)) {
+                let emulation = names.emulation().ok_or_else(|| {
+                    let message = format!("nothing can be linked for {} here", names.triple);
+                    failure(FailureKind::Link, message)
+                })?;
                 let parts = Parts {
+                    emulation,
                     module: module.as_ref(),
                     all: &all,
                     helpers: &helpers,
@@ -264,6 +270,7 @@ impl Compiler {
             all,
             helpers,
             unit,
+            emulation,
         } = *parts;
         let mut defined: HashSet<&str> = all
             .iter()
@@ -296,7 +303,7 @@ impl Compiler {
             objects.push(self.crt_object(piece, &options.target)?);
         }
         let linked = self.linker.link(&Plan {
-            emulation: "elf_x86_64",
+            emulation,
             output: images::Output::Shared {
                 soname: None,
                 keep: unit.keep.as_deref(),
@@ -369,6 +376,7 @@ struct Parts<'a> {
     all: &'a [&'a Symbols],
     helpers: &'a [Object],
     unit: &'a Unit,
+    emulation: &'static str,
 }
 
 /// What LLVM made of a module.
