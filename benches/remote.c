@@ -47,8 +47,11 @@ static void heard(const mgenjit_event *event, void *user)
         snprintf(warning, sizeof warning, "%s", event->message);
 }
 
+/* The default. */
+enum { HEDGE = 10 };
+
 /* An executor with a cache of its own. `remote`: attributes of the remote, or NULL for none. */
-static mgenjit_executor *executor_in(const char *cache, const char *remote, int64_t hedge)
+static mgenjit_executor *executor_in(const char *cache, const char *remote, uint64_t hedge)
 {
     char path[4096], text[4096] = "";
     mgenjit_error *error = NULL;
@@ -63,8 +66,7 @@ static mgenjit_executor *executor_in(const char *cache, const char *remote, int6
         || mgenjit_config_set_partition(config, MGENJIT_PARTITION_OFF, &error) != MGENJIT_STATUS_OK
         || mgenjit_config_set_event_hook(config, heard, NULL, NULL, &error) != MGENJIT_STATUS_OK
         || mgenjit_config_set_remote(config, text, MGENJIT_REMOTE_READ, &error) != MGENJIT_STATUS_OK
-        || (hedge >= 0
-            && mgenjit_config_set_remote_timeouts(config, 5000, 20000, (uint64_t)hedge, &error) != MGENJIT_STATUS_OK)
+        || mgenjit_config_set_remote_timeouts(config, 5000, 20000, hedge, &error) != MGENJIT_STATUS_OK
         || mgenjit_executor_new(config, &executor, &error) != MGENJIT_STATUS_OK)
         fail("an executor", error);
     mgenjit_config_free(config);
@@ -165,11 +167,11 @@ static void small_modules(int rounds)
     wait_for_puts("writer", 4 * (uint64_t)rounds);
     mgenjit_executor_free(writer);
 
-    mgenjit_executor *near = executor_in("writer", NULL, -1), *far = executor_in("far", "read", 20000);
-    mgenjit_executor *plain = executor_in("plain", NULL, -1);
-    mgenjit_executor *asking = executor_in("asking", "read|namespace=empty", -1);
-    mgenjit_executor *putting = executor_in("putting", "read-write|namespace=filling", -1);
-    mgenjit_executor *failing = executor_in("failing", "dead", -1);
+    mgenjit_executor *near = executor_in("writer", NULL, HEDGE), *far = executor_in("far", "read", 20000);
+    mgenjit_executor *plain = executor_in("plain", NULL, HEDGE);
+    mgenjit_executor *asking = executor_in("asking", "read|namespace=empty", HEDGE);
+    mgenjit_executor *putting = executor_in("putting", "read-write|namespace=filling", HEDGE);
+    mgenjit_executor *failing = executor_in("failing", "dead", HEDGE);
     const int base = 100000;
     mgenjit_executor *all[] = {plain, asking, putting, failing};
     enum { ALL = sizeof all / sizeof all[0] };
@@ -197,6 +199,14 @@ static void small_modules(int rounds)
     mgenjit_executor_free(far);
     for (int i = 0; i < ALL; i++)
         mgenjit_executor_free(all[i]);
+}
+
+static void remove_cache(const char *cache)
+{
+    char command[4200];
+    snprintf(command, sizeof command, "rm -rf '%s/%s'", folder, cache);
+    if (system(command) != 0)
+        fail("rm", NULL);
 }
 
 /* SQLite's entry, and the same bytes by Redis' own protocol. */
@@ -246,10 +256,12 @@ static void large_module(int port, const char *path, int rounds)
         compile(reader, "define i32 @x() { ret i32 1 }\n", 30, 0);
         ours[i] = compile(reader, ir, length, MGENJIT_ORIGIN_CACHE);
         mgenjit_executor_free(reader);
-        reader = executor_in(cache, NULL, -1);
+        reader = executor_in(cache, NULL, HEDGE);
         local[i] = compile(reader, ir, length, MGENJIT_ORIGIN_CACHE);
         mgenjit_executor_free(reader);
         entry = statistics_of(cache).remote_bytes;
+        /* So that the next file gets the memory of this one: to get new memory can take a virtual machine ten milliseconds. */
+        remove_cache(cache);
     }
     printf("{\"value\": %zu, \"entry\": %llu, \"ours\": %.3f, \"local\": %.3f, \"theirs\": %.3f}\n", value,
            (unsigned long long)entry, median(ours, (size_t)rounds), median(local, (size_t)rounds),
@@ -259,7 +271,7 @@ static void large_module(int port, const char *path, int rounds)
 /* What a module takes whose entry is there, and how often it was compiled, by the time after which a compile begins. */
 static void hedges(int rounds)
 {
-    static const int64_t delays[] = {0, 2, 5, 10, 20, 50, 200};
+    static const uint64_t delays[] = {0, 2, 5, 10, 20, 50, 200};
     static double times[MOST];
     mgenjit_executor *writer = executor_in("hedge-writer", "read-write|namespace=hedge", 0);
     const int base = 200000;
@@ -283,7 +295,7 @@ static void hedges(int rounds)
         }
         mgenjit_executor_free(reader);
         mgenjit_cache_statistics statistics = statistics_of(cache);
-        printf("{\"hedge\": %lld, \"time\": %.3f, \"fetched\": %llu}\n", (long long)delays[j], median(times, (size_t)rounds),
+        printf("{\"hedge\": %llu, \"time\": %.3f, \"fetched\": %llu}\n", (unsigned long long)delays[j], median(times, (size_t)rounds),
                (unsigned long long)statistics.remote_hits);
     }
 }

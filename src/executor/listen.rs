@@ -9,7 +9,6 @@ use crate::cache::warning::Warning;
 use crate::client::listener;
 use crate::event::{Event, EventKind, Times};
 use crate::protocol::messages::{Decision, Progress};
-use crate::remote::race::Cut;
 use crate::remote::tier::{Report, Tier};
 use std::time::Instant;
 
@@ -57,7 +56,7 @@ impl Listener<'_> {
     fn fetch(&mut self, store: &Store, key: &Key) -> Option<Box<Entry>> {
         // Once: another server asks again.
         let tier = self.remote.take()?;
-        let report = tier.look(key, tier.timeouts().hedge, &Cut::default());
+        let report = tier.glance(key);
         let entry = report.found.as_ref().and_then(|found| {
             let entry = &found.fetched.entry;
             let alias = found.fetched.alias.as_deref().map(|alias| (key, alias));

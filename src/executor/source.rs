@@ -129,6 +129,15 @@ impl<'a> Source<'a> {
             }
         }
     }
+
+    /// Whether these bytes are those of its digest, because none was read from a file since.
+    pub fn is(&self, bytes: &[Cow<'_, [u8]>]) -> bool {
+        let inputs = self.inputs.iter().zip(bytes);
+        self.inputs.len() == bytes.len()
+            && inputs.into_iter().all(|(input, bytes)| {
+                matches!(&input.content, Content::Memory(own) if own.as_ptr_range() == bytes.as_ptr_range())
+            })
+    }
 }
 
 impl Input<'_> {
@@ -218,6 +227,7 @@ mod tests {
                 assert_ne!(digest, expect);
                 let bytes = two.read().expect("bytes");
                 assert_eq!(two.digest_of(&bytes), digest);
+                assert!(!two.is(&bytes) && memory.is(&bytes[1..]) && !memory.is(&bytes[..1]));
                 assert_eq!(two.borrowed().digest().expect("a digest"), digest);
             }
         }

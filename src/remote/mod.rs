@@ -2,8 +2,8 @@
 //!
 //! The library has no network code. It talks to a storage helper, a process of the user's that knows one kind of store
 //! (`protocol::storage`): ccache's, or `mgenjit-remote`. `spec` is what a user writes about a store, `place` finds or
-//! starts its helper, `key` and `value` are what is stored there. `store` asks one store, `tier` all of them in their
-//! order, `race` while a compile may already run, and `upload` hands what was compiled to the uploader. `admin` is what people ask for.
+//! starts its helper, `key` and `value` are what is stored there. `store` asks one store a `question`, `tier` all of them in
+//! their order, `race` while a compile may already run, and `upload` hands what was compiled to the uploader. `admin` is what people ask for.
 //!
 //! Architecture Invariant: nothing that a store says is believed. What is returned was checked, signature first.
 //!
@@ -13,6 +13,7 @@ mod absent;
 mod admin;
 mod key;
 mod place;
+mod question;
 pub mod race;
 pub mod spec;
 mod store;

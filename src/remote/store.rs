@@ -3,6 +3,7 @@
 use super::absent::Absent;
 use super::key::Names;
 use super::place;
+use super::question::{Question, Sent};
 use super::race::Cut;
 use super::spec::Spec;
 use super::value::unpack;
@@ -14,7 +15,6 @@ use crate::fork;
 use crate::protocol::storage::breaker::{Breaker, End};
 use crate::protocol::storage::connection::Connection;
 use crate::protocol::storage::endpoint::Endpoint;
-use crate::protocol::storage::upload::MAX_VALUE_LEN;
 use crate::protocol::storage::wire::Failure;
 use once_cell::sync::OnceCell;
 use std::path::PathBuf;
@@ -48,6 +48,14 @@ pub struct Fetched {
     pub entry: Box<Whole>,
     /// The file of the alias that it was found by.
     pub alias: Option<Vec<u8>>,
+}
+
+/// For whom a store is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker<'a> {
+    /// What entries must be for.
+    pub machine: &'a str,
+    pub trust: Option<&'a Trust>,
 }
 
 /// Until when a look-up may take.
@@ -98,95 +106,185 @@ impl Remote {
         .map_err(String::as_str)
     }
 
-    /// The entry of a key, checked; `None`: the store has none.
-    pub fn get(
-        &self,
-        key: &Key,
-        machine: &str,
-        trust: Option<&Trust>,
-        budget: Budget,
-        cut: &Cut,
-    ) -> Result<Option<Fetched>, Problem> {
+    /// Asks nothing yet. `None`: the store said just now that it lacks this key.
+    pub fn question(&self, key: &Key) -> Result<Option<Question>, Problem> {
         if self.lock().absent.has(key, Instant::now()) {
             return Ok(None);
         }
-        let (endpoint, breaker) = self
+        let (_, breaker) = self
             .place()
             .map_err(|why| Problem::Failed(why.to_owned()))?;
-        if !breaker.ask() {
-            return Err(Problem::LeftAlone);
+        match breaker.ask() {
+            true => Ok(Some(Question::new(key))),
+            false => Err(Problem::LeftAlone),
         }
-        let found = self.fetch(endpoint, key, budget, cut);
+    }
+
+    /// The entry that a question is about, checked; `None`: the store has none.
+    pub fn answer(
+        &self,
+        question: &mut Question,
+        asker: &Asker<'_>,
+        budget: Budget,
+        cut: &Cut,
+    ) -> Result<Option<Fetched>, Problem> {
+        loop {
+            let value = self.value(question, budget, cut);
+            if let Some(answer) = self.conclude(question, value, asker, cut) {
+                return answer;
+            }
+        }
+    }
+
+    /// As [`Remote::answer`], if the answer comes by this time from a helper that runs. `None`: the question goes on, and nothing
+    /// is wrong.
+    pub fn answer_by(
+        &self,
+        question: &mut Question,
+        asker: &Asker<'_>,
+        end: Instant,
+    ) -> Option<Result<Option<Fetched>, Problem>> {
+        let cut = Cut::default();
+        loop {
+            let value = self.value_by(question, end);
+            if let Err(Failure::TimedOut | Failure::Closed) = value {
+                return None;
+            }
+            if let Some(answer) = self.conclude(question, value, asker, &cut) {
+                return Some(answer);
+            }
+        }
+    }
+
+    /// What follows from an answer. `None`: it was an alias, and now the question is about its entry.
+    fn conclude(
+        &self,
+        question: &mut Question,
+        value: Result<Option<Vec<u8>>, Failure>,
+        asker: &Asker<'_>,
+        cut: &Cut,
+    ) -> Option<Result<Option<Fetched>, Problem>> {
         // Whoever cut it says how it ended.
-        if !cut.is_cut() {
-            breaker.ended(match &found {
+        if let Ok((_, breaker)) = self.place()
+            && !cut.is_cut()
+        {
+            breaker.ended(match &value {
                 Ok(_) | Err(Failure::TooLong(..)) => End::Answered,
                 Err(_) => End::Failed,
             });
         }
-        let unusable = |why: String| Problem::Unusable(format!("the entry {key}: {why}"));
-        let value = match found {
+        let key = question.key;
+        let unusable =
+            |why: String| Some(Err(Problem::Unusable(format!("the entry {key}: {why}"))));
+        let value = match value {
             Ok(Some(value)) => value,
+            // An alias whose entry is gone counts as absent.
             Ok(None) => {
-                self.lock().absent.add(*key, Instant::now());
-                return Ok(None);
+                if question.target.is_none() {
+                    self.lock().absent.add(key, Instant::now());
+                }
+                return Some(Ok(None));
             }
-            Err(failure @ Failure::TooLong(..)) => return Err(unusable(failure.to_string())),
-            Err(failure) => return Err(Problem::Failed(failure.to_string())),
+            Err(failure @ Failure::TooLong(..)) => return unusable(failure.to_string()),
+            Err(failure) => return Some(Err(Problem::Failed(failure.to_string()))),
         };
-        let file = unpack(value).map_err(unusable)?;
+        let file = match unpack(value) {
+            Ok(file) => file,
+            Err(why) => return unusable(why),
+        };
         let copy = (file.len() as u64 == entry::ALIAS_LEN).then(|| file.clone());
-        let target = match entry::receive(file, key, trust) {
-            Ok(Received::Entry(entry)) => return fit(entry, None, machine).map_err(unusable),
-            Ok(Received::Alias(target)) => target,
-            Err(error) => return Err(unusable(error.to_string())),
-        };
-        let value = self
-            .fetch(endpoint, &target, budget, cut)
-            .map_err(|failure| Problem::Failed(failure.to_string()))?;
-        // An alias whose entry is gone counts as absent.
-        let Some(value) = value else {
-            return Ok(None);
-        };
-        let file = unpack(value).map_err(unusable)?;
-        match entry::receive(file, &target, trust) {
-            Ok(Received::Entry(entry)) => fit(entry, copy, machine).map_err(unusable),
-            Ok(Received::Alias(_)) => Err(unusable("its alias leads to another alias".to_owned())),
-            Err(error) => Err(unusable(error.to_string())),
+        match (
+            entry::receive(file, question.wanted(), asker.trust),
+            &question.target,
+        ) {
+            (Ok(Received::Entry(entry)), _) => match entry.expect_machine(asker.machine) {
+                Ok(()) => Some(Ok(Some(Fetched {
+                    entry,
+                    alias: question.target.take().map(|(_, alias)| alias),
+                }))),
+                Err(error) => unusable(error.to_string()),
+            },
+            (Ok(Received::Alias(target)), None) => {
+                question.target = copy.map(|alias| (target, alias));
+                None
+            }
+            (Ok(Received::Alias(_)), Some(_)) => {
+                unusable("its alias leads to another alias".to_owned())
+            }
+            (Err(error), _) => unusable(error.to_string()),
         }
     }
 
-    /// The value of a key.
-    fn fetch(
+    /// The value that is asked for now.
+    fn value(
         &self,
-        endpoint: &Endpoint,
-        key: &Key,
+        question: &mut Question,
         budget: Budget,
         cut: &Cut,
     ) -> Result<Option<Vec<u8>>, Failure> {
-        let name = self.names.of(key);
         loop {
-            let (mut connection, is_new) = match self.idle() {
-                Some(connection) => (connection, false),
-                None => (self.connect(endpoint, budget)?, true),
+            if question.sent.is_none() {
+                let (connection, is_new) = match self.idle() {
+                    Some(connection) => (connection, false),
+                    None => {
+                        let (endpoint, _) = self
+                            .place()
+                            .map_err(|why| Failure::Malformed(why.to_owned()))?;
+                        (self.connect(endpoint, budget)?, true)
+                    }
+                };
+                question.sent = Some(Sent::new(connection, is_new));
+            }
+            let Some(sent) = &mut question.sent else {
+                continue;
             };
-            let guard = cut.guard(&connection)?;
-            let value = connection.get(&name, MAX_VALUE_LEN, budget.end);
+            let is_new = sent.is_new;
+            let guard = cut.guard(&sent.connection)?;
+            let value = self.exchange(question, budget.end);
             drop(guard);
             match value {
-                Ok(value) => {
-                    self.keep(connection);
-                    return Ok(value);
-                }
                 // Its helper ended while it was idle. Each retry uses up a connection, so this ends.
                 Err(Failure::Closed) if !is_new && !cut.is_cut() => {}
-                Err(failure @ Failure::Refused(_)) => {
-                    self.keep(connection);
-                    return Err(failure);
-                }
-                Err(failure) => return Err(failure),
+                other => return other,
             }
         }
+    }
+
+    /// As [`Remote::value`], from a helper that runs.
+    fn value_by(&self, question: &mut Question, end: Instant) -> Result<Option<Vec<u8>>, Failure> {
+        if question.sent.is_none() {
+            let (connection, is_new) = match (self.idle(), self.place()) {
+                (Some(connection), _) => (connection, false),
+                (None, Ok((endpoint, _))) => match Connection::open(&endpoint.socket(), end) {
+                    Ok(connection) => (connection, true),
+                    // Whoever goes on may start one.
+                    Err(_) => return Err(Failure::Closed),
+                },
+                (None, Err(_)) => return Err(Failure::Closed),
+            };
+            question.sent = Some(Sent::new(connection, is_new));
+        }
+        self.exchange(question, end)
+    }
+
+    /// Sends what is asked for, and reads the answer.
+    fn exchange(&self, question: &mut Question, end: Instant) -> Result<Option<Vec<u8>>, Failure> {
+        let name = self.names.of(question.wanted());
+        let Some(sent) = &mut question.sent else {
+            return Err(Failure::Closed);
+        };
+        let value = sent.exchange(&name, end);
+        match &value {
+            Ok(_) | Err(Failure::Refused(_)) => {
+                if let Some(sent) = question.sent.take() {
+                    self.keep(sent.connection);
+                }
+            }
+            // It can go on.
+            Err(Failure::TimedOut) => {}
+            Err(_) => question.sent = None,
+        }
+        value
     }
 
     pub fn connect(&self, endpoint: &Endpoint, budget: Budget) -> Result<Connection, Failure> {
@@ -215,17 +313,5 @@ impl Remote {
             };
         }
         kept
-    }
-}
-
-/// What can run here.
-fn fit(
-    entry: Box<Whole>,
-    alias: Option<Vec<u8>>,
-    machine: &str,
-) -> Result<Option<Fetched>, String> {
-    match entry.expect_machine(machine) {
-        Ok(()) => Ok(Some(Fetched { entry, alias })),
-        Err(error) => Err(error.to_string()),
     }
 }

@@ -1,8 +1,9 @@
 //! All remote stores of a configuration, in their order.
 
+use super::question::Question;
 use super::race::Cut;
 use super::spec::Spec;
-use super::store::{Budget, Fetched, Problem, Remote};
+use super::store::{Asker, Budget, Fetched, Problem, Remote};
 use super::upload::Uploader;
 use crate::cache::directory::{JOURNAL, alias_path, entry_path};
 use crate::cache::entry::ALIAS_LEN;
@@ -146,63 +147,97 @@ impl Tier {
 
     /// Asks one store after the other, for at most this time.
     pub fn look(&self, key: &Key, whole: Duration, cut: &Cut) -> Report {
-        let start = Instant::now();
-        let budget = Budget {
-            connect: self.timeouts.connect,
-            end: start + whole,
-        };
-        let mut report = Report::default();
-        for (store, remote) in self.remotes.iter().enumerate() {
-            if !remote.spec.mode.read || cut.is_cut() {
-                continue;
-            }
-            match remote.get(key, &self.machine, self.trust.as_deref(), budget, cut) {
-                Ok(Some(fetched)) => {
-                    report.found = Some(Found { fetched, store });
-                    break;
-                }
-                Ok(None) => report.absent = true,
-                Err(Problem::LeftAlone) => {}
-                Err(Problem::Failed(why)) => {
-                    report.problems.push(format!(
-                        "the remote {} cannot be asked: {why}; it is left alone for a while",
-                        remote.spec
-                    ));
-                }
-                Err(Problem::Unusable(why)) => report.problems.push(format!(
-                    "the remote {} has something that is not used: {why}",
-                    remote.spec
-                )),
-            }
-        }
-        report.took = start.elapsed();
-        report
+        let mut look = Look::new(key);
+        let end = look.start + whole;
+        self.go_on(&mut look, end, cut);
+        look.report()
     }
 
-    /// As [`Tier::look`] with the whole budget, in a thread. `overtake` runs there when something was found. `None`: there can
-    /// be no thread.
-    pub fn start(
+    /// Asks, and waits for the answer no longer than a compile waits to begin. That it takes longer is no failure.
+    pub fn glance(&self, key: &Key) -> Report {
+        let mut look = Look::new(key);
+        let end = look.start + self.timeouts.hedge.min(self.timeouts.whole);
+        if !self.go_on_until(&mut look, end) {
+            self.was_slow();
+        }
+        look.report()
+    }
+
+    /// Asks, and waits for the answer until a compile begins. `overtake`: runs in a thread when something is found after that.
+    pub fn race(
         self: &Arc<Tier>,
-        key: Key,
+        key: &Key,
         overtake: impl FnOnce() + Send + 'static,
-    ) -> Option<Pending> {
+    ) -> Result<Report, Pending> {
+        let mut look = Look::new(key);
+        let Timeouts { whole, hedge, .. } = self.timeouts;
+        let (start, hedge) = (look.start, hedge.min(whole));
+        // Most answers come so soon that there need be no thread.
+        if self.go_on_until(&mut look, start + hedge) {
+            return Ok(look.report());
+        }
         let (tier, cut) = (self.clone(), Arc::new(Cut::new()));
         let (sender, report) = sync_channel(1);
         let thread_cut = cut.clone();
-        let look = move || {
-            let report = tier.look(&key, tier.timeouts.whole, &thread_cut);
+        let go_on = move || {
+            tier.go_on(&mut look, start + whole, &thread_cut);
+            let report = look.report();
             let found = report.found.is_some();
             // Nobody waits for it any more: it was cut.
             if sender.send(report).is_ok() && found {
                 overtake();
             }
         };
-        threads::start(|builder| builder.spawn(look)).ok()?;
-        Some(Pending {
+        let rest = (start + hedge).saturating_duration_since(Instant::now());
+        if threads::start(|builder| builder.spawn(go_on)).is_err() {
+            // No thread can be had. Then the compile waits no longer than it would with one.
+            return Ok(self.look(key, rest, &Cut::default()));
+        }
+        let pending = Pending {
             report,
             cut,
             tier: self.clone(),
-        })
+        };
+        pending.wait(rest).ok_or(pending)
+    }
+
+    fn asker(&self) -> Asker<'_> {
+        Asker {
+            machine: &self.machine,
+            trust: self.trust.as_deref(),
+        }
+    }
+
+    /// Goes on with a look-up until it ends, for at most this time.
+    fn go_on(&self, look: &mut Look, end: Instant, cut: &Cut) {
+        let budget = Budget {
+            connect: self.timeouts.connect,
+            end,
+        };
+        while let Some(remote) = look.store(self).filter(|_| !cut.is_cut()) {
+            let answer = match look.question(remote) {
+                Ok(Some(question)) => remote.answer(question, &self.asker(), budget, cut),
+                Ok(None) => Ok(None),
+                Err(problem) => Err(problem),
+            };
+            look.note(remote, answer);
+        }
+    }
+
+    /// As [`Tier::go_on`], as long as helpers that run answer by this time. Returns whether the look-up has ended.
+    fn go_on_until(&self, look: &mut Look, end: Instant) -> bool {
+        while let Some(remote) = look.store(self) {
+            let answer = match look.question(remote) {
+                Ok(Some(question)) => remote.answer_by(question, &self.asker(), end),
+                Ok(None) => Some(Ok(None)),
+                Err(problem) => Some(Err(problem)),
+            };
+            let Some(answer) = answer else {
+                return false;
+            };
+            look.note(remote, answer);
+        }
+        true
     }
 
     /// Takes note that a compile was faster.
@@ -257,6 +292,75 @@ impl Tier {
             .put(&stores, puts)
             .err()
             .map(|why| format!("nothing is put into remotes: {why}"))
+    }
+}
+
+/// A look-up in all stores, as far as it came.
+struct Look {
+    key: Key,
+    start: Instant,
+    /// The store that is asked, and what.
+    store: usize,
+    question: Option<Question>,
+    report: Report,
+}
+
+impl Look {
+    fn new(key: &Key) -> Look {
+        Look {
+            key: *key,
+            start: Instant::now(),
+            store: 0,
+            question: None,
+            report: Report::default(),
+        }
+    }
+
+    /// The store to ask next, if nothing was found yet.
+    fn store<'a>(&mut self, tier: &'a Tier) -> Option<&'a Remote> {
+        if self.report.found.is_some() {
+            return None;
+        }
+        let rest = tier.remotes.get(self.store..)?;
+        let next = rest.iter().position(|remote| remote.spec.mode.read)?;
+        self.store += next;
+        Some(&rest[next])
+    }
+
+    /// What that store is asked. `None`: it lacks the key.
+    fn question(&mut self, remote: &Remote) -> Result<Option<&mut Question>, Problem> {
+        if self.question.is_none() {
+            self.question = remote.question(&self.key)?;
+        }
+        Ok(self.question.as_mut())
+    }
+
+    /// Takes note of its answer, and goes to the next store.
+    fn note(&mut self, remote: &Remote, answer: Result<Option<Fetched>, Problem>) {
+        let report = &mut self.report;
+        match answer {
+            Ok(Some(fetched)) => {
+                let store = self.store;
+                report.found = Some(Found { fetched, store });
+            }
+            Ok(None) => report.absent = true,
+            Err(Problem::LeftAlone) => {}
+            Err(Problem::Failed(why)) => report.problems.push(format!(
+                "the remote {} cannot be asked: {why}; it is left alone for a while",
+                remote.spec
+            )),
+            Err(Problem::Unusable(why)) => report.problems.push(format!(
+                "the remote {} has something that is not used: {why}",
+                remote.spec
+            )),
+        }
+        self.store += 1;
+        self.question = None;
+    }
+
+    fn report(mut self) -> Report {
+        self.report.took = self.start.elapsed();
+        self.report
     }
 }
 

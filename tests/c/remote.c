@@ -257,6 +257,27 @@ static void a_full_store(void)
     CHECK_INT(0, remote->puts);
 }
 
+/* A store that answers the first question at once, and the second too late, which is no failure. */
+static void a_store_that_lags(void)
+{
+    struct remote *remote = filled_remote("lagging");
+    mgenjit_config *config = machine(new_cache("lagging-cache"), remote->url, MGENJIT_REMOTE_READ | MGENJIT_REMOTE_UNSIGNED);
+    CHECK_OK(mgenjit_config_set_remote_timeouts(config, PATIENT_MS, PATIENT_MS, 100, &failure));
+    mgenjit_executor *executor = new_executor(config);
+    /* The same module by other names: its key is not there, and its canonical key is. */
+    remote->conduct = LAGGING;
+    remote->gets = 0;
+    mgenjit_module *module = add(executor, "define i32 @entry(i32 %c) {\n  %d = mul i32 %c, 6\n  ret i32 %d\n}\n");
+    CHECK_INT(MGENJIT_ORIGIN_COMPILED, mgenjit_module_origin(module));
+    CHECK_INT(0, events.count[MGENJIT_EVENT_REMOTE_WARNING]);
+    remote->conduct = WELL;
+    CHECK_INT(MGENJIT_ORIGIN_CACHE, use_entry(executor));
+    CHECK_INT(0, events.count[MGENJIT_EVENT_REMOTE_WARNING]);
+    mgenjit_module_free(module);
+    mgenjit_executor_free(executor);
+    mgenjit_config_free(config);
+}
+
 /* A store whose helper is gone, frozen, and back. */
 static void killed_and_frozen(void)
 {
@@ -573,10 +594,10 @@ static void forked(void)
 
 int main(void)
 {
-    static const check_case cases[] = {CASE(one_compiles_for_all), CASE(canonical_modules), CASE(trust),
-                                       CASE(of_the_environment), CASE(modes), CASE(misconduct), CASE(a_full_store),
-                                       CASE(killed_and_frozen), CASE(the_store_is_faster), CASE(equal_requests),
-                                       CASE(forked), CASE(pieces_travel), CASE(own_entries_are_taken), CASE(other_cpus),
-                                       CASE(on_request)};
+    static const check_case cases[] = {
+        CASE(one_compiles_for_all), CASE(canonical_modules), CASE(trust), CASE(of_the_environment), CASE(modes),
+        CASE(misconduct), CASE(a_full_store), CASE(a_store_that_lags), CASE(killed_and_frozen), CASE(the_store_is_faster),
+        CASE(equal_requests), CASE(forked), CASE(pieces_travel), CASE(own_entries_are_taken), CASE(other_cpus),
+        CASE(on_request)};
     return RUN_CASES(cases);
 }

@@ -29,6 +29,8 @@ enum conduct {
     REPLAYING,
     /* Answers a get with bytes that are no answer. */
     BABBLING,
+    /* Answers every second get half a second late. */
+    LAGGING,
     /* Takes nothing. */
     FULL
 };
@@ -158,7 +160,8 @@ static inline int remote_serve_(int socket)
         remote_count_(&remote_->exists);
     if (remote_->conduct == SILENT)
         pause();
-    usleep((useconds_t)remote_->delay_ms * 1000);
+    int lags = remote_->conduct == LAGGING && kind == 0 && remote_->gets % 2 == 0;
+    usleep((useconds_t)(remote_->delay_ms + (lags ? 500 : 0)) * 1000);
     if (kind == 1)
         return remote_put_(socket, key, key_length);
     if (remote_->conduct == REFUSING)

@@ -1,6 +1,7 @@
 //! The socket: the protocol of storage helpers, each client by a task of its own.
 
 use super::store::Store;
+use bytes::Buf;
 use mgenjit::protocol::storage::upload::MAX_VALUE_LEN;
 use mgenjit::protocol::storage::wire::{self, Limits};
 use std::cell::Cell;
@@ -8,8 +9,13 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+
+/// Requests are short, and read at once.
+type Client = BufReader<UnixStream>;
+
+const SEND_BUFFER_LEN: usize = 1 << 20;
 
 /// What is said of clients, by all tasks.
 struct Shared {
@@ -78,7 +84,10 @@ fn inode(path: &str) -> Option<u64> {
 }
 
 /// A client's requests, until it goes.
-async fn talk(mut client: UnixStream, shared: Rc<Shared>) {
+async fn talk(client: UnixStream, shared: Rc<Shared>) {
+    // A long value goes in fewer turns. What the system does not allow is not needed.
+    let _ = rustix::net::sockopt::set_socket_send_buffer_size(&client, SEND_BUFFER_LEN);
+    let mut client = Client::new(client);
     let _ = client.write_all(&wire::greeting(&wire::CAPABILITIES)).await;
     loop {
         let mut kind = [0];
@@ -96,7 +105,7 @@ async fn talk(mut client: UnixStream, shared: Rc<Shared>) {
 }
 
 /// Answers one request. Returns whether the connection can go on.
-async fn answer(client: &mut UnixStream, kind: u8, shared: &Shared) -> io::Result<bool> {
+async fn answer(client: &mut Client, kind: u8, shared: &Shared) -> io::Result<bool> {
     let store = &shared.store;
     match kind {
         wire::GET => {
@@ -105,10 +114,8 @@ async fn answer(client: &mut UnixStream, kind: u8, shared: &Shared) -> io::Resul
                 Ok(Some(value)) => {
                     let mut head = vec![wire::OK];
                     head.extend_from_slice(&(value.len() as u64).to_ne_bytes());
-                    client.write_all(&head).await?;
-                    for part in value {
-                        client.write_all(&part).await?;
-                    }
+                    let mut answer = Buf::chain(head.as_slice(), value);
+                    client.write_all_buf(&mut answer).await?;
                 }
                 Ok(None) => client.write_all(&[wire::NOOP]).await?,
                 Err(why) => refuse(client, &why).await?,
@@ -195,13 +202,13 @@ async fn answer(client: &mut UnixStream, kind: u8, shared: &Shared) -> io::Resul
     Ok(true)
 }
 
-async fn key(client: &mut UnixStream) -> io::Result<Vec<u8>> {
+async fn key(client: &mut Client) -> io::Result<Vec<u8>> {
     let mut key = vec![0; client.read_u8().await?.into()];
     client.read_exact(&mut key).await?;
     Ok(key)
 }
 
-async fn refuse(client: &mut UnixStream, why: &str) -> io::Result<()> {
+async fn refuse(client: &mut Client, why: &str) -> io::Result<()> {
     let why = &why.as_bytes()[..why.len().min(u8::MAX.into())];
     let answer = [&[wire::ERROR, why.len() as u8], why].concat();
     client.write_all(&answer).await

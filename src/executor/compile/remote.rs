@@ -12,7 +12,6 @@ use crate::client::cancel::Rival;
 use crate::error::{Error, Status};
 use crate::event::EventKind;
 use crate::executor::info::Attachments;
-use crate::remote::race::Cut;
 use crate::remote::tier::{Found, Pending, Report, Tier, Upload};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,20 +39,15 @@ impl Work<'_> {
         let start = Instant::now();
         let rival = Arc::new(Rival::default());
         let winner = rival.clone();
-        let hedge = tier.timeouts().hedge;
-        let report = match tier.start(self.key, move || winner.win()) {
-            Some(pending) => match pending.wait(hedge) {
-                Some(report) => report,
-                None => {
-                    self.times.remote += start.elapsed().as_micros() as u64;
-                    self.cancel.set_rival(Some(rival));
-                    return Asked::Pending(pending);
-                }
-            },
-            // No thread can be had. Then the compile waits no longer than it would with one.
-            None => tier.look(&self.key, hedge, &Cut::default()),
-        };
+        let answer = tier.race(&self.key, move || winner.win());
         self.times.remote += start.elapsed().as_micros() as u64;
+        let report = match answer {
+            Ok(report) => report,
+            Err(pending) => {
+                self.cancel.set_rival(Some(rival));
+                return Asked::Pending(pending);
+            }
+        };
         self.ask_for_canonical = report.absent && report.problems.is_empty();
         match self.take(report, store) {
             Some(code) => Asked::Found(code),

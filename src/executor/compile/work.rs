@@ -63,6 +63,9 @@ impl<'a> Work<'a> {
 
     /// A file may have changed since it was hashed.
     pub fn digest_again(&mut self, inputs: &[Cow<'_, [u8]>]) {
+        if self.source.is(inputs) {
+            return;
+        }
         let digest = self.source.digest_of(inputs);
         if digest != self.digest {
             self.digest = digest;

@@ -1,6 +1,6 @@
 //! A connection to a storage helper. Every wait has a deadline.
 
-use super::wire::{self, Capabilities, Collected, Failure, Limits, Source, WireKey};
+use super::wire::{self, Capabilities, Collected, Failure, Incoming, Limits, Source, WireKey};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
@@ -51,8 +51,23 @@ impl Connection {
         limit: u64,
         deadline: Instant,
     ) -> Result<Option<Vec<u8>>, Failure> {
-        self.send(&wire::request(wire::GET, key), deadline)?;
-        wire::read_value(&mut self.reader(deadline), limit)
+        self.ask(key, deadline)?;
+        self.answer(&mut Incoming::default(), limit, deadline)
+    }
+
+    /// The first half of [`Connection::get`].
+    pub fn ask(&mut self, key: &WireKey, deadline: Instant) -> Result<(), Failure> {
+        self.send(&wire::request(wire::GET, key), deadline)
+    }
+
+    /// The second half. After [`Failure::TimedOut`], it can be called again with what came.
+    pub fn answer(
+        &mut self,
+        incoming: &mut Incoming,
+        limit: u64,
+        deadline: Instant,
+    ) -> Result<Option<Vec<u8>>, Failure> {
+        wire::read_value(&mut self.reader(deadline), incoming, limit)
     }
 
     /// Stores a value. Returns whether it was stored: it may be there already.
@@ -131,12 +146,12 @@ impl Connection {
 
     fn send(&mut self, mut bytes: &[u8], deadline: Instant) -> Result<(), Failure> {
         while !bytes.is_empty() {
-            wait(&self.socket, PollFlags::OUT, deadline)?;
             // NOSIGNAL: a helper that is gone must be an error here, not a SIGPIPE in the host.
             let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
             match rustix::net::send(&self.socket, bytes, flags) {
                 Ok(sent) => bytes = &bytes[sent..],
-                Err(Errno::INTR | Errno::AGAIN) => {}
+                Err(Errno::AGAIN) => wait(&self.socket, PollFlags::OUT, deadline)?,
+                Err(Errno::INTR) => {}
                 Err(Errno::PIPE | Errno::CONNRESET) => return Err(Failure::Closed),
                 Err(error) => return Err(Failure::Io(error.into())),
             }
@@ -162,6 +177,29 @@ impl Source for Reader<'_> {
             }
         }
         Ok(())
+    }
+
+    fn append(&mut self, bytes: &mut Vec<u8>, most: usize) -> Result<(), Failure> {
+        // A peer that sends byte by byte must not hold this up.
+        if Instant::now() >= self.deadline {
+            return Err(Failure::TimedOut);
+        }
+        loop {
+            let len = bytes.len();
+            // Into memory that was not filled before.
+            let room = &mut bytes.spare_capacity_mut()[..most];
+            match rustix::net::recv(self.socket, &mut *room, RecvFlags::DONTWAIT) {
+                Ok((_, 0)) | Err(Errno::CONNRESET) => return Err(Failure::Closed),
+                Ok((_, received)) => {
+                    // SAFETY: so many bytes behind its end were received.
+                    unsafe { bytes.set_len(len + received) };
+                    return Ok(());
+                }
+                Err(Errno::AGAIN) => wait(self.socket, PollFlags::IN, self.deadline)?,
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(Failure::Io(error.into())),
+            }
+        }
     }
 }
 

@@ -42,8 +42,11 @@ pub const ERROR: u8 = 2;
 /// Bit 0 of a put's flags: replace what is there.
 pub const OVERWRITE: u8 = 1;
 
-/// How much of a value is read at once.
+/// How much memory is for a value at first.
 const CHUNK_LEN: usize = 256 << 10;
+
+/// The length of what is before a value.
+const HEAD_LEN: usize = 9;
 
 /// What a helper says it can do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,6 +97,17 @@ pub enum Failure {
 pub trait Source {
     /// Fills the whole buffer.
     fn fill(&mut self, buffer: &mut [u8]) -> Result<(), Failure>;
+
+    /// Appends what is there to `bytes`, into room that it has: at least one byte, at most `most`.
+    fn append(&mut self, bytes: &mut Vec<u8>, most: usize) -> Result<(), Failure>;
+}
+
+/// The answer to a get, as far as it came. After [`Failure::TimedOut`], it can be read on.
+#[derive(Debug, Default)]
+pub struct Incoming {
+    /// The status and the length.
+    head: Vec<u8>,
+    value: Vec<u8>,
 }
 
 /// A key longer than 255 bytes cannot be said.
@@ -168,28 +182,46 @@ pub fn read_greeting(source: &mut impl Source) -> Result<Capabilities, Failure> 
 }
 
 /// A value of at most `limit` bytes; `None`: it is not there.
-pub fn read_value(source: &mut impl Source, limit: u64) -> Result<Option<Vec<u8>>, Failure> {
-    match status(source)? {
-        NOOP => return Ok(None),
+pub fn read_value(
+    source: &mut impl Source,
+    incoming: &mut Incoming,
+    limit: u64,
+) -> Result<Option<Vec<u8>>, Failure> {
+    let Incoming { head, value } = incoming;
+    let is_new = head.is_empty();
+    if is_new {
+        head.push(byte(source)?);
+    }
+    match head[0] {
         OK => {}
+        NOOP => return Ok(None),
+        ERROR if is_new => return Err(Failure::Refused(message(source)?)),
+        // Its message did not come in time.
+        ERROR => return Err(Failure::TimedOut),
         other => return Err(unknown_status(other)),
     }
-    let len = read_len(source)?;
+    head.reserve(HEAD_LEN);
+    while let missing @ 1.. = HEAD_LEN - head.len() {
+        source.append(head, missing)?;
+    }
+    let mut len = [0; 8];
+    len.copy_from_slice(&head[1..]);
+    let len = u64::from_ne_bytes(len);
     if len > limit {
         return Err(Failure::TooLong(len, limit));
     }
-    let mut value = Vec::new();
     while (value.len() as u64) < len {
-        let start = value.len();
-        let chunk = CHUNK_LEN.max(start).min(len as usize - start);
-        // Memory is a problem of this one value.
-        value
-            .try_reserve_exact(chunk)
-            .map_err(|_| Failure::TooLong(len, limit))?;
-        value.resize(start + chunk, 0);
-        source.fill(&mut value[start..])?;
+        let rest = len as usize - value.len();
+        if value.len() == value.capacity() {
+            // Memory is a problem of this one value.
+            value
+                .try_reserve_exact(CHUNK_LEN.max(value.len()).min(rest))
+                .map_err(|_| Failure::TooLong(len, limit))?;
+        }
+        let room = value.capacity() - value.len();
+        source.append(value, rest.min(room))?;
     }
-    Ok(Some(value))
+    Ok(Some(std::mem::take(value)))
 }
 
 /// Whether a put or a removal was done.
@@ -279,6 +311,16 @@ impl Source for &[u8] {
         *self = rest;
         Ok(())
     }
+
+    fn append(&mut self, bytes: &mut Vec<u8>, most: usize) -> Result<(), Failure> {
+        let (taken, rest) = self.split_at(self.len().min(most));
+        if taken.is_empty() {
+            return Err(Failure::Closed);
+        }
+        bytes.extend_from_slice(taken);
+        *self = rest;
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -329,7 +371,7 @@ mod tests {
     fn values_are_bounded_before_they_are_read() {
         let value = |len: u64, rest: &[u8]| [&[OK][..], &len.to_ne_bytes(), rest].concat();
         let check = |bytes: &[u8], limit: u64, expect: Result<Option<&[u8]>, &str>| match (
-            read_value(&mut &*bytes, limit),
+            read_value(&mut &*bytes, &mut Incoming::default(), limit),
             expect,
         ) {
             (Ok(got), Ok(expect)) => assert_eq!(got.as_deref(), expect),
@@ -349,6 +391,38 @@ mod tests {
         check(b"\x02\x04no\n!", 9, Err("no !"));
         check(&[3], 9, Err("3 is no answer"));
         check(&[], 9, Err("closed"));
+    }
+
+    /// Gives one byte at a time, and none in between.
+    struct Slow<'a>(&'a [u8], bool);
+
+    impl Source for Slow<'_> {
+        fn fill(&mut self, buffer: &mut [u8]) -> Result<(), Failure> {
+            self.0.fill(buffer)
+        }
+
+        fn append(&mut self, bytes: &mut Vec<u8>, _: usize) -> Result<(), Failure> {
+            self.1 = !self.1;
+            match self.1 {
+                true => Err(Failure::TimedOut),
+                false => self.0.append(bytes, 1),
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_is_read_on_after_a_while() {
+        let bytes = [&[OK][..], &3_u64.to_ne_bytes(), b"abcd"].concat();
+        let (mut slow, mut incoming) = (Slow(&bytes, false), Incoming::default());
+        let mut waited = 0;
+        let value = loop {
+            match read_value(&mut slow, &mut incoming, 9) {
+                Err(Failure::TimedOut) => waited += 1,
+                other => break other.expect("a value"),
+            }
+        };
+        assert_eq!((value.as_deref(), waited), (Some(&b"abc"[..]), 11));
+        assert_eq!(slow.0, b"d");
     }
 
     #[test]
