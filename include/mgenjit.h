@@ -86,6 +86,9 @@ extern "C" {
 // Why a call failed. It is immutable, belongs to the caller, and may move between threads.
 typedef struct mgenjit_error mgenjit_error;
 
+// How a process that ran compiled code ended. It does not change.
+typedef struct mgenjit_outcome mgenjit_outcome;
+
 // The configuration of executors. It belongs to one thread at a time.
 typedef struct mgenjit_config mgenjit_config;
 
@@ -97,9 +100,6 @@ typedef struct mgenjit_executor mgenjit_executor;
 
 // What a program in a process of its own gets, and what it may do. One thread at a time may change it, and nobody while it is used.
 typedef struct mgenjit_isolation mgenjit_isolation;
-
-// How a program in a process of its own ended. It does not change.
-typedef struct mgenjit_outcome mgenjit_outcome;
 
 // A compiled module of an executor.
 typedef struct mgenjit_module mgenjit_module;
@@ -165,8 +165,7 @@ MGENJIT_ENUM {
   MGENJIT_STATUS_TYPE = 10,
   // The compile server was not found or could not be started. Code in the cache still runs.
   MGENJIT_STATUS_SERVER_UNAVAILABLE = 11,
-  // The compile server died while it compiled this input, or a process in which a function was called ended. The next compile or
-  // call gets a new one.
+  // The compile server died while it compiled this input. The next compile gets a new one.
   MGENJIT_STATUS_SERVER_CRASHED = 12,
   // The compile server that was found belongs to another version of this library.
   MGENJIT_STATUS_SERVER_MISMATCH = 13,
@@ -200,7 +199,10 @@ MGENJIT_ENUM {
   // The inputs of a compile exceed the size limit.
   MGENJIT_STATUS_TOO_LARGE = 27,
   // The compile was cancelled.
-  MGENJIT_STATUS_CANCELLED = 28
+  MGENJIT_STATUS_CANCELLED = 28,
+  // A function that was called in a process of its own ended that process: it crashed, exited or met a limit. mgenjit_error_outcome
+  // tells how. The next call gets a new process.
+  MGENJIT_STATUS_ENDED = 29
 };
 
 // The result of a call: MGENJIT_STATUS_OK, or the kind of error.
@@ -258,6 +260,10 @@ size_t mgenjit_error_symbol_count(const mgenjit_error *error);
 
 // The name of the symbol at `index`. NULL past the last.
 const char *mgenjit_error_symbol(const mgenjit_error *error, size_t index);
+
+// How the process ended that ran the code that the error is about. NULL if it is about something else, and for NULL. It belongs to
+// the error.
+const mgenjit_outcome *mgenjit_error_outcome(const mgenjit_error *error);
 
 // Frees an error. NULL does nothing.
 void mgenjit_error_free(mgenjit_error *error);
@@ -1181,57 +1187,6 @@ MGENJIT_ENUM {
   MGENJIT_ACCESS_WRITE = 1
 };
 
-MGENJIT_ENUM {
-  // No limit ended the program.
-  MGENJIT_LIMIT_NONE = 0,
-  // Its time was up: mgenjit_isolation_set_timeout.
-  MGENJIT_LIMIT_TIME = 1,
-  // It had used its processor time: mgenjit_isolation_set_cpu_time.
-  MGENJIT_LIMIT_CPU_TIME = 2,
-  // It crashed when it had used its memory: mgenjit_isolation_set_memory.
-  MGENJIT_LIMIT_MEMORY = 3,
-  // It wrote too much: mgenjit_isolation_set_output.
-  MGENJIT_LIMIT_OUTPUT = 4
-};
-
-MGENJIT_ENUM {
-  // The kernel cannot keep paths apart (Landlock, Linux 5.13): the program could reach other files, too.
-  MGENJIT_MISSING_FILES = 1,
-  // The kernel cannot filter system calls (seccomp): the program could start processes and use the network.
-  MGENJIT_MISSING_CALLS = 2
-};
-
-// What a program used.
-typedef struct mgenjit_usage {
-  // Set it to sizeof(mgenjit_usage); the library writes how many bytes it filled in.
-  size_t size;
-  // Microseconds from its start to its end.
-  uint64_t wall_us;
-  // Microseconds of processor time in the program.
-  uint64_t user_us;
-  // Microseconds of processor time in the kernel.
-  uint64_t system_us;
-  // The most bytes that were in memory, with those of the runner's own code.
-  uint64_t memory;
-} mgenjit_usage;
-
-// Where a program crashed. Texts end with a NUL; what is longer than its field is cut. The address is the program's own word,
-// which a hostile program may choose.
-typedef struct mgenjit_fault {
-  // Set it to sizeof(mgenjit_fault); the library writes how many bytes it filled in.
-  size_t size;
-  // The address that the code tried to use, in that process.
-  uint64_t address;
-  // Where the instruction is in the module's image.
-  uint64_t module_offset;
-  // Where it is from the start of the function.
-  uint64_t function_offset;
-  // The module's name. Empty: it is in a library.
-  char module[255];
-  // The function's name, as in the IR. Empty: no symbol covers the address.
-  char function[1024];
-} mgenjit_fault;
-
 // Creates an isolation. Free it with mgenjit_isolation_free. The program gets no arguments and no environment, its streams are
 // /dev/null, and it runs in the folder `/`. It may open no file and no socket, and start no process. Times, memory and output are
 // not limited.
@@ -1383,7 +1338,71 @@ mgenjit_status mgenjit_executor_run_isolated(mgenjit_executor *executor,
                                              mgenjit_outcome **outcome,
                                              mgenjit_error **error);
 
-// Frees an outcome. NULL does nothing.
+/*
+ * Outcomes
+ *
+ * How a process ended that ran a program, or functions that were called in it.
+ *
+ *     mgenjit_outcome *outcome;
+ *     if (mgenjit_executor_run_isolated(executor, NULL, &outcome, NULL) == MGENJIT_STATUS_OK) {
+ *         if (mgenjit_outcome_signal(outcome) != 0)
+ *             printf("signal %d\n", mgenjit_outcome_signal(outcome));
+ *         mgenjit_outcome_free(outcome);
+ *     }
+ */
+
+MGENJIT_ENUM {
+  // No limit ended the program.
+  MGENJIT_LIMIT_NONE = 0,
+  // Its time was up: mgenjit_isolation_set_timeout.
+  MGENJIT_LIMIT_TIME = 1,
+  // It had used its processor time: mgenjit_isolation_set_cpu_time.
+  MGENJIT_LIMIT_CPU_TIME = 2,
+  // It crashed when it had used its memory: mgenjit_isolation_set_memory.
+  MGENJIT_LIMIT_MEMORY = 3,
+  // It wrote too much: mgenjit_isolation_set_output.
+  MGENJIT_LIMIT_OUTPUT = 4
+};
+
+MGENJIT_ENUM {
+  // The kernel cannot keep paths apart (Landlock, Linux 5.13): the program could reach other files, too.
+  MGENJIT_MISSING_FILES = 1,
+  // The kernel cannot filter system calls (seccomp): the program could start processes and use the network.
+  MGENJIT_MISSING_CALLS = 2
+};
+
+// What a program used.
+typedef struct mgenjit_usage {
+  // Set it to sizeof(mgenjit_usage); the library writes how many bytes it filled in.
+  size_t size;
+  // Microseconds from its start to its end.
+  uint64_t wall_us;
+  // Microseconds of processor time in the program.
+  uint64_t user_us;
+  // Microseconds of processor time in the kernel.
+  uint64_t system_us;
+  // The most bytes that were in memory, with those of the runner's own code.
+  uint64_t memory;
+} mgenjit_usage;
+
+// Where a program crashed. Texts end with a NUL; what is longer than its field is cut. The address is the program's own word,
+// which a hostile program may choose.
+typedef struct mgenjit_fault {
+  // Set it to sizeof(mgenjit_fault); the library writes how many bytes it filled in.
+  size_t size;
+  // The address that the code tried to use, in that process.
+  uint64_t address;
+  // Where the instruction is in the module's image.
+  uint64_t module_offset;
+  // Where it is from the start of the function.
+  uint64_t function_offset;
+  // The module's name. Empty: it is in a library.
+  char module[255];
+  // The function's name, as in the IR. Empty: no symbol covers the address.
+  char function[1024];
+} mgenjit_fault;
+
+// Frees an outcome of mgenjit_executor_run_isolated. NULL does nothing.
 void mgenjit_outcome_free(mgenjit_outcome *outcome);
 
 // The program's exit status, 0 to 255. -1: a signal ended it, or `outcome` is NULL.
@@ -1623,12 +1642,20 @@ mgenjit_status mgenjit_function_call_raw(mgenjit_function *function,
  *     mgenjit_isolate_free(isolate);
  */
 
+// A function of this process that code in an isolate may call. It gets what mgenjit_isolate_define was given as `user`, and `count`
+// arguments. `result` has the type that was given, and 0 as its value: set the value. An integer may be signed or unsigned: it
+// reaches the caller as it is. NULL for no function.
+typedef void (*mgenjit_isolate_function)(void *user,
+                                         const mgenjit_value *arguments,
+                                         size_t count,
+                                         mgenjit_value *result);
+
 // Creates an isolate for an executor's modules. Free it with mgenjit_isolate_free. The process is started by the first call.
 //
 // `isolation` may be NULL for the defaults; it is copied. Its time limit does not count here, as each call has one; its processor
 // time is that of all calls of one process. `shared` is how many bytes mgenjit_isolate_alloc may give out.
 //
-// Errors: MGENJIT_STATUS_INVALID_ARGUMENT, also if the isolation captures output; MGENJIT_STATUS_MEMORY.
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT; MGENJIT_STATUS_MEMORY.
 mgenjit_status mgenjit_isolate_new(mgenjit_executor *executor,
                                    const mgenjit_isolation *isolation,
                                    size_t shared,
@@ -1639,31 +1666,74 @@ mgenjit_status mgenjit_isolate_new(mgenjit_executor *executor,
 void mgenjit_isolate_free(mgenjit_isolate *isolate);
 
 // Writes to `memory` the address of `size` bytes, of zeros and aligned to 64, that this process and the isolate's both see at that
-// address: pass pointers to them. They stay, with what is in them, when the process is started again, and are freed with the
-// isolate. The functions can write there at any time, also what you have just checked: copy what you rely on.
+// address: pass pointers to them. They stay, with what is in them, when the process is started again, until
+// mgenjit_isolate_free_memory or mgenjit_isolate_free. The functions can write there at any time, also what you have just checked:
+// copy what you rely on.
 //
-// Thread-safe. Errors: MGENJIT_STATUS_MEMORY if so much is not left; MGENJIT_STATUS_INVALID_ARGUMENT.
+// Thread-safe. Errors: MGENJIT_STATUS_MEMORY if so much is not left in one piece; MGENJIT_STATUS_INVALID_ARGUMENT.
 mgenjit_status mgenjit_isolate_alloc(mgenjit_isolate *isolate,
                                      size_t size,
                                      void **memory,
                                      mgenjit_error **error);
 
-// Calls the function `name` of the executor's modules in the isolate's process with `count` arguments, at most 64. They are checked
+// Frees memory of mgenjit_isolate_alloc, so that it can be given out again. NULL does nothing.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT, also if this isolate did not give it out or it was freed before.
+mgenjit_status mgenjit_isolate_free_memory(mgenjit_isolate *isolate,
+                                           void *memory,
+                                           mgenjit_error **error);
+
+// Lets code in the isolate's process call `function` of this process as `name`, which modules declare. Modules that are linked
+// later find it. Nothing else of this process is there.
+//
+// `parameters` are `count` types, MGENJIT_TYPE_I1 to MGENJIT_TYPE_POINTER, and `result` is such a type or MGENJIT_TYPE_VOID. The
+// arguments always are values of these types. What they say may be anything: check them as input from a stranger, above all
+// pointers. The function runs on the thread that makes the call (mgenjit_isolate_call), whose time goes on, while the code waits. It
+// must return, and must not call its own isolate, except for mgenjit_isolate_alloc, _free_memory, _output and _cancel. A thread of
+// the code that calls it between two calls waits for the next call.
+//
+// `user_free`, if not NULL, is called with `user` when the isolate is freed.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT; then `user_free` is not called.
+mgenjit_status mgenjit_isolate_define(mgenjit_isolate *isolate,
+                                      const char *name,
+                                      mgenjit_isolate_function function,
+                                      int32_t result,
+                                      const int32_t *parameters,
+                                      size_t count,
+                                      void *user,
+                                      void (*user_free)(void *user),
+                                      mgenjit_error **error);
+
+// Creates a blob of what functions have written to standard output (1) or standard error (2) since this was asked last, at most 16
+// MB; it is empty if that is all. Free it with mgenjit_blob_free. The isolation must capture the stream
+// (mgenjit_isolation_capture). Its limit of output is one of each process and each stream. What was not read when the next process is
+// started is lost.
+//
+// Thread-safe. Errors: MGENJIT_STATUS_INVALID_ARGUMENT; MGENJIT_STATUS_IO.
+mgenjit_status mgenjit_isolate_output(mgenjit_isolate *isolate,
+                                      int stream,
+                                      mgenjit_blob **output,
+                                      mgenjit_error **error);
+
+// Calls the function `name` of the executor's modules in the isolate's process with `count` arguments. They are checked
 // and passed as mgenjit_function_call does. Pointers mean something there only if they are to memory of mgenjit_isolate_alloc. If
 // the call takes more than `timeout_ms`, the process is ended; MGENJIT_FOREVER: it may take as long as it wants. `result` may be
 // NULL.
 //
-// The process has the modules that the executor had when it was started, linked to each other, to the executor's libraries and to
-// the C library; if modules were added or removed since, it is started again, and so it is after it has ended. Their variables
-// begin anew then.
+// The process has the executor's modules, linked to each other, to its libraries, to what mgenjit_isolate_define gave and to the C
+// library. Modules that were added or removed since the last call are added and removed there, and variables keep their values. They
+// begin anew when the process is started again: after it has ended, after a module was replaced (mgenjit_module_replace), or a
+// library loaded. A module that cannot be linked fails the calls that need it alone. When a call has returned, what it wrote to the C
+// library's stdout has been written.
 //
-// Thread-safe: calls of one isolate wait for each other; use several for several at once. A forked child must not use an isolate
-// that another thread of its parent was using.
+// Thread-safe: calls of one isolate wait for each other; use several for several at once. In a forked child, an isolate of its
+// parent's is MGENJIT_STATUS_INVALID_ARGUMENT.
 //
-// Errors: MGENJIT_STATUS_SERVER_CRASHED if the function crashed or exited, with how and where in the message;
-// MGENJIT_STATUS_TIMEOUT if its time was up; MGENJIT_STATUS_MEMORY if it crashed when its memory was used up;
-// MGENJIT_STATUS_CANCELLED; MGENJIT_STATUS_TYPE or _NOT_FOUND as for a call in this process; MGENJIT_STATUS_UNRESOLVED, also for
-// what only this process defines; and those of mgenjit_executor_run_isolated for a process that cannot be started.
+// Errors: MGENJIT_STATUS_ENDED if the function crashed, exited or met a limit, with how and where in the message and in
+// mgenjit_error_outcome, where MGENJIT_LIMIT_TIME is `timeout_ms`; MGENJIT_STATUS_CANCELLED; MGENJIT_STATUS_TYPE or _NOT_FOUND as for
+// a call in this process; MGENJIT_STATUS_UNRESOLVED, also for what only this process defines; and those of
+// mgenjit_executor_run_isolated for a process that cannot be started.
 mgenjit_status mgenjit_isolate_call(mgenjit_isolate *isolate,
                                     const char *name,
                                     const mgenjit_value *arguments,

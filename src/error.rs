@@ -1,9 +1,11 @@
 //! The one error of the library: what kind it is, what went wrong, and where.
 
+use crate::outcome::Outcome;
 use crate::process_limits;
 use crate::types::Position;
 use serde::{Deserialize, Serialize};
 use std::any::Any;
+use std::sync::Arc;
 
 /// The kinds of error that a caller can tell apart. The C API documents each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +38,7 @@ pub enum Status {
     Memory,
     TooLarge,
     Cancelled,
+    Ended,
 }
 
 #[derive(Clone, Debug, thiserror::Error)]
@@ -51,6 +54,8 @@ pub struct Error {
     pub repeats: bool,
     /// It is about what one compile took or did, so that what reproduces it is of use.
     pub reproduces: bool,
+    /// How the process ended that ran the code.
+    pub outcome: Option<Arc<Outcome>>,
 }
 
 /// What the system said, in words: without the error's number, and with the limit that was met if memory ran out.
@@ -84,6 +89,7 @@ impl Error {
             symbols: Vec::new(),
             repeats: false,
             reproduces: false,
+            outcome: None,
         }
     }
 

@@ -28,6 +28,7 @@ mod fork;
 mod image;
 #[doc(hidden)]
 pub mod isolating;
+mod outcome;
 mod process_limits;
 #[doc(hidden)]
 pub mod protocol;

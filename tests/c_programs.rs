@@ -83,6 +83,8 @@ programs! {
     hosts_limits.c
     hosts_places.c
     hosts_threads.c
+    isolate_calls.c
+    isolate_host.c
     isolated.c
     isolates.c
     isolates_hostile.c

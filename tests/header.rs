@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// The order of the header's sections.
-const SECTIONS: [&str; 27] = [
+const SECTIONS: [&str; 28] = [
     "status",
     "error",
     "event",
@@ -19,6 +19,7 @@ const SECTIONS: [&str; 27] = [
     "source",
     "executor",
     "isolated",
+    "outcome",
     "module",
     "value",
     "function",

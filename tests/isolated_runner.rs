@@ -126,7 +126,10 @@ fn nonsense_is_refused_and_harms_nobody() {
 #[test]
 fn a_run_that_says_nothing_has_an_end() {
     let mut monitor = Monitor::new();
-    let run = monitor.begin(Begin { wall: 20, cpu: 0 });
+    let run = monitor.begin(Begin {
+        wall: 20,
+        ..Begin::default()
+    });
     let ended = *ended(&replies(&run));
     assert_eq!(ended.limit, Some(mgenjit::protocol::isolated::Limit::Wall));
     // One that is given up has one, too.

@@ -2,6 +2,7 @@
 //! folder of the one that is compiled for: nothing else of the sources asks for the machine.
 //!
 //! - `call`: calls with arguments that are known only at run time, and the bottom of a stack
+//! - `closure`: functions that are made at run time
 //! - `code`: instructions that are written at run time, and what is done so that they can run
 //! - `cpu`: the CPU of this process, and those that users name
 //! - `float`: the floating-point state

@@ -15,8 +15,10 @@
 use super::ffi::{self, Owned, free, get};
 use super::status::{self, MGENJIT_STATUS_OK, mgenjit_status};
 use crate::error::Error;
+use crate::outcome::Outcome;
 use std::ffi::{CString, c_char};
 use std::ptr;
+use std::sync::Arc;
 
 /// Why a call failed. It is immutable, belongs to the caller, and may move between threads.
 #[allow(non_camel_case_types)]
@@ -27,9 +29,16 @@ pub struct mgenjit_error {
     column: u32,
     source_line: Option<CString>,
     symbols: Vec<CString>,
+    outcome: Option<mgenjit_outcome>,
 }
 
 impl Owned for mgenjit_error {}
+
+/// How a process that ran compiled code ended. It does not change.
+#[allow(non_camel_case_types)]
+pub struct mgenjit_outcome(pub(super) Arc<Outcome>);
+
+impl Owned for mgenjit_outcome {}
 
 impl From<Error> for mgenjit_error {
     fn from(error: Error) -> mgenjit_error {
@@ -48,6 +57,7 @@ impl From<Error> for mgenjit_error {
             column,
             source_line,
             symbols: error.symbols.into_iter().map(ffi::c_string).collect(),
+            outcome: error.outcome.map(mgenjit_outcome),
         }
     }
 }
@@ -97,6 +107,15 @@ pub unsafe extern "C" fn mgenjit_error_symbol(
     index: usize,
 ) -> *const c_char {
     get!(error else ptr::null() => ffi::pointer(error.symbols.get(index)))
+}
+
+/// How the process ended that ran the code that the error is about. NULL if it is about something else, and for NULL. It belongs to
+/// the error.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_error_outcome(
+    error: *const mgenjit_error,
+) -> *const mgenjit_outcome {
+    get!(error else ptr::null() => error.outcome.as_ref().map_or(ptr::null(), ptr::from_ref))
 }
 
 /// Frees an error. NULL does nothing.

@@ -29,6 +29,7 @@ mod function;
 mod isolate;
 mod isolated;
 mod module;
+mod outcome;
 mod piece;
 mod piece_strings;
 mod profile;

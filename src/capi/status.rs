@@ -38,8 +38,7 @@ pub const MGENJIT_STATUS_NOT_FOUND: i32 = 9;
 pub const MGENJIT_STATUS_TYPE: i32 = 10;
 /// The compile server was not found or could not be started. Code in the cache still runs.
 pub const MGENJIT_STATUS_SERVER_UNAVAILABLE: i32 = 11;
-/// The compile server died while it compiled this input, or a process in which a function was called ended. The next compile or
-/// call gets a new one.
+/// The compile server died while it compiled this input. The next compile gets a new one.
 pub const MGENJIT_STATUS_SERVER_CRASHED: i32 = 12;
 /// The compile server that was found belongs to another version of this library.
 pub const MGENJIT_STATUS_SERVER_MISMATCH: i32 = 13;
@@ -74,6 +73,9 @@ pub const MGENJIT_STATUS_MEMORY: i32 = 26;
 pub const MGENJIT_STATUS_TOO_LARGE: i32 = 27;
 /// The compile was cancelled.
 pub const MGENJIT_STATUS_CANCELLED: i32 = 28;
+/// A function that was called in a process of its own ended that process: it crashed, exited or met a limit. mgenjit_error_outcome
+/// tells how. The next call gets a new process.
+pub const MGENJIT_STATUS_ENDED: i32 = 29;
 
 /// The name of a status, such as "MGENJIT_STATUS_PARSE"; "unknown status" for other numbers. The string is static.
 #[unsafe(no_mangle)]
@@ -108,6 +110,7 @@ pub extern "C" fn mgenjit_status_name(status: mgenjit_status) -> *const c_char {
         MGENJIT_STATUS_MEMORY => c"MGENJIT_STATUS_MEMORY",
         MGENJIT_STATUS_TOO_LARGE => c"MGENJIT_STATUS_TOO_LARGE",
         MGENJIT_STATUS_CANCELLED => c"MGENJIT_STATUS_CANCELLED",
+        MGENJIT_STATUS_ENDED => c"MGENJIT_STATUS_ENDED",
         _ => c"unknown status",
     };
     name.as_ptr()
@@ -144,6 +147,7 @@ pub(super) fn number(status: Status) -> mgenjit_status {
         Status::Memory => MGENJIT_STATUS_MEMORY,
         Status::TooLarge => MGENJIT_STATUS_TOO_LARGE,
         Status::Cancelled => MGENJIT_STATUS_CANCELLED,
+        Status::Ended => MGENJIT_STATUS_ENDED,
     }
 }
 

@@ -130,3 +130,25 @@ pub(super) fn type_number(ty: &Type) -> i32 {
         Type::Other(_) => MGENJIT_TYPE_OTHER,
     }
 }
+
+/// The type of a number; `None`: it names none that a checked call can pass.
+pub(super) fn of_number(number: i32) -> Option<Type> {
+    Some(match number {
+        MGENJIT_TYPE_VOID => Type::Void,
+        MGENJIT_TYPE_I1 => Type::I1,
+        MGENJIT_TYPE_I8 => Type::I8,
+        MGENJIT_TYPE_I16 => Type::I16,
+        MGENJIT_TYPE_I32 => Type::I32,
+        MGENJIT_TYPE_I64 => Type::I64,
+        MGENJIT_TYPE_FLOAT => Type::Float,
+        MGENJIT_TYPE_DOUBLE => Type::Double,
+        MGENJIT_TYPE_POINTER => Type::Pointer,
+        _ => return None,
+    })
+}
+
+/// A value of a type, whose bits are 0.
+pub(super) fn zero(kind: i32) -> mgenjit_value {
+    let of = mgenjit_value_of { integer: 0 };
+    mgenjit_value { kind, of }
+}

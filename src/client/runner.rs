@@ -4,10 +4,10 @@ use super::handshake;
 use super::spawn::{Launch, Server};
 use crate::error::{Error, Status, reason};
 use crate::fork;
-use crate::protocol::isolated::Begin;
+use crate::protocol::isolated::{Begin, Part};
 use crate::protocol::transport;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,9 +20,10 @@ struct Runner {
     server: Server,
 }
 
-/// Begins a run, and returns its own connection. `locate` finds the helper.
+/// Begins a run, and returns its own connection. `page`: that by which calls are made. `locate` finds the helper.
 pub fn begin(
     begin: &Begin,
+    page: Option<BorrowedFd<'_>>,
     locate: impl Fn() -> Result<PathBuf, Error>,
 ) -> Result<UnixStream, Error> {
     let flags = SocketFlags::CLOEXEC;
@@ -33,7 +34,12 @@ pub fn begin(
                 Error::new(Status::Io, format!("no program can be run apart: {why}"))
             },
         )?;
-    let path = locate()?;
+    let (ours, path) = (UnixStream::from(ours), locate()?);
+    if page.is_some() {
+        transport::send(&ours, &Part::Page, page).map_err(|error| {
+            Error::new(Status::Io, format!("no calls can be made apart: {error}"))
+        })?;
+    }
     let runner = runner(&path, None)?;
     let sent = transport::send(&runner.server.socket, begin, Some(theirs.as_fd()));
     if sent.is_err() {
@@ -46,7 +52,7 @@ pub fn begin(
             )
         })?;
     }
-    Ok(UnixStream::from(ours))
+    Ok(ours)
 }
 
 /// The runner of this process, another one than `ended`.

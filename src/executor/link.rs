@@ -34,7 +34,7 @@ impl Executor {
         mut successor: Option<Successor>,
     ) -> Result<(Report, Option<u64>), Error> {
         let me = this_thread();
-        let (report, batch, jobs, arguments, id) = loop {
+        let (report, batch, jobs, arguments, id, has_entries) = loop {
             let mut state = self.lock();
             if !state.batches.is_empty() {
                 // In a forked child, the other threads' batches have nobody to end them.
@@ -87,7 +87,8 @@ impl Executor {
             let batch = Arc::new(Batch::new(me));
             state.batches.push(batch.clone());
             let id = id.map(|(id, _)| id);
-            break (report, batch, jobs, state.arguments(), id);
+            let has_entries = state.entries.is_some();
+            break (report, batch, jobs, state.arguments(), id, has_entries);
         };
 
         // From here on foreign code runs: outside the lock. Whatever it does, nobody may wait for this batch
@@ -100,7 +101,7 @@ impl Executor {
         for job in &jobs {
             job.image.finish_relocation(&job.deferred);
         }
-        if self.config.replaceable {
+        if has_entries {
             self.redirect(&jobs);
         }
         for job in &jobs {

@@ -1,7 +1,9 @@
 //! Arguments and results of checked calls.
 
+use serde::{Deserialize, Serialize};
+
 /// A value with its type.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Value {
     Void,
     I1(i64),

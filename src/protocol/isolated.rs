@@ -9,6 +9,7 @@
 //! program. So a reply is the word of this library's own code, whatever the program does.
 
 use crate::error::{Error, Status};
+pub use crate::outcome::Missing;
 use serde::{Deserialize, Serialize};
 
 /// To the monitor, with the run's socket. Milliseconds; 0: as long as it takes.
@@ -16,6 +17,8 @@ use serde::{Deserialize, Serialize};
 pub struct Begin {
     pub wall: u64,
     pub cpu: u64,
+    /// It is to make calls: [`Part::Page`] is in its socket already.
+    pub calls: bool,
 }
 
 /// What a run is made of, in any order; the program comes first, and [`Part::Go`] or
@@ -39,9 +42,11 @@ pub enum Part {
         address: u64,
         len: u64,
     },
+    /// The page by which calls are asked for, with its file. The monitor reads this, and wakes the host by that page.
+    Page,
     /// Run `main`.
     Go,
-    /// Make calls. With the file of the page by which they are asked for.
+    /// Make calls.
     Serve,
 }
 
@@ -57,6 +62,8 @@ pub struct Program {
     pub libraries: Vec<String>,
     pub access: Access,
     pub limits: Limits,
+    /// Its modules were compiled as replaceable ones.
+    pub replaceable: bool,
     /// What the kernel lacks is an error.
     pub require: bool,
 }
@@ -97,15 +104,6 @@ pub enum Reply {
     /// It was not run. [`Reply::Ended`] follows.
     Failed(Failure),
     Ended(Ended),
-}
-
-/// What the kernel lacks of what was asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Missing {
-    /// Landlock: paths are not kept apart.
-    pub files: bool,
-    /// Seccomp: system calls are not filtered.
-    pub calls: bool,
 }
 
 /// Why a program was not run.

@@ -444,6 +444,11 @@ static void isolations(void)
     mgenjit_executor_free(executor);
 }
 
+static void on_isolate(void *user, const mgenjit_value *arguments, size_t count, mgenjit_value *result)
+{
+    (void)user, (void)arguments, (void)count, (void)result;
+}
+
 static void isolates(void)
 {
     mgenjit_executor *executor = new_executor(NULL);
@@ -461,6 +466,15 @@ static void isolates(void)
     REFUSED(mgenjit_isolate_call(isolate, "f", NULL, 1, 0, NULL, &failure));
     CHECK_OK(mgenjit_isolate_call(isolate, "f", &three, 1, MGENJIT_FOREVER, NULL, &failure));
     REFUSED(mgenjit_isolate_cancel(NULL, &failure));
+    REFUSED(mgenjit_isolate_free_memory(NULL, NULL, &failure));
+    REFUSED(mgenjit_isolate_define(NULL, "g", on_isolate, MGENJIT_TYPE_I32, NULL, 0, NULL, NULL, &failure));
+    REFUSED(mgenjit_isolate_define(isolate, NULL, on_isolate, MGENJIT_TYPE_I32, NULL, 0, NULL, NULL, &failure));
+    REFUSED(mgenjit_isolate_define(isolate, "g", NULL, MGENJIT_TYPE_I32, NULL, 0, NULL, NULL, &failure));
+    REFUSED(mgenjit_isolate_define(isolate, "g", on_isolate, MGENJIT_TYPE_I32, NULL, 1, NULL, NULL, &failure));
+    mgenjit_blob *output = NULL;
+    REFUSED(mgenjit_isolate_output(NULL, 1, &output, &failure));
+    REFUSED(mgenjit_isolate_output(isolate, 1, NULL, &failure));
+    CHECK(mgenjit_error_outcome(NULL) == NULL);
     mgenjit_isolate_free(isolate);
     mgenjit_executor_free(executor);
 }
@@ -496,8 +510,8 @@ static void status_names(void)
     CHECK_STRING("MGENJIT_STATUS_PARSE", mgenjit_status_name(MGENJIT_STATUS_PARSE));
     CHECK_STRING("MGENJIT_STATUS_PANIC", mgenjit_status_name(MGENJIT_STATUS_PANIC));
     CHECK_STRING("unknown status", mgenjit_status_name(-1));
-    CHECK_STRING("unknown status", mgenjit_status_name(MGENJIT_STATUS_CANCELLED + 1));
-    for (mgenjit_status status = 0; status <= MGENJIT_STATUS_CANCELLED; status++)
+    CHECK_STRING("unknown status", mgenjit_status_name(MGENJIT_STATUS_ENDED + 1));
+    for (mgenjit_status status = 0; status <= MGENJIT_STATUS_ENDED; status++)
         CHECK_CONTAINS("MGENJIT_STATUS_", mgenjit_status_name(status));
 }
 

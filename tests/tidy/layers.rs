@@ -16,7 +16,7 @@ const LIBRARY: &[&[&str]] = &[
     &["event"],
     &["protocol"],
     &["error"],
-    &["prototype", "types"],
+    &["outcome", "prototype", "types"],
     &["cpu", "signature", "version"],
     &[
         "archive",

@@ -62,13 +62,16 @@ if TYPE_CHECKING:
     from ._function import Function as Function
     from ._isolate import Isolate as Isolate
     from ._isolate import IsolatedFunction as IsolatedFunction
+    from ._outcome import Outcome as Outcome
     from ._records import CacheInfo as CacheInfo
     from ._records import CacheStatistics as CacheStatistics
+    from ._records import Fault as Fault
     from ._records import Location as Location
     from ._records import OldCode as OldCode
     from ._records import ServerStatistics as ServerStatistics
     from ._records import Symbol as Symbol
     from ._records import Times as Times
+    from ._records import Usage as Usage
     from ._server import build_id as build_id
     from ._server import include_dir as include_dir
     from ._server import library_path as library_path
@@ -99,10 +102,11 @@ _LAZY = {
     "_export": "build export export_bytes",
     "_function": "Function",
     "_isolate": "Isolate IsolatedFunction",
+    "_outcome": "Outcome",
     "_server": (
         "build_id include_dir library_path llvm_version server_path server_socket server_status stop_server version"
     ),
-    "_records": "CacheInfo CacheStatistics Location OldCode ServerStatistics Symbol Times",
+    "_records": "CacheInfo CacheStatistics Fault Location OldCode ServerStatistics Symbol Times Usage",
 }
 _MODULES = {name: module for module, names in _LAZY.items() for name in names.split()}
 

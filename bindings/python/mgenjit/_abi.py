@@ -112,7 +112,16 @@ def exception(status: int, error: Any) -> Error:
     try:
         names = [name[7:] for name, value in CONSTANTS.items() if value == status and name.startswith("STATUS_")]
         name = names[0] if names else ""
-        result = _errors.CLASSES.get(name, _errors.Error)(text(lib.error_message(error)))
+        kind = _errors.CLASSES.get(name, _errors.Error)
+        outcome = lib.error_outcome(error)
+        if outcome:
+            from ._outcome import Outcome
+
+            outcome = Outcome(outcome)
+            if kind is _errors.EndedError and outcome.limit in ("time", "cpu_time"):
+                kind = _errors.CallTimeoutError
+        result = kind(text(lib.error_message(error)))
+        result.outcome = outcome or None
         result.status = status
         result.status_name = f"MGENJIT_STATUS_{name}" if name else "unknown status"
         result.line = lib.error_line(error) or None

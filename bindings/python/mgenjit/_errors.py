@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._outcome import Outcome
+
 
 class Error(Exception):
     """What the library could not do. `status` is one of MGENJIT_STATUS_… and `status_name` its name.
 
     If the error has a place in IR text, `line`, `column` (in bytes) and `source_line` tell it; they count from 1.
     `missing` names the symbols that are defined nowhere, or that a new version of a module lacks or has changed.
+    `outcome` tells how the process ended that ran the code, if the error is about that.
     """
 
     status: int = 0
@@ -16,6 +21,7 @@ class Error(Exception):
     column: int | None = None
     source_line: str | None = None
     missing: tuple[str, ...] = ()
+    outcome: Outcome | None = None
 
     def __str__(self) -> str:
         # KeyError would quote it.
@@ -75,7 +81,7 @@ class CancelledError(Error):
 
 
 class EndedError(Error):
-    """A call in an isolate ended its process: it crashed, exited, or had no more memory."""
+    """A call in an isolate ended its process: it crashed, exited, or met a limit. `outcome` tells how."""
 
 
 class CallTimeoutError(EndedError, TimeoutError):
@@ -151,4 +157,5 @@ CLASSES: dict[str, type[Error]] = {
     "MEMORY": CompileMemoryError,
     "TOO_LARGE": TooLargeError,
     "CANCELLED": CancelledError,
+    "ENDED": EndedError,
 }

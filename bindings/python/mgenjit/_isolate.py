@@ -6,7 +6,6 @@ import ctypes
 
 from . import _abi, _c
 from ._abi import CONSTANTS, call, lib, make
-from ._errors import CallTimeoutError, EndedError
 from ._function import _guess, convert
 from ._life import Handle, interruptible
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-    from ._errors import Error
     from ._executor import Executor
     from ._function import Function
 
@@ -29,8 +27,8 @@ class Isolate:
     """Calls functions of an executor's modules in another process, which may crash or loop without harm to this one.
 
     `isolate["f"](1, timeout=2)` calls `f`. Variables keep their values from call to call. A call that ends the process
-    raises EndedError, or CallTimeoutError after `timeout` seconds. The next call starts a new process, with all
-    variables as at the start; so does one after modules were added to the executor.
+    raises EndedError, or CallTimeoutError after `timeout` seconds: their `outcome` tells how. The next call starts a
+    new process, with all variables as at the start. Modules that are added to the executor are added there, too.
 
     By default, the code may open no file and no socket and start no process. `read` and `write` are paths that it may
     use, or `all_files` and `network`; `memory` limits its bytes, `cpu_time` the seconds of its process, `open_files`
@@ -161,7 +159,7 @@ class Isolate:
                 raise
         if status == 0:
             return _abi.get_value(result)
-        raise _as_end(_abi.exception(status, error))
+        raise _abi.exception(status, error)
 
     def __reduce__(self) -> Any:
         raise TypeError("an isolate belongs to its process")
@@ -193,14 +191,3 @@ def _milliseconds(seconds: float) -> int:
     if seconds < 0:
         raise ValueError(f"{seconds} seconds are less than none")
     return round(seconds * 1000)
-
-
-def _as_end(error: Error) -> Error:
-    """The exception for what ended a call's process. What is raised of a compile says other things."""
-    kinds = {"SERVER_CRASHED": EndedError, "MEMORY": EndedError, "TIMEOUT": CallTimeoutError}
-    kind = kinds.get(error.status_name.removeprefix("MGENJIT_STATUS_"))
-    if kind is None:
-        return error
-    made = kind(*error.args)
-    made.status, made.status_name = error.status, error.status_name
-    return made

@@ -17,6 +17,40 @@ class Record:
         return {name: getattr(self, name) for name in self._fields}
 
 
+class Fault(Record):
+    """The fields of mgenjit_fault, as mgenjit.h explains them."""
+
+    address: int
+    module_offset: int
+    function_offset: int
+    module: str
+    function: str
+
+    _fields = (
+        "address",
+        "module_offset",
+        "function_offset",
+        "module",
+        "function",
+    )
+
+
+class Usage(Record):
+    """The fields of mgenjit_usage, as mgenjit.h explains them."""
+
+    wall_us: int
+    user_us: int
+    system_us: int
+    memory: int
+
+    _fields = (
+        "wall_us",
+        "user_us",
+        "system_us",
+        "memory",
+    )
+
+
 class Times(Record):
     """The fields of mgenjit_times, as mgenjit.h explains them."""
 

@@ -71,13 +71,20 @@ def test_calls(isolate):
 
 def test_ends(isolate):
     memory = isolate.alloc(8)
-    with pytest.raises(mgenjit.EndedError, match=r"signal 11 ended it in crash\+"):
+    with pytest.raises(mgenjit.EndedError, match=r"signal 11 ended it in crash\+") as crashed:
         isolate["crash"]()
-    with pytest.raises(mgenjit.EndedError, match="exited with status 3"):
+    outcome = crashed.value.outcome
+    assert (outcome.signal, outcome.exit_status, outcome.limit, outcome.fault.function) == (11, None, None, "crash")
+    assert (
+        outcome.fault.address == 16 and outcome.usage.memory > 0 and repr(outcome) == "Outcome(signal=11, limit=None)"
+    )
+    with pytest.raises(mgenjit.EndedError, match="exited with status 3") as left:
         isolate["leave"](3)
+    assert (left.value.outcome.signal, left.value.outcome.exit_status, left.value.outcome.fault) == (None, 3, None)
     with pytest.raises(mgenjit.CallTimeoutError) as caught:
         isolate["loop"](memory, timeout=0.05)
     assert isinstance(caught.value, TimeoutError) and isinstance(caught.value, mgenjit.EndedError)
+    assert caught.value.outcome.limit == "time"
     assert isolate["bump"]() == 6
 
 

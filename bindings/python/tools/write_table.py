@@ -44,6 +44,8 @@ CODES = {
     "double": "d",
 }
 RECORDS = {
+    "mgenjit_fault": "Fault",
+    "mgenjit_usage": "Usage",
     "mgenjit_times": "Times",
     "mgenjit_cache_statistics": "CacheStatistics",
     "mgenjit_cache_info": "CacheInfo",

@@ -1,6 +1,7 @@
 //! AArch64.
 
 pub mod call;
+pub mod closure;
 pub mod code;
 pub mod cpu;
 pub mod float;

@@ -3,13 +3,19 @@
 //! `run` is the host's side: it hands the modules of an executor to the runner, and tells what became of the program. `program` is
 //! what the runner's processes are made of: an executor that compiles nothing and is given images.
 //!
-//! `isolate` has functions called in such a process, by a page of memory that is shared, `control`; `serve` is its other side.
+//! `isolate` has functions called in such a process, which is a `live` one while it is there. Both sides speak by a page of memory
+//! that they share, `channel`; what they say is `talk`, and what lies in `arena` both see. `serve` is the other side, where functions
+//! of the host's (`host`) are `closures`.
 
 mod arena;
 mod capture;
-mod control;
+pub mod channel;
+mod closures;
+pub mod host;
 pub mod isolate;
+mod live;
 pub mod options;
 pub mod program;
 mod run;
 pub mod serve;
+mod talk;

@@ -1,6 +1,6 @@
-//! How a program is run in a process of its own, and what became of it.
+//! How a program is run in a process of its own.
 
-use crate::protocol::isolated::{Access, Missing};
+use crate::protocol::isolated::Access;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,47 +32,4 @@ pub struct Options {
     pub output: u64,
     pub files: u64,
     pub require: bool,
-}
-
-/// How a program ended.
-#[derive(Debug)]
-pub struct Outcome {
-    pub end: End,
-    pub limit: Option<Limit>,
-    /// Of processor time, in the program and in the kernel.
-    pub user: Duration,
-    pub system: Duration,
-    pub wall: Duration,
-    /// The most bytes that were in memory.
-    pub memory: u64,
-    pub missing: Missing,
-    /// What was written to standard output and to standard error, as far as it was to be kept.
-    pub output: [Vec<u8>; 2],
-    pub fault: Option<Fault>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    Exit(i32),
-    Signal(i32),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
-    Wall,
-    Cpu,
-    Memory,
-    Output,
-}
-
-/// Where a signal met the program.
-#[derive(Clone, Debug)]
-pub struct Fault {
-    /// What it wanted to reach.
-    pub address: u64,
-    /// The module that ran, and where in its image. `None`: code of a library.
-    pub module: Option<(String, u64)>,
-    pub function: Option<String>,
-    /// From the function's start.
-    pub offset: u64,
 }

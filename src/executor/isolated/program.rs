@@ -9,11 +9,12 @@ use crate::config::Config;
 use crate::error::{Error, Status, reason};
 use crate::event::Times;
 use crate::executor::core::Executor;
+use crate::executor::entries::{Entries, Unresolved};
 use crate::executor::info::{ModuleInfo, Origin};
 use crate::executor::main_call::MainCall;
 use crate::executor::main_call::check_main;
-use crate::executor::resolve;
 use crate::executor::{builtins, main_call};
+use crate::executor::{resolve, state};
 use crate::image::Image;
 use crate::image::map::Source;
 use crate::protocol::isolated::Failure;
@@ -23,27 +24,39 @@ use std::ffi::CStr;
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How much of an image's file is read to find its segments, and to copy what is small: as much as a hit reads.
 const START_LEN: u64 = 256 << 10;
 
 /// A program that has not begun.
-pub struct Program(pub(super) Arc<Executor>);
+pub struct Program {
+    pub(super) executor: Arc<Executor>,
+    /// Its modules, in the order in which they were added.
+    added: Mutex<Vec<u64>>,
+}
 
 impl Program {
     /// It opens no file of the program's: a process that has made one can be forked for each program.
     pub fn new() -> Program {
         // So that the libraries are loaded that any code may count on.
         builtins::fallback(c"sin");
-        Program(Executor::new(Config {
-            cache_mode: CacheMode::Off,
-            ..Config::default()
-        }))
+        Program {
+            executor: Executor::new(Config {
+                cache_mode: CacheMode::Off,
+                ..Config::default()
+            }),
+            added: Mutex::default(),
+        }
+    }
+
+    /// Has a name mean its newest definition everywhere. Before there is any module.
+    pub fn set_replaceable(&self) {
+        self.executor.lock().entries = Some(Entries::new());
     }
 
     pub fn load_library(&self, path: &str) -> Result<(), Failure> {
-        self.0.load_library(path).map_err(Failure::from)
+        self.executor.load_library(path).map_err(Failure::from)
     }
 
     /// Adds a module, whose image has `len` bytes of a file: from `at` on, where the file may be mapped, else from its start. Returns
@@ -74,7 +87,24 @@ impl Program {
             },
             None => Source::Memory(&start),
         };
-        let image = Image::map(source, &start, len).map_err(|error| Error {
+        Ok(self.insert(name, manifest, source, &start, len)?)
+    }
+
+    /// As [`Program::add`], of an image that lies in memory.
+    pub(super) fn add_copy(&self, name: &str, manifest: &[u8], image: &[u8]) -> Result<u64, Error> {
+        let len = image.len() as u64;
+        self.insert(name, manifest.to_vec(), Source::Memory(image), image, len)
+    }
+
+    fn insert(
+        &self,
+        name: &str,
+        manifest: Vec<u8>,
+        source: Source<'_>,
+        start: &[u8],
+        len: u64,
+    ) -> Result<u64, Error> {
+        let image = Image::map(source, start, len).map_err(|error| Error {
             message: format!("{name}: {}", error.message),
             ..error
         })?;
@@ -88,30 +118,43 @@ impl Program {
             RawManifest::new(manifest),
             None,
         );
-        self.0.lock().add(image, Arc::new(info));
+        let id = self.executor.lock().add(image, Arc::new(info));
+        self.added().push(id);
         Ok(base)
+    }
+
+    /// Removes the module that was added at this place of all.
+    pub(super) fn remove(&self, place: usize) {
+        let Some(id) = self.added().get(place).copied() else {
+            return;
+        };
+        let (unused, unresolved) = {
+            let mut state = self.executor.lock();
+            (state.remove(id), state.take_unresolved())
+        };
+        unresolved.into_iter().for_each(Unresolved::resolve);
+        state::unload(unused.unwrap_or_default());
+    }
+
+    fn added(&self) -> MutexGuard<'_, Vec<u64>> {
+        self.added.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Finds out what is wrong with its `main` before any of its code runs.
     pub fn check_main(&self) -> Result<(), Failure> {
         let main = self
-            .0
+            .executor
             .find_function("main", Some(main_call::usual_main()))?;
         check_main(main.signature())?;
-        self.check()
-    }
-
-    /// Finds out what it lacks.
-    pub fn check(&self) -> Result<(), Failure> {
-        let (_, report) = resolve::plan(&self.0.lock(), &HashMap::new());
+        let (_, report) = resolve::plan(&self.executor.lock(), &HashMap::new());
         report.error().map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// Links it, which runs its constructors.
     pub fn prepare(&self, arguments: &[&CStr]) -> Result<MainCall, Failure> {
         // Its constructors get them.
-        self.0.set_arguments(arguments);
-        self.0.prepare_main(None).map_err(Failure::from)
+        self.executor.set_arguments(arguments);
+        self.executor.prepare_main(None).map_err(Failure::from)
     }
 }
 

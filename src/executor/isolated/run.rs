@@ -1,7 +1,8 @@
 //! Runs an executor's modules as a program in a process of its own, and tells how it ended.
 
 use super::capture::{self, Captured};
-use super::options::{End, Fault, Limit, Options, Outcome, Stream};
+use super::options::{Options, Stream};
+use crate::cache::entry::Entry;
 use crate::client::{locate, runner};
 use crate::debug::symbolize;
 use crate::error::{Error, Status, reason};
@@ -9,41 +10,46 @@ use crate::executor::core::Executor;
 use crate::executor::info::ModuleInfo;
 use crate::executor::state::{Loaded, State};
 use crate::image::Image;
+use crate::outcome::{End, Fault, Limit, Outcome};
 use crate::protocol::isolated::{self, Begin, Ended, Part, Program};
 use crate::protocol::payload;
 use crate::protocol::transport;
-use rustix::fs::{OFlags, SeekFrom};
+use rustix::fs::{MemfdFlags, OFlags, SeekFrom};
 use rustix::pipe::{PipeFlags, pipe_with};
+use std::borrow::Cow;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A module as the host has it.
+#[derive(Clone)]
 pub struct Held {
-    info: Arc<ModuleInfo>,
-    image: Arc<Image>,
+    pub info: Arc<ModuleInfo>,
+    pub image: Arc<Image>,
+}
+
+impl Held {
+    pub fn is(&self, other: &Held) -> bool {
+        Arc::ptr_eq(&self.image, &other.image)
+    }
 }
 
 /// A process that was told everything but what to do.
 pub struct Begun {
     pub socket: UnixStream,
     pub held: Vec<Held>,
-    /// Where what is kept of its output is read.
-    pipes: [Option<OwnedFd>; 2],
+    /// How many libraries it loads.
+    pub libraries: usize,
+    /// Where what is kept of its output is read: pipes of a program, files of calls.
+    pub outputs: [Option<OwnedFd>; 2],
 }
 
 impl Begun {
     /// It has ended by itself, if nobody listens: then its reply tells why.
     pub fn send(&self, part: &Part, file: Option<BorrowedFd<'_>>) -> Result<(), Error> {
         ignore_end(send(&self.socket, part, file))
-    }
-
-    /// Whether it has the modules that its executor has.
-    pub fn is_current(&self, executor: &Executor) -> bool {
-        let state = executor.lock();
-        let now = present(&state).map(|module| Arc::as_ptr(&module.image));
-        now.eq(self.held.iter().map(|held| Arc::as_ptr(&held.image)))
     }
 }
 
@@ -54,47 +60,74 @@ fn ignore_end(result: Result<(), Error>) -> Result<(), Error> {
     }
 }
 
-fn present(state: &State) -> impl Iterator<Item = &Loaded> {
-    state
-        .modules()
-        .filter(|module| !module.removed && !module.replaced)
+fn present(state: &State) -> Vec<Held> {
+    let is_present = |module: &&Loaded| !module.removed && !module.replaced;
+    let held = |module: &Loaded| Held {
+        info: module.info.clone(),
+        image: module.image.clone(),
+    };
+    state.modules().filter(is_present).map(held).collect()
+}
+
+/// What an executor has now.
+pub struct Present {
+    pub modules: Vec<Held>,
+    pub libraries: usize,
 }
 
 impl Executor {
     /// Runs `main` in a process of its own, with its constructors. Nothing of it runs here.
     pub fn run_isolated(&self, options: &Options) -> Result<Outcome, Error> {
-        let begun = self.begin_isolated(options, options.wall)?;
+        let begun = self.begin_isolated(options, options.wall, None)?;
         begun.send(&Part::Go, None)?;
         let Begun {
             socket,
             held,
-            pipes,
+            outputs,
+            ..
         } = begun;
-        let captured = capture::follow(&socket, pipes, options.output)
+        let captured = capture::follow(&socket, outputs, options.output)
             .map_err(|error| Error::new(Status::ServerCrashed, capture::lost(&error)))?;
-        outcome(captured, &held)
+        outcome(captured, &held.into_iter().map(Some).collect::<Vec<_>>())
     }
 
-    /// Starts a process, and hands it the modules.
-    pub(super) fn begin_isolated(&self, options: &Options, wall: Duration) -> Result<Begun, Error> {
+    pub(super) fn present(&self) -> Present {
+        let state = self.lock();
+        Present {
+            modules: present(&state),
+            libraries: state.libraries.len(),
+        }
+    }
+
+    /// Whether a module was replaced by a newer version that is there.
+    pub(super) fn is_replaced(&self, held: &Held) -> bool {
+        let state = self.lock();
+        let is_it = |module: &Loaded| module.replaced && Arc::ptr_eq(&module.image, &held.image);
+        state.modules().any(is_it)
+    }
+
+    /// Starts a process, and hands it the modules. `page`: it is to make calls, by this.
+    pub(super) fn begin_isolated(
+        &self,
+        options: &Options,
+        wall: Duration,
+        page: Option<BorrowedFd<'_>>,
+    ) -> Result<Begun, Error> {
         self.check_cpu()?;
         let (held, libraries) = {
             let state = self.lock();
-            let held: Vec<Held> = present(&state)
-                .map(|module| Held {
-                    info: module.info.clone(),
-                    image: module.image.clone(),
-                })
-                .collect();
             let paths = state.libraries.iter().map(|library| library.path());
-            (held, paths.map(str::to_owned).collect())
+            let paths: Vec<String> = paths.map(str::to_owned).collect();
+            (present(&state), paths)
         };
+        let library_count = libraries.len();
         let begin = Begin {
             wall: millis(wall),
             cpu: millis(options.cpu),
+            calls: page.is_some(),
         };
         let configured = self.config().server_path.as_deref();
-        let socket = runner::begin(&begin, || {
+        let socket = runner::begin(&begin, page, || {
             locate::helper(configured, "run programs in processes of their own")
         })?;
         let limits = isolated::Limits {
@@ -106,7 +139,7 @@ impl Executor {
                 .div_ceil(1000)
                 .saturating_add(u64::from(!options.cpu.is_zero())),
         };
-        let (streams, pipes) = streams(&options.streams)?;
+        let (streams, outputs) = streams(&options.streams, page.is_some())?;
         let program = Program {
             arguments: options.arguments.clone(),
             environment: options.environment.clone(),
@@ -114,6 +147,7 @@ impl Executor {
             libraries,
             access: options.access.clone(),
             limits,
+            replaceable: self.config().replaceable,
             require: options.require,
         };
         let sent = send(&socket, &Part::Program(Box::new(program)), None)
@@ -124,7 +158,8 @@ impl Executor {
         Ok(Begun {
             socket,
             held,
-            pipes,
+            libraries: library_count,
+            outputs,
         })
     }
 
@@ -145,22 +180,50 @@ impl Executor {
                 let part = part(image.len() as u64, None);
                 send(socket, &part, Some(sealed.as_fd()))
             };
-            match &info.attachments {
-                Some(attachments) => copied(&attachments.image)?,
-                None => {
-                    let entry = self.kept_entry(info)?;
-                    match &entry.copy {
-                        Some(image) => copied(image)?,
-                        None => {
-                            let part = part(entry.tail.image_len, Some(entry.part.at));
-                            send(socket, &part, Some(entry.part.file.as_fd()))?;
-                        }
+            match self.bytes(info)? {
+                Bytes::Attached(image) => copied(image)?,
+                Bytes::Kept(entry) => match &entry.copy {
+                    Some(image) => copied(image)?,
+                    None => {
+                        let part = part(entry.tail.image_len, Some(entry.part.at));
+                        send(socket, &part, Some(entry.part.file.as_fd()))?;
                     }
-                }
+                },
             }
         }
         Ok(())
     }
+
+    /// All bytes of a module's image.
+    pub(super) fn image_bytes<'a>(&self, info: &'a ModuleInfo) -> Result<Cow<'a, [u8]>, Error> {
+        let entry = match self.bytes(info)? {
+            Bytes::Attached(image) => return Ok(Cow::Borrowed(image)),
+            Bytes::Kept(entry) => entry,
+        };
+        if let Some(image) = &entry.copy {
+            return Ok(Cow::Owned(image.clone()));
+        }
+        let mut image = vec![0; entry.tail.image_len as usize];
+        let read = entry.part.file.read_exact_at(&mut image, entry.part.at);
+        read.map_err(|error| {
+            let why = reason(&error);
+            Error::new(Status::Io, format!("{} cannot be read: {why}", info.name()))
+        })?;
+        Ok(Cow::Owned(image))
+    }
+
+    fn bytes<'a>(&self, info: &'a ModuleInfo) -> Result<Bytes<'a>, Error> {
+        match &info.attachments {
+            Some(attachments) => Ok(Bytes::Attached(&attachments.image)),
+            None => self.kept_entry(info).map(Bytes::Kept),
+        }
+    }
+}
+
+/// Where an image's bytes are.
+enum Bytes<'a> {
+    Attached(&'a [u8]),
+    Kept(Box<Entry>),
 }
 
 fn send(socket: &UnixStream, part: &Part, file: Option<BorrowedFd<'_>>) -> Result<(), Error> {
@@ -204,7 +267,8 @@ impl AsFd for Given<'_> {
 /// What the program gets, and where what is kept of it is read.
 type Streams<'a> = ([Option<Given<'a>>; 3], [Option<OwnedFd>; 2]);
 
-fn streams(streams: &[Stream; 3]) -> Result<Streams<'_>, Error> {
+/// `is_for_calls`: what is written is kept in files, because nobody reads while no call is made.
+fn streams(streams: &[Stream; 3], is_for_calls: bool) -> Result<Streams<'_>, Error> {
     let failed = |error: std::io::Error| {
         let why = reason(&error);
         Error::new(
@@ -220,6 +284,11 @@ fn streams(streams: &[Stream; 3]) -> Result<Streams<'_>, Error> {
             Stream::Descriptor(descriptor) => Some(Given::Caller(descriptor)),
             Stream::Memory(bytes) if number == 0 => {
                 Some(Given::Made(input(bytes).map_err(failed)?))
+            }
+            Stream::Memory(_) if is_for_calls => {
+                let file = output().map_err(failed)?;
+                ours[number - 1] = Some(file.try_clone().map_err(failed)?);
+                Some(Given::Made(file))
             }
             Stream::Memory(_) => {
                 let (reader, writer) =
@@ -241,6 +310,13 @@ fn input(bytes: &[u8]) -> std::io::Result<OwnedFd> {
     Ok(sealed)
 }
 
+/// A file to whose end is written.
+fn output() -> std::io::Result<OwnedFd> {
+    let file = rustix::fs::memfd_create("mgenjit-output", MemfdFlags::CLOEXEC)?;
+    rustix::fs::fcntl_setfl(&file, OFlags::APPEND | OFlags::RDWR)?;
+    Ok(file)
+}
+
 fn millis(time: Duration) -> u64 {
     match u64::try_from(time.as_millis()) {
         // As short as can be, and not for ever.
@@ -250,7 +326,7 @@ fn millis(time: Duration) -> u64 {
     }
 }
 
-pub fn outcome(captured: Captured, held: &[Held]) -> Result<Outcome, Error> {
+pub fn outcome(captured: Captured, held: &[Option<Held>]) -> Result<Outcome, Error> {
     if let Some(failure) = captured.failure {
         return Err(failure.into());
     }
@@ -296,7 +372,7 @@ fn end(status: i32) -> End {
 }
 
 /// What a fault's address is, by this process's own copies of the images: the program's word counts for the address alone.
-fn fault(ended: &Ended, bases: &[u64], held: &[Held]) -> Option<Fault> {
+fn fault(ended: &Ended, bases: &[u64], held: &[Option<Held>]) -> Option<Fault> {
     let fault = ended.fault?;
     if end(ended.status) != End::Signal(fault.signal) {
         return None;
@@ -307,7 +383,10 @@ fn fault(ended: &Ended, bases: &[u64], held: &[Held]) -> Option<Fault> {
         function: None,
         offset: 0,
     };
-    for (base, Held { info, image }) in bases.iter().zip(held) {
+    for (base, held) in bases.iter().zip(held) {
+        let Some(Held { info, image }) = held else {
+            continue;
+        };
         let Some(offset) = fault.instruction.checked_sub(*base) else {
             continue;
         };

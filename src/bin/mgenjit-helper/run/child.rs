@@ -2,7 +2,7 @@
 
 use super::fault::Page;
 use super::{access, bottom};
-use mgenjit::isolating::{Calls, Program, share};
+use mgenjit::isolating::{Channel, Program, share};
 use mgenjit::protocol::isolated::{self, Failure, Limits, Missing, Part, Reply};
 use mgenjit::protocol::transport::{self, TransportError};
 use rustix::fs::{Mode, OFlags};
@@ -26,6 +26,8 @@ pub struct Child<'a> {
     pub socket: UnixStream,
     pub program: &'a Program,
     pub page: &'a Page,
+    /// It is to make calls, by this.
+    pub channel: Option<Channel>,
     /// The process that started it.
     pub monitor: u32,
 }
@@ -67,8 +69,8 @@ impl Child<'_> {
         }
         // From here on the program can do what it may. Nothing that speaks for this library is open.
         close_from(3);
-        if let Some(calls) = &prepared.calls {
-            self.program.serve(calls);
+        if let Some(channel) = self.channel.take() {
+            self.program.serve(channel);
         }
         let arguments: Vec<&CStr> = prepared.arguments.iter().map(CString::as_c_str).collect();
         let main = self.program.prepare(&arguments).unwrap_or_else(|failure| {
@@ -98,7 +100,6 @@ impl Child<'_> {
     fn prepare(&self) -> Result<Option<Prepared>, Failure> {
         let mut program = isolated::Program::default();
         let mut bases = Vec::new();
-        let mut calls = None;
         let mut streams = [const { None }; 3];
         loop {
             let (part, file) = match transport::receive::<Part>(&self.socket) {
@@ -111,18 +112,18 @@ impl Child<'_> {
                 }
             };
             match part {
-                Part::Go => {
+                Part::Go if self.channel.is_none() => {
                     self.program.check_main()?;
                     break;
                 }
-                Part::Serve => {
-                    calls = Some(Calls::new(&needed(file)?)?);
-                    self.program.check()?;
-                    break;
-                }
+                Part::Serve if self.channel.is_some() => break,
+                Part::Go | Part::Serve | Part::Page => return Err(nonsense()),
                 Part::Shared { address, len } => share(&needed(file)?, address, len)?,
                 Part::Program(given) => {
                     program = *given;
+                    if program.replaceable {
+                        self.program.set_replaceable();
+                    }
                     for library in &program.libraries {
                         self.program.load_library(library)?;
                     }
@@ -176,7 +177,6 @@ impl Child<'_> {
             arguments,
             bases,
             missing,
-            calls,
         }))
     }
 }
@@ -185,8 +185,6 @@ struct Prepared {
     arguments: Vec<CString>,
     bases: Vec<u64>,
     missing: Missing,
-    /// How calls are asked for, if it is not to run `main`.
-    calls: Option<Calls>,
 }
 
 /// Ends the process before it has begun.

@@ -52,6 +52,12 @@ impl Page {
         }
     }
 
+    /// Processes that are forked from now on do not have it.
+    pub fn keep(&self) {
+        // SAFETY: the memory is this value's.
+        unsafe { libc::madvise(self.0.cast(), PAGE, libc::MADV_DONTFORK) };
+    }
+
     fn words(&self) -> &Words {
         // SAFETY: the page is mapped as long as this value; its fields are atomic, whoever writes them.
         unsafe { &*self.0 }

@@ -6,13 +6,14 @@
 use super::child::Child;
 use super::fault::Page;
 use super::process::Process;
-use mgenjit::isolating::Program;
-use mgenjit::protocol::isolated::{Begin, Ended, Failure, Limit, Reply};
+use mgenjit::isolating::{Channel, Program};
+use mgenjit::protocol::isolated::{Begin, Ended, Failure, Limit, Part, Reply};
 use mgenjit::protocol::messages::Hello;
 use mgenjit::protocol::transport::{self, TransportError};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::process::DumpableBehavior;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -25,6 +26,8 @@ struct Run {
     process: Process,
     socket: UnixStream,
     page: Page,
+    /// Where its host waits for the answers of calls.
+    channel: Option<Channel>,
     began: Instant,
     wall: Option<Duration>,
     cpu: Option<Duration>,
@@ -81,14 +84,19 @@ pub fn serve(socket: &UnixStream, host: Option<&OwnedFd>) -> Result<(), String> 
 /// Starts a program. `None`: it cannot be, and whoever wants it was told.
 fn begin(program: &Program, wanted: Begin, socket: UnixStream) -> Option<Run> {
     let monitor = std::process::id();
-    let started = Page::new().and_then(|page| Ok((Process::fork()?, page)));
-    let (process, page) = match started {
-        Ok((Some(process), page)) => (process, page),
-        Ok((None, page)) => {
+    let started = || -> io::Result<_> {
+        let channel = wanted.calls.then(|| channel(&socket)).transpose()?;
+        let page = Page::new()?;
+        Ok((Process::fork()?, page, channel))
+    };
+    let (process, page, channel) = match started() {
+        Ok((Some(process), page, channel)) => (process, page, channel),
+        Ok((None, page, channel)) => {
             let child = Child {
                 socket,
                 program,
                 page: &page,
+                channel,
                 monitor,
             };
             child.run()
@@ -100,17 +108,32 @@ fn begin(program: &Program, wanted: Begin, socket: UnixStream) -> Option<Run> {
             return None;
         }
     };
+    // Programs that begin later see nothing of this one's.
+    page.keep();
+    if let Some(channel) = &channel {
+        channel.keep();
+    }
     let millis = |millis| (millis != 0).then(|| Duration::from_millis(millis));
     Some(Run {
         process,
         socket,
         page,
+        channel,
         began: Instant::now(),
         wall: millis(wanted.wall),
         cpu: millis(wanted.cpu),
         is_killed: false,
         limit: None,
     })
+}
+
+/// The page of a run that makes calls. Its host has sent it before the monitor heard of the run.
+fn channel(socket: &UnixStream) -> io::Result<Channel> {
+    let now = Some(Instant::now());
+    match transport::receive_by::<Part>(socket, now) {
+        Ok((Part::Page, Some(file))) => Channel::map(&file),
+        _ => Err(io::Error::other("no page for calls came with it")),
+    }
 }
 
 impl Run {
@@ -175,6 +198,9 @@ impl Run {
         };
         // Whoever has gone does not want it.
         let _ = transport::send_if_room(&self.socket, &Reply::Ended(ended));
+        if let Some(channel) = &self.channel {
+            channel.end();
+        }
     }
 }
 
