@@ -227,7 +227,9 @@ mod tests {
                 assert_ne!(digest, expect);
                 let bytes = two.read().expect("bytes");
                 assert_eq!(two.digest_of(&bytes), digest);
-                assert!(!two.is(&bytes) && memory.is(&bytes[1..]) && !memory.is(&bytes[..1]));
+                assert!(!two.is(&bytes) && memory.is(&bytes[1..]));
+                // The place of no bytes says nothing.
+                assert!(content.is_empty() || !memory.is(&bytes[..1]));
                 assert_eq!(two.borrowed().digest().expect("a digest"), digest);
             }
         }
