@@ -157,7 +157,7 @@ impl TargetSpec {
     }
 }
 
-/// One of a request's inputs. They lie in one memfd, each from a multiple of [`INPUT_ALIGNMENT`] on, with at least
+/// One of a request's inputs. They lie in one memfd, each from a multiple of [`input_alignment`] on, with at least
 /// one zero behind each but the last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {
@@ -166,8 +166,10 @@ pub struct Input {
     pub len: u64,
 }
 
-/// A page: the server maps each input by itself.
-pub const INPUT_ALIGNMENT: u64 = 4096;
+/// A page: the server, which runs on the same machine, maps each input by itself.
+pub fn input_alignment() -> u64 {
+    rustix::param::page_size() as u64
+}
 
 /// Where each input begins, and the length of all; `None` if there is no such file.
 pub fn layout(inputs: &[Input]) -> Option<(Vec<u64>, u64)> {
@@ -178,7 +180,7 @@ pub fn layout(inputs: &[Input]) -> Option<(Vec<u64>, u64)> {
             0 => 0,
             _ => end
                 .checked_add(1)?
-                .checked_next_multiple_of(INPUT_ALIGNMENT)?,
+                .checked_next_multiple_of(input_alignment())?,
         };
         offsets.push(start);
         end = start.checked_add(input.len)?;
@@ -330,9 +332,13 @@ mod tests {
         }
         check(&[], Some((&[], 0)));
         check(&[10], Some((&[0], 10)));
-        check(&[0, 0], Some((&[0, 4096], 4096)));
-        check(&[4095, 1], Some((&[0, 4096], 4097)));
-        check(&[4096, 4096, 5], Some((&[0, 8192, 16384], 16389)));
+        let page = input_alignment();
+        check(&[0, 0], Some((&[0, page], page)));
+        check(&[page - 1, 1], Some((&[0, page], page + 1)));
+        check(
+            &[page, page, 5],
+            Some((&[0, 2 * page, 4 * page], 4 * page + 5)),
+        );
         check(&[u64::MAX], Some((&[0], u64::MAX)));
         check(&[u64::MAX, 1], None);
         check(&[1, u64::MAX - 100], None);

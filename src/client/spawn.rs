@@ -59,10 +59,9 @@ impl Default for Launch<'_> {
     }
 }
 
+/// With the page below it that cannot be written, which is at most half of it.
 const STACK_LEN: usize = 128 << 10;
 
-/// What lies below each stack, and cannot be written: a page.
-const GUARD_LEN: usize = 4096;
 const MAX_DESCRIPTORS: usize = 5;
 
 /// What the two processes need. Prepared in advance, because they must not allocate.
@@ -360,7 +359,7 @@ impl Stacks {
             unsafe {
                 rustix::mm::mprotect(
                     memory.byte_add(index * STACK_LEN),
-                    GUARD_LEN,
+                    rustix::param::page_size(),
                     MprotectFlags::empty(),
                 )?;
             }

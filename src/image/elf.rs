@@ -6,13 +6,14 @@ use crate::protocol::messages::SWITCHABLE_MARK;
 use object::LittleEndian as LE;
 use object::elf::{self, FileHeader64, ProgramHeader64};
 use object::pod;
+use rustix::param::page_size;
 use std::ops::Range;
-
-pub const PAGE: usize = 4096;
 
 /// What the program headers say. Addresses count from the image's base.
 #[derive(Debug)]
 pub struct Headers {
+    /// Of the system's pages, which are 4, 16 or 64 KiB long.
+    pub page: usize,
     /// In ascending order, the first one at address 0, each one's pages behind those of the one before.
     pub segments: Vec<Segment>,
     /// What the base must be a multiple of.
@@ -21,6 +22,8 @@ pub struct Headers {
     pub tls: Option<TlsSegment>,
     pub relro: Option<Range<usize>>,
     pub eh_frame_header: Option<Range<usize>>,
+    /// All its code has landing pads, so that the machine may check them.
+    pub guarded: bool,
     /// Its functions may be switched to code of another level.
     pub switchable: bool,
 }
@@ -45,6 +48,15 @@ pub struct TlsSegment {
 impl Headers {
     /// Reads the headers at the start of an image of `image_len` bytes.
     pub fn parse(bytes: &[u8], image_len: u64) -> Result<Headers, LoadError> {
+        Headers::parse_for(page_size(), bytes, image_len)
+    }
+
+    /// The same, for pages of this length.
+    pub(super) fn parse_for(
+        page: usize,
+        bytes: &[u8],
+        image_len: u64,
+    ) -> Result<Headers, LoadError> {
         let bad = LoadError::Malformed;
         let (header, _) = pod::from_bytes::<FileHeader64<LE>>(bytes)
             .map_err(|()| bad("its ELF header is cut short"))?;
@@ -70,14 +82,18 @@ impl Headers {
                 .map_err(|()| bad("its program headers are cut short"))?;
 
         let mut headers = Headers {
+            page,
             segments: Vec::with_capacity(4),
-            align: PAGE,
+            align: page,
             dynamic: 0..0,
             tls: None,
             relro: None,
             eh_frame_header: None,
+            guarded: false,
             switchable: header.e_flags.get(LE).0 == SWITCHABLE_MARK,
         };
+        // What lies behind the bytes that were read is taken for not there.
+        let mut property = None;
         for entry in table {
             let memory = range(entry.p_vaddr.get(LE), entry.p_memsz.get(LE))?;
             match entry.p_type.get(LE) {
@@ -96,9 +112,14 @@ impl Headers {
                 }
                 elf::PT_GNU_RELRO => headers.relro = Some(memory),
                 elf::PT_GNU_EH_FRAME => headers.eh_frame_header = Some(memory),
+                elf::PT_GNU_PROPERTY => {
+                    let file = range(entry.p_offset.get(LE), entry.p_filesz.get(LE))?;
+                    property = bytes.get(file);
+                }
                 _ => {}
             }
         }
+        headers.guarded = property.is_some_and(says_guarded);
         if headers.segments.is_empty() || headers.dynamic.is_empty() {
             return Err(bad("it has no loadable segment or no dynamic section"));
         }
@@ -108,7 +129,7 @@ impl Headers {
     /// The number of bytes from the base to the end of the last segment's last page.
     pub fn span(&self) -> usize {
         self.segments.last().map_or(0, |last| {
-            (last.address + last.memory_len).next_multiple_of(PAGE)
+            (last.address + last.memory_len).next_multiple_of(self.page)
         })
     }
 
@@ -142,10 +163,10 @@ impl Headers {
             return Err(bad("a segment is longer than the file"));
         }
         // So the system's loader wants it, of a segment of zeros alone (`.bss`) too.
-        if offset % PAGE as u64 != (memory.start % PAGE) as u64 {
+        if offset % self.page as u64 != (memory.start % self.page) as u64 {
             return Err(bad("a segment's file offset does not fit its address"));
         }
-        let first_page = memory.start / PAGE * PAGE;
+        let first_page = memory.start / self.page * self.page;
         if first_page < self.span() || (self.segments.is_empty() && memory.start != 0) {
             return Err(bad("its segments overlap or do not start at 0"));
         }
@@ -165,6 +186,28 @@ impl Headers {
         });
         Ok(())
     }
+}
+
+/// Whether a property note says that all code has landing pads.
+pub(super) fn says_guarded(note: &[u8]) -> bool {
+    let word = |at: usize| -> Option<u32> {
+        Some(u32::from_le_bytes(note.get(at..at + 4)?.try_into().ok()?))
+    };
+    // The lengths of the name, "GNU", and of the properties; the type. Each property has a type, a length, and that many bytes,
+    // up to a multiple of 8.
+    const NAME: &[u8] = b"GNU\0";
+    const FIRST: usize = 16;
+    if word(8) != Some(elf::NT_GNU_PROPERTY_TYPE_0.0) || note.get(12..FIRST) != Some(NAME) {
+        return false;
+    }
+    let mut at = FIRST;
+    while let (Some(kind), Some(len)) = (word(at), word(at + 4)) {
+        if image::GUARD == Some(kind) {
+            return word(at + 8).is_some_and(|features| features & image::GUARD_BIT != 0);
+        }
+        at += 8 + (len as usize).next_multiple_of(8);
+    }
+    false
 }
 
 pub fn unsupported(what: &str) -> LoadError {

@@ -49,7 +49,14 @@ impl Image {
     }
 
     fn map_checked(source: Source<'_>, header: &[u8], len: u64) -> Result<Image, LoadError> {
-        let headers = Headers::parse(header, len)?;
+        Image::map_by(source, Headers::parse(header, len)?, len)
+    }
+
+    pub(super) fn map_by(
+        source: Source<'_>,
+        headers: Headers,
+        len: u64,
+    ) -> Result<Image, LoadError> {
         let mapping = Mapping::new(source, &headers, len)?;
         let dynamic = Dynamic::parse(&mapping, &headers)?;
         let symbols = Symbols::new(&mapping, &dynamic)?;

@@ -1,12 +1,13 @@
 //! Maps an image's memory, and checks every address that is read or written.
 
-use super::elf::{Headers, PAGE, Segment};
+use super::elf::{Headers, Segment};
 use super::error::LoadError;
-use crate::arch::memory;
+use crate::arch::{code, image, memory};
 use crate::sanitizer;
 use object::pod::Pod;
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, MprotectFlags, MremapFlags, ProtFlags};
+use rustix::param::page_size;
 use std::ffi::c_void;
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
@@ -17,6 +18,9 @@ use std::ptr;
 pub struct Mapping {
     base: *mut c_void,
     len: usize,
+    page: usize,
+    /// What executable memory is mapped with besides.
+    guard: u32,
     /// How much lies behind the segments: see [`Source::Copied`].
     name_len: usize,
     /// Whether it has the name of a file.
@@ -77,10 +81,12 @@ impl Mapping {
 
     fn try_new(source: Source<'_>, headers: &Headers) -> Result<Mapping, Errno> {
         let first = headers.segments.first().ok_or(Errno::INVAL)?;
+        let page = headers.page;
+        let guard = if headers.guarded { image::guard() } else { 0 };
         let len = headers.span();
-        let aligned = headers.align > PAGE;
+        let aligned = headers.align > page;
         let name_len = match source {
-            Source::Copied { .. } => PAGE,
+            Source::Copied { .. } => page,
             Source::File { .. } | Source::Memory(_) => 0,
         };
         // Room for all segments: they go over it. A file's first one is there already. What stays of a copied one's file is
@@ -94,7 +100,7 @@ impl Mapping {
                 rustix::mm::mmap(
                     ptr::null_mut(),
                     len + name_len,
-                    protection(first),
+                    protection(first, guard),
                     MapFlags::PRIVATE,
                     file,
                     at,
@@ -105,6 +111,8 @@ impl Mapping {
         let mut mapping = Mapping {
             base,
             len,
+            page,
+            guard,
             name_len,
             has_file: !matches!(source, Source::Memory(_)),
             writable: Vec::with_capacity(2),
@@ -129,10 +137,11 @@ impl Mapping {
         for (index, segment) in headers.segments.iter().enumerate() {
             match source {
                 Source::File { start, .. } if is_small(segment, start) => {
-                    let pages = pages(segment);
+                    let pages = mapping.pages(segment);
                     if pages.start >= zeros_end {
                         let rest = headers.segments[index..].iter();
                         let small = rest.take_while(|segment| is_small(segment, start));
+                        let small = small.map(|segment| mapping.pages(segment));
                         zeros_end = run_end(pages.start, small);
                         mapping.map_memory(
                             pages.start..zeros_end,
@@ -140,7 +149,7 @@ impl Mapping {
                         )?;
                     }
                     // SAFETY: the pages lie in this mapping's own address space, and are writable memory of zeros.
-                    unsafe { fill(mapping.base, start, segment)? };
+                    unsafe { mapping.fill(mapping.base, start, segment)? };
                 }
                 Source::File { file, at, .. } => {
                     if index > 0 || aligned {
@@ -150,7 +159,7 @@ impl Mapping {
                 }
                 Source::Memory(image) => {
                     // SAFETY: the pages lie in this mapping's own address space, which is writable memory.
-                    unsafe { fill(mapping.base, image, segment)? };
+                    unsafe { mapping.fill(mapping.base, image, segment)? };
                 }
                 Source::Copied { file, at, image } => {
                     // Profilers note what code comes from when it is mapped.
@@ -161,7 +170,7 @@ impl Mapping {
                 }
             }
             if segment.writable {
-                let start = segment.address / PAGE * PAGE;
+                let start = segment.address / page * page;
                 mapping
                     .writable
                     .push(start..segment.address + segment.memory_len);
@@ -188,7 +197,7 @@ impl Mapping {
         if segment.file_len == 0 {
             return Ok(());
         }
-        let start = segment.address / PAGE * PAGE;
+        let start = segment.address / self.page * self.page;
         let in_page = segment.address - start;
         // SAFETY: the pages lie in this mapping's own address space: `Headers::parse` has checked that segments
         // do not overlap, and `span` is the end of the last one.
@@ -196,7 +205,7 @@ impl Mapping {
             rustix::mm::mmap(
                 self.base.byte_add(start),
                 in_page + segment.file_len,
-                protection(segment),
+                protection(segment, self.guard),
                 MapFlags::PRIVATE | MapFlags::FIXED,
                 file,
                 at + segment.offset - in_page as u64,
@@ -205,10 +214,43 @@ impl Mapping {
         Ok(())
     }
 
+    /// The pages that a segment occupies, as a range of addresses.
+    fn pages(&self, segment: &Segment) -> Range<usize> {
+        let end = segment.address + segment.memory_len;
+        segment.address / self.page * self.page..end.next_multiple_of(self.page)
+    }
+
+    /// Copies a segment into writable memory, then sets its protection.
+    ///
+    /// # Safety
+    /// The segment's pages, counted from `base`, are writable memory of zeros that belongs to the caller.
+    unsafe fn fill(&self, base: *mut c_void, image: &[u8], segment: &Segment) -> Result<(), Errno> {
+        let offset = usize::try_from(segment.offset).map_err(|_| Errno::INVAL)?;
+        let bytes = image
+            .get(offset..)
+            .and_then(|rest| rest.get(..segment.file_len))
+            .ok_or(Errno::INVAL)?;
+        let pages = self.pages(segment);
+        // SAFETY: the caller vouches for the pages; the file's bytes are no more than the segment's memory.
+        unsafe {
+            memory::copy(bytes, base.wrapping_byte_add(segment.address));
+            if !segment.writable {
+                let mut protection = MprotectFlags::READ;
+                if segment.executable {
+                    let start = base.addr().wrapping_add(segment.address);
+                    code::make_coherent(start..start + bytes.len());
+                    protection |= MprotectFlags::EXEC | MprotectFlags::from_bits_retain(self.guard);
+                }
+                rustix::mm::mprotect(base.wrapping_byte_add(pages.start), pages.len(), protection)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Copies a segment into new memory, sets its protection, and moves it into place. `mremap` sends profilers no
     /// event.
     fn move_copy(&self, image: &[u8], segment: &Segment) -> Result<(), Errno> {
-        let pages = pages(segment);
+        let pages = self.pages(segment);
         let len = pages.len();
         // SAFETY: the kernel chooses where; nothing that exists is touched.
         let memory = unsafe {
@@ -228,15 +270,16 @@ impl Mapping {
         // SAFETY: the memory is this function's, and has room for the segment's pages. Where it is moved to lies in this
         // mapping's own address space.
         let moved = unsafe {
-            fill(memory.wrapping_byte_sub(pages.start), image, segment).and_then(|()| {
-                rustix::mm::mremap_fixed(
-                    memory,
-                    len,
-                    len,
-                    MremapFlags::MAYMOVE,
-                    self.base.byte_add(pages.start),
-                )
-            })
+            self.fill(memory.wrapping_byte_sub(pages.start), image, segment)
+                .and_then(|()| {
+                    rustix::mm::mremap_fixed(
+                        memory,
+                        len,
+                        len,
+                        MremapFlags::MAYMOVE,
+                        self.base.byte_add(pages.start),
+                    )
+                })
         };
         if let Err(error) = moved {
             // SAFETY: it was not moved, and nothing refers to it.
@@ -254,12 +297,12 @@ impl Mapping {
         let start = segment.address + segment.file_len;
         let end = segment.address + segment.memory_len;
         let file_pages_end = if segment.file_len > 0 {
-            start.next_multiple_of(PAGE)
+            start.next_multiple_of(self.page)
         } else {
-            start / PAGE * PAGE
+            start / self.page * self.page
         };
         if end > file_pages_end {
-            self.map_memory(file_pages_end..end, protection(segment))?;
+            self.map_memory(file_pages_end..end, protection(segment, self.guard))?;
         }
         if segment.writable && start < file_pages_end {
             let len = file_pages_end.min(end) - start;
@@ -334,8 +377,8 @@ impl Mapping {
 
     /// Makes whole pages in `range` read-only.
     pub fn protect(&self, range: &Range<usize>) -> Result<(), LoadError> {
-        let start = range.start / PAGE * PAGE;
-        let end = range.end / PAGE * PAGE;
+        let start = range.start / self.page * self.page;
+        let end = range.end / self.page * self.page;
         if end > self.len {
             return Err(LoadError::Malformed(
                 "its read-only data lies outside of it",
@@ -366,7 +409,7 @@ impl Drop for Mapping {
 /// Empty pages from a multiple of `align` on.
 fn reserve(len: usize, align: usize, protection: ProtFlags) -> Result<*mut c_void, Errno> {
     // The kernel's own choice is a multiple of a page.
-    let room = len.checked_add(align - PAGE).ok_or(Errno::NOMEM)?;
+    let room = len.checked_add(align - page_size()).ok_or(Errno::NOMEM)?;
     // SAFETY: the kernel chooses where; nothing that exists is touched.
     let start = unsafe {
         rustix::mm::mmap_anonymous(ptr::null_mut(), room, protection, MapFlags::PRIVATE)?
@@ -394,9 +437,8 @@ fn is_small(segment: &Segment, start: &[u8]) -> bool {
 }
 
 /// Where the pages of the first of these segments end, which begin at `start`, with those that follow without a gap.
-fn run_end<'a>(start: usize, segments: impl Iterator<Item = &'a Segment>) -> usize {
+fn run_end(start: usize, mut segments: impl Iterator<Item = Range<usize>>) -> usize {
     segments
-        .map(pages)
         .try_fold(start, |end, pages| match pages.start == end {
             true => Ok(pages.end),
             false => Err(end),
@@ -404,39 +446,13 @@ fn run_end<'a>(start: usize, segments: impl Iterator<Item = &'a Segment>) -> usi
         .unwrap_or_else(|end| end)
 }
 
-/// The pages that a segment occupies, as a range of addresses.
-fn pages(segment: &Segment) -> Range<usize> {
-    let end = segment.address + segment.memory_len;
-    segment.address / PAGE * PAGE..end.next_multiple_of(PAGE)
-}
-
-/// Copies a segment into writable memory, then sets its protection.
-///
-/// # Safety
-/// The segment's pages, counted from `base`, are writable memory of zeros that belongs to the caller.
-unsafe fn fill(base: *mut c_void, image: &[u8], segment: &Segment) -> Result<(), Errno> {
-    let offset = usize::try_from(segment.offset).map_err(|_| Errno::INVAL)?;
-    let bytes = image
-        .get(offset..)
-        .and_then(|rest| rest.get(..segment.file_len))
-        .ok_or(Errno::INVAL)?;
-    let pages = pages(segment);
-    // SAFETY: the caller vouches for the pages; the file's bytes are no more than the segment's memory.
-    unsafe {
-        memory::copy(bytes, base.wrapping_byte_add(segment.address));
-        if !segment.writable {
-            let mut protection = MprotectFlags::READ;
-            protection.set(MprotectFlags::EXEC, segment.executable);
-            rustix::mm::mprotect(base.wrapping_byte_add(pages.start), pages.len(), protection)?;
-        }
-    }
-    Ok(())
-}
-
-fn protection(segment: &Segment) -> ProtFlags {
+/// `guard`: what executable memory is mapped with besides.
+fn protection(segment: &Segment, guard: u32) -> ProtFlags {
     let mut protection = ProtFlags::READ;
     protection.set(ProtFlags::WRITE, segment.writable);
-    protection.set(ProtFlags::EXEC, segment.executable);
+    if segment.executable {
+        protection |= ProtFlags::EXEC | ProtFlags::from_bits_retain(guard);
+    }
     protection
 }
 

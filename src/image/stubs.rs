@@ -15,13 +15,12 @@ use crate::debug::VisibleStubs;
 use crate::fork;
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
+use rustix::param::page_size;
 use std::ffi::c_void;
 use std::ops::Range;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-const PAGE: usize = 4096;
 
 const SIZE: usize = code::STUB_SIZE;
 
@@ -58,11 +57,12 @@ impl Stubs {
             None => true,
         };
         if full {
+            let page = page_size();
             let pages = match blocks.all.last() {
-                Some(last) => (last.len / PAGE * 2).min(MOST_PAGES),
+                Some(last) => (last.len / page * 2).min(MOST_PAGES),
                 None => FIRST_PAGES,
             };
-            let block = Block::new(pages * PAGE)?;
+            let block = Block::new(pages * page)?;
             blocks.all.push(block);
             blocks.used = 1;
         }
@@ -208,7 +208,7 @@ mod tests {
         let all: Vec<Stub> = (0..5000).map(|_| stubs.add().expect("a stub")).collect();
         let (one, two) = (one as *const () as usize, two as *const () as usize);
         for (index, stub) in all.iter().enumerate() {
-            assert!(target(stub).is_multiple_of(PAGE));
+            assert!(target(stub).is_multiple_of(page_size()));
             stub.set(if index % 2 == 0 { one } else { two });
         }
         for (index, stub) in all.iter().enumerate() {

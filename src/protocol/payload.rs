@@ -3,7 +3,7 @@
 
 use crate::process_limits::check_file_size;
 use crate::protocol::transport::TransportError;
-use crate::types::INPUT_ALIGNMENT;
+use crate::types::input_alignment;
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::io::Errno;
 use std::fs::File;
@@ -44,11 +44,9 @@ fn add_seals(file: &File) -> io::Result<()> {
 
 /// Makes a sealed memfd of a request's inputs, laid out as the protocol's `layout` says.
 pub fn seal_inputs(inputs: &[&[u8]]) -> io::Result<OwnedFd> {
-    let padding = |len: usize| {
-        let alignment = INPUT_ALIGNMENT as usize;
-        alignment - len % alignment
-    };
-    let zeros = [0; INPUT_ALIGNMENT as usize];
+    let alignment = input_alignment() as usize;
+    let padding = |len: usize| alignment - len % alignment;
+    let zeros = vec![0; alignment];
     let mut parts: Vec<&[u8]> = Vec::with_capacity(inputs.len() * 2);
     for (index, input) in inputs.iter().enumerate() {
         parts.push(input);

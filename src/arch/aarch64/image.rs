@@ -7,6 +7,18 @@ use object::elf;
 pub const MACHINE: elf::Machine = elf::EM_AARCH64;
 pub const WRONG_MACHINE: &str = "it is not a shared object for AArch64";
 
+/// The type of the property that says whether code has landing pads, and its bit: `GNU_PROPERTY_AARCH64_FEATURE_1_BTI`.
+pub const GUARD: Option<u32> = Some(0xc000_0000);
+pub const GUARD_BIT: u32 = 1;
+
+/// What memory of such code is mapped with, if the system knows it: `PROT_BTI`.
+pub fn guard() -> u32 {
+    const HWCAP2_BTI: u64 = 1 << 17;
+    // SAFETY: any value may be asked for.
+    let has = unsafe { libc::getauxval(libc::AT_HWCAP2) } & HWCAP2_BTI != 0;
+    if has { 0x10 } else { 0 }
+}
+
 /// What a type of relocation means. `None`: images have none of it.
 pub fn kind(relocation: elf::RelocationType) -> Option<Kind> {
     Some(match relocation {

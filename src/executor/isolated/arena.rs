@@ -6,6 +6,7 @@ use crate::fork;
 use crate::protocol::isolated::Part;
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags};
+use rustix::param::page_size;
 use rustix::rand::{GetRandomFlags, getrandom};
 use std::collections::BTreeMap;
 use std::ffi::c_void;
@@ -17,7 +18,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Where neither programs nor the kernel put anything by themselves.
 const FIRST: u64 = 0x1000_0000_0000;
 const LAST: u64 = 0x5000_0000_0000;
-const PAGE: u64 = 4096;
 
 /// What each piece is aligned to: a line of the cache, and the largest vector.
 const ALIGNMENT: u64 = 64;
@@ -40,7 +40,7 @@ impl Arena {
         };
         let rounded = len
             .max(1)
-            .checked_next_multiple_of(PAGE)
+            .checked_next_multiple_of(page_size() as u64)
             .filter(|len| *len < LAST - FIRST)
             .ok_or_else(|| failed(Errno::NOMEM.into()))?;
         let file = shared_memory(rounded).map_err(failed)?;
@@ -195,7 +195,8 @@ fn map(file: &OwnedFd, len: u64) -> Result<u64, Errno> {
         let mut random = [0; 8];
         getrandom(&mut random, GetRandomFlags::empty())?;
         let place = u64::from_le_bytes(random) % (LAST - FIRST - len);
-        let address = (FIRST + place) / PAGE * PAGE;
+        let page = page_size() as u64;
+        let address = (FIRST + place) / page * page;
         match map_at(file, address, len) {
             Ok(()) => return Ok(address),
             Err(error) => last = error,

@@ -10,6 +10,7 @@
 //! Times are those of the clock CLOCK_MONOTONIC, hence `perf record -k 1`.
 
 use super::functions::Function;
+use crate::arch::image::MACHINE;
 use crate::environment::variable;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -44,14 +45,7 @@ impl Jitdump {
     pub fn create(process: u32) -> io::Result<Jitdump> {
         let file = create(process)?;
         let mut header = Vec::with_capacity(HEADER_LEN as usize);
-        for word in [
-            MAGIC,
-            1,
-            HEADER_LEN,
-            u32::from(object::elf::EM_X86_64.0),
-            0,
-            process,
-        ] {
+        for word in [MAGIC, 1, HEADER_LEN, u32::from(MACHINE.0), 0, process] {
             header.extend(word.to_le_bytes());
         }
         header.extend(now().to_le_bytes());

@@ -152,3 +152,39 @@ fn impossible_headers_are_refused() {
     broken(second + 33, 0x20);
     broken(second + 47, 0x7f);
 }
+
+#[test]
+fn property_notes_say_whether_code_is_guarded() {
+    fn note(properties: &[(u32, &[u8])]) -> Vec<u8> {
+        let mut list = Vec::new();
+        for (kind, data) in properties {
+            list.extend(kind.to_le_bytes());
+            list.extend((data.len() as u32).to_le_bytes());
+            list.extend(*data);
+            list.resize(list.len().next_multiple_of(8), 0);
+        }
+        let words = [4, list.len() as u32, 5].map(u32::to_le_bytes).concat();
+        [&words[..], b"GNU\0", &list].concat()
+    }
+    let kind = image::GUARD.unwrap_or(0xc000_0002);
+    let check = |note: &[u8], expect: bool| {
+        let expect = expect && image::GUARD.is_some();
+        assert_eq!(super::super::elf::says_guarded(note), expect, "{note:x?}");
+    };
+    check(&note(&[(kind, &[3, 0, 0, 0])]), true);
+    check(&note(&[(kind, &[2, 0, 0, 0])]), false);
+    check(&note(&[(1, &[0; 8]), (kind, &[1, 0, 0, 0])]), true);
+    check(&note(&[(1, &[1; 4])]), false);
+    check(&note(&[]), false);
+    let whole = note(&[(kind, &[1, 0, 0, 0])]);
+    for len in 0..whole.len() - 7 {
+        check(&whole[..len], false);
+    }
+    let mut other = whole.clone();
+    other[12] = b'X';
+    check(&other, false);
+    check(&note(&[(1, &[]), (kind + 1, &[0xff; 40])]), false);
+    let mut endless = note(&[(1, &[0; 8])]);
+    endless[20..24].fill(0xff);
+    check(&endless, false);
+}

@@ -1,8 +1,12 @@
 use super::*;
 use crate::arch::assembly as types;
 use crate::arch::call::{self, Frame};
+use crate::image::elf::Headers;
 use crate::image::map::Source;
 use object::elf::RelocationType;
+use rustix::param::page_size;
+use std::io::Write;
+use std::os::fd::AsFd;
 use std::process::Command;
 use std::ptr;
 
@@ -12,6 +16,10 @@ fn shared_object() -> Vec<u8> {
 }
 
 fn compiled(text: &str) -> Vec<u8> {
+    compiled_with(text, &[])
+}
+
+fn compiled_with(text: &str, options: &[&str]) -> Vec<u8> {
     let folder = tempfile::tempdir().expect("a folder");
     let source = folder.path().join("source.c");
     let output = folder.path().join("output.so");
@@ -24,6 +32,7 @@ fn compiled(text: &str) -> Vec<u8> {
             "-O2",
             "-Wl,--hash-style=gnu",
         ])
+        .args(options)
         .args([&source, std::path::Path::new("-o"), &output])
         .status()
         .expect("cc runs");
@@ -172,7 +181,10 @@ fn a_relocation_of_a_symbol_that_is_not_there_is_refused() {
 
 /// An image that is linked: its undefined names mean these.
 fn linked(text: &str, targets: &[(&str, Target)]) -> Image {
-    let image = map(&compiled(text));
+    link(map(&compiled(text)), targets)
+}
+
+fn link(image: Image, targets: &[(&str, Target)]) -> Image {
     let mut found = vec![None; image.symbols.count() as usize];
     for symbol in image.references().expect("references") {
         let name = std::str::from_utf8(image.name(&symbol).expect("a name")).expect("UTF-8");
@@ -321,4 +333,107 @@ fn thread_local_variables_are_found_without_a_trace() {
         scope.spawn(|| check(both + 1.0));
     });
     check(both + 5.0);
+}
+
+/// Code, constants, data that is relocated, data, and zeros.
+const SEGMENTS: &str = "
+    static int numbers[5000] = {1}; static int zeros[50000]; extern int outside;
+    static int *const places[] = {&numbers[0], &zeros[49999], &numbers[4999]};
+    int *of_numbers(void) { return places[0]; } int *of_zeros(void) { return places[1]; }
+    int *of_last(void) { return places[2]; } int *of_outside(void) { return &outside; }
+    int *of_itself(void) { static int *itself; itself = places[0]; return itself; }
+";
+
+/// What memory is mapped with where an address lies.
+fn protection_at(address: usize) -> String {
+    let maps = std::fs::read_to_string("/proc/self/maps").expect("the mappings");
+    let found = maps.lines().find_map(|line| {
+        let (range, rest) = line.split_once(' ')?;
+        let (start, end) = range.split_once('-')?;
+        let bound = |text| usize::from_str_radix(text, 16).ok();
+        (bound(start)?..bound(end)?)
+            .contains(&address)
+            .then(|| rest[..4].to_owned())
+    });
+    found.unwrap_or_default()
+}
+
+#[test]
+fn images_are_mapped_whatever_a_page_is() {
+    let bytes = compiled_with(SEGMENTS, &["-Wl,-z,max-page-size=65536"]);
+    let len = bytes.len() as u64;
+    let mut file = tempfile::tempfile().expect("a file");
+    file.write_all(&bytes).expect("written");
+    let sources = [
+        Source::File {
+            file: file.as_fd(),
+            at: 0,
+            start: &bytes,
+        },
+        Source::File {
+            file: file.as_fd(),
+            at: 0,
+            start: &[],
+        },
+        Source::Copied {
+            file: file.as_fd(),
+            at: 0,
+            image: &bytes,
+        },
+        Source::Memory(&bytes),
+    ];
+    for page in [4 << 10, 16 << 10, 64 << 10] {
+        if page < page_size() {
+            continue;
+        }
+        // This system maps no more of a file than its own pages.
+        let is_own = page == page_size();
+        let usable = |source: &&Source<'_>| is_own || !matches!(source, Source::File { .. });
+        for source in sources.iter().filter(usable).copied() {
+            let headers = Headers::parse_for(page, &bytes, len).expect("headers");
+            let image = Image::map_by(source, headers, len).expect("an image");
+            let image = link(image, &[("outside", Target::Address(0x5000))]);
+            assert!(image.mapping.base().is_multiple_of(page_size()));
+            assert_eq!(value_in(&image, "of_numbers"), 1, "{page}, {source:?}");
+            assert_eq!(value_in(&image, "of_zeros"), 0);
+            assert_eq!(value_in(&image, "of_last"), 0);
+            assert_eq!(address_in(&image, "of_outside"), 0x5000);
+            assert_eq!(
+                address_in(&image, "of_itself"),
+                address_in(&image, "of_numbers")
+            );
+            assert_eq!(protection_at(function(&image, "of_numbers")), "r-xp");
+            assert_eq!(protection_at(address_in(&image, "of_numbers")), "rw-p");
+        }
+    }
+}
+
+/// Where the machine checks that code which is jumped to expects it.
+#[test]
+fn guarded_code_runs() {
+    if image::GUARD.is_none() {
+        return;
+    }
+    for (option, expect) in [("standard", true), ("none", false)] {
+        let option = format!("-mbranch-protection={option}");
+        let bytes = compiled_with(SEGMENTS, &[&option]);
+        let headers = Headers::parse(&bytes, bytes.len() as u64).expect("headers");
+        assert_eq!(headers.guarded, expect, "{option}");
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(&bytes).expect("written");
+        let in_file = Source::File {
+            file: file.as_fd(),
+            at: 0,
+            start: &bytes,
+        };
+        for source in [in_file, Source::Memory(&bytes)] {
+            let image = Image::map(source, &bytes, bytes.len() as u64).expect("an image");
+            let image = link(image, &[("outside", Target::Address(0x5000))]);
+            assert_eq!(value_in(&image, "of_numbers"), 1);
+            let mut frame = Frame::new();
+            // SAFETY: the function takes nothing.
+            unsafe { call::call(&mut frame, function(&image, "of_outside")) };
+            assert_eq!(frame.integer_result, 0x5000);
+        }
+    }
 }
