@@ -235,10 +235,12 @@ pub(super) fn opt_level(level: i32) -> Result<OptLevel, Error> {
 }
 
 /// Sets the CPU that code is generated for. "native", the default, also if NULL: this machine, with all its features. Or a
-/// level of the x86-64 psABI, "x86-64", "x86-64-v2", "x86-64-v3" or "x86-64-v4": the code runs on every machine of that
-/// level, so that different machines can share a cache. Functions with a "target-cpu" attribute are compiled for that CPU.
+/// name for all machines that have certain features, so that different machines can share a cache. On x86-64 it is a level of
+/// the psABI, "x86-64", "x86-64-v2", "x86-64-v3" or "x86-64-v4". On AArch64 it is "generic", a level of the architecture,
+/// "armv8-a", "armv8.1-a" to "armv8.9-a" or "armv9-a" to "armv9.5-a", or a CPU by LLVM's name, such as "neoverse-n1" or
+/// "apple-m1". Functions with a "target-cpu" attribute are compiled for that CPU.
 ///
-/// On a machine that lacks features of the level, every compile fails with MGENJIT_STATUS_CPU, cached or not.
+/// On a machine that lacks features of the level or the CPU, every compile fails with MGENJIT_STATUS_CPU, cached or not.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]

@@ -116,6 +116,68 @@ mod tests {
         assert_eq!(registers.vector_result(), f64::to_bits(204_285.0));
     }
 
+    /// More than any machine has registers for.
+    #[test]
+    fn what_registers_have_no_room_for_is_on_the_stack() {
+        const COUNT: usize = 13;
+        unsafe extern "C" {
+            fn snprintf(to: *mut libc::c_char, len: usize, format: *const libc::c_char, ...)
+            -> i32;
+        }
+        let format = [c"%ld %.1f ".to_bytes(); COUNT].concat();
+        let format = std::ffi::CString::new(format).expect("no NUL");
+        let mut text = vec![0_u8; 256];
+        let mut registers = Registers::new();
+        registers.push_integer(text.as_mut_ptr() as u64);
+        registers.push_integer(text.len() as u64);
+        registers.push_integer(format.as_ptr() as u64);
+        let mut expect = String::new();
+        for place in 0..COUNT as i32 {
+            registers.push_integer(i64::from(-place) as u64);
+            registers.push_vector((f64::from(place) + 0.5).to_bits());
+            expect += &format!("{} {place}.5 ", -place);
+        }
+        // SAFETY: the function takes these, and has room.
+        unsafe { registers.call(snprintf as *const () as usize) };
+        let len = registers.integer_result() as usize;
+        assert_eq!(std::str::from_utf8(&text[..len]), Ok(expect.as_str()));
+    }
+
+    #[test]
+    fn floats_lie_in_the_lower_half() {
+        #[allow(clippy::too_many_arguments)]
+        extern "C" fn sum(
+            a: f32,
+            b: f32,
+            c: f32,
+            d: f32,
+            e: f32,
+            f: f32,
+            g: f32,
+            h: f32,
+            on_stack: f32,
+            wide: f64,
+            last: f32,
+        ) -> f32 {
+            let all = [a, b, c, d, e, f, g, h, on_stack, wide as f32, last];
+            all.into_iter()
+                .zip(1_u8..)
+                .map(|(one, place)| one * f32::from(place))
+                .sum()
+        }
+        let mut registers = Registers::new();
+        for place in 1_u8..=11 {
+            registers.push_vector(match place {
+                10 => f64::from(place).to_bits(),
+                _ => f32::from(place).to_bits().into(),
+            });
+        }
+        // SAFETY: `sum` takes these.
+        unsafe { registers.call(sum as *const () as usize) };
+        // 1² + … + 11²
+        assert_eq!(registers.vector_result() as u32, 506_f32.to_bits());
+    }
+
     #[test]
     fn results_come_from_their_registers() {
         extern "C" fn negate(value: i64) -> i64 {

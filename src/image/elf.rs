@@ -202,8 +202,10 @@ pub(super) fn says_guarded(note: &[u8]) -> bool {
     }
     let mut at = FIRST;
     while let (Some(kind), Some(len)) = (word(at), word(at + 4)) {
-        if image::GUARD == Some(kind) {
-            return word(at + 8).is_some_and(|features| features & image::GUARD_BIT != 0);
+        if let Some((property, bit)) = image::GUARD
+            && property == kind
+        {
+            return word(at + 8).is_some_and(|features| features & bit != 0);
         }
         at += 8 + (len as usize).next_multiple_of(8);
     }

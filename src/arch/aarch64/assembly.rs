@@ -20,6 +20,16 @@ pub const NAMES: &str = "
 .endm
 ";
 
+/// In C: an indirect function's resolver.
+pub const RESOLVER: &str = "
+    static int (*resolve(unsigned long first, const unsigned long *second))(void) {
+        const unsigned long has_second = 1UL << 62;
+        int is_right = (first & has_second) && second[0] == 24 && second[1] == (first & ~has_second)
+            && (second[1] & 3) == 3;
+        return is_right ? right : wrong;
+    }
+";
+
 pub const NONE: RelocationType = elf::R_AARCH64_NONE;
 pub const RELATIVE: RelocationType = elf::R_AARCH64_RELATIVE;
 pub const ADDRESS: RelocationType = elf::R_AARCH64_ABS64;

@@ -76,3 +76,18 @@ pub unsafe fn has_breakpoint(function: *const u8) -> bool {
     let instruction = unsafe { function.cast::<[u8; 4]>().read_volatile() };
     u32::from_le_bytes(instruction) & !NUMBER == BREAKPOINT
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn breakpoints_are_seen() {
+        // SAFETY: it is as long as an instruction.
+        let check = |code: [u8; 4]| unsafe { has_breakpoint(code.as_ptr()) };
+        assert!(check([0, 0, 0x20, 0xd4]));
+        // With a number.
+        assert!(check([0xe0, 0xff, 0x3f, 0xd4]));
+        assert!(!check([0x5f, 0x24, 0x03, 0xd5]));
+    }
+}

@@ -8,8 +8,7 @@ pub const MACHINE: elf::Machine = elf::EM_AARCH64;
 pub const WRONG_MACHINE: &str = "it is not a shared object for AArch64";
 
 /// The type of the property that says whether code has landing pads, and its bit: `GNU_PROPERTY_AARCH64_FEATURE_1_BTI`.
-pub const GUARD: Option<u32> = Some(0xc000_0000);
-pub const GUARD_BIT: u32 = 1;
+pub const GUARD: Option<(u32, u32)> = Some((0xc000_0000, 1));
 
 /// What memory of such code is mapped with, if the system knows it: `PROT_BTI`.
 pub fn guard() -> u32 {

@@ -18,6 +18,9 @@ pub const NAMES: &str = "
 .endm
 ";
 
+/// In C: an indirect function's resolver.
+pub const RESOLVER: &str = "static int (*resolve(void))(void) { int (*volatile other)(void) = wrong; return other == wrong ? right : wrong; }";
+
 pub const NONE: RelocationType = elf::R_X86_64_NONE;
 pub const RELATIVE: RelocationType = elf::R_X86_64_RELATIVE;
 pub const ADDRESS: RelocationType = elf::R_X86_64_64;

@@ -44,3 +44,16 @@ pub unsafe fn has_breakpoint(function: *const u8) -> bool {
     // SAFETY: it is a function's first byte.
     unsafe { function.read_volatile() == BREAKPOINT }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn breakpoints_are_seen() {
+        // SAFETY: it is as long as an instruction.
+        let check = |code: [u8; 4]| unsafe { has_breakpoint(code.as_ptr()) };
+        assert!(check([0xcc, 0, 0, 0]));
+        assert!(!check([0xf3, 0x0f, 0x1e, 0xfa]));
+    }
+}

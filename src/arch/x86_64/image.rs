@@ -8,8 +8,7 @@ pub const MACHINE: elf::Machine = elf::EM_X86_64;
 pub const WRONG_MACHINE: &str = "it is not a shared object for x86-64";
 
 /// The type of the property that says whether code has landing pads, and its bit. Linux checks none in programs.
-pub const GUARD: Option<u32> = None;
-pub const GUARD_BIT: u32 = 0;
+pub const GUARD: Option<(u32, u32)> = None;
 
 /// What memory of such code is mapped with.
 pub fn guard() -> u32 {

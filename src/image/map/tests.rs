@@ -166,7 +166,7 @@ fn property_notes_say_whether_code_is_guarded() {
         let words = [4, list.len() as u32, 5].map(u32::to_le_bytes).concat();
         [&words[..], b"GNU\0", &list].concat()
     }
-    let kind = image::GUARD.unwrap_or(0xc000_0002);
+    let (kind, _) = image::GUARD.unwrap_or((0xc000_0002, 1));
     let check = |note: &[u8], expect: bool| {
         let expect = expect && image::GUARD.is_some();
         assert_eq!(super::super::elf::says_guarded(note), expect, "{note:x?}");

@@ -437,3 +437,59 @@ fn guarded_code_runs() {
         }
     }
 }
+
+extern "C" fn outside() -> i32 {
+    41
+}
+
+extern "C-unwind" fn throws() -> i32 {
+    std::panic::resume_unwind(Box::new(7))
+}
+
+/// Calls lead through the image's own table, and so as far as they must: a call instruction of AArch64 reaches 128 MiB.
+#[test]
+fn calls_reach_what_is_far_away() {
+    const REACH: usize = 128 << 20;
+    let callee = outside as *const () as usize;
+    let image = linked(
+        "int outside(void); int f(void) { return outside() + 1; }",
+        &[("outside", Target::Address(callee))],
+    );
+    assert!(function(&image, "f").abs_diff(callee) > REACH);
+    assert_eq!(address_in(&image, "f") as i32, 42);
+}
+
+#[test]
+fn exceptions_pass_through_images() {
+    let text = "int throws(void); int f(int x) { int result = throws(); return result + x; }";
+    let callee = Target::Address(throws as *const () as usize);
+    let guarded = image::GUARD.map(|_| "-mbranch-protection=standard");
+    for option in std::iter::once("-O1").chain(guarded) {
+        let bytes = compiled_with(text, &["-fexceptions", option]);
+        let image = link(map(&bytes), &[("throws", callee)]);
+        let thrown = std::panic::catch_unwind(|| {
+            let mut frame = Frame::new();
+            // SAFETY: the function takes an integer.
+            unsafe { call::call(&mut frame, function(&image, "f")) };
+        });
+        let thrown = thrown.expect_err("it throws");
+        assert_eq!(thrown.downcast_ref::<i32>(), Some(&7), "{option}");
+    }
+}
+
+/// `resolve` returns `right` if it was told what the dynamic linker tells.
+#[test]
+fn resolvers_are_told_what_the_dynamic_linker_tells() {
+    let text = format!(
+        "static int right(void) {{ return 1; }} static int wrong(void) {{ return 2; }}
+         {} static int chosen(void) __attribute__((ifunc(\"resolve\")));
+         int f(void) {{ return chosen(); }} int (*of_chosen(void))(void) {{ return chosen; }}",
+        types::RESOLVER
+    );
+    let image = linked(&text, &[]);
+    assert_eq!(address_in(&image, "f") as i32, 1);
+    // SAFETY: it is the address of a function of this type.
+    let chosen: extern "C" fn() -> i32 =
+        unsafe { std::mem::transmute(address_in(&image, "of_chosen")) };
+    assert_eq!(chosen(), 1);
+}

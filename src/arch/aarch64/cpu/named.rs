@@ -156,3 +156,48 @@ const fn cpu(name: &'static str, needs: &'static [&'static [&'static str]]) -> N
         needs,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::cpu::FEATURES;
+    use std::collections::HashSet;
+
+    #[test]
+    fn a_name_needs_features_that_are_known_once() {
+        let mut names = HashSet::new();
+        for named in NAMED {
+            let needs = named.needs.concat();
+            let different: HashSet<_> = needs.iter().collect();
+            assert_eq!(different.len(), needs.len(), "{}", named.name);
+            for need in needs {
+                let known = FEATURES.iter().any(|feature| feature.name == need);
+                assert!(known, "{}: {need}", named.name);
+            }
+            assert!(names.insert(named.name), "{}", named.name);
+        }
+    }
+
+    #[test]
+    fn cpus_need_what_they_have() {
+        let check = |name: &str, needs: &[&str], others: &[&str]| {
+            let named = NAMED.iter().find(|named| named.name == name);
+            let all = named.expect(name).needs.concat();
+            assert!(needs.iter().all(|need| all.contains(need)), "{name}");
+            assert!(!others.iter().any(|other| all.contains(other)), "{name}");
+        };
+        check("generic", &[], &["neon", "lse"]);
+        check("armv8-a", &["neon"], &["lse"]);
+        check("armv8.2-a", &["lse", "rdm", "crc"], &["fullfp16", "rcpc"]);
+        check("armv9-a", &["sve2", "lse2", "fullfp16"], &["bf16"]);
+        check(
+            "neoverse-n1",
+            &["lse", "dotprod", "rcpc", "fullfp16", "aes"],
+            &["sve", "ssbs"],
+        );
+        check("neoverse-v1", &["sve", "bf16", "i8mm"], &["sve2"]);
+        check("neoverse-v2", &["sve2", "bf16", "i8mm"], &["mte"]);
+        check("apple-m1", &["lse2", "sha3", "pauth"], &["sve", "bf16"]);
+        check("cortex-a72", &["crc", "aes"], &["lse"]);
+    }
+}
