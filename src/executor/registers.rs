@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn floats_lie_in_the_lower_half() {
-        #[allow(clippy::too_many_arguments)]
+        #[allow(clippy::too_many_arguments, clippy::many_single_char_names)]
         extern "C" fn sum(
             a: f32,
             b: f32,

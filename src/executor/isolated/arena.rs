@@ -106,8 +106,9 @@ impl Arena {
     /// Makes memory zeros: whole pages by giving them back to the system.
     fn clear(&self, at: u64, len: u64) {
         let (start, end) = (self.address + at, self.address + at + len);
-        let first = start.next_multiple_of(PAGE).min(end);
-        let last = (end / PAGE * PAGE).max(first);
+        let page = page_size() as u64;
+        let first = start.next_multiple_of(page).min(end);
+        let last = (end / page * page).max(first);
         let zero = |from: u64, to: u64| {
             // SAFETY: the memory is this arena's, and nobody's at the moment; both sides can write it at any time.
             unsafe { ptr::write_bytes(from as *mut u8, 0, (to - from) as usize) };
@@ -218,11 +219,12 @@ mod tests {
 
     #[test]
     fn what_is_freed_is_given_out_again() {
-        let arena = Arena::new(3 * PAGE).expect("memory");
-        let whole = arena.alloc(3 * PAGE as usize).expect("all of it");
+        let page = page_size();
+        let arena = Arena::new(3 * page as u64).expect("memory");
+        let whole = arena.alloc(3 * page).expect("all of it");
         arena.alloc(1).expect_err("nothing is left");
         // SAFETY: the arena's own memory.
-        unsafe { ptr::write_bytes(whole as *mut u8, 7, 3 * PAGE as usize) };
+        unsafe { ptr::write_bytes(whole as *mut u8, 7, 3 * page) };
         arena.free(whole).expect("it was given out");
         arena.free(whole).expect_err("once");
         arena.free(whole + 64).expect_err("not its start");
@@ -231,7 +233,7 @@ mod tests {
             .collect();
         arena.alloc(1).expect_err("nothing is left");
         // SAFETY: as above.
-        let zeros = unsafe { std::slice::from_raw_parts(whole as *const u8, 3 * PAGE as usize) };
+        let zeros = unsafe { std::slice::from_raw_parts(whole as *const u8, 3 * page) };
         assert!(zeros.iter().all(|byte| *byte == 0));
         // In any order, with holes that join.
         for piece in pieces
@@ -241,6 +243,6 @@ mod tests {
         {
             arena.free(*piece).expect("it was given out");
         }
-        assert_eq!(arena.alloc(3 * PAGE as usize).expect("all of it"), whole);
+        assert_eq!(arena.alloc(3 * page).expect("all of it"), whole);
     }
 }
