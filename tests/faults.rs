@@ -1,6 +1,8 @@
 //! The cache under faults: programs that are killed at any system call, disks that are full, broken or read-only,
 //! files as a power cut leaves them. `support::faults` says how, and what a scenario is.
 
+#![cfg(target_arch = "x86_64")]
+
 mod support;
 
 use support::faults;

@@ -1,15 +1,30 @@
 #!/bin/sh
 # Builds library, server and tests for AArch64 Linux and runs the tests by qemu: run.sh CARGO [ARGUMENT...]. The arguments
-# are cargo's, such as `--test c_programs calls`; without any, all that is tested.
+# are those of `cargo test`, such as `--test c_programs calls`; without any, all that is tested runs. Then what both machines
+# make is compared. `skipped` names what cannot be tested by qemu, and why.
 
 cd "$(dirname "$0")/../.." || exit
 target=$PWD/target/aarch64
-tests/aarch64/prepare.sh "$1" || exit
+host=$1
+tests/aarch64/prepare.sh "$host" || exit
 shift
-# shellcheck disable=SC1091
-. "$target/environment"
-# What tests start finds compilers for AArch64. What builds them does not.
-export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="env PATH=$target/tools:$PATH"
-
-$cargo build --release || exit
-exec tests/aarch64/within.sh "$cargo" test --release --no-fail-fast "$@"
+(
+    # shellcheck disable=SC1091
+    . "$target/environment"
+    # What tests start finds compilers for AArch64. What builds them does not.
+    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="env PATH=$target/tools:$PATH"
+    skip=$(sed 's/^\([a-z_:]*\): .*/--skip \1/' tests/aarch64/skipped)
+    $cargo build --release || exit
+    $cargo test --release --no-run --test c_programs || exit
+    [ $# -gt 0 ] || set -- --no-fail-fast --test c_programs
+    # shellcheck disable=SC2086
+    exec tests/aarch64/within.sh "$cargo" test --release "$@" -- $skip
+)
+status=$?
+if [ $# = 0 ]; then
+    $host test --release --test aarch64 -- --include-ignored || status=1
+    echo
+    echo 'Skipped:'
+    sed 's/^/  /' tests/aarch64/skipped
+fi
+exit $status

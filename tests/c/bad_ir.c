@@ -196,11 +196,11 @@ static void fatal_errors_are_explained(void)
 static void other_targets(void)
 {
     static const char *const texts[] = {
-        "target triple = \"aarch64-unknown-linux-gnu\"\ndefine i32 @f() {\n  ret i32 1\n}\n",
+        "target triple = \"" OTHER_MACHINE "-unknown-linux-gnu\"\ndefine i32 @f() {\n  ret i32 1\n}\n",
         "target triple = \"wasm32-unknown-unknown\"\n",
         "target triple = \"i686-unknown-linux-gnu\"\n",
-        "target triple = \"x86_64-pc-windows-msvc\"\n",
-        "target triple = \"x86_64-apple-macosx\"\n",
+        "target triple = \"" MACHINE "-pc-windows-msvc\"\n",
+        "target triple = \"" MACHINE "-apple-macosx\"\n",
         "target triple = \"nonsense\"\n",
         "target datalayout = \"E-p:32:32\"\n",
         "target datalayout = \"e-m:e-p:32:32-i64:64-n8:16:32-S128\"\n",
@@ -216,9 +216,9 @@ static void other_targets(void)
 static void this_target(void)
 {
     static const char *const texts[] = {
-        "target triple = \"\"\n", "target triple = \"x86_64-pc-linux-gnu\"\n",
-        "target triple = \"x86_64-unknown-linux-gnu\"\n", "target triple = \"x86_64-linux-gnu\"\n",
-        "target triple = \"x86_64-redhat-linux-gnu\"\n", "target datalayout = \"\"\n",
+        "target triple = \"\"\n", "target triple = \"" MACHINE "-pc-linux-gnu\"\n",
+        "target triple = \"" MACHINE "-unknown-linux-gnu\"\n", "target triple = \"" MACHINE "-linux-gnu\"\n",
+        "target triple = \"" MACHINE "-redhat-linux-gnu\"\n", "target datalayout = \"\"\n",
     };
     executor = new_executor(NULL);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {

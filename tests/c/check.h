@@ -28,6 +28,15 @@
 #include <time.h>
 #include <unistd.h>
 
+/* What triples call this machine, and another one. */
+#ifdef __aarch64__
+#define MACHINE "aarch64"
+#define OTHER_MACHINE "x86_64"
+#else
+#define MACHINE "x86_64"
+#define OTHER_MACHINE "aarch64"
+#endif
+
 /* Ends the case unless the condition holds. */
 #define CHECK(condition) \
     ((condition) ? (void)0 : check_failed(__FILE__, __LINE__, "not so: %s", #condition))

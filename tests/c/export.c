@@ -6,7 +6,7 @@
 #include <pthread.h>
 
 static const char IR[] =
-    "target triple = \"x86_64-unknown-linux-gnu\"\n"
+    "target triple = \"" MACHINE "-unknown-linux-gnu\"\n"
     "@counter = global i32 0\n"
     "define i64 @add(i64 %a, i64 %b) {\n  %s = add i64 %a, %b\n  ret i64 %s\n}\n"
     "define i1 @both(i1 zeroext %a, i8 signext %b) {\n  ret i1 %a\n}\n"

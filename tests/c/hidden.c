@@ -169,6 +169,18 @@ static void two_modules(void)
     mgenjit_executor_free(executor);
 }
 
+#ifdef __aarch64__
+#define IN_ASSEMBLY \
+    " stp x29, x30, [sp, #-16]!\\0A mov w0, #5\\0A bl code\\0A adrp x1, text\\0A add x1, x1, :lo12:text\\0A" \
+    " ldrb w1, [x1]\\0A add w0, w0, w1\\0A ldp x29, x30, [sp], #16\\0A ret"
+#define RETURN_77 " mov w0, #77\\0A ret"
+#else
+#define IN_ASSEMBLY \
+    " subq $8, %rsp\\0A movl $5, %edi\\0A call code\\0A leaq text(%rip), %rcx\\0A movzbl (%rcx), %ecx\\0A" \
+    " addl %ecx, %eax\\0A addq $8, %rsp\\0A ret"
+#define RETURN_77 " movl $77, %eax\\0A ret"
+#endif
+
 /* Assembly outside of functions says by itself what is hidden. */
 static void assembly(void)
 {
@@ -178,11 +190,9 @@ static void assembly(void)
         void *address = NULL;
         char ir[1024];
         snprintf(ir, sizeof ir,
-                 "module asm \".%s code\\0A.%s text\\0A.globl in_assembly\\0Ain_assembly:\\0A subq $8, %%rsp\\0A"
-                 " movl $5, %%edi\\0A call code\\0A leaq text(%%rip), %%rcx\\0A movzbl (%%rcx), %%ecx\\0A"
-                 " addl %%ecx, %%eax\\0A addq $8, %%rsp\\0A ret\"\n"
+                 "module asm \".%s code\\0A.%s text\\0A.globl in_assembly\\0Ain_assembly:\\0A%s\"\n"
                  "declare i32 @in_assembly()\ndefine i32 @asks() {\n  %%r = call i32 @in_assembly()\n  ret i32 %%r\n}\n",
-                 kinds[i], kinds[i]);
+                 kinds[i], kinds[i], IN_ASSEMBLY);
         add(executor, ir);
         CHECK_STATUS(MGENJIT_STATUS_UNRESOLVED, mgenjit_executor_lookup(executor, "asks", &address, &failure));
         CHECK(has_symbol("code") && has_symbol("text"));
@@ -197,7 +207,7 @@ static void defined_in_assembly(void)
 {
     mgenjit_executor *executor = new_executor(NULL);
     add(executor, "declare hidden i32 @deep()\ndefine i32 @asks() {\n  %r = call i32 @deep()\n  ret i32 %r\n}\n");
-    add(executor, "module asm \".globl deep\\0A.internal deep\\0Adeep:\\0A movl $77, %eax\\0A ret\"\n");
+    add(executor, "module asm \".globl deep\\0A.internal deep\\0Adeep:\\0A" RETURN_77 "\"\n");
     CHECK_INT(77, FUNCTION(int_function, executor, "asks")());
     mgenjit_executor_free(executor);
 }

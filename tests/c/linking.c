@@ -237,6 +237,13 @@ static void strong_over_weak(void)
 }
 
 /* Functions that the compiler calls by itself, and names that libc has in its static part only. */
+/* What LLVM calls fp128. */
+#ifdef __aarch64__
+typedef long double quad;
+#else
+typedef __float128 quad;
+#endif
+
 static void compiler_helpers(void)
 {
     mgenjit_executor *executor = new_executor(NULL);
@@ -259,7 +266,7 @@ static void compiler_helpers(void)
     CHECK(FUNCTION(double (*)(double), executor, "through_half")(1.5) == 1.5);
     CHECK(FUNCTION(float (*)(float), executor, "through_bfloat")(1.5f) == 1.5f);
     CHECK(FUNCTION(double (*)(long long), executor, "from_i128")(2) == 36893488147419103232.0);
-    CHECK(FUNCTION(__float128 (*)(__float128, __float128), executor, "quad")(3, 2) == 1.5);
+    CHECK(FUNCTION(quad (*)(quad, quad), executor, "quad")(3, 2) == 1.5);
     mgenjit_executor_free(executor);
 }
 

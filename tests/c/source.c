@@ -216,9 +216,9 @@ static void conflicts(void)
                    "define ptr @at() {\n  %p = call ptr @llvm.threadlocal.address.p0(ptr @v)\n  ret ptr %p\n}\n"
                    "declare ptr @llvm.threadlocal.address.p0(ptr)\n",
                    "@v = global i32 0", MGENJIT_STATUS_LINK, "`v` is thread-local");
-    check_conflict("target triple = \"x86_64-linux-gnu\"\n@a = global i32 0",
-                   "target triple = \"aarch64-linux-gnu\"\n@b = global i32 0", MGENJIT_STATUS_TARGET,
-                   "aarch64-linux-gnu");
+    check_conflict("target triple = \"" MACHINE "-linux-gnu\"\n@a = global i32 0",
+                   "target triple = \"" OTHER_MACHINE "-linux-gnu\"\n@b = global i32 0", MGENJIT_STATUS_TARGET,
+                   OTHER_MACHINE "-linux-gnu");
 }
 
 /* An input's own fault is told with its own name and place. */

@@ -5,6 +5,8 @@
 #![allow(dead_code)]
 
 pub mod directives;
+// It reads the registers of x86-64.
+#[cfg(target_arch = "x86_64")]
 pub mod faults;
 pub mod processes;
 pub mod run;

@@ -1,6 +1,7 @@
 //! The programs of `examples-c`, built from their sources against the library of this test.
 
 use super::{shared_library, source};
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -44,36 +45,52 @@ pub fn build_in(folder: &Path, tools: &[&str]) {
             let folders = folders.iter().map(|name| source("examples-c").join(name));
             sources.extend(folders.flat_map(|folder| sources_in(&folder)));
         }
-        let output = Command::new("cc")
-            .args([
-                "-std=c99",
-                "-O1",
-                "-g",
-                "-Wall",
-                "-Wextra",
-                "-pedantic",
-                "-Werror",
-            ])
-            .arg("-I")
-            .arg(source("include"))
-            .arg("-I")
-            .arg(source("examples-c"))
-            .arg("-o")
-            .arg(folder.join(program))
-            .args(sources)
-            .arg(&library)
-            .arg("-Wl,-rpath,$ORIGIN")
-            .output()
-            .expect("cc");
-        assert!(
-            output.status.success(),
-            "{tool}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        link(OsStr::new("cc"), &folder.join(program), sources, &library);
         if program != *tool {
             std::fs::hard_link(folder.join(program), folder.join(tool)).expect("a link");
         }
     }
+}
+
+/// Builds what is `mgenjit` and each of its commands, by another compiler, beside the library. The file's name says which it is.
+pub fn build_by(compiler: &OsStr, program: &Path) {
+    let folders = [
+        "common", "mgenjit", "run", "build", "repl", "cache", "server",
+    ];
+    let folders = folders.map(|name| source("examples-c").join(name));
+    let sources = folders.iter().flat_map(|folder| sources_in(folder));
+    let library = program.with_file_name("libmgenjit.so.0");
+    link(compiler, program, sources.collect(), &library);
+}
+
+fn link(compiler: &OsStr, program: &Path, sources: Vec<PathBuf>, library: &Path) {
+    let output = Command::new(compiler)
+        .args([
+            "-std=c99",
+            "-O1",
+            "-g",
+            "-Wall",
+            "-Wextra",
+            "-pedantic",
+            "-Werror",
+        ])
+        .arg("-I")
+        .arg(source("include"))
+        .arg("-I")
+        .arg(source("examples-c"))
+        .arg("-o")
+        .arg(program)
+        .args(sources)
+        .arg(library)
+        .arg("-Wl,-rpath,$ORIGIN")
+        .output()
+        .expect("a compiler");
+    assert!(
+        output.status.success(),
+        "{}: {}",
+        program.display(),
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 fn sources_in(folder: &Path) -> Vec<PathBuf> {
