@@ -29,6 +29,7 @@ mod image;
 #[doc(hidden)]
 pub mod isolating;
 mod outcome;
+mod page;
 mod process_limits;
 #[doc(hidden)]
 pub mod protocol;

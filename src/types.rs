@@ -168,7 +168,7 @@ pub struct Input {
 
 /// A page: the server, which runs on the same machine, maps each input by itself.
 pub fn input_alignment() -> u64 {
-    rustix::param::page_size() as u64
+    crate::page::page_size() as u64
 }
 
 /// Where each input begins, and the length of all; `None` if there is no such file.

@@ -359,7 +359,7 @@ impl Stacks {
             unsafe {
                 rustix::mm::mprotect(
                     memory.byte_add(index * STACK_LEN),
-                    rustix::param::page_size(),
+                    crate::page::page_size(),
                     MprotectFlags::empty(),
                 )?;
             }

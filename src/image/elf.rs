@@ -2,11 +2,11 @@
 
 use super::error::LoadError;
 use crate::arch::image;
+use crate::page::page_size;
 use crate::protocol::messages::SWITCHABLE_MARK;
 use object::LittleEndian as LE;
 use object::elf::{self, FileHeader64, ProgramHeader64};
 use object::pod;
-use rustix::param::page_size;
 use std::ops::Range;
 
 /// What the program headers say. Addresses count from the image's base.

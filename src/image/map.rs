@@ -3,11 +3,11 @@
 use super::elf::{Headers, Segment};
 use super::error::LoadError;
 use crate::arch::{code, image, memory};
+use crate::page::page_size;
 use crate::sanitizer;
 use object::pod::Pod;
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, MprotectFlags, MremapFlags, ProtFlags};
-use rustix::param::page_size;
 use std::ffi::c_void;
 use std::ops::Range;
 use std::os::fd::BorrowedFd;

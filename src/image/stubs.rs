@@ -13,9 +13,9 @@
 use crate::arch::code;
 use crate::debug::VisibleStubs;
 use crate::fork;
+use crate::page::page_size;
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
-use rustix::param::page_size;
 use std::ffi::c_void;
 use std::ops::Range;
 use std::ptr;

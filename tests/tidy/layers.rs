@@ -23,6 +23,7 @@ const LIBRARY: &[&[&str]] = &[
         "clock",
         "environment",
         "fork",
+        "page",
         "process_limits",
         "threads",
     ],

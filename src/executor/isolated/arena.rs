@@ -3,10 +3,10 @@
 use super::channel::shared_memory;
 use crate::error::{Error, Status, reason};
 use crate::fork;
+use crate::page::page_size;
 use crate::protocol::isolated::Part;
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags};
-use rustix::param::page_size;
 use rustix::rand::{GetRandomFlags, getrandom};
 use std::collections::BTreeMap;
 use std::ffi::c_void;

@@ -55,7 +55,7 @@ impl Jitdump {
         let marker = unsafe {
             rustix::mm::mmap(
                 std::ptr::null_mut(),
-                rustix::param::page_size(),
+                crate::page::page_size(),
                 ProtFlags::READ | ProtFlags::EXEC,
                 MapFlags::PRIVATE,
                 &file,
