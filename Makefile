@@ -267,7 +267,7 @@ bench-throws: ready target/benches/throws ## exceptions with many images, beside
 	@target/benches/throws target/benches/throws.ll target/benches
 
 bench-isolated: all target/benches/isolated ## programs in processes of their own, beside fork and exec, and lli
-	@MGENJIT_CACHE_DIR=target/benches/isolated-cache target/benches/isolated target/benches "$$(command -v lli-22 || command -v lli)"
+	@MGENJIT_CACHE_DIR=target/benches/isolated-cache target/benches/isolated target/benches "$$(command -v lli-22 || command -v lli)" target/release/mgenjit-helper
 
 bench-cache: ## what eviction saves on a recorded trace, beside LRU and others
 	$(CARGO) test --release --lib cache::replay -- --nocapture

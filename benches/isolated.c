@@ -1,7 +1,7 @@
 /*
  * Small programs in processes of their own: how many a second, beside fork and exec of the same programs, exported, and beside lli.
  *
- * isolated FOLDER [LLI]
+ * isolated FOLDER [LLI [HELPER]]
  */
 #define _GNU_SOURCE
 
@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -144,6 +145,82 @@ static void measure_calls(void)
     mgenjit_executor_free(executor);
 }
 
+/* How long a program takes that finds its process ready, and how long the call after one that ended its process. */
+static void measure_pool(void)
+{
+    enum { TIMES = 50 };
+    static const char ir[] = "declare void @_exit(i32)\ndefine i32 @main() {\n  ret i32 0\n}\n"
+                             "define void @leave() {\n  call void @_exit(i32 1)\n  ret void\n}\ndefine void @nothing() {\n  ret void\n}\n";
+    double programs[2][TIMES], calls[2][TIMES];
+    mgenjit_error *error = NULL;
+    mgenjit_executor *executor = NULL;
+    mgenjit_isolation *isolations[2];
+    mgenjit_isolate *isolates[2];
+    require(mgenjit_executor_new(NULL, &executor, &error) == MGENJIT_STATUS_OK
+                && mgenjit_executor_compile(executor, "pool.ll", ir, strlen(ir), NULL, &error) == MGENJIT_STATUS_OK,
+            "a program", &error);
+    for (size_t pool = 0; pool < 2; pool++)
+        require(mgenjit_isolation_new(&isolations[pool], &error) == MGENJIT_STATUS_OK
+                    && mgenjit_isolation_set_pool(isolations[pool], pool, &error) == MGENJIT_STATUS_OK
+                    && mgenjit_isolate_new(executor, isolations[pool], 0, &isolates[pool], &error) == MGENJIT_STATUS_OK,
+                "an isolate", &error);
+    for (int i = 0; i < TIMES; i++)
+        for (int pool = 0; pool < 2; pool++) {
+            mgenjit_outcome *outcome = NULL;
+            /* The one that is made ahead of need is made while nothing is measured. */
+            usleep(5000);
+            double begun = clock_milliseconds();
+            require(mgenjit_executor_run_isolated(executor, isolations[pool], &outcome, &error) == MGENJIT_STATUS_OK, "a run", &error);
+            programs[pool][i] = clock_milliseconds() - begun;
+            mgenjit_outcome_free(outcome);
+            require(mgenjit_isolate_call(isolates[pool], "leave", NULL, 0, MGENJIT_FOREVER, NULL, NULL) == MGENJIT_STATUS_ENDED,
+                    "an end", NULL);
+            usleep(5000);
+            begun = clock_milliseconds();
+            require(mgenjit_isolate_call(isolates[pool], "nothing", NULL, 0, MGENJIT_FOREVER, NULL, &error) == MGENJIT_STATUS_OK,
+                    "a call", &error);
+            calls[pool][i] = clock_milliseconds() - begun;
+        }
+    printf("%-28s %8.2f ms, and %.2f ms with one ready\n", "a program", median(programs[0], TIMES), median(programs[1], TIMES));
+    printf("%-28s %8.2f ms, and %.2f ms with one ready\n", "a call after an end", median(calls[0], TIMES), median(calls[1], TIMES));
+    for (int pool = 0; pool < 2; pool++) {
+        mgenjit_isolate_free(isolates[pool]);
+        mgenjit_isolation_free(isolations[pool]);
+    }
+    mgenjit_executor_free(executor);
+}
+
+/* Starts a program whose standard input is a socket that has ended, and waits for its end. */
+static double start(const char *path, const char *argument)
+{
+    const char *const argv[] = {path, argument, NULL};
+    int ends[2], status;
+    pid_t process;
+    posix_spawn_file_actions_t actions;
+    double begun = clock_milliseconds();
+    require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "a socket", NULL);
+    close(ends[0]);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDIN_FILENO);
+    require(posix_spawn(&process, path, &actions, NULL, (char *const *)argv, environ) == 0, path, NULL);
+    posix_spawn_file_actions_destroy(&actions);
+    require(waitpid(process, &status, 0) == process && status == 0, path, NULL);
+    close(ends[1]);
+    return clock_milliseconds() - begun;
+}
+
+/* How long the runner takes to start and to end if nobody wants anything of it, beside a program that does nothing. */
+static void measure_start(const char *helper)
+{
+    enum { TIMES = 50 };
+    double runner[TIMES], nothing[TIMES];
+    for (int i = 0; i < TIMES; i++) {
+        runner[i] = start(helper, "run");
+        nothing[i] = start("/bin/true", NULL);
+    }
+    printf("%-28s %8.2f ms, and /bin/true %.2f ms\n", "the runner, start to end", median(runner, TIMES), median(nothing, TIMES));
+}
+
 int main(int argc, char **argv)
 {
     double ours[ROUNDS], theirs[ROUNDS], llis[1];
@@ -167,6 +244,9 @@ int main(int argc, char **argv)
         puts("lli: skipped, it is missing");
     }
     measure_calls();
+    measure_pool();
+    if (argc > 3)
+        measure_start(argv[3]);
     for (int i = 0; i < PROGRAMS; i++)
         mgenjit_executor_free(executors[i]);
     return 0;

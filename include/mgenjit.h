@@ -1319,6 +1319,16 @@ mgenjit_status mgenjit_isolation_require(mgenjit_isolation *isolation,
                                          bool required,
                                          mgenjit_error **error);
 
+// Keeps `size` processes ready ahead of need, at most 256: each has its modules mapped, is restricted, and runs once. They serve
+// mgenjit_executor_run_isolated with this isolation, as long as the executor's modules and the isolation stay the same, from the
+// second run on; and each isolate that is made with it, whose first call finds one ready, and which goes on at once after its process
+// has ended. 0, the default: none.
+//
+// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+mgenjit_status mgenjit_isolation_set_pool(mgenjit_isolation *isolation,
+                                          size_t size,
+                                          mgenjit_error **error);
+
 // Runs `main` of the executor's modules in a process of its own, and waits for its end. The modules are linked there, and their
 // constructors and destructors run there; nothing of them runs here. They find each other, the libraries of
 // mgenjit_executor_load_library, which are loaded there before anything is forbidden, and the C library. What

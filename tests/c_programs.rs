@@ -85,6 +85,7 @@ programs! {
     hosts_threads.c
     isolate_calls.c
     isolate_host.c
+    isolate_pool.c
     isolated.c
     isolates.c
     isolates_hostile.c

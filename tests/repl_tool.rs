@@ -589,6 +589,7 @@ fn commands() {
         "functions",
         "help",
         "ir",
+        "isolate",
         "load",
         "quit",
         "reload",
@@ -713,6 +714,16 @@ fn at_a_terminal() {
     typist.type_in("two()\n");
     typist.wait_for("3\r\n");
     typist.wait_for("mgenjit> ");
+    // In a process of its own, Ctrl-C ends that.
+    typist.type_in(":isolate on\nloop()\n");
+    typist.wait_for("first values");
+    typist.wait_for("\nlooping\r\n");
+    typist.type_in("\x03");
+    typist.wait_for("error: Ctrl-C. This ended the process");
+    typist.wait_for("mgenjit> ");
+    typist.type_in("two()\n");
+    typist.wait_for("3\r\n");
+    typist.wait_for("mgenjit> ");
     let has_libedit = place.path("state/mgenjit/repl-history").exists();
     if has_libedit {
         typist.type_in(":var\t\n");
@@ -747,4 +758,63 @@ fn at_a_terminal() {
     let mut typist = start();
     typist.type_in("\0");
     assert_eq!(typist.end().0, 0);
+}
+
+/// Code in a process of its own: what ends it ends no session.
+#[test]
+fn isolates() {
+    let place = place();
+    let before = "@n = global i64 0\ndefine i64 @next() {\n  %a = load i64, ptr @n\n  %b = add i64 %a, 1\n  \
+        store i64 %b, ptr @n\n  ret i64 %b\n}\n\
+        define void @crash() {\n  store volatile i32 1, ptr null\n  ret void\n}\n";
+    let check = |input: &str, out: &str, said: &[&str]| {
+        let ran = run(&place, &[], &format!("{before}{input}"));
+        assert_eq!(ran.out, out, "{input}\n{}", ran.err);
+        for part in said {
+            assert!(ran.err.contains(part), "{part}\n{}", ran.err);
+        }
+        ran
+    };
+    // As in this process, where the values stay, and definitions are added and replaced.
+    let ran = check(
+        ":isolate on\nnext()\nnext()\n@n\n@n = 10\nnext()\nputs(\"hi\")\n{i32, float} {i32 1, float 2.5}\n\
+         define i64 @twice() {\n  %a = call i64 @next()\n  %b = call i64 @next()\n  ret i64 %b\n}\ntwice()\n\
+         define i64 @next() {\n  ret i64 -1\n}\ntwice()\n@n\n:isolate\n",
+        "1\n2\n2\n10\n11\nhi\n3\n{ 1, 2.5 }\n13\n-1\n13\n",
+        &["first values", "the code runs in a process of its own"],
+    );
+    assert_eq!(ran.code, 0);
+    // What ends it, and what is there afterwards.
+    let ran = check(
+        ":isolate on\nnext()\ncrash()\nnext()\nexit(3)\nnext()\nabort()\nnext()\ngetpid() == 0\n",
+        "1\n1\n1\n1\n",
+        &[
+            "a segmentation fault at the address 0x0 in `crash`. This ended the process that ran the code",
+            "the code called exit(3). This",
+            "an abort. This",
+        ],
+    );
+    assert_eq!(ran.code, 65);
+    // In the other process the values are other ones.
+    check(
+        "next()\n:isolate on\nnext()\nnext()\n:isolate off\nnext()\n:isolate\n",
+        "1\n1\n2\n2\n",
+        &[
+            "in this process again: the values",
+            "the code runs in this process\n",
+        ],
+    );
+    // Nothing of the code runs in the session's process.
+    check(
+        ":isolate on\n@llvm.global_ctors = appending global [1 x { i32, ptr, ptr }] [{ i32, ptr, ptr } \
+         { i32 65535, ptr @crash, ptr null }]\n1 + 1\n:isolate x\nnext(1)\n",
+        "",
+        &["a segmentation fault", "on or off?"],
+    );
+    check(
+        ":isolate on\ndeclare i64 @nowhere()\ndefine i64 @lacks() {\n  %r = call i64 @nowhere()\n  ret i64 %r\n}\n\
+         lacks()\nnext()\ndefine i64 @nowhere() {\n  ret i64 5\n}\nlacks()\n",
+        "1\n5\n",
+        &["nowhere"],
+    );
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "isolate.h"
 #include "repl.h"
 #include "scan.h"
 
@@ -175,6 +176,17 @@ static int time_command(const struct typed *typed, char *rest)
     return 1;
 }
 
+static int isolate_command(const struct typed *typed, char *rest)
+{
+    if (strcmp(rest, "on") == 0 || strcmp(rest, "off") == 0)
+        isolate_set(typed, rest[1] == 'n');
+    else if (*rest != '\0')
+        complain(typed, NULL, "on or off? :isolate [on|off]");
+    else
+        remark(isolate_is_on() ? "the code runs in a process of its own" : "the code runs in this process");
+    return 1;
+}
+
 static int export_command(const struct typed *typed, char *rest)
 {
     if (*rest == '\0')
@@ -205,6 +217,8 @@ static const struct {
     {":functions", functions, "", "list the functions that are defined, with their types"},
     {":help", help, "", "show this"},
     {":ir", ir, "[FUNCTION]", "show the optimised IR of a function, or of what was defined last"},
+    {":isolate", isolate_command, "[on|off]",
+     "run the code in a process of its own, so that a crash ends that and not the session"},
     {":load", load, "FILE", "compile a file (.ll .bc .o .a), or C and C++ by clang; .so: load a library"},
     {":quit", quit, "", "end; so does Ctrl-D"},
     {":reload", reload, "[FILE]", "compile the files that have changed again, or this one, whether it has or not"},

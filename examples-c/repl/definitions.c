@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "guard.h"
+#include "isolate.h"
 #include "repl.h"
 #include "scan.h"
 
@@ -215,7 +216,7 @@ static void take_over(mgenjit_module *module)
     if (repl.shows_times)
         tell_times();
     /* So that what calls these calls them from now on. What needs something that is not defined yet waits for it. */
-    if (mgenjit_executor_link(repl.executor, &error) == MGENJIT_STATUS_OK)
+    if (isolate_is_on() || mgenjit_executor_link(repl.executor, &error) == MGENJIT_STATUS_OK)
         return;
     if (mgenjit_error_status(error) == MGENJIT_STATUS_UNRESOLVED)
         mgenjit_error_free(error);

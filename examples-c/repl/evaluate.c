@@ -11,6 +11,7 @@
 #include "common/report.h"
 #include "expression.h"
 #include "guard.h"
+#include "isolate.h"
 #include "repl.h"
 #include "value.h"
 
@@ -51,7 +52,7 @@ static mgenjit_module *compile(const struct typed *typed, struct compiled_expres
         expression->origins[i].line += before;
     buffer_add(&text, buffer_text(&expression->ir));
     mgenjit_status status = compile_text("<stdin>", buffer_text(&text), text.length, &module, &error);
-    if (status == MGENJIT_STATUS_OK)
+    if (status == MGENJIT_STATUS_OK && !isolate_is_on())
         status = mgenjit_module_lookup(module, EXPRESSION_NAME, (void **)entry, &error);
     buffer_free(&text);
     if (status == MGENJIT_STATUS_OK)
@@ -63,7 +64,7 @@ static mgenjit_module *compile(const struct typed *typed, struct compiled_expres
     return NULL;
 }
 
-static const char *reason(int number)
+const char *signal_reason(int number)
 {
     switch (number) {
     case SIGSEGV: return "a segmentation fault";
@@ -102,7 +103,7 @@ static void tell_fault(const struct typed *typed, const struct fault *fault)
     struct buffer text = {NULL, 0, 0};
     if (!fault->is_ours && fault->code != NULL && !guard_heap_works())
         guard_give_up("The heap is damaged");
-    buffer_add(&text, reason(fault->signal));
+    buffer_add(&text, signal_reason(fault->signal));
     if (fault->signal == SIGSEGV || fault->signal == SIGBUS) {
         if (fault->address != NULL || fault->is_ours)
             buffer_format(&text, " at the address 0x%" PRIxPTR, (uintptr_t)fault->address);
@@ -113,12 +114,24 @@ static void tell_fault(const struct typed *typed, const struct fault *fault)
     buffer_free(&text);
 }
 
+/* Computes it in this process. Returns whether the call has returned. */
+static int evaluate_here(const struct typed *typed, const struct compiled_expression *expression, code *entry)
+{
+    /* Elsewhere than on the stack, which an overflow could spoil. */
+    static char slots[SLOT_SIZE * MAX_SLOTS];
+    memset(slots, 0, sizeof slots);
+    const struct fault fault = guard_call(entry, slots);
+    if (fault.signal != 0)
+        tell_fault(typed, &fault);
+    else
+        print_slots(expression->type, slots);
+    return fault.signal == 0;
+}
+
 void evaluate(const char *text, size_t line)
 {
     struct typed typed = {copy_text(text), line};
     struct compiled_expression expression;
-    /* Elsewhere than on the stack, which an overflow could spoil. */
-    static char slots[SLOT_SIZE * MAX_SLOTS];
     code *entry = NULL;
     mgenjit_module *module = NULL;
     if (expression_translate(&typed, &expression))
@@ -126,18 +139,13 @@ void evaluate(const char *text, size_t line)
     if (module != NULL) {
         uint64_t start = now_us();
         fflush(stdout);
-        memset(slots, 0, sizeof slots);
-        const struct fault fault = guard_call(entry, slots);
+        int has_returned = isolate_is_on() ? isolate_evaluate(&typed, &expression) : evaluate_here(&typed, &expression, entry);
         repl.last_call_us = now_us() - start;
-        if (fault.signal != 0)
-            tell_fault(&typed, &fault);
-        else
-            print_slots(expression.type, slots);
         if (ferror(stdout))
             clearerr(stdout);
         fflush(stdout);
         /* Code may keep pointers to strings; and what was left half done may keep others. */
-        if (!expression.has_strings && fault.signal == 0)
+        if (!expression.has_strings && (has_returned || isolate_is_on()))
             mgenjit_module_remove(module, NULL);
         set_last(module, 1);
         if (repl.shows_times)

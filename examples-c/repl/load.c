@@ -12,6 +12,7 @@
 
 #include "commands.h"
 #include "common/files.h"
+#include "isolate.h"
 #include "repl.h"
 #include "scan.h"
 
@@ -92,6 +93,13 @@ static int read_by_clang(const char *path, struct buffer *text)
 /* The names that a new version lacks or changes are told, and replaced all the same: who replaces knows. */
 static mgenjit_status replace(mgenjit_module *old, const mgenjit_source *source, mgenjit_module **module, mgenjit_error **error)
 {
+    if (isolate_is_on()) {
+        /* To put it in the place of the old one would run its constructors here. */
+        mgenjit_status compiled = mgenjit_executor_compile_source(repl.executor, source, module, error);
+        if (compiled == MGENJIT_STATUS_OK)
+            mgenjit_module_remove(old, NULL);
+        return compiled;
+    }
     mgenjit_status status = mgenjit_module_replace(old, source, MGENJIT_ALLOW_NOTHING, module, error);
     if (status != MGENJIT_STATUS_TYPE)
         return status;
@@ -224,7 +232,7 @@ int load_file(const char *path)
         set_last(module, 0);
         repl.last_call_us = UINT64_MAX;
         record_module(unit, &text);
-        if (mgenjit_executor_link(repl.executor, &error) != MGENJIT_STATUS_OK) {
+        if (!isolate_is_on() && mgenjit_executor_link(repl.executor, &error) != MGENJIT_STATUS_OK) {
             /* It waits for what is not there yet. */
             if (mgenjit_error_status(error) != MGENJIT_STATUS_UNRESOLVED)
                 complain(NULL, NULL, "%s", mgenjit_error_message(error));

@@ -3,7 +3,7 @@
  *
  * lines.c reads lines, scan.c finds where an item ends. definitions.c compiles definitions, session.c knows them: what a
  * later text needs of them is put before it. expression.c and instruction.c turn what is to be computed into IR,
- * evaluate.c runs that inside of what guard.c is, and value.c prints what came out. commands.c has what begins with a colon.
+ * evaluate.c runs that inside of what guard.c is, or by isolate.c, and value.c prints what came out. commands.c has what begins with a colon.
  */
 
 #define _GNU_SOURCE
@@ -18,6 +18,7 @@
 #include "common/report.h"
 #include "common/tools.h"
 #include "guard.h"
+#include "isolate.h"
 #include "lines.h"
 #include "options.h"
 #include "repl.h"
@@ -174,6 +175,7 @@ int repl_main(int argc, char **argv)
     if (repl.is_interactive)
         puts("mgenjit: LLVM IR, compiled as it comes. :help tells more, Ctrl-D ends.");
     read_all();
+    isolate_stop();
     guard_stop();
     fflush(stdout);
     /* As if the code had called exit: its destructors run, and threads that it has left still have code. */

@@ -76,6 +76,9 @@ void record(struct unit *unit, const char *text);
 /* Evaluates an expression and prints its value. Returns what the process ends with, or -1 to go on. */
 void evaluate(const char *text, size_t line);
 
+/* What a signal is. */
+const char *signal_reason(int number);
+
 /* Has :time tell of a module, whose handle is freed with the next one if it is ours. */
 void set_last(mgenjit_module *module, int is_ours);
 void tell_times(void);

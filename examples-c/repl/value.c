@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "isolate.h"
 #include "repl.h"
 #include "scan.h"
 
@@ -270,6 +271,9 @@ static void print_byte(unsigned char byte)
 static void print_text(uint64_t address)
 {
     char text[TEXT + 1];
+    /* It is one of another process. */
+    if (isolate_is_on())
+        return;
     /* The next page may not be there. */
     const size_t left = 4096 - address % 4096, first = left < TEXT ? left : TEXT;
     struct iovec here = {text, TEXT};

@@ -27,6 +27,7 @@ use super::ffi::{CBool, Owned, free, invalid};
 use super::status::mgenjit_status;
 use crate::error::Error;
 use crate::executor::isolated::options::{Options, Stream};
+use crate::executor::isolated::spares::Spares;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -36,9 +37,12 @@ use std::time::Duration;
 
 /// What a program in a process of its own gets, and what it may do. One thread at a time may change it, and nobody while it is used.
 #[allow(non_camel_case_types)]
-pub struct mgenjit_isolation(pub(super) Options);
+pub struct mgenjit_isolation(pub(super) Options, Spares);
 
 impl Owned for mgenjit_isolation {}
+
+/// How many processes may be kept ready.
+const MOST_SPARES: usize = 256;
 
 /// A path may be read: a file, or all that a folder has.
 pub const MGENJIT_ACCESS_READ: i32 = 0;
@@ -55,7 +59,7 @@ pub unsafe extern "C" fn mgenjit_isolation_new(
     isolation: *mut *mut mgenjit_isolation,
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
-    call!(error, out isolation => isolation.give(mgenjit_isolation(Options::default())))
+    call!(error, out isolation => isolation.give(mgenjit_isolation(Options::default(), Spares::default())))
 }
 
 /// Frees an isolation. NULL does nothing.
@@ -296,6 +300,27 @@ pub unsafe extern "C" fn mgenjit_isolation_require(
     set!(error, handle_mut isolation => isolation.0.require = required.get())
 }
 
+/// Keeps `size` processes ready ahead of need, at most 256: each has its modules mapped, is restricted, and runs once. They serve
+/// mgenjit_executor_run_isolated with this isolation, as long as the executor's modules and the isolation stay the same, from the
+/// second run on; and each isolate that is made with it, whose first call finds one ready, and which goes on at once after its process
+/// has ended. 0, the default: none.
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_isolation_set_pool(
+    isolation: *mut mgenjit_isolation,
+    size: usize,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    call!(error, handle_mut isolation => {
+        if size > MOST_SPARES {
+            return Err(invalid(format!("`size` is {size}: it must be at most {MOST_SPARES}")));
+        }
+        isolation.0.pool = size;
+        Ok(())
+    })
+}
+
 /// Runs `main` of the executor's modules in a process of its own, and waits for its end. The modules are linked there, and their
 /// constructors and destructors run there; nothing of them runs here. They find each other, the libraries of
 /// mgenjit_executor_load_library, which are loaded there before anything is forbidden, and the C library. What
@@ -320,9 +345,9 @@ pub unsafe extern "C" fn mgenjit_executor_run_isolated(
     error: *mut *mut mgenjit_error,
 ) -> mgenjit_status {
     call!(error, handle executor, optional_handle isolation, out outcome => {
-        let default = Options::default();
-        let options = isolation.map_or(&default, |isolation| &isolation.0);
-        outcome.give(mgenjit_outcome(Arc::new(executor.0.run_isolated(options)?)))
+        let default = mgenjit_isolation(Options::default(), Spares::default());
+        let mgenjit_isolation(options, spares) = isolation.unwrap_or(&default);
+        outcome.give(mgenjit_outcome(Arc::new(executor.0.run_isolated(options, spares)?)))
     })
 }
 

@@ -44,6 +44,8 @@ pub enum Part {
     },
     /// The page by which calls are asked for, with its file. The monitor reads this, and wakes the host by that page.
     Page,
+    /// Get ready, and wait for [`Part::Go`] or [`Part::Serve`] before any code runs.
+    Wait,
     /// Run `main`.
     Go,
     /// Make calls.

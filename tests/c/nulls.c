@@ -439,6 +439,8 @@ static void isolations(void)
     CHECK(!mgenjit_outcome_fault(outcome, NULL));
     REFUSED(mgenjit_outcome_usage(NULL, &usage, &failure));
     REFUSED(mgenjit_outcome_usage(outcome, NULL, &failure));
+    REFUSED(mgenjit_isolation_set_pool(NULL, 1, &failure));
+    REFUSED(mgenjit_isolation_set_pool(isolation, 257, &failure));
     mgenjit_outcome_free(outcome);
     mgenjit_isolation_free(isolation);
     mgenjit_executor_free(executor);

@@ -32,7 +32,7 @@ class Callback:
 
     def __init__(self, function: Callable[..., Any], signature: str | None = None) -> None:
         self.function = function
-        result, parameters = _parse(signature) if signature is not None else _annotated(function)
+        result, parameters = signature_of(function, signature)
         self.signature = f"{result} ({', '.join(parameters)})"
         # A result fills its register as it is, so that it is right whether the caller takes it as signed or not.
         results = {**_values.CTYPES, **dict.fromkeys(("i1", "i8", "i16", "i32"), ctypes.c_int64)}
@@ -101,6 +101,11 @@ def entry(what: Any, signature: str | None) -> Any:
     # A function that ctypes made of Python's, not one that has an address of its own.
     made_of = (what._objects or {}).get("0") if isinstance(what, _CFUNCTION) else None
     return _gate.Entry(what, True) if type(made_of).__name__ == "CThunkObject" else None
+
+
+def signature_of(function: Callable[..., Any], signature: str | None) -> tuple[str, tuple[str, ...]]:
+    """The result's type and the parameters': what is given, or what annotations say."""
+    return _parse(signature) if signature is not None else _annotated(function)
 
 
 def _parse(signature: str) -> tuple[str, tuple[str, ...]]:

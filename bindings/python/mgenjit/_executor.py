@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Union
 
+    from ._outcome import Outcome
     from ._records import OldCode, Piece, Times
 
     #: IR text, bitcode, an object or an archive; or a path of one. A str is a path if it is one line that names a file,
@@ -197,6 +198,33 @@ class Executor:
         with Watch():
             call("executor_run_main", handle, len(listed), argv, _c.byref(status))
         return int(status.value)
+
+    def run_isolated(
+        self,
+        arguments: Iterable[str | bytes | os.PathLike[str]] = (),
+        *,
+        timeout: float = 0,
+        capture: bool = True,
+        **options: Any,
+    ) -> Outcome:
+        """Runs `main` in a process of its own, which may crash or loop without harm to this one, and tells how it ends.
+
+        `timeout` is in seconds; 0: it takes as long as it takes. What it writes is in the outcome, unless `stdout` and
+        `stderr` are descriptors, or `capture` is false; `output` limits its bytes. The other options are those of
+        Isolate. Ctrl-C does not end it: give a timeout.
+        """
+        from ._isolation import isolation, milliseconds
+        from ._outcome import Outcome
+
+        handle = self._get()
+        listed = _arguments(arguments)
+        made_of = isolation(capture=capture, **options)
+        call("isolation_set_timeout", made_of, milliseconds(timeout))
+        call("isolation_set_arguments", made_of, len(listed), _abi.string_array(listed))
+        made = _c.pointer()
+        _flush()
+        interruptible(call, "executor_run_isolated", handle, made_of, _c.byref(made))
+        return Outcome(Handle(made.value or 0, lib.outcome_free))
 
     def __reduce__(self) -> Any:
         raise TypeError("an executor belongs to its process: make one in each; they share the cache")

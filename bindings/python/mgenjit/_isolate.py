@@ -5,14 +5,14 @@ from __future__ import annotations
 import ctypes
 
 from . import _abi, _c
-from ._abi import CONSTANTS, call, lib, make
+from ._abi import call, lib, make
 from ._function import _guess, convert
+from ._isolation import isolation, milliseconds
 from ._life import Handle, interruptible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable
     from types import TracebackType
     from typing import Any
 
@@ -32,46 +32,21 @@ class Isolate:
 
     By default, the code may open no file and no socket and start no process. `read` and `write` are paths that it may
     use, or `all_files` and `network`; `memory` limits its bytes, `cpu_time` the seconds of its process, `open_files`
-    its descriptors. `stdin`, `stdout` and `stderr` are descriptors, or None for /dev/null. With `require`, it is an
-    error if the kernel cannot forbid something.
+    its descriptors. It runs in the folder `directory`. `stdin` is a descriptor, or bytes; `stdout` and `stderr` are
+    descriptors. With `capture`, what goes to neither is kept for output(), at most `output` bytes of each; else it is
+    lost. `pool` processes are kept ready, for the next one to begin at once. With `require`, it is an error if the
+    kernel cannot forbid something.
     """
 
-    def __init__(
-        self,
-        executor: Executor,
-        *,
-        shared: int = 1 << 20,
-        memory: int = 0,
-        cpu_time: float = 0,
-        open_files: int = 0,
-        read: Iterable[str | os.PathLike[str]] = (),
-        write: Iterable[str | os.PathLike[str]] = (),
-        all_files: bool = False,
-        network: bool = False,
-        require: bool = False,
-        environment: Mapping[str, str] | None = None,
-        stdin: int | None = None,
-        stdout: int | None = None,
-        stderr: int | None = None,
-    ) -> None:
-        isolation = Handle(make("isolation_new"), lib.isolation_free)
-        call("isolation_set_memory", isolation, memory)
-        call("isolation_set_cpu_time", isolation, _milliseconds(cpu_time))
-        call("isolation_set_open_files", isolation, open_files)
-        for paths, access in ((read, "ACCESS_READ"), (write, "ACCESS_WRITE")):
-            for path in paths:
-                call("isolation_allow_path", isolation, _abi.encode_path(path), CONSTANTS[access])
-        call("isolation_allow_all_files", isolation, all_files)
-        call("isolation_allow_network", isolation, network)
-        call("isolation_require", isolation, require)
-        variables = [_abi.encode(f"{name}={value}") for name, value in (environment or {}).items()]
-        call("isolation_set_environment", isolation, len(variables), _abi.string_array(variables))
-        for number, descriptor in enumerate((stdin, stdout, stderr)):
-            call("isolation_set_stream", isolation, number, -1 if descriptor is None else descriptor)
+    def __init__(self, executor: Executor, *, shared: int = 1 << 20, **options: Any) -> None:
+        made_of = isolation(**options)
         handle = executor._get()
         self._executor = executor
-        made = make("isolate_new", handle, isolation, shared)
-        self._handle: Handle | None = Handle(made, lib.isolate_free, handle.kept)
+        #: What the library calls, and the first exception of one of those functions in a call.
+        self._functions: list[Any] = []
+        self._raised: list[BaseException] = []
+        made = make("isolate_new", handle, made_of, shared)
+        self._handle: Handle | None = Handle(made, lib.isolate_free, (handle.kept, self._functions))
         #: Addresses and sizes of the memory that it has.
         self._shared: list[tuple[int, int]] = []
 
@@ -104,6 +79,55 @@ class Isolate:
         memory.handle = handle
         self._shared.append((address, size))
         return memoryview(memory).cast("B")
+
+    def free(self, memory: memoryview) -> None:
+        """Takes memory of alloc() back, so that it can be given out again. What refers to it sees what comes there."""
+        address = ctypes.addressof(ctypes.c_ubyte.from_buffer(memory)) if len(memory) else 0
+        call("isolate_free_memory", self._get(), address)
+        self._shared = [(start, size) for start, size in self._shared if start != address]
+
+    def define(self, name: str, function: Callable[..., Any], signature: str | None = None) -> None:
+        """Lets code of the isolate call a Python function as `name`. The signature is as in IR, "i64 (i64, ptr)", or
+        annotations say it, as for a Callback.
+
+        Pointers come as addresses, and arguments may be anything of their types. The function runs in the thread that
+        makes the call, and must not call the isolate. If it raises an exception, the code goes on with 0, and the
+        exception is raised when the call returns.
+        """
+        from ._callback import signature_of
+        from ._gate import Entry
+
+        result, parameters = signature_of(function, signature)
+        what = f"the result of {name}()"
+
+        def enter(_user: Any, given: Any, count: int, place: Any) -> None:
+            try:
+                answer = function(*(_abi.get_value(given[index]) for index in range(count)))
+                if result == "void":
+                    return
+                converted = self._pointer(answer, what) if result == "ptr" else convert(answer, result, what)[0]
+                _abi.set_value(place[0], result, converted)
+            except BaseException as error:
+                self._raised.append(error)
+
+        values = ctypes.POINTER(_abi.Value)
+        prototype = ctypes.CFUNCTYPE(None, ctypes.c_void_p, values, ctypes.c_size_t, values)
+        entry = Entry(prototype(enter))
+        numbers = [_abi.TYPE_NUMBERS[kind] for kind in parameters]
+        types = (ctypes.c_int32 * max(len(numbers), 1))(*numbers)
+        number = _abi.TYPE_NUMBERS[result]
+        given = (_abi.encode(name), entry.address, number, types, len(numbers), None, None)
+        handle = self._get()
+        self._functions.append(entry)
+        call("isolate_define", handle, *given)
+
+    def output(self, stream: int = 1) -> bytes:
+        """What was written to stdout (1) or stderr (2) since this was asked last, if it is captured."""
+        parts: list[bytes] = []
+        while not parts or parts[-1]:
+            blob = Handle(make("isolate_output", self._get(), stream), lib.blob_free)
+            parts.append(ctypes.string_at(lib.blob_data(blob), lib.blob_size(blob)))
+        return b"".join(parts)
 
     def cancel(self) -> None:
         """Ends the call that another thread makes, with CancelledError."""
@@ -146,9 +170,10 @@ class Isolate:
             converted = self._pointer(argument, what) if kind == "ptr" else convert(argument, kind, what)[0]
             _abi.set_value(values[index], kind, converted)
         result, error = _abi.Value(), _c.pointer()
-        milliseconds = _abi.FOREVER if timeout is None else _milliseconds(timeout)
+        limit = _abi.FOREVER if timeout is None else milliseconds(timeout)
         places = ctypes.byref(result), ctypes.byref(error)
-        given = (handle, _abi.encode(function.name), values, len(arguments), milliseconds, *places)
+        given = (handle, _abi.encode(function.name), values, len(arguments), limit, *places)
+        self._raised.clear()
         if timeout is not None and timeout <= _SHORT:
             status = lib.isolate_call(*given)
         else:
@@ -157,9 +182,12 @@ class Isolate:
             except BaseException:
                 call("isolate_cancel", handle)
                 raise
-        if status == 0:
-            return _abi.get_value(result)
-        raise _abi.exception(status, error)
+        failure = None if status == 0 else _abi.exception(status, error)
+        if self._raised:
+            raise self._raised.pop(0) from failure
+        if failure is not None:
+            raise failure
+        return _abi.get_value(result)
 
     def __reduce__(self) -> Any:
         raise TypeError("an isolate belongs to its process")
@@ -185,9 +213,3 @@ class IsolatedFunction:
 
     def __repr__(self) -> str:
         return f"<isolated mgenjit function {self.signature}>"
-
-
-def _milliseconds(seconds: float) -> int:
-    if seconds < 0:
-        raise ValueError(f"{seconds} seconds are less than none")
-    return round(seconds * 1000)

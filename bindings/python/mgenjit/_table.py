@@ -90,6 +90,7 @@ FUNCTIONS: dict[str, str] = {
     "mgenjit_isolation_allow_all_files": "i:p?p",
     "mgenjit_isolation_allow_network": "i:p?p",
     "mgenjit_isolation_require": "i:p?p",
+    "mgenjit_isolation_set_pool": "i:pNp",
     "mgenjit_executor_run_isolated": "i:pppp",
     "mgenjit_outcome_free": "v:p",
     "mgenjit_outcome_exit_status": "i:p",

@@ -151,3 +151,96 @@ def test_options(ex, tmp_path):
         mgenjit.Isolate(ex, cpu_time=-1)
     os.close(reader)
     os.close(writer)
+
+
+def test_free(isolate):
+    for _ in range(10):
+        memory = isolate.alloc(1 << 19)
+        isolate["write"](memory, 0, 7)
+        assert memory[0] == 7
+        isolate.free(memory)
+    assert isolate.alloc(1 << 19)[0] == 0
+    with pytest.raises(ValueError):
+        isolate.free(memoryview(bytearray(8)))
+
+
+def test_functions_of_the_host(ex):
+    ex.compile(
+        "declare i64 @twice(i64)\ndeclare void @note(ptr, double, i1)\n"
+        "define i64 @ask(i64 %x, ptr %p) {\n  call void @note(ptr %p, double 2.5, i1 true)\n"
+        "  %r = call i64 @twice(i64 %x)\n  %s = add i64 %r, 1\n  ret i64 %s\n}\n"
+    )
+    noted = []
+    with mgenjit.Isolate(ex) as isolate:
+        with pytest.raises(mgenjit.UnresolvedError):
+            isolate["ask"](1, None)
+
+        def twice(x: int) -> int:
+            if x < 0:
+                raise LookupError("negative")
+            return 2 * x
+
+        isolate.define("twice", twice)
+        isolate.define("note", lambda *values: noted.append(values), "void (ptr, double, i1)")
+        memory = isolate.alloc(8)
+        assert isolate["ask"](21, memory, timeout=60) == 43
+        assert isolate["ask"](21, memory, timeout=0.9) == 43
+        (address, number, truth), _ = noted
+        assert address != 0 and number == 2.5 and truth is True
+        with pytest.raises(LookupError, match="negative"):
+            isolate["ask"](-1, None)
+        assert isolate["ask"](1, None) == 3
+        isolate.define("twice", lambda x: "text", "i64 (i64)")
+        with pytest.raises(ValueError):
+            isolate.define("other", twice, "i64 (i128)")
+
+
+def test_output(ex):
+    ex.compile(
+        'declare i32 @puts(ptr)\n@hi = constant [3 x i8] c"hi\\00"\n'
+        "define void @say() {\n  %n = call i32 @puts(ptr @hi)\n  ret void\n}\n"
+    )
+    with mgenjit.Isolate(ex, capture=True, pool=1) as isolate:
+        assert isolate.output() == b""
+        isolate["say"]()
+        isolate["say"]()
+        assert isolate.output() == b"hi\nhi\n" and isolate.output() == b"" and isolate.output(2) == b""
+        with pytest.raises(ValueError):
+            isolate.output(3)
+
+
+MAIN = """
+declare i32 @puts(ptr)
+declare i64 @read(i32, ptr, i64)
+define i32 @main(i32 %n, ptr %v) {
+  %b = alloca [16 x i8]
+  store [16 x i8] zeroinitializer, ptr %b
+  %r = call i64 @read(i32 0, ptr %b, i64 15)
+  %s = call i32 @puts(ptr %b)
+  ret i32 %n
+}
+"""
+
+
+def test_programs(ex):
+    ex.compile(MAIN)
+    outcome = ex.run_isolated(["name", "x"], stdin=b"given", timeout=60)
+    assert (outcome.exit_status, outcome.signal, outcome.limit, outcome.stdout) == (2, None, None, b"given\n")
+    assert outcome.stderr == b"" and outcome.fault is None and outcome.usage.wall_us > 0
+    assert ex.run_isolated(["name"], capture=False).stdout == b""
+    reader, writer = os.pipe()
+    assert ex.run_isolated(stdout=writer).exit_status == 0 and os.read(reader, 9) == b"\n"
+    os.close(reader)
+    os.close(writer)
+
+
+def test_programs_that_end_otherwise(ex):
+    ex.compile("define i32 @main() {\n  store volatile i32 1, ptr inttoptr (i64 32 to ptr)\n  ret i32 0\n}\n")
+    outcome = ex.run_isolated()
+    assert (outcome.signal, outcome.exit_status, outcome.fault.function) == (11, None, "main")
+    with mgenjit.Executor() as other:
+        other.compile("define i32 @main() {\n  br label %a\na:\n  br label %a\n}\n")
+        assert other.run_isolated(timeout=0.05).limit == "time"
+        assert other.run_isolated(cpu_time=0.05).limit == "cpu_time"
+    with mgenjit.Executor() as none, pytest.raises(mgenjit.NotFoundError):
+        none.run_isolated()

@@ -3,12 +3,13 @@
 use crate::error::reason;
 use crate::protocol::isolated::{Ended, Failure, Missing, Reply};
 use crate::protocol::transport;
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
 /// How much is read at once.
 const CHUNK_LEN: usize = 64 << 10;
@@ -22,15 +23,19 @@ pub struct Captured {
     pub output: [Vec<u8>; 2],
     /// It wrote more than it may, and was stopped.
     pub too_much: bool,
+    /// Its time was up here, and it was stopped.
+    pub is_late: bool,
 }
 
 /// Follows a run to its end. `pipes`: of standard output and standard error, if they are kept, and not blocking. `most`: bytes of
-/// both, 0 for no limit.
+/// both, 0 for no limit. `limit`: how long it may take from now on, if that is not the monitor's to watch.
 pub fn follow(
     socket: &UnixStream,
     mut pipes: [Option<OwnedFd>; 2],
     most: u64,
+    limit: Option<Duration>,
 ) -> io::Result<Captured> {
+    let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
     let mut captured = Captured::default();
     let mut chunk = vec![0; CHUNK_LEN];
     let mut is_killed = false;
@@ -41,7 +46,11 @@ pub fn follow(
         let open: Vec<usize> = (0..2).filter(is_read).collect();
         let watched = open.iter().filter_map(|at| pipes[*at].as_ref());
         polled.extend(watched.map(|pipe| PollFd::new(pipe, PollFlags::IN)));
-        match rustix::event::poll(&mut polled, None) {
+        let rest = deadline
+            .filter(|_| !is_killed)
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let timeout = rest.and_then(|rest| Timespec::try_from(rest).ok());
+        match rustix::event::poll(&mut polled, timeout.as_ref()) {
             Ok(_) => {}
             Err(Errno::INTR) => continue,
             Err(error) => return Err(error.into()),
@@ -52,7 +61,8 @@ pub fn follow(
                 captured.read(&mut pipes[at], at, most, &mut chunk)?;
             }
         }
-        if captured.too_much && !is_killed {
+        captured.is_late |= rest.is_some_and(|rest| rest.is_zero());
+        if (captured.too_much || captured.is_late) && !is_killed {
             // It is killed, and its end is told as any other.
             is_killed = true;
             let _ = socket.shutdown(Shutdown::Write);

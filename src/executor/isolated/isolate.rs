@@ -33,6 +33,8 @@ pub struct Isolate {
     live: Mutex<Option<Live>>,
     current: Mutex<Current>,
     functions: Mutex<Vec<HostFunction>>,
+    /// Processes that were started ahead of need.
+    spares: Mutex<Vec<Live>>,
     outputs: Mutex<[Output; 2]>,
     /// A forked child has no use of it.
     generation: u32,
@@ -57,16 +59,19 @@ struct Output {
 impl Isolate {
     /// `shared`: bytes of memory that both sides see.
     pub fn new(executor: Arc<Executor>, options: Options, shared: u64) -> Result<Isolate, Error> {
-        Ok(Isolate {
+        let isolate = Isolate {
             executor,
             options,
             arena: Arena::new(shared)?,
             live: Mutex::default(),
             current: Mutex::default(),
             functions: Mutex::default(),
+            spares: Mutex::default(),
             outputs: Mutex::default(),
             generation: fork::guard(fork::generation).into_inner(),
-        })
+        };
+        isolate.fill();
+        Ok(isolate)
     }
 
     /// Memory that both sides have at this address, until it is freed or the isolate is gone.
@@ -225,8 +230,15 @@ impl Isolate {
         match live {
             Some(live) => Ok(live),
             None => {
-                let mut started = Live::begin(&self.executor, &self.options, &self.arena)?;
-                started.await_ready()?;
+                let mut started = match self.take_spare(present) {
+                    Some(spare) => spare,
+                    None => {
+                        let mut started = Live::begin(&self.executor, &self.options, &self.arena)?;
+                        started.await_ready()?;
+                        started
+                    }
+                };
+                self.fill();
                 let outputs = std::mem::take(&mut started.outputs);
                 *self.outputs() = outputs.map(|file| Output {
                     file: file.map(File::from),
@@ -235,6 +247,30 @@ impl Isolate {
                 Ok(live.insert(started))
             }
         }
+    }
+
+    /// One that is ready and can make calls.
+    fn take_spare(&self, present: &Present) -> Option<Live> {
+        loop {
+            let mut spare = self.spares().pop()?;
+            if spare.await_ready().is_ok() && spare.is_usable(&self.executor, present) {
+                return Some(spare);
+            }
+        }
+    }
+
+    /// Starts as many processes as are to be ready, and waits for none. If that fails, the call that needs one says why.
+    fn fill(&self) {
+        while self.spares().len() < self.options.pool {
+            match Live::begin(&self.executor, &self.options, &self.arena) {
+                Ok(started) => self.spares().push(started),
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn spares(&self) -> fork::Guarded<MutexGuard<'_, Vec<Live>>> {
+        fork::guard(|| self.spares.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// A forked child has no use of it.

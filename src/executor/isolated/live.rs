@@ -11,7 +11,7 @@ use crate::error::{Error, Status, reason};
 use crate::executor::core::Executor;
 use crate::executor::value::Value;
 use crate::fork;
-use crate::outcome::{End, Limit, Missing, Outcome};
+use crate::outcome::{Missing, Outcome};
 use crate::protocol::isolated::{Failure, Part, Reply};
 use crate::protocol::transport;
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -272,20 +272,17 @@ impl Live {
     /// What became of one that has ended, or was ended.
     pub fn outcome(mut self) -> Result<Outcome, Error> {
         let lost = |error: &std::io::Error| Error::new(Status::ServerCrashed, capture::lost(error));
-        let captured = capture::follow(&self.run, [None, None], 0).map_err(|error| lost(&error))?;
+        let captured =
+            capture::follow(&self.run, [None, None], 0, None).map_err(|error| lost(&error))?;
         let captured = Captured {
             ready: Some((
                 std::mem::take(&mut self.bases),
                 self.ready.unwrap_or_default(),
             )),
+            is_late: self.is_late,
             ..captured
         };
-        let mut outcome = run::outcome(captured, &self.held)?;
-        let was_killed = outcome.end == End::Signal(libc::SIGKILL) && outcome.limit.is_none();
-        if self.is_late && was_killed {
-            outcome.limit = Some(Limit::Wall);
-        }
-        Ok(outcome)
+        run::outcome(captured, &self.held)
     }
 }
 

@@ -16,8 +16,19 @@ pub enum Stream {
     Memory(Vec<u8>),
 }
 
+impl PartialEq for Stream {
+    fn eq(&self, other: &Stream) -> bool {
+        match (self, other) {
+            (Stream::None, Stream::None) => true,
+            (Stream::Descriptor(one), Stream::Descriptor(other)) => Arc::ptr_eq(one, other),
+            (Stream::Memory(one), Stream::Memory(other)) => one == other,
+            _ => false,
+        }
+    }
+}
+
 /// Zero: no limit.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
     pub arguments: Vec<Vec<u8>>,
     /// Each as `NAME=value`.
@@ -32,4 +43,6 @@ pub struct Options {
     pub output: u64,
     pub files: u64,
     pub require: bool,
+    /// How many processes are kept ready.
+    pub pool: usize,
 }

@@ -1,6 +1,6 @@
-//! Runs an executor's modules as a program in a process of its own, and tells how it ended.
+//! Starts a process that has an executor's modules, and tells how it ended.
 
-use super::capture::{self, Captured};
+use super::capture::Captured;
 use super::options::{Options, Stream};
 use crate::cache::entry::Entry;
 use crate::client::{locate, runner};
@@ -51,6 +51,18 @@ impl Begun {
     pub fn send(&self, part: &Part, file: Option<BorrowedFd<'_>>) -> Result<(), Error> {
         ignore_end(send(&self.socket, part, file))
     }
+
+    /// Whether that is what it has.
+    pub fn has(&self, present: &Present) -> bool {
+        let modules = &present.modules;
+        self.libraries == present.libraries
+            && self.held.len() == modules.len()
+            && self
+                .held
+                .iter()
+                .zip(modules)
+                .all(|(one, other)| one.is(other))
+    }
 }
 
 fn ignore_end(result: Result<(), Error>) -> Result<(), Error> {
@@ -76,21 +88,6 @@ pub struct Present {
 }
 
 impl Executor {
-    /// Runs `main` in a process of its own, with its constructors. Nothing of it runs here.
-    pub fn run_isolated(&self, options: &Options) -> Result<Outcome, Error> {
-        let begun = self.begin_isolated(options, options.wall, None)?;
-        begun.send(&Part::Go, None)?;
-        let Begun {
-            socket,
-            held,
-            outputs,
-            ..
-        } = begun;
-        let captured = capture::follow(&socket, outputs, options.output)
-            .map_err(|error| Error::new(Status::ServerCrashed, capture::lost(&error)))?;
-        outcome(captured, &held.into_iter().map(Some).collect::<Vec<_>>())
-    }
-
     pub(super) fn present(&self) -> Present {
         let state = self.lock();
         Present {
@@ -345,6 +342,9 @@ pub fn outcome(captured: Captured, held: &[Option<Held>]) -> Result<Outcome, Err
     };
     let limit = match ended.limit {
         _ if captured.too_much => Some(Limit::Output),
+        None if captured.is_late && end(ended.status) == End::Signal(libc::SIGKILL) => {
+            Some(Limit::Wall)
+        }
         Some(isolated::Limit::Wall) => Some(Limit::Wall),
         Some(isolated::Limit::Cpu) => Some(Limit::Cpu),
         Some(isolated::Limit::Memory) => Some(Limit::Memory),

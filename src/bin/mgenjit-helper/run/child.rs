@@ -63,6 +63,9 @@ impl Child<'_> {
                 give_up()
             }
         };
+        if prepared.waits && !matches!(transport::receive(&self.socket), Ok((Part::Go, None))) {
+            give_up();
+        }
         let (bases, missing) = (prepared.bases, prepared.missing);
         if transport::send(&self.socket, &Reply::Ready { bases, missing }, None).is_err() {
             give_up();
@@ -101,7 +104,7 @@ impl Child<'_> {
         let mut program = isolated::Program::default();
         let mut bases = Vec::new();
         let mut streams = [const { None }; 3];
-        loop {
+        let waits = loop {
             let (part, file) = match transport::receive::<Part>(&self.socket) {
                 Ok(received) => received,
                 Err(TransportError::Closed) => return Ok(None),
@@ -112,12 +115,12 @@ impl Child<'_> {
                 }
             };
             match part {
-                Part::Go if self.channel.is_none() => {
+                Part::Go | Part::Wait if self.channel.is_none() => {
                     self.program.check_main()?;
-                    break;
+                    break part == Part::Wait;
                 }
-                Part::Serve if self.channel.is_some() => break,
-                Part::Go | Part::Serve | Part::Page => return Err(nonsense()),
+                Part::Serve if self.channel.is_some() => break false,
+                Part::Go | Part::Wait | Part::Serve | Part::Page => return Err(nonsense()),
                 Part::Shared { address, len } => share(&needed(file)?, address, len)?,
                 Part::Program(given) => {
                     program = *given;
@@ -143,7 +146,7 @@ impl Child<'_> {
                     *place.ok_or_else(nonsense)? = Some(needed(file)?);
                 }
             }
-        }
+        };
         let arguments = strings(program.arguments)?;
         set_environment(strings(program.environment)?);
         let directory = match program.directory.as_slice() {
@@ -177,6 +180,7 @@ impl Child<'_> {
             arguments,
             bases,
             missing,
+            waits,
         }))
     }
 }
@@ -185,6 +189,8 @@ struct Prepared {
     arguments: Vec<CString>,
     bases: Vec<u64>,
     missing: Missing,
+    /// It was made ahead of need, and is told when to begin.
+    waits: bool,
 }
 
 /// Ends the process before it has begun.
