@@ -52,6 +52,7 @@ pub mod version;
 pub mod fuzz {
     pub use crate::cache::bundle::fuzz::check as bundle;
     pub use crate::cache::entry::fuzz::check as entry;
+    pub use crate::executor::isolated::fuzz::{page, run};
     pub use crate::protocol::fuzz::{reply, requests};
     pub use crate::protocol::storage::fuzz::answers;
 }

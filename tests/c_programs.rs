@@ -86,7 +86,9 @@ programs! {
     isolate_calls.c
     isolate_host.c
     isolate_pool.c
+    isolate_stress.c
     isolated.c
+    isolated_kernels.c
     isolates.c
     isolates_hostile.c
     isolation.c
@@ -138,6 +140,15 @@ fn soak_a_million_replacements() {
     workspace.set_variable("CHECK_REPLACEMENTS", "1000000");
     let run = workspace.run(Run::Cold);
     run.expect_success("a million replacements");
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn soak_isolates_that_crash() {
+    let mut workspace = Workspace::new("isolate_stress.c");
+    workspace.set_variable("CHECK_SECONDS", "60");
+    let run = workspace.run(Run::Cold);
+    run.expect_success("isolates that crash for a minute");
 }
 
 #[test]

@@ -72,6 +72,11 @@ int64_t sum(int64_t count, ...)
     return (int64_t)result;
 }
 
+int64_t parent(void)
+{
+    return getppid();
+}
+
 int64_t process(void)
 {
     return getpid();

@@ -12,6 +12,8 @@ mod arena;
 mod capture;
 pub mod channel;
 mod closures;
+#[cfg(any(fuzzing, test))]
+pub mod fuzz;
 pub mod host;
 pub mod isolate;
 mod live;
