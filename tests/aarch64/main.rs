@@ -5,6 +5,7 @@
 mod support;
 
 mod bytes;
+mod check;
 mod emulated;
 mod generated;
 mod program;

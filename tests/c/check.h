@@ -28,13 +28,15 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What triples call this machine, and another one. */
+/* What triples call this machine, and another one; and the CPU whose code all of its kind run. */
 #ifdef __aarch64__
 #define MACHINE "aarch64"
 #define OTHER_MACHINE "x86_64"
+#define OLDEST_CPU "generic"
 #else
 #define MACHINE "x86_64"
 #define OTHER_MACHINE "aarch64"
+#define OLDEST_CPU "x86-64"
 #endif
 
 /* Ends the case unless the condition holds. */
