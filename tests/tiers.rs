@@ -86,6 +86,12 @@ impl Site {
         };
         let mut all = processes::running(&program);
         all.retain(is_here);
+        // What one of them starts is it, too, until it is a program of its own.
+        let starters = all.clone();
+        let is_started = |process: Pid| {
+            processes::parent(process).is_some_and(|parent| starters.contains(&parent))
+        };
+        all.retain(|process| !is_started(*process));
         all
     }
 }
