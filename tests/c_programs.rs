@@ -89,6 +89,7 @@ programs! {
     isolate_stress.c
     isolated.c
     isolated_kernels.c
+    isolated_processes.c
     isolates.c
     isolates_hostile.c
     isolation.c

@@ -312,6 +312,7 @@ fn help_and_version() {
         "--opt",
         "--output",
         "--pieces",
+        "--processes",
         "--read",
         "--server",
         "--server-idle",
@@ -781,6 +782,10 @@ fn programs_run_in_processes_of_their_own() {
         (["--isolated", "--time", "soon"], "not a time"),
         (["--isolated", "--time", "0"], "not a time"),
         (["--isolated", "--memory", "1X"], "not a size"),
+        (
+            ["--isolated", "--processes", "0"],
+            "not a number of processes",
+        ),
         (["--isolated", "--env", "NAME"], "NAME=VALUE"),
         (["--isolated", "--call", "main()"], "--isolated runs main"),
         (["--isolated", "--list", "--list"], "--isolated runs main"),

@@ -58,6 +58,12 @@ int isolated_size(const char *text, uint64_t *bytes)
     return read_number(text, units, bytes);
 }
 
+int isolated_count(const char *text, uint64_t *count)
+{
+    static const struct unit units[] = {{"", 1}, {NULL, 0}};
+    return read_number(text, units, count);
+}
+
 int isolated_new(struct isolated *isolated, int argc, mgenjit_error **error)
 {
     return list_new(&isolated->variables, argc) && mgenjit_isolation_new(&isolated->isolation, error) == MGENJIT_STATUS_OK;

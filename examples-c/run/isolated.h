@@ -15,9 +15,11 @@ struct isolated {
 int isolated_new(struct isolated *isolated, int argc, mgenjit_error **error);
 void isolated_free(struct isolated *isolated);
 
-/* Read "5s", "500ms", "2m", "1h" or "5" as milliseconds, and "10M", "1G", "64K" or "100" as bytes. Return 0 if it is none. */
+/* Read "5s", "500ms", "2m", "1h" or "5" as milliseconds, "10M", "1G", "64K" or "100" as bytes, and "8" as a number. Return 0 if it
+ * is none. */
 int isolated_duration(const char *text, uint64_t *milliseconds);
 int isolated_size(const char *text, uint64_t *bytes);
+int isolated_count(const char *text, uint64_t *count);
 
 /* Runs the main of an executor. Returns the exit code: the program's own, 124 if its time was up, or 128 + the signal that
  * ended it. */

@@ -34,6 +34,7 @@ static const char help[] =
     "  --time TIME, --cpu TIME\n"
     "                       how long it may run, and how much processor time it may use: 5s, 500ms, 2m\n"
     "  --memory SIZE        how much memory it may have: 64M, 1G\n"
+    "  --processes COUNT    how many processes and threads it may be, each with its share of the memory; default: 1 process\n"
     "  --output SIZE        how much it may write; its output is then shown when it has ended\n"
     "  --read PATH, --write PATH\n"
     "                       let it read, or also write, this file or folder (repeatable)\n"
@@ -54,7 +55,7 @@ static const char more_help[] =
     "With --isolated: 124 its time was up, 128 + N signal N ended it.\n";
 
 enum {
-    ADD = 256, CALL, CPU, CPU_TIME, DEBUG, ENVIRONMENT, HELP, ISOLATED, KEEP, LIB, LIST, MEMORY, NETWORK, OUTPUT, PROFILE, READ, TIERS,
+    ADD = 256, CALL, CPU, CPU_TIME, DEBUG, ENVIRONMENT, HELP, ISOLATED, KEEP, LIB, LIST, MEMORY, NETWORK, OUTPUT, PROCESSES, PROFILE, READ, TIERS,
     TIME, VERSION, WITH, WRITE
 };
 
@@ -87,6 +88,7 @@ static const struct argument_row isolated_rows[] = {
     {"memory", VALUE, MEMORY},
     {"network", NO_VALUE, NETWORK},
     {"output", VALUE, OUTPUT},
+    {"processes", VALUE, PROCESSES},
     {"read", VALUE, READ},
     {"time", VALUE, TIME},
     {"write", VALUE, WRITE},
@@ -124,11 +126,14 @@ static int take_isolated(struct isolated *isolated, int option, const char *valu
         return wrong("not a time, such as 5s or 500ms: ", value, exit_code);
     if ((option == MEMORY || option == OUTPUT) && !isolated_size(value, &number))
         return wrong("not a size, such as 64M or 1G: ", value, exit_code);
+    if (option == PROCESSES && !isolated_count(value, &number))
+        return wrong("not a number of processes, such as 8: ", value, exit_code);
     switch (option) {
     case TIME: status = mgenjit_isolation_set_timeout(isolation, number, &error); break;
     case CPU_TIME: status = mgenjit_isolation_set_cpu_time(isolation, number, &error); break;
     case MEMORY: status = mgenjit_isolation_set_memory(isolation, number, &error); break;
     case OUTPUT: isolated->output = number; break;
+    case PROCESSES: status = mgenjit_isolation_set_processes(isolation, number, &error); break;
     case READ: status = mgenjit_isolation_allow_path(isolation, value, MGENJIT_ACCESS_READ, &error); break;
     case WRITE: status = mgenjit_isolation_allow_path(isolation, value, MGENJIT_ACCESS_WRITE, &error); break;
     case NETWORK: status = mgenjit_isolation_allow_network(isolation, true, &error); break;
@@ -169,6 +174,7 @@ static int take(struct options *options, int option, const char *value, int *exi
     case MEMORY:
     case NETWORK:
     case OUTPUT:
+    case PROCESSES:
     case READ:
     case TIME:
     case WRITE: return take_isolated(&options->isolated, option, value, exit_code);

@@ -239,6 +239,27 @@ pub unsafe extern "C" fn mgenjit_isolation_set_open_files(
     set!(error, handle_mut isolation => isolation.0.files = count)
 }
 
+/// Sets how many processes the program may be at a time, the first one included; each thread counts as one. 0 or 1, the default: one
+/// process, with any number of threads. With more, `fork` works, and fails with EAGAIN beyond that many. When the first one ends or
+/// is killed, so are all others, whatever they did to outlive it. They can send signals to each other, and cannot start programs
+/// (`exec`).
+///
+/// Such a program has a namespace of users and one of process ids, where this user may make them; else the run is
+/// MGENJIT_STATUS_UNSUPPORTED, required or not. Where this process is the administrator's, `getuid` tells another user there, and
+/// `geteuid`, by which files are opened, the same. The processes share the limit of memory equally: each may have `bytes / count`.
+/// The limit of processor time is one of each process, in whole seconds: set a timeout, too. An isolate has one process: with more, its
+/// calls are MGENJIT_STATUS_INVALID_ARGUMENT.
+///
+/// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgenjit_isolation_set_processes(
+    isolation: *mut mgenjit_isolation,
+    count: u64,
+    error: *mut *mut mgenjit_error,
+) -> mgenjit_status {
+    set!(error, handle_mut isolation => isolation.0.processes = count)
+}
+
 /// Lets the program use the file or folder at `path`, which must exist when the program starts: `access` is MGENJIT_ACCESS_READ or
 /// _WRITE. A relative path is one from this process's folder.
 ///
@@ -330,7 +351,8 @@ pub unsafe extern "C" fn mgenjit_isolation_set_pool(
 /// mgenjit_outcome_free.
 ///
 /// The process is made by a helper program that stays for the next run and ends with this process, together with all programs
-/// that run then. No child of this process is made, and no signal comes. The program may have threads and no other processes.
+/// that run then. No child of this process is made, and no signal comes. The program may have threads, and
+/// other processes by mgenjit_isolation_set_processes.
 ///
 /// Thread-safe: many programs may run at once. Errors: MGENJIT_STATUS_NOT_FOUND if there is no `main`, or the cache has lost a
 /// module; MGENJIT_STATUS_UNRESOLVED; MGENJIT_STATUS_LOAD or _LIBRARY; MGENJIT_STATUS_TYPE if it is not a main;

@@ -19,6 +19,8 @@ pub struct Begin {
     pub cpu: u64,
     /// It is to make calls: [`Part::Page`] is in its socket already.
     pub calls: bool,
+    /// It may start processes.
+    pub several: bool,
 }
 
 /// What a run is made of, in any order; the program comes first, and [`Part::Go`] or
@@ -85,7 +87,7 @@ pub struct Access {
 /// What the process itself is limited to; 0: as the host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Bytes of address space beyond what the process starts with.
+    /// Bytes of address space of each process beyond what it starts with.
     pub memory: u64,
     /// Bytes of each file that is written.
     pub file: u64,
@@ -93,6 +95,8 @@ pub struct Limits {
     pub files: u64,
     /// Seconds of processor time: the kernel's own limit, behind the monitor's.
     pub cpu: u64,
+    /// Processes and threads together; 0 and 1: one process.
+    pub processes: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -424,6 +424,7 @@ static void isolations(void)
     REFUSED(mgenjit_isolation_set_memory(NULL, 1, &failure));
     REFUSED(mgenjit_isolation_set_output(NULL, 1, &failure));
     REFUSED(mgenjit_isolation_set_open_files(NULL, 1, &failure));
+    REFUSED(mgenjit_isolation_set_processes(NULL, 1, &failure));
     REFUSED(mgenjit_isolation_allow_path(NULL, "/", MGENJIT_ACCESS_READ, &failure));
     REFUSED(mgenjit_isolation_allow_path(isolation, NULL, MGENJIT_ACCESS_READ, &failure));
     REFUSED(mgenjit_isolation_allow_path(isolation, "", MGENJIT_ACCESS_READ, &failure));

@@ -210,8 +210,9 @@ class Executor:
         """Runs `main` in a process of its own, which may crash or loop without harm to this one, and tells how it ends.
 
         `timeout` is in seconds; 0: it takes as long as it takes. What it writes is in the outcome, unless `stdout` and
-        `stderr` are descriptors, or `capture` is false; `output` limits its bytes. The other options are those of
-        Isolate. Ctrl-C does not end it: give a timeout.
+        `stderr` are descriptors, or `capture` is false; `output` limits its bytes. `processes` is how many processes
+        and threads it may be, which have the memory in equal shares. The other options are those of Isolate. Ctrl-C
+        does not end it: give a timeout.
         """
         from ._isolation import isolation, milliseconds
         from ._outcome import Outcome

@@ -30,6 +30,7 @@ def isolation(
     stderr: int | None = None,
     capture: bool = False,
     pool: int = 0,
+    processes: int = 1,
 ) -> Handle:
     """A handle with these options, which Isolate and Executor.run_isolated explain."""
     made = Handle(make("isolation_new"), lib.isolation_free)
@@ -37,6 +38,7 @@ def isolation(
     call("isolation_set_cpu_time", made, milliseconds(cpu_time))
     call("isolation_set_output", made, output)
     call("isolation_set_open_files", made, open_files)
+    call("isolation_set_processes", made, processes)
     for paths, access in ((read, "ACCESS_READ"), (write, "ACCESS_WRITE")):
         for path in paths:
             call("isolation_allow_path", made, _abi.encode_path(path), CONSTANTS[access])

@@ -86,6 +86,7 @@ FUNCTIONS: dict[str, str] = {
     "mgenjit_isolation_set_memory": "i:pQp",
     "mgenjit_isolation_set_output": "i:pQp",
     "mgenjit_isolation_set_open_files": "i:pQp",
+    "mgenjit_isolation_set_processes": "i:pQp",
     "mgenjit_isolation_allow_path": "i:psip",
     "mgenjit_isolation_allow_all_files": "i:p?p",
     "mgenjit_isolation_allow_network": "i:p?p",

@@ -8,6 +8,7 @@ pub const AUDIT: u32 = 0xc000_00b7;
 /// What the C library makes of `alarm`.
 pub const FOR_COMPILING: &[c_long] = &[libc::SYS_setitimer];
 
+pub const FORKS: &[c_long] = &[];
 pub const NEVER: &[c_long] = &[];
 pub const FILES: &[c_long] = &[];
 

@@ -8,10 +8,11 @@ pub const AUDIT: u32 = 0xc000_003e;
 /// What takes the place of newer calls here, and does what they do.
 pub const FOR_COMPILING: &[c_long] = &[libc::SYS_alarm, libc::SYS_dup2, libc::SYS_poll];
 
-/// What starts processes or changes the system.
+/// What starts processes.
+pub const FORKS: &[c_long] = &[libc::SYS_fork, libc::SYS_vfork];
+
+/// What changes the system.
 pub const NEVER: &[c_long] = &[
-    libc::SYS_fork,
-    libc::SYS_vfork,
     libc::SYS_modify_ldt,
     libc::SYS_iopl,
     libc::SYS_ioperm,

@@ -42,6 +42,8 @@ pub struct Options {
     /// Of what is captured together, and of each file.
     pub output: u64,
     pub files: u64,
+    /// Processes and threads together; 0 and 1: one process.
+    pub processes: u64,
     pub require: bool,
     /// How many processes are kept ready.
     pub pool: usize,

@@ -111,6 +111,13 @@ impl Executor {
         page: Option<BorrowedFd<'_>>,
     ) -> Result<Begun, Error> {
         self.check_cpu()?;
+        let several = options.processes > 1;
+        if several && page.is_some() {
+            return Err(Error::new(
+                Status::InvalidArgument,
+                "an isolate has one process: mgenjit_isolation_set_processes is for mgenjit_executor_run_isolated",
+            ));
+        }
         let (held, libraries) = {
             let state = self.lock();
             let paths = state.libraries.iter().map(|library| library.path());
@@ -122,19 +129,25 @@ impl Executor {
             wall: millis(wall),
             cpu: millis(options.cpu),
             calls: page.is_some(),
+            several,
         };
         let configured = self.config().server_path.as_deref();
         let socket = runner::begin(&begin, page, || {
             locate::helper(configured, "run programs in processes of their own")
         })?;
         let limits = isolated::Limits {
-            memory: options.memory,
+            // They share it equally, so that all together stay below.
+            memory: match options.memory {
+                0 => 0,
+                memory => (memory / options.processes.max(1)).max(1),
+            },
+            processes: options.processes,
             file: options.output,
             files: options.files,
-            // Behind the monitor's, which is exact.
+            // Behind the monitor's, which is exact, where there is one process.
             cpu: millis(options.cpu)
                 .div_ceil(1000)
-                .saturating_add(u64::from(!options.cpu.is_zero())),
+                .saturating_add(u64::from(!options.cpu.is_zero() && !several)),
         };
         let (streams, outputs) = streams(&options.streams, page.is_some())?;
         let program = Program {

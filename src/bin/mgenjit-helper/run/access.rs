@@ -13,8 +13,13 @@ use std::path::Path;
 /// What newer kernels can forbid is left to the filter of system calls.
 const KNOWN: ABI = ABI::V6;
 
-/// Gives up everything but this. `limited`: the process's memory has a limit. `process`: this process.
-pub fn restrict(access: &Access, limited: bool, process: u32) -> Result<Missing, Failure> {
+/// Gives up everything but this. `several`: it may start processes. `limited`: the process's memory has a limit. `process`: this process.
+pub fn restrict(
+    access: &Access,
+    limited: bool,
+    process: u32,
+    several: bool,
+) -> Result<Missing, Failure> {
     give_up_privileges();
     let mut missing = Missing {
         files: !landlock(access)?,
@@ -24,6 +29,7 @@ pub fn restrict(access: &Access, limited: bool, process: u32) -> Result<Missing,
         files: has_no_files(access),
         network: !access.network,
         uncounted_memory: limited,
+        processes: !several,
     };
     missing.calls = filter::apply(forbidden, process).is_err();
     // Without files, the filter does the same.
@@ -89,7 +95,7 @@ fn landlock(access: &Access) -> Result<bool, Failure> {
 }
 
 /// A program of the system's administrator has no more rights than any other.
-fn give_up_privileges() {
+pub fn give_up_privileges() {
     #[repr(C)]
     struct Header {
         version: u32,

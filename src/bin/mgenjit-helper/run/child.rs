@@ -1,7 +1,7 @@
 //! The process of one program: reads what it is to run, gives up what the program may not have, and runs it.
 
 use super::fault::Page;
-use super::{access, bottom};
+use super::{access, bottom, namespace};
 use mgenjit::isolating::{Channel, Program, share};
 use mgenjit::protocol::isolated::{self, Failure, Limits, Missing, Part, Reply};
 use mgenjit::protocol::transport::{self, TransportError};
@@ -166,7 +166,17 @@ impl Child<'_> {
         let process = std::process::id();
         limit(program.limits);
         self.page.watch(program.limits.memory);
-        let missing = access::restrict(&program.access, limited, process)?;
+        let processes = program.limits.processes;
+        let several = processes > 1;
+        let missing = access::restrict(&program.access, limited, process, several)?;
+        if several {
+            if missing.calls {
+                return Err(Failure::unsupported(
+                    "a program of several processes needs a filter of system calls (seccomp), which this kernel lacks".to_owned(),
+                ));
+            }
+            namespace::limit(processes)?;
+        }
         if program.require && missing != Missing::default() {
             let what = match missing {
                 Missing { calls: true, .. } => "system calls cannot be filtered (seccomp)",

@@ -15,6 +15,8 @@ pub struct Forbidden {
     pub network: bool,
     /// Memory that no limit of a process counts.
     pub uncounted_memory: bool,
+    /// Any beside this one. Without this, they are in namespaces of their own.
+    pub processes: bool,
 }
 
 /// The last system call that this list was made with: `file_setattr`.
@@ -27,8 +29,6 @@ const NEVER: &[c_long] = &[
     // Programs and processes.
     libc::SYS_execve,
     libc::SYS_execveat,
-    libc::SYS_setsid,
-    libc::SYS_setpgid,
     libc::SYS_unshare,
     libc::SYS_setns,
     // Others' memory, and signals to them.
@@ -110,6 +110,18 @@ const NEVER: &[c_long] = &[
     libc::SYS_fanotify_mark,
     libc::SYS_lookup_dcookie,
 ];
+
+const SESSIONS: &[c_long] = &[libc::SYS_setsid, libc::SYS_setpgid];
+
+const USERS: &[c_long] = &[libc::SYS_setuid, libc::SYS_setreuid, libc::SYS_setresuid];
+
+const NAMESPACES: u32 = (libc::CLONE_NEWNS
+    | libc::CLONE_NEWCGROUP
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUSER
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET) as u32;
 
 /// By path.
 const FILES: &[c_long] = &[
@@ -205,11 +217,6 @@ fn program(forbidden: Forbidden, process: u32) -> Vec<sock_filter> {
         &[libc::SYS_clone3, SYS_MAP_SHADOW_STACK],
         Rule::Fail(libc::ENOSYS),
     );
-    // Threads, and no processes.
-    set(
-        &[libc::SYS_clone],
-        Rule::OnlyWith(0, libc::CLONE_THREAD as u32),
-    );
     // To itself alone.
     let own = [
         libc::SYS_kill,
@@ -217,7 +224,18 @@ fn program(forbidden: Forbidden, process: u32) -> Vec<sock_filter> {
         libc::SYS_rt_sigqueueinfo,
         libc::SYS_rt_tgsigqueueinfo,
     ];
-    set(&own, Rule::Only(0, process, process));
+    if forbidden.processes {
+        // Threads alone.
+        let threads = Rule::OnlyWith(0, libc::CLONE_THREAD as u32);
+        set(&[libc::SYS_clone], threads);
+        set(kernel::FORKS, Rule::Fail(libc::EPERM));
+        set(SESSIONS, Rule::Fail(libc::EPERM));
+        set(&own, Rule::Only(0, process, process));
+    } else {
+        set(&[libc::SYS_clone], Rule::Without(0, NAMESPACES));
+        // The kernel counts them by the user.
+        set(USERS, Rule::Fail(libc::EPERM));
+    }
     let own_or_zero = [
         libc::SYS_prlimit64,
         libc::SYS_sched_setaffinity,
@@ -277,6 +295,8 @@ enum Rule {
     Fail(i32),
     /// Only if this argument has one of these bits.
     OnlyWith(u32, u32),
+    /// Only if this argument has none of these bits.
+    Without(u32, u32),
     /// Only if this argument is one of these.
     Only(u32, u32, u32),
     /// Unless this argument is one of these.
@@ -293,6 +313,12 @@ impl Rule {
             Rule::OnlyWith(index, bits) => filter.extend([
                 argument(index),
                 jump(BPF_ANY_BIT, bits, 1, 0),
+                refuse,
+                allow,
+            ]),
+            Rule::Without(index, bits) => filter.extend([
+                argument(index),
+                jump(BPF_ANY_BIT, bits, 0, 1),
                 refuse,
                 allow,
             ]),
@@ -435,8 +461,13 @@ mod tests {
             files: true,
             network: true,
             uncounted_memory: true,
+            processes: true,
         };
-        let (strict, lenient) = (program(all, 77), program(Forbidden::default(), 77));
+        let alone = Forbidden {
+            processes: true,
+            ..Forbidden::default()
+        };
+        let (strict, lenient) = (program(all, 77), program(alone, 77));
         let allow = libc::SECCOMP_RET_ALLOW;
         let errno = |errno: i32| libc::SECCOMP_RET_ERRNO | errno as u32;
         let check = |call: c_long, arguments: &[u32], expect: [u32; 2]| {
@@ -444,7 +475,12 @@ mod tests {
                 .map(|filter| run(filter, kernel::AUDIT, call as u32, arguments));
             assert_eq!(now, expect, "{call} {arguments:?}");
         };
-        for call in NEVER.iter().chain(kernel::NEVER) {
+        for call in NEVER
+            .iter()
+            .chain(kernel::NEVER)
+            .chain(kernel::FORKS)
+            .chain(SESSIONS)
+        {
             check(*call, &[], [errno(libc::EPERM); 2]);
         }
         for call in FILES.iter().chain(kernel::FILES).chain(NETWORK) {
@@ -472,6 +508,30 @@ mod tests {
         check(libc::SYS_newfstatat, &[], [errno(libc::EPERM), allow]);
         let empty = [0, 0, 0, libc::AT_EMPTY_PATH as u32];
         check(libc::SYS_newfstatat, &empty, [allow; 2]);
+        let several = program(Forbidden::default(), 77);
+        let check = |call: c_long, arguments: &[u32], expect: u32| {
+            let now = run(&several, kernel::AUDIT, call as u32, arguments);
+            assert_eq!(now, expect, "{call} {arguments:?}");
+        };
+        for call in kernel::FORKS.iter().chain(SESSIONS) {
+            check(*call, &[], allow);
+        }
+        for call in NEVER.iter().chain(kernel::NEVER).chain(USERS) {
+            check(*call, &[], errno(libc::EPERM));
+        }
+        check(libc::SYS_clone, &[17], allow);
+        check(
+            libc::SYS_clone,
+            &[libc::CLONE_NEWPID as u32],
+            errno(libc::EPERM),
+        );
+        check(
+            libc::SYS_clone,
+            &[libc::CLONE_NEWUSER as u32],
+            errno(libc::EPERM),
+        );
+        check(libc::SYS_clone3, &[], errno(libc::ENOSYS));
+        check(libc::SYS_kill, &[76], allow);
         let other = run(&strict, 0x4000_0003, 0, &[]);
         assert_eq!(other, libc::SECCOMP_RET_KILL_PROCESS);
     }

@@ -5,6 +5,7 @@
 
 use super::child::Child;
 use super::fault::Page;
+use super::namespace;
 use super::process::Process;
 use mgenjit::isolating::{Channel, Program};
 use mgenjit::protocol::isolated::{Begin, Ended, Failure, Limit, Part, Reply};
@@ -28,6 +29,8 @@ struct Run {
     page: Page,
     /// Where its host waits for the answers of calls.
     channel: Option<Channel>,
+    /// Where the first process of several tells how the program ended.
+    told: Option<OwnedFd>,
     began: Instant,
     wall: Option<Duration>,
     cpu: Option<Duration>,
@@ -83,13 +86,26 @@ pub fn serve(socket: &UnixStream, host: Option<&OwnedFd>) -> Result<(), String> 
 
 /// Starts a program. `None`: it cannot be, and whoever wants it was told.
 fn begin(program: &Program, wanted: Begin, socket: UnixStream) -> Option<Run> {
-    let monitor = std::process::id();
-    let started = || -> io::Result<_> {
-        let channel = wanted.calls.then(|| channel(&socket)).transpose()?;
-        let page = Page::new()?;
-        Ok((Process::fork()?, page, channel))
+    let monitor = match wanted.several {
+        true => namespace::FIRST,
+        false => std::process::id(),
     };
-    let (process, page, channel) = match started() {
+    let failed = |error| Failure::io(format!("no process can be started: {error}"));
+    let started = || -> Result<_, Failure> {
+        let channel = wanted.calls.then(|| channel(&socket)).transpose();
+        let channel = channel.map_err(failed)?;
+        let page = Page::new().map_err(failed)?;
+        let process = match wanted.several {
+            true => namespace::fork(&socket)
+                .map_err(|error| namespace::refused(&error))?
+                .map(|(process, told)| (process, Some(told))),
+            false => Process::fork()
+                .map_err(failed)?
+                .map(|process| (process, None)),
+        };
+        Ok((process, page, channel))
+    };
+    let ((process, told), page, channel) = match started() {
         Ok((Some(process), page, channel)) => (process, page, channel),
         Ok((None, page, channel)) => {
             let child = Child {
@@ -101,8 +117,7 @@ fn begin(program: &Program, wanted: Begin, socket: UnixStream) -> Option<Run> {
             };
             child.run()
         }
-        Err(error) => {
-            let failure = Failure::io(format!("no process can be started: {error}"));
+        Err(failure) => {
             let _ = transport::send_if_room(&socket, &Reply::Failed(failure));
             let _ = transport::send_if_room(&socket, &Reply::Ended(Ended::default()));
             return None;
@@ -119,9 +134,11 @@ fn begin(program: &Program, wanted: Begin, socket: UnixStream) -> Option<Run> {
         socket,
         page,
         channel,
+        told,
         began: Instant::now(),
         wall: millis(wanted.wall),
-        cpu: millis(wanted.cpu),
+        // Of several processes, the kernel limits each.
+        cpu: millis(wanted.cpu).filter(|_| !wanted.several),
         is_killed: false,
         limit: None,
     })
@@ -173,6 +190,7 @@ impl Run {
     /// Tells how it ended.
     fn tell(&mut self) {
         let (status, usage) = self.process.reap();
+        let status = (self.told.as_ref().and_then(namespace::status)).unwrap_or(status);
         let wall = self.began.elapsed();
         let micros = |time: libc::timeval| time.tv_sec as u64 * 1_000_000 + time.tv_usec as u64;
         let (user, system) = (micros(usage.ru_utime), micros(usage.ru_stime));

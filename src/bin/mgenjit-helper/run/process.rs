@@ -21,8 +21,13 @@ impl Process {
             0 => return Ok(None),
             pid => Pid::from_raw(pid.max(0)).ok_or_else(io::Error::last_os_error)?,
         };
+        Process::of_child(pid).map(Some)
+    }
+
+    /// A child of this process. If it cannot be watched, it is ended.
+    pub fn of_child(pid: Pid) -> io::Result<Process> {
         match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(pidfd) => Ok(Some(Process { pid, pidfd })),
+            Ok(pidfd) => Ok(Process { pid, pidfd }),
             Err(error) => {
                 let _ = rustix::process::kill_process(pid, Signal::KILL);
                 // SAFETY: a child of this process that nobody else waits for.
