@@ -130,6 +130,9 @@ make_tools() {
             tool $called "'$program' --target=aarch64-linux-gnu --sysroot='$root'"
         done
     done
+    real=$target/rust/rustc
+    has_target "${RUSTC:-rustc}" && real=$("${RUSTC:-rustc}" --print sysroot)/bin/rustc
+    tool rustc "'$real' --target $triple"
     ${CC:-cc} -O2 -Wall -Wextra -Werror -DROOT="\"$root\"" -DQEMU="\"$(command -v qemu-aarch64)\"" \
         -o "$target/emulator" tests/aarch64/emulator.c
 }

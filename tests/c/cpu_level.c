@@ -2,9 +2,22 @@
 
 /* Code for a level of the architecture: it is cached under a key of its own, and refused where it could not run. */
 #include "check.h"
+#ifdef __aarch64__
+#include <sys/auxv.h>
+#endif
 
 #define LEVELS 2
-static const char *const levels[LEVELS] = { "x86-64", "x86-64-v3" };
+#ifdef __aarch64__
+static const char *const levels[LEVELS] = { OLDEST_CPU, "armv8.2-a" };
+#define NEWEST "armv9.5-a"
+#define NEWEST_HAS "faminmax"
+#define NAMES "\"native\", \"generic\", \"armv8-a\", "
+#else
+static const char *const levels[LEVELS] = { OLDEST_CPU, "x86-64-v3" };
+#define NEWEST "x86-64-v4"
+#define NEWEST_HAS "avx512"
+#define NAMES "\"native\", \"x86-64\", \"x86-64-v2\", \"x86-64-v3\", \"x86-64-v4\""
+#endif
 
 static const char IR[] =
     "declare double @llvm.fma.f64(double, double, double)\n"
@@ -13,7 +26,25 @@ static const char IR[] =
 
 static int is_supported(const char *level)
 {
-    return strcmp(level, "x86-64") == 0 || (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"));
+    if (strcmp(level, OLDEST_CPU) == 0)
+        return 1;
+#ifdef __aarch64__
+    return (getauxval(AT_HWCAP) & HWCAP_ATOMICS) && (getauxval(AT_HWCAP) & HWCAP_ASIMDRDM)
+        && (getauxval(AT_HWCAP) & HWCAP_DCPOP);
+#else
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#endif
+}
+
+static int is_newest(void)
+{
+#ifdef __aarch64__
+    /* No kernel of today's tells of all that it has. */
+    return 0;
+#else
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw")
+        && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512cd");
+#endif
 }
 
 /* Compiles at a level, or for this machine if it is NULL, or hits; runs the code; and copies its key. */
@@ -63,17 +94,16 @@ static void a_level_that_this_machine_lacks(void)
     mgenjit_config *config = new_watched_config(&events);
     mgenjit_executor *executor;
     mgenjit_module *module = NULL;
-    CHECK_OK(mgenjit_config_set_cpu(config, "x86-64-v4", &failure));
+    CHECK_OK(mgenjit_config_set_cpu(config, NEWEST, &failure));
     executor = new_executor(config);
     mgenjit_config_free(config);
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw")
-        && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512cd")) {
-        printf("not run: this machine is an x86-64-v4\n");
+    if (is_newest()) {
+        printf("not run: this machine is an " NEWEST "\n");
         mgenjit_executor_free(executor);
         return;
     }
     CHECK_STATUS(MGENJIT_STATUS_CPU, mgenjit_executor_compile(executor, NULL, IR, strlen(IR), &module, &failure));
-    CHECK_MESSAGE("avx512");
+    CHECK_MESSAGE(NEWEST_HAS);
     CHECK_STATUS(MGENJIT_STATUS_CPU, mgenjit_executor_compile_file(executor, "/none", &module, &failure));
     CHECK(module == NULL);
     for (size_t i = 0; i < sizeof events.count / sizeof *events.count; i++)
@@ -83,11 +113,11 @@ static void a_level_that_this_machine_lacks(void)
 
 static void bogus_names(void)
 {
-    static const char *const names[] = { "", "x86-64-v5", "X86-64", "haswell" };
+    static const char *const names[] = { "", "x86-64-v5", "X86-64", "haswell", "armv8", "ARMv8-a" };
     mgenjit_config *config = default_config();
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         CHECK_STATUS(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_cpu(config, names[i], &failure));
-        CHECK_MESSAGE("use one of \"native\", \"x86-64\", \"x86-64-v2\", \"x86-64-v3\", \"x86-64-v4\"");
+        CHECK_MESSAGE("use one of " NAMES);
     }
     CHECK_STATUS(MGENJIT_STATUS_INVALID_ARGUMENT, mgenjit_config_set_cpu(config, "\xff", &failure));
     mgenjit_config_free(config);

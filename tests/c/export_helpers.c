@@ -18,7 +18,7 @@ static mgenjit_executor *new_modest_executor(void)
 {
     mgenjit_config *config = default_config();
     mgenjit_executor *executor;
-    CHECK_OK(mgenjit_config_set_cpu(config, "x86-64", &failure));
+    CHECK_OK(mgenjit_config_set_cpu(config, OLDEST_CPU, &failure));
     executor = new_executor(config);
     mgenjit_config_free(config);
     return executor;

@@ -413,7 +413,11 @@ static void pieces_travel(void)
 /* What a machine put itself, for whatever CPU, it takes. */
 static void own_entries_are_taken(void)
 {
-    static const char *const cpus[] = {NULL, "native", "x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"};
+#ifdef __aarch64__
+    static const char *const cpus[] = {NULL, "native", OLDEST_CPU, "armv8-a", "armv8.2-a", "neoverse-n1", "armv9-a"};
+#else
+    static const char *const cpus[] = {NULL, "native", OLDEST_CPU, "x86-64-v2", "x86-64-v3", "x86-64-v4"};
+#endif
     for (size_t i = 0; i < sizeof cpus / sizeof cpus[0]; i++) {
         char name[32];
         snprintf(name, sizeof name, "own-%zu", i);
@@ -452,7 +456,7 @@ static void other_cpus(void)
     struct remote *remote = start_remote("cpus");
     char *folder = new_cache("cpus-first");
     mgenjit_config *config = machine(folder, remote->url, UNSIGNED);
-    CHECK_OK(mgenjit_config_set_cpu(config, "x86-64", &failure));
+    CHECK_OK(mgenjit_config_set_cpu(config, OLDEST_CPU, &failure));
     CHECK_INT(MGENJIT_ORIGIN_COMPILED, use_with(config));
     CHECK_UNTIL(remote->puts == 2);
     mgenjit_config_free(config);
@@ -460,7 +464,7 @@ static void other_cpus(void)
         config = machine(round == 0 ? folder : new_cache("cpus-second"), round == 0 ? "" : remote->url, UNSIGNED);
         mgenjit_explanation *explanation = explain_on(config);
         CHECK(mgenjit_explanation_verdict(explanation) != MGENJIT_VERDICT_HIT);
-        CHECK_STRING("x86-64", mgenjit_explanation_cpu(explanation));
+        CHECK_STRING(OLDEST_CPU, mgenjit_explanation_cpu(explanation));
         CHECK(mgenjit_explanation_remote(explanation) == NULL);
         CHECK_CONTAINS(round == 0 ? "in the cache, and" : "in a remote, and", mgenjit_explanation_message(explanation));
         mgenjit_explanation_free(explanation);
@@ -468,7 +472,7 @@ static void other_cpus(void)
     }
     /* The one that is asked for, in a remote: what else there is does not matter. */
     config = machine(new_cache("cpus-third"), remote->url, UNSIGNED);
-    CHECK_OK(mgenjit_config_set_cpu(config, "x86-64", &failure));
+    CHECK_OK(mgenjit_config_set_cpu(config, OLDEST_CPU, &failure));
     mgenjit_explanation *explanation = explain_on(config);
     CHECK_INT(MGENJIT_VERDICT_NEVER, mgenjit_explanation_verdict(explanation));
     CHECK_STRING(remote->url, mgenjit_explanation_remote(explanation));

@@ -164,10 +164,12 @@ static void archives(void)
 
 static void not_for_an_image(void)
 {
-    const char *const code[] = { "ir.ll", "nopic.o", NULL }, *const data[] = { "pie.o", NULL };
-    const char *const member[] = { "calls_get.ll", "libnopic.a", NULL };
     const char *const foreign[] = { "foreign.o", NULL }, *const threads[] = { "tls.o", NULL };
     mgenjit_executor *executor = new_executor(NULL);
+#ifndef __aarch64__
+    /* Code for AArch64 has no absolute addresses, and what else it has becomes what an image needs. */
+    const char *const code[] = { "ir.ll", "nopic.o", NULL }, *const data[] = { "pie.o", NULL };
+    const char *const member[] = { "calls_get.ll", "libnopic.a", NULL };
     CHECK_INT(MGENJIT_STATUS_LINK, try_files(executor, code));
     CHECK_MESSAGE("nopic.o: the input holds the absolute address");
     CHECK_MESSAGE("compile it with -fPIC");
@@ -177,11 +179,12 @@ static void not_for_an_image(void)
     CHECK_MESSAGE("pie.o: ");
     CHECK_MESSAGE("`environ`");
     CHECK_MESSAGE("compile it with -fPIC");
+#endif
     CHECK_INT(MGENJIT_STATUS_LINK, try_files(executor, threads));
     CHECK_MESSAGE("tls.o: ");
     CHECK_MESSAGE("-ftls-model=global-dynamic");
     CHECK_INT(MGENJIT_STATUS_TARGET, try_files(executor, foreign));
-    CHECK_MESSAGE("foreign.o: the input is an object for AArch64, but code is generated for x86-64");
+    CHECK_MESSAGE("foreign.o: the input is an object for RISC-V, but code is generated for ");
     check_usable(executor);
     mgenjit_executor_free(executor);
 }
@@ -209,7 +212,7 @@ static void build(void)
         "cd %s && ar rcs libnopic.a nopic.o",
         "echo 'extern char **environ; char **get(void) { return environ; }' | gcc -O1 -fPIE -xc - -c -o %s/pie.o",
         "echo 'extern __thread int x; int get(void) { return x; }' | gcc -fPIE -xc - -c -o %s/tls.o",
-        "echo 'int x;' | aarch64-linux-gnu-gcc -xc - -c -o %s/foreign.o",
+        "echo 'int x;' | riscv64-linux-gnu-gcc -xc - -c -o %s/foreign.o",
     };
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         shell(commands[i]);

@@ -9,11 +9,19 @@ static int chosen_two(int x)
     return x + 2;
 }
 
+#ifdef __aarch64__
+/* Told of AT_HWCAP, whose second bit is for SIMD, which all have. */
+static int (*resolve(unsigned long hwcap))(int)
+{
+    return (hwcap & 2) != 0 ? chosen_two : chosen_one;
+}
+#else
 static int (*resolve(void))(int)
 {
     __builtin_cpu_init();
     return __builtin_cpu_supports("sse2") ? chosen_two : chosen_one;
 }
+#endif
 
 int dispatched(int x) __attribute__((ifunc("resolve")));
 
@@ -24,8 +32,13 @@ int call_dispatched(int x)
 
 int (*pointer_to_dispatched)(int) = dispatched;
 
+#ifdef __aarch64__
+#define CLONES "sve2", "default"
+#else
+#define CLONES "avx2", "default"
+#endif
 
-__attribute__((target_clones("avx2", "default"))) int sum_of(const int *values, int count)
+__attribute__((target_clones(CLONES))) int sum_of(const int *values, int count)
 {
     int sum = 0;
     for (int i = 0; i < count; i++)
