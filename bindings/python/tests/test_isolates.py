@@ -243,8 +243,10 @@ def test_programs_that_end_otherwise(ex):
         assert other.run_isolated(timeout=0.05).limit == "time"
         assert other.run_isolated(cpu_time=0.05).limit == "cpu_time"
     with mgenjit.Executor() as several:
-        several.compile("declare i32 @fork()\ndefine i32 @main() {\n  %p = call i32 @fork()\n"
-                        "  %f = icmp slt i32 %p, 0\n  %r = zext i1 %f to i32\n  ret i32 %r\n}\n")
+        several.compile(
+            "declare i32 @fork()\ndefine i32 @main() {\n  %p = call i32 @fork()\n"
+            "  %f = icmp slt i32 %p, 0\n  %r = zext i1 %f to i32\n  ret i32 %r\n}\n"
+        )
         assert several.run_isolated(timeout=60).exit_status == 1
         try:
             assert several.run_isolated(timeout=60, processes=2).exit_status == 0
