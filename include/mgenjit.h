@@ -51,7 +51,7 @@
  * stdint.h. Constants are enumerators, whose parameters, fields and results are int32_t or uint32_t. The preprocessor
  * removes the few macros: the version, and MGENJIT_FOREVER and MGENJIT_SERVER_DEFAULT, which are UINT64_MAX.
  *
- * Linux on x86-64. This file is generated from src/capi: `make header`.
+ * Linux on x86-64 and, as a preview, AArch64. This file is generated from src/capi: `make header`.
  */
 
 #ifndef MGENJIT_H
