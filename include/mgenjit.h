@@ -1292,10 +1292,10 @@ mgenjit_status mgenjit_isolation_set_open_files(mgenjit_isolation *isolation,
 // (`exec`).
 //
 // Such a program has a namespace of users and one of process ids, where this user may make them; else the run is
-// MGENJIT_STATUS_UNSUPPORTED, required or not. Where this process is the administrator's, `getuid` tells another user there, and
-// `geteuid`, by which files are opened, the same. The processes share the limit of memory equally: each may have `bytes / count`.
-// The limit of processor time is one of each process, in whole seconds: set a timeout, too. An isolate has one process: with more, its
-// calls are MGENJIT_STATUS_INVALID_ARGUMENT.
+// MGENJIT_STATUS_UNSUPPORTED, required or not. In a program of root, `getuid` and `access` see another user than `geteuid`, by which
+// files are opened. Each process may have an equal share of the memory, `bytes / count`. The limit of processor time is one of each
+// process, in whole seconds: set a timeout, too. An isolate has one process: with more, its calls are
+// MGENJIT_STATUS_INVALID_ARGUMENT.
 //
 // Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 mgenjit_status mgenjit_isolation_set_processes(mgenjit_isolation *isolation,

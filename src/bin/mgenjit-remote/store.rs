@@ -14,7 +14,7 @@ use std::ffi::CString;
 use std::time::{Duration, SystemTime};
 
 /// The longest that a store may take for one request. Clients wait less long.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 pub struct Store {
     engine: Engine,

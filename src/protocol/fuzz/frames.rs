@@ -77,6 +77,7 @@ fn memfd(bytes: &[u8], len: u64, seals: SealFlags) -> OwnedFd {
 }
 
 impl Frame {
+    #[cfg(test)]
     pub fn new(body: Vec<u8>, descriptor: Descriptor) -> Frame {
         Frame {
             claimed: body.len() as u32,
