@@ -1,7 +1,6 @@
 //! What differs between the machines that the library runs on. Each has a folder with the same files, and this module is the
 //! folder of the one that is compiled for: nothing else of the sources asks for the machine.
 //!
-//! - `call`: calls with arguments that are known only at run time, and the bottom of a stack
 //! - `closure`: functions that are made at run time
 //! - `code`: instructions that are written at run time, and what is done so that they can run
 //! - `cpu`: the CPU of this process, and those that users name
@@ -12,11 +11,14 @@
 //! - `system`: how the system and LLVM call this machine
 //! - `tls`: how code finds thread-local variables
 //! - `assembly`, for tests: instructions in assembly, by the same names
+//! - `trampoline`: the assembly of calls, and of the bottom of a stack
 //! - `weak_address!`: where a function is that need not exist
 
+pub mod call;
 pub mod features;
 pub mod frame;
 pub mod relocation;
+pub mod resolvers;
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;

@@ -1,6 +1,6 @@
 //! Functions that are made at run time, each of which calls a handler with its number and what it was called with.
 
-use super::call::Frame;
+use super::trampoline::Frame;
 use std::arch::global_asm;
 use std::ffi::c_void;
 

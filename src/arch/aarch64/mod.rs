@@ -1,6 +1,5 @@
 //! AArch64.
 
-pub mod call;
 pub mod closure;
 pub mod code;
 pub mod cpu;
@@ -10,6 +9,7 @@ pub mod kernel;
 pub mod memory;
 pub mod system;
 pub mod tls;
+pub mod trampoline;
 
 #[cfg(test)]
 pub mod assembly;

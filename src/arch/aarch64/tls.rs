@@ -2,16 +2,7 @@
 //! descriptor's address in x0; it returns the variable's offset from the thread pointer, and changes no other register but x30
 //! and the flags. Of vector registers, callers count on 128 bits.
 
-/// Functions that TLS descriptors lead to.
-#[derive(Clone, Copy, Debug)]
-pub struct Resolvers {
-    /// The descriptor's second word is the offset.
-    pub fixed: usize,
-    /// The variable's address is what a function returns for the second word.
-    pub found: usize,
-}
-
-/// Makes a function that returns the [`Resolvers`] of another.
+/// Makes a function that returns the resolvers of another.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! tls_resolvers {
@@ -108,13 +99,13 @@ macro_rules! tls_resolvers {
             ".popsection",
             function = sym $function,
         );
-        fn $name() -> Option<$crate::arch::tls::Resolvers> {
+        fn $name() -> Option<$crate::arch::resolvers::Resolvers> {
             unsafe extern "C" {
                 fn mgenjit_tls_fixed();
                 fn mgenjit_tls_found();
             }
             let _: extern "C" fn(usize) -> *mut u8 = $function;
-            Some($crate::arch::tls::Resolvers {
+            Some($crate::arch::resolvers::Resolvers {
                 fixed: mgenjit_tls_fixed as *const () as usize,
                 found: mgenjit_tls_found as *const () as usize,
             })

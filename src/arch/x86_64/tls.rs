@@ -1,20 +1,11 @@
 //! How code finds thread-local variables: by `__tls_get_addr` alone.
 
-/// Functions that TLS descriptors lead to.
-#[derive(Clone, Copy, Debug)]
-pub struct Resolvers {
-    /// The descriptor's word is an offset from the thread pointer.
-    pub fixed: usize,
-    /// The variable's address is what a function returns for the descriptor's word.
-    pub found: usize,
-}
-
-/// Makes a function that returns the [`Resolvers`] of another: here, images have no descriptors.
+/// Makes a function that returns the resolvers of another: here, images have no descriptors.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! tls_resolvers {
     ($name:ident, $function:path) => {
-        fn $name() -> Option<$crate::arch::tls::Resolvers> {
+        fn $name() -> Option<$crate::arch::resolvers::Resolvers> {
             let _: extern "C" fn(usize) -> *mut u8 = $function;
             None
         }

@@ -1,7 +1,8 @@
 //! The process of one program: reads what it is to run, gives up what the program may not have, and runs it.
 
 use super::fault::Page;
-use super::{access, bottom, namespace};
+use super::{access, namespace};
+use mgenjit::arch::call::run_at_bottom;
 use mgenjit::isolating::{Channel, Program, share};
 use mgenjit::protocol::isolated::{self, Failure, Limits, Missing, Part, Reply};
 use mgenjit::protocol::transport::{self, TransportError};
@@ -41,7 +42,7 @@ impl Child<'_> {
             child.begin()
         }
         // SAFETY: as above.
-        unsafe { bottom::run(begin, (&raw mut self).cast()) }
+        unsafe { run_at_bottom(begin, (&raw mut self).cast()) }
     }
 
     fn begin(&mut self) -> ! {

@@ -2,11 +2,9 @@
 //!
 //! `monitor` is the process that the host starts: it runs no code of anybody's. For each run it forks a process, which `child`
 //! makes ready: it reads what is to be run, and gives up what the program may not have, by `access` and `filter`. `fault` is what
-//! both share about a crash. `namespace` starts a program
-//! of several processes. `bottom` is where the program's stack begins.
+//! both share about a crash. `namespace` starts a program of several processes.
 
 mod access;
-mod bottom;
 mod child;
 mod fault;
 mod filter;

@@ -1,40 +1,10 @@
-//! Calls with arguments that are known only at run time, and the bottom of a stack.
+//! The assembly of `arch::call`.
 
 use crate::arch::frame;
 use std::arch::global_asm;
-use std::ffi::c_void;
 
 /// The System V ABI for x86-64: six integers and pointers, and eight floating-point numbers.
 pub type Frame = frame::Frame<6>;
-
-unsafe extern "C-unwind" {
-    fn mgenjit_call_with_registers(frame: *mut c_void, function: usize);
-    fn mgenjit_run_bottom(
-        run: unsafe extern "C-unwind" fn(*mut c_void) -> !,
-        argument: *mut c_void,
-    ) -> !;
-}
-
-/// Calls a function, and writes its result into the frame. An exception that it throws passes through.
-///
-/// # Safety
-/// At `function` is one that takes the frame's arguments and returns at most one word.
-pub unsafe fn call(frame: &mut Frame, function: usize) {
-    // SAFETY: the caller vouches for the function, and the layout is what the assembly expects.
-    unsafe { mgenjit_call_with_registers(std::ptr::from_mut(frame).cast(), function) };
-}
-
-/// Calls a function that does not return, with no frame below it.
-///
-/// # Safety
-/// `run` may be called with `argument`.
-pub unsafe fn run_at_bottom(
-    run: unsafe extern "C-unwind" fn(*mut c_void) -> !,
-    argument: *mut c_void,
-) -> ! {
-    // SAFETY: it calls `run` alone, which the caller vouches for.
-    unsafe { mgenjit_run_bottom(run, argument) }
-}
 
 // The call-frame directives let exceptions and stack traces pass. AL is an upper bound of the vector registers that
 // are used, for variadic functions.
