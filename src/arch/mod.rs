@@ -20,6 +20,9 @@ pub mod frame;
 pub mod relocation;
 pub mod resolvers;
 
+#[cfg(test)]
+mod tests;
+
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 #[cfg(target_arch = "x86_64")]

@@ -235,7 +235,10 @@ static void misconduct(void)
             CHECK_INT(0, events.count[MGENJIT_EVENT_REMOTE_HIT]);
             if (round == 0 && cases[i].told != NULL)
                 CHECK_CONTAINS(cases[i].told, events.remote);
-            if (round == 1 && cases[i].is_left_alone) {
+            /* For five seconds, the first time. */
+            if (round == 1 && cases[i].is_left_alone && is_emulated())
+                SKIP("a second compile takes longer than a store is left alone");
+            else if (round == 1 && cases[i].is_left_alone) {
                 CHECK_INT(connections, remote->connections);
                 CHECK_INT(0, events.count[MGENJIT_EVENT_REMOTE_WARNING]);
             }
@@ -423,16 +426,20 @@ static void own_entries_are_taken(void)
         snprintf(name, sizeof name, "own-%zu", i);
         struct remote *remote = start_remote(name);
         for (int round = 0; round < 2; round++) {
-            mgenjit_executor *executor = NULL;
+            mgenjit_executor *executor;
+            mgenjit_status status;
             snprintf(name, sizeof name, "own-%zu-%d", i, round);
             mgenjit_config *config = machine(new_cache(name), remote->url, UNSIGNED);
             CHECK_OK(mgenjit_config_set_cpu(config, cpus[i], &failure));
-            if (mgenjit_executor_new(config, &executor, NULL) != MGENJIT_STATUS_OK) {
+            executor = new_executor(config);
+            /* The machine is looked at before the file, which need not exist. */
+            status = mgenjit_executor_compile_file(executor, "/none", NULL, NULL);
+            mgenjit_executor_free(executor);
+            if (status == MGENJIT_STATUS_CPU) {
                 printf("not tried: this machine lacks what %s needs\n", cpus[i]);
                 mgenjit_config_free(config);
                 break;
             }
-            mgenjit_executor_free(executor);
             CHECK_INT(round == 0 ? MGENJIT_ORIGIN_COMPILED : MGENJIT_ORIGIN_CACHE, use_with(config));
             CHECK_INT(0, events.count[MGENJIT_EVENT_REMOTE_WARNING] + events.count[MGENJIT_EVENT_CACHE_WARNING]);
             CHECK_UNTIL(remote->puts >= 2);

@@ -45,10 +45,10 @@ static void never_waited_for(void)
     compile_fresh(executor);
     CHECK_INT(1, server_count());
     CHECK(wait(NULL) == -1 && errno == ECHILD);
-    CHECK_INT(0, signals);
+    CHECK_UNSEEN(signals);
     mgenjit_executor_free(executor);
     CHECK(wait(NULL) == -1 && errno == ECHILD);
-    CHECK_INT(0, signals);
+    CHECK_UNSEEN(signals);
 }
 
 /* A host that ignores SIGCHLD, for which the kernel reaps by itself. */
@@ -83,7 +83,7 @@ static void with_a_thread_that_waits(void)
     }
     __atomic_store_n(&gone, 1, __ATOMIC_RELEASE);
     CHECK(pthread_join(thread, NULL) == 0);
-    CHECK_INT(0, signals);
+    CHECK_UNSEEN(signals);
     mgenjit_executor_free(executor);
 }
 

@@ -11,6 +11,37 @@
 
 enum { MOST_SERVERS = 64 };
 
+/* Whether a process runs this file, if by the emulator of tests/aarch64: its arguments are -L, a folder, -0, a name, and
+ * the file. */
+static inline int does_run(pid_t id, const char *path)
+{
+    enum { EMULATED = 5 };
+    char name[64], text[8192];
+    const char *argument = text;
+    size_t length;
+    FILE *file;
+    ssize_t found;
+    snprintf(name, sizeof name, "/proc/%d/exe", (int)id);
+    found = readlink(name, text, sizeof text - 1);
+    if (found < 0)
+        return 0;
+    text[found] = '\0';
+    if (strcmp(text, path) == 0)
+        return 1;
+    if (strstr(text, "/qemu-aarch64") == NULL)
+        return 0;
+    snprintf(name, sizeof name, "/proc/%d/cmdline", (int)id);
+    file = fopen(name, "r");
+    if (file == NULL)
+        return 0;
+    length = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    text[length] = '\0';
+    for (int i = 0; i < EMULATED && argument < text + length; i++)
+        argument += strlen(argument) + 1;
+    return argument < text + length && strcmp(argument, path) == 0;
+}
+
 /* Writes the ids of the servers that run to `ids` and returns how many there are. */
 static inline int servers(pid_t *ids)
 {
@@ -22,17 +53,8 @@ static inline int servers(pid_t *ids)
     CHECK(folder != NULL && path != NULL && strrchr(path, '/') != NULL);
     snprintf(helper, sizeof helper, "%.*s/mgenjit-helper", (int)(strrchr(path, '/') - path), path);
     while ((entry = readdir(folder)) != NULL && count < MOST_SERVERS) {
-        char link[64], target[4096];
-        pid_t id = (pid_t)strtol(entry->d_name, NULL, 10);
-        ssize_t length;
-        if (id <= 0)
-            continue;
-        snprintf(link, sizeof link, "/proc/%d/exe", (int)id);
-        length = readlink(link, target, sizeof target - 1);
-        if (length < 0)
-            continue;
-        target[length] = '\0';
-        if (strcmp(target, path) == 0 || strcmp(target, helper) == 0)
+        const pid_t id = (pid_t)strtol(entry->d_name, NULL, 10);
+        if (id > 0 && (does_run(id, path) || does_run(id, helper)))
             ids[count++] = id;
     }
     closedir(folder);

@@ -217,7 +217,8 @@ int64_t i64_next(int64_t);
 int8_t i8_next(int8_t);
 float float_half(float);
 double double_half(double), mixed(int, double, void *, float, int64_t, int8_t);
-int widen_signed8(int8_t), widen_unsigned8(uint8_t), format_all(char *, int, int64_t, double, const char *, int);
+/* Their IR wants what is extended, which AArch64's C compilers do for int alone. */
+int widen_signed8(int), widen_unsigned8(int), format_all(char *, int, int64_t, double, const char *, int);
 __int128 takes_i128(__int128);
 
 int main(void)

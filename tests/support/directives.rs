@@ -15,12 +15,17 @@
 //! - `runs: once` skips the second run.
 //! - `servers: private shared` runs all of it with servers of its own, and then all of it again with a shared one;
 //!   without it, servers are private.
-//! - `timeout:` is in seconds, for each run on a fast machine; a slow one gets five times as long.
+//! - `timeout:` is in seconds, for each run on a fast machine; a slow one gets five times as long, and an emulator more.
 
 use std::time::Duration;
 
 /// As in `tests/c/check.h`: only a program that hangs takes as long.
-const SLOWEST: u32 = 5;
+fn slowest() -> u32 {
+    match std::env::var_os("CHECK_EMULATED") {
+        Some(_) => 10,
+        None => 5,
+    }
+}
 
 /// A file that clang makes from a source.
 #[derive(Debug, PartialEq, Eq)]
@@ -57,7 +62,7 @@ impl Directives {
             warm_without_server: false,
             once: false,
             servers: Vec::new(),
-            timeout: SLOWEST * Duration::from_mins(5),
+            timeout: slowest() * Duration::from_mins(5),
         };
         for line in text.lines().map_while(|line| line.strip_prefix("//")) {
             let Some((name, value)) = line.split_once(": ") else {
@@ -74,8 +79,8 @@ impl Directives {
                 "runs" if value == "once" => directives.once = true,
                 "servers" => directives.servers.extend(words(value)),
                 "timeout" => {
-                    directives.timeout =
-                        SLOWEST * Duration::from_secs(value.parse().expect("a timeout in seconds"));
+                    directives.timeout = slowest()
+                        * Duration::from_secs(value.parse().expect("a timeout in seconds"));
                 }
                 _ => panic!("no such directive: {line}"),
             }

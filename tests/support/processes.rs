@@ -1,6 +1,7 @@
 //! Processes by the program that they run.
 
 use rustix::process::{Pid, Signal, kill_process};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 /// The processes that run this file.
@@ -9,10 +10,21 @@ pub fn running(program: &Path) -> Vec<Pid> {
         .expect("/proc")
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter_map(Pid::from_raw)
-        .filter(|process| {
-            std::fs::read_link(format!("/proc/{process}/exe")).is_ok_and(|path| path == program)
-        })
+        .filter(|process| does_run(*process, program))
         .collect()
+}
+
+/// Whether a process runs this file, if by the emulator of `tests/aarch64`: its arguments are `-L`, a folder, `-0`, a name,
+/// and the file.
+fn does_run(process: Pid, program: &Path) -> bool {
+    let Ok(path) = std::fs::read_link(format!("/proc/{process}/exe")) else {
+        return false;
+    };
+    if !path.ends_with("qemu-aarch64") {
+        return path == program;
+    }
+    let line = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+    line.split(|byte| *byte == 0).nth(5) == Some(program.as_os_str().as_bytes())
 }
 
 /// Kills the processes that run this file. Those that have just ended count for killed.
