@@ -174,18 +174,23 @@ impl Isolate {
         };
         let result = self.call_live(&mut live, name, arguments, timeout);
         let is_cancelled = std::mem::take(&mut *self.current()).is_cancelled;
-        // Who is cancelled is ended, also when it has just returned.
-        let Some(answer) = result?.filter(|_| !is_cancelled) else {
-            return Err(ended(name, live.take(), is_cancelled));
+        let value = match result {
+            // Who is cancelled is ended, also when it has just returned.
+            Ok(Some(answer)) if !is_cancelled => live::returned(answer).and_then(|value| {
+                let is_one = fits(&value, &expected);
+                is_one.then_some(value).ok_or_else(live::nonsense)
+            }),
+            Ok(_) => return Err(ended(name, live.take(), is_cancelled)),
+            Err(error) => Err(error),
         };
-        let value = live::returned(answer)?;
-        match fits(&value, &expected) {
-            true => Ok(value),
-            false => {
-                *live = None;
-                Err(live::nonsense())
-            }
+        // Whatever it is that makes no sense, the process is not used again.
+        if value
+            .as_ref()
+            .is_err_and(|error| error.status == Status::Ended)
+        {
+            *live = None;
         }
+        value
     }
 
     /// `None`: the process has ended, or was ended.

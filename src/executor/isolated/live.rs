@@ -46,6 +46,8 @@ pub struct Live {
     ready: Option<Missing>,
     /// It is ended because its time was up.
     is_late: bool,
+    /// It is being ended.
+    is_ended: bool,
     /// Where what it writes is read.
     pub outputs: [Option<OwnedFd>; 2],
 }
@@ -107,6 +109,7 @@ impl Live {
             defined: 0,
             ready: None,
             is_late: false,
+            is_ended: false,
             outputs,
         })
     }
@@ -143,8 +146,9 @@ impl Live {
         let is_replaced = |held: &Held| {
             !present.modules.iter().any(|module| module.is(held)) && executor.is_replaced(held)
         };
+        let has_ended = self.is_ended || (self.ready.is_some() && is_readable(&self.run));
         self.libraries == present.libraries
-            && !(self.ready.is_some() && is_readable(&self.run))
+            && !has_ended
             && !self.held.iter().flatten().any(is_replaced)
     }
 
@@ -206,7 +210,7 @@ impl Live {
                     self.held.push(Some(module.clone()));
                     self.bases.push(base);
                 }
-                Some(answer) => return check(answer).map(|()| None),
+                Some(answer) => return check(answer).and_then(|()| Err(nonsense())),
                 None => return Ok(None),
             }
         }
@@ -265,7 +269,8 @@ impl Live {
     }
 
     /// Ends it.
-    pub fn end(&self) {
+    pub fn end(&mut self) {
+        self.is_ended = true;
         let _ = self.run.shutdown(Shutdown::Write);
     }
 
