@@ -240,9 +240,9 @@ pub unsafe extern "C" fn mgenjit_isolation_set_open_files(
 }
 
 /// Sets how many processes the program may be at a time, the first one included; each thread counts as one. 0 or 1, the default: one
-/// process, with any number of threads. With more, `fork` works, and fails with EAGAIN beyond that many. When the first one ends or
-/// is killed, so are all others, whatever they did to outlive it. They can send signals to each other, and cannot start programs
-/// (`exec`).
+/// process, with any number of threads: a hostile program may make all that the system has, so limit them by 2 or more. Then
+/// `fork` works, and fails with EAGAIN beyond that many. When the first one ends or is killed, so are all others, whatever they did to
+/// outlive it. They can send signals to each other, and cannot start programs (`exec`).
 ///
 /// Such a program has a namespace of users and one of process ids, where this user may make them; else the run is
 /// MGENJIT_STATUS_UNSUPPORTED, required or not. In a program of root, `getuid` and `access` see another user than `geteuid`, by which
@@ -263,7 +263,8 @@ pub unsafe extern "C" fn mgenjit_isolation_set_processes(
 /// Lets the program use the file or folder at `path`, which must exist when the program starts: `access` is MGENJIT_ACCESS_READ or
 /// _WRITE. A relative path is one from this process's folder.
 ///
-/// Once any path is allowed, the program can ask whether other files exist; it still cannot open them.
+/// Once any path is allowed, the program can ask whether other files exist; it still cannot open them. The kernel cannot restrict by
+/// path who changes modes, owners, times and attributes of files or watches them, so the program cannot do that at all.
 ///
 /// Errors: MGENJIT_STATUS_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]

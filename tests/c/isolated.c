@@ -4,6 +4,11 @@
 /* Programs in processes of their own: what they may do, what ends them, and that nothing is left. */
 #include "check.h"
 
+#include <stddef.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
 static mgenjit_executor *hostile(void)
 {
     mgenjit_executor *executor = new_executor(NULL);
@@ -204,6 +209,7 @@ static void paths(void)
     mkdir(folder, 0700);
     unlink(file);
     close(open(other, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    chmod(other, 0600);
 
     mgenjit_isolation *isolation = new_isolation("write", file);
     CHECK_OK(mgenjit_isolation_allow_path(isolation, folder, MGENJIT_ACCESS_WRITE, &failure));
@@ -225,6 +231,24 @@ static void paths(void)
     CHECK_OK(mgenjit_isolation_allow_network(isolation, true, &failure));
     expect(outcome_of(executor, isolation), 0, 0, MGENJIT_LIMIT_NONE);
 
+    /* What no kernel restricts by path. */
+    isolation = new_isolation("change", other);
+    CHECK_OK(mgenjit_isolation_allow_path(isolation, folder, MGENJIT_ACCESS_WRITE, &failure));
+    outcome = outcome_of(executor, isolation);
+    if (is_filtered(outcome))
+        expect(outcome, 1, 0, MGENJIT_LIMIT_NONE);
+    isolation = new_isolation("change", other);
+    CHECK_OK(mgenjit_isolation_allow_path(isolation, other, MGENJIT_ACCESS_READ, &failure));
+    outcome = outcome_of(executor, isolation);
+    if (is_filtered(outcome))
+        expect(outcome, 1, 0, MGENJIT_LIMIT_NONE);
+    struct stat now;
+    CHECK(stat(other, &now) == 0 && (now.st_mode & 0777) == 0600);
+    isolation = new_isolation("change", other);
+    CHECK_OK(mgenjit_isolation_allow_all_files(isolation, true, &failure));
+    expect(outcome_of(executor, isolation), 0, 0, MGENJIT_LIMIT_NONE);
+    CHECK(stat(other, &now) == 0 && (now.st_mode & 0777) == 0777);
+
     if (is_kept_apart) {
         isolation = new_isolation("read", other);
         CHECK_OK(mgenjit_isolation_allow_path(isolation, folder, MGENJIT_ACCESS_WRITE, &failure));
@@ -235,6 +259,41 @@ static void paths(void)
     } else {
         puts("skipped: this kernel has no Landlock");
     }
+    mgenjit_executor_free(executor);
+}
+
+/* With the network, it reaches what its host reaches. */
+static void sockets(void)
+{
+    char text[64];
+    struct sockaddr_un name = { .sun_family = AF_UNIX };
+    int length = snprintf(text, sizeof text, "mgenjit-test-%d", (int)getpid());
+    int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    memcpy(name.sun_path + 1, text, (size_t)length);
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length);
+    CHECK(bind(listening, (struct sockaddr *)&name, size) == 0 && listen(listening, 8) == 0);
+    mgenjit_executor *executor = hostile();
+    for (int allowed = 0; allowed < 2; allowed++) {
+        mgenjit_isolation *isolation = new_isolation("abstract", text);
+        CHECK_OK(mgenjit_isolation_allow_network(isolation, allowed, &failure));
+        mgenjit_outcome *outcome = outcome_of(executor, isolation);
+        if (is_filtered(outcome))
+            expect(outcome, !allowed, 0, MGENJIT_LIMIT_NONE);
+    }
+    mgenjit_executor_free(executor);
+    close(listening);
+}
+
+/* What all processes of a user have together is not used up. */
+static void shared_limits(void)
+{
+    struct rlimit all = { 1600, 1600 };
+    if (setrlimit(RLIMIT_SIGPENDING, &all) != 0) {
+        puts("skipped: there are fewer");
+        return;
+    }
+    mgenjit_executor *executor = hostile();
+    expect(outcome_of(executor, new_isolation("timers", "1400")), 1, 0, MGENJIT_LIMIT_NONE);
     mgenjit_executor_free(executor);
 }
 
@@ -367,8 +426,8 @@ static void without_a_cache(void)
 int main(void)
 {
     static const check_case cases[] = {
-        CASE(says_hello), CASE(crashes), CASE(ends), CASE(refusals), CASE(limits), CASE(paths), CASE(errors),
-        CASE(modules), CASE(killed_hosts), CASE(in_forked_children), CASE(without_a_cache),
+        CASE(says_hello), CASE(crashes), CASE(ends), CASE(refusals), CASE(limits), CASE(paths), CASE(sockets),
+        CASE(shared_limits), CASE(errors), CASE(modules), CASE(killed_hosts), CASE(in_forked_children), CASE(without_a_cache),
     };
     return RUN_CASES(cases);
 }

@@ -5,10 +5,12 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -16,6 +18,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 
 static int is(int argc, char **argv, const char *name)
@@ -219,8 +225,36 @@ int main(int argc, char **argv)
     if (is(argc, argv, "limits")) {
         struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
         return refused(setrlimit(RLIMIT_AS, &limit)) && refused(setrlimit(RLIMIT_NOFILE, &limit))
-               && refused(setpriority(PRIO_PROCESS, getppid(), 19))
+               && refused(setpriority(PRIO_PROCESS, getppid(), 19)) && refused(setpriority(PRIO_USER, 0, 19))
                && refused(fcntl(1, F_SETOWN, getppid()));
+    }
+    if (is(argc, argv, "change")) {
+        /* What is no byte of a file, by its path and by a descriptor. */
+        int file = open(argv[2], O_RDONLY), watch = inotify_init();
+        return refused(chmod(argv[2], 0777)) && refused(lchown(argv[2], getuid(), getgid()))
+               && refused(utimensat(AT_FDCWD, argv[2], NULL, 0)) && refused(utimes(argv[2], NULL))
+               && refused(setxattr(argv[2], "user.x", "x", 1, 0)) && refused(inotify_add_watch(watch, argv[2], IN_MODIFY))
+               && refused(fchmod(file, 0777)) && refused(futimens(file, NULL))
+               && refused(fsetxattr(file, "user.x", "x", 1, 0)) && refused(fcntl(file, F_SETLEASE, F_RDLCK));
+    }
+    if (is(argc, argv, "cut")) {
+        int cut = truncate(argv[2], 0);
+        return refused(open(argv[2], O_RDONLY | O_TRUNC)) && refused(open(argv[2], O_ACCMODE | O_TRUNC)) && refused(cut);
+    }
+    if (is(argc, argv, "abstract")) {
+        struct sockaddr_un name = { .sun_family = AF_UNIX };
+        int length = snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "%s", argv[2]);
+        return refused(connect(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&name,
+                               (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length)));
+    }
+    if (is(argc, argv, "timers")) {
+        /* As many as there are. */
+        struct sigevent silent = { .sigev_notify = SIGEV_NONE };
+        timer_t timer;
+        int count = 0;
+        while (timer_create(CLOCK_MONOTONIC, &silent, &timer) == 0)
+            count++;
+        return count <= atoi(argv[2]);
     }
     if (is(argc, argv, "files")) {
         int count = 0;

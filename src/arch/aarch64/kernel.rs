@@ -11,6 +11,8 @@ pub const FOR_COMPILING: &[c_long] = &[libc::SYS_setitimer];
 pub const FORKS: &[c_long] = &[];
 pub const NEVER: &[c_long] = &[];
 pub const FILES: &[c_long] = &[];
+pub const CHANGES: &[c_long] = &[];
+pub const OPENS: &[c_long] = &[];
 
 /// Where a thread was that a signal has interrupted.
 pub fn instruction(context: &libc::ucontext_t) -> u64 {

@@ -45,6 +45,20 @@ pub const FILES: &[c_long] = &[
     libc::SYS_futimesat,
 ];
 
+/// What changes of a file what is not its bytes, and watches for changes.
+pub const CHANGES: &[c_long] = &[
+    libc::SYS_chmod,
+    libc::SYS_chown,
+    libc::SYS_lchown,
+    libc::SYS_utime,
+    libc::SYS_utimes,
+    libc::SYS_futimesat,
+    libc::SYS_inotify_init,
+];
+
+/// What opens a file, with its flags as the second argument.
+pub const OPENS: &[c_long] = &[libc::SYS_open];
+
 /// Where a thread was that a signal has interrupted.
 pub fn instruction(context: &libc::ucontext_t) -> u64 {
     context.uc_mcontext.gregs[libc::REG_RIP as usize] as u64

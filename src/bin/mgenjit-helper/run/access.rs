@@ -2,8 +2,9 @@
 
 use super::filter::{self, Forbidden};
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, BitFlags, PathBeneath, PathFd, Ruleset, RulesetAttr,
-    RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, LandlockStatus, PathBeneath, PathFd,
+    RestrictionStatus, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus,
+    Scope,
 };
 use mgenjit::protocol::isolated::{Access, Failure, Missing};
 use std::ffi::OsStr;
@@ -13,6 +14,9 @@ use std::path::Path;
 /// What newer kernels can forbid is left to the filter of system calls.
 const KNOWN: ABI = ABI::V6;
 
+/// Since then the kernel can forbid to cut files.
+const CUTS: ABI = ABI::V3;
+
 /// Gives up everything but this. `several`: it may start processes. `limited`: the process's memory has a limit. `process`: this process.
 pub fn restrict(
     access: &Access,
@@ -21,12 +25,15 @@ pub fn restrict(
     several: bool,
 ) -> Result<Missing, Failure> {
     give_up_privileges();
+    let known = landlock(access)?;
     let mut missing = Missing {
-        files: !landlock(access)?,
+        files: known == ABI::Unsupported,
         calls: false,
     };
     let forbidden = Forbidden {
         files: has_no_files(access),
+        changes: !access.all_files,
+        cuts: !access.all_files && known < CUTS,
         network: !access.network,
         uncounted_memory: limited,
         processes: !several,
@@ -43,8 +50,8 @@ fn has_no_files(access: &Access) -> bool {
     !access.all_files && access.read.is_empty() && access.write.is_empty()
 }
 
-/// Returns whether the kernel does all of it.
-fn landlock(access: &Access) -> Result<bool, Failure> {
+/// Returns what the kernel knows of it.
+fn landlock(access: &Access) -> Result<ABI, Failure> {
     let all = AccessFs::from_all(KNOWN);
     let mut rules = Vec::new();
     let mut add = |path: &Path, rights: BitFlags<AccessFs>| -> Result<(), Failure> {
@@ -74,24 +81,30 @@ fn landlock(access: &Access) -> Result<bool, Failure> {
             all & !BitFlags::from(AccessFs::Execute),
         )?;
     }
-    let restrict = || -> Result<RulesetStatus, RulesetError> {
+    let restrict = || -> Result<RestrictionStatus, RulesetError> {
         let mut ruleset = Ruleset::default()
             .handle_access(all)?
-            .scope(Scope::from_all(KNOWN))?;
+            .scope(Scope::Signal)?;
         if !access.network {
-            ruleset = ruleset.handle_access(AccessNet::from_all(KNOWN))?;
+            ruleset = ruleset
+                .handle_access(AccessNet::from_all(KNOWN))?
+                .scope(Scope::AbstractUnixSocket)?;
         }
         let mut created = ruleset.create()?;
         for rule in rules {
             created = created.add_rule(rule)?;
         }
-        Ok(created.restrict_self()?.ruleset)
+        created.restrict_self()
     };
     // What a kernel knows of it is done. The network and signals are the filter's too.
-    Ok(matches!(
-        restrict(),
-        Ok(RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced)
-    ))
+    Ok(match restrict() {
+        Ok(RestrictionStatus {
+            ruleset: RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced,
+            landlock: LandlockStatus::Available { effective_abi, .. },
+            ..
+        }) => effective_abi,
+        _ => ABI::Unsupported,
+    })
 }
 
 /// A program of the system's administrator has no more rights than any other.

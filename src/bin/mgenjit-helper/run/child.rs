@@ -265,6 +265,12 @@ fn limit(limits: Limits) {
         };
         let _ = rustix::process::setrlimit(resource, both);
     };
+    // All processes of a user have these together: the program leaves an eighth of them to others.
+    for resource in [Resource::Nproc, Resource::Sigpending] {
+        if let Some(all) = rustix::process::getrlimit(resource).maximum {
+            set(resource, all - all / 8);
+        }
+    }
     if limits.files != 0 {
         set(Resource::Nofile, limits.files);
     }

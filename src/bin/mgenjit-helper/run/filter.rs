@@ -3,6 +3,10 @@
 //! It lists what is forbidden, because a program may be anything. Calls with higher numbers than those known here do not exist for it,
 //! so what newer kernels can do is not forgotten. What starts processes, reaches others, or changes the system is forbidden to all.
 
+use super::calls::{
+    CHANGES, FCNTL, FCNTL_ALWAYS, FILES, IOCTL, IOCTL_ALWAYS, NAMESPACES, NETWORK, NEVER, SESSIONS,
+    SYS_MAP_SHADOW_STACK, USERS,
+};
 use libc::{c_long, sock_filter, sock_fprog};
 use mgenjit::arch::kernel;
 use std::io;
@@ -12,6 +16,10 @@ use std::io;
 pub struct Forbidden {
     /// To open files and to ask for them by path.
     pub files: bool,
+    /// To change what no kernel restricts by path.
+    pub changes: bool,
+    /// To cut files: where Landlock does not restrict that yet.
+    pub cuts: bool,
     pub network: bool,
     /// Memory that no limit of a process counts.
     pub uncounted_memory: bool,
@@ -21,167 +29,6 @@ pub struct Forbidden {
 
 /// The last system call that this list was made with: `file_setattr`.
 const LAST_KNOWN: u32 = 469;
-
-/// Not in libc's list.
-const SYS_MAP_SHADOW_STACK: c_long = 453;
-
-const NEVER: &[c_long] = &[
-    // Programs and processes.
-    libc::SYS_execve,
-    libc::SYS_execveat,
-    libc::SYS_unshare,
-    libc::SYS_setns,
-    // Others' memory, and signals to them.
-    libc::SYS_ptrace,
-    libc::SYS_process_vm_readv,
-    libc::SYS_process_vm_writev,
-    libc::SYS_process_madvise,
-    libc::SYS_process_mrelease,
-    libc::SYS_kcmp,
-    libc::SYS_pidfd_open,
-    libc::SYS_pidfd_getfd,
-    libc::SYS_pidfd_send_signal,
-    libc::SYS_tkill,
-    libc::SYS_move_pages,
-    libc::SYS_migrate_pages,
-    libc::SYS_set_mempolicy_home_node,
-    // What lives on, or needs more than a filter of calls.
-    libc::SYS_io_uring_setup,
-    libc::SYS_io_uring_enter,
-    libc::SYS_io_uring_register,
-    libc::SYS_io_setup,
-    libc::SYS_io_submit,
-    libc::SYS_userfaultfd,
-    libc::SYS_shmget,
-    libc::SYS_shmat,
-    libc::SYS_shmctl,
-    libc::SYS_msgget,
-    libc::SYS_msgsnd,
-    libc::SYS_msgrcv,
-    libc::SYS_msgctl,
-    libc::SYS_semget,
-    libc::SYS_semop,
-    libc::SYS_semtimedop,
-    libc::SYS_semctl,
-    libc::SYS_mq_open,
-    libc::SYS_mq_unlink,
-    libc::SYS_add_key,
-    libc::SYS_request_key,
-    libc::SYS_keyctl,
-    libc::SYS_personality,
-    libc::SYS_memfd_secret,
-    // The system.
-    libc::SYS_bpf,
-    libc::SYS_perf_event_open,
-    libc::SYS_mount,
-    libc::SYS_umount2,
-    libc::SYS_open_tree,
-    libc::SYS_move_mount,
-    libc::SYS_fsopen,
-    libc::SYS_fsconfig,
-    libc::SYS_fsmount,
-    libc::SYS_fspick,
-    libc::SYS_mount_setattr,
-    libc::SYS_pivot_root,
-    libc::SYS_chroot,
-    libc::SYS_swapon,
-    libc::SYS_swapoff,
-    libc::SYS_reboot,
-    libc::SYS_kexec_load,
-    libc::SYS_kexec_file_load,
-    libc::SYS_init_module,
-    libc::SYS_finit_module,
-    libc::SYS_delete_module,
-    libc::SYS_acct,
-    libc::SYS_settimeofday,
-    libc::SYS_clock_settime,
-    libc::SYS_adjtimex,
-    libc::SYS_clock_adjtime,
-    libc::SYS_sethostname,
-    libc::SYS_setdomainname,
-    libc::SYS_syslog,
-    libc::SYS_vhangup,
-    libc::SYS_quotactl,
-    libc::SYS_quotactl_fd,
-    libc::SYS_nfsservctl,
-    libc::SYS_name_to_handle_at,
-    libc::SYS_open_by_handle_at,
-    libc::SYS_fanotify_init,
-    libc::SYS_fanotify_mark,
-    libc::SYS_lookup_dcookie,
-];
-
-const SESSIONS: &[c_long] = &[libc::SYS_setsid, libc::SYS_setpgid];
-
-const USERS: &[c_long] = &[libc::SYS_setuid, libc::SYS_setreuid, libc::SYS_setresuid];
-
-const NAMESPACES: u32 = (libc::CLONE_NEWNS
-    | libc::CLONE_NEWCGROUP
-    | libc::CLONE_NEWUTS
-    | libc::CLONE_NEWIPC
-    | libc::CLONE_NEWUSER
-    | libc::CLONE_NEWPID
-    | libc::CLONE_NEWNET) as u32;
-
-/// By path.
-const FILES: &[c_long] = &[
-    libc::SYS_openat,
-    libc::SYS_openat2,
-    libc::SYS_faccessat,
-    libc::SYS_faccessat2,
-    libc::SYS_readlinkat,
-    libc::SYS_statfs,
-    libc::SYS_truncate,
-    libc::SYS_chdir,
-    libc::SYS_renameat,
-    libc::SYS_renameat2,
-    libc::SYS_mkdirat,
-    libc::SYS_linkat,
-    libc::SYS_unlinkat,
-    libc::SYS_symlinkat,
-    libc::SYS_mknodat,
-    libc::SYS_fchmod,
-    libc::SYS_fchmodat,
-    libc::SYS_fchown,
-    libc::SYS_fchownat,
-    libc::SYS_utimensat,
-    libc::SYS_setxattr,
-    libc::SYS_lsetxattr,
-    libc::SYS_fsetxattr,
-    libc::SYS_getxattr,
-    libc::SYS_lgetxattr,
-    libc::SYS_listxattr,
-    libc::SYS_llistxattr,
-    libc::SYS_removexattr,
-    libc::SYS_lremovexattr,
-    libc::SYS_fremovexattr,
-    libc::SYS_inotify_add_watch,
-    libc::SYS_flock,
-    libc::SYS_fchdir,
-    libc::SYS_sync,
-    libc::SYS_syncfs,
-    // Since Linux 6.6, 6.8, 6.13 and 6.17.
-    452,
-    457,
-    458,
-    463,
-    464,
-    465,
-    466,
-    468,
-    469,
-];
-
-const NETWORK: &[c_long] = &[
-    libc::SYS_socket,
-    libc::SYS_socketpair,
-    libc::SYS_connect,
-    libc::SYS_bind,
-    libc::SYS_listen,
-    libc::SYS_accept,
-    libc::SYS_accept4,
-    libc::SYS_setsockopt,
-];
 
 /// Puts the filter before all system calls of this thread, which is the only one.
 pub fn apply(forbidden: Forbidden, process: u32) -> io::Result<()> {
@@ -242,15 +89,30 @@ fn program(forbidden: Forbidden, process: u32) -> Vec<sock_filter> {
         libc::SYS_sched_setscheduler,
         libc::SYS_sched_setparam,
         libc::SYS_sched_setattr,
+        libc::SYS_get_robust_list,
     ];
     set(&own_or_zero, Rule::Only(0, 0, process));
-    set(
-        &[libc::SYS_setpriority, libc::SYS_ioprio_set],
-        Rule::Only(1, 0, process),
-    );
-    // Signals that a descriptor sends may go to anybody; input that a terminal is given is a shell's.
-    set(&[libc::SYS_fcntl], Rule::Except(1, FCNTL));
-    set(&[libc::SYS_ioctl], Rule::Except(1, IOCTL));
+    // Of a process, for there are also those of a user.
+    let own = |kind: u32| Rule::OnlyOwn(kind, process);
+    set(&[libc::SYS_setpriority], own(libc::PRIO_PROCESS));
+    set(&[libc::SYS_ioprio_set], own(IOPRIO_WHO_PROCESS));
+    let (fcntl, ioctl) = match forbidden.changes {
+        true => (FCNTL, IOCTL),
+        false => (&FCNTL[..FCNTL_ALWAYS], &IOCTL[..IOCTL_ALWAYS]),
+    };
+    set(&[libc::SYS_fcntl], Rule::Except(1, fcntl));
+    set(&[libc::SYS_ioctl], Rule::Except(1, ioctl));
+    if forbidden.changes {
+        set(CHANGES, Rule::Fail(libc::EPERM));
+        set(kernel::CHANGES, Rule::Fail(libc::EPERM));
+    }
+    if forbidden.cuts {
+        set(&[libc::SYS_truncate], Rule::Fail(libc::EACCES));
+        set(kernel::OPENS, Rule::CutsIfWrites(1));
+        set(&[libc::SYS_openat], Rule::CutsIfWrites(2));
+        // Its flags lie in memory.
+        set(&[libc::SYS_openat2], Rule::Fail(libc::ENOSYS));
+    }
     if forbidden.files {
         set(FILES, Rule::Fail(libc::EACCES));
         set(kernel::FILES, Rule::Fail(libc::EACCES));
@@ -299,6 +161,10 @@ enum Rule {
     Without(u32, u32),
     /// Only if this argument is one of these.
     Only(u32, u32, u32),
+    /// Only if the first argument is this, and the second is this or 0.
+    OnlyOwn(u32, u32),
+    /// This argument is how a file is opened. It may be cut only if it is opened to be written.
+    CutsIfWrites(u32),
     /// Unless this argument is one of these.
     Except(u32, &'static [u32]),
 }
@@ -326,6 +192,25 @@ impl Rule {
                 argument(index),
                 jump(BPF_EQUAL, one, 2, 0),
                 jump(BPF_EQUAL, other, 1, 0),
+                refuse,
+                allow,
+            ]),
+            Rule::OnlyOwn(kind, own) => filter.extend([
+                argument(0),
+                jump(BPF_EQUAL, kind, 0, 3),
+                argument(1),
+                jump(BPF_EQUAL, own, 2, 0),
+                jump(BPF_EQUAL, 0, 1, 0),
+                refuse,
+                allow,
+            ]),
+            Rule::CutsIfWrites(index) => filter.extend([
+                argument(index),
+                jump(BPF_ANY_BIT, libc::O_TRUNC as u32, 0, 4),
+                // To write, or to write and to read; both together is neither.
+                jump(BPF_ANY_BIT, libc::O_WRONLY as u32, 0, 1),
+                jump(BPF_ANY_BIT, libc::O_RDWR as u32, 1, 2),
+                jump(BPF_ANY_BIT, libc::O_RDWR as u32, 1, 0),
                 refuse,
                 allow,
             ]),
@@ -363,26 +248,7 @@ fn search(runs: &[(u32, Rule)], filter: &mut Vec<sock_filter>) {
     search(upper, filter);
 }
 
-const FCNTL: &[u32] = &[
-    libc::F_SETOWN as u32,
-    F_SETOWN_EX,
-    F_SETSIG,
-    libc::F_NOTIFY as u32,
-];
-
-const IOCTL: &[u32] = &[
-    libc::TIOCSTI as u32,
-    libc::TIOCLINUX as u32,
-    libc::TIOCSCTTY as u32,
-    FIOSETOWN,
-    SIOCSPGRP,
-    libc::FIOASYNC as u32,
-];
-
-const F_SETSIG: u32 = 10;
-const F_SETOWN_EX: u32 = 15;
-const FIOSETOWN: u32 = 0x8901;
-const SIOCSPGRP: u32 = 0x8902;
+const IOPRIO_WHO_PROCESS: u32 = 1;
 
 const BPF_LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
 const BPF_EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
@@ -459,6 +325,8 @@ mod tests {
     fn each_call_has_its_rule() {
         let all = Forbidden {
             files: true,
+            changes: true,
+            cuts: false,
             network: true,
             uncounted_memory: true,
             processes: true,
@@ -501,13 +369,53 @@ mod tests {
         check(libc::SYS_prlimit64, &[0], [allow; 2]);
         check(libc::SYS_prlimit64, &[76], [errno(libc::EPERM); 2]);
         check(libc::SYS_setpriority, &[0, 77], [allow; 2]);
-        for value in FCNTL {
-            check(libc::SYS_fcntl, &[1, *value], [errno(libc::EPERM); 2]);
+        check(libc::SYS_setpriority, &[0, 0], [allow; 2]);
+        check(libc::SYS_setpriority, &[0, 76], [errno(libc::EPERM); 2]);
+        check(libc::SYS_setpriority, &[2, 0], [errno(libc::EPERM); 2]);
+        check(libc::SYS_ioprio_set, &[1, 0], [allow; 2]);
+        check(libc::SYS_ioprio_set, &[3, 0], [errno(libc::EPERM); 2]);
+        for (call, values, always) in [
+            (libc::SYS_fcntl, FCNTL, FCNTL_ALWAYS),
+            (libc::SYS_ioctl, IOCTL, IOCTL_ALWAYS),
+        ] {
+            for (place, value) in values.iter().enumerate() {
+                let refused = errno(libc::EPERM);
+                let second = if place < always { refused } else { allow };
+                check(call, &[1, *value], [refused, second]);
+            }
         }
         check(libc::SYS_fcntl, &[1, libc::F_GETFD as u32], [allow; 2]);
         check(libc::SYS_newfstatat, &[], [errno(libc::EPERM), allow]);
         let empty = [0, 0, 0, libc::AT_EMPTY_PATH as u32];
         check(libc::SYS_newfstatat, &empty, [allow; 2]);
+        let paths = Forbidden {
+            changes: true,
+            cuts: true,
+            ..alone
+        };
+        let paths = program(paths, 77);
+        let check = |call: c_long, arguments: &[u32], expect: u32| {
+            let now = run(&paths, kernel::AUDIT, call as u32, arguments);
+            assert_eq!(now, expect, "{call} {arguments:?}");
+        };
+        for call in CHANGES.iter().chain(kernel::CHANGES) {
+            check(*call, &[], errno(libc::EPERM));
+        }
+        check(libc::SYS_truncate, &[], errno(libc::EACCES));
+        let opens = kernel::OPENS.iter().map(|call| (*call, 1));
+        for (call, place) in opens.chain([(libc::SYS_openat, 2)]) {
+            for (flags, expect) in [
+                (libc::O_RDONLY, allow),
+                (libc::O_WRONLY | libc::O_TRUNC, allow),
+                (libc::O_RDWR | libc::O_TRUNC, allow),
+                (libc::O_RDONLY | libc::O_TRUNC, errno(libc::EPERM)),
+                (3 | libc::O_TRUNC, errno(libc::EPERM)),
+            ] {
+                let mut arguments = [0; 3];
+                arguments[place] = flags as u32;
+                check(call, &arguments, expect);
+            }
+        }
         let several = program(Forbidden::default(), 77);
         let check = |call: c_long, arguments: &[u32], expect: u32| {
             let now = run(&several, kernel::AUDIT, call as u32, arguments);
