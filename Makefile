@@ -187,7 +187,7 @@ soak: setup ## the tests that take too long for every day: half an hour
 	MGENJIT_PIECES=1 $(CARGO) test --release --test c_programs --test debuggers -- \
 	    --exact --skip cache_api --skip nulls --skip source
 
-test-aarch64: ## build for AArch64 Linux, and test by qemu: half an hour
+test-aarch64: ## build for AArch64 Linux, and test by qemu: an hour or more
 	@./setup.sh install aarch64
 	@tests/aarch64/run.sh '$(CARGO)' $(CARGO_FLAGS)
 

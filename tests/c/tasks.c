@@ -219,6 +219,10 @@ static void nobody_waits(void)
 
 static void prefetching(void)
 {
+    if (is_emulated()) {
+        SKIP("an emulator takes minutes, and has compiled again what is being prefetched");
+        return;
+    }
     enum { SOURCES = 20 };
     mgenjit_executor *executor = new_limited_executor("prefetched", 0), *other;
     mgenjit_source *source;
@@ -310,6 +314,10 @@ static void nowhere_to_prefetch_to(void)
 /* A child has none of its parent's threads: its tasks are its own. */
 static void forks(void)
 {
+    if (is_emulated()) {
+        SKIP("qemu-user fails when a process of several threads forks");
+        return;
+    }
     mgenjit_executor *executor = new_limited_executor(NULL, 1);
     mgenjit_task *task = begin(executor, large()), *waiting = begin(executor, numbered(1));
     pid_t process;

@@ -5,6 +5,7 @@ use crate::inputs::{GOOD, bitcode};
 use crate::loaded::Loaded;
 use mgenjit::signature::Extension;
 use mgenjit::types::OptLevel;
+use std::env::consts::ARCH;
 
 #[test]
 fn code_runs() {
@@ -20,7 +21,7 @@ fn code_runs() {
                 );
                 let features = compiled.reply.features.split(',').next().unwrap();
                 assert!(features.starts_with(['+', '-']), "{features}");
-                assert!(compiled.reply.triple.starts_with("x86_64-"));
+                assert!(compiled.reply.triple.starts_with(ARCH));
                 assert!(!compiled.reply.cpu.is_empty());
             }
         }
@@ -44,11 +45,13 @@ fn code_runs() {
         7,
     );
     check(
-        "target triple = \"x86_64-linux-gnu\"\ndefine i32 @test() {\n  ret i32 1\n}",
+        &format!("target triple = \"{ARCH}-linux-gnu\"\ndefine i32 @test() {{\n  ret i32 1\n}}"),
         1,
     );
     check(
-        "target triple = \"x86_64-unknown-linux\"\ndefine i32 @test() {\n  ret i32 1\n}",
+        &format!(
+            "target triple = \"{ARCH}-unknown-linux\"\ndefine i32 @test() {{\n  ret i32 1\n}}"
+        ),
         1,
     );
     // A data layout that an older LLVM wrote.
