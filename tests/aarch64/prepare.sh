@@ -124,10 +124,15 @@ make_tools() {
     for name in cc gcc; do tool $name "aarch64-linux-gnu-gcc --sysroot='$root'"; done
     for name in c++ g++; do tool $name "aarch64-linux-gnu-g++ --sysroot='$root'"; done
     for name in ar nm objcopy objdump ranlib readelf strip; do tool $name aarch64-linux-gnu-$name; done
+    # The headers of this machine's clang, and what its programs are linked with there.
+    mkdir -p "$target/clang"
+    program=$(command -v clang-22 || echo "${LLVM_SYS_221_PREFIX:-/usr/lib/llvm-22}/bin/clang")
+    ln -sfn "$("$program" -print-resource-dir)/include" "$target/clang/include"
+    ln -sfn "$root/usr/lib/llvm-22/lib/clang/22/lib" "$target/clang/lib"
     for name in clang clang++; do
         program=$(command -v $name-22 || echo "${LLVM_SYS_221_PREFIX:-/usr/lib/llvm-22}/bin/$name")
         for called in $name $name-22; do
-            tool $called "'$program' --target=aarch64-linux-gnu --sysroot='$root'"
+            tool $called "'$program' --target=aarch64-linux-gnu --sysroot='$root' -resource-dir '$target/clang'"
         done
     done
     real=$target/rust/rustc
