@@ -4,6 +4,11 @@
 #include "check.h"
 
 #include <grp.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 static mgenjit_executor *executor;
@@ -94,6 +99,90 @@ static void check_all(void)
     mgenjit_executor_free(executor);
 }
 
+/* Those that are made ahead of need: each is a namespace of its own, and none is left when nobody wants them any more. */
+static void pools(void)
+{
+    static const struct {
+        const char *deed;
+        int status, signal;
+    } cases[] = { { "count", 3, 0 }, { "outlive", 0, 0 }, { "fault", -1, SIGSEGV } };
+    if (!begins())
+        return;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int life[2];
+        char byte;
+        mgenjit_isolation *isolation = new_isolation(cases[i].deed, 4);
+        CHECK(pipe2(life, O_CLOEXEC) == 0);
+        CHECK_OK(mgenjit_isolation_set_stream(isolation, 2, life[1], &failure));
+        close(life[1]);
+        CHECK_OK(mgenjit_isolation_set_pool(isolation, 3, &failure));
+        for (int run = 0; run < 6; run++) {
+            mgenjit_outcome *outcome = NULL;
+            CHECK_OK(mgenjit_executor_run_isolated(executor, isolation, &outcome, &failure));
+            CHECK_INT(cases[i].signal, mgenjit_outcome_signal(outcome));
+            CHECK_INT(cases[i].status, mgenjit_outcome_exit_status(outcome));
+            mgenjit_outcome_free(outcome);
+        }
+        mgenjit_isolation_free(isolation);
+        CHECK_INT(0, read(life[0], &byte, 1));
+        close(life[0]);
+    }
+    mgenjit_isolation *isolation = new_isolation("bomb", 8);
+    CHECK_OK(mgenjit_isolation_set_pool(isolation, 2, &failure));
+    CHECK_OK(mgenjit_isolation_set_timeout(isolation, 200, &failure));
+    for (int run = 0; run < 2; run++) {
+        mgenjit_outcome *outcome = NULL;
+        CHECK_OK(mgenjit_executor_run_isolated(executor, isolation, &outcome, &failure));
+        CHECK_INT(MGENJIT_LIMIT_TIME, mgenjit_outcome_limit(outcome));
+        mgenjit_outcome_free(outcome);
+    }
+    mgenjit_isolation_free(isolation);
+    mgenjit_executor_free(executor);
+}
+
+/* Namespaces are refused, as systems do that let only some programs have them: an error that says what to do, also with a pool.
+   Programs of one process run. */
+static void without_namespaces(void)
+{
+    static const int errors[] = { EPERM, ENOSPC };
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0) {
+            struct sock_filter filter[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 3),
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+                BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x10000000 /* CLONE_NEWUSER */, 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)errors[i]),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+            };
+            struct sock_fprog program = { sizeof filter / sizeof filter[0], filter };
+            CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+            CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+            executor = new_executor(NULL);
+            mgenjit_module_free(add_file(executor, fixture("processes.ll")));
+            for (size_t pool = 0; pool < 3; pool += 2) {
+                mgenjit_isolation *isolation = new_isolation("count", 4);
+                CHECK_OK(mgenjit_isolation_set_pool(isolation, pool, &failure));
+                for (int run = 0; run < 3; run++) {
+                    mgenjit_outcome *outcome = NULL;
+                    CHECK_STATUS(MGENJIT_STATUS_UNSUPPORTED,
+                                 mgenjit_executor_run_isolated(executor, isolation, &outcome, &failure));
+                    CHECK(outcome == NULL);
+                    CHECK_MESSAGE("user.max_user_namespaces");
+                }
+                mgenjit_isolation_free(isolation);
+            }
+            expect(new_isolation("count", 1), 100 + EPERM, 0, MGENJIT_LIMIT_NONE);
+            exit(0);
+        }
+        int status = -1;
+        CHECK(waitpid(child, &status, 0) == child);
+        CHECK_INT(0, status);
+    }
+}
+
 /* As anybody, where the tests run as the administrator. */
 static void as_another_user(void)
 {
@@ -179,7 +268,7 @@ static void isolates(void)
 int main(void)
 {
     static const check_case cases[] = {
-        CASE(check_all), CASE(as_another_user), CASE(killed_hosts), CASE(isolates),
+        CASE(check_all), CASE(pools), CASE(without_namespaces), CASE(as_another_user), CASE(killed_hosts), CASE(isolates),
     };
     return RUN_CASES(cases);
 }
