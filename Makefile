@@ -51,7 +51,7 @@ workload_sources := benches/eviction/workload.c
 
 HEADERS := include/mgenjit.h $(wildcard examples-c/*/*.h benches/*.h)
 
-.PHONY: all library remote ready setup demo check test soak test-aarch64 test-bindings test-python wheel check-c lint header notices bench picture flame bench-pieces bench-tiers bench-profile bench-remote bench-throws bench-isolated bench-cache bench-layers bench-scale record-trace hot install uninstall clean help
+.PHONY: all library remote ready setup demo check test soak fuzz test-aarch64 test-bindings test-python wheel check-c lint header notices bench picture flame bench-pieces bench-tiers bench-profile bench-remote bench-throws bench-isolated bench-cache bench-layers bench-scale record-trace hot install uninstall clean help
 .DELETE_ON_ERROR:
 
 all: library $(patsubst %,target/examples-c/%,$(EXAMPLES) $(TOOLS)) target/install/mgenjit.o $(RUNTIME) ## build the library, the compile server and the examples (default)
@@ -186,6 +186,9 @@ soak: setup ## the tests that take too long for every day: half an hour
 	@# All that the C programs and the debuggers try, in pieces of one function each; but for what counts the pieces.
 	MGENJIT_PIECES=1 $(CARGO) test --release --test c_programs --test debuggers -- \
 	    --exact --skip cache_api --skip nulls --skip source
+
+fuzz: ready ## look for bytes that break a reader, FUZZ_SECONDS (60) for each
+	CARGO='$(CARGO)' fuzz/run.sh
 
 test-aarch64: ## build for AArch64 Linux, and test by qemu: an hour or more
 	@./setup.sh install aarch64
