@@ -538,10 +538,11 @@ static void on_request(void)
         CHECK_INT(1 - round, (long long)done);
         CHECK_INT(1, (long long)statistics_of(cache).entries);
     }
-    keys[0][0] ^= 1;
+    char first = keys[0][0];
+    keys[0][0] = first == '0' ? '1' : '0';
     CHECK_STATUS(MGENJIT_STATUS_NOT_FOUND, mgenjit_cache_remote_pull(cache, pointers, 1, &done, NULL, NULL, &failure));
     CHECK_MESSAGE("no remote has an entry");
-    keys[0][0] ^= 1;
+    keys[0][0] = first;
     CHECK_STATUS(MGENJIT_STATUS_INVALID_ARGUMENT,
                  mgenjit_cache_remote_push(cache, pointers, 1, &done, NULL, NULL, &failure));
     CHECK_MESSAGE("written");
