@@ -161,7 +161,7 @@ static size_t ask(int connection, const char *request, char *answer, size_t room
 static void small_modules(int rounds)
 {
     static double local[MOST], fetched[MOST], first[MOST], cold[MOST], empty[MOST], written[MOST], dead[MOST];
-    mgenjit_executor *writer = executor_in("writer", "read-write", 0);
+    mgenjit_executor *writer = executor_in("writer", "read-write", 20000);
     for (int i = 0; i < 2 * rounds; i++)
         compile(writer, small(i), strlen(small(i)), MGENJIT_ORIGIN_COMPILED);
     wait_for_puts("writer", 4 * (uint64_t)rounds);
@@ -220,7 +220,7 @@ static void large_module(int port, const char *path, int rounds)
     char *ir = malloc(64 << 20);
     size_t length = fread(ir, 1, 64 << 20, file);
     fclose(file);
-    mgenjit_executor *writer = executor_in("large", "read-write|namespace=large", 0);
+    mgenjit_executor *writer = executor_in("large", "read-write|namespace=large", 20000);
     compile(writer, ir, length, MGENJIT_ORIGIN_COMPILED);
     mgenjit_executor_free(writer);
     /* The entry and its alias. */
@@ -273,7 +273,7 @@ static void hedges(int rounds)
 {
     static const uint64_t delays[] = {0, 2, 5, 10, 20, 50, 200};
     static double times[MOST];
-    mgenjit_executor *writer = executor_in("hedge-writer", "read-write|namespace=hedge", 0);
+    mgenjit_executor *writer = executor_in("hedge-writer", "read-write|namespace=hedge", 20000);
     const int base = 200000;
     int count = (int)(sizeof delays / sizeof delays[0]);
     for (int i = 0; i < rounds; i++)

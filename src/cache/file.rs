@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// A file under a temporary name. It is removed when dropped, unless it was published.
 ///
 /// It is locked while it is written, so that a leftover of a killed process can be recognised.
+#[derive(Debug)]
 pub struct Temporary {
     folder: OwnedFd,
     name: String,

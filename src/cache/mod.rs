@@ -7,6 +7,7 @@
 //! which the executor passes to the event hook and otherwise treats as a miss.
 
 pub mod admin;
+pub mod arrived;
 pub mod bundle;
 mod bytes;
 pub mod directory;

@@ -1,5 +1,6 @@
 //! Finds and publishes entries for an executor.
 
+use super::arrived::Arrived;
 use super::directory::{Directory, OpenError, Owner, Root, alias_path, entry_path};
 use super::entry::{self, Entry, EntryError};
 use super::file;
@@ -342,24 +343,74 @@ impl Store {
     }
 
     /// Stores what came from a remote and was checked, as it is. `alias`: the key that it was found by, if that is another
-    /// one, and the file that says so.
+    /// one, and the file that says so. Returns it as every later run finds it. What cannot be stored comes back with the
+    /// warning.
     pub fn promote(
         &self,
-        entry: &entry::Whole,
+        mut arrived: Arrived,
+        alias: Option<(&Key, &[u8])>,
+    ) -> Result<Box<Entry>, (Warning, Arrived)> {
+        if let Err(warning) = self.give_name(&mut arrived, alias) {
+            return Err((warning, arrived));
+        }
+        let key = arrived.key();
+        if let Arrived::File(entry, file) = arrived {
+            match self.open_again(entry, &key) {
+                Ok(entry) => return Ok(entry),
+                Err(entry) => arrived = Arrived::File(entry, file),
+            }
+        }
+        match self.reopen(&key) {
+            Ok(Some(entry)) => Ok(Box::new(entry)),
+            Ok(None) => {
+                let warning = self
+                    .directory
+                    .warning("cannot be used", "its entries vanish");
+                Err((warning, arrived))
+            }
+            Err((_, warning)) => Err((warning, arrived)),
+        }
+    }
+
+    fn give_name(
+        &self,
+        arrived: &mut Arrived,
         alias: Option<(&Key, &[u8])>,
     ) -> Result<(), Warning> {
         // Its signature is trusted already, so it does not matter whether this cache signs.
         let root = self.directory.create()?;
-        let write = |path: &str, bytes: &[u8]| {
-            file::publish(&root, path, &[bytes], self.options.sync)
-                .map_err(|error| self.directory.warning_at(path, error))
-        };
-        write(&entry_path(&entry.tail.key()), &entry.bytes)?;
+        let sync = self.options.sync;
+        let path = entry_path(&arrived.key());
+        match arrived {
+            Arrived::Memory(whole) => file::publish(&root, &path, &[&whole.bytes], sync),
+            Arrived::File(_, file) => file
+                .take()
+                .map_or(Ok(()), |file| file.publish(&root, &path, sync)),
+        }
+        .map_err(|error| self.directory.warning_at(&path, error))?;
         if let Some((key, bytes)) = alias {
-            write(&alias_path(key), bytes)?;
+            let path = alias_path(key);
+            file::publish(&root, &path, &[bytes], sync)
+                .map_err(|error| self.directory.warning_at(&path, error))?;
             self.record_alias(key);
         }
         Ok(())
+    }
+
+    /// An entry whose file was open for writing when it was verified. The error: its name has another file by now.
+    fn open_again(&self, mut entry: Box<Entry>, key: &Key) -> Result<Box<Entry>, Box<Entry>> {
+        let Ok(Some(place)) = self.own() else {
+            return Err(entry);
+        };
+        match place.open(entry::Kind::Entry, key) {
+            Ok(Some((part, path))) if part.identity == entry.part.identity => {
+                entry.part = part;
+                entry.path = path;
+                entry.directory = Some(place.directory());
+                Ok(entry)
+            }
+            _ => Err(entry),
+        }
     }
 
     fn write_alias(&self, root: &Root, key: &Key, target: &Key) -> Result<(), Warning> {

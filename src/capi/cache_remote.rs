@@ -195,13 +195,12 @@ fn pull(
     for (done, key) in (1..).zip(keys) {
         if !matches!(store.look(key), Ok(Some(_))) {
             let report = tier.pull(key);
-            match report.found {
-                Some(found) => {
-                    let fetched = found.fetched;
+            match report.fetched {
+                Some(fetched) => {
                     let alias = fetched.alias.as_deref().map(|alias| (key, alias));
-                    let stored = store.promote(&fetched.entry, alias);
-                    stored.map_err(|warning| Error::new(Status::Cache, warning.0))?;
-                    let len = fetched.entry.bytes.len() as u64;
+                    let len = fetched.entry.len();
+                    let stored = store.promote(fetched.entry, alias);
+                    stored.map_err(|(warning, _)| Error::new(Status::Cache, warning.0))?;
                     store.record_remote(key, RemoteKind::Hit, len, 0);
                     pulled += 1;
                 }

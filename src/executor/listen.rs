@@ -9,7 +9,8 @@ use crate::cache::warning::Warning;
 use crate::client::listener;
 use crate::event::{Event, EventKind, Times};
 use crate::protocol::messages::{Decision, Progress};
-use crate::remote::tier::{Report, Tier};
+use crate::remote::store::Fetched;
+use crate::remote::tier::{Look, Report, Tier};
 use std::time::Instant;
 
 pub struct Listener<'a> {
@@ -36,7 +37,7 @@ pub struct Listener<'a> {
     pub report: Option<Report>,
 }
 
-impl Listener<'_> {
+impl<'a> Listener<'a> {
     fn tell(&self, kind: EventKind, message: &str, progress: Option<Progress>) {
         if let Some(hook) = &self.executor.config.hook {
             hook(&Event {
@@ -51,25 +52,28 @@ impl Listener<'_> {
         }
     }
 
-    /// The entry of the canonical module from a remote, stored here. The server waits for this, so it takes no longer than a
-    /// compile waits for a remote.
-    fn fetch(&mut self, store: &Store, key: &Key) -> Option<Box<Entry>> {
+    /// Asks the remotes for the canonical module, if this cache lacks it, and does not wait for their answer.
+    fn ask_remotes(&mut self, store: &Store, key: &Key) -> Option<(&'a Tier, Look)> {
         // Once: another server asks again.
         let tier = self.remote.take()?;
-        let report = tier.glance(key);
-        let entry = report.found.as_ref().and_then(|found| {
-            let entry = &found.fetched.entry;
-            let alias = found.fetched.alias.as_deref().map(|alias| (key, alias));
-            match store.promote(entry, alias) {
-                Ok(()) => store.reopen(&entry.tail.key()).ok().flatten().map(Box::new),
-                Err(warning) => {
-                    self.warning = Some(warning);
-                    None
-                }
-            }
-        });
+        let is_here = matches!(store.look(key), Ok(Some(_)));
+        (!is_here).then(|| (tier, tier.ask(key, store.directory())))
+    }
+
+    /// The entry of the canonical module from a remote, stored here. The server waits for this, so it takes no longer than a
+    /// compile waits for a remote.
+    fn fetch(&mut self, store: &Store, key: &Key, tier: &Tier, look: Look) -> Option<Box<Entry>> {
+        let mut report = tier.glance(look);
+        let fetched = report.fetched.take();
         self.report = Some(report);
-        entry
+        let Fetched { entry, alias } = fetched?;
+        match store.promote(entry, alias.as_deref().map(|alias| (key, alias))) {
+            Ok(entry) => Some(entry),
+            Err((warning, _)) => {
+                self.warning = Some(warning);
+                None
+            }
+        }
     }
 }
 
@@ -80,6 +84,8 @@ impl listener::Listener for Listener<'_> {
         let Some(store) = self.store else {
             return Decision::Compile;
         };
+        // What else there is to do is done while they answer.
+        let asked = self.ask_remotes(store, &key);
         // The lock that was taken for a server that is gone still holds.
         if let Some(deadline) = self.lock_until.filter(|_| self.held.is_none()) {
             let timeout = deadline.saturating_duration_since(Instant::now());
@@ -95,13 +101,13 @@ impl listener::Listener for Listener<'_> {
                 self.known = Some(entry);
                 Decision::Stop
             }
-            Found::Nothing | Found::Unusable(..) => match self.fetch(store, &key) {
-                Some(entry) => {
-                    self.known = Some(entry);
-                    Decision::Stop
+            Found::Nothing | Found::Unusable(..) => {
+                self.known = asked.and_then(|(tier, look)| self.fetch(store, &key, tier, look));
+                match self.known {
+                    Some(_) => Decision::Stop,
+                    None => Decision::Compile,
                 }
-                None => Decision::Compile,
-            },
+            }
         }
     }
 

@@ -16,7 +16,7 @@ mod place;
 mod question;
 pub mod race;
 pub mod spec;
-mod store;
+pub mod store;
 pub mod tier;
 mod upload;
 mod value;

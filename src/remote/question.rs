@@ -1,9 +1,14 @@
 //! A question to one store. It can be put aside while there is no answer, and be taken up again by another thread.
 
+use crate::cache::directory::Directory;
+use crate::cache::file::{Changes, Temporary};
 use crate::cache::key::Key;
-use crate::protocol::storage::connection::Connection;
+use crate::process_limits::file_size;
+use crate::protocol::storage::connection::{Connection, Room};
 use crate::protocol::storage::upload::MAX_VALUE_LEN;
-use crate::protocol::storage::wire::{Failure, Incoming, WireKey};
+use crate::protocol::storage::wire::{Failure, Incoming, Value, WireKey};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// What a store is asked for.
@@ -13,6 +18,15 @@ pub struct Question {
     /// The key of the entry, and the file of the alias that leads there, once the store has told.
     pub target: Option<(Key, Vec<u8>)>,
     pub sent: Option<Sent>,
+    pub file: Receiver,
+}
+
+/// A file that a long value is written into while it comes. It gets a name in the cache once the value was checked.
+#[derive(Debug, Default)]
+pub struct Receiver {
+    /// The cache that it belongs to. `None`: values come into memory.
+    pub cache: Option<Arc<Directory>>,
+    file: Option<Temporary>,
 }
 
 /// A connection, over which a question is or will be sent.
@@ -27,11 +41,12 @@ pub struct Sent {
 
 impl Question {
     /// Asks nothing yet.
-    pub fn new(key: &Key) -> Question {
+    pub fn new(key: &Key, cache: Option<Arc<Directory>>) -> Question {
         Question {
             key: *key,
             target: None,
             sent: None,
+            file: Receiver { cache, file: None },
         }
     }
 
@@ -52,13 +67,37 @@ impl Sent {
     }
 
     /// Sends the question, if that was not done yet, and reads the answer. After [`Failure::TimedOut`], it can be called again.
-    pub fn exchange(&mut self, name: &WireKey, end: Instant) -> Result<Option<Vec<u8>>, Failure> {
+    pub fn exchange(
+        &mut self,
+        name: &WireKey,
+        end: Instant,
+        file: &mut Receiver,
+    ) -> Result<Option<Value>, Failure> {
         if !self.is_asked {
             // A request is one small packet: it is sent whole or not at all.
             self.connection.ask(name, end)?;
             self.is_asked = true;
         }
         self.connection
-            .answer(&mut self.incoming, MAX_VALUE_LEN, end)
+            .answer(&mut self.incoming, MAX_VALUE_LEN, end, file)
+    }
+}
+
+impl Receiver {
+    /// The file, if it was given away.
+    pub fn take(&mut self) -> Option<Temporary> {
+        self.file.take()
+    }
+}
+
+impl Room for Receiver {
+    fn file(&mut self, len: u64) -> Option<BorrowedFd<'_>> {
+        // What this process may not write, it does not have written either.
+        let may = file_size().is_none_or(|limit| len <= limit);
+        if self.file.is_none() && may {
+            let root = self.cache.as_ref()?.open().ok()??;
+            self.file = Temporary::new(&root, Changes::Never).ok();
+        }
+        self.file.as_ref().map(|file| file.file.as_fd())
     }
 }

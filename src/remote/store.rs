@@ -6,19 +6,20 @@ use super::place;
 use super::question::{Question, Sent};
 use super::race::Cut;
 use super::spec::Spec;
-use super::value::unpack;
-use crate::cache::directory::VERSION;
-use crate::cache::entry::{self, Received, Whole};
+use super::value::{compressed, unpack};
+use crate::cache::arrived::Arrived;
+use crate::cache::directory::{Directory, VERSION};
+use crate::cache::entry::{self, EntryError, Received};
 use crate::cache::key::Key;
 use crate::cache::trust::Trust;
 use crate::fork;
 use crate::protocol::storage::breaker::{Breaker, End};
 use crate::protocol::storage::connection::Connection;
 use crate::protocol::storage::endpoint::Endpoint;
-use crate::protocol::storage::wire::Failure;
+use crate::protocol::storage::wire::{Failure, Value};
 use once_cell::sync::OnceCell;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 #[derive(Debug)]
@@ -45,7 +46,7 @@ const MOST_IDLE: usize = 8;
 /// An entry that a store had.
 #[derive(Debug)]
 pub struct Fetched {
-    pub entry: Box<Whole>,
+    pub entry: Arrived,
     /// The file of the alias that it was found by.
     pub alias: Option<Vec<u8>>,
 }
@@ -107,7 +108,12 @@ impl Remote {
     }
 
     /// Asks nothing yet. `None`: the store said just now that it lacks this key.
-    pub fn question(&self, key: &Key) -> Result<Option<Question>, Problem> {
+    /// `cache`: where a long value is written while it comes.
+    pub fn question(
+        &self,
+        key: &Key,
+        cache: Option<Arc<Directory>>,
+    ) -> Result<Option<Question>, Problem> {
         if self.lock().absent.has(key, Instant::now()) {
             return Ok(None);
         }
@@ -115,7 +121,7 @@ impl Remote {
             .place()
             .map_err(|why| Problem::Failed(why.to_owned()))?;
         match breaker.ask() {
-            true => Ok(Some(Question::new(key))),
+            true => Ok(Some(Question::new(key, cache))),
             false => Err(Problem::LeftAlone),
         }
     }
@@ -160,7 +166,7 @@ impl Remote {
     fn conclude(
         &self,
         question: &mut Question,
-        value: Result<Option<Vec<u8>>, Failure>,
+        value: Result<Option<Value>, Failure>,
         asker: &Asker<'_>,
         cut: &Cut,
     ) -> Option<Result<Option<Fetched>, Problem>> {
@@ -188,30 +194,24 @@ impl Remote {
             Err(failure @ Failure::TooLong(..)) => return unusable(failure.to_string()),
             Err(failure) => return Some(Err(Problem::Failed(failure.to_string()))),
         };
-        let file = match unpack(value) {
-            Ok(file) => file,
-            Err(why) => return unusable(why),
-        };
-        let copy = (file.len() as u64 == entry::ALIAS_LEN).then(|| file.clone());
-        match (
-            entry::receive(file, question.wanted(), asker.trust),
-            &question.target,
-        ) {
-            (Ok(Received::Entry(entry)), _) => match entry.expect_machine(asker.machine) {
-                Ok(()) => Some(Ok(Some(Fetched {
-                    entry,
-                    alias: question.target.take().map(|(_, alias)| alias),
-                }))),
-                Err(error) => unusable(error.to_string()),
-            },
-            (Ok(Received::Alias(target)), None) => {
-                question.target = copy.map(|alias| (target, alias));
+        match (check(value, question, asker.trust), &question.target) {
+            (Ok(Checked::Entry(entry)), _) => {
+                match entry.manifest().expect_machine(asker.machine) {
+                    Ok(()) => Some(Ok(Some(Fetched {
+                        entry,
+                        alias: question.target.take().map(|(_, alias)| alias),
+                    }))),
+                    Err(error) => unusable(error.to_string()),
+                }
+            }
+            (Ok(Checked::Alias(target, alias)), None) => {
+                question.target = Some((target, alias));
                 None
             }
-            (Ok(Received::Alias(_)), Some(_)) => {
+            (Ok(Checked::Alias(..)), Some(_)) => {
                 unusable("its alias leads to another alias".to_owned())
             }
-            (Err(error), _) => unusable(error.to_string()),
+            (Err(why), _) => unusable(why),
         }
     }
 
@@ -221,7 +221,7 @@ impl Remote {
         question: &mut Question,
         budget: Budget,
         cut: &Cut,
-    ) -> Result<Option<Vec<u8>>, Failure> {
+    ) -> Result<Option<Value>, Failure> {
         loop {
             if question.sent.is_none() {
                 let (connection, is_new) = match self.idle() {
@@ -251,16 +251,18 @@ impl Remote {
     }
 
     /// As [`Remote::value`], from a helper that runs.
-    fn value_by(&self, question: &mut Question, end: Instant) -> Result<Option<Vec<u8>>, Failure> {
+    fn value_by(&self, question: &mut Question, end: Instant) -> Result<Option<Value>, Failure> {
         if question.sent.is_none() {
             let (connection, is_new) = match (self.idle(), self.place()) {
                 (Some(connection), _) => (connection, false),
-                (None, Ok((endpoint, _))) => match Connection::open(&endpoint.socket(), end) {
-                    Ok(connection) => (connection, true),
-                    // Whoever goes on may start one.
-                    Err(_) => return Err(Failure::Closed),
-                },
-                (None, Err(_)) => return Err(Failure::Closed),
+                (None, Ok((endpoint, _))) if Instant::now() < end => {
+                    match Connection::open(&endpoint.socket(), end) {
+                        Ok(connection) => (connection, true),
+                        // Whoever goes on may start one.
+                        Err(_) => return Err(Failure::Closed),
+                    }
+                }
+                (None, _) => return Err(Failure::Closed),
             };
             question.sent = Some(Sent::new(connection, is_new));
         }
@@ -268,12 +270,12 @@ impl Remote {
     }
 
     /// Sends what is asked for, and reads the answer.
-    fn exchange(&self, question: &mut Question, end: Instant) -> Result<Option<Vec<u8>>, Failure> {
+    fn exchange(&self, question: &mut Question, end: Instant) -> Result<Option<Value>, Failure> {
         let name = self.names.of(question.wanted());
         let Some(sent) = &mut question.sent else {
             return Err(Failure::Closed);
         };
-        let value = sent.exchange(&name, end);
+        let value = sent.exchange(&name, end, &mut question.file);
         match &value {
             Ok(_) | Err(Failure::Refused(_)) => {
                 if let Some(sent) = question.sent.take() {
@@ -314,4 +316,36 @@ impl Remote {
         }
         kept
     }
+}
+
+/// What a value is, once it was checked.
+enum Checked {
+    Entry(Arrived),
+    /// The key of the entry, and the alias's file.
+    Alias(Key, Vec<u8>),
+}
+
+fn check(value: Value, question: &mut Question, trust: Option<&Trust>) -> Result<Checked, String> {
+    let words = |error: EntryError| error.to_string();
+    let bytes = match value {
+        Value::Bytes(bytes) => bytes,
+        Value::Filled => {
+            let file = question.file.take().ok_or("it is in no file")?;
+            match compressed(&file.file)? {
+                Some(bytes) => bytes,
+                None => {
+                    return Arrived::check_file(file, question.wanted(), trust)
+                        .map(Checked::Entry)
+                        .map_err(words);
+                }
+            }
+        }
+    };
+    let file = unpack(bytes)?;
+    let copy = (file.len() as u64 == entry::ALIAS_LEN).then(|| file.clone());
+    let received = entry::receive(file, question.wanted(), trust).map_err(words)?;
+    Ok(match received {
+        Received::Entry(entry) => Checked::Entry(Arrived::Memory(entry)),
+        Received::Alias(target) => Checked::Alias(target, copy.unwrap_or_default()),
+    })
 }

@@ -5,7 +5,7 @@ use super::race::Cut;
 use super::spec::Spec;
 use super::store::{Asker, Budget, Fetched, Problem, Remote};
 use super::upload::Uploader;
-use crate::cache::directory::{JOURNAL, alias_path, entry_path};
+use crate::cache::directory::{Directory, JOURNAL, alias_path, entry_path};
 use crate::cache::entry::ALIAS_LEN;
 use crate::cache::journal::{Kind, Record, RemoteKind};
 use crate::cache::key::Key;
@@ -84,6 +84,8 @@ impl Upload {
 #[derive(Debug, Default)]
 pub struct Report {
     pub found: Option<Found>,
+    /// What was found.
+    pub fetched: Option<Fetched>,
     /// What went wrong, with the name of the store.
     pub problems: Vec<String>,
     /// Whether a store said that it has nothing.
@@ -92,9 +94,13 @@ pub struct Report {
     pub took: Duration,
 }
 
-#[derive(Debug)]
+/// What is told of an entry that was found.
+#[derive(Clone, Copy, Debug)]
 pub struct Found {
-    pub fetched: Fetched,
+    pub key: Key,
+    pub len: u64,
+    /// Microseconds that its compile took.
+    pub cost: u64,
     /// Which store had it.
     pub store: usize,
 }
@@ -147,15 +153,22 @@ impl Tier {
 
     /// Asks one store after the other, for at most this time.
     pub fn look(&self, key: &Key, whole: Duration, cut: &Cut) -> Report {
-        let mut look = Look::new(key);
+        let mut look = Look::new(key, None);
         let end = look.start + whole;
         self.go_on(&mut look, end, cut);
         look.report()
     }
 
-    /// Asks, and waits for the answer no longer than a compile waits to begin. That it takes longer is no failure.
-    pub fn glance(&self, key: &Key) -> Report {
-        let mut look = Look::new(key);
+    /// Asks, and does not wait for the answer. `cache`: where a long entry is written while it comes.
+    pub fn ask(&self, key: &Key, cache: &Arc<Directory>) -> Look {
+        let mut look = Look::new(key, Some(cache.clone()));
+        let now = look.start;
+        self.go_on_until(&mut look, now);
+        look
+    }
+
+    /// Waits for the answer no longer than a compile waits to begin. That it takes longer is no failure.
+    pub fn glance(&self, mut look: Look) -> Report {
         let end = look.start + self.timeouts.hedge.min(self.timeouts.whole);
         if !self.go_on_until(&mut look, end) {
             self.was_slow();
@@ -163,14 +176,14 @@ impl Tier {
         look.report()
     }
 
-    /// Asks, and waits for the answer until a compile begins. `overtake`: runs in a thread when something is found after that.
+    /// Waits for the answer until a compile begins. `overtake`: runs in a thread when something is found after that.
     pub fn race(
         self: &Arc<Tier>,
-        key: &Key,
+        mut look: Look,
         overtake: impl FnOnce() + Send + 'static,
     ) -> Result<Report, Pending> {
-        let mut look = Look::new(key);
         let Timeouts { whole, hedge, .. } = self.timeouts;
+        let key = look.key;
         let (start, hedge) = (look.start, hedge.min(whole));
         // Most answers come so soon that there need be no thread.
         if self.go_on_until(&mut look, start + hedge) {
@@ -191,7 +204,7 @@ impl Tier {
         let rest = (start + hedge).saturating_duration_since(Instant::now());
         if threads::start(|builder| builder.spawn(go_on)).is_err() {
             // No thread can be had. Then the compile waits no longer than it would with one.
-            return Ok(self.look(key, rest, &Cut::default()));
+            return Ok(self.look(&key, rest, &Cut::default()));
         }
         let pending = Pending {
             report,
@@ -296,8 +309,9 @@ impl Tier {
 }
 
 /// A look-up in all stores, as far as it came.
-struct Look {
+pub struct Look {
     key: Key,
+    cache: Option<Arc<Directory>>,
     start: Instant,
     /// The store that is asked, and what.
     store: usize,
@@ -306,9 +320,10 @@ struct Look {
 }
 
 impl Look {
-    fn new(key: &Key) -> Look {
+    fn new(key: &Key, cache: Option<Arc<Directory>>) -> Look {
         Look {
             key: *key,
+            cache,
             start: Instant::now(),
             store: 0,
             question: None,
@@ -330,7 +345,7 @@ impl Look {
     /// What that store is asked. `None`: it lacks the key.
     fn question(&mut self, remote: &Remote) -> Result<Option<&mut Question>, Problem> {
         if self.question.is_none() {
-            self.question = remote.question(&self.key)?;
+            self.question = remote.question(&self.key, self.cache.clone())?;
         }
         Ok(self.question.as_mut())
     }
@@ -340,8 +355,13 @@ impl Look {
         let report = &mut self.report;
         match answer {
             Ok(Some(fetched)) => {
-                let store = self.store;
-                report.found = Some(Found { fetched, store });
+                report.found = Some(Found {
+                    key: fetched.entry.key(),
+                    len: fetched.entry.len(),
+                    cost: fetched.entry.cost(),
+                    store: self.store,
+                });
+                report.fetched = Some(fetched);
             }
             Ok(None) => report.absent = true,
             Err(Problem::LeftAlone) => {}

@@ -1,12 +1,32 @@
 //! What lies under a key: an entry's or alias's file as it is, or as one zstd frame.
 
 use crate::cache::entry::ALIAS_LEN;
+use crate::error::reason;
 use crate::protocol::storage::upload::MAX_VALUE_LEN;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// How many times longer than its frame a file may be.
 const MAX_RATIO: u64 = 256;
+
+/// The value in a file, if it is compressed.
+pub fn compressed(file: &File) -> Result<Option<Vec<u8>>, String> {
+    let unreadable = |error| format!("it cannot be read: {}", reason(&error));
+    let mut magic = [0; ZSTD_MAGIC.len()];
+    file.read_exact_at(&mut magic, 0).map_err(unreadable)?;
+    if magic != ZSTD_MAGIC {
+        return Ok(None);
+    }
+    let mut value = magic.to_vec();
+    let mut rest = file;
+    rest.seek(SeekFrom::Start(magic.len() as u64))
+        .and_then(|_| rest.read_to_end(&mut value))
+        .map_err(unreadable)?;
+    Ok(Some(value))
+}
 
 /// The file that a value is.
 pub fn unpack(value: Vec<u8>) -> Result<Vec<u8>, String> {

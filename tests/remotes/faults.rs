@@ -1,10 +1,13 @@
 //! What engines do wrong: whatever it is, the code is right, and nobody waits for ever.
 
 use crate::proxy::Proxy;
+use crate::support::tools::Ran;
 use crate::support::wait::until;
-use crate::team::{Engine, PASSWORD, Team, free_port, has, redis, redis_with};
+use crate::team::{Engine, PASSWORD, Team, end_helpers, free_port, has, redis, redis_with};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::Command;
 
 /// Redis' own protocol, to change what lies there.
@@ -173,15 +176,28 @@ fn stores_that_take_nothing() {
 /// Bytes that changed there, an entry under another one's key, and values that are none.
 #[test]
 fn stores_that_say_something_else() {
-    if !has("stores_that_say_something_else", &["redis-server"]) {
-        return;
+    if has("stores_that_say_something_else", &["redis-server"]) {
+        check_changes(Team::write);
     }
+}
+
+/// As before, of entries that are written into a file while they come.
+#[test]
+fn long_entries_that_are_something_else() {
+    if has("long_entries_that_are_something_else", &["redis-server"]) {
+        check_changes(Team::write_long);
+    }
+}
+
+fn check_changes(write: impl Fn(&Team, &str, usize) -> PathBuf) {
     let port = free_port();
     let _engine = redis(port);
-    let team = filled(port);
-    let program = team.path("program.ll");
-    let other = team.run("first", "read-write|unsigned", &team.write("other.ll", 9));
-    assert_eq!(other.code, 9, "{other:?}");
+    let team = Team::new(&format!("redis://:{PASSWORD}@127.0.0.1:{port}"));
+    let program = write(&team, "program.ll", 7);
+    for (program, code) in [(&program, 7), (&write(&team, "other.ll", 9), 9)] {
+        let ran = team.run("first", "read-write|unsigned", program);
+        assert_eq!(ran.code, code, "{ran:?}");
+    }
     team.wait_for_puts("first", 4);
     let mut client = Client::new(port);
     let names = client.entries();
@@ -190,20 +206,37 @@ fn stores_that_say_something_else() {
         .iter()
         .map(|name| client.ask(&[b"GET", name]).remove(0))
         .collect();
-    let middle = values[0].len() / 2;
-    let changes: [(&str, Change<'_>); 5] = [
+    let len = |which: usize| values[which].len();
+    let change_at = |which: usize, at: usize| {
+        let mut value = values[which].clone();
+        value[at] ^= 1;
+        value
+    };
+    let changes: [(&str, Change<'_>); 8] = [
         (
             "changed",
-            Box::new(|which| {
-                let mut value = values[which].clone();
-                value[middle] ^= 1;
-                value
-            }),
+            Box::new(|which| change_at(which, len(which) / 2)),
         ),
-        ("cut", Box::new(|which| values[which][..middle].to_vec())),
+        // The object, or the input.
+        (
+            "attachment",
+            Box::new(|which| change_at(which, len(which) - 400)),
+        ),
+        ("tail", Box::new(|which| change_at(which, len(which) - 100))),
+        (
+            "cut",
+            Box::new(|which| values[which][..len(which) - 1].to_vec()),
+        ),
+        (
+            "longer",
+            Box::new(|which| [&values[which][..], b"x"].concat()),
+        ),
         ("replayed", Box::new(|which| values[1 - which].clone())),
         ("empty", Box::new(|_| Vec::new())),
-        ("nonsense", Box::new(|_| b"<html>404</html>".repeat(1000))),
+        (
+            "nonsense",
+            Box::new(|which| b"<html>404</html>".repeat(len(which) / 16)),
+        ),
     ];
     for (what, change) in &changes {
         for (which, name) in names.iter().enumerate() {
@@ -219,15 +252,88 @@ fn stores_that_say_something_else() {
             (&0.into(), &1.into()),
             "{what}"
         );
+        assert_eq!(temporaries(&team, what), 0, "{what}");
     }
-    for (name, value) in names.iter().zip(&values) {
-        client.ask(&[b"SET", name, value]);
+    // As they were, and in compressed form.
+    for level in [None, Some(3)] {
+        for (name, value) in names.iter().zip(&values) {
+            let frame = level.map(|level| zstd::bulk::compress(value, level).expect("a frame"));
+            client.ask(&[b"SET", name, frame.as_ref().unwrap_or(value)]);
+        }
+        let machine = format!("well at {level:?}");
+        let ran = team.run(&machine, "read|unsigned", &program);
+        assert!(
+            ran.code == 7 && ran.err.contains("from a remote"),
+            "{ran:?}"
+        );
+        assert_eq!(temporaries(&team, &machine), 0);
+        // What was stored is the entry, byte by byte.
+        let verified = team.cache(&machine, &["verify"]);
+        assert_eq!(verified.code, 0, "{verified:?}");
+        let again = team.run(&machine, "read|unsigned", &program);
+        assert!(again.err.contains("in the cache:"), "{again:?}");
     }
-    let ran = team.run("well", "read|unsigned", &program);
+}
+
+/// How many files lie where they are written before they have a name.
+fn temporaries(team: &Team, machine: &str) -> usize {
+    let folder = team.path(machine).join("v4/tmp");
+    std::fs::read_dir(folder).map_or(0, Iterator::count)
+}
+
+/// A machine that cannot store a long entry uses it all the same.
+#[test]
+fn long_entries_where_there_is_no_room() {
+    if !has("long_entries_where_there_is_no_room", &["redis-server"]) {
+        return;
+    }
+    let port = free_port();
+    let _engine = redis(port);
+    let team = Team::new(&format!("redis://:{PASSWORD}@127.0.0.1:{port}"));
+    let program = team.write_long("program.ll", 7);
+    let ran = team.run("first", "read-write|unsigned", &program);
+    assert_eq!(ran.code, 7, "{ran:?}");
+    team.wait_for_puts("first", 2);
+    let run = |machine: &str| {
+        let url = format!("{}|read|unsigned", team.url);
+        let mut command = team.command("run", machine);
+        command.args(["--verbose", "--remote-wait", "60", "--remote", &url]);
+        command.arg(&program);
+        command
+    };
+    // This process may write no long file; in the second round, its helper may not either.
+    for round in 0..2 {
+        let mut limited = run("limited");
+        // SAFETY: setrlimit may be called between fork and exec.
+        unsafe {
+            limited.pre_exec(|| {
+                let limit = libc::rlimit {
+                    rlim_cur: 100_000,
+                    rlim_max: 100_000,
+                };
+                match libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) {
+                    0 => Ok(()),
+                    _ => Err(std::io::Error::last_os_error()),
+                }
+            });
+        }
+        let ran = Ran::from(limited.output().expect("it runs"));
+        assert!(
+            ran.code == 7 && ran.err.contains("from a remote"),
+            "{ran:?}"
+        );
+        if round == 0 {
+            end_helpers(&team.path("mgenjit"));
+        }
+    }
+    let ran = team.run("free", "read|unsigned", &program);
     assert!(
         ran.code == 7 && ran.err.contains("from a remote"),
         "{ran:?}"
     );
+    let again = team.run("free", "read|unsigned", &program);
+    assert!(again.err.contains("in the cache:"), "{again:?}");
+    assert_eq!(temporaries(&team, "free"), 0);
 }
 
 /// A network that is slow: 100 ms are too long to wait for, and short enough to be used while something longer is compiled; 5 s

@@ -175,6 +175,20 @@ impl Team {
         std::fs::write(&file, text).expect("a program");
         file
     }
+
+    /// A program whose entry is so long that it is written into a file while it comes.
+    pub fn write_long(&self, name: &str, number: usize) -> PathBuf {
+        let file = self.path(name);
+        let bytes: String = (0..400_000_u64)
+            .map(|at| format!("\\{:02X}", at.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56))
+            .collect();
+        let text = format!(
+            "@data = constant [400000 x i8] c\"{bytes}\"\ndefine i32 @main() {{\n  \
+             %x = load volatile i8, ptr @data\n  %y = zext i8 %x to i32\n  %z = add i32 %y, {number}\n  ret i32 %z\n}}\n"
+        );
+        std::fs::write(&file, text).expect("a program");
+        file
+    }
 }
 
 impl Drop for Team {

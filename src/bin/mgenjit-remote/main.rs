@@ -2,14 +2,17 @@
 //!
 //! It is a storage helper as ccache's are: the environment says where it listens and which store it is for, and programs say
 //! on its socket what they want (`mgenjit::protocol::storage`). `store` is the store, by opendal, `redis` or `memcached`; `path` says what
-//! keys are called there; `serve` is the socket. It ends when nobody has used it for a while.
+//! keys are called there; `serve` is the socket, and `fill` writes long values into files of those who ask. It ends when nobody has used it for a while.
 
+mod fill;
 mod memcached;
 mod path;
 mod redis;
+mod redis_get;
 mod secrets;
 mod serve;
 mod store;
+mod value;
 
 use mgenjit::environment;
 use std::ffi::CString;
@@ -65,6 +68,9 @@ fn run() -> Result<(), String> {
     // SAFETY: this is the only thread.
     unsafe { environment::forget(&["CRSH_URL=", "CRSH_ATTR_VALUE_"]) };
     limit_memory();
+    // A file that becomes longer than this process may write is an error, not a signal.
+    // SAFETY: to ignore a signal runs no code.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

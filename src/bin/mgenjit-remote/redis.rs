@@ -1,8 +1,10 @@
-//! Redis, by its own client.
+//! Redis, by its own client, and by `redis_get` for what is asked for most.
 //!
 //! Not by opendal, which sends a PING before each request, has no TLS for it, cannot list what is there, and tries for nine seconds
 //! to log in with a wrong password.
 
+use super::redis_get::Connections;
+use super::value::Value;
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, FromRedisValue,
@@ -12,6 +14,7 @@ use bytes::Bytes;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// How many connections are kept.
@@ -24,6 +27,8 @@ const BATCH: usize = 500;
 
 pub struct Redis {
     client: Client,
+    /// For values that are asked for, unless it takes TLS.
+    plain: Option<Rc<Connections>>,
     /// Before each key.
     root: String,
     /// After how many seconds Redis removes an entry by itself.
@@ -67,6 +72,7 @@ impl Redis {
         let root = root.trim_matches('/');
         let info = address(&endpoint)?.set_redis_settings(login);
         Ok(Redis {
+            plain: Connections::new(&info),
             client: Client::open(info).map_err(|error| error.to_string())?,
             root: match root {
                 "" => String::new(),
@@ -78,8 +84,18 @@ impl Redis {
     }
 
     /// `None`: it is not there.
-    pub async fn get(&self, path: &str) -> Result<Option<Bytes>, RedisError> {
-        self.ask(cmd("GET").arg(self.key(path))).await
+    pub async fn get(&self, path: &str) -> Result<Option<Value>, String> {
+        let key = self.key(path);
+        if let Some(plain) = &self.plain {
+            let found = plain.get(&key).await;
+            return found
+                .map(|value| value.map(Value::Arriving))
+                .map_err(|error| error.to_string());
+        }
+        let found: Result<Option<Bytes>, _> = self.ask(cmd("GET").arg(key)).await;
+        found
+            .map(|value| value.map(|bytes| Value::Whole(bytes.into())))
+            .map_err(|error| error.to_string())
     }
 
     pub async fn exists(&self, path: &str) -> Result<bool, RedisError> {

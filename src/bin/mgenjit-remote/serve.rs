@@ -1,5 +1,6 @@
 //! The socket: the protocol of storage helpers, each client by a task of its own.
 
+use super::fill::{self, Client, Offered};
 use super::store::Store;
 use bytes::Buf;
 use mgenjit::protocol::storage::upload::MAX_VALUE_LEN;
@@ -9,11 +10,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
-
-/// Requests are short, and read at once.
-type Client = BufReader<UnixStream>;
 
 const SEND_BUFFER_LEN: usize = 1 << 20;
 
@@ -108,9 +106,25 @@ async fn talk(client: UnixStream, shared: Rc<Shared>) {
 async fn answer(client: &mut Client, kind: u8, shared: &Shared) -> io::Result<bool> {
     let store = &shared.store;
     match kind {
-        wire::GET => {
+        wire::GET | wire::FILL => {
             let key = key(client).await?;
-            match store.get(&key).await {
+            let mut value = store.get(&key).await;
+            if kind == wire::FILL
+                && let Ok(Some(asked)) = value
+            {
+                value = match fill::offer(client, asked, store).await? {
+                    Offered::Filled => return Ok(true),
+                    Offered::Declined(asked) => Ok(Some(asked)),
+                    // A part of it is gone.
+                    Offered::Failed => store.get(&key).await,
+                };
+            }
+            let value = match value {
+                Ok(Some(value)) => store.whole(value).await.map(Some),
+                Ok(None) => Ok(None),
+                Err(why) => Err(why),
+            };
+            match value {
                 Ok(Some(value)) => {
                     let mut head = vec![wire::OK];
                     head.extend_from_slice(&(value.len() as u64).to_ne_bytes());

@@ -4,6 +4,7 @@ use super::memcached::Memcached;
 use super::path;
 use super::redis::{Listed, Redis};
 use super::secrets::Secrets;
+use super::value::Value;
 use mgenjit::environment;
 use mgenjit::protocol::storage::upload::MAX_VALUE_LEN;
 use mgenjit::protocol::storage::wire::{Collected, Limits};
@@ -67,25 +68,37 @@ impl Store {
     }
 
     /// `None`: it is not there.
-    pub async fn get(&self, key: &[u8]) -> Result<Option<Buffer>, String> {
+    pub async fn get(&self, key: &[u8]) -> Result<Option<Value>, String> {
         let path = path::of(key);
         match &self.engine {
             Engine::Opendal(operator) => match self.limited(operator.read(&path)).await? {
-                Ok(value) => Ok(Some(value)),
+                Ok(value) => Ok(Some(Value::Whole(value))),
                 Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
                 Err(error) => Err(self.words(&error)),
             },
             Engine::Redis(store) => {
                 let found = self.limited(store.get(&path)).await?;
-                found
-                    .map(|value| value.map(Buffer::from))
-                    .map_err(|error| self.secrets.redact(&error.to_string()))
+                found.map_err(|why| self.secrets.redact(&why))
             }
             Engine::Memcached(store) => {
                 let found = self.limited(store.get(&path, MAX_VALUE_LEN)).await?;
                 found
-                    .map(|value| value.map(Buffer::from))
+                    .map(|value| value.map(|value| Value::Whole(value.into())))
                     .map_err(|error| self.secrets.redact(&error.to_string()))
+            }
+        }
+    }
+
+    /// All of a value.
+    pub async fn whole(&self, value: Value) -> Result<Buffer, String> {
+        match value {
+            Value::Whole(value) => Ok(value),
+            Value::Arriving(value) if value.len > MAX_VALUE_LEN => {
+                Err("the value is too long".to_owned())
+            }
+            Value::Arriving(value) => {
+                let value = self.limited(value.into_bytes()).await?;
+                value.map(Buffer::from).map_err(|error| error.to_string())
             }
         }
     }
@@ -243,7 +256,8 @@ impl Store {
         Ok(all)
     }
 
-    async fn limited<T>(&self, what: impl Future<Output = T>) -> Result<T, String> {
+    /// No request may take for ever.
+    pub async fn limited<T>(&self, what: impl Future<Output = T>) -> Result<T, String> {
         tokio::time::timeout(LONGEST, what)
             .await
             .map_err(|_| format!("the store did not answer within {} s", LONGEST.as_secs()))

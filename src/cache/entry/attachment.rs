@@ -83,16 +83,12 @@ impl<'a> Range<'a> {
         }
     }
 
-    /// Checks that an attachment is what the manifest says.
-    pub(super) fn verify(
-        self,
+    /// Checks that the bytes of an attachment are those that the manifest names.
+    pub(super) fn verify_digest(
+        &self,
         what: &'static str,
         stored: Option<&Stored>,
     ) -> Result<(), EntryError> {
-        let damaged = |error: std::io::Error| match rustix::io::Errno::from_io_error(&error) {
-            Some(error) => EntryError::Io(error),
-            None => EntryError::Attachment(what),
-        };
         let Some(stored) = stored else {
             return if self.at == self.end {
                 Ok(())
@@ -103,10 +99,26 @@ impl<'a> Range<'a> {
             };
         };
         let mut hasher = blake3::Hasher::new();
-        hasher.update_reader(self.clone()).map_err(damaged)?;
+        hasher
+            .update_reader(self.clone())
+            .map_err(|error| damaged(what, &error))?;
         if hasher.finalize().as_bytes() != &stored.digest || stored.len > MAX_ATTACHMENT_LEN {
             return Err(EntryError::Attachment(what));
         }
+        Ok(())
+    }
+
+    /// As [`Range::verify_digest`], and that it can be decompressed.
+    pub(super) fn verify(
+        self,
+        what: &'static str,
+        stored: Option<&Stored>,
+    ) -> Result<(), EntryError> {
+        self.verify_digest(what, stored)?;
+        let Some(stored) = stored else {
+            return Ok(());
+        };
+        let damaged = |error: std::io::Error| damaged(what, &error);
         let decoder = zstd::stream::read::Decoder::new(self).map_err(damaged)?;
         // One byte more, to notice content that is too long.
         let len = std::io::copy(&mut decoder.take(stored.len + 1), &mut std::io::sink());
@@ -115,6 +127,13 @@ impl<'a> Range<'a> {
         } else {
             Err(EntryError::Attachment(what))
         }
+    }
+}
+
+fn damaged(what: &'static str, error: &std::io::Error) -> EntryError {
+    match rustix::io::Errno::from_io_error(error) {
+        Some(error) => EntryError::Io(error),
+        None => EntryError::Attachment(what),
     }
 }
 

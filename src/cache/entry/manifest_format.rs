@@ -67,7 +67,7 @@ impl RawManifest {
     }
 
     /// Refuses code for another CPU or system than `machine`.
-    pub(super) fn expect_machine(&self, machine: &str) -> Result<(), EntryError> {
+    pub fn expect_machine(&self, machine: &str) -> Result<(), EntryError> {
         match self.machine()? {
             theirs if theirs == machine => Ok(()),
             theirs => Err(EntryError::Machine {

@@ -179,6 +179,21 @@ impl Entry {
     /// Checks what a hit does not: the manifest, the object and the input. The attachments are not held in memory.
     pub fn verify_attachments(&self) -> Result<(), EntryError> {
         let about = self.manifest.decode()?.about;
+        let [object, input] = self.attachments();
+        object.verify("object", about.object.as_ref())?;
+        input.verify("input", about.input.as_ref())
+    }
+
+    /// Checks that all bytes of the object and the input are those that the manifest names.
+    pub fn verify_attached_bytes(&self) -> Result<(), EntryError> {
+        let about = self.manifest.decode_about()?;
+        let [object, input] = self.attachments();
+        object.verify_digest("object", about.object.as_ref())?;
+        input.verify_digest("input", about.input.as_ref())
+    }
+
+    /// The object and the input.
+    fn attachments(&self) -> [Range<'_>; 2] {
         let Tail {
             object_len,
             input_len,
@@ -186,10 +201,10 @@ impl Entry {
             ..
         } = self.tail;
         let start = self.part.at + hashed_len;
-        let object = Range::new(&self.part.file, start, object_len);
-        object.verify("object", about.object.as_ref())?;
-        let input = Range::new(&self.part.file, start + object_len, input_len);
-        input.verify("input", about.input.as_ref())
+        [
+            Range::new(&self.part.file, start, object_len),
+            Range::new(&self.part.file, start + object_len, input_len),
+        ]
     }
 }
 

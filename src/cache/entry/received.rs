@@ -2,6 +2,7 @@
 
 use super::error::{EntryError, UNDECODABLE};
 use super::manifest_format::RawManifest;
+use super::read::Entry;
 use super::tail::{ALIAS_LEN, Kind, TAIL_LEN, Tail};
 use crate::cache::bytes::array_at;
 use crate::cache::key::Key;
@@ -37,10 +38,16 @@ impl Whole {
     pub fn input(&self) -> &[u8] {
         &self.bytes[input_range(&self.tail)]
     }
+}
 
-    /// Refuses code for another CPU or system than `machine`.
-    pub fn expect_machine(&self, machine: &str) -> Result<(), EntryError> {
-        self.manifest.expect_machine(machine)
+impl Entry {
+    /// All of its bytes, if they are still those that were verified.
+    pub fn to_memory(&self) -> Result<Box<Whole>, EntryError> {
+        let bytes = self.part.read_at(0, self.part.len)?;
+        match receive(bytes, &self.tail.key(), None)? {
+            Received::Entry(whole) if whole.tail.digest() == self.tail.digest() => Ok(whole),
+            _ => Err(EntryError::Digest),
+        }
     }
 }
 

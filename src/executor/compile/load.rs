@@ -103,15 +103,23 @@ impl<'a> Work<'a> {
     fn load(mut self, code: Code, origin: Origin) -> Result<Compiled, Error> {
         let mapped = match self.map(&code) {
             Err(error) => {
-                let Code::Stored {
-                    image: Some(bytes), ..
-                } = &code
-                else {
+                let Code::Stored { entry, image } = &code else {
                     return Err(error);
                 };
                 if error.status == Status::Memory {
                     return Err(error);
                 }
+                let read;
+                let bytes = match image {
+                    Some(bytes) => bytes,
+                    None => {
+                        let Ok(bytes) = entry.image() else {
+                            return Err(error);
+                        };
+                        read = bytes;
+                        &read
+                    }
+                };
                 self.warn(&Warning(error.message));
                 Some(Image::map(
                     map::Source::Memory(bytes),

@@ -35,7 +35,6 @@ impl Work<'_> {
             let answer = self.ask(&inputs, mode)?;
             return self.keep(answer, &inputs, None);
         };
-        writable.create_journal();
         let mut watch = Stopwatch::start();
         // Both locks together are waited for no longer than one.
         let deadline = Instant::now() + executor.config.lock_timeout;
@@ -60,7 +59,10 @@ impl Work<'_> {
             true => Mode::Compile,
             false => Mode::Store(writable, deadline),
         };
-        let pending = match self.ask_remotes(writable, anew) {
+        // What else there is to do is done while they answer.
+        let look = self.ask_remotes(writable, anew);
+        writable.create_journal();
+        let pending = match self.hear_remotes(look, writable) {
             Asked::Found(code) => return Ok((code, Origin::Cache)),
             Asked::Pending(pending) => Some(pending),
             Asked::Nothing => None,

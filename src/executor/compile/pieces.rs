@@ -174,17 +174,13 @@ impl Shelf<'_> {
     /// What a remote had of a piece. It is stored, and found as any other.
     fn fetched(&self, store: &Store, index: usize, listener: &mut dyn Listener) -> Option<Object> {
         let report = self.fetching.as_ref()?.take(index)?;
-        let entry = report.found?.fetched.entry;
+        let (found, fetched) = (report.found?, report.fetched?);
         let took = u64::try_from(report.took.as_micros()).unwrap_or(u64::MAX);
-        let compile = entry
-            .manifest
-            .decode_about()
-            .map_or(0, |about| about.times.total());
-        let (saved, len) = (compile.saturating_sub(took), entry.bytes.len() as u64);
-        store.record_remote(&self.key(index), RemoteKind::Hit, len, saved);
-        match store.promote(&entry, None) {
-            Ok(()) => self.find(index, listener),
-            Err(warning) => {
+        let saved = found.cost.saturating_sub(took);
+        store.record_remote(&self.key(index), RemoteKind::Hit, found.len, saved);
+        match store.promote(fetched.entry, None) {
+            Ok(_) => self.find(index, listener),
+            Err((warning, _)) => {
                 listener.cache_warning(&warning.0);
                 None
             }

@@ -4,7 +4,7 @@
 use super::answer::Answer;
 use super::store::Code;
 use super::work::Work;
-use crate::cache::entry::{RawManifest, Whole};
+use crate::cache::entry::Whole;
 use crate::cache::journal::RemoteKind;
 use crate::cache::key::Key;
 use crate::cache::store::Store;
@@ -12,7 +12,7 @@ use crate::client::cancel::Rival;
 use crate::error::{Error, Status};
 use crate::event::EventKind;
 use crate::executor::info::Attachments;
-use crate::remote::tier::{Found, Pending, Report, Tier, Upload};
+use crate::remote::tier::{Look, Pending, Report, Tier, Upload};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,21 +25,24 @@ pub enum Asked {
 }
 
 impl Work<'_> {
-    /// Asks the remotes. `anew`: what there is of this module is of no use.
-    pub fn ask_remotes(&mut self, store: &Store, anew: bool) -> Asked {
+    /// Asks the remotes, and does not wait for their answer. `anew`: what there is of this module is of no use.
+    pub fn ask_remotes(&self, store: &Store, anew: bool) -> Option<Look> {
         if let Some(refused) = self.executor.take_refused() {
             self.tell(EventKind::RemoteWarning, &refused.message, 0);
         }
-        let Some(tier) = self.readable() else {
+        let tier = self.readable().filter(|_| !anew)?;
+        Some(tier.ask(&self.key, store.directory()))
+    }
+
+    /// Waits for the remotes' answer until a compile begins.
+    pub fn hear_remotes(&mut self, look: Option<Look>, store: &Store) -> Asked {
+        let (Some(tier), Some(look)) = (self.readable(), look) else {
             return Asked::Nothing;
         };
-        if anew {
-            return Asked::Nothing;
-        }
         let start = Instant::now();
         let rival = Arc::new(Rival::default());
         let winner = rival.clone();
-        let answer = tier.race(&self.key, move || winner.win());
+        let answer = tier.race(look, move || winner.win());
         self.times.remote += start.elapsed().as_micros() as u64;
         let report = match answer {
             Ok(report) => report,
@@ -98,32 +101,20 @@ impl Work<'_> {
     /// Stores what was found, and opens it as every later run will.
     fn take(&mut self, report: Report, store: &Store) -> Option<Code> {
         self.note_report(&report, Some(store));
-        let Found {
-            fetched,
-            store: which,
-        } = report.found?;
-        let entry = fetched.entry;
-        let key = entry.tail.key();
+        let (found, fetched) = (report.found?, report.fetched?);
+        let file = Upload::entry(&found.key, found.len);
         let alias = fetched.alias.as_deref().map(|alias| (&self.key, alias));
-        match store.promote(&entry, alias) {
-            Ok(()) => {
-                self.fill_earlier(store, &entry, which);
-                match store.reopen(&key) {
-                    Ok(Some(opened)) => {
-                        let mut image = entry.bytes;
-                        image.truncate(entry.tail.image_len as usize);
-                        return Some(Code::Stored {
-                            entry: Box::new(opened),
-                            image: Some(image),
-                        });
-                    }
-                    Ok(None) => {}
-                    Err((_, warning)) => self.warn(&warning),
-                }
+        match store.promote(fetched.entry, alias) {
+            Ok(entry) => {
+                // The stores that were asked before this one get it, too.
+                self.upload(store, &[file], Some(found.store));
+                Some(Code::Stored { entry, image: None })
             }
-            Err(warning) => self.warn(&warning),
+            Err((warning, entry)) => {
+                self.warn(&warning);
+                entry.into_memory().ok().map(|entry| unstored(*entry))
+            }
         }
-        Some(unstored(*entry))
     }
 
     /// Tells and records what remotes said.
@@ -137,31 +128,17 @@ impl Work<'_> {
                 store.record_remote(key, kind, bytes, cost);
             }
         };
-        if let Some(Found { fetched, store }) = &report.found {
-            let Whole {
-                tail,
-                bytes,
-                manifest,
-            } = &*fetched.entry;
-            let compile = manifest
-                .decode_about()
-                .map_or(0, |about| about.times.total());
-            let saved = compile.saturating_sub(took);
-            record(&tail.key(), RemoteKind::Hit, bytes.len() as u64, saved);
+        if let Some(found) = &report.found {
+            let saved = found.cost.saturating_sub(took);
+            record(&found.key, RemoteKind::Hit, found.len, saved);
             if let Some(tier) = &self.executor.remote {
-                self.tell(EventKind::RemoteHit, &tier.name(*store), bytes.len() as u64);
+                self.tell(EventKind::RemoteHit, &tier.name(found.store), found.len);
             }
         } else if !report.problems.is_empty() {
             record(&self.key, RemoteKind::Error, 0, took);
         } else if report.absent {
             record(&self.key, RemoteKind::Miss, 0, took);
         }
-    }
-
-    /// Has the stores that were asked before the one that had an entry get it, too.
-    fn fill_earlier(&self, store: &Store, entry: &Whole, which: usize) {
-        let file = Upload::entry(&entry.tail.key(), entry.bytes.len() as u64);
-        self.upload(store, &[file], Some(which));
     }
 
     /// Has the uploader put files of the cache into the remotes.
@@ -188,9 +165,6 @@ fn unstored(entry: Whole) -> Code {
             object: entry.object().to_vec(),
             input: entry.input().to_vec(),
         },
-        manifest: RawManifest::new(
-            entry.bytes[entry.tail.image_len as usize..][..entry.tail.manifest_len as usize]
-                .to_vec(),
-        ),
+        manifest: entry.manifest,
     }
 }

@@ -61,7 +61,8 @@ impl Work<'_> {
         if let Ok(Outcome::TimedOut) = store.lock(&self.key, Duration::ZERO) {
             return Ok(());
         }
-        let pending = match self.ask_remotes(store, false) {
+        let look = self.ask_remotes(store, false);
+        let pending = match self.hear_remotes(look, store) {
             Asked::Found(_) => return Ok(()),
             Asked::Pending(pending) => Some(pending),
             Asked::Nothing => None,

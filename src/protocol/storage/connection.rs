@@ -1,10 +1,17 @@
 //! A connection to a storage helper. Every wait has a deadline.
 
-use super::wire::{self, Capabilities, Collected, Failure, Incoming, Limits, Source, WireKey};
+use super::wire::{
+    self, Capabilities, Collected, Failure, Incoming, Limits, Source, Value, WireKey,
+};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
-use std::os::fd::{AsFd, OwnedFd};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix,
+    SocketFlags, SocketType,
+};
+use std::io::IoSlice;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Instant;
 
@@ -18,6 +25,13 @@ pub struct Connection {
 struct Reader<'a> {
     socket: &'a OwnedFd,
     deadline: Instant,
+    room: Option<&'a mut dyn Room>,
+}
+
+/// Who may have a file for a long value.
+pub trait Room {
+    /// An empty file, which is open for writing; the same one each time.
+    fn file(&mut self, len: u64) -> Option<BorrowedFd<'_>>;
 }
 
 impl Connection {
@@ -33,6 +47,7 @@ impl Connection {
         let mut reader = Reader {
             socket: &socket,
             deadline,
+            room: None,
         };
         let capabilities = wire::read_greeting(&mut reader)?;
         if !capabilities.basic {
@@ -51,23 +66,37 @@ impl Connection {
         limit: u64,
         deadline: Instant,
     ) -> Result<Option<Vec<u8>>, Failure> {
-        self.ask(key, deadline)?;
-        self.answer(&mut Incoming::default(), limit, deadline)
+        self.send(&wire::request(wire::GET, key), deadline)?;
+        let mut incoming = Incoming::default();
+        match wire::read_value(&mut self.reader(deadline), &mut incoming, limit)? {
+            Some(Value::Bytes(value)) => Ok(Some(value)),
+            Some(Value::Filled) => Err(Failure::Malformed("it filled no file".to_owned())),
+            None => Ok(None),
+        }
     }
 
-    /// The first half of [`Connection::get`].
+    /// Asks for a value, which may be written into a file.
     pub fn ask(&mut self, key: &WireKey, deadline: Instant) -> Result<(), Failure> {
-        self.send(&wire::request(wire::GET, key), deadline)
+        let kind = match self.capabilities.fill {
+            true => wire::FILL,
+            false => wire::GET,
+        };
+        self.send(&wire::request(kind, key), deadline)
     }
 
-    /// The second half. After [`Failure::TimedOut`], it can be called again with what came.
+    /// What [`Connection::ask`] asked for. After [`Failure::TimedOut`], it can be called again with what came.
     pub fn answer(
         &mut self,
         incoming: &mut Incoming,
         limit: u64,
         deadline: Instant,
-    ) -> Result<Option<Vec<u8>>, Failure> {
-        wire::read_value(&mut self.reader(deadline), incoming, limit)
+        room: &mut dyn Room,
+    ) -> Result<Option<Value>, Failure> {
+        let mut reader = Reader {
+            room: Some(room),
+            ..self.reader(deadline)
+        };
+        wire::read_value(&mut reader, incoming, limit)
     }
 
     /// Stores a value. Returns whether it was stored: it may be there already.
@@ -141,6 +170,7 @@ impl Connection {
         Reader {
             socket: &self.socket,
             deadline,
+            room: None,
         }
     }
 
@@ -197,6 +227,26 @@ impl Source for Reader<'_> {
                 }
                 Err(Errno::AGAIN) => wait(self.socket, PollFlags::IN, self.deadline)?,
                 Err(Errno::INTR) => {}
+                Err(error) => return Err(Failure::Io(error.into())),
+            }
+        }
+    }
+
+    fn give_room(&mut self, len: u64) -> Result<(), Failure> {
+        let room = self.room.as_mut();
+        let files: Vec<BorrowedFd<'_>> = room.and_then(|room| room.file(len)).into_iter().collect();
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        if !files.is_empty() {
+            control.push(SendAncillaryMessage::ScmRights(&files));
+        }
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        loop {
+            match rustix::net::sendmsg(self.socket, &[IoSlice::new(&[0])], &mut control, flags) {
+                Ok(_) => return Ok(()),
+                Err(Errno::AGAIN) => wait(self.socket, PollFlags::OUT, self.deadline)?,
+                Err(Errno::INTR) => {}
+                Err(Errno::PIPE | Errno::CONNRESET) => return Err(Failure::Closed),
                 Err(error) => return Err(Failure::Io(error.into())),
             }
         }

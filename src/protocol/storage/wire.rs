@@ -9,11 +9,17 @@
 //! info       4                         answer: message, how many u8, messages
 //! exists     5, key                    answer: 0, bool | 2, message
 //! collect    128, prefix, limits       answer: 0, four u64 | 2, message
+//! fill       129, key                  answer: 3, length; then 4 | an answer to get
 //! ```
 //!
-//! `collect` is not of ccache's: `mgenjit-remote` says with capability 128 that it knows it. Limits are an age in seconds and a
-//! number of bytes, u64 each, 0 for none; the answer is how many values were removed and their bytes, and how many are left and
-//! theirs.
+//! `collect` and `fill` are not of ccache's: `mgenjit-remote` says with capabilities 128 and 129 that it knows them.
+//!
+//! Limits are an age in seconds and a number of bytes, u64 each, 0 for none; the answer is how many values were removed and their
+//! bytes, and how many are left and theirs.
+//!
+//! `fill` is a get that can be answered with 3 and the length of a long value. The client says one byte, to which it may attach
+//! an empty file (`SCM_RIGHTS`). With a file, the helper writes the value there and says 4. If it can or may not, it answers as
+//! to a get.
 //!
 //! A key and a message are a length, u8, and as many bytes. A value is a length, u64 of this machine's byte order, and as
 //! many bytes. Nothing is allocated for a length before it was compared with a limit, and for a value's length not before
@@ -31,13 +37,16 @@ pub const STOP: u8 = 3;
 pub const INFO: u8 = 4;
 pub const EXISTS: u8 = 5;
 pub const COLLECT: u8 = 128;
+pub const FILL: u8 = 129;
 
 /// What `mgenjit-remote` can do: the first three are the specification's.
-pub const CAPABILITIES: [u8; 4] = [0, 1, 2, COLLECT];
+pub const CAPABILITIES: [u8; 5] = [0, 1, 2, COLLECT, FILL];
 
 pub const OK: u8 = 0;
 pub const NOOP: u8 = 1;
 pub const ERROR: u8 = 2;
+pub const ROOM: u8 = 3;
+pub const FILLED: u8 = 4;
 
 /// Bit 0 of a put's flags: replace what is there.
 pub const OVERWRITE: u8 = 1;
@@ -56,6 +65,7 @@ pub struct Capabilities {
     pub info: bool,
     pub exists: bool,
     pub collect: bool,
+    pub fill: bool,
 }
 
 /// What a store may keep. Zero: no limit.
@@ -100,6 +110,17 @@ pub trait Source {
 
     /// Appends what is there to `bytes`, into room that it has: at least one byte, at most `most`.
     fn append(&mut self, bytes: &mut Vec<u8>, most: usize) -> Result<(), Failure>;
+
+    /// Says whether there is a file for a value of this length, and attaches it.
+    fn give_room(&mut self, len: u64) -> Result<(), Failure>;
+}
+
+/// What lies under a key.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Value {
+    Bytes(Vec<u8>),
+    /// It is in the file that was given for it.
+    Filled,
 }
 
 /// The answer to a get, as far as it came. After [`Failure::TimedOut`], it can be read on.
@@ -108,6 +129,8 @@ pub struct Incoming {
     /// The status and the length.
     head: Vec<u8>,
     value: Vec<u8>,
+    /// Whether it was said if there is a file for it.
+    is_offered: bool,
 }
 
 /// A key longer than 255 bytes cannot be said.
@@ -174,6 +197,7 @@ pub fn read_greeting(source: &mut impl Source) -> Result<Capabilities, Failure> 
             1 => has.info = true,
             2 => has.exists = true,
             COLLECT => has.collect = true,
+            FILL => has.fill = true,
             // Of a later version.
             _ => {}
         }
@@ -186,30 +210,44 @@ pub fn read_value(
     source: &mut impl Source,
     incoming: &mut Incoming,
     limit: u64,
-) -> Result<Option<Vec<u8>>, Failure> {
-    let Incoming { head, value } = incoming;
-    let is_new = head.is_empty();
-    if is_new {
-        head.push(byte(source)?);
-    }
-    match head[0] {
-        OK => {}
-        NOOP => return Ok(None),
-        ERROR if is_new => return Err(Failure::Refused(message(source)?)),
-        // Its message did not come in time.
-        ERROR => return Err(Failure::TimedOut),
-        other => return Err(unknown_status(other)),
-    }
-    head.reserve(HEAD_LEN);
-    while let missing @ 1.. = HEAD_LEN - head.len() {
-        source.append(head, missing)?;
-    }
-    let mut len = [0; 8];
-    len.copy_from_slice(&head[1..]);
-    let len = u64::from_ne_bytes(len);
-    if len > limit {
-        return Err(Failure::TooLong(len, limit));
-    }
+) -> Result<Option<Value>, Failure> {
+    let Incoming {
+        head,
+        value,
+        is_offered,
+    } = incoming;
+    let len = loop {
+        let is_new = head.is_empty();
+        if is_new {
+            head.push(byte(source)?);
+        }
+        match head[0] {
+            OK => {}
+            NOOP => return Ok(None),
+            ERROR if is_new => return Err(Failure::Refused(message(source)?)),
+            // Its message did not come in time.
+            ERROR => return Err(Failure::TimedOut),
+            ROOM if !*is_offered => {}
+            FILLED if *is_offered => return Ok(Some(Value::Filled)),
+            other => return Err(unknown_status(other)),
+        }
+        head.reserve(HEAD_LEN);
+        while let missing @ 1.. = HEAD_LEN - head.len() {
+            source.append(head, missing)?;
+        }
+        let mut len = [0; 8];
+        len.copy_from_slice(&head[1..]);
+        let len = u64::from_ne_bytes(len);
+        if len > limit {
+            return Err(Failure::TooLong(len, limit));
+        }
+        if head[0] == OK {
+            break len;
+        }
+        source.give_room(len)?;
+        *is_offered = true;
+        head.clear();
+    };
     while (value.len() as u64) < len {
         let rest = len as usize - value.len();
         if value.len() == value.capacity() {
@@ -221,7 +259,7 @@ pub fn read_value(
         let room = value.capacity() - value.len();
         source.append(value, rest.min(room))?;
     }
-    Ok(Some(std::mem::take(value)))
+    Ok(Some(Value::Bytes(std::mem::take(value))))
 }
 
 /// Whether a put or a removal was done.
@@ -321,6 +359,10 @@ impl Source for &[u8] {
         *self = rest;
         Ok(())
     }
+
+    fn give_room(&mut self, _: u64) -> Result<(), Failure> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -374,7 +416,9 @@ mod tests {
             read_value(&mut &*bytes, &mut Incoming::default(), limit),
             expect,
         ) {
-            (Ok(got), Ok(expect)) => assert_eq!(got.as_deref(), expect),
+            (Ok(got), Ok(expect)) => {
+                assert_eq!(got, expect.map(|value| Value::Bytes(value.to_vec())));
+            }
             (Err(error), Err(expect)) => {
                 let error = error.to_string();
                 assert!(error.contains(expect), "{error}");
@@ -389,8 +433,19 @@ mod tests {
         check(&value(1 << 40, b"abc"), 1 << 41, Err("closed"));
         check(&[NOOP], 9, Ok(None));
         check(b"\x02\x04no\n!", 9, Err("no !"));
-        check(&[3], 9, Err("3 is no answer"));
+        check(&[9], 9, Err("9 is no answer"));
         check(&[], 9, Err("closed"));
+        // What is offered for a file is bounded too, and may be declined.
+        let offer = |len: u64, rest: &[u8]| [&[ROOM][..], &len.to_ne_bytes(), rest].concat();
+        check(&offer(10, &[]), 9, Err("10 bytes is longer than the 9"));
+        check(&offer(3, &value(3, b"abc")), 9, Ok(Some(b"abc")));
+        check(&offer(3, &[NOOP]), 9, Ok(None));
+        check(&offer(3, b"\x02\x04full"), 9, Err("full"));
+        check(&offer(3, &[]), 9, Err("closed"));
+        check(&offer(3, &offer(3, &[])), 9, Err("3 is no answer"));
+        check(&[FILLED], 9, Err("4 is no answer"));
+        let filled = read_value(&mut &*offer(3, &[FILLED]), &mut Incoming::default(), 9);
+        assert_eq!(filled.expect("an answer"), Some(Value::Filled));
     }
 
     /// Gives one byte at a time, and none in between.
@@ -408,6 +463,10 @@ mod tests {
                 false => self.0.append(bytes, 1),
             }
         }
+
+        fn give_room(&mut self, len: u64) -> Result<(), Failure> {
+            self.0.give_room(len)
+        }
     }
 
     #[test]
@@ -421,7 +480,7 @@ mod tests {
                 other => break other.expect("a value"),
             }
         };
-        assert_eq!((value.as_deref(), waited), (Some(&b"abc"[..]), 11));
+        assert_eq!((value, waited), (Some(Value::Bytes(b"abc".to_vec())), 11));
         assert_eq!(slow.0, b"d");
     }
 
