@@ -18,14 +18,16 @@ pub struct Question {
     /// The key of the entry, and the file of the alias that leads there, once the store has told.
     pub target: Option<(Key, Vec<u8>)>,
     pub sent: Option<Sent>,
-    pub file: Receiver,
+    /// The cache where a long value is written while it comes. `None`: values come into memory.
+    pub cache: Option<Arc<Directory>>,
+    /// What was written so, once the store has told.
+    pub file: Option<Temporary>,
 }
 
 /// A file that a long value is written into while it comes. It gets a name in the cache once the value was checked.
-#[derive(Debug, Default)]
-pub struct Receiver {
-    /// The cache that it belongs to. `None`: values come into memory.
-    pub cache: Option<Arc<Directory>>,
+#[derive(Debug)]
+struct Receiver {
+    cache: Option<Arc<Directory>>,
     file: Option<Temporary>,
 }
 
@@ -37,6 +39,8 @@ pub struct Sent {
     pub is_new: bool,
     is_asked: bool,
     incoming: Incoming,
+    /// Another connection has another file: this one may have been written in part.
+    receiver: Receiver,
 }
 
 impl Question {
@@ -46,7 +50,8 @@ impl Question {
             key: *key,
             target: None,
             sent: None,
-            file: Receiver { cache, file: None },
+            cache,
+            file: None,
         }
     }
 
@@ -57,36 +62,30 @@ impl Question {
 }
 
 impl Sent {
-    pub fn new(connection: Connection, is_new: bool) -> Sent {
+    pub fn new(connection: Connection, is_new: bool, cache: Option<Arc<Directory>>) -> Sent {
         Sent {
             connection,
             is_new,
             is_asked: false,
             incoming: Incoming::default(),
+            receiver: Receiver { cache, file: None },
         }
     }
 
     /// Sends the question, if that was not done yet, and reads the answer. After [`Failure::TimedOut`], it can be called again.
-    pub fn exchange(
-        &mut self,
-        name: &WireKey,
-        end: Instant,
-        file: &mut Receiver,
-    ) -> Result<Option<Value>, Failure> {
+    pub fn exchange(&mut self, name: &WireKey, end: Instant) -> Result<Option<Value>, Failure> {
         if !self.is_asked {
             // A request is one small packet: it is sent whole or not at all.
             self.connection.ask(name, end)?;
             self.is_asked = true;
         }
         self.connection
-            .answer(&mut self.incoming, MAX_VALUE_LEN, end, file)
+            .answer(&mut self.incoming, MAX_VALUE_LEN, end, &mut self.receiver)
     }
-}
 
-impl Receiver {
-    /// The file, if it was given away.
-    pub fn take(&mut self) -> Option<Temporary> {
-        self.file.take()
+    /// The connection, and the file that was given away.
+    pub fn into_parts(self) -> (Connection, Option<Temporary>) {
+        (self.connection, self.receiver.file)
     }
 }
 

@@ -233,7 +233,7 @@ impl Remote {
                         (self.connect(endpoint, budget)?, true)
                     }
                 };
-                question.sent = Some(Sent::new(connection, is_new));
+                question.sent = Some(Sent::new(connection, is_new, question.cache.clone()));
             }
             let Some(sent) = &mut question.sent else {
                 continue;
@@ -264,7 +264,7 @@ impl Remote {
                 }
                 (None, _) => return Err(Failure::Closed),
             };
-            question.sent = Some(Sent::new(connection, is_new));
+            question.sent = Some(Sent::new(connection, is_new, question.cache.clone()));
         }
         self.exchange(question, end)
     }
@@ -275,11 +275,13 @@ impl Remote {
         let Some(sent) = &mut question.sent else {
             return Err(Failure::Closed);
         };
-        let value = sent.exchange(&name, end, &mut question.file);
+        let value = sent.exchange(&name, end);
         match &value {
             Ok(_) | Err(Failure::Refused(_)) => {
                 if let Some(sent) = question.sent.take() {
-                    self.keep(sent.connection);
+                    let (connection, file) = sent.into_parts();
+                    question.file = file;
+                    self.keep(connection);
                 }
             }
             // It can go on.
