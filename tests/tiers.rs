@@ -4,6 +4,7 @@ mod support;
 
 use rustix::process::Pid;
 use std::fmt::Write as _;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -258,6 +259,36 @@ fn what_somebody_waits_for_does_not_wait_for_the_rest() {
             });
         }
     }
+}
+
+/// Who finds a process that is about to end gives its order to another one.
+#[test]
+fn a_process_that_ends_takes_no_orders_with_it() {
+    let site = Site::new("private");
+    site.tiered("twice.ll");
+    site.wait_for_entries(2);
+    let folder = site.runtime.path().join("mgenjit");
+    let find = |suffix: &str| {
+        let files = std::fs::read_dir(&folder).expect("a folder");
+        let mut paths = files.map(|file| file.expect("a file").path());
+        paths.find(|path| {
+            let name = path.file_name().expect("a name").to_string_lossy();
+            name.starts_with("store-") && name.ends_with(suffix)
+        })
+    };
+    wait("the end of the first", || find(".socket").is_none());
+    // This process is one that has begun, and does not listen yet.
+    let lock = std::fs::File::open(find(".lock").expect("a lock")).expect("a lock");
+    lock.lock().expect("the lock");
+    let socket = find(".lock").expect("a lock").with_extension("socket");
+    site.place.write("late.ll", module("late", 4));
+    site.tiered("late.ll");
+    let listener = UnixListener::bind(&socket).expect("a socket");
+    // It ends before it has read the order.
+    drop(listener.accept().expect("a connection"));
+    std::fs::remove_file(&socket).expect("the socket");
+    drop((listener, lock));
+    site.wait_for_entries(4);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::failures::{died, module_error, out_of_step, unresponsive, worker_died
 use super::handshake::{start, tell};
 use super::limits::Limits;
 use super::listener::Listener;
-use super::spawn::{Launch, Server};
+use super::spawn::{self, Launch, Server};
 use crate::error::{Error, Status};
 use crate::protocol::last_words;
 use crate::protocol::messages::{Compiled, Cut, Decision, Reply, Request};
@@ -85,15 +85,19 @@ impl Client {
         log: Option<BorrowedFd<'_>>,
         background: bool,
     ) -> Result<Client, Error> {
-        let arguments: &[CString] = match background {
-            true => &[c"--background".to_owned()],
-            false => &[],
+        let (arguments, handshake_timeout): (&[CString], _) = match background {
+            true => (
+                &[c"--background".to_owned()],
+                spawn::BACKGROUND_HANDSHAKE_TIMEOUT,
+            ),
+            false => (&[], spawn::HANDSHAKE_TIMEOUT),
         };
         let Server { socket, last_words } = start(
             path,
             &Launch {
                 arguments,
                 log,
+                handshake_timeout,
                 ..Launch::default()
             },
         )?;

@@ -6,10 +6,7 @@ use crate::protocol::last_words;
 use crate::protocol::messages::Hello;
 use crate::protocol::transport;
 use std::path::Path;
-use std::time::{Duration, Instant};
-
-/// How long a new server may take to send its greeting. On an idle machine it takes some 10 ms.
-pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
+use std::time::Instant;
 
 /// Starts the program at `path`.
 pub fn spawn(path: &Path, how: &Launch<'_>) -> Result<Server, Error> {
@@ -32,7 +29,7 @@ pub fn start(path: &Path, how: &Launch<'_>) -> Result<Server, Error> {
     let ours = Hello::ours();
     let socket = &server.socket;
     // With a deadline, because the program may be anything.
-    let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
+    let deadline = Instant::now() + how.handshake_timeout;
     let theirs: Result<(Hello, _), _> = transport::send(socket, &ours, None)
         .and_then(|()| transport::receive_by(socket, Some(deadline)));
     match theirs {

@@ -3,9 +3,9 @@
 //! Its socket lies in a folder that is the user's alone, under a name that has the build in it. Two more files lie
 //! there: `.lock` is held by the server for as long as it lives, `.start` by the client that starts it.
 
-use super::handshake::{self, HANDSHAKE_TIMEOUT, mismatch};
+use super::handshake::{self, mismatch};
 use super::options::ServerLimits;
-use super::spawn::{COMPILE_SERVER, Launch, Server};
+use super::spawn::{self, COMPILE_SERVER, Launch, Server};
 use crate::environment;
 use crate::error::{Error, Status, reason};
 use crate::protocol::last_words;
@@ -283,7 +283,7 @@ fn launch(path: &Path, start: &mut Start<'_>, program: &Path) -> Result<(), Erro
     )?;
     let Server { socket, .. } = &server;
     let ours = Hello::ours();
-    let deadline = Some(Instant::now() + HANDSHAKE_TIMEOUT);
+    let deadline = Some(Instant::now() + spawn::HANDSHAKE_TIMEOUT);
     let theirs: Result<(Hello, _), TransportError> = transport::receive_by(socket, deadline);
     match theirs {
         Ok((theirs, _)) if theirs == ours => Ok(()),

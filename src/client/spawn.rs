@@ -21,6 +21,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::ptr;
+use std::time::Duration;
 
 /// A server's end of the line.
 #[derive(Debug)]
@@ -32,6 +33,12 @@ pub struct Server {
 
 /// What the library calls its server in errors.
 pub const COMPILE_SERVER: &str = "compile server";
+
+/// How long a new process may take to send its greeting. On an idle machine it takes some 10 ms.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The same where it has the lowest priority: on a busy machine that may get 0.3 % of a processor.
+pub const BACKGROUND_HANDSHAKE_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// How a program is started.
 pub struct Launch<'a> {
@@ -45,6 +52,8 @@ pub struct Launch<'a> {
     pub log: Option<BorrowedFd<'a>>,
     /// `NAME=value` each, besides what it needs to start.
     pub environment: &'a [CString],
+    /// How long it may take to send its greeting, where one is waited for.
+    pub handshake_timeout: Duration,
 }
 
 impl Default for Launch<'_> {
@@ -55,6 +64,7 @@ impl Default for Launch<'_> {
             outlives: false,
             log: None,
             environment: &[],
+            handshake_timeout: HANDSHAKE_TIMEOUT,
         }
     }
 }

@@ -41,6 +41,7 @@ typedef void (*run_function)(atomic_int *stop, char *_Atomic *seen);
 
 static char folder[4096];
 static check_events events;
+static int expected_warnings;
 
 static void write_script(const char *path, const char *text)
 {
@@ -84,7 +85,9 @@ static int count(int kind)
 
 static void wait_until_switched(int modules)
 {
-    CHECK_UNTIL(count(MGENJIT_EVENT_SWITCHED) >= modules);
+    CHECK_UNTIL(count(MGENJIT_EVENT_SWITCHED) >= modules || count(MGENJIT_EVENT_SERVER_WARNING) > expected_warnings);
+    if (count(MGENJIT_EVENT_SERVER_WARNING) > expected_warnings)
+        CHECK_STRING("no warning", events.server_warning);
     CHECK_INT(modules, count(MGENJIT_EVENT_SWITCHED));
 }
 
@@ -462,7 +465,7 @@ static void freed_by_the_hook(void)
     CHECK_UNTIL(!in_maps(first));
 }
 
-/* The processes that store for this program. */
+/* Kills the processes that store for this program. Returns how many there are. */
 static int kill_storers(void)
 {
     const char *runtime = getenv("XDG_RUNTIME_DIR");
@@ -495,8 +498,11 @@ static void stays_if_the_storing_process_is_killed(void)
     mgenjit_module *module = add(executor, FUNCTIONS);
     where_function where = FUNCTION(where_function, executor, "where");
     CHECK_UNTIL(kill_storers() > 0);
+    /* Until all its threads have ended, one can be connected to. */
+    CHECK_UNTIL(kill_storers() == 0);
     CHECK_UNTIL(count(MGENJIT_EVENT_SERVER_WARNING) == 1);
     CHECK_CONTAINS("the process that stores it has ended", events.server_warning);
+    expected_warnings = 1;
     CHECK(is_first(module, where(), "where"));
     go();
     /* Another one is found, or started. */

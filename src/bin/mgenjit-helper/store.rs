@@ -43,18 +43,19 @@ const MOST_TOLD: usize = 4096;
 /// How long it waits for something to do before it ends. Programs that follow each other find it.
 const IDLE: Duration = Duration::from_secs(3);
 
-/// How long one that is not needed tries to hand its connection over.
-const HAND_OVER: Duration = Duration::from_secs(10);
+/// How long one that is not needed tries to hand its connection over. The other one may get little processor time.
+const HAND_OVER: Duration = Duration::from_mins(1);
 
 pub fn serve(socket: UnixStream, at: &Path) -> Result<(), String> {
-    lower();
     let deadline = Instant::now() + HAND_OVER;
     let mut pause = Duration::from_millis(1);
     loop {
         if let Some(listener) = Listener::new(at)? {
+            // Not before others find it: at the lowest priority, that may take long.
+            lower();
             return run(listener, at, socket);
         }
-        if hand_over(&socket, at).is_ok() {
+        if hand_over(&socket, at, deadline).is_ok() {
             return Ok(());
         }
         if Instant::now() > deadline {
@@ -69,11 +70,12 @@ pub fn serve(socket: UnixStream, at: &Path) -> Result<(), String> {
     }
 }
 
-/// Gives a connection to the process that listens.
-fn hand_over(socket: &UnixStream, at: &Path) -> Result<(), String> {
+/// Gives a connection to the process that listens, and waits until it has taken it: one that is about to end does not.
+fn hand_over(socket: &UnixStream, at: &Path, deadline: Instant) -> Result<(), String> {
     let other = UnixStream::connect(at).map_err(|error| error.to_string())?;
     transport::send(&other, &Hello::ours(), None)
         .and_then(|()| transport::send(&other, &Said::Adopt, Some(socket.as_fd())))
+        .and_then(|()| transport::receive_by::<Hello>(&other, Some(deadline)).map(drop))
         .map_err(|error| error.to_string())
 }
 
@@ -209,6 +211,7 @@ impl Shared {
                 Said::Adopt => {
                     if let Some(connection) = payload {
                         Shared::connect(this, UnixStream::from(connection));
+                        let _ = transport::send_if_room(socket, &Hello::ours());
                     }
                 }
             }
