@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::OnceLock;
+use support::fatal::fatal;
+use support::machine::{self, OLDEST_CPU};
 use support::source;
 use support::terminal::{check_progress, run_on_terminal, screen};
 use support::tools::{self, Place, Ran};
@@ -497,7 +499,7 @@ fn inputs_that_cannot_be_linked() {
         assert_eq!(ran.code, 0, "{program} {arguments:?}: {ran:?}");
     };
     succeeds(
-        "aarch64-linux-gnu-gcc",
+        "riscv64-linux-gnu-gcc",
         &["-c", "-o", "foreign.o", "twice.c"],
     );
     succeeds("ar", &["rcs", "whole.a", "good.o"]);
@@ -516,11 +518,15 @@ fn inputs_that_cannot_be_linked() {
         ("nested.a", &["nested.a: its member whole.a is an archive"]),
         (
             "foreign.o",
-            &["foreign.o: ", "an object for AArch64", "for x86-64"],
+            &[
+                "foreign.o: ",
+                "an object for RISC-V",
+                &format!("for {}", machine::NAME),
+            ],
         ),
         (
             "foreign.a",
-            &["foreign.a: its member foreign.o is an object for AArch64"],
+            &["foreign.a: its member foreign.o is an object for RISC-V"],
         ),
         ("absolute.o", &["absolute.o: ", "`factor`", "-fPIC"]),
         (
@@ -725,12 +731,7 @@ fn progress_on_a_terminal() {
     assert_eq!((piped.code, piped.err.as_str()), (0, ""), "{piped:?}");
 
     // An error that LLVM finds when there is code for all the others.
-    place.write_large(
-        "large.ll",
-        1000,
-        "declare void @llvm.aarch64.hint(i32)\n\
-         define void @last() {\n  call void @llvm.aarch64.hint(i32 0)\n  ret void\n}\n",
-    );
+    place.write_large("large.ll", 1000, &fatal("last"));
     let failed = run_on_terminal(place.tool(&arguments), "xterm");
     assert_eq!(failed.code, 70, "{failed:?}");
     check_progress("build", &failed.err, 1001);
@@ -778,7 +779,7 @@ fn levels_and_cpus() {
         "-O0", "-O1", "-O2", "-O3", "-Os", "-Oz", "--opt=O1", "--opt=z",
     ] {
         place.check(
-            &[level, "--cpu", "x86-64", "-o", "x", "main.ll", "twice.ll"],
+            &[level, "--cpu", OLDEST_CPU, "-o", "x", "main.ll", "twice.ll"],
             0,
             &[],
         );

@@ -4,6 +4,7 @@ mod support;
 
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::env::consts::ARCH;
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -641,7 +642,7 @@ fn show() {
             key,
             "optimised       Os\n",
             "pinned          no\n",
-            "target          x86_64",
+            &format!("target          {ARCH}"),
             "2 functions\n",
             "  int64_t add(int64_t, int64_t);\n",
             "  <2 x i64> @vector()\n",

@@ -8,6 +8,7 @@ mod modules;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use support::fatal::fatal;
 use support::tools::{self, Place};
 use support::workspace::{Run, Workspace};
 
@@ -293,14 +294,10 @@ fn what_cannot_be_cut_is_compiled_as_one() {
     assert!(build("off") == build("auto"));
 }
 
-/// LLVM ends the process over it, while it generates code.
-const FATAL: &str = "declare void @llvm.aarch64.hint(i32)\n\
-    define void @fatal() {\n  call void @llvm.aarch64.hint(i32 0)\n  ret void\n}\n";
-
 #[test]
 fn a_piece_that_a_server_does_not_survive_is_named_and_the_others_are_stored() {
     let place = place();
-    place.write_large("large.ll", 30, FATAL);
+    place.write_large("large.ll", 30, &fatal("fatal"));
     let mut command = tool(&place, "build", "100");
     command.args([
         "-O2",

@@ -6,6 +6,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::OnceLock;
+use support::fatal::fatal;
+use support::machine::OLDEST_CPU;
 use support::source;
 use support::terminal::{check_progress, run_on_terminal, screen};
 use support::tools::{self, Place};
@@ -496,7 +498,14 @@ fn levels_and_cpus() {
     ] {
         assert_eq!(
             place
-                .run(&[level, "--cpu", "x86-64", "--with", "twice.ll", "caller.ll"])
+                .run(&[
+                    level,
+                    "--cpu",
+                    OLDEST_CPU,
+                    "--with",
+                    "twice.ll",
+                    "caller.ll"
+                ])
                 .code,
             42,
             "{level}"
@@ -724,11 +733,7 @@ fn limits_and_reproducers() {
         "took longer to compile than the limit of 100 ms",
     );
     check(["--max-memory", "8"], "than the limit of 8388608 bytes");
-    place.write(
-        "fatal.ll",
-        "declare void @llvm.aarch64.hint(i32)\n\
-         define void @main() {\n  call void @llvm.aarch64.hint(i32 0)\n  ret void\n}\n",
-    );
+    place.write("fatal.ll", fatal("main"));
     place.check(
         &["--reproducers", "kept", "fatal.ll"],
         70,
@@ -795,7 +800,7 @@ fn programs_run_in_processes_of_their_own() {
         place.check(&all, 64, &[said]);
     }
     // A CPU's name is no time; what it could not open, it cannot be given.
-    let cpu = ["--isolated", "--cpu", "x86-64", "arguments.ll"];
+    let cpu = ["--isolated", "--cpu", OLDEST_CPU, "arguments.ll"];
     assert_eq!(place.run(&cpu).code, 1);
     place.check(
         &["--isolated", "--read", "nowhere", "arguments.ll"],

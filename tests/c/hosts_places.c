@@ -149,10 +149,11 @@ static int hide(const char *folder)
     return 1;
 }
 
-static void check_without(const char *folder, int server_warnings)
+/* In a namespace in which this process may mount. */
+static void use_without(const char *folder)
 {
     mgenjit_executor *executor;
-    if (!may_mount() || !hide(folder))
+    if (!hide(folder))
         return;
     executor = new_told_executor();
     use_everything(executor);
@@ -160,32 +161,33 @@ static void check_without(const char *folder, int server_warnings)
     executor = new_told_executor();
     use_everything(executor);
     CHECK_INT(0, told.cache_warnings);
-    CHECK_INT(server_warnings, told.server_warnings);
+    CHECK_STRING("", told.server_warning);
     mgenjit_executor_free(executor);
-}
-
-/* The folder for the shared server's socket, elsewhere than in what will be hidden. */
-static void move_runtime_folder(void)
-{
-    char *folder = in_folder("r");
-    CHECK(mkdir(folder, 0700) == 0 || errno == EEXIST);
-    set("XDG_RUNTIME_DIR", folder);
 }
 
 static void no_proc(void)
 {
-    check_without("/proc", 0);
+    if (may_mount())
+        use_without("/proc");
 }
 
 static void no_dev(void)
 {
-    check_without("/dev", 0);
+    if (may_mount())
+        use_without("/dev");
 }
 
+/* The folder for the shared server's socket is elsewhere than in what will be hidden, by a path that is short enough
+ * wherever the tests are. */
 static void no_tmp(void)
 {
-    move_runtime_folder();
-    check_without("/tmp", 0);
+    char *folder = in_folder("r");
+    if (!may_mount())
+        return;
+    CHECK(mkdir(folder, 0700) == 0 || errno == EEXIST);
+    CHECK(mount(folder, "/mnt", NULL, MS_BIND, NULL) == 0);
+    set("XDG_RUNTIME_DIR", "/mnt");
+    use_without("/tmp");
 }
 
 /* Nowhere is a place for the socket: the host has servers of its own, and is told so, once. */

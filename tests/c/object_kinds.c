@@ -11,6 +11,20 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
+/* Of this machine: the oldest version of what glibc has, and a function that returns a number and one that calls what `v`
+ * holds and subtracts a number; each number is two of 16 bits, the lower one first. */
+#ifdef __aarch64__
+#define OLDEST_GLIBC "GLIBC_2.17"
+#define RETURN_NUMBER "movz w0, #%d\n movk w0, #%d, lsl #16\n ret\n"
+#define CALL_AND_SUBTRACT                                                                                                 \
+    "stp x29, x30, [sp, #-16]!\n adrp x1, v\n ldr x1, [x1, :lo12:v]\n blr x1\n movz w1, #%d\n movk w1, #%d, lsl #16\n" \
+    " sub w0, w0, w1\n ldp x29, x30, [sp], #16\n ret\n"
+#else
+#define OLDEST_GLIBC "GLIBC_2.2.5"
+#define RETURN_NUMBER "movl $%d | %d << 16, %%eax\n ret\n"
+#define CALL_AND_SUBTRACT "call *v(%%rip)\n sub $%d | %d << 16, %%eax\n ret\n"
+#endif
+
 static mgenjit_status try_object(mgenjit_executor *executor, const char *name, mgenjit_module **module)
 {
     mgenjit_source *source = NULL;
@@ -74,7 +88,6 @@ static void needless_sections(void)
         "gcc -g -gz=zlib-gnu",
         "gcc -g3 -gsplit-dwarf",
         "clang-22 -g -gdwarf-5 -fdebug-types-section",
-        "clang-22 -fcf-protection=full",
         "clang-22 -faddrsig",
         "clang-22 -fbasic-block-address-map",
         "clang-22 -fstack-size-section",
@@ -82,10 +95,33 @@ static void needless_sections(void)
         "clang-22 -O1 -fpseudo-probe-for-profiling",
         "clang-22 -fxray-instrument -fxray-instruction-threshold=1",
         "clang-22 -fembed-bitcode",
+#ifdef __aarch64__
+        "gcc -mbranch-protection=standard",
+        "clang-22 -mbranch-protection=standard",
+        "clang-22 -mcmodel=tiny",
+#else
+        "clang-22 -fcf-protection=full",
         "clang-22 -mcmodel=large",
         "gcc -mcmodel=medium -mlarge-data-threshold=1",
+#endif
     };
     check_kinds(plain, commands, COUNT(commands));
+
+    /* So many names that they are compressed, too. */
+    static const char *const compressed[] = { "gcc -g -gz=zlib-gnu", "gcc -g -gz=zlib" };
+    char *source = NULL;
+    size_t size;
+    FILE *file = open_memstream(&source, &size);
+    CHECK(file != NULL);
+    for (int i = 0; i < 100; i++)
+        fprintf(file, "static int a_variable_that_is_number_%d = %d;\n", i, i);
+    fprintf(file, "int helper(int x) { return x + a_variable_that_is_number_41");
+    for (int i = 1; i < 100; i++)
+        fprintf(file, " + (a_variable_that_is_number_%d != %d)", i, i);
+    fprintf(file, "; }\n");
+    CHECK(fclose(file) == 0);
+    check_kinds(source, compressed, COUNT(compressed));
+    free(source);
 }
 
 /* Constants that hold addresses, which no compiler makes read-only for a library, but assembly may. */
@@ -145,7 +181,7 @@ static void versions(void)
     static const char *const commands[] = { "gcc", "clang-22" };
     mgenjit_executor *executor = new_executor(NULL);
     mgenjit_module *module = NULL;
-    check_kinds("#include <string.h>\n__asm__(\".symver old_memcpy, memcpy@GLIBC_2.2.5\");\n"
+    check_kinds("#include <string.h>\n__asm__(\".symver old_memcpy, memcpy@" OLDEST_GLIBC "\");\n"
                 "void *old_memcpy(void *, const void *, size_t);\n"
                 "int helper(int x) { int y; old_memcpy(&y, &x, 4); return y + 41; }\n",
                 commands, COUNT(commands));
@@ -180,11 +216,12 @@ static void many_sections(void)
     FILE *file = fopen(path, "w");
     CHECK(file != NULL);
     for (int i = 0; i < 66000; i++)
-        fprintf(file, ".section .text.f%d,\"ax\",@progbits\n.globl f%d\nf%d: movl $%d,%%eax\n ret\n", i, i, i, i);
-    fprintf(file, ".section .data.x,\"aw\"\nv: .quad f65999\n.section .text.helper,\"ax\",@progbits\n.globl helper\n"
-                  "helper: call *v(%%rip)\n sub $65957,%%eax\n ret\n.section .note.GNU-stack,\"\",@progbits\n");
+        fprintf(file, ".section .text.f%d,\"ax\",@progbits\n.globl f%d\nf%d: " RETURN_NUMBER, i, i, i, i & 0xffff, i >> 16);
+    fprintf(file, ".section .data.x,\"aw\"\n.balign 8\nv: .quad f65999\n.section .text.helper,\"ax\",@progbits\n"
+                  ".globl helper\nhelper: " CALL_AND_SUBTRACT ".section .note.GNU-stack,\"\",@progbits\n",
+            65957 & 0xffff, 65957 >> 16);
     CHECK(fclose(file) == 0);
-    shell("as -o many.o many.s");
+    shell("gcc -c -o many.o many.s");
     check_object("66,000 sections", "many.o");
 }
 
@@ -208,7 +245,7 @@ static void from_ir(void)
         "  %c = load i32, ptr %w\n  %i = ptrtoint ptr %w to i32\n  %m = and i32 %i, 127\n  %s = add i32 %a, %b\n"
         "  %t = add i32 %s, %c\n  %u = add i32 %t, %m\n  %r = add i32 %u, %x\n  ret i32 %r\n}\n",
         /* An old version of a function. */
-        "module asm \".symver old_abs, abs@GLIBC_2.2.5\"\ndeclare i32 @old_abs(i32)\ndefine i32 @helper(i32 %x) {\n"
+        "module asm \".symver old_abs, abs@" OLDEST_GLIBC "\"\ndeclare i32 @old_abs(i32)\ndefine i32 @helper(i32 %x) {\n"
         "  %n = sub i32 -41, %x\n  %r = call i32 @old_abs(i32 %n)\n  ret i32 %r\n}\n",
         /* A huge page. */
         "@huge = global [10 x i8] c\"ABCDEFGHIJ\", align 2097152\ndefine i32 @helper(i32 %x) {\n"

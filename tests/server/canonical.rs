@@ -6,6 +6,7 @@ use crate::loaded::Loaded;
 use mgenjit::cpu::{Cpu, Level};
 use mgenjit::protocol::messages::Decision;
 use mgenjit::types::OptLevel;
+use std::env::consts::ARCH;
 
 fn digest(server: &Server, ir: &[u8]) -> [u8; 32] {
     let digest = server.identify(ir);
@@ -80,10 +81,7 @@ fn names_that_do_not_matter_are_left_out() {
     change("  ", " ");
     change("ret i32 7", "ret i32 7 ; lucky");
     // What the server adds itself.
-    let triple = format!(
-        "target triple = \"{}-pc-linux-gnu\"\n%pair",
-        std::env::consts::ARCH
-    );
+    let triple = format!("target triple = \"{ARCH}-pc-linux-gnu\"\n%pair");
     change("%pair", &triple);
     // A type that nothing has.
     change("%pair", "%couple");
@@ -163,25 +161,36 @@ fn names_that_something_refers_to_are_kept() {
         }
     }
     // By the text of assembly.
+    let (inside, outside) = match ARCH {
+        "aarch64" => (
+            "adrp ${0:x}, .Lhidden; ldr ${0:w}, [${0:x}, :lo12:.Lhidden]",
+            "adrp x0, .Lhidden; ldr w0, [x0, :lo12:.Lhidden]; ret",
+        ),
+        _ => ("movl .Lhidden(%rip), $0", "movl .Lhidden(%rip), %eax; ret"),
+    };
     check(
-        "@hidden = private global i32 5
-         @llvm.used = appending global [1 x ptr] [ptr @hidden], section \"llvm.metadata\"
-         define i32 @test() {
-           %r = call i32 asm sideeffect \"movl .Lhidden(%rip), $0\", \"=r\"()
-           ret i32 %r
-         }",
+        &format!(
+            "@hidden = private global i32 5
+             @llvm.used = appending global [1 x ptr] [ptr @hidden], section \"llvm.metadata\"
+             define i32 @test() {{
+               %r = call i32 asm sideeffect \"{inside}\", \"=r\"()
+               ret i32 %r
+             }}"
+        ),
         5,
     );
     check(
-        "module asm \".globl outside\"
-         module asm \"outside: movl .Lhidden(%rip), %eax; ret\"
-         @hidden = private global i32 6
-         @llvm.compiler.used = appending global [1 x ptr] [ptr @hidden], section \"llvm.metadata\"
-         declare hidden i32 @outside()
-         define i32 @test() {
-           %r = call i32 @outside()
-           ret i32 %r
-         }",
+        &format!(
+            "module asm \".globl outside\"
+             module asm \"outside: {outside}\"
+             @hidden = private global i32 6
+             @llvm.compiler.used = appending global [1 x ptr] [ptr @hidden], section \"llvm.metadata\"
+             declare hidden i32 @outside()
+             define i32 @test() {{
+               %r = call i32 @outside()
+               ret i32 %r
+             }}"
+        ),
         6,
     );
     // By a comdat that is called as its member, and one that is not.
@@ -261,20 +270,25 @@ fn names_that_something_refers_to_are_kept() {
 fn assembly_of_any_cpu_is_read() {
     // Writing bitcode reads assembly for its symbols, for a CPU that has no name.
     // Generating code reads it for one that may lack the instruction, and takes it all the same, as clang does:
-    // assembly may first ask which CPU runs it.
-    let of_a_module = "module asm \"vaddpd %zmm0, %zmm1, %zmm2\"
-                       define i32 @test() { ret i32 1 }";
-    let of_a_function = "define void @test() {
-                           call void asm sideeffect \"vaddpd %zmm0, %zmm1, %zmm2\", \"\"()
-                           ret void
-                         }";
+    // assembly may first ask which CPU runs it. For AArch64, clang wants the assembly to name the extension.
+    let addition = match ARCH {
+        "aarch64" => ".arch_extension sve; add z0.d, z1.d, z2.d",
+        _ => "vaddpd %zmm0, %zmm1, %zmm2",
+    };
+    let of_a_module = format!("module asm \"{addition}\"\ndefine i32 @test() {{ ret i32 1 }}");
+    let of_a_function = format!(
+        "define void @test() {{
+           call void asm sideeffect \"{addition}\", \"\"()
+           ret void
+         }}"
+    );
     let mut server = Server::start();
     for cpu in [
         Cpu::native(),
         Cpu::Level(Level::ALL[0]),
         Cpu::Level(Level::ALL[3]),
     ] {
-        for ir in [of_a_module, of_a_function] {
+        for ir in [&of_a_module, &of_a_function] {
             server
                 .compile_for("test", ir.as_bytes(), OptLevel::O2, cpu)
                 .unwrap_compiled();

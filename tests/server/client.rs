@@ -374,7 +374,11 @@ impl Server {
     pub fn words(&self) -> String {
         let mut bytes = vec![0; usize::try_from(self.stderr.metadata().unwrap().len()).unwrap()];
         self.stderr.read_exact_at(&mut bytes, 0).unwrap();
-        String::from_utf8_lossy(&bytes).into_owned()
+        // Of a signal, an emulator says more.
+        String::from_utf8_lossy(&bytes)
+            .split_inclusive('\n')
+            .filter(|line| !line.starts_with("qemu: "))
+            .collect()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What IR becomes: code that runs, signatures, the same bytes each time.
 
 use crate::client::Server;
-use crate::inputs::{GOOD, bitcode};
+use crate::inputs::{GOOD, bitcode, here};
 use crate::loaded::Loaded;
 use mgenjit::signature::Extension;
 use mgenjit::types::OptLevel;
@@ -68,8 +68,8 @@ fn code_runs() {
          !1 = distinct !DISubprogram(name: \"test\", unit: !0)",
         5,
     );
-    check(include_str!("../ir/server/shared.ll"), 0);
-    check(include_str!("../ir/server/exception.ll"), 221);
+    check(&here(include_str!("../ir/server/shared.ll")), 0);
+    check(&here(include_str!("../ir/server/exception.ll")), 221);
 }
 
 #[test]
@@ -113,11 +113,11 @@ fn signatures_are_those_of_the_ir() {
     );
     check(
         "define fastcc void @f() { ret void }
-         define coldcc void @g() { ret void }
+         define swiftcc void @g() { ret void }
          define preserve_mostcc void @h() { ret void }",
         &[
             "fastcc void @f()",
-            "coldcc void @g()",
+            "swiftcc void @g()",
             "preserve_mostcc void @h()",
         ],
     );
@@ -165,8 +165,8 @@ fn signatures_are_those_of_the_ir() {
 fn equal_requests_get_equal_bytes() {
     let inputs = [
         GOOD,
-        include_str!("../ir/server/shared.ll"),
-        include_str!("../ir/server/exception.ll"),
+        &here(include_str!("../ir/server/shared.ll")),
+        &here(include_str!("../ir/server/exception.ll")),
         "declare i32 @atexit(ptr)\ndefine i32 @f(ptr %p) {\n  %r = call i32 @atexit(ptr %p)\n  ret i32 %r\n}",
     ];
     let mut first = Server::start();
@@ -190,7 +190,7 @@ fn equal_requests_get_equal_bytes() {
     assert_ne!(differs(OptLevel::O0), differs(OptLevel::O2));
 
     fn first_bytes(server: &mut Server, level: OptLevel) -> Vec<u8> {
-        let ir = include_str!("../ir/server/shared.ll");
+        let ir = here(include_str!("../ir/server/shared.ll"));
         server
             .compile("x", ir.as_bytes(), level)
             .unwrap_compiled()

@@ -1,12 +1,15 @@
 //! IR that cannot be compiled, and what kills a server.
 
 use crate::client::{Expect, Outcome, Server, Spawn, memfd, request};
-use crate::inputs::{GOOD, bitcode, with_producer};
+use crate::fatal::{fatal, intrinsic};
+use crate::inputs::{GOOD, bitcode, here, with_producer};
+use crate::machine::OTHER_TRIPLE;
 use crate::slow::slow;
 use mgenjit::protocol::messages::{CompileRequest, FailureKind, Phase, Reply, Request};
 use mgenjit::protocol::payload;
 use mgenjit::protocol::transport;
 use mgenjit::types::OptLevel;
+use std::env::consts::ARCH;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 
@@ -82,8 +85,8 @@ fn bad_ir_fails_and_the_server_goes_on() {
     );
 
     check(
-        "target triple = \"aarch64-unknown-linux-gnu\"",
-        (Target, "\"aarch64-unknown-linux-gnu\", but"),
+        format!("target triple = \"{OTHER_TRIPLE}\""),
+        (Target, &*format!("\"{OTHER_TRIPLE}\", but")),
     );
     check(
         "target triple = \"x86_64-pc-windows-msvc\"",
@@ -108,11 +111,11 @@ fn bad_ir_fails_and_the_server_goes_on() {
 
     check(
         "define void @f() {\n  call void asm sideeffect \"bogus foo\", \"\"()\n  ret void\n}",
-        (Codegen, "invalid instruction mnemonic 'bogus'"),
+        (Codegen, "instruction mnemonic"),
     );
     check(
         "module asm \"bogus foo\"",
-        (Codegen, "invalid instruction mnemonic 'bogus'"),
+        (Codegen, "instruction mnemonic"),
     );
     check(
         "define void @f(i32 %x) {\n  call void asm sideeffect \"nop\", \"{bad}\"(i32 %x)\n  ret void\n}",
@@ -124,14 +127,25 @@ fn bad_ir_fails_and_the_server_goes_on() {
         (Codegen, "invalid register \"nonsense\""),
     );
 
+    let assembly = |variable: &str, text: &str| {
+        format!(
+            "@x = {variable}\ndefine void @f() {{\n  \
+             call void asm sideeffect \"{text}\", \"\"()\n  ret void\n}}"
+        )
+    };
+    let (absolute, initial_exec) = match ARCH {
+        "aarch64" => (
+            "movz x0, #:abs_g0:x",
+            "adrp x0, :gottprel:x; ldr x0, [x0, :gottprel_lo12:x]",
+        ),
+        _ => ("movl $$x, %eax", "movq x@gottpoff(%rip), %rax"),
+    };
     check(
-        "@x = global i32 0\ndefine void @f() {\n  \
-         call void asm sideeffect \"movl $$x, %eax\", \"\"()\n  ret void\n}",
+        assembly("global i32 0", absolute),
         (Link, "must be position-independent"),
     );
     check(
-        "@x = external thread_local global i32\ndefine void @f() {\n  \
-         call void asm sideeffect \"movq x@gottpoff(%rip), %rax\", \"\"()\n  ret void\n}",
+        assembly("external thread_local global i32", initial_exec),
         (Link, "general-dynamic TLS"),
     );
 }
@@ -143,7 +157,7 @@ fn bad_bitcode_fails_and_the_server_goes_on() {
         server.check(bytes, Expect::from((FailureKind::Parse, expect)));
         server.check(bitcode(GOOD), Expect::Compiles("i32 @good()"));
     }
-    let good = bitcode(include_str!("../ir/server/shared.ll"));
+    let good = bitcode(&here(include_str!("../ir/server/shared.ll")));
     for len in [4, 8, 20, 100, good.len() / 2, good.len() - 4] {
         check(&good[..len], "the bitcode is cut short, damaged");
     }
@@ -189,16 +203,16 @@ fn a_death_says_why() {
         }
     }
     check(
-        "declare void @llvm.aarch64.hint(i32)
-         define void @f() {\n  call void @llvm.aarch64.hint(i32 0)\n  ret void\n}",
+        fatal("f"),
         &[
-            "LLVM ERROR: Cannot select: intrinsic %llvm.aarch64.hint",
+            &format!("LLVM ERROR: Cannot select: intrinsic %{}", intrinsic()),
             "while generating code for the module\n",
-            "Running pass 'X86 DAG->DAG Instruction Selection' on function '@f'\n",
+            "Running pass '",
+            " Instruction Selection' on function '@f'\n",
         ],
     );
     check(
-        "define void @f(<vscale x 4 x i32> %x, ptr %p) {
+        "define void @f(<vscale x 4 x i32> %x, ptr %p) \"target-features\"=\"-sve\" {
            store <vscale x 4 x i32> %x, ptr %p\n  ret void\n}",
         &["LLVM ERROR: ", "scalable vector", "the module"],
     );

@@ -339,10 +339,10 @@ fn what_cannot_be_linked_is_said() {
 
     let bad = (FailureKind::Link, Some(1));
     let cut = &good[..good.len() / 2];
-    let arm = object(
+    let foreign = object(
         &mut server,
-        AARCH64,
-        "define void @arm() {\n  ret void\n}\n",
+        RISCV64,
+        "define void @foreign() {\n  ret void\n}\n",
     );
     for (bytes, expect) in [
         (b"".as_slice(), "is neither an object nor an archive"),
@@ -352,7 +352,7 @@ fn what_cannot_be_linked_is_said() {
             "is an archive that is cut short or damaged",
         ),
         (cut, "-o bad"),
-        (&arm, "-o bad"),
+        (&foreign, "-o bad"),
     ] {
         let inputs = [("good.o", &*good), ("-o bad", bytes)];
         fails(&mut server, host(), &inputs, 0, bad, expect);

@@ -1,6 +1,7 @@
 //! What a server that compiles for one client writes to its log.
 
 use crate::client::{Expect, Outcome, Server, Spawn, request};
+use crate::fatal::fatal;
 use crate::inputs::GOOD;
 use crate::slow::slow;
 use crate::wait;
@@ -141,12 +142,7 @@ fn a_death_is_the_last_line() {
         // At its own time.
         assert!(last["time"].as_str() >= lines[lines.len() - 2]["time"].as_str());
     }
-    check(
-        "declare void @llvm.aarch64.hint(i32)
-         define void @f() {\n  call void @llvm.aarch64.hint(i32 0)\n  ret void\n}",
-        None,
-        "codegen",
-    );
+    check(&fatal("f"), None, "codegen");
     check(
         &format!("@x = global {}", "{".repeat(3_000_000)),
         Some(libc::SIGSEGV),

@@ -9,6 +9,8 @@ mod cpu;
 mod driver;
 mod entry_point;
 mod failures;
+#[path = "../support/fatal.rs"]
+mod fatal;
 #[path = "../../src/protocol/fuzz/frames.rs"]
 mod frames;
 mod images;
@@ -19,6 +21,8 @@ mod isolation;
 mod link;
 mod loaded;
 mod log;
+#[path = "../support/machine.rs"]
+mod machine;
 mod memory;
 #[path = "../../src/protocol/fuzz/mutate.rs"]
 mod mutate;

@@ -4,6 +4,7 @@ mod modules;
 mod steps;
 
 use crate::client::{Expect, Outcome, Server, request};
+use crate::fatal::fatal;
 use crate::inputs::{GOOD, bitcode};
 use crate::loaded::Loaded;
 use crate::mutate::Random;
@@ -328,10 +329,10 @@ define i32 @bad(i32 %x) noinline { %r = call i32 @llvm.nothing.like.it(i32 %x) r
         failure.message
     );
 
-    let ir = "declare void @llvm.aarch64.hint(i32)
-define i32 @good(i32 %x) noinline { %r = add i32 %x, 1 ret i32 %r }
-define void @deadly() noinline { call void @llvm.aarch64.hint(i32 0) ret void }
-";
+    let ir = format!(
+        "define i32 @good(i32 %x) noinline {{ %r = add i32 %x, 1 ret i32 %r }}\n{}",
+        fatal("deadly")
+    );
     let found = cut(&mut server, &about, &[("deadly.ll", ir.as_bytes())]).unwrap();
     let index = found
         .cut

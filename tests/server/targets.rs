@@ -2,12 +2,13 @@
 
 use crate::client::{Artifacts, Outcome, Server, request};
 use crate::tools::{
-    AARCH64, CC, LLVM_AS, Machine, NODE, OBJDUMP, OPT, READELF, RISCV64, Tool, WASM_LD, folder,
-    run, run_program,
+    AARCH64, CC, LLVM_AS, LLVM_OBJDUMP, Machine, NODE, OPT, READELF, RISCV64, Tool, WASM_LD,
+    folder, run, run_program,
 };
 use mgenjit::cpu::Cpu;
 use mgenjit::protocol::messages::{CompileRequest, FailureKind, Request};
 use mgenjit::types::{Emit, Input, OptLevel, Target, TargetSpec};
+use std::env::consts::ARCH;
 
 /// Calls the C library, and has a constructor, a thread-local variable, a variable of each linkage, and floating point.
 const PROGRAM: &str = r#"
@@ -209,7 +210,7 @@ fn names_of_cpus_and_features_decide_about_instructions() {
             ("x86_64-unknown-linux-gnu", named, features)
         );
         let folder = folder(&[("f.o", &made.object)]);
-        let code = run(OBJDUMP, folder.path(), ["-d", "f.o"]);
+        let code = run(LLVM_OBJDUMP, folder.path(), ["-d", "f.o"]);
         let registers = ["zmm", "ymm", "xmm"].map(|name| code.contains(name));
         assert_eq!(
             registers,
@@ -582,6 +583,9 @@ fn with_objects(machine: Machine) {
     run(machine.cc, folder, ["unit.a", "-o", "unit"]);
     assert_eq!(machine.run("unit", folder), "hi\n");
     // For this machine they are another's.
+    if machine.triple.starts_with(ARCH) {
+        return;
+    }
     let failure = server
         .request(&unit(Target::Host(Cpu::native())), &bytes)
         .unwrap_failed();

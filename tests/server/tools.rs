@@ -13,7 +13,8 @@ pub const CC: Tool = Tool("gcc", "gcc");
 pub const CXX: Tool = Tool("g++", "g++");
 pub const CLANG: Tool = Tool("clang++-22", "clang-22");
 pub const READELF: Tool = Tool("readelf", "binutils");
-pub const OBJDUMP: Tool = Tool("objdump", "binutils");
+/// Of any machine, as GNU's are not.
+pub const LLVM_OBJDUMP: Tool = Tool("llvm-objdump", "llvm-22");
 pub const OPT: Tool = Tool("opt", "llvm-22");
 pub const LLVM_AS: Tool = Tool("llvm-as", "llvm-22");
 pub const WASM_LD: Tool = Tool("wasm-ld", "lld-22");

@@ -5,9 +5,11 @@
 #![allow(dead_code)]
 
 pub mod directives;
+pub mod fatal;
 // It reads the registers of x86-64.
 #[cfg(target_arch = "x86_64")]
 pub mod faults;
+pub mod machine;
 pub mod processes;
 pub mod run;
 pub mod skips;

@@ -5,4 +5,5 @@ pub mod archive;
 pub mod buffer;
 pub mod conflicts;
 pub mod object_file;
+pub mod old_compression;
 pub mod symbols;

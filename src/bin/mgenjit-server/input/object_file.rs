@@ -1,6 +1,7 @@
 //! Relocatable objects that other compilers made.
 
 use crate::input::align;
+use crate::input::old_compression;
 use crate::input::symbols::{Definition, Reference, Symbols};
 use object::read::elf::{ElfFile, FileHeader, SectionHeader, Sym};
 use object::{Endianness, LittleEndian, elf};
@@ -229,20 +230,32 @@ pub fn check(bytes: &[u8]) -> Result<(), String> {
             )));
         }
         let data = section.data(endian, bytes).map_err(unreadable)?;
-        if let Some((header, ..)) = section.compression(endian, bytes).map_err(unreadable)? {
-            let len = header.ch_size.get(endian);
-            // What repeats without end becomes a thousandth.
-            if len / 2000 > data.len() as u64 {
-                return Err(damaged(&format!(
-                    "a section is said to become {len} bytes when it is decompressed"
-                )));
-            }
+        let len = decompressed_len(&file, section).map_err(unreadable)?;
+        // What repeats without end becomes a thousandth.
+        if let Some(len) = len.filter(|len| len / 2000 > data.len() as u64) {
+            return Err(damaged(&format!(
+                "a section is said to become {len} bytes when it is decompressed"
+            )));
         }
         if let Some((relocations, _)) = section.rela(endian, bytes).map_err(unreadable)? {
             check_strings(&file, relocations)?;
         }
     }
     Ok(())
+}
+
+/// `None`: it is not compressed.
+fn decompressed_len(
+    file: &ElfFile<'_, elf::FileHeader64<LittleEndian>>,
+    section: &elf::SectionHeader64<LittleEndian>,
+) -> object::read::Result<Option<u64>> {
+    let endian = LittleEndian;
+    if let Some((header, ..)) = section.compression(endian, file.data())? {
+        return Ok(Some(header.ch_size.get(endian)));
+    }
+    let name = file.elf_section_table().section_name(endian, section)?;
+    let content = section.data(endian, file.data())?;
+    Ok(old_compression::parts(name, content).map(|(len, _)| len))
 }
 
 /// References into sections of strings, which the linker takes apart, must not lead far out of them.
@@ -267,8 +280,8 @@ fn check_strings(
         if !section.sh_flags(endian).contains(elf::SHF_MERGE) {
             continue;
         }
-        let len = match section.compression(endian, file.data()) {
-            Ok(Some((header, ..))) => header.ch_size.get(endian),
+        let len = match decompressed_len(file, section) {
+            Ok(Some(len)) => len,
             _ => section.sh_size(endian),
         };
         // A distance counts from behind the instruction, whose rest is shorter than this.

@@ -3,6 +3,7 @@
 //! Sections that an image does not need must not stop the link. So here they are dropped, or made what the linker takes.
 
 use crate::input::align::{LINKABLE, is_aligned};
+use crate::input::old_compression;
 use mgenjit::protocol::messages::VERSION_MARK;
 use object::read::elf::{ElfFile, FileHeader, SectionHeader, Sym};
 use object::{LittleEndian as LE, SectionIndex, elf};
@@ -203,17 +204,13 @@ impl<'a> Mend<'a> {
             };
             let section = self.sections[index];
             let data = section.data(LE, self.bytes).unwrap_or_default();
-            let Some((header, stream)) = data.split_at_checked(12) else {
-                continue;
-            };
-            let (magic, len) = header.split_at(4);
-            let Some(len) = len.try_into().ok().filter(|_| magic == b"ZLIB") else {
+            let Some((len, stream)) = old_compression::parts(self.name(index), data) else {
                 continue;
             };
             let mut compressed = Vec::new();
             compressed.extend(elf::ELFCOMPRESS_ZLIB.0.to_le_bytes());
             compressed.extend([0; 4]);
-            compressed.extend(u64::from_be_bytes(len).to_le_bytes());
+            compressed.extend(len.to_le_bytes());
             compressed.extend(1_u64.to_le_bytes());
             compressed.extend_from_slice(stream);
             let name = self.names.add(&[b".debug_", rest].concat());

@@ -1,4 +1,5 @@
 use super::*;
+use crate::input::object_file;
 use crate::link::assembly::{assemble, section, symbols};
 
 /// The object as the linker gets it, and whether it was changed.
@@ -57,6 +58,28 @@ fn old_compression_says_so() {
     check(".zdebug_info", ".ascii \"ZSTD\"; .quad 1", None);
     check(".zdebug_info", ".ascii \"ZLIB\"", None);
     check(".zother_info", zlib, None);
+}
+
+#[test]
+fn old_compression_is_checked_as_todays_is() {
+    // The length has its high byte first.
+    fn check(len: u64, place: u64, expect: Option<&str>) {
+        let assembly = format!(
+            ".section .zdebug_str, \"MS\", @progbits, 1; strings: .ascii \"ZLIB\"; .quad {}; .byte 1, 2, 3
+             .section .zdebug_info, \"\", @progbits; .long .zdebug_str + {place}",
+            len.swap_bytes()
+        );
+        let found = object_file::check(&assemble(&assembly)).err();
+        match (found, expect) {
+            (None, None) => {}
+            (Some(found), Some(expect)) => assert!(found.contains(expect), "{found}"),
+            (found, expect) => panic!("{len} {place}: {found:?}, not {expect:?}"),
+        }
+    }
+    check(3000, 0, None);
+    check(3000, 2999, None);
+    check(3000, 4000, Some("leads out of a section of strings"));
+    check(3_000_000, 0, Some("is said to become 3000000 bytes"));
 }
 
 #[test]
