@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds library, server and tests for AArch64 Linux and runs the tests by qemu: run.sh CARGO [ARGUMENT...]. The arguments
-# are those of `cargo test`, such as `--test c_programs calls`; without any, all that is tested runs. Then what both machines
-# make is compared. `skipped` names what cannot be tested by qemu, and why.
+# are those of `cargo test`, such as `--test c_programs calls`; without any, all that is tested runs. Names of tests are whole
+# ones. Then what both machines make is compared. `skipped` names what cannot be tested by qemu, and why.
 
 cd "$(dirname "$0")/../.." || exit
 target=$PWD/target/aarch64
@@ -17,9 +17,9 @@ shift
     skip=$(sed -n 's/^\([a-z_:]*\): .*/--skip \1/p' tests/aarch64/skipped)
     $cargo build --release || exit
     $cargo test --release --no-run --test c_programs || exit
-    [ $# -gt 0 ] || set -- --no-fail-fast --test c_programs
+    [ $# -gt 0 ] || set -- --no-fail-fast --test c_programs --test server
     # shellcheck disable=SC2086
-    exec tests/aarch64/within.sh "$cargo" test --release "$@" -- $skip
+    exec tests/aarch64/within.sh "$cargo" test --release "$@" -- --exact $skip
 )
 status=$?
 if [ $# = 0 ]; then

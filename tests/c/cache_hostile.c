@@ -256,9 +256,12 @@ static void check_place(const char *place, kind what)
 
 static void check_places(const char *const *places)
 {
+    /* An emulator takes some of them, in each place others. */
+    static int first;
+    const int step = is_emulated() ? 5 : 1;
     tried = worked_all = recovered = 0;
-    for (; *places != NULL; places++)
-        for (int what = 0; what < KINDS; what++)
+    for (; *places != NULL; places++, first++)
+        for (int what = first % step; what < KINDS; what += step)
             check_place(*places, (kind)what);
     fprintf(stderr, "%d cases: in %d all operations worked, in %d entries were stored and found\n", tried, worked_all,
             recovered);

@@ -213,7 +213,7 @@ fn a_member_is_chosen_as_linkers_do() {
     )
     .unwrap_compiled();
     assert_eq!(members_of(&compiled.object), ["module.o", "memcpy.o"]);
-    let foreign = object(&["clang-22", "-xc", "--target", OTHER_TRIPLE], HELPER_C);
+    let foreign = object(&["clang-22", "-xc", "-target", OTHER_TRIPLE], HELPER_C);
     let foreign = plain_archive(&[("foreign.o", &foreign)]);
     unit(
         &mut server,
@@ -543,7 +543,7 @@ fn what_cannot_be_linked_is_said() {
         "-ffat-lto-objects",
     );
     check(
-        &c(&["clang-22", "-xc", "--target", OTHER_TRIPLE], data),
+        &c(&["clang-22", "-xc", "-target", OTHER_TRIPLE], data),
         Target,
         &format!("is an object for {OTHER_NAME}, but code is generated for {NAME}"),
     );
