@@ -12,6 +12,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use support::machine;
 use support::terminal::{shown, terminal};
 use support::tools::{self, Ran};
 use tempfile::TempDir;
@@ -699,7 +700,10 @@ fn show() {
         .expect("the tool")
         .into();
     assert_eq!(ran.code, 69, "{ran:?}");
-    assert!(ran.err.contains("no-such-objdump") && ran.err.contains("binutils"));
+    // By qemu-user, `posix_spawn` does not tell that it found no program.
+    if !machine::is_emulated() {
+        assert!(ran.err.contains("no-such-objdump") && ran.err.contains("binutils"));
+    }
     if Command::new("objdump").arg("--version").output().is_ok() {
         cache.check(&["show", "--disassemble", key], 0, &["<add>:", "ret"]);
     } else {

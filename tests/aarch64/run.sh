@@ -17,7 +17,9 @@ shift
     skip=$(sed -n 's/^\([a-z_:]*\): .*/--skip \1/p' tests/aarch64/skipped)
     $cargo build --release || exit
     $cargo test --release --no-run --test c_programs || exit
-    [ $# -gt 0 ] || set -- --no-fail-fast --test c_programs --test server
+    tools='--test cache_tool --test mgenjit_tool --test server_tool'
+    # shellcheck disable=SC2086
+    [ $# -gt 0 ] || set -- --no-fail-fast --test c_programs --test server $tools
     # shellcheck disable=SC2086
     exec tests/aarch64/within.sh "$cargo" test --release "$@" -- --exact $skip
 )

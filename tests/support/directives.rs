@@ -17,14 +17,12 @@
 //!   without it, servers are private.
 //! - `timeout:` is in seconds, for each run on a fast machine; a slow one gets five times as long, and an emulator more.
 
+use super::machine::is_emulated;
 use std::time::Duration;
 
 /// As in `tests/c/check.h`: only a program that hangs takes as long.
 fn slowest() -> u32 {
-    match std::env::var_os("CHECK_EMULATED") {
-        Some(_) => 10,
-        None => 5,
-    }
+    if is_emulated() { 10 } else { 5 }
 }
 
 /// A file that clang makes from a source.

@@ -27,3 +27,8 @@ pub const OTHER_TRIPLE: &str = if IS_AARCH64 {
 } else {
     "aarch64-linux-gnu"
 };
+
+/// Whether an emulator runs the tests: `tests/aarch64/run.sh`.
+pub fn is_emulated() -> bool {
+    std::env::var_os("CHECK_EMULATED").is_some()
+}
