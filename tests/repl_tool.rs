@@ -387,7 +387,10 @@ fn faults_do_not_end_the_session() {
     );
     check(
         "define i32 @div(i32 %a, i32 %b) {\n  %r = sdiv i32 %a, %b\n  ret i32 %r\n}\ndiv(1, 0)\ndiv(6, 3)\n",
-        "2\n--\n<stdin>:5: an arithmetic fault, such as a division by zero in `div`\n",
+        match ARCH {
+            "aarch64" => "0\n2\n",
+            _ => "2\n--\n<stdin>:5: an arithmetic fault, such as a division by zero in `div`\n",
+        },
     );
     check(
         "define void @deep() {\n  %f = alloca [4096 x i8]\n  store volatile i8 0, ptr %f\n  call void @deep()\n  \
@@ -454,7 +457,9 @@ fn what_cannot_be_survived() {
             "{said}"
         );
         let (_, path) = said.split_once("What was defined is in ").expect("a path");
-        let path = path.trim_end().trim_end_matches('.');
+        // An emulator says more, in lines of its own.
+        let path = path.lines().next().unwrap_or_default();
+        let path = path.trim_end_matches('.');
         let saved = std::fs::read_to_string(path).expect("a file");
         let defined = format!("@x = global i32 5\ndeclare void @{function}()\n");
         assert_eq!(saved, defined);
