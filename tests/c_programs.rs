@@ -106,6 +106,7 @@ programs! {
     progress.c
     real_programs.c
     remote.c
+    remote_answers.c
     removal.c
     replaceable.c
     replaced_by_thousands.c

@@ -32,7 +32,9 @@ enum conduct {
     /* Answers every second get half a second late. */
     LAGGING,
     /* Takes nothing. */
-    FULL
+    FULL,
+    /* Writes values into files of those who ask: the first one up to its middle, and closes. */
+    FILLING
 };
 
 /* What the helper and the tests share. */
@@ -41,6 +43,8 @@ struct remote {
     int delay_ms;
     long connections;
     long gets;
+    /* Files that were written into. */
+    long fills;
     long exists;
     long puts;
     /* Of the values that are there. */
@@ -119,6 +123,30 @@ static inline int remote_get_(int socket, long at)
     return goes_on && conduct != TRUNCATING;
 }
 
+/* Writes a value into a file of whoever asks. */
+static inline int remote_fill_(int socket, long at)
+{
+    char offer[9] = {3}, byte;
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec part = {&byte, 1};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+    uint64_t length = remote_values_[at].length;
+    int file;
+    memcpy(offer + 1, &length, sizeof length);
+    if (!remote_write_(socket, offer, sizeof offer) || recvmsg(socket, &message, MSG_CMSG_CLOEXEC) != 1
+        || CMSG_FIRSTHDR(&message) == NULL)
+        return 0;
+    memcpy(&file, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof file);
+    uint64_t part_length = remote_->fills == 0 ? length / 2 : length;
+    remote_count_(&remote_->fills);
+    int is_whole = write(file, remote_values_[at].value, part_length) == (ssize_t)length;
+    close(file);
+    return is_whole && remote_write_(socket, "\4", 1);
+}
+
 static inline int remote_put_(int socket, const unsigned char *key, size_t key_length)
 {
     unsigned char flags;
@@ -171,7 +199,9 @@ static inline int remote_serve_(int socket)
     pthread_mutex_lock(&remote_lock_);
     long at = remote_find_(key, key_length);
     pthread_mutex_unlock(&remote_lock_);
-    if (kind == 0)
+    if (kind == 129 && at < remote_->values)
+        return remote_fill_(socket, at);
+    if (kind == 0 || kind == 129)
         return remote_get_(socket, at);
     char there[2] = {0, at < remote_->values};
     return remote_write_(socket, there, 2);
@@ -184,6 +214,8 @@ static inline void *remote_talk_(void *argument)
         pause();
     if (remote_->conduct == STRANGE)
         remote_write_(socket, "HTTP/1.1 400", 12);
+    else if (remote_->conduct == FILLING)
+        remote_write_(socket, "\1\4\0\1\2\201", 6);
     else
         remote_write_(socket, "\1\3\0\1\2", 5);
     while (remote_serve_(socket))
