@@ -17,7 +17,7 @@ shift
     skip=$(sed -n 's/^\([a-z_:]*\): .*/--skip \1/p' tests/aarch64/skipped)
     $cargo build --release || exit
     $cargo test --release --no-run --test c_programs || exit
-    tools='--test cache_tool --test mgenjit_tool --test server_tool'
+    tools='--test build_tool --test cache_tool --test mgenjit_tool --test repl_tool --test run_tool --test server_tool'
     # shellcheck disable=SC2086
     [ $# -gt 0 ] || set -- --no-fail-fast --test c_programs --test server $tools
     # shellcheck disable=SC2086

@@ -301,7 +301,14 @@ static void check_servers_at_most(uint32_t most)
 }
 
 static void one_server(void) { check_servers_at_most(1); }
-static void three_servers(void) { check_servers_at_most(3); }
+
+static void three_servers(void)
+{
+    if (is_emulated())
+        SKIP("qemu-user can hang when several threads start processes at once");
+    else
+        check_servers_at_most(3);
+}
 
 int main(void)
 {
