@@ -60,14 +60,21 @@ static void scribbles(void)
     CHECK_STATUS(MGENJIT_STATUS_ENDED, call("pretend", &memory, 1, LONG, NULL));
     /* Nor one that answers what it was not asked, when it is given a module. */
     for (int i = 0; i < 100; i++) {
-        char text[100];
-        snprintf(text, sizeof text, "define i64 @later%d() {\n  ret i64 7\n}\n", i);
-        CHECK_INT(0, result_of("lie_later", &memory, 1));
-        mgenjit_module_free(add(executor, text));
-        mgenjit_status status = call("next", NULL, 0, LONG, NULL);
+        /* A thread of an earlier turn may lie to any call. */
+        mgenjit_status status = call("lie_later", &memory, 1, LONG, NULL);
         if (status == MGENJIT_STATUS_ENDED)
             break;
         CHECK_INT(MGENJIT_STATUS_OK, status);
+        /* The same each time: later runs have no server, and may take more turns. */
+        mgenjit_module *module = add(executor, "define i64 @other() {\n  ret i64 7\n}\n");
+        status = call("next", NULL, 0, LONG, NULL);
+        if (status == MGENJIT_STATUS_ENDED) {
+            mgenjit_module_free(module);
+            break;
+        }
+        CHECK_INT(MGENJIT_STATUS_OK, status);
+        CHECK_OK(mgenjit_module_remove(module, &failure));
+        mgenjit_module_free(module);
     }
     CHECK_MESSAGE("makes no sense");
     CHECK_INT(1, result_of("next", NULL, 0));
