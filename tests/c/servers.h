@@ -102,6 +102,37 @@ static inline long process_field(pid_t id, int field)
     return strtol(place, NULL, 10);
 }
 
+/* How many servers have no parent among the others: those are not workers. `one` is one of them, if there is any. Their order
+ * says nothing: the kernel uses numbers again. */
+static inline int shared_servers_of(pid_t *one)
+{
+    pid_t ids[MOST_SERVERS];
+    int found = 0;
+    const int count = servers(ids);
+    for (int i = 0; i < count; i++) {
+        int is_worker = 0;
+        for (int j = 0; j < count; j++)
+            is_worker |= process_field(ids[i], 1) == ids[j];
+        if (!is_worker && found++ == 0)
+            *one = ids[i];
+    }
+    return found;
+}
+
+static inline int shared_servers(void)
+{
+    pid_t one;
+    return shared_servers_of(&one);
+}
+
+/* 0: there is none. */
+static inline pid_t find_shared_server(void)
+{
+    pid_t one = 0;
+    shared_servers_of(&one);
+    return one;
+}
+
 /* Different IR each time, which no cache has. */
 static inline char *fresh_ir(void)
 {

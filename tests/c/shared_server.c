@@ -30,41 +30,11 @@ static const char *runtime_file(const char *suffix)
     return path;
 }
 
-/* The one that has no parent among the others; 0: there is none. */
-static pid_t find_shared_server(void)
-{
-    pid_t ids[MOST_SERVERS];
-    const int count = servers(ids);
-    for (int i = 0; i < count; i++) {
-        int is_worker = 0;
-        for (int j = 0; j < count; j++)
-            is_worker |= process_field(ids[i], 1) == ids[j];
-        if (!is_worker)
-            return ids[i];
-    }
-    return 0;
-}
-
 static pid_t shared_server(void)
 {
     const pid_t server = find_shared_server();
     CHECK(server != 0);
     return server;
-}
-
-/* How many servers are nobody's workers. */
-static int shared_servers(void)
-{
-    pid_t ids[MOST_SERVERS];
-    int found = 0;
-    const int count = servers(ids);
-    for (int i = 0; i < count; i++) {
-        int is_worker = 0;
-        for (int j = 0; j < count; j++)
-            is_worker |= process_field(ids[i], 1) == ids[j];
-        found += !is_worker;
-    }
-    return found;
 }
 
 static void compile_and_free(void)
