@@ -236,7 +236,7 @@ fn what_somebody_waits_for_does_not_wait_for_the_rest() {
             assert!(told.contains("compiled (miss), level O2"), "{mode}: {told}");
         }
         assert_eq!(site.entries(), COUNT + 3);
-        // Each lowers itself once it can be found, or when it starts.
+        // It lowers itself once it can be found.
         let is_lowered = |process: &Pid| {
             let stat = std::fs::read_to_string(format!("/proc/{process}/stat"));
             let stat = stat.unwrap_or_default();
