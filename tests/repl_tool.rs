@@ -420,7 +420,12 @@ fn what_cannot_be_survived() {
         "#include <pthread.h>\n#include <stdlib.h>\n#include <string.h>\n\
          static void *fall(void *p) { *(volatile int *)p = 1; return p; }\n\
          void thread(void) { pthread_t t; pthread_create(&t, 0, fall, 0); pthread_join(t, 0); }\n\
-         void spoil(void) { char *p = malloc(100); memset(p - 16, 0x41, 300); free(p); }\n",
+         static void spoil(size_t taken, size_t written) {\n\
+         char *p = malloc(taken); memset(p - 16, 0x41, written); free(p); }\n\
+         void spoil_little(void) { spoil(100, 300); }\n\
+         void spoil_much(void) { spoil(24, 10000); }\n\
+         void spoil_most(void) { spoil(24, 30000); }\n\
+         void spoil_all(void) { spoil(24, 10000000); }\n",
     );
     place.cc(&[
         "-shared",
@@ -468,13 +473,17 @@ fn what_cannot_be_survived() {
         "thread",
         &["A fault in a thread of the code ends the session. "],
     );
-    lost(
-        "spoil",
-        &[
-            "are locked for ever: the session",
-            "is damaged: the session",
-        ],
-    );
+    // How much of what the tool itself needs is hit differs from run to run.
+    for function in ["spoil_little", "spoil_much", "spoil_most", "spoil_all"] {
+        lost(
+            function,
+            &[
+                "are locked for ever: the session",
+                "is damaged: the session",
+                "A fault outside of a call ends the session. ",
+            ],
+        );
+    }
 }
 
 #[test]

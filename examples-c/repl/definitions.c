@@ -8,6 +8,7 @@
 
 #include "guard.h"
 #include "isolate.h"
+#include "log.h"
 #include "repl.h"
 #include "scan.h"
 
@@ -207,7 +208,7 @@ static void take_over(mgenjit_module *module)
     size_t told = 0;
     for (size_t i = 0; i < count; i++) {
         record_item(unit, waiting[i].text, 1, &told);
-        buffer_format(&repl.log, "%s\n", waiting[i].text);
+        log_add(waiting[i].text);
     }
     if (told > SHOWN)
         printf("and %zu more\n", told - SHOWN);

@@ -8,7 +8,6 @@
 #include "guard.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -22,6 +21,7 @@
 #include <unistd.h>
 
 #include "common/program.h"
+#include "log.h"
 #include "repl.h"
 
 /* How often, and in which steps, Ctrl-C waits for the code of a module. */
@@ -34,47 +34,17 @@ enum { FAULTS = sizeof faults / sizeof faults[0] };
 
 static sigjmp_buf back;
 static pthread_t thread;
-static volatile sig_atomic_t is_calling, tries, is_interrupted, is_stopped;
+static volatile sig_atomic_t is_calling, is_looking, tries, is_interrupted, is_stopped;
 static volatile struct fault found;
 static const char *log_path;
 
-static void say(const char *text)
-{
-    if (write(STDERR_FILENO, text, strlen(text)) < 0)
-        return;
-}
-
-/* Only with what a signal handler may do. */
-static void save_log(void)
-{
-    if (repl.log.length == 0)
-        return;
-    int file = log_path != NULL ? open(log_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
-    const char *at = buffer_text(&repl.log);
-    size_t left = repl.log.length;
-    while (file >= 0 && left > 0) {
-        ssize_t written = write(file, at, left);
-        if (written <= 0)
-            break;
-        at += written;
-        left -= (size_t)written;
-    }
-    if (file < 0 || left > 0) {
-        say("What was defined is lost.\n");
-    } else {
-        say("What was defined is in ");
-        say(log_path);
-        say(".\n");
-    }
-}
-
 void guard_give_up(const char *why)
 {
-    say(program_name);
-    say(": ");
-    say(why);
-    say(": the session cannot go on. The values of variables are lost. ");
-    save_log();
+    log_say(program_name);
+    log_say(": ");
+    log_say(why);
+    log_say(": the session cannot go on. The values of variables are lost. ");
+    log_save(log_path);
     _exit(EX_SOFTWARE);
 }
 
@@ -107,17 +77,22 @@ static void leave(int number, const siginfo_t *info, void *context)
     if (!is_calling || !is_mine) {
         const char *where = is_mine ? "A fault outside of a call" : "A fault in a thread of the code";
         signal(number, SIG_DFL);
-        say(program_name);
-        say(": ");
-        say(where);
-        say(" ends the session. ");
-        save_log();
+        log_say(program_name);
+        log_say(": ");
+        log_say(where);
+        log_say(" ends the session. ");
+        log_save(log_path);
         /* It happens again when this returns. */
         if (info->si_code <= 0)
             raise(number);
         return;
     }
+    /* What it reads may be damaged too. */
+    if (is_looking)
+        guard_give_up("The heap is damaged");
+    is_looking = 1;
     int is_ours = mgenjit_symbolize(code, &symbol);
+    is_looking = 0;
     if (!is_fault && !is_ours && tries++ < TRIES) {
         wait_for_step(STEP_US);
         return;
@@ -137,10 +112,14 @@ static void install_handlers(void)
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_sigaction = (void (*)(int, siginfo_t *, void *))leave;
-    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
     sigemptyset(&action.sa_mask);
+    sigaddset(&action.sa_mask, SIGINT);
+    sigaddset(&action.sa_mask, SIGALRM);
+    /* A second fault, in `leave` itself, comes there too. */
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
     for (size_t i = 0; i < FAULTS; i++)
         sigaction(faults[i], &action, NULL);
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGALRM, &action, NULL);
 }

@@ -16,8 +16,6 @@ struct repl {
     int shows_times;
     /* Whether something failed. */
     int has_failed;
-    /* All that was defined, for whoever loses the session. */
-    struct buffer log;
     /* What :time tells of: the module compiled last, and what its call took; UINT64_MAX if there was none. */
     mgenjit_module *last;
     int last_is_ours;
