@@ -213,7 +213,7 @@ extern "C" fn intermediate(plan: *mut c_void) -> c_int {
     if pid < 0 {
         plan.errno = errno();
     }
-    0
+    end()
 }
 
 /// The grandchild: becomes the server, or says why it cannot.
@@ -256,19 +256,19 @@ extern "C" fn become_server(plan: *mut c_void) -> c_int {
             );
             if moved < 0 {
                 plan.errno = errno();
-                return 1;
+                return end();
             }
             *descriptor = moved as RawFd;
         }
         for (number, descriptor) in plan.descriptors[..plan.count].iter().enumerate() {
             if libc::syscall(libc::SYS_dup3, *descriptor, number, 0) < 0 {
                 plan.errno = errno();
-                return 1;
+                return end();
             }
         }
         if libc::syscall(libc::SYS_chdir, c"/".as_ptr()) < 0 {
             plan.errno = errno();
-            return 1;
+            return end();
         }
         let none = 0_u64;
         libc::syscall(
@@ -281,7 +281,15 @@ extern "C" fn become_server(plan: *mut c_void) -> c_int {
         libc::syscall(libc::SYS_execve, plan.path, plan.argv, plan.envp);
     }
     plan.errno = errno();
-    1
+    end()
+}
+
+/// Ends the process. To return would end it by `exit`, for which the emulator qemu-user takes a lock that another thread of
+/// the host may have held when the process was made.
+fn end() -> c_int {
+    // SAFETY: nothing of this process is needed any more.
+    unsafe { libc::syscall(libc::SYS_exit_group, 0) };
+    0
 }
 
 /// How many signals the kernel has. A set of signals has a bit for each.
