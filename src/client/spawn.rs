@@ -284,8 +284,8 @@ extern "C" fn become_server(plan: *mut c_void) -> c_int {
     end()
 }
 
-/// Ends the process. To return would end it by `exit`, for which the emulator qemu-user takes a lock that another thread of
-/// the host may have held when the process was made.
+/// Ends the process. Returning would end it with `exit`. For that, the emulator qemu-user takes a lock, which another thread
+/// of the host may have held when the process was made.
 fn end() -> c_int {
     // SAFETY: nothing of this process is needed any more.
     unsafe { libc::syscall(libc::SYS_exit_group, 0) };
