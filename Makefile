@@ -63,10 +63,11 @@ library: ready
 
 .SECONDEXPANSION:
 
+# -z now: functions are found when the program starts. Lookups read the heap, which a REPL's code may have damaged.
 target/examples-c/%: $$($$*_sources) $(HEADERS) | library
 	@mkdir -p $(@D)
 	$(CC) $(C_STANDARD) $(CFLAGS) -Iinclude -Iexamples-c -o $@ $($*_sources) \
-	    -Wl,--as-needed -Ltarget/release -lmgenjit -Wl,-rpath,'$$ORIGIN/../release'
+	    -Wl,-z,now -Wl,--as-needed -Ltarget/release -lmgenjit -Wl,-rpath,'$$ORIGIN/../release'
 
 $(TOOLS:%=target/examples-c/%): target/examples-c/mgenjit
 	@ln -f $< $@

@@ -90,7 +90,7 @@ link_tool() {
     /usr/lib | /usr/lib64 | /usr/lib/x86_64-linux-gnu) set -- ;;
     *) set -- -Xlinker -rpath -Xlinker "\$ORIGIN/$(realpath -m --relative-to="$BINDIR" "$LIBDIR")" ;;
     esac
-    ${CC:-cc} ${LDFLAGS:-} -o "$work/mgenjit" target/install/mgenjit.o -Ltarget/release -lmgenjit "$@"
+    ${CC:-cc} ${LDFLAGS:-} -o "$work/mgenjit" -Wl,-z,now target/install/mgenjit.o -Ltarget/release -lmgenjit "$@"
 }
 
 programs='mgenjit-server mgenjit-helper'

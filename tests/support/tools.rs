@@ -82,7 +82,7 @@ fn link(compiler: &OsStr, program: &Path, sources: Vec<PathBuf>, library: &Path)
         .arg(program)
         .args(sources)
         .arg(library)
-        .arg("-Wl,-rpath,$ORIGIN")
+        .args(["-Wl,-z,now", "-Wl,-rpath,$ORIGIN"])
         .output()
         .expect("a compiler");
     assert!(
