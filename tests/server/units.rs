@@ -603,8 +603,11 @@ fn what_cannot_be_linked_is_said() {
         "is a program, already linked",
     );
 
-    let direct = c(&["gcc", "-xc", "-fPIE", "-O1"], code);
-    check(&direct, Link, "compile it with -fPIC");
+    // For AArch64, gcc reads it by way of the GOT.
+    if ARCH == "x86_64" {
+        let direct = c(&["gcc", "-xc", "-fPIE", "-O1"], code);
+        check(&direct, Link, "compile it with -fPIC");
+    }
 
     let object = c(&["gcc", "-xc", "-fPIC"], data);
     let library = archive(&[("a.o", &object)]);
