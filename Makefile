@@ -63,7 +63,7 @@ library: ready
 
 .SECONDEXPANSION:
 
-# -z now: functions are found when the program starts. Lookups read the heap, which a REPL's code may have damaged.
+# -z now: the loader looks up all functions at the start. A later lookup reads the heap, which code in the REPL may have damaged.
 target/examples-c/%: $$($$*_sources) $(HEADERS) | library
 	@mkdir -p $(@D)
 	$(CC) $(C_STANDARD) $(CFLAGS) -Iinclude -Iexamples-c -o $@ $($*_sources) \

@@ -4,6 +4,7 @@ mod support;
 
 use std::env::consts::ARCH;
 use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::OnceLock;
@@ -457,6 +458,10 @@ fn what_cannot_be_survived() {
             assert!(said.contains("The call is left half done"), "{said}");
             return;
         }
+        // A thread of the library may meet the damage first. It blocks all signals, so the kernel ends the process.
+        if function.starts_with("spoil") && output.status.signal().is_some() {
+            return;
+        }
         assert!(
             expected.iter().any(|expected| said.contains(expected)),
             "{said}"
@@ -473,7 +478,7 @@ fn what_cannot_be_survived() {
         "thread",
         &["A fault in a thread of the code ends the session. "],
     );
-    // How much of what the tool itself needs is hit differs from run to run.
+    // Which data of the tool is hit differs from run to run.
     for function in ["spoil_little", "spoil_much", "spoil_most", "spoil_all"] {
         lost(
             function,

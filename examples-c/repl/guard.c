@@ -34,12 +34,16 @@ enum { FAULTS = sizeof faults / sizeof faults[0] };
 
 static sigjmp_buf back;
 static pthread_t thread;
-static volatile sig_atomic_t is_calling, is_looking, tries, is_interrupted, is_stopped;
+static volatile sig_atomic_t is_calling, is_looking, is_giving_up, tries, is_interrupted, is_stopped;
 static volatile struct fault found;
 static const char *log_path;
 
 void guard_give_up(const char *why)
 {
+    /* It may have faulted itself. */
+    if (is_giving_up)
+        _exit(EX_SOFTWARE);
+    is_giving_up = 1;
     log_say(program_name);
     log_say(": ");
     log_say(why);
@@ -112,10 +116,11 @@ static void install_handlers(void)
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_sigaction = (void (*)(int, siginfo_t *, void *))leave;
+    /* Ctrl-C and the timer wait until `leave` has ended. */
     sigemptyset(&action.sa_mask);
     sigaddset(&action.sa_mask, SIGINT);
     sigaddset(&action.sa_mask, SIGALRM);
-    /* A second fault, in `leave` itself, comes there too. */
+    /* A fault does not: `leave` itself may fault. */
     action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
     for (size_t i = 0; i < FAULTS; i++)
         sigaction(faults[i], &action, NULL);
