@@ -2010,8 +2010,9 @@ mgenjit_status mgenjit_source_location(const void *address,
 // As long as it takes. The value is 18446744073709551615, all bits set.
 #define MGENJIT_FOREVER UINT64_MAX
 
-// Called once when a task is done, on a thread of this library, with all signals blocked. It may use the executor and its
-// modules. It must not wait for other tasks: they may need the thread.
+// Called once when a task is done, on a thread of this library. All signals are blocked there but those of faults (SIGSEGV,
+// SIGBUS, SIGILL, SIGFPE, SIGTRAP and SIGSYS). It may use the executor and its modules. It must not wait for other tasks:
+// they may need the thread.
 typedef void (*mgenjit_task_callback)(void *user);
 
 // Starts to compile a source, as mgenjit_executor_compile_source does, and returns. `task` receives a handle, which

@@ -73,6 +73,19 @@ int find_llvm_tool(char path[PATH_SIZE], const char *name)
     return find_in(path, bin, name) || find_in(path, getenv("PATH"), versioned);
 }
 
+int write_all(int file, const void *bytes, size_t size)
+{
+    const char *rest = bytes;
+    while (size > 0) {
+        ssize_t written = write(file, rest, size);
+        if (written == 0 || (written < 0 && errno != EINTR))
+            return 0;
+        rest += written > 0 ? written : 0;
+        size -= written > 0 ? (size_t)written : 0;
+    }
+    return 1;
+}
+
 char *read_to_end(int file, size_t *length)
 {
     size_t room = 0;

@@ -24,6 +24,9 @@ void remove_folder(const char *path);
 /* Reads an open file to its end, into memory that the caller frees. Returns NULL and sets errno if that fails. */
 char *read_to_end(int file, size_t *length);
 
+/* Writes all of it to an open file. Returns 0 if that fails; errno says why. Signal handlers may call it. */
+int write_all(int file, const void *bytes, size_t size);
+
 /*
  * Finds a tool of LLVM 22: `name` where $LLVM_SYS_221_PREFIX or Debian has it, else `name`-22 on $PATH.
  * Returns 1 if it is there.

@@ -34,16 +34,26 @@ enum { FAULTS = sizeof faults / sizeof faults[0] };
 
 static sigjmp_buf back;
 static pthread_t thread;
-static volatile sig_atomic_t is_calling, is_looking, is_giving_up, tries, is_interrupted, is_stopped;
+static volatile sig_atomic_t is_calling, is_looking, tries, is_interrupted, is_stopped;
 static volatile struct fault found;
+static pid_t ending;
 static const char *log_path;
+
+/* One thread ends the session, and others wait for that. If it faults meanwhile, nothing more can be done. */
+static void begin_to_end(void)
+{
+    pid_t who = 0, self = gettid();
+    if (__atomic_compare_exchange_n(&ending, &who, self, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        return;
+    if (who == self)
+        _exit(EX_SOFTWARE);
+    for (;;)
+        pause();
+}
 
 void guard_give_up(const char *why)
 {
-    /* It may have faulted itself. */
-    if (is_giving_up)
-        _exit(EX_SOFTWARE);
-    is_giving_up = 1;
+    begin_to_end();
     log_say(program_name);
     log_say(": ");
     log_say(why);
@@ -79,7 +89,8 @@ static void leave(int number, const siginfo_t *info, void *context)
         return;
     }
     if (!is_calling || !is_mine) {
-        const char *where = is_mine ? "A fault outside of a call" : "A fault in a thread of the code";
+        const char *where = is_mine ? "A fault outside of a call" : "A fault in another thread";
+        begin_to_end();
         signal(number, SIG_DFL);
         log_say(program_name);
         log_say(": ");

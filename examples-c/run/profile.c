@@ -60,18 +60,6 @@ static int cannot_write(void)
     return EX_CANTCREAT;
 }
 
-static int write_all(int file, const char *bytes, size_t size)
-{
-    while (size > 0) {
-        ssize_t written = write(file, bytes, size);
-        if (written < 0 && errno != EINTR)
-            return 0;
-        bytes += written > 0 ? written : 0;
-        size -= written > 0 ? (size_t)written : 0;
-    }
-    return 1;
-}
-
 /* Adds the profile to what the file has, while nobody else does. */
 static int add_to_file(mgenjit_blob *sum, int file)
 {

@@ -32,8 +32,9 @@ pub struct mgenjit_task(Task);
 
 impl Owned for mgenjit_task {}
 
-/// Called once when a task is done, on a thread of this library, with all signals blocked. It may use the executor and its
-/// modules. It must not wait for other tasks: they may need the thread.
+/// Called once when a task is done, on a thread of this library. All signals are blocked there but those of faults (SIGSEGV,
+/// SIGBUS, SIGILL, SIGFPE, SIGTRAP and SIGSYS). It may use the executor and its modules. It must not wait for other tasks:
+/// they may need the thread.
 #[allow(non_camel_case_types)]
 pub type mgenjit_task_callback = Option<unsafe extern "C" fn(user: *mut c_void)>;
 

@@ -166,6 +166,62 @@ static void callbacks(void)
     mgenjit_executor_free(executor);
 }
 
+static char *unreadable;
+static size_t page_size;
+static volatile sig_atomic_t faults;
+
+static void make_readable(int number)
+{
+    (void)number;
+    faults++;
+    if (mprotect(unreadable, page_size, PROT_READ) != 0)
+        abort();
+}
+
+/* Reads what the handler must make readable first. Other signals are not for threads of the library. */
+static void fault(void *user)
+{
+    static const int handled[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS };
+    static const int blocked[] = { SIGINT, SIGTERM, SIGHUP, SIGALRM, SIGPROF, SIGCHLD, SIGUSR1, SIGWINCH };
+    sigset_t mask;
+    CHECK(pthread_sigmask(SIG_BLOCK, NULL, &mask) == 0);
+    for (size_t i = 0; i < sizeof handled / sizeof *handled; i++)
+        CHECK(!sigismember(&mask, handled[i]));
+    for (size_t i = 0; i < sizeof blocked / sizeof *blocked; i++)
+        CHECK(sigismember(&mask, blocked[i]));
+    CHECK_INT(0, *(volatile char *)unreadable);
+    on_done(user);
+}
+
+/* The host's handler of faults is called in threads of the library. Its own threads keep their masks. */
+static void faults_are_told(void)
+{
+    mgenjit_executor *executor = new_limited_executor(NULL, 1);
+    struct sigaction action, before;
+    sigset_t mask, after;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = make_readable;
+    page_size = (size_t)sysconf(_SC_PAGESIZE);
+    unreadable = mmap(NULL, page_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(unreadable != MAP_FAILED);
+    CHECK(sigaction(SIGSEGV, &action, &before) == 0);
+    CHECK(pthread_sigmask(SIG_SETMASK, NULL, &mask) == 0);
+    mgenjit_source *source = numbered(6);
+    mgenjit_task *task = NULL;
+    CHECK_OK(mgenjit_executor_compile_async(executor, source, fault, &called, on_free, &task, &failure));
+    await(&freed, 1);
+    CHECK_INT(1, called);
+    CHECK_INT(1, faults);
+    CHECK(pthread_sigmask(SIG_SETMASK, NULL, &after) == 0);
+    for (int i = 1; i < NSIG; i++)
+        CHECK_INT(sigismember(&mask, i), sigismember(&after, i));
+    CHECK(sigaction(SIGSEGV, &before, NULL) == 0);
+    CHECK(munmap(unreadable, page_size) == 0);
+    mgenjit_task_free(task);
+    mgenjit_source_free(source);
+    mgenjit_executor_free(executor);
+}
+
 /* A compile that runs, and one that waits for its turn. */
 static void cancelling(void)
 {
@@ -350,8 +406,8 @@ static void forks(void)
 
 int main(void)
 {
-    static const check_case cases[] = { CASE(results),    CASE(errors),       CASE(callbacks),   CASE(cancelling),
-                                        CASE(nobody_waits), CASE(prefetching), CASE(prefetching_is_no_use),
-                                        CASE(nowhere_to_prefetch_to), CASE(forks) };
+    static const check_case cases[] = { CASE(results),    CASE(errors),       CASE(callbacks),   CASE(faults_are_told),
+                                        CASE(cancelling), CASE(nobody_waits), CASE(prefetching),
+                                        CASE(prefetching_is_no_use), CASE(nowhere_to_prefetch_to), CASE(forks) };
     return RUN_CASES(cases);
 }
