@@ -167,11 +167,12 @@ static void check_fork_during(void (*body)(mgenjit_executor *))
 {
     loop shared = { new_executor(NULL), 0 };
     pthread_t threads[2];
+    const int forks = is_emulated() ? 10 : 40;
     compile_fresh(shared.executor);
     mgenjit_module_free(add(shared.executor, OLD));
     for (int i = 0; i < 2; i++)
         CHECK(pthread_create(&threads[i], NULL, compile_in_a_loop, &shared) == 0);
-    for (int i = 0; i < 40; i++) {
+    for (int i = 0; i < forks; i++) {
         const struct timespec pause = { 0, 3000000 };
         /* Whatever the threads are at by then. */
         nanosleep(&pause, NULL);

@@ -38,7 +38,7 @@ static void use_without(int streams, const char *file)
 {
     mgenjit_executor *executor;
     const int written = open(file, O_RDWR | O_APPEND);
-    int first_free;
+    int first_free, before;
     CHECK(written > 2);
     for (int stream = 0; stream < 3; stream++)
         if (is_closed(streams, stream))
@@ -48,11 +48,14 @@ static void use_without(int streams, const char *file)
     close(written);
     first_free = open("/dev/null", O_RDWR);
     close(first_free);
+    before = open_descriptors();
     executor = new_executor(NULL);
     use_everything(executor);
     compile_fresh(executor);
     check_servers_have_not(file);
     mgenjit_executor_free(executor);
+    /* Threads may still be at what was cancelled. */
+    CHECK_UNTIL(open_descriptors() <= before);
     /* Nothing of the library's is left in their places. */
     for (int stream = 0; stream < 3; stream++)
         if (is_closed(streams, stream) && open("/dev/null", O_RDWR) != stream)
@@ -169,14 +172,18 @@ static void with_sixteen_for_ever(void)
 {
     mgenjit_config *config = default_config();
     mgenjit_executor *executor;
+    int before;
     for (int descriptor = 3; descriptor < 1000; descriptor++)
         close(descriptor);
     allow_descriptors(16, 16);
-    /* Two that are started at once would take more. */
+    /* Two compiles at once would take more. */
     CHECK_OK(mgenjit_config_set_max_servers(config, 1, &failure));
     executor = new_executor(config);
     mgenjit_config_free(config);
-    use_everything(executor);
+    use_in_turn(executor);
+    before = open_descriptors();
+    cancel_a_compile(executor);
+    CHECK_UNTIL(open_descriptors() <= before);
     for (int i = 0; i < 50; i++)
         compile_fresh(executor);
     mgenjit_executor_free(executor);
