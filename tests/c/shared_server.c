@@ -456,7 +456,7 @@ static void what_many_want_is_compiled_once(void)
     int counts[2];
     char told[CLIENTS];
     CHECK(pipe(counts) == 0);
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < CLIENTS; i++) {
         clients[i] = fork();
         if (clients[i] == 0) {
             mgenjit_executor *executor;
