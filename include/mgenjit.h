@@ -1962,7 +1962,8 @@ typedef struct mgenjit_location {
 
 // Finds the module and function that contain an address, in all executors of the process. Returns false if the address is
 // not in compiled code or a parameter is NULL. For a return address, pass the address minus 1: the call may be the
-// function's last instruction.
+// function's last instruction. On AArch64, a return address may be signed (pointer authentication), here and in the two
+// functions that follow.
 //
 // Names of functions that other modules cannot see are read from the cached file. If it is gone, they have no name.
 //

@@ -7,6 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::OnceLock;
+use support::machine::LONG_DOUBLE;
 use support::terminal::Typist;
 use support::tools::{self, Place, Ran};
 
@@ -129,6 +130,8 @@ fn expressions() {
         "-170141183460469231731687303715884105728\n-1\ntrue\n-5\n",
     );
     check("float 0.1\nhalf 1.5\ndouble 0.1\n", "0.1\n1.5\n0.1\n");
+    let extended = format!("fpext double 2.5 to {LONG_DOUBLE}\n");
+    check(&extended, "2.5\n");
     check(
         "<2 x i32> <i32 1, i32 2>\n<3 x i1> <i1 1, i1 0, i1 1>\n{i8, float} {i8 1, float 2.0}\n[2 x i16] [i16 1, i16 2]\n",
         "<1, 2>\n<true, false, true>\n{ 1, 2 }\n[1, 2]\n",

@@ -22,7 +22,7 @@ static const char help[] =
     "  --separate           each of FILES is a module of its own, not optimised together\n"
     "  --keep SYMBOL        make all other symbols internal, except main for an exe (repeatable)\n"
     "  --target TRIPLE      what to compile for, such as aarch64-linux-gnu; default: this machine\n"
-    "  --cpu NAME           of this machine: native (default), x86-64, x86-64-v2, -v3, -v4;\n"
+    "  --cpu NAME           of this machine: native (default), or a level such as x86-64-v3 or armv8.2-a;\n"
     "                       of a --target: LLVM's name, such as cortex-a72\n"
     "  --features LIST      of a --target, such as +sve,-crc\n"
     "  --static             link an exe statically\n"

@@ -162,7 +162,7 @@ static const struct row {
     {OPT, "O", "opt", "LEVEL", " explain ", "the optimisation level: 0, 1, 2, 3, s, z; default: 2"},
     {PARTITION, NULL, "pieces", "WHICH", " explain ", "compiled in pieces: auto, off, or of N instructions; default: $MGENJIT_PIECES, else auto"},
     {DEBUG_IR, NULL, "debug-ir", NULL, " explain ", "compiled with the IR as the source for debuggers"},
-    {CPU, NULL, "cpu", "NAME", " explain ", "what it is compiled for: native (default), x86-64, x86-64-v2, -v3, -v4"},
+    {CPU, NULL, "cpu", "NAME", " explain ", "what it is compiled for: native (default), or a level such as x86-64-v3 or armv8.2-a"},
     {TARGET, NULL, "target", "TRIPLE", " explain ", "another target; --cpu is then LLVM's name"},
     {FEATURES, NULL, "features", "LIST", " explain ", "features of the target's CPU, such as +sve,-crc"},
     {KEEP, NULL, "keep", "SYMBOL", " explain ", "a symbol that stays visible, and no other (repeatable)"},

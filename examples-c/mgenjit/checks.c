@@ -215,17 +215,26 @@ static void check_isolation(struct run *run)
     end(run, &finding);
 }
 
-/* The model's name in /proc/cpuinfo. */
+/* The first CPU's name in /proc/cpuinfo, or its numbers where CPUs have no names, as on AArch64. */
 static void read_model(char *model, size_t size)
 {
-    char line[256];
+    char line[256], implementer[32] = "";
     FILE *file = fopen("/proc/cpuinfo", "r");
     snprintf(model, size, "of unknown model");
     while (file != NULL && fgets(line, sizeof line, file) != NULL) {
         const char *colon = strchr(line, ':');
-        if (strncmp(line, "model name", 10) == 0 && colon != NULL) {
-            snprintf(model, size, "%s", colon + 1 + strspn(colon + 1, " "));
-            model[strcspn(model, "\n")] = '\0';
+        if (colon == NULL)
+            continue;
+        const char *value = colon + 1 + strspn(colon + 1, " ");
+        line[strcspn(line, "\n")] = '\0';
+        if (strncmp(line, "model name", 10) == 0) {
+            snprintf(model, size, "%s", value);
+            break;
+        }
+        if (strncmp(line, "CPU implementer", 15) == 0)
+            snprintf(implementer, sizeof implementer, "%s", value);
+        if (strncmp(line, "CPU part", 8) == 0) {
+            snprintf(model, size, "CPU implementer %s, part %s", implementer, value);
             break;
         }
     }
@@ -255,16 +264,22 @@ static int has_level(const char *level)
 
 static void check_cpu(struct run *run)
 {
-    static const char *const levels[] = {"x86-64-v4", "x86-64-v3", "x86-64-v2", "x86-64"};
+    /* A machine knows its own alone. */
+    static const char *const levels[] = {
+        "x86-64-v4", "x86-64-v3", "x86-64-v2", "x86-64",    "armv9.5-a", "armv9.4-a", "armv9.3-a", "armv9.2-a",
+        "armv9.1-a", "armv9-a",   "armv8.9-a", "armv8.8-a", "armv8.7-a", "armv8.6-a", "armv8.5-a", "armv8.4-a",
+        "armv8.3-a", "armv8.2-a", "armv8.1-a", "armv8-a",
+    };
+    enum { LEVELS = sizeof levels / sizeof levels[0] };
     struct finding finding = begin("cpu");
     char model[128];
     size_t i = 0;
 
     read_model(model, sizeof model);
     say(&finding, "%s", model);
-    while (run->key[0] != '\0' && i < 4 && !has_level(levels[i]))
+    while (run->key[0] != '\0' && i < LEVELS && !has_level(levels[i]))
         i++;
-    if (run->key[0] != '\0' && i < 4)
+    if (run->key[0] != '\0' && i < LEVELS)
         say(&finding, ", up to %s", levels[i]);
     end(run, &finding);
 }

@@ -14,7 +14,7 @@ static const char help[] =
     "prints its value. A function that is defined again is replaced for all that call it. :help tells\n"
     "what can be typed. Each FILE is loaded before, as by :load; a shared library, too.\n"
     "\n"
-    "  --cpu NAME           what to compile for: native (default), x86-64, x86-64-v2, -v3, -v4\n"
+    "  --cpu NAME           what to compile for: native (default), or a level such as x86-64-v3 or armv8.2-a\n"
     "  --debug              announce the code to debuggers that attach later; see also $MGENJIT_DEBUG\n"
     SETUP_HELP
     "  -h, --help, --version\n"

@@ -21,6 +21,13 @@ __extension__ typedef unsigned __int128 unsigned_wide;
 /* What is shown of a text that a pointer points to. */
 enum { TEXT = 80 };
 
+/* What IR calls a long double. */
+#if LDBL_MANT_DIG == 113
+#define LONG_DOUBLE "fp128"
+#else
+#define LONG_DOUBLE "x86_fp80"
+#endif
+
 enum shape { INTEGER, FLOATING, POINTER, VECTOR, ARRAY, STRUCTURE, NOTHING, UNKNOWN };
 
 struct form {
@@ -54,7 +61,7 @@ static void read_count(const char *at, struct form *form)
 static struct form form_of(const char *type)
 {
     struct form form = {UNKNOWN, 0, 0, NULL, 0};
-    static const char *const floating[] = {"half", "bfloat", "float", "double", "x86_fp80"};
+    static const char *const floating[] = {"half", "bfloat", "float", "double", LONG_DOUBLE};
     type = skip_blanks(type);
     for (size_t i = 0; i < sizeof floating / sizeof floating[0]; i++)
         if (starts(type, floating[i]))
@@ -249,9 +256,9 @@ static void print_floating(const char *type, struct slots *slots)
     if (starts(type, "double")) {
         take(slots, &number, sizeof number);
         print_double(number);
-    } else if (starts(type, "x86_fp80")) {
-        take(slots, &extended, 10);
-        print_number(extended, LDBL_DIG, 21, 0);
+    } else if (starts(type, LONG_DOUBLE)) {
+        take(slots, &extended, sizeof extended);
+        print_number(extended, LDBL_DIG, DECIMAL_DIG, 0);
     } else {
         take(slots, &single, sizeof single);
         print_number((long double)single, FLT_DIG, 9, 1);

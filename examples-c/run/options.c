@@ -22,7 +22,7 @@ static const char help[] =
     "  --keep SYMBOL        make all other symbols internal, except main if it is called (repeatable)\n"
     "  --add FILE           a further module that the program needs (repeatable)\n"
     "  --lib PATH           a shared library that the program needs (repeatable)\n"
-    "  --cpu NAME           what to compile for: native (default), x86-64, x86-64-v2, -v3, -v4\n"
+    "  --cpu NAME           what to compile for: native (default), or a level such as x86-64-v3 or armv8.2-a\n"
     "  --debug              announce the code to debuggers that attach later; see also $MGENJIT_DEBUG\n"
     "  --tiers FIRST,THEN   run code of the level FIRST, as in O0,O2, unless the cache has some of THEN, which is compiled\n"
     "                       in the background; default: $MGENJIT_TIERS\n"

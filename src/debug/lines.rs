@@ -2,6 +2,7 @@
 
 use super::file::{self, FilePath};
 use super::registry::Reader;
+use crate::arch::code::stripped;
 use crate::fork;
 use addr2line::Context;
 use gimli::{Dwarf, EndianArcSlice, LittleEndian, SectionId};
@@ -33,6 +34,7 @@ static LAST: Mutex<Option<Last>> = Mutex::new(None);
 /// The functions that an address lies in, the innermost first. Empty: it is not in compiled code, or the code has no debug
 /// information.
 pub fn locations(address: usize) -> Vec<Location> {
+    let address = stripped(address);
     let mut last = fork::guard(|| LAST.lock().unwrap_or_else(PoisonError::into_inner));
     let reader = Reader::new();
     let Some(record) = reader.find(address) else {

@@ -4,6 +4,7 @@ use super::file::{FilePath, Memory, Pieces, code};
 use super::registry::Reader;
 use super::stubs;
 use super::symbols::{Function, Source, Table};
+use crate::arch::code::stripped;
 use std::ops::Range;
 
 /// What an address is. The buffers' texts end with a NUL; what does not fit is cut.
@@ -24,6 +25,7 @@ pub struct Place {
 
 /// Tells what an address is. `owner`: only if it is of this executor. `None`: it is not in compiled code.
 pub fn symbolize(address: usize, owner: Option<usize>, found: &mut Found<'_>) -> Option<Place> {
+    let address = stripped(address);
     let reader = Reader::new();
     let (address, record) = match reader.find(address) {
         Some(record) => (address, record),

@@ -380,6 +380,45 @@ static void without_debug_information_there_are_no_lines(void)
     mgenjit_executor_free(executor);
 }
 
+static char *return_address;
+
+/* Keeps where its caller returns to, as its caller's frame record has it. */
+static void keep_return_address(void)
+{
+    char ***frame = __builtin_frame_address(0);
+    return_address = frame[0][1];
+}
+
+typedef void call_host(void (*host)(void));
+
+/* On AArch64, `inner` signs it. */
+static void a_return_address_may_be_signed(void)
+{
+    static const char ir[] =
+        "define void @outer(ptr %host) \"frame-pointer\"=\"all\" {\n"
+        "  notail call void @inner(ptr %host)\n"
+        "  ret void\n"
+        "}\n"
+        "define void @inner(ptr %host) noinline \"sign-return-address\"=\"non-leaf\" \"frame-pointer\"=\"all\" {\n"
+        "  notail call void %host()\n"
+        "  ret void\n"
+        "}\n";
+    mgenjit_config *config;
+    mgenjit_executor *executor;
+    mgenjit_symbol symbol = {.size = sizeof symbol};
+    CHECK_OK(mgenjit_config_new(&config, &failure));
+    CHECK_OK(mgenjit_config_set_debug_ir(config, true, &failure));
+    executor = new_executor(config);
+    mgenjit_config_free(config);
+    CHECK_OK(mgenjit_executor_compile(executor, "calls", ir, strlen(ir), NULL, &failure));
+    FUNCTION(call_host *, executor, "outer")(keep_return_address);
+    CHECK_STRING("outer", symbol_of(return_address - 1).function);
+    CHECK_OK(mgenjit_executor_symbolize(executor, return_address - 1, &symbol, &failure));
+    CHECK_STRING("outer", symbol.function);
+    CHECK_STRING("outer", location_of(return_address - 1, 0).function);
+    mgenjit_executor_free(executor);
+}
+
 int main(void)
 {
     static const check_case cases[] = {
@@ -388,6 +427,7 @@ int main(void)
         CASE(a_file_that_is_gone_is_missed_for_local_functions_alone), CASE(many_images_are_told_apart),
         CASE(a_signal_handler_may_ask_at_any_time), CASE(images_come_and_go_meanwhile), CASE(a_child_goes_on),
         CASE(lines_come_from_debug_information), CASE(without_debug_information_there_are_no_lines),
+        CASE(a_return_address_may_be_signed),
     };
     return RUN_CASES(cases);
 }

@@ -11,6 +11,9 @@ pub const NAME: &str = if IS_AARCH64 { "AArch64" } else { "x86-64" };
 /// The CPU whose code all of its kind run.
 pub const OLDEST_CPU: &str = if IS_AARCH64 { "generic" } else { "x86-64" };
 
+/// What IR calls a C `long double`.
+pub const LONG_DOUBLE: &str = if IS_AARCH64 { "fp128" } else { "x86_fp80" };
+
 pub const DATA_LAYOUT: &str = if IS_AARCH64 {
     "e-m:e-p270:32:32-p271:32:32-p272:64:64-i8:8:32-i16:16:32-i64:64-i128:128-n32:64-S128-Fn32"
 } else {

@@ -77,9 +77,30 @@ pub unsafe fn has_breakpoint(function: *const u8) -> bool {
     u32::from_le_bytes(instruction) & !NUMBER == BREAKPOINT
 }
 
+/// An address of code without its signature: a return address may have one, which is in the bits that no address uses.
+pub fn stripped(mut address: usize) -> usize {
+    // SAFETY: `xpaclri` changes x30 alone. CPUs without signatures take it for a `nop`.
+    unsafe {
+        asm!("hint 7", inout("x30") address, options(pure, nomem, nostack, preserves_flags));
+    }
+    address
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn signatures_are_stripped() {
+        let address = signatures_are_stripped as *const () as usize;
+        let mut signed = address;
+        // SAFETY: `pacia1716` signs x17, or does nothing.
+        unsafe {
+            asm!("hint 8", inout("x17") signed, in("x16") 77, options(nomem, nostack, preserves_flags));
+        }
+        assert_eq!(stripped(signed), address);
+        assert_eq!(stripped(address), address);
+    }
 
     #[test]
     fn breakpoints_are_seen() {
