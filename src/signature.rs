@@ -1,5 +1,6 @@
 //! Function signatures as the IR states them: what a checked call is checked against.
 
+use crate::arch::call::HAS_RESULT_POINTER;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -15,8 +16,15 @@ pub enum Type {
     Float,
     Double,
     Pointer,
-    /// Anything else, as LLVM prints it: `i128`, `<4 x float>`, `ptr byval(%struct.s)`.
+    /// Anything else, as LLVM prints it: `i128`, `<4 x float>`, `ptr byval(%struct.s)`. On AArch64, also `ptr sret(%struct.s)`.
     Other(String),
+}
+
+impl Type {
+    /// Whether it is the address of a result in memory, for which the machine has a register of its own.
+    pub fn is_result_pointer(&self) -> bool {
+        matches!(self, Type::Other(text) if HAS_RESULT_POINTER && text.starts_with("ptr sret("))
+    }
 }
 
 impl fmt::Display for Type {

@@ -1,6 +1,6 @@
 //! Calls with arguments that are known only at run time, and the bottom of a stack.
 
-pub use super::trampoline::Frame;
+pub use super::trampoline::{Frame, HAS_RESULT_POINTER};
 use std::ffi::c_void;
 
 unsafe extern "C-unwind" {

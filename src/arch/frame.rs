@@ -8,6 +8,8 @@ pub const VECTORS: usize = 8;
 pub struct Frame<const INTEGERS: usize> {
     pub integers: [u64; INTEGERS],
     pub vectors: [u64; VECTORS],
+    /// Where a result in memory goes, on machines that have a register for it.
+    pub result_pointer: u64,
     /// The arguments on the stack, the first one lowest.
     pub stack: *const u64,
     pub stack_len: usize,
@@ -20,6 +22,7 @@ impl<const INTEGERS: usize> Frame<INTEGERS> {
         Frame {
             integers: [0; INTEGERS],
             vectors: [0; VECTORS],
+            result_pointer: 0,
             stack: std::ptr::null(),
             stack_len: 0,
             integer_result: 0,

@@ -60,6 +60,8 @@ enum Scalar {
     Float,
     Double,
     Pointer,
+    /// The address of a result in memory, where it is no argument like others.
+    ResultPointer,
 }
 
 /// A call: its arguments and, after it ran, its result.
@@ -269,7 +271,7 @@ impl Call {
             Some(Scalar::I64) => Value::I64(word as i64),
             Some(Scalar::Float) => Value::Float(f32::from_bits(vector as u32)),
             Some(Scalar::Double) => Value::Double(f64::from_bits(vector)),
-            Some(Scalar::Pointer) => Value::Pointer(word as usize),
+            Some(Scalar::Pointer | Scalar::ResultPointer) => Value::Pointer(word as usize),
         }
     }
 
@@ -287,7 +289,7 @@ impl Call {
             Some(Scalar::I8 { .. }) => (word, 1),
             Some(Scalar::I16 { .. }) => (word, 2),
             Some(Scalar::I32 { .. }) => (word, 4),
-            Some(Scalar::I64 | Scalar::Pointer) => (word, 8),
+            Some(Scalar::I64 | Scalar::Pointer | Scalar::ResultPointer) => (word, 8),
             Some(Scalar::Float) => (vector, 4),
             Some(Scalar::Double) => (vector, 8),
         };
@@ -308,6 +310,10 @@ impl Call {
         let word = match (parameter, value) {
             (Scalar::I64, Value::I64(integer)) => integer as u64,
             (Scalar::Pointer, Value::Pointer(address)) => address as u64,
+            (Scalar::ResultPointer, Value::Pointer(address)) => {
+                self.registers.set_result_pointer(address as u64);
+                return true;
+            }
             (Scalar::Double, Value::Double(number)) => {
                 self.registers.push_vector(number.to_bits());
                 return true;
@@ -380,6 +386,10 @@ impl Call {
                     let integer = argument.cast::<i32>().read_unaligned();
                     self.registers.push_integer(widen(integer.into(), 32, zero));
                 }
+                Scalar::ResultPointer => {
+                    let word = argument.cast::<u64>().read_unaligned();
+                    self.registers.set_result_pointer(word);
+                }
                 Scalar::I64 | Scalar::Pointer => {
                     let word = argument.cast::<u64>().read_unaligned();
                     self.registers.push_integer(word);
@@ -404,6 +414,7 @@ fn scalar(ty: &Type, extension: Extension) -> Result<Scalar, &str> {
         Type::Double => Scalar::Double,
         Type::Pointer => Scalar::Pointer,
         Type::Void => return Err("void"),
+        Type::Other(_) if ty.is_result_pointer() => Scalar::ResultPointer,
         Type::Other(text) => return Err(text),
     })
 }

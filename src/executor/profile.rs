@@ -255,7 +255,9 @@ fn add_values(memory: &Memory, counted: &Counted, values: &mut Vec<u8>) -> Optio
         for site in room.chunks_exact(ROOM * 2) {
             let mut found = 0_u8;
             for pair in site.chunks_exact(2) {
-                let [value, count] = [&pair[0], &pair[1]].map(|word| word.load(Ordering::Relaxed));
+                // Whoever takes a pair writes its value first.
+                let count = pair[1].load(Ordering::Acquire);
+                let value = pair[0].load(Ordering::Relaxed);
                 if count != 0 {
                     found += 1;
                     pairs.extend_from_slice(&value.to_ne_bytes());

@@ -36,6 +36,11 @@ impl Registers {
         }
     }
 
+    /// Says where a result in memory goes, on machines that have a register for it.
+    pub fn set_result_pointer(&mut self, address: u64) {
+        self.frame.result_pointer = address;
+    }
+
     /// Adds the bits of a float or a double.
     pub fn push_vector(&mut self, bits: u64) {
         match self.frame.vectors.get_mut(self.vector_count) {

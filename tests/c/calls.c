@@ -315,6 +315,44 @@ WITH_FUNCTIONS(raw_integers)
 WITH_FUNCTIONS(raw_truth_values)
 WITH_FUNCTIONS(raw_others)
 
+/* The address of a result in memory, which is no argument like others on some machines. */
+static void results_in_memory(void)
+{
+    static const char ir[] =
+        "%three = type { i64, i64, i64 }\n"
+        "define void @fill(ptr sret(%three) %out, i64 %x, ptr %y, double %z) {\n"
+        "  %v = load i64, ptr %y\n"
+        "  %w = fptosi double %z to i64\n"
+        "  %second = getelementptr %three, ptr %out, i64 0, i32 1\n"
+        "  %third = getelementptr %three, ptr %out, i64 0, i32 2\n"
+        "  store i64 %x, ptr %out\n"
+        "  store i64 %v, ptr %second\n"
+        "  store i64 %w, ptr %third\n"
+        "  ret void\n"
+        "}\n";
+    executor = new_executor(NULL);
+    mgenjit_module_free(add(executor, ir));
+    for (int raw = 0; raw < 2; raw++) {
+        int64_t out[4] = { -1, -1, -1, -1 }, x = 42, y = 43;
+        double z = 44;
+        void *to = out, *from = &y;
+        if (raw) {
+            const void *const arguments[] = { &to, &x, &from, &z };
+            raw_call("fill", arguments, NULL, 0);
+        } else {
+            const mgenjit_value arguments[] = { mgenjit_pointer(out), mgenjit_i64(x), mgenjit_pointer(&y), mgenjit_double(z) };
+            CHECK_INT(MGENJIT_TYPE_VOID, call("fill", arguments, 4).kind);
+        }
+        for (int i = 0; i < 3; i++)
+            CHECK_INT(42 + i, out[i]);
+        CHECK_INT(-1, out[3]);
+    }
+    mgenjit_function *function = find_function(executor, "fill");
+    CHECK_INT(MGENJIT_TYPE_POINTER, mgenjit_function_parameter_type(function, 0));
+    mgenjit_function_free(function);
+    mgenjit_executor_free(executor);
+}
+
 int main(void)
 {
     static const check_case cases[] = {
@@ -324,6 +362,7 @@ int main(void)
         CASE(check_a_wrapper_of_a_variadic_function), CASE(check_a_variadic_function),
         CASE(check_a_variadic_function_with_a_stack), CASE(check_without_a_result), CASE(check_many_times),
         CASE(check_raw_integers), CASE(check_raw_truth_values), CASE(check_raw_others), CASE(a_string_of_ir),
+        CASE(results_in_memory),
     };
     return RUN_CASES(cases);
 }

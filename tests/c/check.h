@@ -225,7 +225,6 @@ static inline void check_count_event(const mgenjit_event *event, void *user)
 {
     check_events *events = (check_events *)user;
     CHECK(event->kind > 0 && event->kind <= MGENJIT_EVENT_SWITCHED);
-    __atomic_add_fetch(&events->count[event->kind], 1, __ATOMIC_RELAXED);
     if (event->kind == MGENJIT_EVENT_CACHE_WARNING)
         snprintf(events->warning, sizeof events->warning, "%s", event->message);
     if (event->kind == MGENJIT_EVENT_SERVER_WARNING)
@@ -234,6 +233,8 @@ static inline void check_count_event(const mgenjit_event *event, void *user)
         snprintf(events->miss, sizeof events->miss, "%s", event->message);
     if (event->kind == MGENJIT_EVENT_REMOTE_HIT || event->kind == MGENJIT_EVENT_REMOTE_WARNING)
         snprintf(events->remote, sizeof events->remote, "%s", event->message);
+    /* Who waits for the count reads the text then. */
+    __atomic_add_fetch(&events->count[event->kind], 1, __ATOMIC_RELEASE);
 }
 
 static inline mgenjit_config *default_config(void)

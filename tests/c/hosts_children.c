@@ -18,11 +18,11 @@ static void reap_all(int signal)
     const int error = errno;
     int status;
     (void)signal;
-    signals++;
+    __atomic_add_fetch(&signals, 1, __ATOMIC_SEQ_CST);
     while (waitpid(-1, &status, WNOHANG) > 0) {
-        reaped++;
+        __atomic_add_fetch(&reaped, 1, __ATOMIC_SEQ_CST);
         if (!WIFEXITED(status) || WEXITSTATUS(status) != OWN_STATUS)
-            strangers++;
+            __atomic_add_fetch(&strangers, 1, __ATOMIC_SEQ_CST);
     }
     errno = error;
 }

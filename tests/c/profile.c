@@ -532,6 +532,20 @@ static void values(void)
 }
 
 /* Results are the same, and there is nothing to say, at each level. */
+/* Threads that meet a value first at the same moment each take room for it. LLVM takes no such profile. */
+static void equal_values_of_a_place(void)
+{
+    static const char text[] = ":ir\nfoo\n1\n1\n5000\n1\n1\n1\n3\n4:3000\n4:1900\n2:100\n";
+    mgenjit_blob *sum = NULL;
+    CHECK_OK(mgenjit_profile_merge(NULL, text, strlen(text), text, strlen(text), &sum, &failure));
+    write_profile("equal.profdata", sum);
+    shell("llvm-profdata-22 show --all-functions --memop-sizes equal.profdata > equal.text && grep -q '4, *9800 ' equal.text"
+          " && grep -q '2, *200 ' equal.text");
+    mgenjit_blob_free(sum);
+    use(text, strlen(text));
+    CHECK_CONTAINS("knows none of the functions", warnings);
+}
+
 static void levels(void)
 {
     int right = expected();
@@ -571,6 +585,7 @@ int main(void)
         CASE(exported_code_counts),
         CASE(profiles_of_clang),
         CASE(values),
+        CASE(equal_values_of_a_place),
         CASE(levels),
     };
     return RUN_CASES(cases);

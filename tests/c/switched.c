@@ -80,7 +80,7 @@ static void go(void)
 
 static int count(int kind)
 {
-    return __atomic_load_n(&events.count[kind], __ATOMIC_RELAXED);
+    return __atomic_load_n(&events.count[kind], __ATOMIC_ACQUIRE);
 }
 
 static void wait_until_switched(int modules)

@@ -78,7 +78,7 @@ int32_t scribble(int32_t how, const void *shared)
         page[3] = 0;
         page[4] = (uint32_t)how;
         page[5] = 0x01010101;
-        page[0] = 2;
+        __atomic_store_n(&page[0], 2, __ATOMIC_RELEASE);
     } else {
         for (size_t i = size / sizeof *page; i-- > 0;)
             page[i] = random = random * 1664525 + 1013904223;
@@ -92,14 +92,14 @@ int32_t scribble(int32_t how, const void *shared)
 static void *lie(void *page)
 {
     volatile uint32_t *words = page;
-    while (words[0] != 1)
+    while (__atomic_load_n(&words[0], __ATOMIC_ACQUIRE) != 1)
         ;
     /* One byte: that it is done. */
     words[1] = 1;
     words[2] = 1;
     words[3] = 0;
     words[4] = 2;
-    words[0] = 2;
+    __atomic_store_n(&words[0], 2, __ATOMIC_RELEASE);
     syscall(SYS_futex, words, 1, 1 << 30, NULL, NULL, 0);
     return NULL;
 }

@@ -5,8 +5,8 @@ use libc::c_long;
 /// How a filter of system calls knows this machine's.
 pub const AUDIT: u32 = 0xc000_00b7;
 
-/// What the C library makes of `alarm`.
-pub const FOR_COMPILING: &[c_long] = &[libc::SYS_setitimer];
+/// What the C library makes of `alarm` and of `dup2`.
+pub const FOR_COMPILING: &[c_long] = &[libc::SYS_setitimer, libc::SYS_dup3];
 
 pub const FORKS: &[c_long] = &[];
 pub const NEVER: &[c_long] = &[];

@@ -7,6 +7,9 @@ use std::arch::global_asm;
 /// bytes each, and variadic functions are called like all others.
 pub type Frame = frame::Frame<8>;
 
+/// Whether the address of a result in memory has a register of its own, x8, and is no argument like others.
+pub const HAS_RESULT_POINTER: bool = true;
+
 // The call-frame directives let exceptions and stack traces pass. `hint 34` is `bti c`.
 global_asm!(
     ".pushsection .text.mgenjit_call_with_registers, \"ax\", %progbits",
@@ -50,6 +53,7 @@ global_asm!(
     "ldp x2, x3, [x19, #{integers} + 16]",
     "ldp x4, x5, [x19, #{integers} + 32]",
     "ldp x6, x7, [x19, #{integers} + 48]",
+    "ldr x8, [x19, #{result_pointer}]",
     "blr x16",
     "str x0, [x19, #{integer_result}]",
     "str d0, [x19, #{vector_result}]",
@@ -67,6 +71,7 @@ global_asm!(
     ".popsection",
     integers = const std::mem::offset_of!(Frame, integers),
     vectors = const std::mem::offset_of!(Frame, vectors),
+    result_pointer = const std::mem::offset_of!(Frame, result_pointer),
     stack = const std::mem::offset_of!(Frame, stack),
     stack_len = const std::mem::offset_of!(Frame, stack_len),
     integer_result = const std::mem::offset_of!(Frame, integer_result),

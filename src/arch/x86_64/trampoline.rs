@@ -6,6 +6,9 @@ use std::arch::global_asm;
 /// The System V ABI for x86-64: six integers and pointers, and eight floating-point numbers.
 pub type Frame = frame::Frame<6>;
 
+/// Whether the address of a result in memory has a register of its own, and is no argument like others.
+pub const HAS_RESULT_POINTER: bool = false;
+
 // The call-frame directives let exceptions and stack traces pass. AL is an upper bound of the vector registers that
 // are used, for variadic functions.
 global_asm!(

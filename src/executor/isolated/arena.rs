@@ -11,13 +11,19 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use std::collections::BTreeMap;
 use std::ffi::c_void;
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Where neither programs nor the kernel put anything by themselves.
-const FIRST: u64 = 0x1000_0000_0000;
-const LAST: u64 = 0x5000_0000_0000;
+const PLACES: Range<u64> = 0x1000_0000_0000..0x5000_0000_0000;
+
+/// The same where addresses have 39 bits, as with some kernels for AArch64.
+const LOW_PLACES: Range<u64> = 0x10_0000_0000..0x50_0000_0000;
+
+/// How often a free place is looked for.
+const TRIES: usize = 64;
 
 /// What each piece is aligned to: a line of the cache, and the largest vector.
 const ALIGNMENT: u64 = 64;
@@ -41,7 +47,7 @@ impl Arena {
         let rounded = len
             .max(1)
             .checked_next_multiple_of(page_size() as u64)
-            .filter(|len| *len < LAST - FIRST)
+            .filter(|len| *len < PLACES.end - PLACES.start)
             .ok_or_else(|| failed(Errno::NOMEM.into()))?;
         let file = shared_memory(rounded).map_err(failed)?;
         let address = map(&file, rounded).map_err(|error| failed(error.into()))?;
@@ -191,13 +197,20 @@ pub fn map_at(file: &OwnedFd, address: u64, len: u64) -> Result<(), Errno> {
 }
 
 fn map(file: &OwnedFd, len: u64) -> Result<u64, Errno> {
+    map_in(PLACES, file, len).or_else(|_| map_in(LOW_PLACES, file, len))
+}
+
+fn map_in(places: Range<u64>, file: &OwnedFd, len: u64) -> Result<u64, Errno> {
     let mut last = Errno::NOMEM;
-    for _ in 0..64 {
+    let Some(room @ 1..) = (places.end - places.start).checked_sub(len) else {
+        return Err(last);
+    };
+    for _ in 0..TRIES {
         let mut random = [0; 8];
         getrandom(&mut random, GetRandomFlags::empty())?;
-        let place = u64::from_le_bytes(random) % (LAST - FIRST - len);
+        let place = u64::from_le_bytes(random) % room;
         let page = page_size() as u64;
-        let address = (FIRST + place) / page * page;
+        let address = (places.start + place) / page * page;
         match map_at(file, address, len) {
             Ok(()) => return Ok(address),
             Err(error) => last = error,
@@ -216,6 +229,22 @@ impl Drop for Arena {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_is_found_in_either_range() {
+        let len = page_size() as u64;
+        let file = shared_memory(len).expect("memory");
+        for places in [PLACES, LOW_PLACES] {
+            let address = map_in(places.clone(), &file, len).expect("a place");
+            assert!(places.contains(&address), "{address:x}");
+            // SAFETY: nothing refers to it.
+            unsafe { rustix::mm::munmap(address as *mut c_void, len as usize) }.expect("its end");
+        }
+        let beyond = 1 << 60..1 << 61;
+        map_in(beyond, &file, len).expect_err("no such addresses");
+        let large = LOW_PLACES.end;
+        map_in(LOW_PLACES, &file, large).expect_err("no room");
+    }
 
     #[test]
     fn what_is_freed_is_given_out_again() {

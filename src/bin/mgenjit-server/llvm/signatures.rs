@@ -7,11 +7,11 @@ use inkwell::llvm_sys::core::{
     LLVMAliasGetAliasee, LLVMCountParamTypes, LLVMGetEnumAttributeAtIndex, LLVMGetFirstGlobalAlias,
     LLVMGetFirstGlobalIFunc, LLVMGetFunctionCallConv, LLVMGetIntTypeWidth, LLVMGetLinkage,
     LLVMGetNextGlobalAlias, LLVMGetNextGlobalIFunc, LLVMGetParamTypes, LLVMGetPointerAddressSpace,
-    LLVMGetReturnType, LLVMGetStructName, LLVMGetTypeAttributeValue, LLVMGetTypeKind,
-    LLVMGetValueName2, LLVMGlobalGetValueType, LLVMIsAFunction, LLVMIsDeclaration,
+    LLVMGetReturnType, LLVMGetStructName, LLVMGetTarget, LLVMGetTypeAttributeValue,
+    LLVMGetTypeKind, LLVMGetValueName2, LLVMGlobalGetValueType, LLVMIsAFunction, LLVMIsDeclaration,
     LLVMIsFunctionVarArg, LLVMPrintTypeToString,
 };
-use inkwell::llvm_sys::prelude::{LLVMTypeRef, LLVMValueRef};
+use inkwell::llvm_sys::prelude::{LLVMModuleRef, LLVMTypeRef, LLVMValueRef};
 use inkwell::llvm_sys::{LLVMLinkage, LLVMTypeKind};
 use inkwell::module::Module;
 use mgenjit::signature::{Extension, Function, Parameter, Type};
@@ -25,6 +25,8 @@ pub fn signatures(module: &Module<'_>) -> Vec<Function> {
     let mut found = Vec::new();
     // SAFETY: the module is valid, and so are all values that its lists yield.
     unsafe {
+        let mark = marked(module);
+        let signature = |global, function| signature(global, function, mark);
         for function in functions(module) {
             found.extend(signature(function, Some(function)));
         }
@@ -45,12 +47,31 @@ pub fn signatures(module: &Module<'_>) -> Vec<Function> {
     found
 }
 
-/// The signature of `global`, if others can see it. Attributes are those of `function`, if one is known.
+/// The attributes that make a pointer more than a pointer. AArch64 passes the address of a result in memory in a register of
+/// its own, other machines as an argument.
+///
+/// # Safety
+///
+/// The module must be valid.
+unsafe fn marked(module: LLVMModuleRef) -> &'static [&'static CStr] {
+    const MARKED: [&CStr; 4] = [c"byval", c"inalloca", c"preallocated", c"sret"];
+    // SAFETY: the caller's. LLVM's text ends with a NUL, and is the module's.
+    let target = unsafe { CStr::from_ptr(LLVMGetTarget(module)) }.to_bytes();
+    let is_aarch64 = target.starts_with(b"aarch64") || target.starts_with(b"arm64");
+    if is_aarch64 { &MARKED } else { &MARKED[..3] }
+}
+
+/// The signature of `global`, if others can see it. Attributes are those of `function`, if one is known. `mark`: those whose type
+/// is part of a parameter's.
 ///
 /// # Safety
 ///
 /// Both must be valid; `global` must have a function's type.
-unsafe fn signature(global: LLVMValueRef, function: Option<LLVMValueRef>) -> Option<Function> {
+unsafe fn signature(
+    global: LLVMValueRef,
+    function: Option<LLVMValueRef>,
+    mark: &[&CStr],
+) -> Option<Function> {
     // SAFETY: the caller's. The name is read within its length, and the array has a place for each parameter.
     unsafe {
         let local = matches!(
@@ -77,7 +98,7 @@ unsafe fn signature(global: LLVMValueRef, function: Option<LLVMValueRef>) -> Opt
             parameters: types
                 .into_iter()
                 .zip(1..)
-                .map(|(ty, index)| parameter(ty, function, index))
+                .map(|(ty, index)| parameter(ty, function, index, mark))
                 .collect(),
             variadic: LLVMIsFunctionVarArg(ty) != 0,
             convention: function.map_or_else(String::new, |function| {
@@ -99,7 +120,12 @@ fn symbol_name(name: &[u8]) -> Option<String> {
 /// # Safety
 ///
 /// `ty` must be valid; `function`, if there is one, must have a parameter with this index, from 1.
-unsafe fn parameter(ty: LLVMTypeRef, function: Option<LLVMValueRef>, index: c_uint) -> Parameter {
+unsafe fn parameter(
+    ty: LLVMTypeRef,
+    function: Option<LLVMValueRef>,
+    index: c_uint,
+    mark: &[&CStr],
+) -> Parameter {
     // SAFETY: the caller's. The attributes in the first list carry a type, which is what makes asking for it
     // valid.
     unsafe {
@@ -109,7 +135,7 @@ unsafe fn parameter(ty: LLVMTypeRef, function: Option<LLVMValueRef>, index: c_ui
                 .filter(|attribute| !attribute.is_null())
         };
         let mut plain = plain_type(ty);
-        for name in [c"byval", c"inalloca", c"preallocated"] {
+        for name in mark {
             if let Some(attribute) = attribute(name) {
                 let pointee = print_type(LLVMGetTypeAttributeValue(attribute));
                 plain = Type::Other(format!("{plain} {}({pointee})", name.to_string_lossy()));

@@ -56,7 +56,7 @@ static FATAL_ERROR: OnceLock<fn(&str)> = OnceLock::new();
 
 /// Notes the phase that begins, for last words.
 pub fn enter(phase: Phase) {
-    PHASE.store(phase as u8, Ordering::Relaxed);
+    PHASE.store(phase as u8, Ordering::Release);
 }
 
 /// What began last.
@@ -65,7 +65,7 @@ pub fn phase() -> Phase {
 }
 
 fn words() -> (Phase, &'static [u8]) {
-    let phase = PHASE.load(Ordering::Relaxed);
+    let phase = PHASE.load(Ordering::Acquire);
     let known = PHASES.iter().find(|(each, _)| *each as u8 == phase);
     known.copied().unwrap_or(PHASES[0])
 }

@@ -126,7 +126,7 @@ pub fn is_wanted() -> bool {
 /// Code is about to be generated for so many functions.
 pub fn begin(functions: u32) {
     DONE.store(0, Ordering::Relaxed);
-    TOTAL.store(functions, Ordering::Relaxed);
+    TOTAL.store(functions, Ordering::Release);
 }
 
 /// There is code for one more.
@@ -145,7 +145,8 @@ fn progress() -> Option<Progress> {
     };
     let (mut done, mut total) = (0, 0);
     if phase == messages::Phase::Codegen {
-        total = TOTAL.load(Ordering::Relaxed);
+        // Before what is done: `begin` sets that first.
+        total = TOTAL.load(Ordering::Acquire);
         // LLVM may make functions of its own.
         done = DONE.load(Ordering::Relaxed).min(total);
     }

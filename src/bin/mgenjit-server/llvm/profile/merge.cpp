@@ -1,10 +1,35 @@
 // An indexed profile of other profiles: what a process counted, what clang's programs write, and indexed ones.
 
 #include "profile.h"
+#include "llvm/ADT/MapVector.h"
 #include "llvm/ProfileData/InstrProfReader.h"
 #include "llvm/ProfileData/InstrProfWriter.h"
+#include "llvm/Support/MathExtras.h"
 
 namespace mgenjit {
+
+// Adds up what a place has of equal values: threads that meet a value first at the same moment each take room for it. LLVM writes no
+// profile of a size that is there twice.
+static void addEqual(InstrProfRecord &Record) {
+  std::vector<std::vector<InstrProfValueData>> All[IPVK_Last + 1];
+  for (uint32_t Kind = IPVK_First; Kind <= IPVK_Last; ++Kind)
+    for (uint32_t Site = 0; Site < Record.getNumValueSites(Kind); ++Site) {
+      MapVector<uint64_t, uint64_t> Counts;
+      for (const InstrProfValueData &One : Record.getValueArrayForSite(Kind, Site)) {
+        uint64_t &Count = Counts[One.Value];
+        Count = SaturatingAdd(Count, One.Count);
+      }
+      auto &Values = All[Kind].emplace_back();
+      for (auto [Value, Count] : Counts)
+        Values.push_back({Value, Count});
+    }
+  Record.clearValueData();
+  for (uint32_t Kind = IPVK_First; Kind <= IPVK_Last; ++Kind) {
+    Record.reserveSites(Kind, All[Kind].size());
+    for (uint32_t Site = 0; Site < All[Kind].size(); ++Site)
+      Record.addValueData(Kind, Site, All[Kind][Site], nullptr);
+  }
+}
 
 static Error add(InstrProfWriter &Writer, StringRef Profile) {
   // A raw profile must be aligned.
@@ -20,9 +45,11 @@ static Error add(InstrProfWriter &Writer, StringRef Profile) {
   InstrProfReader &R = **Reader;
   if (Error E = Writer.mergeProfileKind(R.getProfileKind()))
     return E;
-  for (NamedInstrProfRecord &Record : R)
+  for (NamedInstrProfRecord &Record : R) {
+    addEqual(Record);
     // What it has to say: a count that would not fit is the largest one, and a function that differs stays out.
     Writer.addRecord(std::move(Record), [](Error E) { consumeError(std::move(E)); });
+  }
   return R.getError();
 }
 
@@ -34,7 +61,11 @@ Expected<std::unique_ptr<MemoryBuffer>> merge(const Bytes *Profiles, size_t Coun
   if (Writer.getProfileKind() == InstrProfKind::Unknown)
     // What these have that have counted something.
     cantFail(Writer.mergeProfileKind(InstrProfKind::IRInstrumentation));
-  return Writer.writeBuffer();
+  auto Merged = Writer.writeBuffer();
+  if (Merged)
+    return Merged;
+  AtFault = 0;
+  return createStringError("LLVM finds it invalid");
 }
 
 } // namespace mgenjit
