@@ -18,7 +18,13 @@ pub struct Symbols<'a> {
 /// Whether a name is one that no shared library has: compilers link it from the static part of libgcc, or of LLVM's
 /// compiler-rt, into whatever needs it.
 pub fn is_of_compiler(name: &[u8]) -> bool {
-    const NAMES: [&[u8]; 3] = [b"__cpu_model", b"__cpu_features2", b"__cpu_indicator_init"];
+    const NAMES: [&[u8]; 5] = [
+        b"__cpu_model",
+        b"__cpu_features2",
+        b"__cpu_indicator_init",
+        b"__init_cpu_features",
+        b"__init_cpu_features_resolver",
+    ];
     const PREFIXES: [&[u8]; 2] = [b"__aarch64_", b"__riscv_"];
     NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }

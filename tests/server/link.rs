@@ -209,6 +209,25 @@ fn an_aarch64_library_runs_under_qemu() {
     installed_library(AARCH64);
 }
 
+/// libwild 0.10 would write another instruction. In an object nothing is written.
+#[test]
+fn a_library_of_the_tiny_model_is_refused() {
+    let mut server = Server::start();
+    let source = b"extern int v;\nint get(void) { return v; }\n";
+    let folder = folder(&[("tiny.c", source)]);
+    let folder = folder.path();
+    let arguments = ["-O1", "-mcmodel=tiny", "-fPIC", "-c", "tiny.c"];
+    run(AARCH64.cc, folder, arguments);
+    let tiny = read(folder, "tiny.o");
+    let inputs: [(&str, &[u8]); 1] = [("tiny.o", &tiny)];
+    let failure = link(&mut server, target(AARCH64), shared(None), &inputs, 0).unwrap_failed();
+    assert_eq!(failure.kind, FailureKind::Link);
+    let said = failure.message;
+    assert!(said.contains("tiny.o"), "{said}");
+    assert!(said.contains("-mcmodel=tiny"), "{said}");
+    link(&mut server, target(AARCH64), LinkOutput::Object, &inputs, 0).unwrap_emitted();
+}
+
 #[test]
 fn a_riscv_library_runs_under_qemu() {
     installed_library(RISCV64);

@@ -318,6 +318,8 @@ fn is_slim<H: FileHeader<Endian = Endianness>>(file: &ElfFile<'_, H>) -> Result<
 /// What a relocation means for an image that is loaded at any address.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
+    /// What libwild 0.10 writes wrongly, and says nothing.
+    Miswritten,
     /// An absolute address in 32 bits, or in memory that is not written.
     Absolute,
     /// A thread-local variable in the static block.
@@ -358,6 +360,10 @@ pub fn fault(bytes: &[u8], matters: impl Fn(Fault, &str) -> bool) -> Option<(Fau
                 .unwrap_or_default();
             let fault = match relocation.r_type(endian, false) {
                 // No type of one machine has the number of another's.
+                elf::R_AARCH64_GOT_LD_PREL19
+                | elf::R_AARCH64_TLSLD_LD_PREL19
+                | elf::R_AARCH64_GOTREL64
+                | elf::R_AARCH64_GOTREL32 => Fault::Miswritten,
                 elf::R_X86_64_32
                 | elf::R_X86_64_32S
                 | elf::R_X86_64_16

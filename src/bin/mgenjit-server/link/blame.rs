@@ -28,7 +28,7 @@ pub fn blame(failure: Failure, natives: &NativeInputs, all: &[&Symbols]) -> Fail
 /// what nothing here defines.
 pub fn check(natives: &NativeInputs, undefined: &HashSet<&str>) -> Result<(), Failure> {
     let matters = |fault, name: &str| match fault {
-        Fault::StaticTls | Fault::TlsDescriptor => true,
+        Fault::Miswritten | Fault::StaticTls | Fault::TlsDescriptor => true,
         Fault::Absolute => undefined.contains(name),
         Fault::Distance => false,
     };
@@ -51,6 +51,9 @@ fn worst(natives: &NativeInputs, matters: impl Fn(Fault, &str) -> bool) -> Optio
         format!(" of `{name}`")
     };
     let reason = match fault {
+        Fault::Miswritten => format!(
+            "reaches the place{name} in a way that cannot be linked here: compile it without -mcmodel=tiny"
+        ),
         Fault::Absolute => format!(
             "holds the absolute address{name}, but an image is loaded at any address: compile it with -fPIC"
         ),

@@ -1,6 +1,7 @@
 //! Objects into an image, in memory.
 
 use crate::input::align::{self, Padding};
+use crate::input::object_file::{self, Fault};
 use crate::link::headers;
 use crate::link::mend::{self, For, ThreadLocals};
 use libwild::error::Result as WildResult;
@@ -220,6 +221,17 @@ fn fitted(plan: &Plan<'_>, on_demand: &[Object]) -> WildResult<(Inputs, Option<P
     };
     let objects: Vec<&Object> = plan.objects.iter().chain(on_demand).collect();
     let bytes = || objects.iter().map(|object| (*object.bytes).as_ref());
+    if target != For::Object && plan.emulation == "aarch64elf" {
+        for object in &objects {
+            let miswritten = |fault, _: &str| fault == Fault::Miswritten;
+            if object_file::fault((*object.bytes).as_ref(), miswritten).is_some() {
+                libwild::bail!(
+                    "{} reaches a place in a way that cannot be linked here: compile it without -mcmodel=tiny",
+                    object.name
+                );
+            }
+        }
+    }
     let largest = align::largest(bytes());
     if let Some(largest) = largest {
         if target == For::Object {
