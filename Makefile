@@ -191,7 +191,7 @@ soak: setup ## the tests that take too long for every day: half an hour
 fuzz: ready ## look for bytes that break a reader, FUZZ_SECONDS (60) for each
 	CARGO='$(CARGO)' fuzz/run.sh
 
-test-aarch64: ## build for AArch64 Linux, and test by qemu: about an hour
+test-aarch64: ## build for AArch64 Linux, and test by qemu: some 35 minutes
 	@./setup.sh install aarch64
 	@tests/aarch64/run.sh '$(CARGO)' $(CARGO_FLAGS)
 

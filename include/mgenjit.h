@@ -1613,7 +1613,9 @@ int32_t mgenjit_function_result_type(const mgenjit_function *function);
 // How many parameters the function has, without "...". 0 for NULL.
 size_t mgenjit_function_parameter_count(const mgenjit_function *function);
 
-// The type of the parameter at `index`: one of MGENJIT_TYPE_…. MGENJIT_TYPE_OTHER for NULL and past the last.
+// The type of the parameter at `index`: one of MGENJIT_TYPE_…. MGENJIT_TYPE_OTHER for NULL and past the last. On AArch64, the
+// address of a result in memory (`sret`) is MGENJIT_TYPE_OTHER: it has a register of its own, so a pointer to a function with
+// that parameter would pass it wrongly. Calls take a value of MGENJIT_TYPE_POINTER for it.
 int32_t mgenjit_function_parameter_type(const mgenjit_function *function,
                                         size_t index);
 

@@ -81,7 +81,9 @@ pub unsafe extern "C" fn mgenjit_function_parameter_count(
     get!(function else 0 => function.parameters().len())
 }
 
-/// The type of the parameter at `index`: one of MGENJIT_TYPE_…. MGENJIT_TYPE_OTHER for NULL and past the last.
+/// The type of the parameter at `index`: one of MGENJIT_TYPE_…. MGENJIT_TYPE_OTHER for NULL and past the last. On AArch64, the
+/// address of a result in memory (`sret`) is MGENJIT_TYPE_OTHER: it has a register of its own, so a pointer to a function with
+/// that parameter would pass it wrongly. Calls take a value of MGENJIT_TYPE_POINTER for it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgenjit_function_parameter_type(
     function: *const mgenjit_function,

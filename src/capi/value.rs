@@ -127,7 +127,6 @@ pub(super) fn type_number(ty: &Type) -> i32 {
         Type::Float => MGENJIT_TYPE_FLOAT,
         Type::Double => MGENJIT_TYPE_DOUBLE,
         Type::Pointer => MGENJIT_TYPE_POINTER,
-        ty @ Type::Other(_) if ty.is_result_pointer() => MGENJIT_TYPE_POINTER,
         Type::Other(_) => MGENJIT_TYPE_OTHER,
     }
 }
