@@ -31,8 +31,8 @@ look:
   %fewest = phi i64 [ -1, %entry ], [ %fewest.next, %other ]
   %slot = getelementptr [2 x i64], ptr %room, i64 %i
   %place = getelementptr i64, ptr %slot, i64 1
-  %count = load atomic i64, ptr %place acquire, align 8
   %known = load i64, ptr %slot, align 8
+  %count = load i64, ptr %place, align 8
   %free = icmp eq i64 %count, 0
   br i1 %free, label %take, label %compare
 compare:
@@ -61,7 +61,7 @@ take:
   %taken = phi ptr [ %slot, %look ], [ %least.next, %full ]
   %taken.place = getelementptr i64, ptr %taken, i64 1
   store i64 %value, ptr %taken, align 8
-  store atomic i64 1, ptr %taken.place release, align 8
+  store i64 1, ptr %taken.place, align 8
   ret void
 }
 
