@@ -531,7 +531,6 @@ static void values(void)
     mgenjit_executor_free(executor);
 }
 
-/* Results are the same, and there is nothing to say, at each level. */
 /* Threads that meet a value first at the same moment each take room for it. LLVM takes no such profile. */
 static void equal_values_of_a_place(void)
 {
@@ -546,6 +545,7 @@ static void equal_values_of_a_place(void)
     CHECK_CONTAINS("knows none of the functions", warnings);
 }
 
+/* Results are the same, and there is nothing to say, at each level. */
 static void levels(void)
 {
     int right = expected();
