@@ -114,6 +114,9 @@ impl Objects {
             needs_atomic: false,
         };
         let mut definers: HashMap<Vec<u8>, usize> = HashMap::new();
+        // Some of what only a compiler has comes with the objects.
+        let mut lacking: HashSet<Vec<u8>> = HashSet::new();
+        let mut given: HashSet<Vec<u8>> = HashSet::new();
         for (index, part) in parts.iter().enumerate() {
             for member in part.objects()? {
                 let Some(symbols) = symbols::read(&member.bytes) else {
@@ -121,10 +124,14 @@ impl Objects {
                     objects.members.push(member);
                     continue;
                 };
-                for name in &symbols.undefined {
-                    objects.needs_compiler |= symbols::is_of_compiler(name);
-                    objects.needs_atomic |= symbols::is_atomic(name);
-                }
+                let of_compiler = |names: &[&[u8]]| {
+                    let names = names.iter().filter(|name| symbols::is_of_compiler(name));
+                    names.map(|name| name.to_vec()).collect::<Vec<_>>()
+                };
+                lacking.extend(of_compiler(&symbols.undefined));
+                given.extend(of_compiler(&symbols.defined));
+                let mut undefined = symbols.undefined.iter();
+                objects.needs_atomic |= undefined.any(|name| symbols::is_atomic(name));
                 let mut names = symbols.undefined.iter().chain(&symbols.defined);
                 objects.needs_compiler |= names.any(|name| symbols::has_version(name));
                 objects.has_main |= symbols.defined.contains(&b"main".as_slice());
@@ -145,6 +152,7 @@ impl Objects {
                 objects.members.push(member);
             }
         }
+        objects.needs_compiler |= !lacking.is_subset(&given);
         Ok(objects)
     }
 }

@@ -6,12 +6,14 @@
 // ir: inline_two.ll = inline_variables.cpp -std=c++17 -O1 -fPIC -DNAME=two
 // ir: inline_three.ll = inline_variables.cpp -std=c++17 -O1 -DNAME=three
 // ir: inline_four.ll = inline_variables.cpp -std=c++17 -O1 -fno-pic -DNAME=four
-// ir: ifunc.ll = ifunc.c -O1
-// ir: ifunc_pic.ll = ifunc.c -O1 -fPIC
+// ir: ifunc.ll = ifunc.c -O1 --rtlib=compiler-rt
+// ir: ifunc_pic.ll = ifunc.c -O1 -fPIC --rtlib=compiler-rt
 // warm: no server
 
 /* C++ and what else needs a whole loader, in a host that is C: libstdc++ is a library of the executor. */
 #include "check.h"
+
+#include <sys/auxv.h>
 
 static const char *flavour;
 
@@ -71,6 +73,25 @@ static void inline_variables(void) { check_inline("one", "two"); }
 static void inline_variables_pic_and_pie(void) { check_inline("one", "three"); }
 static void inline_variables_pie_and_no_pic(void) { check_inline("three", "four"); }
 
+/* As `features_of_cpu` of `tests/programs/ifunc.c`. */
+static unsigned features_of_cpu(void)
+{
+    unsigned features = 0;
+    unsigned i;
+#ifdef __aarch64__
+    /* Linux, asm/hwcap.h. */
+    static const unsigned bits[] = { 0, 8, 17, 22, 1, 13, 14, 17 };
+    for (i = 0; i < sizeof bits / sizeof *bits; i++)
+        features |= (unsigned)(getauxval(i < 4 ? AT_HWCAP : AT_HWCAP2) >> bits[i] & 1) << i;
+#else
+    const int has[] = { __builtin_cpu_supports("sse2"), __builtin_cpu_supports("avx"), __builtin_cpu_supports("avx2"),
+                        __builtin_cpu_supports("fma"), __builtin_cpu_supports("bmi2") };
+    for (i = 0; i < sizeof has / sizeof *has; i++)
+        features |= (unsigned)(has[i] != 0) << i;
+#endif
+    return features;
+}
+
 static void check_ifunc(const char *file)
 {
     static const int values[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 };
@@ -82,6 +103,7 @@ static void check_ifunc(const char *file)
     pointer = (int (**)(int))find(executor, "pointer_to_dispatched");
     CHECK_INT(5, (*pointer)(3));
     CHECK_INT(55, FUNCTION(int (*)(const int *, int), executor, "sum_of")(values, 10));
+    CHECK_INT(features_of_cpu(), FUNCTION(unsigned (*)(void), executor, "features_of_cpu")());
     mgenjit_executor_free(executor);
 }
 

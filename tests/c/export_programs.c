@@ -4,7 +4,7 @@
 // ir: runtime.ll = runtime.c -O2
 // ir: flavours.ll = flavours.c -O2
 // ir: variadic.ll = variadic.c -O2
-// ir: ifunc.ll = ifunc.c -O1
+// ir: ifunc.ll = ifunc.c -O1 --rtlib=compiler-rt
 // ir: lifecycle.ll = lifecycle.c -O1
 // ir: tagged.ll = tagged.c -O1 -DTAG=100
 // ir: call_once.ll = call_once.cpp -std=c++17 -O1

@@ -10,6 +10,21 @@ static const char HELLO[] =
 
 static const char PURE[] = "define i32 @twice(i32 %x) {\n  %y = mul i32 %x, 2\n  ret i32 %y\n}\n";
 
+/* As clang writes a function of two versions. */
+static const char VERSIONS[] =
+    "@__aarch64_cpu_features = external dso_local global { i64 }\n"
+    "@chosen = ifunc i32 (), ptr @resolve\n"
+    "declare dso_local void @__init_cpu_features_resolver()\n"
+    "define internal ptr @resolve() {\n  call void @__init_cpu_features_resolver()\n"
+    "  %f = load i64, ptr @__aarch64_cpu_features\n  %s = and i64 %f, 69793284352\n"
+    "  %h = icmp eq i64 %s, 69793284352\n  %c = select i1 %h, ptr @sve2, ptr @plain\n  ret ptr %c\n}\n"
+    "define internal i32 @sve2() {\n  ret i32 2\n}\ndefine internal i32 @plain() {\n  ret i32 1\n}\n"
+    "define i32 @has_sve2() {\n  %f = load i64, ptr @__aarch64_cpu_features\n  %s = lshr i64 %f, 36\n"
+    "  %t = trunc i64 %s to i32\n  %h = and i32 %t, 1\n  ret i32 %h\n}\n"
+    "define i32 @sum() {\n  %a = call i32 @chosen()\n  %b = call i32 @has_sve2()\n"
+    "  %c = mul i32 %a, 10\n  %r = add i32 %b, %c\n  ret i32 %r\n}\n"
+    "define i32 @main() {\n  %r = call i32 @sum()\n  ret i32 %r\n}\n";
+
 static mgenjit_module *compile(const char *triple, const char *linker, const char *ir, mgenjit_executor **executor)
 {
     mgenjit_config *config = default_config();
@@ -50,6 +65,32 @@ static void check_machine(const char *triple, const char *compiler, const char *
     CHECK_STRING("42\n42\n42\n42\n", shell("for one in object archive library assembly; do %s -L %s ./with-$one || exit 1; done",
                                            emulator, root));
     mgenjit_export_options_free(options);
+    mgenjit_module_free(module);
+    mgenjit_executor_free(executor);
+}
+
+/* The oldest compilers' libraries lack what chooses: it comes along. */
+static void versions_of_functions(void)
+{
+    static const char *const flags[] = { "", " -static", " -no-pie" };
+    const char *const emulator = "qemu-aarch64 -L /usr/aarch64-linux-gnu";
+    mgenjit_executor *executor;
+    mgenjit_module *module = compile("aarch64-linux-gnu", "aarch64-linux-gnu-gcc", VERSIONS, &executor);
+    size_t i;
+    free(write_file("asks.c", "int sum(void);\nint main(void) { return sum(); }\n", 0600));
+    free(export_file(module, MGENJIT_EXPORT_EXECUTABLE, "versions", NULL));
+    free(export_file(module, MGENJIT_EXPORT_OBJECT, "versions.o", NULL));
+    free(export_file(module, MGENJIT_EXPORT_ARCHIVE, "libversions.a", NULL));
+    free(export_file(module, MGENJIT_EXPORT_SHARED_LIBRARY, "libversions.so", NULL));
+    shell("aarch64-linux-gnu-gcc -o of-library asks.c libversions.so -Wl,-rpath,.");
+    for (i = 0; i < sizeof flags / sizeof *flags; i++)
+        shell("aarch64-linux-gnu-gcc%s -o of-object%zu versions.o && "
+              "aarch64-linux-gnu-gcc%s -o of-archive%zu -Wl,-u,main -L. -l:libversions.a",
+              flags[i], i, flags[i], i);
+    CHECK_STRING("", shell("for one in versions of-library of-object? of-archive?; do\n"
+                           "%s -cpu max ./$one; test $? = 21 || echo $one $?\n"
+                           "%s -cpu cortex-a72 ./$one; test $? = 10 || echo $one $?\ndone",
+                           emulator, emulator));
     mgenjit_module_free(module);
     mgenjit_executor_free(executor);
 }
@@ -128,7 +169,8 @@ static void several_targets(void)
 int main(void)
 {
     static const check_case cases[] = {
-        CASE(aarch64), CASE(riscv64), CASE(web_assembly), CASE(no_linker_for_it), CASE(several_targets),
+        CASE(aarch64),      CASE(versions_of_functions), CASE(riscv64),
+        CASE(web_assembly), CASE(no_linker_for_it),      CASE(several_targets),
     };
     return RUN_CASES(cases);
 }

@@ -1,5 +1,5 @@
 // warm: no server
-// bc: ifunc_replaced.bc = ifunc.c -O1 -Xclang -disable-llvm-passes
+// bc: ifunc_replaced.bc = ifunc.c -O1 -Xclang -disable-llvm-passes --rtlib=compiler-rt
 // libs: -lpthread
 
 /* Functions that are redefined while others call them: by a later module, and by a new version of their own. */

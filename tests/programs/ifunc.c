@@ -45,3 +45,24 @@ __attribute__((target_clones(CLONES))) int sum_of(const int *values, int count)
         sum += values[i];
     return sum;
 }
+
+/* One bit for each feature that this CPU has. Of AArch64's, the lowest four are told in AT_HWCAP, the others in AT_HWCAP2. */
+unsigned features_of_cpu(void)
+{
+    unsigned features = 0;
+#ifdef __aarch64__
+    const unsigned has[] = {
+        __builtin_cpu_supports("fp"),   __builtin_cpu_supports("lse"),  __builtin_cpu_supports("sha3"),
+        __builtin_cpu_supports("sve"),  __builtin_cpu_supports("sve2"), __builtin_cpu_supports("i8mm"),
+        __builtin_cpu_supports("bf16"), __builtin_cpu_supports("bti"),
+    };
+#else
+    const unsigned has[] = {
+        __builtin_cpu_supports("sse2") != 0, __builtin_cpu_supports("avx") != 0, __builtin_cpu_supports("avx2") != 0,
+        __builtin_cpu_supports("fma") != 0,  __builtin_cpu_supports("bmi2") != 0,
+    };
+#endif
+    for (unsigned i = 0; i < sizeof has / sizeof *has; i++)
+        features |= (has[i] != 0) << i;
+    return features;
+}

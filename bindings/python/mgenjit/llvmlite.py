@@ -32,8 +32,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_TRIPLE = "x86_64-unknown-linux-gnu"
-_LAYOUT = "e-m:e-p270:32:32-p271:32:32-p272:64:64-i64:64-i128:128-f80:128-n8:16:32:64-S128"
+_MACHINE = os.uname().machine
+_TRIPLE = f"{_MACHINE}-unknown-linux-gnu"
+_LAYOUTS = {
+    "x86_64": "e-m:e-p270:32:32-p271:32:32-p272:64:64-i64:64-i128:128-f80:128-n8:16:32:64-S128",
+    "aarch64": "e-m:e-p270:32:32-p271:32:32-p272:64:64-i8:8:32-i16:16:32-i64:64-i128:128-n32:64-S128-Fn32",
+}
+# How the levels of this machine's CPUs begin.
+_LEVELS = "x86-64" if _MACHINE == "x86_64" else ("armv", "generic")
 
 
 def __getattr__(name: str) -> Any:
@@ -171,11 +177,13 @@ class TargetMachine(Without):
 
     def __init__(self, triple: str, cpu: str, features: str, opt: int) -> None:
         self.triple = triple
-        self.target_data = TargetData(_LAYOUT if triple.startswith("x86_64") else "")
+        architecture = triple.partition("-")[0]
+        is_linux = "linux" in triple
+        self.target_data = TargetData(_LAYOUTS.get(architecture, "") if is_linux else "")
         self._options: dict[str, Any] = {"opt": f"O{opt}"}
-        if not triple.startswith("x86_64") or "linux" not in triple:
+        if architecture != _MACHINE or not is_linux:
             self._options.update(target=triple, cpu=cpu or None, features=features or None)
-        elif cpu.startswith("x86-64"):
+        elif cpu.startswith(_LEVELS):
             self._options["cpu"] = cpu
         if "target" not in self._options:
             machine_options.clear()

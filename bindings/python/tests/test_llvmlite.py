@@ -270,7 +270,7 @@ SCRIPTS = {
         module = llvm.parse_assembly(ADD)
         module.triple = "aarch64-unknown-linux-gnu"
         data = target.emit_object(module)
-        print(data[:4], data[18])
+        print(data[:4], data[18], str(target.target_data).endswith("-n32:64-S128-Fn32"))
         for triple in ("x86_64-unknown-linux-gnu", "aarch64-apple-darwin", "wasm32", "x86_64-pc-windows-msvc",
                        "arm64-apple-macosx13", "wasm32-unknown-unknown", "riscv64-unknown-elf"):
             print(llvm.get_object_format(triple))

@@ -2,6 +2,7 @@
 //! They go with the module that needs them, into its image and whatever it is exported to.
 
 use crate::input::symbols::Symbols;
+use crate::link::cpu_features;
 use crate::link::piece::Piece;
 use crate::llvm::names::{Format, Names};
 use std::collections::HashSet;
@@ -13,21 +14,19 @@ pub fn may_be_lacking(names: &Names) -> bool {
 }
 
 /// What is undefined in these, of what is here.
-pub fn needed(all: &[&Symbols]) -> Vec<&'static Piece> {
+pub fn needed(names: &Names, all: &[&Symbols]) -> Vec<&'static Piece> {
     let undefined: HashSet<&str> = all
         .iter()
         .flat_map(|symbols| symbols.undefined.iter().map(|one| one.name.as_str()))
         .collect();
-    let mut pieces: Vec<_> = PIECES
-        .iter()
-        .filter(|piece| undefined.contains(piece.name))
-        .collect();
-    if !pieces.is_empty() {
-        let defined: HashSet<&str> = all
-            .iter()
-            .flat_map(|symbols| symbols.defined.iter().map(|one| one.name.as_str()))
-            .collect();
-        pieces.retain(|piece| !defined.contains(piece.name));
+    let is_defined = |name: &str| {
+        let mut defined = all.iter().flat_map(|symbols| &symbols.defined);
+        defined.any(|one| one.name == name)
+    };
+    let is_needed = |name: &str| undefined.contains(name) && !is_defined(name);
+    let mut pieces: Vec<_> = PIECES.iter().filter(|one| is_needed(one.name)).collect();
+    if names.architecture() == "aarch64" && cpu_features::NAMES.into_iter().any(is_needed) {
+        pieces.push(&cpu_features::PIECE);
     }
     pieces
 }

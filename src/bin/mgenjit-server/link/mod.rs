@@ -4,6 +4,7 @@
 mod assembly;
 mod atomics;
 pub mod blame;
+pub mod cpu_features;
 pub mod crt;
 pub mod headers;
 pub mod helpers;

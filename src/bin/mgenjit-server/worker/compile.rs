@@ -208,7 +208,7 @@ impl Compiler {
             }
             let all = all_symbols(symbols.as_ref(), &unit);
             if may_lack {
-                for piece in helpers::needed(&all) {
+                for piece in helpers::needed(&names, &all) {
                     helpers.push(self.crt_object(piece, &options.target)?);
                 }
                 enter(Phase::Link);
