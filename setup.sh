@@ -64,6 +64,7 @@ need_aarch64() {
     program aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
     program aarch64-linux-gnu-g++ g++-aarch64-linux-gnu
     program qemu-aarch64 qemu-user
+    program gdb-multiarch gdb-multiarch
     program unshare util-linux
 }
 

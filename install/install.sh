@@ -2,8 +2,8 @@
 # Installs what `make` built, or removes it again: install/install.sh install|uninstall
 #
 # From the environment: PREFIX (/usr/local), DESTDIR, and the folders below, as the GNU coding standards name them. LIBDIR
-# is PREFIX/lib; Debian's packages use PREFIX/lib/x86_64-linux-gnu. Modes do not depend on the umask. CC and LDFLAGS link
-# the tool; STRIP strips it, the server and the helper, unless it is empty.
+# is PREFIX/lib; Debian's packages use PREFIX/lib/x86_64-linux-gnu, or aarch64-linux-gnu. Modes do not depend on the umask.
+# CC and LDFLAGS link the tool; STRIP strips it, the server and the helper, unless it is empty.
 set -eu
 umask 022
 cd "$(dirname "$0")/.."
@@ -87,7 +87,7 @@ put_text() {
 # Links the tool so that it finds the library, also where the system does not look.
 link_tool() {
     case $LIBDIR in
-    /usr/lib | /usr/lib64 | /usr/lib/x86_64-linux-gnu) set -- ;;
+    /usr/lib | /usr/lib64 | "/usr/lib/$(uname -m)-linux-gnu") set -- ;;
     *) set -- -Xlinker -rpath -Xlinker "\$ORIGIN/$(realpath -m --relative-to="$BINDIR" "$LIBDIR")" ;;
     esac
     ${CC:-cc} ${LDFLAGS:-} -o "$work/mgenjit" -Wl,-z,now target/install/mgenjit.o -Ltarget/release -lmgenjit "$@"

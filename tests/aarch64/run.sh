@@ -19,7 +19,7 @@ shift
     $cargo test --release --no-run --test c_programs || exit
     tools='--test build_tool --test cache_tool --test mgenjit_tool --test repl_tool --test run_tool --test server_tool'
     # shellcheck disable=SC2086
-    [ $# -gt 0 ] || set -- --no-fail-fast --test c_programs --test server $tools
+    [ $# -gt 0 ] || set -- --no-fail-fast --test c_programs --test debuggers --test server $tools
     # shellcheck disable=SC2086
     exec tests/aarch64/within.sh "$cargo" test --release "$@" -- --exact $skip
 )

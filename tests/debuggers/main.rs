@@ -5,5 +5,6 @@ mod attached;
 mod gdb;
 mod lldb;
 mod programs;
+mod start;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,5 +1,6 @@
 //! The programs that are debugged, and the ways in which their code comes into the process.
 
+use crate::support::machine::is_emulated;
 use crate::support::skips::skip;
 use crate::support::source;
 use crate::support::tools::{self, Place};
@@ -97,7 +98,7 @@ pub fn has(debugger: &str) -> bool {
         .is_ok_and(|output| output.status.success());
     if !found {
         skip("debuggers", &format!("there is no {debugger}"));
-    } else if !crate::support::skips::can_trace() {
+    } else if !is_emulated() && !crate::support::skips::can_trace() {
         skip("debuggers", "processes may not be traced here");
         return false;
     }

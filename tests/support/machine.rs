@@ -23,6 +23,9 @@ pub const DATA_LAYOUT: &str = if IS_AARCH64 {
 /// What an image is aligned for.
 pub const LONGEST_PAGE: u64 = if IS_AARCH64 { 65536 } else { 4096 };
 
+/// As disassembly shows a call.
+pub const CALL: &str = if IS_AARCH64 { "bl\t" } else { "call " };
+
 pub const OTHER_NAME: &str = if IS_AARCH64 { "x86-64" } else { "AArch64" };
 
 pub const OTHER_TRIPLE: &str = if IS_AARCH64 {

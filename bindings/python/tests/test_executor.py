@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import pathlib
 import subprocess
 import time
@@ -153,7 +154,7 @@ def test_options(tmp_path):
         partition=1000,
         debug_ir=True,
         perf="off",
-        cpu="x86-64",
+        cpu="x86-64" if os.uname().machine == "x86_64" else "generic",
         linker="cc",
         linker_timeout=10,
         time_limit=60,

@@ -84,7 +84,7 @@ impl Event {
 ///
 /// # fn main() -> mgenjit::Result<()> {
 /// let mut config = Config::new()?;
-/// config.opt_level(OptLevel::O3)?.cpu("x86-64")?;
+/// config.opt_level(OptLevel::O3)?.cpu("native")?;
 /// // Or: a first result soon.
 /// config.tiers(OptLevel::O0, OptLevel::O2)?;
 /// let executor = Executor::with(&config)?;
