@@ -9,10 +9,10 @@
 // ir: dwarf4.ll = flavours.c -O1 -gdwarf-4 -fno-omit-frame-pointer
 // ir: os.ll = flavours.c -Os -fno-asynchronous-unwind-tables
 // ir: sections.ll = flavours.c -O1 -ffunction-sections -fdata-sections
-// ir: large.ll = flavours.c -O1 -mcmodel=medium
+// ir: large.ll = flavours.c -O1 x86-64:-mcmodel=medium aarch64:-mcmodel=large aarch64:-fno-pic
 // ir: protector.ll = flavours.c -O2 -fstack-protector-all -D_FORTIFY_SOURCE=2
-// ir: cet.ll = flavours.c -O2 -fcf-protection=full
-// ir: no_builtin.ll = flavours.c -O2 -fno-builtin -fno-jump-tables -march=x86-64-v2
+// ir: protected.ll = flavours.c -O2 x86-64:-fcf-protection=full aarch64:-mbranch-protection=standard
+// ir: no_builtin.ll = flavours.c -O2 -fno-builtin -fno-jump-tables x86-64:-march=x86-64-v2 aarch64:-march=armv8.1-a
 // ir: strict.ll = flavours.c -O2 -ftrapv -fwrapv -frounding-math
 // ir: raw.ll = flavours.c -O1 -Xclang -disable-llvm-passes -Xclang -disable-lifetime-markers
 // flags: -rdynamic
@@ -72,7 +72,7 @@ int main(void)
 {
     static const char *const flavours[] = {
         "default.ll", "o0_no_pic.ll", "o2_no_pic.ll", "o2_pie.ll", "o2_pic.ll", "o3_pic_hidden.ll", "debug.ll",
-        "debug_o2.ll", "dwarf4.ll", "os.ll", "sections.ll", "large.ll", "protector.ll", "cet.ll", "no_builtin.ll",
+        "debug_o2.ll", "dwarf4.ll", "os.ll", "sections.ll", "large.ll", "protector.ll", "protected.ll", "no_builtin.ll",
         "strict.ll", "raw.ll",
     };
     int failed = 0;

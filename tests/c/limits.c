@@ -97,10 +97,19 @@ static void input_limit(void)
     free(longer);
 }
 
-/* LLVM ends the process over it, while it generates code. */
-#define FATAL                                                                                                  \
-    "declare void @llvm.aarch64.hint(i32)\n"                                                                   \
-    "define void @f() {\n  call void @llvm.aarch64.hint(i32 0)\n  ret void\n}\n"
+/* Another machine's. LLVM ends the process over it, while it generates code. */
+#ifdef __aarch64__
+#define FOREIGN "llvm.x86.sse2.pause"
+#define PARAMETER ""
+#define ARGUMENT ""
+#else
+#define FOREIGN "llvm.aarch64.hint"
+#define PARAMETER "i32"
+#define ARGUMENT "i32 0"
+#endif
+#define FATAL                                              \
+    "declare void @" FOREIGN "(" PARAMETER ")\n"           \
+    "define void @f() {\n  call void @" FOREIGN "(" ARGUMENT ")\n  ret void\n}\n"
 
 /* What a server did not survive is not given to another one. */
 static void not_again(void)
@@ -159,7 +168,7 @@ static void reproducers(void)
                    /* Another LLVM may have the names without a version. */
                    "cd '%s'/* && grep -q 'Cannot select' request.txt && ls input-0.ll && "
                    "PATH=${LLVM_SYS_221_PREFIX:-/usr/lib/llvm-22}/bin:$PATH && export PATH && sed -i 's/-22 / /' reproduce.sh && ! ./reproduce.sh >output 2>&1 && "
-                   "grep -q 'Cannot select: intrinsic %%llvm.aarch64.hint' output",
+                   "grep -q 'Cannot select: intrinsic %%" FOREIGN "' output",
                    folder)
           > 0);
     CHECK_INT(0, system(command));

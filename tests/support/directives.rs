@@ -8,7 +8,8 @@
 //! ```
 //!
 //! - `ir:` compiles `tests/programs/<source>` with clang to IR of that name in the fixtures' folder. A source
-//!   may start with `{sqlite}`, the folder of the SQLite amalgamation.
+//!   may start with `{sqlite}`, the folder of the SQLite amalgamation. A flag that starts with `x86-64:` or `aarch64:` is for
+//!   that machine alone.
 //! - `bc:` compiles it to bitcode there; `so:` to a shared library.
 //! - `libs:` are options for linking the program, `flags:` for compiling it.
 //! - `warm: no server` gives the second run a path where there is no server: every compile must be a hit.
@@ -17,7 +18,7 @@
 //!   without it, servers are private.
 //! - `timeout:` is in seconds, for each run on a fast machine; a slow one gets five times as long, and an emulator more.
 
-use super::machine::is_emulated;
+use super::machine::{NAME, is_emulated};
 use std::time::Duration;
 
 /// As in `tests/c/check.h`: only a program that hangs takes as long.
@@ -96,10 +97,16 @@ impl Built {
         let mut next = || words.next().unwrap_or_else(|| panic!("cut short: {value}"));
         let (output, equals, source) = (next(), next(), next());
         assert_eq!(equals, "=", "an output, =, a source, flags: {value}");
+        let flags = words.filter_map(|flag| match flag.split_once(':') {
+            Some((machine @ ("x86-64" | "aarch64"), rest)) => {
+                machine.eq_ignore_ascii_case(NAME).then(|| rest.to_owned())
+            }
+            _ => Some(flag),
+        });
         Built {
             output,
             source,
-            flags: words.collect(),
+            flags: flags.collect(),
         }
     }
 }

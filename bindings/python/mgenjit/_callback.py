@@ -70,9 +70,9 @@ class Callback:
                     _report(error, function)
                 return None if result == "void" else 0
 
-        # x86-64 has six registers for integers, and eight for floating-point numbers.
+        # All machines have eight registers for floating-point numbers.
         floats = sum(kind in ("float", "double") for kind in parameters)
-        self._entry = _gate.Entry(prototype(enter), floats > 8 or len(parameters) - floats > 6)
+        self._entry = _gate.Entry(prototype(enter), floats > 8 or len(parameters) - floats > _gate.INTEGERS)
         self.address: int = self._entry.address
 
     def __call__(self, *arguments: Any) -> Any:

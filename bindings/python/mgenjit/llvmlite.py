@@ -407,7 +407,7 @@ class LLJIT(Without):
         self._options = {} if target_machine is None else target_machine._options
         self._libraries: Any = weakref.WeakValueDictionary()
         self._names: set[str] = set()
-        self.target_data = TargetData(_LAYOUT)
+        self.target_data = TargetData(_LAYOUTS.get(_MACHINE, ""))
 
     def lookup(self, dylib: str, fn: str) -> ResourceTracker:
         assert not self.closed, "Cannot lookup in closed JIT"

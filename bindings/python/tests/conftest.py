@@ -19,6 +19,9 @@ import mgenjit  # noqa: E402
 # Whoever starts the tests in the background may have had it ignored, which Python and what it starts would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# A triple of a machine that is not this one.
+OTHER = "x86_64-linux-gnu" if os.uname().machine == "aarch64" else "aarch64-linux-gnu"
+
 FIB = """
 define i64 @fib(i64 %n) {
   %small = icmp slt i64 %n, 2

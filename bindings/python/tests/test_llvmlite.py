@@ -11,7 +11,7 @@ import warnings
 
 import pytest
 
-from conftest import long_ir
+from conftest import OTHER, long_ir
 
 START = """
 import ctypes, sys
@@ -433,7 +433,7 @@ def test_what_is_missing_is_an_error_where_llvm_ends_the_process() -> None:
     engine = llvm.create_mcjit_compiler(module, machine)
     with pytest.raises(RuntimeError, match="nowhere"):
         engine.get_function_address("f")
-    other = llvm.Target.from_triple("aarch64-linux-gnu").create_target_machine()
+    other = llvm.Target.from_triple(OTHER).create_target_machine()
     with pytest.raises(RuntimeError, match="cannot run here"):
         llvm.create_mcjit_compiler(llvm.parse_assembly(""), other)
 
