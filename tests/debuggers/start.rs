@@ -39,10 +39,12 @@ impl Start<'_> {
         let arguments: Vec<String> = self.arguments.iter().map(|one| quoted(one)).collect();
         let input = self.input.unwrap_or("/dev/null");
         let with = format!("{} <{input}", arguments.join(" "));
-        let mut run = format!("run {with}");
+        let run = match is_emulated() {
+            true => "continue".to_owned(),
+            false => format!("run {with}"),
+        };
         let mut gdb = place.command(name());
         if is_emulated() {
-            run = "continue".to_owned();
             let root = source("target/aarch64/root");
             let root = root.to_str().expect("a path");
             let folder = program.parent().expect("a folder");
