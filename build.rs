@@ -180,8 +180,9 @@ fn output(command: &mut Command) -> Option<String> {
 }
 
 /// What decides what code comes out: folders, of which every file counts, and files.
-const DECIDING: [&str; 8] = [
+const DECIDING: [&str; 9] = [
     "src/bin/mgenjit-server",
+    "src/arch",
     "src/archive.rs",
     "src/cpu",
     "src/protocol",
