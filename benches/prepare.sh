@@ -19,7 +19,7 @@ build_ahead() {
     local opt llc
     opt=$(tool opt) && llc=$(tool llc) || return 0
     [ "$out/$1.so" -nt "$out/$1.ll" ] && return
-    "$opt" -O2 -mtriple=x86_64-pc-linux-gnu -mcpu=native -o "$out/$1.bc" "$out/$1.ll"
+    "$opt" -O2 -mtriple="$(uname -m)-pc-linux-gnu" -mcpu=native -o "$out/$1.bc" "$out/$1.ll"
     "$llc" -O2 -mcpu=native -filetype=obj -relocation-model=pic -o "$out/$1.o" "$out/$1.bc"
     cc -shared -o "$out/$1.so" "$out/$1.o"
 }
