@@ -4,6 +4,7 @@ mod support;
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use support::machine;
 use support::skips::{can_trace, skip};
 use support::tools::{self, Place};
 
@@ -405,7 +406,8 @@ fn debug_information_of_the_ir_stays() {
     }
 }
 
-/// Values of all kinds, and where little may come between one instruction and the next.
+/// Values of all kinds, and where little may come between one instruction and the next. `LONG_DOUBLE` and `RETURN_X` are to be
+/// replaced.
 const SHAPES: &str = r#"
 declare i32 @__gcc_personality_v0(...)
 declare i64 @may_throw(i64)
@@ -429,7 +431,7 @@ define i64 @last(i64 %x) {
   %z = musttail call i64 @last(i64 %y)
   ret i64 %z
 }
-define void @kinds(i1 %b, i48 %odd, i256 %wide, <4 x float> %v, <3 x i1> %bits, half %h, x86_fp80 %l, [2 x i32] %a) {
+define void @kinds(i1 %b, i48 %odd, i256 %wide, <4 x float> %v, <3 x i1> %bits, half %h, LONG_DOUBLE %l, [2 x i32] %a) {
   %o = add i48 %odd, 1
   %w = xor i256 %wide, 5
   %f = fadd <4 x float> %v, %v
@@ -441,7 +443,7 @@ define void @kinds(i1 %b, i48 %odd, i256 %wide, <4 x float> %v, <3 x i1> %bits, 
   ret void
 }
 define i64 @bare(i64 %x) naked {
-  call void asm sideeffect "movq %rdi, %rax; ret", ""()
+  call void asm sideeffect "RETURN_X", ""()
   unreachable
 }
 "#;
@@ -449,7 +451,15 @@ define i64 @bare(i64 %x) naked {
 #[test]
 fn values_of_all_kinds_have_debug_information() {
     let place = Place::new(programs().join("build"));
-    place.write("shapes.ll", SHAPES);
+    // The argument is where the result is, on AArch64.
+    let return_x = match machine::IS_AARCH64 {
+        true => "ret",
+        false => "movq %rdi, %rax; ret",
+    };
+    let shapes = SHAPES
+        .replace("LONG_DOUBLE", machine::LONG_DOUBLE)
+        .replace("RETURN_X", return_x);
+    place.write("shapes.ll", shapes);
     for level in ["-O0", "-O1", "-O2"] {
         place.check(
             &["--debug-ir", level, "-o", "shapes.o", "shapes.ll"],

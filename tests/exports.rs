@@ -81,6 +81,7 @@ fn library_and_helper_need_the_c_library_alone() {
         "libgcc_s.so.1",
         "libm.so.6",
         "ld-linux-x86-64.so.2",
+        "ld-linux-aarch64.so.1",
         "libdl.so.2",
         "libpthread.so.0",
     ];

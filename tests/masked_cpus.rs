@@ -7,6 +7,7 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use support::machine::IS_AARCH64;
 use support::tools::{self, Place, Ran};
 
 fn programs() -> &'static Path {
@@ -38,12 +39,22 @@ define i32 @main() {
 ";
 
 /// How a program comes to see another CPU.
-const MASKS: [&[&str]; 4] = [
-    &["valgrind", "-q", "--error-exitcode=99"],
-    &["qemu-x86_64", "-cpu", "Nehalem"],
-    &["qemu-x86_64", "-cpu", "Haswell"],
-    &["qemu-x86_64", "-cpu", "max"],
-];
+const MASKS: [&[&str]; 4] = match IS_AARCH64 {
+    true => [
+        VALGRIND,
+        &["qemu-aarch64", "-cpu", "cortex-a53"],
+        &["qemu-aarch64", "-cpu", "cortex-a72"],
+        &["qemu-aarch64", "-cpu", "max"],
+    ],
+    false => [
+        VALGRIND,
+        &["qemu-x86_64", "-cpu", "Nehalem"],
+        &["qemu-x86_64", "-cpu", "Haswell"],
+        &["qemu-x86_64", "-cpu", "max"],
+    ],
+};
+
+const VALGRIND: &[&str] = &["valgrind", "-q", "--error-exitcode=99"];
 
 /// Those that are installed.
 fn masks() -> Vec<&'static [&'static str]> {

@@ -1,6 +1,7 @@
 //! lldb starts the program.
 
 use crate::programs::{expect, has, ir, line, output, place, tools};
+use crate::support::machine;
 use std::path::Path;
 
 const LLDB: &str = "lldb-22";
@@ -58,7 +59,7 @@ fn c_wherever_it_comes_from() {
                 "(int) n = 5",
                 "Summary: JIT(0x",
                 "fib + ",
-                "pushq",
+                machine::PUSH,
             ],
         );
     }

@@ -3,7 +3,7 @@
 // Every test crate that has this module uses a part of it.
 #![allow(dead_code)]
 
-const IS_AARCH64: bool = cfg!(target_arch = "aarch64");
+pub const IS_AARCH64: bool = cfg!(target_arch = "aarch64");
 
 /// As messages call it.
 pub const NAME: &str = if IS_AARCH64 { "AArch64" } else { "x86-64" };
@@ -25,6 +25,9 @@ pub const LONGEST_PAGE: u64 = if IS_AARCH64 { 65536 } else { 4096 };
 
 /// As disassembly shows a call.
 pub const CALL: &str = if IS_AARCH64 { "bl\t" } else { "call " };
+
+/// As disassembly shows how a function begins that keeps its caller's frame.
+pub const PUSH: &str = if IS_AARCH64 { "stp" } else { "pushq" };
 
 pub const OTHER_NAME: &str = if IS_AARCH64 { "x86-64" } else { "AArch64" };
 
