@@ -4,11 +4,18 @@
 #include "check.h"
 
 #include <dirent.h>
+#include <elf.h>
 
 static const char TWICE[] = "define i64 @twice(i64 %x) {\n  %y = mul i64 %x, 2\n  ret i64 %y\n}\n"
                             "define internal i64 @hidden(i64 %x) noinline {\n  %y = mul i64 %x, 7\n  ret i64 %y\n}\n"
                             "define i64 @with_hidden(i64 %x) {\n  %y = call i64 @hidden(i64 %x)\n  ret i64 %y\n}\n";
 static const char THRICE[] = "define i64 @thrice(i64 %x) {\n  %y = mul i64 %x, 3\n  ret i64 %y\n}\n";
+
+#ifdef __aarch64__
+#define MACHINE_NUMBER EM_AARCH64
+#else
+#define MACHINE_NUMBER EM_X86_64
+#endif
 
 static check_events events;
 
@@ -225,7 +232,7 @@ static void a_jitdump_has_the_code(void)
     CHECK_INT(0x4a695444, (long long)number(bytes, 4));
     CHECK_INT(1, (long long)number(bytes + 4, 4));
     CHECK_INT(40, (long long)number(bytes + 8, 4));
-    CHECK_INT(62, (long long)number(bytes + 12, 4));
+    CHECK_INT(MACHINE_NUMBER, (long long)number(bytes + 12, 4));
     CHECK_INT(getpid(), (long long)number(bytes + 20, 4));
     uint64_t last = number(bytes + 24, 8);
     char *end = bytes + length, *lines = NULL;

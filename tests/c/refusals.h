@@ -11,6 +11,12 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#ifdef __aarch64__
+#define THIS_MACHINE AUDIT_ARCH_AARCH64
+#else
+#define THIS_MACHINE AUDIT_ARCH_X86_64
+#endif
+
 typedef struct refusal {
     int call;
     int error;
@@ -24,7 +30,7 @@ static inline int refuse(refusal which)
 {
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 0, 4),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, THIS_MACHINE, 0, 4),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 2),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),

@@ -56,7 +56,7 @@ static long most_mappings(void)
 /* All mappings that a process may have. Returns where they are, or NULL where that would be too many for a test. */
 static char *use_up_mappings(size_t *length)
 {
-    const size_t page = 4096;
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
     const long most = most_mappings();
     char *region;
     if (most > 300000) {

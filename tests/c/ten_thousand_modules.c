@@ -94,7 +94,7 @@ static usage measure(void)
     now.allocated = (long)(heap.uordblks + heap.hblkhd);
     file = fopen("/proc/self/statm", "r");
     CHECK(file != NULL && fscanf(file, "%ld %ld", &pages, &resident) == 2);
-    now.resident = resident * 4096;
+    now.resident = resident * sysconf(_SC_PAGESIZE);
     fclose(file);
     file = fopen("/proc/self/maps", "r");
     CHECK(file != NULL);
