@@ -110,9 +110,8 @@ fn it_can_start_nothing_and_open_nothing() {
     // What is allowed shows that calls are made at all.
     assert_eq!(traced.call(libc::SYS_getpid, [0; 3]), i64::from(pid));
     let path = c"/proc/self/exe".as_ptr() as u64;
-    for (call, arguments) in [
-        (libc::SYS_fork, [0; 3]),
-        (libc::SYS_vfork, [0; 3]),
+    let old = OLD_CALLS.iter().map(|call| (*call, [path, 0, 0]));
+    let calls = [
         (libc::SYS_clone, [libc::SIGCHLD as u64, 0, 0]),
         (
             libc::SYS_clone,
@@ -122,7 +121,6 @@ fn it_can_start_nothing_and_open_nothing() {
         (libc::SYS_execve, [path, 0, 0]),
         (libc::SYS_wait4, [u64::MAX, 0, 0]),
         (libc::SYS_pipe2, [0, 0, 0]),
-        (libc::SYS_open, [path, 0, 0]),
         (libc::SYS_openat, [u64::MAX, path, 0]),
         (
             libc::SYS_socket,
@@ -130,7 +128,8 @@ fn it_can_start_nothing_and_open_nothing() {
         ),
         (libc::SYS_kill, [1, 0, 0]),
         (libc::SYS_ptrace, [0, 0, 0]),
-    ] {
+    ];
+    for (call, arguments) in calls.into_iter().chain(old) {
         assert_eq!(
             traced.call(call, arguments),
             -i64::from(libc::EPERM),
@@ -154,21 +153,39 @@ impl Traced {
 
     /// Has its first thread, which waits in a system call, do another one, and returns the result.
     fn call(&self, call: libc::c_long, arguments: [u64; 3]) -> i64 {
-        const INSTRUCTION: u64 = 2;
         let before = self.registers();
         let mut registers = before;
+        self.prepare(&mut registers, call, arguments);
+        self.set_registers(&registers);
+        // SAFETY: lets the process, which is stopped, make one step.
+        unsafe { libc::ptrace(libc::PTRACE_SINGLESTEP, self.0, 0, 0) };
+        self.wait();
+        let result = result_in(&self.registers());
+        self.set_registers(&before);
+        result
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn prepare(&self, registers: &mut Registers, call: libc::c_long, arguments: [u64; 3]) {
+        const INSTRUCTION: u64 = 2;
         registers.rip -= INSTRUCTION;
         registers.rax = call as u64;
         // Nothing is to be done again.
         registers.orig_rax = u64::MAX;
         [registers.rdi, registers.rsi, registers.rdx] = arguments;
-        self.set_registers(&registers);
-        // SAFETY: lets the process, which is stopped, make one step.
-        unsafe { libc::ptrace(libc::PTRACE_SINGLESTEP, self.0, 0, 0) };
-        self.wait();
-        let result = self.registers().rax as i64;
-        self.set_registers(&before);
-        result
+    }
+
+    /// Before a call is to be done again, the kernel goes back to its instruction, and only then lets the process stop.
+    #[cfg(target_arch = "aarch64")]
+    fn prepare(&self, registers: &mut Registers, call: libc::c_long, arguments: [u64; 3]) {
+        const SVC: u32 = 0xd400_0001;
+        // SAFETY: reads the memory of the process, which is stopped.
+        let word = unsafe { libc::ptrace(libc::PTRACE_PEEKTEXT, self.0, registers.pc, 0) };
+        if word as u32 != SVC {
+            registers.pc -= 4;
+        }
+        registers.regs[8] = call as u64;
+        registers.regs[..3].copy_from_slice(&arguments);
     }
 
     fn wait(&self) {
@@ -178,20 +195,42 @@ impl Traced {
         assert!(waited == self.0 && libc::WIFSTOPPED(status), "{status:x}");
     }
 
-    fn registers(&self) -> libc::user_regs_struct {
-        // SAFETY: the kernel writes all of the struct, of which any bytes are values.
-        unsafe {
-            let mut registers: libc::user_regs_struct = std::mem::zeroed();
-            let got = libc::ptrace(libc::PTRACE_GETREGS, self.0, 0, &raw mut registers);
-            assert_eq!(got, 0, "{}", std::io::Error::last_os_error());
-            registers
-        }
+    fn registers(&self) -> Registers {
+        // SAFETY: any bytes are a value of the type.
+        let mut registers: Registers = unsafe { std::mem::zeroed() };
+        self.exchange(libc::PTRACE_GETREGSET, &raw mut registers);
+        registers
     }
 
-    fn set_registers(&self, registers: &libc::user_regs_struct) {
-        // SAFETY: the struct is read during the call alone. The process is another one.
-        let set =
-            unsafe { libc::ptrace(libc::PTRACE_SETREGS, self.0, 0, ptr::from_ref(registers)) };
-        assert_eq!(set, 0, "{}", std::io::Error::last_os_error());
+    fn set_registers(&self, registers: &Registers) {
+        self.exchange(libc::PTRACE_SETREGSET, ptr::from_ref(registers).cast_mut());
+    }
+
+    fn exchange(&self, request: libc::c_uint, registers: *mut Registers) {
+        let mut part = libc::iovec {
+            iov_base: registers.cast(),
+            iov_len: size_of::<Registers>(),
+        };
+        // SAFETY: the kernel reads or writes no more than the registers, as callers have it. The process is another one.
+        let done = unsafe { libc::ptrace(request, self.0, libc::NT_PRSTATUS, &raw mut part) };
+        assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
     }
 }
+
+type Registers = libc::user_regs_struct;
+
+#[cfg(target_arch = "x86_64")]
+fn result_in(registers: &Registers) -> i64 {
+    registers.rax as i64
+}
+
+#[cfg(target_arch = "aarch64")]
+fn result_in(registers: &Registers) -> i64 {
+    registers.regs[0] as i64
+}
+
+/// What newer machines do by other calls.
+#[cfg(target_arch = "x86_64")]
+const OLD_CALLS: [libc::c_long; 3] = [libc::SYS_fork, libc::SYS_vfork, libc::SYS_open];
+#[cfg(target_arch = "aarch64")]
+const OLD_CALLS: [libc::c_long; 0] = [];

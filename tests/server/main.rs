@@ -3,8 +3,6 @@
 mod canonical;
 mod client;
 mod code;
-// Its features are those of x86-64.
-#[cfg(target_arch = "x86_64")]
 mod cpu;
 mod driver;
 mod entry_point;
@@ -15,8 +13,6 @@ mod fatal;
 mod frames;
 mod images;
 mod inputs;
-// It makes system calls through the registers of x86-64.
-#[cfg(target_arch = "x86_64")]
 mod isolation;
 mod link;
 mod loaded;
