@@ -354,6 +354,8 @@ mod tests {
                 compared += 1;
             }
         }
-        assert!(compared > 50, "{llvm:?}");
+        // For AArch64, LLVM asks for few of them.
+        let least = if llvm.contains_key("neon") { 5 } else { 50 };
+        assert!(compared > least, "{llvm:?}");
     }
 }
