@@ -2208,7 +2208,7 @@ MGENJIT_ENUM {
   // object.
   MGENJIT_EXPORT_ARCHIVE = 2,
   // A shared library, linked by the compile server; or by the linker, if one was set, if there are libraries or flags, or if
-  // the code needs what only a compiler can find, such as what __builtin_cpu_supports reads.
+  // the code needs what only a compiler can find, such as what x86-64's __builtin_cpu_supports reads.
   MGENJIT_EXPORT_SHARED_LIBRARY = 3,
   // An executable. `main` may return i8 to i64 or void, and takes its arguments as for mgenjit_executor_run_main. The maths
   // and atomics libraries are linked if needed.

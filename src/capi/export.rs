@@ -30,7 +30,7 @@ pub const MGENJIT_EXPORT_OBJECT: i32 = 1;
 /// object.
 pub const MGENJIT_EXPORT_ARCHIVE: i32 = 2;
 /// A shared library, linked by the compile server; or by the linker, if one was set, if there are libraries or flags, or if
-/// the code needs what only a compiler can find, such as what __builtin_cpu_supports reads.
+/// the code needs what only a compiler can find, such as what x86-64's __builtin_cpu_supports reads.
 pub const MGENJIT_EXPORT_SHARED_LIBRARY: i32 = 3;
 /// An executable. `main` may return i8 to i64 or void, and takes its arguments as for mgenjit_executor_run_main. The maths
 /// and atomics libraries are linked if needed.

@@ -155,7 +155,7 @@ static void shared_libraries(void)
     mgenjit_executor_free(executor);
 }
 
-/* What __builtin_cpu_supports reads is in no shared library: a compiler links it. AArch64 has no such thing. */
+/* What __builtin_cpu_supports reads is in no shared library: a compiler links it. On AArch64 it comes along. */
 #ifndef __aarch64__
 static void libraries_that_ask_for_the_cpu(void)
 {

@@ -25,6 +25,16 @@ static const char VERSIONS[] =
     "  %c = mul i32 %a, 10\n  %r = add i32 %b, %c\n  ret i32 %r\n}\n"
     "define i32 @main() {\n  %r = call i32 @sum()\n  ret i32 %r\n}\n";
 
+/* What the constructor of a user found. */
+static const char READS[] =
+    "@__aarch64_cpu_features = external dso_local global { i64 }\n@found = internal global i64 0\n"
+    "@llvm.global_ctors = appending global [1 x { i32, ptr, ptr }] [{ i32, ptr, ptr } { i32 101, ptr @find, ptr null }]\n"
+    "define internal void @find() {\n  %f = load i64, ptr @__aarch64_cpu_features\n  store i64 %f, ptr @found\n"
+    "  ret void\n}\n"
+    "define i32 @sum() {\n  %f = load i64, ptr @found\n  %k = lshr i64 %f, 63\n  %s = lshr i64 %f, 36\n"
+    "  %t = and i64 %s, 1\n  %m = mul i64 %k, 10\n  %n = add i64 %m, %t\n  %r = trunc i64 %n to i32\n  ret i32 %r\n}\n"
+    "define i32 @main() {\n  %r = call i32 @sum()\n  ret i32 %r\n}\n";
+
 static mgenjit_module *compile(const char *triple, const char *linker, const char *ir, mgenjit_executor **executor)
 {
     mgenjit_config *config = default_config();
@@ -69,13 +79,13 @@ static void check_machine(const char *triple, const char *compiler, const char *
     mgenjit_executor_free(executor);
 }
 
-/* The oldest compilers' libraries lack what chooses: it comes along. */
-static void versions_of_functions(void)
+/* Old compilers' libraries lack what is asked: it comes along. */
+static void check_cpu(const char *ir, int with_sve2, int without)
 {
     static const char *const flags[] = { "", " -static", " -no-pie" };
     const char *const emulator = "qemu-aarch64 -L /usr/aarch64-linux-gnu";
     mgenjit_executor *executor;
-    mgenjit_module *module = compile("aarch64-linux-gnu", "aarch64-linux-gnu-gcc", VERSIONS, &executor);
+    mgenjit_module *module = compile("aarch64-linux-gnu", "aarch64-linux-gnu-gcc", ir, &executor);
     size_t i;
     free(write_file("asks.c", "int sum(void);\nint main(void) { return sum(); }\n", 0600));
     free(export_file(module, MGENJIT_EXPORT_EXECUTABLE, "versions", NULL));
@@ -88,12 +98,15 @@ static void versions_of_functions(void)
               "aarch64-linux-gnu-gcc%s -o of-archive%zu -Wl,-u,main -L. -l:libversions.a",
               flags[i], i, flags[i], i);
     CHECK_STRING("", shell("for one in versions of-library of-object? of-archive?; do\n"
-                           "%s -cpu max ./$one; test $? = 21 || echo $one $?\n"
-                           "%s -cpu cortex-a72 ./$one; test $? = 10 || echo $one $?\ndone",
-                           emulator, emulator));
+                           "%s -cpu max ./$one; test $? = %d || echo $one $?\n"
+                           "%s -cpu cortex-a72 ./$one; test $? = %d || echo $one $?\ndone",
+                           emulator, with_sve2, emulator, without));
     mgenjit_module_free(module);
     mgenjit_executor_free(executor);
 }
+
+static void versions_of_functions(void) { check_cpu(VERSIONS, 21, 10); }
+static void features_of_the_cpu(void) { check_cpu(READS, 11, 10); }
 
 static void aarch64(void)
 {
@@ -169,7 +182,7 @@ static void several_targets(void)
 int main(void)
 {
     static const check_case cases[] = {
-        CASE(aarch64),      CASE(versions_of_functions), CASE(riscv64),
+        CASE(aarch64),      CASE(versions_of_functions), CASE(features_of_the_cpu), CASE(riscv64),
         CASE(web_assembly), CASE(no_linker_for_it),      CASE(several_targets),
     };
     return RUN_CASES(cases);

@@ -143,6 +143,26 @@ static void constants_with_addresses(void)
                 commands, COUNT(commands));
 }
 
+#ifdef __aarch64__
+/* As gcc declares them from version 14 on. The constructor has run, though nothing calls the resolver. */
+static void hidden_features_of_the_cpu(void)
+{
+    mgenjit_executor *executor = new_executor(NULL);
+    mgenjit_module *module = NULL;
+    free(write_file("features.c",
+                    "__attribute__((visibility(\"hidden\"))) extern struct { unsigned long known; } __aarch64_cpu_features;\n"
+                    "__attribute__((visibility(\"hidden\"))) void __init_cpu_features_resolver(unsigned long, const void *);\n"
+                    "int helper(int x) { return x + 41 + (__aarch64_cpu_features.known >> 63 == 0); }\n"
+                    "void learn(void) { __init_cpu_features_resolver(0, 0); }\n",
+                    0600));
+    shell("gcc -c -O1 -fPIC -o features.o features.c");
+    CHECK_OK(try_object(executor, "features.o", &module));
+    CHECK_INT(42, FUNCTION(int (*)(int), executor, "helper")(1));
+    mgenjit_module_free(module);
+    mgenjit_executor_free(executor);
+}
+#endif
+
 static void constructors(void)
 {
     static const char *const commands[] = { "gcc", "clang-22" };
@@ -289,8 +309,12 @@ static void refused(void)
 
 int main(void)
 {
-    static const check_case cases[] = { CASE(needless_sections), CASE(constants_with_addresses), CASE(constructors),
-                                        CASE(large_alignments),  CASE(versions),                 CASE(many_sections),
-                                        CASE(from_ir),           CASE(refused) };
+    static const check_case cases[] = {
+#ifdef __aarch64__
+        CASE(hidden_features_of_the_cpu),
+#endif
+        CASE(needless_sections), CASE(constants_with_addresses), CASE(constructors), CASE(large_alignments),
+        CASE(versions),          CASE(many_sections),            CASE(from_ir),      CASE(refused),
+    };
     return check_cases(cases, COUNT(cases));
 }

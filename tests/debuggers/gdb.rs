@@ -27,9 +27,9 @@ fn c_wherever_it_comes_from() {
     let at = format!("break debugged.c:{in_add_up}");
     let before = line("int before = fib(n - 1)");
     // It is not known where a thread's variables are, which no debugger can be told. LLVM says nothing of them for AArch64.
-    let of_thread = match cfg!(target_arch = "aarch64") {
-        true => "<optimized out>",
-        false => "Unhandled DWARF expression opcode",
+    let (of_thread, n) = match machine::IS_AARCH64 {
+        true => ("$3 = <optimized out>", "$4 = 5"),
+        false => ("Unhandled DWARF expression opcode", "$3 = 5"),
     };
     for way in WAYS {
         check(
@@ -85,7 +85,7 @@ fn c_wherever_it_comes_from() {
                 "fib (n=5)",
                 "#1",
                 "fib (n=5)",
-                " = 5",
+                n,
                 "fib + ",
                 " in section .text",
                 "int before = fib(n - 1);",

@@ -52,9 +52,11 @@ impl Start<'_> {
             let folder = folder.display();
             settings.push(format!("solib-search-path {folder}:{folder}/lib"));
             let script = format!(
-                "qemu-aarch64 -L {} -g socket {} {with} &\n\
-                 while [ ! -S socket ]; do sleep 0.05; done\n\
+                "rm -f socket\n\
+                 qemu-aarch64 -L {} -g socket {} {with} &\n\
+                 while [ ! -S socket ]; do kill -0 $! || exit; sleep 0.05; done\n\
                  {} \"$@\"\n\
+                 kill $! 2>/dev/null\n\
                  wait",
                 quoted(root),
                 quoted(program.to_str().expect("a path")),

@@ -56,11 +56,12 @@ int main(void)
 #ifdef IFUNC
 int dispatched(int), call_dispatched(int), sum_of(const int *, int);
 extern int (*pointer_to_dispatched)(int);
+unsigned features_of_cpu(void);
 
 int main(void)
 {
     const int values[] = { 1, 2, 3 };
-    printf("%d %d %d\n", dispatched(1), call_dispatched(1), pointer_to_dispatched(1));
+    printf("%d %d %d %x\n", dispatched(1), call_dispatched(1), pointer_to_dispatched(1), features_of_cpu());
     return sum_of(values, 3);
 }
 #endif

@@ -35,9 +35,9 @@ define i64 @one() {
 }
 '''
 CALLS = '''
-declare i64 @host(i64, i64, i64, i64, i64, i64, i64)
+declare i64 @host(i64, i64, i64, i64, i64, i64, i64, i64, i64)
 define i64 @call() {
-  %x = call i64 @host(i64 0, i64 1, i64 2, i64 3, i64 4, i64 5, i64 6)
+  %x = call i64 @host(i64 0, i64 1, i64 2, i64 3, i64 4, i64 5, i64 6, i64 0, i64 0)
   ret i64 %x
 }
 define void @spin() {
@@ -107,7 +107,7 @@ CASES = {
     ),
     "a thread calls back": (
         """
-        executor.define("host", lambda *numbers: sum(numbers), "i64 (i64, i64, i64, i64, i64, i64, i64)")
+        executor.define("host", lambda *numbers: sum(numbers), "i64 (i64, i64, i64, i64, i64, i64, i64, i64, i64)")
         call = executor.compile(CALLS)["call"]
         assert call() == 21
         daemon(call)
@@ -116,7 +116,7 @@ CASES = {
     ),
     "a thread is in compiled code": (
         """
-        executor.define("host", lambda *_: 0, "i64 (i64, i64, i64, i64, i64, i64, i64)")
+        executor.define("host", lambda *_: 0, "i64 (i64, i64, i64, i64, i64, i64, i64, i64, i64)")
         spin = executor.compile(CALLS)["spin"]
         threading.Thread(target=spin, daemon=True).start()
         """,

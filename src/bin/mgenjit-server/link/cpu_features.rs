@@ -13,7 +13,7 @@ pub const NAMES: [&str; 3] = [
 
 /// A resolver calls with its own arguments (System V ABI for AArch64, "GNU indirect functions"): the auxiliary vector's
 /// `AT_HWCAP`, whose bit 62 says that the second argument points to its own size, `AT_HWCAP`, and `AT_HWCAP2`. All others
-/// call after the constructor, and may have given anything.
+/// must call after the constructor, as with compiler-rt, and may have given anything.
 ///
 /// `@table` has pairs: a bit of `AT_HWCAP`, or from 64 on of `AT_HWCAP2` (Linux, `asm/hwcap.h`), and the feature that it
 /// stands for (LLVM, `AArch64CPUFeatures.inc`). Feature 63 says that the others are known.
@@ -101,3 +101,35 @@ done:
 }
 ",
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_and_features_are_pairs() {
+        let (_, table) = PIECE.ir.split_once("@table").expect("the table");
+        let (_, table) = table.split_once("] [").expect("its start");
+        let (table, _) = table.split_once(']').expect("its end");
+        let mut numbers = table.split(',').map(|one| {
+            let number = one.trim().strip_prefix("i8 ").expect("a type");
+            number.parse::<u64>().expect("a number")
+        });
+        let (mut bits, mut features) = (0_u128, 0_u64);
+        let mut pairs = 0;
+        while let Some(bit) = numbers.next() {
+            let feature = numbers.next().expect("a feature");
+            // Of floating-point numbers there are two features.
+            assert!(bit == 0 || bits >> bit & 1 == 0, "bit {bit}");
+            assert!(
+                feature < 63 && features >> feature & 1 == 0,
+                "feature {feature}"
+            );
+            bits |= 1 << bit;
+            features |= 1 << feature;
+            pairs += 1;
+        }
+        assert!(PIECE.ir.contains(&format!("[{} x i8]", 2 * pairs)));
+        assert!(PIECE.ir.contains(&format!("%next, {}\n", 2 * pairs)));
+    }
+}

@@ -31,6 +31,14 @@ pub fn needed(names: &Names, all: &[&Symbols]) -> Vec<&'static Piece> {
     pieces
 }
 
+/// All that a piece of here defines, by its name.
+pub fn defined_by(piece: &str) -> Vec<&str> {
+    match piece == cpu_features::PIECE.name {
+        true => cpu_features::NAMES.to_vec(),
+        false => vec![piece],
+    }
+}
+
 /// The upper half of a float, rounded to the nearest, ties to even; a NaN is made quiet and stays one.
 macro_rules! round {
     () => {

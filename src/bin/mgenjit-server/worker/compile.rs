@@ -284,7 +284,8 @@ impl Compiler {
         blame::check(&unit.natives, &undefined)?;
         let pieces = crt::pieces_for(&undefined, &defined);
         defined.extend(pieces.iter().map(|piece| piece.name));
-        defined.extend(helpers.iter().map(|helper| helper.name.as_str()));
+        let helpers_define = helpers.iter().map(|helper| helper.name.as_str());
+        defined.extend(helpers_define.flat_map(helpers::defined_by));
 
         let mut marks = Marks::default();
         marks.replaceable = options.replaceable;
