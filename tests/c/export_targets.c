@@ -23,7 +23,8 @@ static const char VERSIONS[] =
     "  %t = trunc i64 %s to i32\n  %h = and i32 %t, 1\n  ret i32 %h\n}\n"
     "define i32 @sum() {\n  %a = call i32 @chosen()\n  %b = call i32 @has_sve2()\n"
     "  %c = mul i32 %a, 10\n  %r = add i32 %b, %c\n  ret i32 %r\n}\n"
-    "define i32 @main() {\n  %r = call i32 @sum()\n  ret i32 %r\n}\n";
+    "define i32 @main() {\n  %r = call i32 @sum()\n  ret i32 %r\n}\n"
+    "!llvm.module.flags = !{!0}\n!0 = !{i32 8, !\"branch-target-enforcement\", i32 1}\n";
 
 /* What the constructor of a user found. */
 static const char READS[] =
@@ -105,7 +106,13 @@ static void check_cpu(const char *ir, int with_sve2, int without)
     mgenjit_executor_free(executor);
 }
 
-static void versions_of_functions(void) { check_cpu(VERSIONS, 21, 10); }
+static void versions_of_functions(void)
+{
+    check_cpu(VERSIONS, 21, 10);
+    /* What comes along has landing pads, too. */
+    CHECK_STRING("2\n", shell("aarch64-linux-gnu-readelf -nW libversions.a | grep -c 'AArch64 feature:.*BTI'"));
+}
+
 static void features_of_the_cpu(void) { check_cpu(READS, 11, 10); }
 
 static void aarch64(void)

@@ -155,9 +155,12 @@ static void hidden_features_of_the_cpu(void)
                     "int helper(int x) { return x + 41 + (__aarch64_cpu_features.known >> 63 == 0); }\n"
                     "void learn(void) { __init_cpu_features_resolver(0, 0); }\n",
                     0600));
-    shell("gcc -c -O1 -fPIC -o features.o features.c");
+    shell("gcc -c -O1 -fPIC -mbranch-protection=standard -o features.o features.c");
     CHECK_OK(try_object(executor, "features.o", &module));
     CHECK_INT(42, FUNCTION(int (*)(int), executor, "helper")(1));
+    /* What comes along has landing pads, too. */
+    free(export_file(module, MGENJIT_EXPORT_SHARED_LIBRARY, "libfeatures.so", NULL));
+    shell("readelf -nW libfeatures.so | grep -q 'AArch64 feature:.*BTI'");
     mgenjit_module_free(module);
     mgenjit_executor_free(executor);
 }

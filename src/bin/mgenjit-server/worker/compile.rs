@@ -337,7 +337,11 @@ impl Compiler {
         if let Some(object) = self.crt.get(&key) {
             return Ok(object.clone());
         }
-        let input = Input::copy(piece.ir.as_bytes()).map_err(|error| {
+        let ir = match self.names(target)?.architecture() {
+            "aarch64" => piece.ir_with_landing_pads(),
+            _ => piece.ir.to_owned(),
+        };
+        let input = Input::copy(ir.as_bytes()).map_err(|error| {
             let message = format!("no memory for {}: {error}", piece.name);
             failure(FailureKind::Link, message)
         })?;
