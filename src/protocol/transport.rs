@@ -19,11 +19,14 @@ use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The longest body that is accepted. Signatures of a large module are the largest messages: some 100 bytes
 /// for each function.
 pub const MAX_BODY_LEN: u32 = 64 << 20;
+
+/// How long a descriptor waits until it may be sent, where nothing else limits that.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
@@ -99,11 +102,16 @@ pub fn send_by<T: Serialize>(
     if !fds.is_empty() {
         control.push(SendAncillaryMessage::ScmRights(&fds));
     }
+    let room_by = deadline.unwrap_or_else(|| Instant::now() + PATIENCE);
     let sent = loop {
         wait_for(socket, PollFlags::OUT, deadline)?;
         // NOSIGNAL: a peer that is gone must be an error here, not a SIGPIPE in the host.
         match rustix::net::sendmsg(socket, &[IoSlice::new(&frame)], &mut control, flags) {
             Ok(sent) => break sent,
+            // The user's processes have more descriptors on their way than this one may have open (unix(7)): for a while.
+            Err(rustix::io::Errno::TOOMANYREFS) if Instant::now() < room_by => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
             Err(error) if is_for_now(error, deadline) => {}
             Err(error) => return Err(io::Error::from(error).into()),
         }

@@ -5,7 +5,11 @@
 /* Hosts that have closed their standard streams, or may open few files. */
 #include "hosts.h"
 
+#include <linux/capability.h>
+#include <pthread.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 
 static int is_closed(int streams, int stream)
 {
@@ -190,10 +194,63 @@ static void with_sixteen_for_ever(void)
     CHECK_INT(3, open_descriptors());
 }
 
+/* Who may pass limits is not held up. */
+static void give_up(int capability)
+{
+    struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+    struct __user_cap_data_struct data[2];
+    CHECK(syscall(SYS_capget, &header, data) == 0);
+    data[capability / 32].effective &= ~(1U << capability % 32);
+    CHECK(syscall(SYS_capset, &header, data) == 0);
+}
+
+/* Has the system drop what nobody has received. */
+static void *close_later(void *socket)
+{
+    const struct timespec a_while = { 0, 300000000 };
+    nanosleep(&a_while, NULL);
+    close(*(int *)socket);
+    return NULL;
+}
+
+/* The user's processes have more descriptors on their way than this one may have open, so its own have to wait: unix(7). */
+static void with_many_on_their_way(void)
+{
+    enum { COUNT = 200 };
+    mgenjit_executor *executor = new_executor(NULL);
+    union {
+        struct cmsghdr head;
+        char space[CMSG_SPACE(COUNT * sizeof(int))];
+    } control;
+    char byte = 0;
+    struct iovec part = { &byte, 1 };
+    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+    pthread_t thread;
+    int ends[2];
+    memset(&control, 0, sizeof control);
+    control.head.cmsg_level = SOL_SOCKET;
+    control.head.cmsg_type = SCM_RIGHTS;
+    control.head.cmsg_len = CMSG_LEN(COUNT * sizeof(int));
+    for (int i = 0; i < COUNT; i++)
+        memcpy(CMSG_DATA(&control.head) + (size_t)i * sizeof(int), &(int){ 2 }, sizeof(int));
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    CHECK(sendmsg(ends[0], &message, 0) == 1);
+    give_up(CAP_SYS_RESOURCE);
+    give_up(CAP_SYS_ADMIN);
+    allow_descriptors(COUNT / 2, COUNT / 2);
+    CHECK(sendmsg(ends[0], &message, 0) == -1 && errno == ETOOMANYREFS);
+    CHECK(pthread_create(&thread, NULL, close_later, &ends[1]) == 0);
+    compile_fresh(executor);
+    CHECK(pthread_join(thread, NULL) == 0);
+    close(ends[0]);
+    mgenjit_executor_free(executor);
+}
+
 int main(void)
 {
     static const check_case cases[] = {
         CASE(without_standard_streams), CASE(with_ever_more_descriptors), CASE(with_sixteen_for_ever),
+        CASE(with_many_on_their_way),
     };
     check_seconds = 120;
     return RUN_HOSTS(cases);

@@ -246,6 +246,10 @@ impl Source for Reader<'_> {
                 Ok(_) => return Ok(()),
                 Err(Errno::AGAIN) => wait(self.socket, PollFlags::OUT, self.deadline)?,
                 Err(Errno::INTR) => {}
+                // As in `transport.rs`.
+                Err(Errno::TOOMANYREFS) if Instant::now() < self.deadline => {
+                    std::thread::sleep(std::time::Duration::from_millis(1));
+                }
                 Err(Errno::PIPE | Errno::CONNRESET) => return Err(Failure::Closed),
                 Err(error) => return Err(Failure::Io(error.into())),
             }
